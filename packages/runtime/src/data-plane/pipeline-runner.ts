@@ -69,8 +69,8 @@ interface LostReplica {
   readonly replicaId: ReplicaId;
 }
 
-interface UnfitReplica extends LostReplica {
-  readonly trouble: HealthIssue;
+interface UnhealthyReplica extends LostReplica {
+  readonly issue: HealthIssue;
 }
 
 /** Serves requests of one pipeline on the replicas it is given. */
@@ -92,7 +92,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #stageStatistics: readonly StageStatistics[];
   readonly #replicas: ServedReplicas;
   readonly #lost: Listeners<LostReplica>;
-  readonly #unfit: Listeners<UnfitReplica>;
+  readonly #unhealthy: Listeners<UnhealthyReplica>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
   #draining = false;
@@ -103,7 +103,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#spec = spec;
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
-    this.#unfit = new Listeners(this.#turns);
+    this.#unhealthy = new Listeners(this.#turns);
     this.#ended = new Listeners(this.#turns);
     this.#batchEnded = new Listeners(this.#turns);
     this.#clock = clock;
@@ -243,8 +243,8 @@ export class PipelineRunner implements ReplicaPool {
     this.#lost.add(({ stageId, replicaId }) => listener(stageId, replicaId));
   }
 
-  onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void {
-    this.#unfit.add(({ stageId, replicaId, trouble }) => listener(stageId, replicaId, trouble));
+  onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, issue: HealthIssue) => void): void {
+    this.#unhealthy.add(({ stageId, replicaId, issue }) => listener(stageId, replicaId, issue));
   }
 
   /** Calls `listener` at the end of every request; it must be quick. */
@@ -313,7 +313,7 @@ export class PipelineRunner implements ReplicaPool {
         this.#cancelAlarm();
         this.#cancelAlarm = this.#clock.ringAt(atMs, () => this.#turn((nowMs) => this.#scheduler.advance(nowMs)));
       },
-      unfit: ({ replicaId, stage }, trouble) => this.#unfit.tell({ stageId: this.#idOf(stage), replicaId, trouble }),
+      unfit: ({ replicaId, stage }, issue) => this.#unhealthy.tell({ stageId: this.#idOf(stage), replicaId, issue }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
       tooManyItems: ({ from }, items, most) => tooManyItems(this.#idOf(from), items, most),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),

@@ -33,7 +33,7 @@ export interface BatchEnd {
   readonly waitsMs: readonly number[];
 }
 
-export interface BatchSurroundings {
+export interface BatchDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly turns: TurnQueue;
   /** Runs a step on the policies. */
@@ -61,14 +61,14 @@ const nothing: RequestTensors = { request: undefined, tensors: {} };
 
 /** Starts batches and returns their answers to the policies. */
 export class ReplicaBatches {
-  readonly #around: BatchSurroundings;
+  readonly #deps: BatchDeps;
 
-  constructor(around: BatchSurroundings) {
-    this.#around = around;
+  constructor(deps: BatchDeps) {
+    this.#deps = deps;
   }
 
   start(replica: PolicyReplica, startedAtMs: number): void {
-    const { turns, turn, place } = this.#around;
+    const { turns, turn, place } = this.#deps;
     const { served, stageId } = place(replica);
     const batch = [...replica.batch];
     const ran = batch.filter(({ request }) => request.context.failure === undefined);
@@ -87,11 +87,11 @@ export class ReplicaBatches {
   /** Tensors for a replica: a copy if they may be needed once more. */
   #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
     const { tensors } = item.payload;
-    return keepsTensors || !this.#around.scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
+    return keepsTensors || !this.#deps.scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
   }
 
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { scheduler, lose } = this.#around;
+    const { scheduler, lose } = this.#deps;
     const { served, replica, batch } = running;
     // A hung batch was taken from its replica, which gets no other.
     if (!replica.busy) return;
@@ -106,7 +106,7 @@ export class ReplicaBatches {
 
   #tell({ served, stageId, ran, startedAtMs }: RunningBatch, { items, serviceMs }: BatchAnswer, nowMs: number): void {
     if (items.length === 0) return;
-    this.#around.ended({
+    this.#deps.ended({
       stageId,
       variantId: served.variantId,
       size: items.length,
@@ -118,7 +118,7 @@ export class ReplicaBatches {
   }
 
   #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { scheduler } = this.#around;
+    const { scheduler } = this.#deps;
     const outputs = new Map<PolicyItem, RequestTensors>();
     if (answer.items.length > 0 && answer.items.every(isStageFault)) scheduler.noteFailedBatch(replica);
     for (const [index, result] of answer.items.entries()) {
@@ -135,7 +135,7 @@ export class ReplicaBatches {
 
   /** After a defect: the requests of the batch fail, and its replica is free again or, if that fails, lost. */
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
-    const { scheduler, turns, lookAgain, lose } = this.#around;
+    const { scheduler, turns, lookAgain, lose } = this.#deps;
     const failure = internalError();
     for (const { request } of batch) turns.guard(() => scheduler.failRequest(request, failure, nowMs));
     const freed = turns.guard(() => {

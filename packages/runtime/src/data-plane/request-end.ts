@@ -24,8 +24,12 @@ export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }:
       return { kind: 'dropped', reason: outcome.reason, arrivedAtMs, endedAtMs, latencyMs };
     case 'failed':
       return {
-        ...{ kind: 'failed', code: outcome.failure.code, mayComeOfPlan: mayComeOfPlan(outcome.failure) },
-        ...{ arrivedAtMs, endedAtMs, latencyMs },
+        kind: 'failed',
+        code: outcome.failure.code,
+        mayComeOfPlan: mayComeOfPlan(outcome.failure),
+        arrivedAtMs,
+        endedAtMs,
+        latencyMs,
       };
   }
 }

@@ -50,7 +50,7 @@ export class ServedReplica {
   }
 }
 
-export interface ReplicaSurroundings {
+export interface ReplicaDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
@@ -59,11 +59,11 @@ export interface ReplicaSurroundings {
 }
 
 export class ServedReplicas {
-  readonly #around: ReplicaSurroundings;
+  readonly #deps: ReplicaDeps;
   readonly #byId = new Map<ReplicaId, ServedReplica>();
 
-  constructor(around: ReplicaSurroundings) {
-    this.#around = around;
+  constructor(deps: ReplicaDeps) {
+    this.#deps = deps;
   }
 
   get all(): readonly ServedReplica[] {
@@ -88,7 +88,7 @@ export class ServedReplicas {
     invariant(!this.#byId.has(replicaId), `replica ${replicaId} is in service already`);
     const served = new ServedReplica(stage, replica);
     this.#byId.set(replicaId, served);
-    const { scheduler, turn } = this.#around;
+    const { scheduler, turn } = this.#deps;
     turn((nowMs) => {
       const description = { replicaId, cpuCores: resources.cpuCores, inCanary: replica.inCanary === true };
       served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
@@ -100,7 +100,7 @@ export class ServedReplicas {
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;
-    this.#around.turn(() => this.#takeOut(served));
+    this.#deps.turn(() => this.#takeOut(served));
     await served.drained;
   }
 
@@ -115,10 +115,10 @@ export class ServedReplicas {
     if (served.lost) return;
     served.lost = true;
     this.#takeOut(served);
-    this.#around.lost(served);
+    this.#deps.lost(served);
   }
 
   #takeOut({ inPolicies }: ServedReplica): void {
-    if (inPolicies !== undefined) this.#around.scheduler.drainReplica(inPolicies);
+    if (inPolicies !== undefined) this.#deps.scheduler.drainReplica(inPolicies);
   }
 }

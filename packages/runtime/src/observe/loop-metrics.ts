@@ -200,7 +200,10 @@ class LearnedMetrics {
   #edgeGauge(registry: Registry, { name, help, kind }: Pick<LearnedEdge, 'kind'> & Record<'name' | 'help', string>) {
     const edges = () => this.#edges.filter((edge) => edge.kind === kind);
     new Gauge({
-      ...{ name, help, labelNames: ['from', 'to'], registers: [registry] },
+      name,
+      help,
+      labelNames: ['from', 'to'],
+      registers: [registry],
       collect() {
         this.reset();
         for (const { from, to, value } of edges()) this.set({ from, to }, value);

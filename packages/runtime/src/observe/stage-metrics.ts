@@ -114,7 +114,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
   }
   runner.onReplicaLost((stage) => replaced.inc({ stage, cause: 'lost' }));
-  runner.onReplicaUnhealthy((stage, _, trouble) => replaced.inc({ stage, cause: trouble }));
+  runner.onReplicaUnhealthy((stage, _, issue) => replaced.inc({ stage, cause: issue }));
 }
 
 function watchBatches(registry: Registry, runner: PipelineRunner): void {
