@@ -18,7 +18,7 @@ export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
 }
 
 /** Open fan-outs at a stage, outermost first. */
-export type Open = readonly EdgeSpec[];
+type Open = readonly EdgeSpec[];
 
 /**
  * Fan-out by the edge that closes it. A request continues behind a closing edge whenever the fan-out was entered, even
