@@ -24,8 +24,8 @@ import type { OutcomeWatch } from './outcome-watch.js';
 import type { StandingFaults } from './standing-faults.js';
 
 /**
- * What the loop drives. `decide` may take its time (it plans in another thread); ticks never overlap. One without a decision, between two
- * plans and with nothing to protect against, leaves no trace.
+ * Collaborators of the loop. `decide` may take its time, because it plans in another thread; ticks never overlap. A
+ * tick between two plans without a decision leaves no trace.
  */
 export interface ControlLoopParts {
   readonly pipelineName: string;
@@ -40,14 +40,14 @@ export interface ControlLoopParts {
   readonly decide: (observation: Observation, circumstances: Omit<Tick, 'observation' | 'pins'>) => Promise<TickAnswer>;
   /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
   readonly meanwhile: () => void;
-  /** Abandons the decision under way, which nobody waits for any more. */
+  /** Abandons the decision under way; its answer is no longer needed. */
   readonly abandonPlan: () => void;
   readonly actuator: Actuator;
   readonly store: Pick<PlanStore, 'saveGoodPlan' | 'keep'>;
   readonly log: DecisionLog;
   readonly outcomes: OutcomeWatch;
   readonly faults: StandingFaults;
-  /** Whether plans are kept to go on with after a restart: not those of a baseline. */
+  /** True if plans are saved for a restart; those of a baseline are not. */
   readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
@@ -59,7 +59,7 @@ export interface ControlLoopParts {
 /** A decision that says to change something. */
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
-/** What is logged with a decision, beside it. */
+/** Facts that are logged with a decision. */
 export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
 
 /** A decision with the observation that it was made on. */
@@ -68,7 +68,7 @@ interface DecidedTick {
   readonly answer: TickAnswer & { readonly decision: Decision };
 }
 
-/** A plan to go on with after a restart; only one that is good is one to go back to, too. */
+/** A plan to resume after a restart. Only a good one is also a roll-back target. */
 interface SavedPlan {
   readonly plan: GoodPlan;
   readonly isGood: boolean;
@@ -88,7 +88,7 @@ export class ControlLoop {
   /** Has a person preempted the changes of the loop? */
   #isPreempted = false;
   #changedByHand = false;
-  /** What a look during the changes of the loop came to: it is carried out in place of the rest of them. */
+  /** Answer to a burst that was seen during the changes of the loop. It replaces the rest of them. */
   #urgent: DecidedTick | undefined;
   /** Of a decision of the loop, until a tick was told of it. */
   #lastChange: LastChange | undefined;
@@ -218,7 +218,7 @@ export class ControlLoop {
       const changedByHand = this.#changedByHand;
       const answer = await this.#unlessPreempted(() => decide(seen, { executes, changedByHand }));
       if (answer === undefined) return undefined;
-      // A tick that failed or was preempted has told nobody.
+      // A failed or preempted tick has not reported the changes.
       this.#changedByHand = false;
       this.#lastChange = undefined;
       faults.well('decide');
@@ -270,11 +270,11 @@ export class ControlLoop {
       this.#urgent = { observation, answer: { ...answer, decision } };
       actuator.preempt();
     } catch {
-      // What cannot be observed or decided is met, and named, by the next tick.
+      // The next tick meets and reports the failure.
     }
   }
 
-  /** Whether nothing more of the loop is to be carried out. */
+  /** True if the loop must carry out nothing more. */
   get #isOff(): boolean {
     return this.#stopped || this.#parts.mode() !== 'auto';
   }
@@ -286,7 +286,7 @@ export class ControlLoop {
       try {
         meanwhile();
       } catch {
-        // What cannot be observed is met, and named, by the next tick.
+        // The next tick meets and reports the failure.
       }
     }, intervalMs);
     const preempted = new Promise<undefined>((resolve) => {
@@ -328,7 +328,7 @@ export class ControlLoop {
     });
   }
 
-  /** Applies the changes one by one and keeps the plan to go on with; undefined when some were left. */
+  /** Applies the changes one by one and saves the plan; undefined if some were left. */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, specDigest } = this.#parts;
     const { plan, evidence } = decision;
@@ -337,7 +337,7 @@ export class ControlLoop {
     const isRollback = trigger === 'roll-back' || manual?.action === 'roll-back';
     const changing = this.#change(plan, changesToApply(decision, isRollback), isOfLoop);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
-    // What a person or a roll-back went back to is what is to run after a restart, too.
+    // The target of a person or of a roll-back runs after a restart, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // The answer to a burst is what a server that is killed in the burst has to come back with.
     if (keepsPlans && (isGood || trigger === 'burst'))
@@ -346,7 +346,10 @@ export class ControlLoop {
     return tookMs;
   }
 
-  /** Whether all changes were carried out; rejects with the error of the first one that fails. How those of the loop ended it is told of. */
+  /**
+   * True if all changes were carried out. Rejects with the error of the first one that fails. Reports how changes of
+   * the loop ended.
+   */
   async #change(plan: Plan, changes: readonly Change[], isOfLoop: boolean): Promise<boolean> {
     const { actuator, onChanged } = this.#parts;
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
@@ -370,7 +373,7 @@ export class ControlLoop {
     }
   }
 
-  /** Nobody waits for it: a store that is slow to answer must not hold up the next tick. */
+  /** Not awaited: a slow store must not hold up the next tick. */
   #save(saved: SavedPlan): void {
     const { faults, store, pipelineName } = this.#parts;
     this.#unsaved = undefined;

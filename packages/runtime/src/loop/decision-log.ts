@@ -10,7 +10,7 @@ import type { StandingFaults } from './standing-faults.js';
 /** Entries in memory. */
 const RECENT = 100;
 
-/** Where the log is written. */
+/** Destination of the log. */
 export interface DecisionLogParts {
   readonly pipelineName: string;
   readonly store: PlanStore;
@@ -89,7 +89,7 @@ export class DecisionLog {
     const { store, pipelineName, faults, report } = this.#parts;
     entry.record = { ...entry.record, ...later };
     report({ kind: 'amended', id: entry.record.id, ...later });
-    // What was never stored has nothing to be added to.
+    // An entry that was never stored cannot be amended.
     this.#track(
       stored.then((id) =>
         id === undefined ? undefined : faults.attempt('store', () => store.amendDecision(pipelineName, id, later)),

@@ -1,8 +1,8 @@
-/** What is wrong with the fields that a person has given: a refusal that lists all of them. */
+/** Problems with the fields of a manual request: one refusal lists all of them. */
 import { pinObjection } from '@equipoise/core/control';
 import { AppError, type StagePins, type StageSpec } from '@equipoise/core/model';
 
-/** What is wrong with a field; the path is empty where it is the whole. */
+/** Problem of one field; the path is empty for the whole body. */
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;

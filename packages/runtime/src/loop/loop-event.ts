@@ -1,7 +1,7 @@
-/** What the control loop tells whoever watches it. */
+/** Events of the control loop. */
 import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan, StageId } from '@equipoise/core/model';
 
-/** What may fail; a tick goes on with what is left without it. */
+/** Steps that may fail; a tick continues without the failed one. */
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What comes of decisions: the requests of the time behind each are counted until the plan changes again, for a minute at most, and added to
- * its entry in the log.
+ * Outcomes of decisions. Requests after a decision are counted until the plan changes again, for a minute at most, and
+ * added to its log entry.
  */
 import type { ObservedOutcome } from '@equipoise/core/model';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';
@@ -8,7 +8,7 @@ import type { LogEntry } from './decision-log.js';
 
 const WINDOW_MS = 60_000;
 
-/** What is watched. */
+/** Sources of the counts. */
 export interface WatchedPipeline {
   readonly nowMs: number;
   readonly statistics: Pick<RequestStatistics, 'recentSeconds' | 'recentLatencies'>;

@@ -1,7 +1,7 @@
 /**
- * What a person may do to a pipeline that is served: change the mode, pin stages, put plans in force, go back. Nothing here overlaps a tick;
- * each action is in the log of decisions, and mode and pins outlive a restart. Who puts a plan in force by hand also takes the loop off it:
- * `auto` becomes `advise`, or else the next tick would put its own plan back.
+ * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. Nothing here overlaps a
+ * tick. Each action is in the decision log; mode and pins outlive a restart. A plan applied by hand turns `auto` into
+ * `advise`, because the next tick would replace the plan.
  */
 import {
   brokenPins,
@@ -42,7 +42,7 @@ import { manualReason } from './manual-reason.js';
 import type { PlanAssumptions } from './planning-session.js';
 import type { StandingFault, StandingFaults } from './standing-faults.js';
 
-/** What a person has asked for and stays asked for; kept over a restart. */
+/** Manual settings that outlive a restart. */
 export interface OperatorWishes {
   readonly mode?: ControlMode;
   readonly pins: PinsByStage;
@@ -55,10 +55,10 @@ export interface PlanQuery extends PlanAssumptions {
   readonly verify: boolean;
 }
 
-/** What a plan needs beside what its stages say by themselves. */
+/** Requirements of a plan other than those of its stages. */
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
 
-/** What the control of a pipeline works with. */
+/** Collaborators of the control of a pipeline. */
 export interface PipelineControlParts {
   /** The pipeline as it is planned for on this machine. */
   readonly spec: PipelineSpec;
@@ -68,7 +68,7 @@ export interface PipelineControlParts {
   readonly pins: PinsByStage;
   /** Pins of before the start that cannot hold any more, in words; none when left out. */
   readonly lostPins?: readonly string[];
-  /** Whether a fixed plan is served, which the loop must not touch. */
+  /** True if a fixed plan is served, which the loop must not touch. */
   readonly isFixed: boolean;
   readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan'>;
   readonly log: DecisionLog;
@@ -77,10 +77,10 @@ export interface PipelineControlParts {
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly curves: Pick<ServiceCurves, 'curve'>;
   readonly epochNowMs: () => number;
-  /** An observation beside those of the ticks. */
+  /** An observation between those of the ticks. */
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
-  /** What is predicted of stages at a load; undefined where nobody can tell now: a change by hand does not wait for it. */
+  /** Prediction for stages at a load; undefined if none is available now. A change by hand does not wait for it. */
   readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
 }
@@ -289,7 +289,7 @@ export class PipelineControl {
     return record;
   }
 
-  /** Where a fixed plan is served, what is kept is of the server that adapts beside it. */
+  /** With a fixed plan, the saved settings belong to the adaptive server of the same pipeline. */
   #keep(): void {
     const { store, spec, faults, isFixed } = this.#parts;
     if (isFixed) return;
@@ -313,7 +313,7 @@ export class PipelineControl {
       const underWay = this.#parts.loop.preempt();
       return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor), underWay));
     } catch (error) {
-      // What did not come about takes the loop off nothing, unless somebody has asked for another mode since.
+      // A failed change does not turn `auto` off, unless another mode was set since.
       if (wasAuto && this.#mode === 'advise') this.#takeOver('auto');
       throw error;
     } finally {

@@ -10,8 +10,8 @@ import type { RpcReply } from '../worker-rpc.js';
 import { PlanningSession, type PlanningSetup, type PlanningTask } from './planning-session.js';
 
 /**
- * A message to the worker. `show` is an observation that is newer than the tick under way; `abandon` drops questions, ends a
- * plan under way, and undoes a tick that nobody has been told of.
+ * A message to the worker. `show` is an observation that is newer than the tick under way. `abandon` drops questions,
+ * ends a plan under way, and undoes a tick without a delivered answer.
  */
 export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
@@ -49,7 +49,7 @@ interface Place {
   isAnswering: boolean;
   /** Training steps that its ticks have earned. */
   trainingSteps: number;
-  /** Does nobody wait for the question under way any more? */
+  /** True if the answer to the question under way is no longer needed. */
   isAbandoned: boolean;
 }
 
@@ -141,7 +141,7 @@ export class PlannerWorker {
     } catch (error) {
       reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    // What was shown by now came too late for this question; what comes once the answer is out belongs to the next.
+    // An observation shown by now is too late for this question; a later one belongs to the next.
     this.#deps.takeIn();
     takeShown(place);
     place.isAnswering = false;

@@ -84,10 +84,10 @@ export class LogReplay {
 
 type Trial = NonNullable<StepInput['state']['trial']>;
 
-/** A change on trial as it may stand in a log: older versions counted drops alone, by another name. */
+/** A change on trial as logs may have it: older versions counted drops alone, by another name. */
 type LoggedTrial = Omit<Trial, 'missedAtStart'> & { readonly missedAtStart?: number; readonly droppedAtStart?: number };
 
-/** What a step took in, in the words of now; undefined where the log does not say. */
+/** Input of a step in today's terms; undefined if the log lacks it. */
 function inputOf({ input }: DecisionRecord): StepInput | undefined {
   const logged = input as StepInput | undefined;
   const { trial, beforeChange } = logged?.state ?? {};
@@ -106,7 +106,7 @@ function trialOf({ droppedAtStart = 0, missedAtStart = droppedAtStart, ...trial 
 
 const notReplayable = (reason: string): ReplayVerdict => ({ kind: 'not-replayable', reason });
 
-/** As it is after it was kept: without what JSON has no word for. */
+/** The value after a round trip through JSON. */
 const asJson = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
 /** The places at which two JSON values differ. */
