@@ -1,7 +1,7 @@
 /** Four replicas as processes at 60 % of what they can do; once a second one of them is killed with SIGKILL. */
 import { readFileSync } from 'node:fs';
 import { invariant, SeededRng, stageId } from '@equipoise/core/model';
-import type { TroubleCounts } from '@equipoise/core/serve';
+import type { IssueCounts } from '@equipoise/core/serve';
 import { type BenchStage, nominalRps, startBenchPipeline } from './bench-pipeline.js';
 import { openLoop } from './open-loop.js';
 
@@ -13,7 +13,7 @@ export interface FaultFigures {
   readonly failed: number;
   readonly kills: number;
   /** What was done about replicas that were not killed. */
-  readonly troubles: TroubleCounts;
+  readonly troubles: IssueCounts;
   /** Items that were run once more. */
   readonly retriedItems: number;
   /** Longest time from sending to the answer. */

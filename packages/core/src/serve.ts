@@ -7,7 +7,7 @@ export { FleetScheduler } from './serve/fleet/fleet-scheduler.js';
 export { GraphWalk, type PayloadAlgebra } from './serve/graph-walk.js';
 export { PipelineScheduler } from './serve/pipeline-scheduler.js';
 export { ServingReplica } from './serve/replica.js';
-export type { TroubleCounts } from './serve/replica-health.js';
+export type { IssueCounts } from './serve/replica-health.js';
 export { type Arrival, type MissingPart, RequestState, StageItem } from './serve/request-state.js';
 export { type CanaryVerdict, canaryRules, isBurning, judgeCanary, nextFraction } from './serve/rollout/canary.js';
 export { type ChangeBounds, changeBounds, coresDuringChange, startableReplicas } from './serve/rollout/headroom.js';

@@ -4,10 +4,11 @@
  * stage inside fan-outs answers once per request: its items are gathered level by level. This is bookkeeping only; the
  * driver defines payloads and their algebra.
  */
+
+import type { DiscardRule } from './discardable-work.js';
 import { EdgeCounts } from './edge-counts.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge, ServingGraph, ServingStage } from './serving-graph.js';
-import type { SpareRule } from './spare-work.js';
 import {
   collectedOf,
   type FanOutGroup,
@@ -54,7 +55,7 @@ export interface WalkEffects<Payload, Context> {
   /** May a fan-out give so many items? If not, the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
   /** A join went on early: items of the request at these stages may be discardable now (`GraphWalk.isNeedless`). */
-  spare(request: RequestState<Payload, Context>, stages: readonly number[]): void;
+  discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;
   /** The request cannot be answered without its lost items. */
   cannotAnswer(request: RequestState<Payload, Context>): void;
 }
@@ -121,16 +122,17 @@ export class GraphWalk<Payload, Context> {
   }
 
   /** Has every join that could use an item of this stage gone on without it? */
-  isNeedless(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
-    const { sparedBy } = this.#stages[stage] as ServingStage;
-    for (let i = 0; i < sparedBy.length; i++) if (hasClosed(sparedBy[i] as SpareRule, request, scope)) return true;
+  isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
+    const { discardedBy } = this.#stages[stage] as ServingStage;
+    for (let i = 0; i < discardedBy.length; i++)
+      if (hasClosed(discardedBy[i] as DiscardRule, request, scope)) return true;
     return false;
   }
 
   /** Can a request do without items of a stage, because a later join can? */
-  canSpare(stage: number): boolean {
-    const { sparedBy, missable } = this.#stages[stage] as ServingStage;
-    return missable || sparedBy.length > 0;
+  canDiscard(stage: number): boolean {
+    const { discardedBy, missable } = this.#stages[stage] as ServingStage;
+    return missable || discardedBy.length > 0;
   }
 
   /** Records that an item was dropped or failed; other items may still fill a later join. */
@@ -177,7 +179,7 @@ export class GraphWalk<Payload, Context> {
     const parts = takeParts(waiting);
     if (verdict === 'lost') this.#settleBehind(request, edge, { scope: group.parent, kind: 'lost' });
     else {
-      if (hasGoneOnEarly(waiting)) this.#effects.spare(request, (this.#stages[edge.to] as ServingStage).spares);
+      if (hasGoneOnEarly(waiting)) this.#effects.discard(request, (this.#stages[edge.to] as ServingStage).discards);
       this.#closeGroup(request, edge, { group, parts: waiting.arrived === group.size ? parts : withoutHoles(parts) });
     }
   }
@@ -222,7 +224,7 @@ export class GraphWalk<Payload, Context> {
       this.#settleStage(request, stage, { scope, kind: verdict === 'lost' ? 'lost' : 'skipped' });
       return;
     }
-    if (hasGoneOnEarly(waiting)) this.#effects.spare(request, stage.spares);
+    if (hasGoneOnEarly(waiting)) this.#effects.discard(request, stage.discards);
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 

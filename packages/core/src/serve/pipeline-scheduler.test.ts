@@ -263,7 +263,7 @@ describe('a watched replica', () => {
     bench.finish(other, 260);
     expect(bench.log).toEqual(['0 run 0 [a]', '250 unfit r0 hung', 'drained r0', '250 run 0 [a]', '260 done a>0']);
     expect(hung.busy).toBe(false);
-    expect(bench.scheduler.troubles(0)).toEqual({ opened: 0, failing: 0, slow: 0, hung: 1 });
+    expect(bench.scheduler.issues(0)).toEqual({ opened: 0, failing: 0, slow: 0, hung: 1 });
   });
 
   it('is not blamed for a stall of this process', () => {
@@ -298,6 +298,6 @@ describe('a watched replica', () => {
     bench.scheduler.advance(7_020);
     fail(7_030);
     expect(bench.log.filter((line) => /unfit|drained/.test(line))).toEqual(['7030 unfit r0 failing', 'drained r0']);
-    expect(bench.scheduler.troubles(0)).toEqual({ opened: 3, failing: 1, slow: 0, hung: 0 });
+    expect(bench.scheduler.issues(0)).toEqual({ opened: 3, failing: 1, slow: 0, hung: 0 });
   });
 });

@@ -16,7 +16,7 @@ import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
 import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
-import type { TroubleCounts } from './replica-health.js';
+import type { IssueCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
@@ -40,7 +40,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #watched: boolean;
   #limits: SchedulerLimits;
   #answerMarginMs: number;
-  readonly #attention: StageScheduler<Payload, Context>[] = [];
+  readonly #dirty: StageScheduler<Payload, Context>[] = [];
   /** Lost items of requests that can do without them so far. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
@@ -72,7 +72,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#walk = new GraphWalk(graph, payloads, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
       admits: (request, edge, items) => this.#admitItems(request, edge, items),
-      spare: (request, stages) => this.#discardNeedless(request, stages),
+      discard: (request, stages) => this.#discardCancelled(request, stages),
       cannotAnswer: (request) => this.#endAsLost(request),
     });
   }
@@ -103,9 +103,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /** Breakers opened and replicas replaced at a stage since the start. */
-  troubles(stage: number): TroubleCounts {
-    const [main, canary] = this.#lanesOf(stage).map(({ troubles }) => troubles);
-    if (main === undefined || canary === undefined) return this.#stage(stage).troubles;
+  issues(stage: number): IssueCounts {
+    const [main, canary] = this.#lanesOf(stage).map(({ issues }) => issues);
+    if (main === undefined || canary === undefined) return this.#stage(stage).issues;
     return {
       opened: main.opened + canary.opened,
       failing: main.failing + canary.failing,
@@ -147,7 +147,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       // Even after an exception the next batch must not contain these items.
       replica.empty();
     }
-    this.#attend(stage);
+    this.#markDirty(stage);
     this.#openGate();
     this.#settle();
   }
@@ -157,7 +157,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
     item.withdrawn = true;
-    if (this.#walk.canSpare(item.stage)) this.#lose(item, { kind: 'failed', failure });
+    if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'failed', failure });
     else this.failRequest(item.request, failure, nowMs);
   }
 
@@ -206,11 +206,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#nowMs = nowMs;
     this.#pendingWakeAtMs = Number.POSITIVE_INFINITY;
     if (this.#watched) this.#endHung(nowMs);
-    for (const stage of this.#lanes) this.#attend(stage);
+    for (const stage of this.#lanes) this.#markDirty(stage);
     this.#settle();
     for (const stage of this.#lanes) {
       stage.expire(nowMs);
-      this.#attend(stage);
+      this.#markDirty(stage);
     }
     this.#settle();
   }
@@ -218,7 +218,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   setPolicy(stage: number, policy: BatchPolicy, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#stage(stage).setPolicy(policy);
-    for (const lane of this.#lanesOf(stage)) this.#attend(lane);
+    for (const lane of this.#lanesOf(stage)) this.#markDirty(lane);
     this.#settle();
   }
 
@@ -239,7 +239,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#limits = { ...this.#limits, ...limits };
     for (const stage of this.#lanes) {
       stage.setLimits(limits);
-      this.#attend(stage);
+      this.#markDirty(stage);
     }
     this.#settle();
   }
@@ -249,7 +249,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const replica = new ServingReplica<Payload, Context>(stage, description, { nowMs, watched: this.#watched });
     const lane = this.#laneOf(replica);
     lane.replicas.push(replica);
-    this.#attend(lane);
+    this.#markDirty(lane);
     this.#settle();
     return replica;
   }
@@ -282,7 +282,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     main.absorb(canary.scheduler, nowMs);
     this.#canary = undefined;
     this.#lanes = this.#stages;
-    this.#attend(main);
+    this.#markDirty(main);
     this.#settle();
   }
 
@@ -309,12 +309,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#canary?.itemFailed(item, isRetried);
     if (!isRetried) return false;
     this.#retry(item);
-    this.#attend(this.#stage(item.stage));
+    this.#markDirty(this.#stage(item.stage));
     return true;
   }
 
   #dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
-    if (this.#walk.canSpare(item.stage)) {
+    if (this.#walk.canDiscard(item.stage)) {
       this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
       return;
     }
@@ -338,7 +338,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #enqueue(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void {
-    if (request.ended || this.#walk.isNeedless(request, stage, ready.scope)) return;
+    if (request.ended || this.#walk.isCancelled(request, stage, ready.scope)) return;
     const item = new StageItem<Payload, Context>(request, {
       stage,
       scope: ready.scope,
@@ -348,7 +348,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     });
     const lane = this.#laneFor(item);
     lane.enqueue(item, this.#nowMs);
-    this.#attend(lane);
+    this.#markDirty(lane);
   }
 
   #admitItems(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean {
@@ -369,19 +369,19 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #judge(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (replica.draining) return;
-    const trouble = this.#laneOf(replica).troubleOf(replica, nowMs);
+    const trouble = this.#laneOf(replica).issueOf(replica, nowMs);
     if (trouble !== undefined) this.#replace(replica, trouble);
   }
 
   #replace(replica: ServingReplica<Payload, Context>, trouble: HealthIssue): void {
-    this.#laneOf(replica).troubles[trouble] += 1;
+    this.#laneOf(replica).issues[trouble] += 1;
     replica.draining = true;
-    this.#effects.unfit(replica, trouble, this.#nowMs);
+    this.#effects.unhealthy(replica, trouble, this.#nowMs);
   }
 
   #retry(item: StageItem<Payload, Context>): void {
     const { request, stage, scope, payload } = item;
-    if (item.withdrawn || request.ended || this.#walk.isNeedless(request, stage, scope)) return;
+    if (item.withdrawn || request.ended || this.#walk.isCancelled(request, stage, scope)) return;
     item.withdrawn = true;
     const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++ };
     this.#stage(stage).takeBack(new RetriedItem<Payload, Context>(request, place), this.#nowMs);
@@ -389,7 +389,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
     const { request, scope } = item;
-    if (item.withdrawn || this.#walk.isNeedless(request, stage, scope)) return;
+    if (item.withdrawn || this.#walk.isCancelled(request, stage, scope)) return;
     if (!this.#walk.answer(request, item, output)) {
       this.#walk.leave(request, item, output);
       if (request.ended || request.missingOutputs > 0) return;
@@ -413,7 +413,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #lose({ request, stage, scope }: StageItem<Payload, Context>, loss: Loss<Failure>): void {
-    if (request.ended || this.#walk.isNeedless(request, stage, scope)) return;
+    if (request.ended || this.#walk.isCancelled(request, stage, scope)) return;
     this.#losses.set(request, loss);
     this.#walk.lose(request, stage, scope);
   }
@@ -428,12 +428,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     }
   }
 
-  #discardNeedless(request: RequestState<Payload, Context>, stages: readonly number[]): void {
+  #discardCancelled(request: RequestState<Payload, Context>, stages: readonly number[]): void {
     for (const stage of stages) {
       if (request.queuedItems === 0) return;
       for (const lane of this.#lanesOf(stage)) {
-        lane.queue.discard(request, ({ scope }) => this.#walk.isNeedless(request, stage, scope));
-        this.#attend(lane);
+        lane.queue.discard(request, ({ scope }) => this.#walk.isCancelled(request, stage, scope));
+        this.#markDirty(lane);
       }
     }
   }
@@ -445,14 +445,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.drained(replica);
   }
 
-  #attend(stage: StageScheduler<Payload, Context>): void {
-    if (stage.needsAttention) return;
-    stage.needsAttention = true;
-    this.#attention.push(stage);
+  #markDirty(stage: StageScheduler<Payload, Context>): void {
+    if (stage.isDirty) return;
+    stage.isDirty = true;
+    this.#dirty.push(stage);
   }
 
   #openGate(): void {
-    for (const stage of this.#lanes) if (stage.waitsAtGate) this.#attend(stage);
+    for (const stage of this.#lanes) if (stage.waitsAtGate) this.#markDirty(stage);
   }
 
   /**
@@ -460,13 +460,13 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
    * everything that one event delivers is queued before the first batch forms.
    */
   #settle(): void {
-    const attention = this.#attention;
+    const attention = this.#dirty;
     const nowMs = this.#nowMs;
     while (attention.length > 0) {
       const first = attention.length === 1 ? 0 : mostUrgent(attention);
       const stage = attention[first] as StageScheduler<Payload, Context>;
       if (stage.dispatchOne(nowMs)) continue;
-      stage.needsAttention = false;
+      stage.isDirty = false;
       attention[first] = attention[attention.length - 1] as StageScheduler<Payload, Context>;
       attention.pop();
     }

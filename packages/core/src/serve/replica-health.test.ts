@@ -90,7 +90,7 @@ describe('the breaker of a replica', () => {
     }
     stage.waitForPause();
     expect(stage.note(0, batch)).toBe('unfit');
-    expect(stage.health(0).trouble).toBe(trouble);
+    expect(stage.health(0).issue).toBe(trouble);
     expect(pauses).toEqual([1_000, 2_000, 4_000]);
   });
 

@@ -10,7 +10,7 @@ import { doubledDelayMs } from '../kernel/doubled-delay.js';
 import type { HealthIssue } from '../model/running-plan.js';
 
 /** Since the start, per stage: breakers opened, and replicas replaced by health issue. */
-export interface TroubleCounts extends Readonly<Record<HealthIssue, number>> {
+export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
 
@@ -81,7 +81,7 @@ export class ReplicaHealth {
   /** Does the next batch after the pause decide? */
   onProbation = false;
   /** Last issue that tripped it. */
-  trouble: HealthIssue = 'failing';
+  issue: HealthIssue = 'failing';
   #failedInARow = 0;
   #excess = 0;
   #trips = 0;
@@ -141,7 +141,7 @@ export class ReplicaHealth {
   }
 
   #trip(trouble: HealthIssue, nowMs: number): HealthVerdict {
-    this.trouble = trouble;
+    this.issue = trouble;
     this.#failedInARow = 0;
     this.#excess = 0;
     this.#wellInARow = 0;

@@ -92,7 +92,7 @@ export class Bench implements ServingEffects<string, string, string> {
   wakeAt(atMs: number): void {
     this.wakes.push(atMs);
   }
-  unfit(replica: Replica, trouble: string, nowMs: number): void {
+  unhealthy(replica: Replica, trouble: string, nowMs: number): void {
     this.log.push(`${nowMs} unfit ${replica.replicaId} ${trouble}`);
   }
   hungFailure(stage: number): string {

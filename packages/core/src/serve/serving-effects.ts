@@ -15,7 +15,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   /** Calls `advance` at this instant. Later calls may name an earlier one; extra calls do no harm. */
   wakeAt(atMs: number): void;
   /** A replica hangs or stays bad: it is out of service for good, to be replaced. */
-  unfit(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
+  unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
   /** Failure of requests whose batch hung. */
   hungFailure(stage: number): Failure;
   /** Failure of a request whose output fans out into more items than may wait at one stage (`most`). */

@@ -8,7 +8,7 @@ import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import { awaitedParts, closesFanOut, type PipelineSpec } from '../model/pipeline-spec.js';
-import { type EarlyJoin, type SpareRule, spareRules } from './spare-work.js';
+import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
  * An edge by index. `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An
@@ -46,9 +46,9 @@ export interface ServingStage {
   /** May a later join go on without its items? */
   readonly missable: boolean;
   /** Joins that make its items discardable. */
-  readonly sparedBy: readonly SpareRule[];
+  readonly discardedBy: readonly DiscardRule[];
   /** Stages whose items may be discardable once the early join before this one has gone on. */
-  readonly spares: readonly number[];
+  readonly discards: readonly number[];
 }
 
 /** The whole graph; `entries` are the stages that an arriving request enters. */
@@ -90,7 +90,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
   const open = closeFanOuts({ ids: spec.stages.map(({ id }) => id), edges, answers, order });
   const awaited = spec.stages.map((_, stage) => awaitedInputs(spec, stage, inputs[stage] ?? 0));
   const joins = earlyJoins({ edges, inputs, awaited, open });
-  const rules = spareRules(
+  const rules = discardRules(
     {
       order,
       successors: spec.stages.map((_, stage) => edges.filter(({ from }) => from === stage).map(({ to }) => to)),
@@ -109,8 +109,8 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     outEdges: edges.filter((edge) => edge.from === index),
     answer: answers.find((answer) => answer.from === index),
     missable: missable[index] ?? false,
-    sparedBy: rules[index] ?? [],
-    spares: rules.flatMap((of, stage) => (of.some(({ join }) => join.stage === index) ? [stage] : [])),
+    discardedBy: rules[index] ?? [],
+    discards: rules.flatMap((of, stage) => (of.some(({ join }) => join.stage === index) ? [stage] : [])),
   }));
   const entries = stages.filter(({ id }) => entryIds.has(id));
   return { stages, entries, edges, answers, topologicalOrder: order };

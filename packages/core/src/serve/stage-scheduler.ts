@@ -53,11 +53,11 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Arrival of the oldest item, or of one that has left since; maintained only if companions are awaited. */
   #waitingSinceMs = 0;
-  readonly troubles = { opened: 0, failing: 0, slow: 0, hung: 0 };
+  readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   /** Retried items so far. */
   retries = 0;
   /** Set after a change that may let a batch start; the pipeline scheduler clears it. */
-  needsAttention = false;
+  isDirty = false;
   /** Set while only the core gate keeps a free replica from starting. */
   waitsAtGate = false;
 
@@ -125,7 +125,7 @@ export class StageScheduler<Payload, Context> {
       this.#push(item, nowMs);
     }
     this.retries += lane.retries;
-    for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.troubles[kind] += lane.troubles[kind];
+    for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.issues[kind] += lane.issues[kind];
   }
 
   /** Expected time in ms until everything that waits now has started. */
@@ -170,14 +170,14 @@ export class StageScheduler<Payload, Context> {
   }
 
   /** Judges a replica by its batch, which ends now; returns the health issue if it is to be replaced. */
-  troubleOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
+  issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
     const { batchFailed: failed, batchStartedAtMs: startedAtMs } = health;
     const slowness = slownessOf(nowMs - startedAtMs, serviceMs(this.#policy, batch.length));
     const verdict = health.note({ failed, slowness, startedAtMs, nowMs }, this.replicas);
     if (verdict === 'open') this.#open(health, nowMs);
-    return verdict === 'unfit' ? health.trouble : undefined;
+    return verdict === 'unfit' ? health.issue : undefined;
   }
 
   /** A replica whose batch hangs; asks to be woken for batches that may hang later. */
@@ -245,7 +245,7 @@ export class StageScheduler<Payload, Context> {
     for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
     if (2 * open > this.replicas.length) return;
     health.openUntilMs = health.pausedUntilMs;
-    this.troubles.opened += 1;
+    this.issues.opened += 1;
   }
 
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {

@@ -4,8 +4,9 @@
  * or failed, and missed), some are missing (lost, but done without). The join needs the smaller of `awaited` and
  * the parts neither skipped nor missing.
  */
+
+import type { DiscardRule } from './discardable-work.js';
 import type { ServingEdge, ServingStage } from './serving-graph.js';
-import type { SpareRule } from './spare-work.js';
 
 /** Parts at their positions, with holes. */
 export interface WaitingParts<Payload> {
@@ -95,7 +96,7 @@ export function withoutHoles<Payload>(parts: readonly Payload[]): readonly Paylo
 
 /** Has a join gone on for the part of the request that contains an item in `scope`? */
 export function hasClosed<Payload>(
-  { join, levels }: SpareRule,
+  { join, levels }: DiscardRule,
   request: Collector<Payload>,
   scope: Scope<Payload> | undefined,
 ): boolean {

@@ -129,7 +129,7 @@ class WalkBench implements ServingEffects<string, number, string> {
     this.#at(atMs, (nowMs) => this.#scheduler.advance(nowMs));
   }
   drained(): void {}
-  unfit(): void {}
+  unhealthy(): void {}
   hungFailure(stage: number): string {
     return `stage ${stage} hangs`;
   }

@@ -19,7 +19,7 @@ export function batchPolicies(
   const serviceMs = graph.stages.map(({ id }) => expectedServiceMs(plan, curves, id));
   const remainingMs = graph.stages.map(() => 0);
   const leastMs = ({ to }: ServingEdge): number => (serviceMs[to]?.[1] ?? 0) + (remainingMs[to] ?? 0);
-  const canSpare = ({ to }: ServingEdge): boolean => (graph.stages[to]?.sparedBy.length ?? 0) > 0;
+  const canSpare = ({ to }: ServingEdge): boolean => (graph.stages[to]?.discardedBy.length ?? 0) > 0;
   for (const index of graph.topologicalOrder.toReversed()) {
     const certain = graph.stages[index]?.outEdges.filter(({ condition }) => condition === undefined) ?? [];
     const spared = certain.filter(canSpare).map(leastMs);

@@ -157,8 +157,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#events.push(atMs, WAKE, eventRank.servingAlarm);
   }
 
-  unfit(replica: SimulatedReplica): void {
-    this.#fleet.unfit(replica);
+  unhealthy(replica: SimulatedReplica): void {
+    this.#fleet.unhealthy(replica);
   }
 
   hungFailure(stage: number): AppError {

@@ -169,7 +169,7 @@ export class SimulatedFleet implements FleetEffects {
   }
 
   /** Records a replica to replace. Nothing it still runs is answered. `settle` must follow. */
-  unfit(replica: SimulatedReplica): void {
+  unhealthy(replica: SimulatedReplica): void {
     this.engineOf(replica).lost = true;
     this.#unfit.push(replica.replicaId);
   }
@@ -294,7 +294,7 @@ export class SimulatedFleet implements FleetEffects {
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();
-    for (let id = this.#unfit.shift(); id !== undefined; id = this.#unfit.shift()) this.#fleet.unfit(id, nowMs);
+    for (let id = this.#unfit.shift(); id !== undefined; id = this.#unfit.shift()) this.#fleet.unhealthy(id, nowMs);
     for (let id = this.#left.shift(); id !== undefined; id = this.#left.shift()) {
       this.#engineOf.delete(id);
       this.#fleet.left(id, nowMs);

@@ -275,7 +275,7 @@ export class PipelineRunner implements ReplicaPool {
         (this.#stageStatistics[index] as StageStatistics).counts({
           queueLength: this.#scheduler.queueLength(index),
           retriedItems: this.#scheduler.retries(index),
-          troubles: { ...this.#scheduler.troubles(index) },
+          troubles: { ...this.#scheduler.issues(index) },
         }),
       ]),
     );
@@ -313,7 +313,8 @@ export class PipelineRunner implements ReplicaPool {
         this.#cancelAlarm();
         this.#cancelAlarm = this.#clock.ringAt(atMs, () => this.#turn((nowMs) => this.#scheduler.advance(nowMs)));
       },
-      unfit: ({ replicaId, stage }, issue) => this.#unhealthy.tell({ stageId: this.#idOf(stage), replicaId, issue }),
+      unhealthy: ({ replicaId, stage }, issue) =>
+        this.#unhealthy.tell({ stageId: this.#idOf(stage), replicaId, issue }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
       tooManyItems: ({ from }, items, most) => tooManyItems(this.#idOf(from), items, most),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),

@@ -1,6 +1,6 @@
 /** Counts of one stage since the start, in constant memory. */
 import type { DropReason } from '@equipoise/core/model';
-import type { TroubleCounts } from '@equipoise/core/serve';
+import type { IssueCounts } from '@equipoise/core/serve';
 
 /** Service times of the batches of one size. */
 export interface BatchSizeCounts {
@@ -14,7 +14,7 @@ export interface PolicyCounts {
   readonly queueLength: number;
   /** Items that were lost with their replica and tried once more. */
   readonly retriedItems: number;
-  readonly troubles: TroubleCounts;
+  readonly troubles: IssueCounts;
 }
 
 export interface StageCounts extends PolicyCounts {

@@ -32,7 +32,7 @@ export class SampleWalk {
         this.#waiting[stage]?.push({ request, scope, payload });
       },
       admits: () => true,
-      spare: () => {},
+      discard: () => {},
       cannotAnswer: () => {},
     });
     samples.forEach((inputs, sequence) => {

@@ -7,7 +7,7 @@ export function closingError(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' was not changed: its replicas are being closed.`);
 }
 
-export function noRoom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
+export function noHeadroom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
   const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
   return new AppError(
     'INFEASIBLE',

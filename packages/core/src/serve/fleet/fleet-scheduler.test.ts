@@ -247,7 +247,7 @@ describe('FleetScheduler, an unfit replica', () => {
   it('is closed, and another starts after the back-off beside it, in the room of a surge', () => {
     const bench = benchWith(planFor('s', 2), { budgetCpuCores: 2 }, { drainMs: () => 500 });
     const [replica] = bench.having('ready');
-    if (replica !== undefined) bench.fleet.unfit(replica.replicaId, bench.nowMs);
+    if (replica !== undefined) bench.fleet.unhealthy(replica.replicaId, bench.nowMs);
     expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:failed']);
     bench.advanceTo(bench.nowMs + 120);
     expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:ready']);
@@ -259,7 +259,7 @@ describe('FleetScheduler, an unfit replica', () => {
     const bench = benchWith(planFor('s', 2), {}, { drainMs: () => 500 });
     bench.apply(changeTo(planFor('s', 1)));
     const [leaving] = bench.having('draining');
-    if (leaving !== undefined) bench.fleet.unfit(leaving.replicaId, bench.nowMs);
+    if (leaving !== undefined) bench.fleet.unhealthy(leaving.replicaId, bench.nowMs);
     expect(bench.shown()).toEqual(['s:ready', 's:draining']);
     bench.advanceTo(bench.nowMs + 500);
     expect(bench.shown()).toEqual(['s:ready']);

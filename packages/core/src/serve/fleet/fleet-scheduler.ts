@@ -17,7 +17,7 @@ import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
 import { canaryFractions } from '../rollout/canary.js';
 import { coresDuringChange, coresOf, startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor } from '../rollout/share.js';
-import { closingError, noRoom, tooSlow } from './change-errors.js';
+import { closingError, noHeadroom, tooSlow } from './change-errors.js';
 import { FleetCanaries } from './fleet-canaries.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
@@ -184,7 +184,7 @@ export class FleetScheduler {
    * A replica is out of service for good although it still runs: it is closed, and another one starts after the
    * back-off.
    */
-  unfit(id: ReplicaId, nowMs: number): void {
+  unhealthy(id: ReplicaId, nowMs: number): void {
     this.#nowMs = nowMs;
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica?.status !== 'ready') return;
@@ -262,7 +262,7 @@ export class FleetScheduler {
     else if (this.#hasRoom(stage, next.change.to)) this.#begin(stage, next);
     else if (!this.#isOneOnItsOwn(stage)) {
       this.#take();
-      next.onEnd({ kind: 'failed', failure: noRoom(stage.id, next.change.to) });
+      next.onEnd({ kind: 'failed', failure: noHeadroom(stage.id, next.change.to) });
     }
   }
 
@@ -364,7 +364,7 @@ export class FleetScheduler {
   /** The stage cannot get closer to its plan. */
   #stop(stage: FleetStage, target: StagePlan): void {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
-      this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
+      this.#abort(this.#active, noHeadroom(stage.id, target), this.#nowMs);
     if (!stage.isOnItsOwn) return;
     stage.endAlone();
     this.#unseen = true;

@@ -18,22 +18,22 @@ export function hadServed(inServiceMs: number): boolean {
 /** Restarts of one stage: how many in a row, and the instant from which steadiness counts. */
 export interface RestartHistory {
   readonly inARow: number;
-  readonly lastTroubleAtMs: number;
+  readonly lastIssueAtMs: number;
 }
 
-export const noRestarts: RestartHistory = { inARow: 0, lastTroubleAtMs: Number.NEGATIVE_INFINITY };
+export const noRestarts: RestartHistory = { inARow: 0, lastIssueAtMs: Number.NEGATIVE_INFINITY };
 
 /** Delay (ms) before the next restart, decided at `nowMs`, with the new history. */
 export function nextRestart(
-  { inARow, lastTroubleAtMs }: RestartHistory,
+  { inARow, lastIssueAtMs }: RestartHistory,
   nowMs: number,
 ): { readonly delayMs: number; readonly history: RestartHistory } {
-  const before = nowMs - lastTroubleAtMs > STEADY_MS ? 0 : inARow;
+  const before = nowMs - lastIssueAtMs > STEADY_MS ? 0 : inARow;
   const delayMs = doubledDelayMs(before + 1, DELAYS);
-  return { delayMs, history: { inARow: before + 1, lastTroubleAtMs: nowMs } };
+  return { delayMs, history: { inARow: before + 1, lastIssueAtMs: nowMs } };
 }
 
 /** History after a restart has ended. */
 export function restartEnded(history: RestartHistory, nowMs: number): RestartHistory {
-  return { ...history, lastTroubleAtMs: nowMs };
+  return { ...history, lastIssueAtMs: nowMs };
 }

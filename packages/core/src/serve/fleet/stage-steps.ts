@@ -37,7 +37,7 @@ export interface StageOnItsWay {
 }
 
 /** Headroom for starts; `comesFree` while something anywhere is leaving or starting, after which there may be more. */
-export interface StartRoom {
+export interface StartHeadroom {
   readonly cpuCores: number;
   readonly starts: number;
   readonly comesFree: boolean;
@@ -79,7 +79,7 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
  * Steps toward a canary with a fraction of the requests. New replicas start for that fraction. Old ones stay unless
  * they have to make room, one at a time and by the share rule.
  */
-export function canarySteps(stage: StageOnItsWay, headroom: StartRoom, fraction: number): StageSteps {
+export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
   const replicas = newReplicasFor(fraction, stage.to.replicas);
   const places = placesOf({ ...stage, to: { ...stage.to, replicas } });
   const { start, isStuck } = startsNow(places.kept.length, { ...stage.to, replicas }, headroom);
@@ -101,13 +101,13 @@ interface StartsNow {
   readonly isStuck: boolean;
 }
 
-function startsNow(present: number, to: StagePlan, { cpuCores, starts, comesFree }: StartRoom): StartsNow {
+function startsNow(present: number, to: StagePlan, { cpuCores, starts, comesFree }: StartHeadroom): StartsNow {
   const missing = to.replicas - present;
   const start = Math.max(0, Math.min(missing, starts, startableReplicas(cpuCores, to.resources.cpuCores)));
   return { start, isStuck: missing > 0 && start === 0 && !comesFree };
 }
 
-export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
+export function stageSteps(stage: StageOnItsWay, room: StartHeadroom): StageSteps {
   const { to } = stage;
   const places = placesOf(stage);
   const { kept, others, surplus } = places;

@@ -14,13 +14,13 @@ export interface EarlyJoin {
 }
 
 /** Items of a stage are discardable once `join` has gone on for the item `levels` fan-outs further out. */
-export interface SpareRule {
+export interface DiscardRule {
   readonly join: EarlyJoin;
   readonly levels: number;
 }
 
 /** The relevant part of the graph, by stage index. */
-export interface SpareWorkGraph {
+export interface DiscardGraph {
   /** Stage indices such that every edge goes from an earlier to a later one. */
   readonly order: readonly number[];
   readonly successors: readonly (readonly number[])[];
@@ -30,8 +30,8 @@ export interface SpareWorkGraph {
 }
 
 /** By stage, the joins that can make its items discardable. */
-export function spareRules(graph: SpareWorkGraph, joins: readonly EarlyJoin[]): readonly (readonly SpareRule[])[] {
-  const rules: SpareRule[][] = graph.open.map(() => []);
+export function discardRules(graph: DiscardGraph, joins: readonly EarlyJoin[]): readonly (readonly DiscardRule[])[] {
+  const rules: DiscardRule[][] = graph.open.map(() => []);
   for (const join of joins) {
     const avoids = stagesThatAvoid(graph, join.stage);
     for (const [stage, open] of graph.open.entries()) {
@@ -43,7 +43,7 @@ export function spareRules(graph: SpareWorkGraph, joins: readonly EarlyJoin[]): 
 }
 
 /** Stages with a path to an end that does not pass `joined`. */
-function stagesThatAvoid({ order, successors, answers }: SpareWorkGraph, joined: number): readonly boolean[] {
+function stagesThatAvoid({ order, successors, answers }: DiscardGraph, joined: number): readonly boolean[] {
   const avoids = answers.map(() => false);
   for (const stage of order.toReversed()) {
     if (stage === joined) continue;
