@@ -27,14 +27,14 @@ export interface PlanForRate {
  * The decision. One that would break the accuracy floor in vain is replaced by the plan for the largest feasible rate.
  */
 export function keepFloor(situation: Situation, decision: Decision): Decision {
-  const { spec, accuracyFloor, observation, runningPlan } = situation;
+  const { spec, accuracyFloor, observation, runningStages } = situation;
   if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)
     return decision;
   const { evidence } = decision;
   const belowRps = evidence.load?.arrivalRps ?? evidence.forecast.upperRps;
   const most = largestFeasibleRate(situation, belowRps);
   if (most === undefined) return decision;
-  const plan = withoutShrinking(spec, most.plan, runningPlan);
+  const plan = withoutShrinking(spec, most.plan, runningStages);
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
   const rate = `${most.arrivalRps.toFixed(1)} rps`;
   const load = { arrivalRps: most.arrivalRps };
@@ -51,7 +51,7 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
  * more. It takes milliseconds, and does not depend on `belowRps` if that is infeasible.
  */
 export function largestFeasibleRate(
-  { rules: { profiles, policy }, spec, observation: { runningPlan }, runningPlan: running }: Situation,
+  { rules: { profiles, policy }, spec, observation: { runningPlan }, runningStages: running }: Situation,
   belowRps: number,
 ): PlanForRate | undefined {
   const problem = { spec, profiles, runningPlan, estimator: 'distribution' } as const;

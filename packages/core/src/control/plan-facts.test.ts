@@ -15,8 +15,8 @@ describe('sustainableRps', () => {
   it('is what all replicas of the stage serve back to back', () => {
     const [stage] = withReplicas(1).stages[detect] ?? [];
     const meanMs = curves.curve(detect, stage?.variantId as never, 1)?.meanMs(1) ?? 0;
-    expect(sustainableRps(spec, withReplicas(1), curves)).toBeCloseTo(1000 / meanMs, 9);
-    expect(sustainableRps(spec, withReplicas(3), curves)).toBeCloseTo(3000 / meanMs, 9);
+    expect(sustainableRps(spec, withReplicas(1).stages, curves)).toBeCloseTo(1000 / meanMs, 9);
+    expect(sustainableRps(spec, withReplicas(3).stages, curves)).toBeCloseTo(3000 / meanMs, 9);
   });
 
   it('is that of the stage that carries fewest requests, each of which may bring several items', () => {
@@ -28,13 +28,16 @@ describe('sustainableRps', () => {
       outputs: [{ from: stageId('classify') }],
     };
     const [stage] = withReplicas(3).stages[detect] ?? [];
-    const both = { ...withReplicas(3), stages: { [detect]: [stage], [stageId('classify')]: [stage] } } as Plan;
+    const both = { ...withReplicas(3).stages, stages: { [detect]: [stage], [stageId('classify')]: [stage] } } as Plan;
     const known = requireCurves(fanned, []);
-    expect(sustainableRps(fanned, both, known)).toBeCloseTo(sustainableRps(spec, withReplicas(3), curves) / 4, 9);
+    expect(sustainableRps(fanned, both.stages, known)).toBeCloseTo(
+      sustainableRps(spec, withReplicas(3).stages, curves) / 4,
+      9,
+    );
   });
 
   it('knows no bound where nothing is known of the replicas', () => {
     const unknown = { ...curves, curve: () => undefined };
-    expect(sustainableRps(spec, withReplicas(1), unknown)).toBe(Number.POSITIVE_INFINITY);
+    expect(sustainableRps(spec, withReplicas(1).stages, unknown)).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -11,17 +11,23 @@ import { capacityRps } from '../profile/service-curve.js';
 import { isOfKind } from '../serve/fleet/stage-steps.js';
 
 /**
- * Running replicas read as a plan; undefined while a stage has no ready replica. Only ready replicas count, and a stage
- * in the middle of a change counts as the kind that serves most. Latency and capacity are 0: unknown.
+ * Stages of what runs; undefined while a stage has no ready replica. Only ready replicas count, and a stage in the middle of a change counts
+ * as the kind that serves most.
  */
-export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
+export function runningStages(spec: PipelineSpec, running: RunningPlan): Plan['stages'] | undefined {
   const stages: Record<StageId, readonly StagePlan[]> = {};
   for (const { id } of spec.stages) {
     const stagePlan = runningStage(running.stages[id]);
     if (stagePlan === undefined) return undefined;
     stages[id] = [stagePlan];
   }
-  return planOfStages(spec, stages);
+  return stages;
+}
+
+/** What runs, read as a plan; undefined while a stage has no ready replica. Latency and capacity are 0: unknown. */
+export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
+  const stages = runningStages(spec, running);
+  return stages && planOfStages(spec, stages);
 }
 
 /** A plan of these stages with accuracy, cores and cost; latency and capacity are 0: unknown. */
@@ -128,16 +134,16 @@ export function withLeastReplicas(
 }
 
 /** The wanted plan without taking a running replica of the same kind away, if the budget allows it. */
-export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan | undefined): Plan {
+export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan['stages'] | undefined): Plan {
   if (running === undefined) return wanted;
   return withLeastReplicas(spec, wanted, (id, stagePlan) => {
-    const present = running.stages[id]?.[0];
+    const present = running[id]?.[0];
     return present !== undefined && isOfKind(stagePlan, present) ? present.replicas : 0;
   });
 }
 
 /** Requests per second that the stages serve for good, whatever their latency; Infinity if no stage is profiled. */
-export function sustainableRps(spec: PipelineSpec, { stages }: Plan, curves: ServiceCurves): number {
+export function sustainableRps(spec: PipelineSpec, stages: Plan['stages'], curves: ServiceCurves): number {
   const loads = stageLoads(spec, 1);
   let leastRps = Number.POSITIVE_INFINITY;
   for (const [id, stagePlans] of Object.entries(stages)) {

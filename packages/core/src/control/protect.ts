@@ -101,7 +101,7 @@ function takesAway(change: Change): boolean {
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
   const { spec, rules, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
-  const running = planned.burstiness === undefined ? undefined : situation.runningPlan;
+  const running = planned.burstiness === undefined ? undefined : situation.runningStages;
   if (running === undefined) return plannedEnvelope(planned, bounds);
   const carried = { rps: sustainableRps(spec, running, rules.curves), sloMs: spec.slo.latencyMs };
   return plannedEnvelope(planned, { carried, ...bounds });
@@ -114,7 +114,7 @@ function burstLoad({ arrivals, windowS, rateRps }: Burst): ExpectedLoad {
 
 /** The estimated best plan for the burst, with the running variants if they can carry it, or the best effort; it keeps replicas. */
 function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefined {
-  const { spec, rules, accuracyFloor, runningPlan: running, observation } = situation;
+  const { spec, rules, accuracyFloor, runningStages: running, observation } = situation;
   const { profiles, policy, guardrails } = rules;
   const { runningPlan } = observation;
   const problem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' } as const;

@@ -17,7 +17,7 @@ import {
   resumeController,
   snapshotDelta,
 } from './snapshot/controller-snapshot.js';
-import { controlStep, planSchedule, tickMs, trainBetweenTicks, wouldProtect } from './step.js';
+import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks, wouldProtect } from './step.js';
 
 /** One tick. */
 export interface Tick {
@@ -52,6 +52,12 @@ export interface SessionOptions {
 
 /** Longest time (ms) in which measurements alone are not worth a snapshot. */
 const SNAPSHOT_MS = 600_000;
+
+/** A step, and the observation that it was taken on. */
+interface DecidedStep {
+  readonly observation: Observation;
+  readonly step: ControlStep;
+}
 
 /** Thrown through a step by a more urgent observation. */
 class Preempted extends Error {
@@ -167,24 +173,24 @@ export class ControlSession {
     rules: ControllerRules,
     before: ControllerState,
     { first, later }: { readonly first: Observation; readonly later: LaterObservation | undefined },
-  ) {
-    const take = (observation: Observation) => ({ observation, step: controlStep(rules, before, observation) });
+  ): DecidedStep {
     this.#checkLater = () => {
       const latest = later?.();
       if (latest === undefined || latest.atMs <= first.atMs) return;
       if (wouldProtect(rules, before, latest)) throw new Preempted(latest);
     };
     try {
-      try {
-        return take(first);
-      } catch (error) {
-        if (!(error instanceof Preempted)) throw error;
-        this.#checkLater = undefined;
-        return take(withOneTimeFacts(error.observation, first));
-      }
+      return { observation: first, step: controlStep(rules, before, first) };
     } catch (error) {
-      this.#state = afterDefect(this.#state, this.#rules, first.atMs);
-      throw error;
+      this.#checkLater = undefined;
+      try {
+        if (!(error instanceof Preempted)) throw error;
+        const observation = withOneTimeFacts(error.observation, first);
+        return { observation, step: controlStep(rules, before, observation) };
+      } catch (defect) {
+        this.#state = afterDefect(this.#state, this.#rules, first.atMs);
+        throw defect;
+      }
     } finally {
       this.#checkLater = undefined;
     }

@@ -5,7 +5,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
-import { runningAsPlan } from './plan-facts.js';
+import { planOfStages, runningStages } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
 
@@ -52,7 +52,8 @@ export class Situation {
   readonly observation: Observation;
   /** Rates planned for in the last minute, oldest first. */
   readonly rates: readonly PlannedRate[];
-  #running: { readonly plan: Plan | undefined } | undefined;
+  #running: { readonly stages: Plan['stages'] | undefined } | undefined;
+  #runningPlan: Plan | undefined;
 
   constructor({ rules, observation, plannedRates }: SituationInput) {
     this.rules = rules;
@@ -61,10 +62,18 @@ export class Situation {
     this.rates = recentRates(plannedRates, observation.atMs);
   }
 
-  /** The running plan; undefined while a stage has no ready replica. */
+  /** Stages of the running plan; undefined while one has no ready replica. */
+  get runningStages(): Plan['stages'] | undefined {
+    this.#running ??= { stages: runningStages(this.spec, this.observation.runningPlan) };
+    return this.#running.stages;
+  }
+
+  /** The running plan with its accuracy and cost; undefined while a stage has no ready replica. */
   get runningPlan(): Plan | undefined {
-    this.#running ??= { plan: runningAsPlan(this.spec, this.observation.runningPlan) };
-    return this.#running.plan;
+    const { runningStages: stages } = this;
+    if (stages === undefined) return undefined;
+    this.#runningPlan ??= planOfStages(this.spec, stages);
+    return this.#runningPlan;
   }
 
   /** Least accuracy (fraction) that plans must have; undefined without a floor. */

@@ -138,7 +138,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
 }
 
 /** Before the loop's first plan the load is unknown; the rate that runs can serve stands for it. */
-function runningLoad({ spec, rules, runningPlan: running }: Situation) {
+function runningLoad({ spec, rules, runningStages: running }: Situation) {
   return running && { arrivalRps: sustainableRps(spec, running, rules.curves) };
 }
 

@@ -33,5 +33,5 @@ if (port !== null) {
     nowMs: () => performance.now(),
     post: (reply) => port.postMessage(reply),
   });
-  port.on('message', (message: PlannerMessage) => worker.receive(message));
+  port.on('message', (message: PlannerMessage) => worker.work(message));
 }

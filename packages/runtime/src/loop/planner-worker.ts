@@ -70,12 +70,6 @@ export class PlannerWorker {
     this.#deps = deps;
   }
 
-  /** Takes a message, and answers all that waits and what arrives meanwhile; trains when nothing waits. */
-  receive(message: PlannerMessage): void {
-    this.take(message);
-    this.work();
-  }
-
   /** Takes a message; what it asks is answered by `work`. */
   take(message: PlannerMessage): void {
     const place = this.#places.get(message.session);
@@ -98,7 +92,9 @@ export class PlannerWorker {
     }
   }
 
-  work(): void {
+  /** Takes a message, if any, and answers all that waits and what arrives meanwhile; trains when nothing waits. */
+  work(message?: PlannerMessage): void {
+    if (message !== undefined) this.take(message);
     do {
       for (let place = this.#next(); place !== undefined; place = this.#next()) this.#answer(place);
     } while (this.#train());

@@ -1,8 +1,9 @@
 /** Entry of the store's thread: one call per message. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
+import type { RpcReply } from '../worker-rpc.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
-import type { StoreCall, StoreReply } from './threaded-plan-store.js';
+import type { StoreCall, StoreFailure } from './threaded-plan-store.js';
 
 let store: SqlitePlanStore | undefined;
 
@@ -13,7 +14,7 @@ async function answer({ method, args }: StoreCall): Promise<unknown> {
 }
 
 parentPort?.on('message', async (call: StoreCall) => {
-  let reply: StoreReply;
+  let reply: RpcReply<StoreFailure>;
   try {
     reply = { id: call.id, answer: await answer(call) };
   } catch (error) {

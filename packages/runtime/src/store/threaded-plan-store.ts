@@ -1,6 +1,5 @@
 /** SQLite store in its own thread: slow flushes and locked files delay no request. Calls run in order. */
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
 import {
   AppError,
   type DecisionRecord,
@@ -9,6 +8,7 @@ import {
   type LaterFacts,
 } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
+import { RpcClient, type RpcConnection, RpcThread } from '../worker-rpc.js';
 
 /** Call for the thread. */
 export interface StoreCall {
@@ -17,34 +17,23 @@ export interface StoreCall {
   readonly args: readonly unknown[];
 }
 
-/** Result, or the AppError. */
-export interface StoreReply {
-  readonly id: number;
-  readonly answer?: unknown;
-  readonly failure?: {
-    readonly code: ErrorCode;
-    readonly message: string;
-    readonly details: ErrorDetails;
-    readonly retryable: boolean;
-  };
-}
-
-interface Waiting {
-  readonly resolve: (answer: never) => void;
-  readonly reject: (error: AppError) => void;
+/** An AppError as data. */
+export interface StoreFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
 }
 
 /** Most waiting calls, for a disk that hangs. */
 const MOST_WAITING = 256;
 
-export class ThreadedPlanStore implements PlanStore {
+export class ThreadedPlanStore extends RpcClient implements PlanStore {
   readonly #path: string;
-  readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | undefined;
-  #nextId = 0;
   #closed: Promise<void> | undefined;
 
   private constructor(path: string) {
+    super();
     this.#path = path;
   }
 
@@ -54,7 +43,7 @@ export class ThreadedPlanStore implements PlanStore {
     try {
       await store.#ask<void>('open');
     } catch (error) {
-      await store.#worker?.terminate();
+      await store.connection?.thread.terminate();
       throw error;
     }
     return store;
@@ -110,59 +99,33 @@ export class ThreadedPlanStore implements PlanStore {
     return this.#closed;
   }
 
+  protected override connect(): RpcConnection {
+    const because = (why: string) => new AppError('STORE_FAILED', `The thread of the state file ${this.#path} ${why}.`);
+    const thread = new RpcThread<StoreFailure>({
+      entry: createRequire(import.meta.url).resolve('@equipoise/runtime/store-thread'),
+      workerData: this.#path,
+      errorOf: (failure) => new AppError(failure.code, failure.message, failure),
+      endedError: (cause) => because(cause === undefined ? 'has ended' : `failed: ${cause.message}`),
+    });
+    return { thread: thread as RpcThread<never>, address: {} };
+  }
+
   async #end(): Promise<void> {
-    const ended = this.#worker === undefined ? undefined : this.#post<void>(this.#worker, 'close', []);
+    const thread = this.connection?.thread;
+    if (thread === undefined) return;
     try {
-      await ended;
+      await this.request<void>({ method: 'close', args: [] });
     } finally {
-      await this.#worker?.terminate();
+      await thread.terminate();
     }
   }
 
   async #ask<Answer>(method: StoreCall['method'], ...args: readonly unknown[]): Promise<Answer> {
     if (this.#closed !== undefined) throw new AppError('STORE_FAILED', `The state file ${this.#path} is closed.`);
-    if (this.#waiting.size >= MOST_WAITING) {
+    if ((this.connection?.thread.waiting.size ?? 0) >= MOST_WAITING) {
       const message = `The state file ${this.#path} is too slow: ${MOST_WAITING} calls wait for it already.`;
       throw new AppError('STORE_FAILED', message, { retryable: true });
     }
-    return this.#post(this.#thread(), method, args);
-  }
-
-  #post<Answer>(worker: Worker, method: StoreCall['method'], args: readonly unknown[]): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
-      worker.ref();
-      worker.postMessage({ id, method, args } satisfies StoreCall);
-    });
-  }
-
-  #thread(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
-    const entry = createRequire(import.meta.url).resolve('@equipoise/runtime/store-thread');
-    const worker = new Worker(entry, { workerData: this.#path, execArgv: [] });
-    worker.on('message', (reply: StoreReply) => this.#settle(worker, reply));
-    worker.on('error', (error) => this.#lose(worker, `failed: ${error.message}`));
-    worker.on('exit', () => this.#lose(worker, 'has ended'));
-    this.#worker = worker;
-    return worker;
-  }
-
-  #settle(worker: Worker, { id, answer, failure }: StoreReply): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    // An idle store does not keep the process alive.
-    if (this.#waiting.size === 0) worker.unref();
-    if (failure === undefined) waiting?.resolve(answer as never);
-    else waiting?.reject(new AppError(failure.code, failure.message, failure));
-  }
-
-  #lose(worker: Worker, why: string): void {
-    // A failed thread also ends; by then another may have replaced it.
-    if (this.#worker !== worker) return;
-    this.#worker = undefined;
-    const error = new AppError('STORE_FAILED', `The thread of the state file ${this.#path} ${why}.`);
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    return this.request({ method, args });
   }
 }

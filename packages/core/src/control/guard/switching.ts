@@ -36,7 +36,7 @@ const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
 /** The variants of a plan as pins; those of the file and of people come first. */
-export function variantPins(spec: PipelineSpec, { stages }: Plan): Readonly<Record<StageId, StagePins>> {
+export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
     spec.stages.map(({ id, pins }) => {
       const [stage] = stages[id] ?? [];
@@ -49,7 +49,7 @@ const keptRules = new WeakMap<ControlContext, Map<string, ControlContext>>();
 
 /** The rules that plan with the variants of `running` alone; the same object each time, so that its plans are remembered. */
 export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
-  const pins = variantPins(rules.spec, running);
+  const pins = variantPins(rules.spec, running.stages);
   const known = keptRules.get(rules) ?? new Map<string, ControlContext>();
   keptRules.set(rules, known);
   const key = JSON.stringify(pins);
