@@ -6,7 +6,6 @@ import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
  * Other failures reject with AppError UNREACHABLE or CLUSTER_REFUSED.
  */
 
-/** Objects of a resource, in one namespace or in all. */
 export interface Selection<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   readonly namespace?: string | undefined;
@@ -22,16 +21,15 @@ export type ListPage<T extends KubeObject = KubeObject> =
       readonly kind: 'page';
       readonly objects: readonly T[];
       readonly resourceVersion: string;
-      /** Token of the next page; missing on the last one. */
+      /** Missing on the last page. */
       readonly continueToken?: string | undefined;
     }
   /** The list began too long ago to be continued. */
   | { readonly kind: 'expired' };
 
-/** Event of a watch. `expired` ends the watch; the reader has to list again. */
+/** `expired` ends the watch; the reader has to list again. */
 export type WatchEvent<T extends KubeObject = KubeObject> =
   | { readonly kind: 'added' | 'modified' | 'deleted'; readonly object: T }
-  /** Nothing changed up to this version. */
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
   | { readonly kind: 'expired' };
 
@@ -50,7 +48,6 @@ export interface Refused {
   readonly causes: readonly RefusalCause[];
 }
 
-/** Result of a write; `object` is the stored one. */
 export type WriteResult<T extends KubeObject = KubeObject> = { readonly kind: 'written'; readonly object: T } | Refused;
 
 export interface Writer {
@@ -62,13 +59,12 @@ export interface Applier extends Writer {
   readonly force?: boolean;
 }
 
-/** Preconditions and details of a deletion. */
 export interface DeleteOptions {
   readonly uid?: string;
   readonly resourceVersion?: string;
   /** Order of deletion: `background` removes children after the object (default), `foreground` before. */
   readonly propagation?: 'background' | 'foreground';
-  /** Seconds that a pod may take to stop; default is its own grace period. */
+  /** Default is the grace period of the pod. */
   readonly graceSeconds?: number;
 }
 
@@ -91,7 +87,6 @@ export interface KubeApi {
   apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
   /** Like `apply`, for the status. */
   applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
-  /** Sets replicas through the `scale` subresource. */
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
   /** `deleted` even if finalizers still keep the object. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;

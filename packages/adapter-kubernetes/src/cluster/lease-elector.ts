@@ -100,7 +100,6 @@ export class LeaseElector {
     if (signal.aborted) await this.#release(leadership);
   }
 
-  /** True if this candidate holds the lease after trying to take or renew it. */
   async #tryToHold(leadership: Leadership, signal: AbortSignal): Promise<boolean> {
     try {
       const lease = await this.#deps.api.get(this.#ref);

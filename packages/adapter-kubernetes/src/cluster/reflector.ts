@@ -27,7 +27,6 @@ export interface ReflectorLimits {
 /** `object` is missing if it was deleted. */
 export interface ReflectorListener<T extends KubeObject> {
   onChange(key: string, object: T | undefined): void;
-  /** A list or a watch failed; it will be retried. */
   onFailure(error: unknown, failuresInARow: number): void;
 }
 

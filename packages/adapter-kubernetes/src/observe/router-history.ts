@@ -22,7 +22,7 @@ export interface RouterWindow {
 
 interface Known {
   readonly page?: RouterPage;
-  /** Time of the page; before the first page, time of the first sight. */
+  /** Before the first page, time of the first sight. */
   readonly atMs: number;
 }
 
@@ -45,7 +45,6 @@ export class RouterHistory {
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
   #totals: Totals[] = [];
-  /** First whole second that pages cover. */
   #firstSecond = 0;
   #burstiness: { readonly value: Burstiness; readonly atMs: number } | undefined;
 
@@ -73,7 +72,6 @@ export class RouterHistory {
     this.#unawaited.delete(router);
   }
 
-  /** Instant of the last page; undefined before the first. */
   lastPageAtMs(router: string): number | undefined {
     const known = this.#routers.get(router);
     return known?.page === undefined ? undefined : known.atMs;
@@ -134,7 +132,6 @@ export class RouterHistory {
     return this.#totals.at(-1) as Totals;
   }
 
-  /** Before a new router nothing arrived. The arrivals before an old router's first page are unknown. */
   #begin(atMs: number, isOld: boolean): void {
     const second = (atMs - this.#startedAtMs) / 1000;
     this.#firstSecond = isOld ? Math.ceil(second) : Math.floor(second);
@@ -225,7 +222,6 @@ function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPag
   };
 }
 
-/** Ranges in the order of their bounds (s). */
 function latencyGrowth(
   last: ReadonlyMap<number, number>,
   first: ReadonlyMap<number, number>,

@@ -14,7 +14,6 @@ export interface RouterWatchDeps {
   readonly ask: (url: string, signal: AbortSignal) => Promise<string>;
 }
 
-/** Between two rounds. */
 const EVERY_MS = 1_000;
 /** A slower router is asked again in the next round. */
 const ANSWER_MS = 900;
@@ -26,15 +25,15 @@ const SETTLING_MS = 3_000;
 export class RouterWatch {
   readonly history: RouterHistory;
   readonly #counts = new SideCounts();
-  /** Instant of the first page, by uid. */
+  /** By uid. */
   readonly #firstPageMs = new Map<string, number>();
   readonly #deps: RouterWatchDeps;
   readonly #onRound: () => void;
   #sidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
-  /** Cause of the last failure, by uid. */
+  /** By uid. */
   readonly #issues = new Map<string, string>();
-  /** Instant since which the pod has been ready, by uid. */
+  /** By uid. */
   readonly #readySinceMs = new Map<string, number>();
 
   /** `pods` are the routers that existed before; `heardAll` is called after each round. */

@@ -29,11 +29,9 @@ export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
-  /** Called for each decision of the policy. */
   readonly report: (key: string, decision: Decision) => void;
 }
 
-/** Load to plan for if none is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
 /** The status is not for graphs. */
 const STATUS_EVERY_MS = 30_000;
@@ -60,7 +58,7 @@ export class PlanLoop {
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
-  /** The plan for an annotated load that is being made; a later one replaces it. */
+  /** A later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
   /** Previous plan, until the canary of the current one has passed. */
@@ -194,7 +192,6 @@ export class PlanLoop {
     return before ?? this.#namedRps ?? DEFAULT_ARRIVAL_RPS;
   }
 
-  /** Plans for an annotated load. */
   #planFor(arrivalRps: number): void {
     const asking = {};
     this.#asking = asking;
@@ -237,7 +234,6 @@ export class PlanLoop {
     this.#onChange();
   }
 
-  /** Called after each round of questions to the routers. */
   #onRound(): void {
     this.#refreshSignals();
     const nowMs = this.#deps.clock.nowMs();
@@ -351,7 +347,6 @@ export class PlanLoop {
   }
 }
 
-/** Routers with requests of clients: the serving one and the canary router. */
 const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRouter(pod);
 
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {

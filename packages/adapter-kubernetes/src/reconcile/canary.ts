@@ -32,9 +32,8 @@ export interface CanaryInput {
   readonly router: Deployment;
   readonly liveRouter: ObservedDeployment;
   readonly routes: Routes;
-  /** True if all stages of the plan are ready. */
   readonly isPrepared: boolean;
-  /** Deployments whose replicas a foreign writer sets. */
+  /** Those of foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly slo: Pick<Slo, 'percentile'>;
   readonly nowEpochMs: number;
@@ -51,7 +50,6 @@ export type CanaryDecision =
       readonly againAfterMs?: number | undefined;
       /** Only a verdict is missing, which takes up to two minutes. */
       readonly awaitsVerdict?: boolean | undefined;
-      /** Too little traffic makes the step longer. */
       readonly isQuiet?: boolean | undefined;
       /** The canary failed. The failure is recorded before anything is removed. */
       readonly failure?: CanaryFailure;
@@ -80,7 +78,6 @@ export function decideCanary(grounds: CanaryInput): CanaryDecision {
   return fraction > 0 ? continueCanary(grounds, newcomers, { fraction, next }) : beginCanary(grounds, newcomers, next);
 }
 
-/** Leads to the first step. */
 function beginCanary(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -92,7 +89,7 @@ function beginCanary(
   return mayStillReport(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
 }
 
-/** Continues an active canary. It is judged first, whatever else is under way. */
+/** Judges an active canary first, whatever else is under way. */
 function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
   // The active canary belongs to another plan, so this one starts again.
@@ -177,7 +174,6 @@ function judgeStep(
   return observedMs >= STALE_MS ? fails('its router is not ready') : NO_SIGNAL;
 }
 
-/** The canary as the serving router runs it, if nothing changes it. */
 export function activeCanary(
   pipeline: string,
   live: ReadonlyMap<string, ObservedDeployment>,
@@ -189,13 +185,11 @@ export function activeCanary(
   return { workloads: routesOf(live.get(canaryName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
 }
 
-/** Objects that withdraw the canary. */
 export function withdrawCanary(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
   const sharing = [...live.values()].filter((each) => isRouter(each) && shareOf(each.spec.template) > 0);
   return sharing.map((router) => withShare(router, undefined));
 }
 
-/** Lost replicas of the new workloads; undefined if there are none. */
 function lostReplicas(
   { stages, live, held }: CanaryInput,
   newcomers: readonly string[],

@@ -12,7 +12,6 @@ import {
   startableReplicas,
 } from '@equipoise/core/serve';
 
-/** The pods of a variant, observed and wanted. */
 export interface ReplicaGroup {
   readonly name: string;
   readonly stage: string;
@@ -20,18 +19,15 @@ export interface ReplicaGroup {
   readonly cpuCores: number;
   /** Replicas of the new plan; missing if it has none. */
   readonly wanted?: number | undefined;
-  /** Replicas of the running plan. */
   readonly inForce: number;
   /** Replicas that were last asked for. */
   readonly present: number;
   /** Cores of all pods that the current rollout may hold at once. */
   readonly heldCpuCores: number;
   readonly ready: number;
-  /** True if no pod starts or terminates. */
   readonly isCalm: boolean;
   /** True if its pods must be replaced, which takes room for one more. */
   readonly isOutdated: boolean;
-  /** True if a foreign writer sets its replicas. */
   readonly isForeign: boolean;
 }
 
@@ -76,7 +72,6 @@ interface Starts {
   readonly isStarting: boolean;
 }
 
-/** Grants starts and replacements in the order of the groups. */
 function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: number): Starts {
   const replicas = new Map(groups.map(({ name, present }) => [name, present]));
   const postponed = new Set<string>();

@@ -40,12 +40,10 @@ export type Planning =
       readonly mode: 'auto' | 'advise';
       readonly plan: Plan;
       readonly plannedAtEpochMs: number;
-      /** Load that the plan was made for. */
       readonly arrivalRps: number;
       /** Why it misses the SLO, if it is only the best plan. */
       readonly shortfall?: string | undefined;
       readonly objects: readonly KubeObject[];
-      /** Bounds during the change to the plan. */
       readonly bounds: ChangeBounds;
       /** True if requests may run twice, so that a canary is allowed. */
       readonly mayRepeat: boolean;
@@ -73,7 +71,7 @@ export interface Reconciliation {
   readonly finalizer?: 'set' | 'take-off' | undefined;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
-  /** Repeat the decision after this time, even without changes. */
+  /** Repeat after this time, even without changes. */
   readonly againAfterMs?: number | undefined;
   /** Only a verdict on a canary is missing, which takes up to two minutes. */
   readonly awaitsVerdict?: boolean | undefined;

@@ -36,15 +36,11 @@ export interface Work {
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
-  /** Repeat after this time, even without changes. */
   readonly againAfterMs?: number | undefined;
-  /** Only a verdict is missing. */
   readonly awaitsVerdict?: boolean | undefined;
-  /** Too little traffic makes the step longer. */
   readonly isQuiet?: boolean | undefined;
-  /** New workloads of an active canary, and their fraction of the requests. */
+  /** New workloads, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
-  /** Cause of a failed canary. */
   readonly failure?: CanaryFailure | undefined;
 }
 
@@ -52,7 +48,6 @@ export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
 
 type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'mayRepeat'>;
 
-/** Work on the objects of a plan, as far as the observation allows. */
 export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
@@ -84,7 +79,6 @@ const admitCanary =
   (object: KubeObject): KubeObject =>
     admitCanaryRouter(pipeline.metadata.name, object);
 
-/** Wanted and observed objects of a change. */
 interface PlanChange {
   readonly view: ObservedPipeline;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
@@ -95,9 +89,8 @@ interface PlanChange {
   readonly routerPods: readonly ObservedPod[];
   readonly routes: Routes;
   readonly foreign: readonly ForeignReplicas[];
-  /** Deployments whose replicas a foreign writer sets. */
+  /** Those of foreign writers. */
   readonly held: ReadonlySet<string>;
-  /** Router runs the plan; all of its stages are ready. */
   readonly isSwitched: boolean;
   readonly isPrepared: boolean;
 }
@@ -218,7 +211,7 @@ function phaseOf(state: {
   return isStuck ? 'no-room' : 'preparing';
 }
 
-/** The shared router and its state; undefined if the pods are not interchangeable. */
+/** Undefined if the pods are not interchangeable. */
 function sharedWork(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],
@@ -271,7 +264,7 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
   };
 }
 
-/** True if a stage runs as wanted, with enough replicas or those of a foreign writer. */
+/** True with enough replicas or those of a foreign writer. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
   if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
@@ -316,7 +309,6 @@ function routerNow(
   return isSwitched ? object : withOldEgress(object, children);
 }
 
-/** An unwanted Deployment with fewer replicas, to make room. */
 function shrinkDeployment(
   { name, wanted, present }: ReplicaGroup,
   steps: HeadroomSteps,
@@ -350,7 +342,6 @@ function isUsedBy(
   return (child) => !isStage(child) || routed.has(child.metadata.name);
 }
 
-/** Unwanted children that are not in use. */
 function leftovers(
   children: readonly KubeObject[],
   wanted: readonly KubeObject[],

@@ -23,9 +23,8 @@ export interface StageWorkload extends ChosenVariant {
   readonly labels: Labels;
   readonly selector: Labels;
   readonly container: Container;
-  /** Port that the router sends to. */
   readonly port: number;
-  /** Longest run of a batch, in ms. */
+  /** In ms. */
   readonly runTimeoutMs: number;
   /** Address for the router; `path` follows the port. */
   readonly reach: {
@@ -36,7 +35,6 @@ export interface StageWorkload extends ChosenVariant {
   };
   /** Path of the readiness check; missing for containers that speak only gRPC. */
   readonly readyPath?: string;
-  /** Pipeline file of a container that runs our server. */
   readonly pipelineFile?: string;
   /** True if the container fetches its artifact when it starts. */
   readonly fetches: boolean;
