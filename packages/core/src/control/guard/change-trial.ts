@@ -118,10 +118,7 @@ export function withFailures(
 }
 
 /** Fraction of the requests that failed since the oldest count; 0 if too few arrived. */
-function failedFraction(
-  [oldest]: readonly FailureCount[] = [],
-  { atMs, failedTotal = 0, load }: Observation,
-): number {
+function failedFraction([oldest]: readonly FailureCount[] = [], { atMs, failedTotal = 0, load }: Observation): number {
   if (oldest === undefined) return 0;
   const arrived = arrivedIn(load, Math.floor((atMs - oldest.atMs) / 1000));
   return arrived < FEWEST_ARRIVALS ? 0 : Math.min(1, Math.max(0, failedTotal - oldest.failedTotal) / arrived);
