@@ -24,7 +24,7 @@ export function runningStages(spec: PipelineSpec, running: RunningPlan): Plan['s
   return stages;
 }
 
-/** What runs, read as a plan; undefined while a stage has no ready replica. Latency and capacity are 0: unknown. */
+/** The running replicas as a plan; undefined while a stage has no ready replica. Latency and capacity are 0: unknown. */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
   const stages = runningStages(spec, running);
   return stages && planOfStages(spec, stages);
