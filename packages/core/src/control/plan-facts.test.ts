@@ -28,7 +28,7 @@ describe('sustainableRps', () => {
       outputs: [{ from: stageId('classify') }],
     };
     const [stage] = withReplicas(3).stages[detect] ?? [];
-    const both = { ...withReplicas(3).stages, stages: { [detect]: [stage], [stageId('classify')]: [stage] } } as Plan;
+    const both = { ...withReplicas(3), stages: { [detect]: [stage], [stageId('classify')]: [stage] } } as Plan;
     const known = requireCurves(fanned, []);
     expect(sustainableRps(fanned, both.stages, known)).toBeCloseTo(
       sustainableRps(spec, withReplicas(3).stages, curves) / 4,
