@@ -2,8 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { equipoiseHere } from '../run-here.test-support.js';
+import { documentOf, equipoise, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
 
@@ -20,7 +19,7 @@ spec:
 `;
 
 const RESULTS = ['results.csv', 'results.json', 'report.html'] as const;
-const experiment = (...args: string[]) => equipoiseHere(folder.path, 'experiment', ...args);
+const experiment = (...args: string[]) => equipoise(folder.path, 'experiment', ...args);
 const pathOf = (out: string, ...names: string[]) => join(folder.path, out, ...names);
 const cellsIn = (out: string) => readdirSync(pathOf(out, 'cells')).filter((file) => file.endsWith('.json'));
 const filesOf = (out: string) => RESULTS.map((file) => readFileSync(pathOf(out, file), 'utf8'));
