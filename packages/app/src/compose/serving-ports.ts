@@ -58,9 +58,10 @@ export class ServingPorts {
 
   /** Accepts requests from now on. */
   beginServing(): RunningServer {
-    invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
-    this.#server.beginServing();
-    return this.#server;
+    const server = this.#server;
+    invariant(server !== undefined, 'a pipeline that has started has its ports');
+    server.beginServing();
+    return server;
   }
 
   /** Makes clients close their kept connections. */

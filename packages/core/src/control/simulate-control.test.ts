@@ -31,7 +31,7 @@ function controlled(rates: readonly number[]) {
 const pasMeanOf = ({ tally }: SimulationRun): number => tally.pasSum / tally.completed;
 
 describe('simulateControl', () => {
-  it('follows a load up and down without losing the SLO', { timeout: 60_000 }, () => {
+  it('follows a load up and down without losing the SLO', () => {
     const run = controlled([8, 8, 60, 60, 8, 8]);
     const { tally, decisions } = run;
     const switches = decisions.flatMap(({ decision }) => (decision.kind === 'apply' ? decision.changes : []));
