@@ -49,7 +49,7 @@ describe('equipoise operator', () => {
     const ended = await operator('--json', '--kubeconfig', 'kube');
     expect(ended.exitCode).toBe(2);
     expect(JSON.parse(ended.stdout)).toMatchObject({
-      error: { code: 'WRONG_USAGE', message: expect.stringContaining('--json goes with --once') },
+      error: { code: 'WRONG_USAGE', message: expect.stringContaining('--json needs --once') },
     });
   });
 
