@@ -9,6 +9,7 @@ const alone = [
   'benchmarks/{control/served,data-plane,fidelity,kubernetes}/**/*.full.test.ts',
   'packages/adapter-kubernetes/**/*.full.test.ts',
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
+  'packages/runtime/src/net/*.full.test.ts',
 ];
 
 export default defineConfig({
