@@ -5,7 +5,7 @@ import { SkippedSuitesReporter } from './scripts/skipped-suites-reporter.js';
 const everywhere = ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'];
 const otherTiers = ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'];
 const sharing = [
-  'packages/{adapter-artifacts,adapter-embedded,adapter-kubernetes,adapter-open-inference,app,core,open-inference-codec,pipeline-file,runtime,testkit}/src/**/*.test.ts',
+  'packages/{adapter-artifacts,adapter-kubernetes,adapter-open-inference,app,core,open-inference-codec,pipeline-file,runtime,testkit}/src/**/*.test.ts',
   'scripts/**/*.test.ts',
 ];
 

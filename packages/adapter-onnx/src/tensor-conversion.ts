@@ -47,7 +47,9 @@ function ortData(data: TensorData): OrtTensor.DataType {
 }
 
 export function toOrtTensor(OrtTensor: OrtTensorConstructor, { datatype, data, shape }: Tensor): OrtTensor {
-  return new OrtTensor(ortTypes[datatype], ortData(data), shape);
+  if (datatype !== 'FP16') return new OrtTensor(ortTypes[datatype], ortData(data), shape);
+  // Since Node 24 the constructor makes a Float16Array of raw bits, which the native code of the runtime does not read.
+  return Object.assign(new OrtTensor('uint16', ortData(data), shape), { type: ortTypes.FP16 });
 }
 
 /** Converts a result of onnxruntime. Throws MODEL_LOAD_FAILED for unsupported types. */
@@ -59,5 +61,12 @@ export function fromOrtTensor(name: string, tensor: OrtTensor): Tensor {
       `Tensor '${name}' has the type ${tensor.type}, which Equipoise does not carry.`,
     );
   }
-  return { datatype, shape: tensor.dims, data: (tensor as TypedTensor<OrtTensor.Type>).data as TensorData };
+  const { data } = tensor as TypedTensor<OrtTensor.Type>;
+  return { datatype, shape: tensor.dims, data: datatype === 'FP16' ? rawBits(data) : (data as TensorData) };
+}
+
+/** Bits of FP16 elements, which are a Float16Array since Node 24. */
+function rawBits(data: OrtTensor.DataType): Uint16Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
+  return new Uint16Array(buffer, byteOffset, length);
 }

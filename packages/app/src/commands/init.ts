@@ -23,7 +23,9 @@ export async function init(folder: string): Promise<CommandResult> {
       `${target} is not empty; name a new folder, for example \`equipoise init ${folder}-2\`.`,
     );
   }
-  await cp(TEMPLATE, target, { recursive: true, errorOnExist: true, force: false });
+  for (const name of await readdir(TEMPLATE)) {
+    await cp(join(TEMPLATE, name), join(target, name), { recursive: true, errorOnExist: true, force: false });
+  }
   const files = (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const written = files.map((entry) => relative(target, join(entry.parentPath, entry.name))).sort();
   const pipeline = join(folder, 'pipeline.yaml');
