@@ -1,7 +1,6 @@
 /**
- * Affine bounds of a service curve, since the sojourn table knows affine curves only. The curve lies below the edges of
- * its upper convex hull (over profiled sizes up to the cap) and above those of its lower hull. Slower service only
- * lengthens waits, so the edges bound the sojourn time at any load.
+ * Affine bounds of a service curve, since the sojourn table knows affine curves only: edges of the upper and the lower
+ * convex hull over profiled sizes. Slower service only lengthens waits, so they bound the sojourn time.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 
@@ -11,7 +10,7 @@ export interface AffineCurve {
   readonly fullMs: number;
 }
 
-/** Curves above and below. An affine curve is its own only bound. */
+/** An affine curve is its own only bound. */
 export interface AffineBounds {
   readonly upper: readonly AffineCurve[];
   readonly lower: readonly AffineCurve[];
@@ -31,7 +30,6 @@ function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
   return [1, ...inner, ...(cap > 1 ? [cap] : [])].map((size) => ({ size, ms: curve.meanMs(size) }));
 }
 
-/** Corners of the upper (1) or lower (−1) hull. */
 function hullCorners(points: readonly Point[], side: 1 | -1): readonly Point[] {
   const corners: Point[] = [];
   for (const point of points) {
@@ -63,7 +61,7 @@ function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): bo
   });
 }
 
-/** Bounds of `curve` for batches up to `cap`. Table batches take between one and `cap` times as long as one item. */
+/** Bounds of `curve` for batches up to `cap`. */
 export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
   const points = profiledPoints(curve, cap);
   const chord = raiseCurve({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);

@@ -1,11 +1,8 @@
-/**
- * Arrivals of the micro-simulation as gaps between groups of items: Poisson, gamma gaps (renewal, coefficient of
- * variation `cv`), or a two-state MMPP.
- */
+/** Arrivals of the micro-simulation: Poisson, gamma gaps (coefficient of variation `cv`), or a two-state MMPP. */
 
 import { drawExponential, drawGamma, type Rng } from '../kernel/rng.js';
 
-/** Pattern of arrivals. An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
+/** An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
 export type ArrivalProcess =
   | { readonly kind: 'poisson' }
   | { readonly kind: 'gamma'; readonly cv: number }
@@ -36,7 +33,6 @@ function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProces
   }
 }
 
-/** Fills `times` (ms, ascending) with arrivals of groups at a mean gap of `meanGapMs`. */
 function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProcess, rng: Rng): void {
   if (process.kind === 'mmpp') {
     fillMmpp(times, meanGapMs, process, rng);
@@ -50,7 +46,7 @@ function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProce
   }
 }
 
-/** `arrivalRps` items per second in groups of `groupSize`, with `itemsPerRequest` per request (means, at least 1). */
+/** Items per second, in groups of `groupSize`, with `itemsPerRequest` (means, at least 1). */
 export interface ArrivalLoad {
   readonly process: ArrivalProcess;
   readonly arrivalRps: number;

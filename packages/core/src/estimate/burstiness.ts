@@ -1,7 +1,6 @@
 /**
- * Effect of a bursty request stream on a stage (fit: model/expected-load). Changes faster than the stage act as a
- * renewal dispersion of arrivals. Slower ones act as a steady rate that switches. Changes slower than the long window
- * belong to the forecast.
+ * Effect of a bursty request stream on a stage (fit: model/expected-load). Changes faster than the stage act as
+ * dispersion of arrivals, slower ones as a steady rate that switches.
  */
 import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 
@@ -13,7 +12,7 @@ export interface RateSwitching {
   readonly meanLowMs: number;
 }
 
-/** Dispersion of arrivals (1 is Poisson), and slow rate switching, if any. */
+/** Dispersion (1 is Poisson) and slow rate switching, if any. */
 export interface EffectiveBurstiness {
   readonly dispersion: number;
   readonly switching?: RateSwitching;
@@ -21,7 +20,7 @@ export interface EffectiveBurstiness {
 
 /** A smaller slow share of the excess counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate forgotten within so many requests, or so many times faster than the stage, counts as dispersion. */
+/** A rate forgotten within so many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
@@ -49,7 +48,7 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
   };
 }
 
-/** Effective burstiness for a stage with `stageMs` per batch and `requestsPerMs`. */
+/** For a stage with `stageMs` per batch. */
 export function effectiveBurstiness(
   burstiness: Burstiness,
   requestsPerMs: number,

@@ -1,9 +1,8 @@
 /**
  * Sojourn law of a stage under a rate that switches between two levels. The backlog is a Brownian motion with drift λ_i
- * − C and variance λ_i (second-order fluid queue; Karandikar and Kulkarni, Operations Research 43, 1995). Its law sums
- * two exponentials e^(−zx). A steady stage at load factor ρ has decay z = 2·(1 − ρ) ÷ ρ per item, so each exponential
- * is read from the table at ρ = 1 ÷ (1 + z ÷ 2). Limits: the mixture of both levels, and the decay of Anick, Mitra and
- * Sondhi (1982).
+ * − C and variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). Its law sums two exponentials e^(−zx).
+ * A steady stage at ρ has decay z = 2·(1 − ρ) ÷ ρ per item, so each exponential is read from the table at ρ = 1 ÷ (1 +
+ * z ÷ 2). Limits: the mixture of both levels, and the decay of Anick, Mitra and Sondhi (1982).
  */
 import type { RateSwitching } from './burstiness.js';
 import { lawDepths, mixLaws } from './sojourn-law.js';
@@ -16,7 +15,7 @@ export interface SwitchedLoad {
   readonly switching: RateSwitching;
 }
 
-/** Backlog that requests find: e^(−z·x) with two decays per item, and the weight (0…1) of the slower. */
+/** Backlog that requests find: two decays per item, and the weight (0…1) of the slower. */
 interface BacklogLaw {
   readonly slowDecay: number;
   readonly fastDecay: number;
@@ -24,10 +23,10 @@ interface BacklogLaw {
 }
 
 const HIGHEST_LOAD = 0.97;
-/** Variance of a level without arrivals, which keeps the equations regular. */
+/** Keeps the equations regular for a level without arrivals. */
 const LEAST_VARIANCE_FRACTION = 0.02;
 
-/** Real roots of z³ + a·z² + b·z + c, descending. There are three here. */
+/** Three real roots of z³ + a·z² + b·z + c, descending. */
 function cubicRoots(a: number, b: number, c: number): readonly [number, number, number] {
   const p = a * a - 3 * b;
   const radius = Math.sqrt(Math.max(0, p));
@@ -58,7 +57,7 @@ function backlogLaw({ meanPerMs, capacityPerMs, switching }: SwitchedLoad): Back
   return { slowDecay, fastDecay, slowWeight: Math.max(0, Math.min(1, seen)) };
 }
 
-/** Law of the stage at a backlog decay per item. Beyond the table quantiles grow like the exponential backlog. */
+/** Law at a backlog decay per item. Beyond the table quantiles grow like the exponential backlog. */
 function lawOfDecay(shape: StageShape, capacityPerMs: number, decay: number): TableLaw {
   const loadFactor = 1 / (1 + decay / 2);
   if (loadFactor <= HIGHEST_LOAD) return tableLaw(shape, loadFactor * capacityPerMs);

@@ -1,6 +1,6 @@
 /**
- * Latency laws as weighted atoms, with sum, k-th smallest (maximum if all are awaited) and mixture of independent
- * times. Each result is merged to at most ATOMS atoms, finer in the tail.
+ * Latency laws as weighted atoms: sum, k-th smallest and mixture of independent times. Results are merged to at most
+ * ATOMS atoms, finer in the tail.
  */
 
 /** Values ascending (ms). Probabilities sum to 1. */
@@ -19,7 +19,7 @@ const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) =>
   return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
-/** Law of a quantile function, sampled in the middle of each bin. */
+/** Samples a quantile function in the middle of each bin. */
 export function lawFromQuantiles(quantileMs: (fraction: number) => number): LatencyLaw {
   const valuesMs = new Float64Array(ATOMS);
   const weights = new Float64Array(ATOMS);
@@ -136,7 +136,7 @@ export interface Alternative {
   readonly law: LatencyLaw;
 }
 
-/** Mixture; probabilities sum to 1. */
+/** Probabilities sum to 1. */
 export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
   const [only] = alternatives;
   if (alternatives.length === 1 && only !== undefined) return only.law;
@@ -156,7 +156,7 @@ export function meanOfLaw(law: LatencyLaw): number {
   return law.valuesMs.reduce((sum, value, i) => sum + value * (law.weights[i] as number), 0);
 }
 
-/** Quantile in ms, linear between the middles of neighboring atoms. */
+/** Quantile in ms, linear between atoms. */
 export function quantileOfLaw(law: LatencyLaw, fraction: number): number {
   let below = 0;
   let lastMiddle = 0;

@@ -1,15 +1,14 @@
 /**
- * Simulates one stage without an event heap. The queue is FIFO and replicas are equal. So the next batch starts at
- * max(arrival of the head, earliest ready replica), takes the items present up to the cap, and runs for a drawn time. A
- * CPU share f < 1 has a bucket of CPU time: at most `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at
- * level ≥ 0 only.
+ * Simulates one stage with a FIFO queue and equal replicas, without an event heap. The next batch starts at max(arrival
+ * of the head, earliest ready replica) with the items present up to the cap. A CPU share f < 1 has a bucket of CPU
+ * time: at most `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at level ≥ 0 only.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 
-/** Stage and arriving requests: times (ms, ascending) and item counts. */
+/** Arrival times in ms, ascending, with item counts. */
 export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -21,7 +20,7 @@ export interface StageRun {
   readonly itemTimes?: LatencyHistogram;
 }
 
-/** Sojourn times of requests (to the last item) and mean batch size. */
+/** Sojourn times of requests (to the last item). */
 export interface StageRecord {
   readonly requests: LatencyHistogram;
   readonly meanBatchSize: number;

@@ -1,20 +1,19 @@
 /**
- * Pipeline accuracy score (PAS): product of the accuracies of visited stages, each once (IPA, JSys 2024). A fan-out of
- * K items is not a power; a transform counts 1. With `when` edges: mean over scenarios. A measurement by `equipoise
- * evaluate` wins.
+ * Pipeline accuracy score (PAS): product of the accuracies of visited stages, each once (IPA, JSys 2024); the mean over
+ * scenarios with `when` edges. A measurement by `equipoise evaluate` wins.
  */
 import { measuredAccuracy } from '../model/accuracy-table.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import { visitScenarios } from './visit-scenarios.js';
 
-/** Fraction 0…1, and true if measured end to end. */
+/** Fraction 0…1. */
 export interface PipelineAccuracy {
   readonly pas: number;
   readonly measured: boolean;
 }
 
-/** Accuracy (fraction) of a variant; 1 for transforms and undeclared accuracies. */
+/** Fraction; 1 for transforms and undeclared accuracies. */
 export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefined): number {
   if (stage.kind === 'transform') return 1;
   return stage.variants.find((variant) => variant.id === variantId)?.accuracy?.value ?? 1;

@@ -1,8 +1,7 @@
 /**
  * End-to-end latency from the sojourn laws of stages: sums along chains, the slowest (or quorum-completing) branch at
- * joins, mixtures over `when`. A finish law is relative to the immediate dominator (last stage on every path), so
- * shared parts count once. Beyond it branches are independent, an upper bound for branches of one fork. Upstream
- * batches enlarge arriving groups.
+ * joins, mixtures over `when`. A finish law is relative to the immediate dominator, so shared parts count once. Beyond
+ * it branches are taken as independent, an upper bound.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
@@ -30,7 +29,7 @@ export interface StageConfiguration {
   readonly maxBatchSize: number;
 }
 
-/** Latency at a load with the estimate of every stage; infinite if a stage is unstable. */
+/** Infinite if a stage is unstable. */
 export interface PipelineEstimate {
   readonly stable: boolean;
   readonly meanMs: number;

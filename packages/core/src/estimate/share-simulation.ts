@@ -1,7 +1,7 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation: a share and a burst of 50 ms do
- * not fit a scale-free table. Cached by curve, replicas, cap, company and load bucket. A bucket is about 5 % of ρ ÷ (1
- * − ρ), simulated at its upper end. 5 % of the rate would double waits near saturation.
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation: a burst of 50 ms does not fit a
+ * scale-free table. Cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end. 5 % of the rate
+ * would double waits near saturation.
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
@@ -23,7 +23,7 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** Run length in bucket filling times, the memory of a burst. */
+/** In bucket filling times, the memory of a burst. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();
@@ -59,7 +59,7 @@ function simulateLaw(shape: StageShape, load: SharedLoad, loadFactor: number): T
   return { law, meanBatchSize: record.meanBatchSize };
 }
 
-/** Simulated law, never above the safe, noise-free `bound`. */
+/** Simulated law, never above the safe `bound`. */
 export function shareLaw(shape: StageShape, load: SharedLoad, bound: SojournLaw): TableLaw {
   const known = remembered.get(shape.curve) ?? new Map<string, TableLaw>();
   remembered.set(shape.curve, known);

@@ -1,7 +1,6 @@
 /**
- * Grid of the sojourn table in units of s(1). A stage is scale-free in time: replicas n, cap b, load factor ρ, curve
- * shape and company of items. Shape of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for b times the work,
- * 1 for constant time. (The fixed-cost share φ = (b − b^(1−β)) ÷ (b − 1) crowds at 1 for large b.)
+ * Grid of the sojourn table in units of s(1): replicas n, cap b, load factor ρ, curve shape and company of items. Shape
+ * of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for b times the work, 1 for constant time.
  */
 
 export const replicaGrid: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
@@ -10,25 +9,22 @@ export const capGrid: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 export const scalingGrid: readonly number[] = [0, 0.15, 0.3, 0.5, 0.75, 1];
 export const loadGrid: readonly number[] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.78, 0.85, 0.9, 0.94, 0.97];
 
-/**
- * Arrival of items: groups of fixed size at Poisson instants, or single items with gamma gaps of this squared
- * variation.
- */
+/** Groups of fixed size at Poisson instants, or single items with gamma gaps of this squared variation. */
 export interface Company {
   readonly groupSize: number;
   readonly dispersion: number;
 }
 
-/** Groups by size, then single items by dispersion. The first is Poisson. */
+/** The first is Poisson. */
 export const companies: readonly Company[] = [
   ...[1, 2, 4, 8, 16, 32].map((groupSize) => ({ groupSize, dispersion: 1 })),
   ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),
 ];
 
-/** Rows of a company, one per n, b and β. A row has one cell per ρ. */
+/** One row per n, b and β, one cell per ρ. */
 export const rowCount = replicaGrid.length * (1 + (capGrid.length - 1) * scalingGrid.length);
 
-/** Row of grid indices. `scaling` is ignored for a cap of 1. */
+/** `scaling` is ignored for a cap of 1. */
 export function rowIndex(replicas: number, cap: number, scaling: number): number {
   const shapes = 1 + (capGrid.length - 1) * scalingGrid.length;
   return replicas * shapes + (cap === 0 ? 0 : 1 + (cap - 1) * scalingGrid.length + scaling);
@@ -38,15 +34,15 @@ export function rowIndex(replicas: number, cap: number, scaling: number): number
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
- * One cell of the table. With probability 1 − d a request finds an idle replica and takes the service time; otherwise
- * its law is smooth. Both parts interpolate better than quantiles, which jump where d passes 1 − fraction. Bytes: logit
- * d (16 bits), ln of the first quantile (16 bits), then ln steps (8 bits each, rounding carried on).
+ * With probability 1 − d a request finds an idle replica; otherwise its law is smooth. Both parts interpolate better
+ * than quantiles, which jump where d passes 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16 bits),
+ * then ln steps (8 bits each, rounding carried on).
  */
 
 /** Fractions, given disturbed, of stored quantiles. */
 export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
 
-/** Law in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
+/** In units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
 export interface SojournCell {
   readonly logitDisturbed: number;
   readonly logTimes: readonly number[];
@@ -71,7 +67,7 @@ function putWord(bytes: Uint8Array, at: number, value: number): void {
 
 const wordAt = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 
-/** Writes a law at `at`. Times below s(1) count as s(1). */
+/** Times below s(1) count as s(1). */
 export function encodeCell(cell: SojournCell, bytes: Uint8Array, at: number): void {
   putWord(bytes, at, (clamp(cell.logitDisturbed, -LOGIT_BOUND, LOGIT_BOUND) + LOGIT_BOUND) / LOGIT_STEP);
   const first = Math.max(0, cell.logTimes[0] as number);
@@ -84,7 +80,7 @@ export function encodeCell(cell: SojournCell, bytes: Uint8Array, at: number): vo
   }
 }
 
-/** Reads the law at `at` into CELL_NUMBERS numbers from `into` on. */
+/** Reads the law at `at` into CELL_NUMBERS numbers. */
 export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Float32Array; into: number }): void {
   const { numbers, into } = target;
   numbers[into] = wordAt(bytes, at) * LOGIT_STEP - LOGIT_BOUND;

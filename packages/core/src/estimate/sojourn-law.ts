@@ -1,7 +1,4 @@
-/**
- * Sojourn-time law as times at fixed fractions, finer toward 1, linear in −ln(1 − fraction). Exact at SLO percentiles,
- * and straight for exponential tails.
- */
+/** Sojourn-time law as times at fixed fractions, linear in −ln(1 − fraction): straight for exponential tails. */
 
 /** Fractions (0…1, ascending) with stored times. */
 export const lawFractions: readonly number[] = [
@@ -18,7 +15,7 @@ export type SojournLaw = Float64Array;
 
 const LAST = lawFractions.length - 1;
 
-/** Weights of the times in the mean. Beyond the last fraction its time applies. */
+/** Beyond the last fraction its time applies. */
 const meanWeights: Float64Array = (() => {
   const weights = new Float64Array(lawFractions.length);
   for (let i = 0; i < LAST; i++) {
@@ -39,7 +36,7 @@ export function lawMean(law: SojournLaw): number {
   return mean;
 }
 
-/** Time (ms) not exceeded by `fraction` (0…1). Extrapolates the tail beyond 0.9999. */
+/** Time (ms). Extrapolates the tail beyond 0.9999. */
 export function lawQuantile(law: SojournLaw, fraction: number): number {
   if (fraction >= 1) return Number.POSITIVE_INFINITY;
   const depth = -Math.log1p(-Math.max(0, fraction));
@@ -48,7 +45,6 @@ export function lawQuantile(law: SojournLaw, fraction: number): number {
   return between(lawDepths, law, { at: depth, index: i });
 }
 
-/** Linear interpolation through points `index` and `index` + 1. */
 function between(x: Float64Array, y: Float64Array, place: { at: number; index: number }): number {
   const { at, index } = place;
   const [x0, x1] = [x[index] as number, x[index + 1] as number];
@@ -66,7 +62,7 @@ function depthOf(law: SojournLaw, ms: number, index: number): number {
 const mixedTimes = new Float64Array(4 * lawFractions.length);
 const mixedDepths = new Float64Array(4 * lawFractions.length);
 
-/** Writes the mixture before and at every time of both laws to the buffers. Returns the number of points. */
+/** Writes both laws' mixture points to the buffers. Returns their number. */
 function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   let count = 0;
   let [i, j] = [-1, -1];

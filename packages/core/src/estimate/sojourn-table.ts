@@ -14,8 +14,8 @@ import {
 import { sojournTableTexts } from './sojourn-table.gen.js';
 
 /**
- * Lookup in the sojourn table: multilinear interpolation in ln n, ln b, β, logit ρ and ln of the company. Weights are
- * positive inside the grid, which preserves monotonicity.
+ * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the company. Positive weights inside the grid preserve
+ * monotonicity.
  */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -82,7 +82,7 @@ function companyAt(index: number): Company {
   return known;
 }
 
-/** Lower index on an axis and the weight of the upper one (outside 0…1 beyond the ends). */
+/** Lower index on an axis and the weight of the upper one. */
 interface Place {
   index: number;
   weight: number;
@@ -137,9 +137,9 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 }
 
 /**
- * Writes the interpolated law of a stage to `answer`. Bursty groups count as larger groups. Below the lowest load
- * factor, disturbance of single items is proportional to the load, the slowest possible decrease. Beyond the largest
- * group, times extrapolate, or grow in proportion as far as groups fill all replicas.
+ * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor,
+ * disturbance of single items is proportional to the load, the slowest possible decrease. Beyond the largest group,
+ * times extrapolate.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -4,9 +4,8 @@ import { topologicalOrder } from './stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /**
- * Load of each stage. Visits per request are the product of open expected fan-outs times the probability of a visit; a
- * join removes the innermost fan-out. Items of one fan-out arrive together. Assumes, as pipeline files guarantee, no
- * cycles and equal open fan-outs on all edges into a stage.
+ * Load of each stage. Visits per request are the product of open expected fan-outs times the probability of a visit.
+ * Assumes no cycles and equal open fan-outs on all edges into a stage, which pipeline files guarantee.
  */
 
 /** Upstream batches count as 1. */
@@ -27,7 +26,7 @@ interface Walk {
 
 const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b, 1);
 
-/** Loads of all stages at `arrivalRps` requests per second, in topological order. */
+/** In topological order; `arrivalRps` counts requests. */
 export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
   const walks = new Map<StageId, Walk>();
   for (const id of topologicalOrder(spec)) {

@@ -1,7 +1,6 @@
 /**
- * Sojourn time (queue, batch wait and service) of a stage under greedy batching: a free replica takes the queue up to
- * the cap. The stage is stable below the full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law is
- * that of the last item of a request that arrives together.
+ * Sojourn time (queue, batch wait and service) of a stage under greedy batching. The stage is stable below the
+ * full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law is that of the last item of a request.
  */
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
@@ -31,7 +30,7 @@ export interface StageEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
   readonly meanBatchSize: number;
-  /** Sojourn time (ms) that a `fraction` (0…1) of requests does not exceed. */
+  /** Time (ms) that a `fraction` (0…1) of requests does not exceed. */
   quantileMs(fraction: number): number;
 }
 
@@ -83,13 +82,13 @@ function analyticalLaw({ shape, burstiness, loadFactor, capacityPerMs }: LoadedS
   return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: burstiness.switching });
 }
 
-/** Estimate from the table, in microseconds. A safe bound for CPU shares below one core. */
+/** From the table, in microseconds. A safe bound for CPU shares below one core. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
-/** Same, but simulates a share below one core with its CPU-time bucket: milliseconds for the first call. */
+/** Same, but simulates a share below one core: milliseconds for the first call. */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadStage(query);

@@ -1,7 +1,6 @@
 /**
  * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: along the longest path the
- * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. Replicas are n = ⌈λ ÷ thr⌉ with thr = 1000·f·b ÷ s(b).
- * Ignores queueing: safe at low load, blind near saturation.
+ * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. Ignores queueing: blind near saturation.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -9,19 +8,19 @@ import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 import { topologicalOrder } from './stage-order.js';
 
-/** Latency (ms) of a stage at `arrivalRps` items per second. */
+/** Milliseconds; `arrivalRps` counts items. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const fillMs = maxBatchSize === 1 ? 0 : (1000 * (maxBatchSize - 1)) / arrivalRps;
   return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;
 }
 
-/** Replicas for `arrivalRps` items per second in full batches, before bounds. */
+/** For full batches, before bounds. */
 export function sumOfTailsReplicas(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const throughputRps = (1000 * curve.shareFraction * maxBatchSize) / curve.meanMs(maxBatchSize);
   return Math.max(1, Math.ceil(arrivalRps / throughputRps - 1e-9));
 }
 
-/** Largest sum of stage latencies (ms) over the paths to outputs. */
+/** Largest sum (ms) over the paths to outputs. */
 export function longestPathMs(spec: PipelineSpec, stageMs: ReadonlyMap<StageId, number>): number {
   const finish = new Map<StageId, number>();
   for (const id of topologicalOrder(spec)) {

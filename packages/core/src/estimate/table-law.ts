@@ -1,11 +1,8 @@
 /**
- * Sojourn law of a stage at a steady rate, from the sojourn table.
- * 1. Each affine bound of the service curve (affine-bounds) gets the law of its table point at its own load factor.
- * 2. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric mean, weighted 2
- * : 1, leans to the safe side.
- * 3. Service variation lengthens waits by 1 + cv² for single items (Pollaczek and Khinchine) and more for batches. The
- * own batch's deviation adds in squares around the median. Measured for a p99 up to twice the mean; beyond, waits are
- * too short.
+ * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gets the law
+ * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds too low; their geometric
+ * mean, weighted 2 : 1, leans to the safe side. Service variation lengthens waits by 1 + cv² for single items
+ * (Pollaczek and Khinchine) and more for batches. Measured for a p99 up to twice the mean; beyond, waits are too short.
  * For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
@@ -15,7 +12,7 @@ import { disturbedFractions } from './sojourn-grid.js';
 import { lawDepths, lawFractions, MEDIAN, type SojournLaw } from './sojourn-law.js';
 import { ANSWER_NUMBERS, lookUp } from './sojourn-table.js';
 
-/** Stage and its arrivals (see sojourn-table). `itemsPerRequest` of a group make a request. */
+/** `itemsPerRequest` of a group make a request. */
 export interface StageShape {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -30,12 +27,11 @@ export interface TableLaw {
   readonly meanBatchSize: number;
 }
 
-/** Weight of the upper bounds in the geometric mean. */
 const UPPER_PART = 2 / 3;
 /** At a small disturbance probability, percentiles next to the jump count as disturbed. */
 const DISTURBED_MARGIN = 0.25;
 const HIGHEST_LOAD = 0.999;
-/** Additional effect of service variation on waits per further item of a batch. */
+/** Added effect of service variation per further item of a batch. */
 const BATCH_PART = 0.5;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
@@ -61,7 +57,7 @@ function timeAt(depth: number, baseMs: number): number {
   return (times[i] as number) + (((times[i + 1] as number) - (times[i] as number)) * (depth - from)) / (to - from);
 }
 
-/** Fills `law` for an affine curve, with waits lengthened by service variation. Returns the mean batch size. */
+/** Returns the mean batch size. */
 function fillAffine(
   law: SojournLaw,
   shape: StageShape,

@@ -1,14 +1,13 @@
 /**
- * Visited stages and their probability: one scenario per outcome of the `when` edges. Of the `when` edges leaving a
- * stage at most one is taken, independently of other stages. Other edges are always taken. Behind a join a stage is
- * visited whenever the fan-out was entered. Equal outcomes merge.
+ * Visited stages and their probability: one scenario per outcome of the `when` edges, of which a stage takes at most
+ * one. Behind a join a stage is visited whenever the fan-out was entered. Equal outcomes merge.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 
-/** Probabilities (0…1) of all scenarios sum to 1. */
+/** Probabilities of all scenarios sum to 1. */
 export interface VisitScenario {
   readonly probability: number;
   readonly visited: ReadonlySet<StageId>;
@@ -78,7 +77,7 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
   }));
 }
 
-/** All scenarios; one without `when`. Throws AppError INVALID_PIPELINE for impossible probabilities. */
+/** Throws AppError INVALID_PIPELINE for impossible probabilities. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
   if (spec.edges.every((edge) => edge.when === undefined))
     return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];
