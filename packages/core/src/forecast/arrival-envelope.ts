@@ -1,6 +1,6 @@
 /**
- * Expected envelope: per window of w seconds the most requests of the last minute, at least the forecast's upper rate ×
- * w. A burst is expected again for a minute, a rise at once.
+ * Expected envelope: the most requests of the last minute per window, at least the forecast's upper rate. A burst is
+ * expected again for a minute.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';
@@ -8,7 +8,7 @@ import type { ArrivalEnvelope } from '../model/expected-load.js';
 const WINDOWS_S = [1, 2, 5, 10, 20];
 const REMEMBERED_S = 60;
 
-/** Envelope over windows of 1, 2, 5, 10 and 20 s, in whole requests. */
+/** Windows of 1, 2, 5, 10 and 20 s, in whole requests. */
 export function arrivalEnvelope({ arrivalsPerSecond }: LoadObservation, { upperRps }: Forecast): ArrivalEnvelope {
   const recent = arrivalsPerSecond.slice(-REMEMBERED_S);
   return WINDOWS_S.map((windowS) => ({

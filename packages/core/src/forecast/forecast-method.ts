@@ -1,8 +1,8 @@
 import type { PeakForecast, TrainingPeaks } from './peak-series.js';
 
 /**
- * Interface of peak forecasts. Fitting is a chain of pure steps, so the caller owns the thread and may stop between
- * steps. Weights and memory are plain JSON data.
+ * Interface of peak forecasts. Fitting is a chain of pure steps that the caller may stop. Weights and memory are plain
+ * JSON data.
  */
 
 /** Weights are usable at any time and final after all steps. */
@@ -18,7 +18,7 @@ export interface ForecastMethod<Weights = unknown, Memory = unknown, Fit extends
   beginFit(training: TrainingPeaks, seed: number): Fit;
   fitStep(fit: Fit, training: TrainingPeaks): Fit;
   begin(weights: Weights): Memory;
-  /** Memory after one more maximum. `maximumRps` is finite and at least 0. */
+  /** `maximumRps` is finite and at least 0. */
   observe(weights: Weights, memory: Memory, maximumRps: number): Memory;
   predict(weights: Weights, memory: Memory): PeakForecast;
 }

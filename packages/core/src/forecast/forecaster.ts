@@ -2,14 +2,14 @@ import type { Forecast, LoadObservation } from '../model/decision.js';
 import { smoothedRate } from './smoothed-rate.js';
 
 /**
- * The larger of the last two 10-s maxima × 1.19. On the trace of the literature this covers 95 % of the maxima of the
- * next 20 s, like a quantile regression, without training.
+ * The larger of the last two 10-s maxima × 1.19. This covers 95 % of the maxima of the next 20 s on the trace of the
+ * literature, without training.
  */
 
 const WINDOWS_S = 20;
 const MARGIN = 1.19;
 
-/** Forecast from the last 20 s of counts; 0 without history. */
+/** 0 without history. */
 export function windowMaxima(load: LoadObservation): Forecast {
   const recent = load.arrivalsPerSecond.slice(-WINDOWS_S);
   const sum = recent.reduce((total, count) => total + count, 0);
@@ -17,10 +17,10 @@ export function windowMaxima(load: LoadObservation): Forecast {
   return { method: 'window-maxima', meanRps, upperRps: MARGIN * Math.max(0, ...recent) };
 }
 
-/** Forecasts the arrival rate `horizonMs` ahead of `atMs`, the end of the observed load. */
+/** Forecasts the arrival rate `horizonMs` ahead of `atMs`, the end of the load. */
 export type Forecaster = (load: LoadObservation, horizonMs: number, atMs: number) => Forecast;
 
-/** Forecasters by name, the default first. */
+/** The default first. */
 export const forecasters = {
   'smoothed-rate': smoothedRate,
   'window-maxima': windowMaxima,

@@ -1,11 +1,9 @@
 /**
- * Task: from the largest counts per second of the last bins to the largest of the next. A plan must hold at the peak
- * while it is in force. The literature trains on the same task (IPA, Ghafouri et al., JSys 2024: twelve maxima of 10 s
- * in, the maximum of the next 20 s out).
+ * Task: from the largest counts per second of the last bins to the largest of the next. The literature trains on the
+ * same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
  */
 
 export interface PeakTask {
-  /** Seconds per bin. */
   readonly binS: number;
   readonly lags: number;
   readonly horizonBins: number;
@@ -15,30 +13,29 @@ export interface PeakTask {
 
 export const USUAL_PEAK_TASK: PeakTask = { binS: 10, lags: 12, horizonBins: 2, upperFraction: 0.95 };
 
-/** Both are at least 0, and 0 without observations. */
+/** At least 0; 0 without observations. */
 export interface PeakForecast {
   /** Likely peak, near the median. */
   readonly pointRps: number;
-  /** Bound that holds with probability `upperFraction`. */
   readonly upperRps: number;
 }
 
 export interface BinRules {
   readonly binS: number;
-  /** Counts are multiplied by it and rounded down. */
+  /** Factor on counts, which are then rounded down. */
   readonly scale: number;
-  /** If false, seconds with a scaled count of 0 are removed before binning: they are gaps in sampled traces. */
+  /** False removes seconds with a scaled count of 0: gaps in sampled traces. */
   readonly keepZeros: boolean;
 }
 
 /** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** First second of each bin in the trace, zeros counted. */
+  /** In the trace, zeros counted. */
   readonly startS: Int32Array;
 }
 
-/** Bins a trace. Negative or non-finite counts are missing measurements and removed. */
+/** Negative or non-finite counts are missing measurements and removed. */
 export function peakSeries(counts: ArrayLike<number>, { binS, scale, keepZeros }: BinRules): PeakSeries {
   const maximaRps = new Float64Array(Math.floor(counts.length / binS));
   const startS = new Int32Array(maximaRps.length);
@@ -59,12 +56,10 @@ export function peakSeries(counts: ArrayLike<number>, { binS, scale, keepZeros }
   return { maximaRps: maximaRps.slice(0, bins), startS: startS.slice(0, bins) };
 }
 
-/** True for a finite number of at least 0. */
 export function isCount(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
-/** Training part of a series and the peaks that followed. */
 export interface TrainingPeaks {
   readonly task: PeakTask;
   readonly maximaRps: Float64Array;
@@ -72,7 +67,6 @@ export interface TrainingPeaks {
   readonly targetsRps: Float64Array;
 }
 
-/** Examples: target i with the `lags` maxima before i, from `lags` on. */
 export function trainingPeaks(maximaRps: Float64Array, task: PeakTask): TrainingPeaks {
   return { task, maximaRps, targetsRps: peakTargets(maximaRps, task.horizonBins) };
 }
@@ -88,7 +82,7 @@ export function remember(memory: readonly number[], maximumRps: number, lags: nu
   return [...memory.slice(Math.max(0, memory.length - lags + 1)), maximumRps];
 }
 
-/** Memory padded to `lags` with its oldest value; undefined if empty. */
+/** Padded to `lags` with the oldest value; undefined if empty. */
 export function fullWindow(memory: readonly number[], lags: number): Float64Array | undefined {
   const [oldest] = memory;
   if (oldest === undefined) return undefined;

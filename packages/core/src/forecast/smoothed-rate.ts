@@ -1,8 +1,7 @@
 /**
- * Load a few seconds ahead from recent counts: means of a few seconds, then lines through longer windows, with the
- * error of Poisson counts. The longest window counts whose interval meets those of all shorter ones (Goldenshluger and
- * Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). A rise is extrapolated to the
- * horizon, a fall is not. The upper rate adds the estimation error and is the maximum of recent seconds.
+ * Load a few seconds ahead from recent counts: means, then lines through longer windows, with Poisson errors. The
+ * longest window counts whose interval meets those of all shorter ones (Goldenshluger and Nemirovski 1997). A rise is
+ * extrapolated to the horizon, a fall is not. The upper rate adds the estimation error.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
@@ -13,10 +12,10 @@ const CONSISTENT_Z = 2;
 const UPPER_Z = 1.645;
 const DEFAULT_HORIZON_MS = 12_000;
 
-/** Delay of the upper rate, so that a quiet moment during a rise does not shrink a plan. */
+/** A quiet moment during a rise must not shrink a plan. */
 const FALL_DELAY_S = 10;
 
-/** Forecasts the arrival rate `horizonMs` ahead; 0 without history. */
+/** Rate `horizonMs` ahead; 0 without history. */
 export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs = DEFAULT_HORIZON_MS): Forecast {
   const sums = new RunningSums(arrivalsPerSecond);
   const seconds = arrivalsPerSecond.length;
@@ -81,7 +80,7 @@ class RunningSums {
   }
 }
 
-/** Variance of a rate by `arrivals ÷ windowS`. Adds one count, since 0 may be chance. */
+/** Adds one count, since 0 may be chance. */
 const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
 
 function adaptiveFit(sums: RunningSums, end: number): RateFit {

@@ -7,13 +7,13 @@ export interface JudgedForecasts {
   readonly uppersRps: ArrayLike<number>;
 }
 
-/** Means over the forecasts; NaN for none. */
+/** Means; NaN without forecasts. */
 export interface ForecastFigures {
   /** Of point forecasts, rounded to whole requests. */
   readonly smapeFraction: number;
   /** Of unrounded quantiles, in rps. */
   readonly pinballLoss: number;
-  /** Fraction of peaks not above the quantile. */
+  /** Peaks not above the quantile. */
   readonly coverageFraction: number;
 }
 

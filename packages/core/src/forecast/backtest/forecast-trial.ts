@@ -1,7 +1,6 @@
 /**
- * Trial on a trace: methods are trained on the first 80 % of the training part, scored on its rest, and trained again
- * on all of it. They then roll over the rest of the trace with these scores. Selection continues with every past peak,
- * as in service, and never sees the future.
+ * Trial on a trace: methods train on the first 80 % of the training part, are scored on its rest, and train again on
+ * all. They then roll over the rest of the trace and never see the future.
  */
 import type { Clock } from '../../kernel/clock.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
@@ -18,7 +17,7 @@ import {
 export interface TrialRequest {
   readonly task: PeakTask;
   readonly series: PeakSeries;
-  /** Bins that start at this second of the trace or later are tested; earlier ones train. */
+  /** Bins from this second on are tested; earlier ones train. */
   readonly trainS: number;
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;
@@ -103,7 +102,6 @@ function partsOf({ task, series, trainS }: TrialRequest): Parts {
   const { startS, maximaRps } = series;
   const found = startS.findIndex((second) => second >= trainS);
   const firstTest = found < 0 ? maximaRps.length : found;
-  // A bin that starts in the training part may end behind it.
   const trainBins = startS[firstTest] === trainS ? firstTest : Math.max(0, firstTest - 1);
   const fitBins = Math.floor((1 - VALIDATION_FRACTION) * trainBins);
   return { fitBins, trainBins, firstTest, endTest: Math.max(firstTest, maximaRps.length - task.horizonBins + 1) };
@@ -111,7 +109,6 @@ function partsOf({ task, series, trainS }: TrialRequest): Parts {
 
 type Advance = (units: number, label: string) => void;
 
-/** Counts units. Training on 80 % has about as many steps as on all. */
 function progressOf({ task, series, methods, seed, onProgress }: TrialRequest, parts: Parts): Advance {
   const { trainBins, fitBins, firstTest, endTest } = parts;
   const steps = [fitBins, trainBins].flatMap((bins) => {

@@ -1,7 +1,6 @@
 /**
- * Online selection of the most reliable method. All methods forecast every peak and are scored by the pinball loss of
- * their quantile, recent peaks more. The least mean loss wins, with a margin against flapping. Plain data: state in,
- * state out.
+ * Online selection of the most reliable method. Methods are scored by the pinball loss of their quantile, recent peaks
+ * more. The least mean loss wins, with a margin against flapping.
  */
 
 import { pinballLoss } from '../forecast-errors.js';
@@ -17,7 +16,7 @@ export interface Score {
 export interface BacktestEntry extends TrainedForecaster {
   readonly memory: unknown;
   readonly score: Score;
-  /** Forecasts with an open horizon, oldest first; the last is for the next peak. Undefined if not finite. */
+  /** Forecasts with an open horizon, oldest first. Undefined if not finite. */
   readonly pending: readonly (PeakForecast | undefined)[];
 }
 
@@ -26,13 +25,12 @@ export interface RollingBacktest {
   readonly entries: readonly BacktestEntry[];
   /** Maxima of the last horizon, oldest first. */
   readonly recentRps: readonly number[];
-  /** Index of the selected entry. */
   readonly selected: number;
 }
 
 /** Bins after which a loss counts 1 ÷ e: six hours at 10 s. */
 const SCORE_MEMORY_BINS = 2160;
-/** A new method's mean loss must be below this fraction of the current one's. */
+/** Largest ratio of a new method's mean loss to the current one's. */
 const CLEARLY_BETTER = 0.98;
 
 export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
@@ -40,13 +38,12 @@ export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
 export interface BacktestStart {
   readonly task: PeakTask;
   readonly forecasters: readonly TrainedForecaster[];
-  /** Earlier maxima, which fill the memories and are not scored. */
+  /** Fill the memories and are not scored. */
   readonly historyRps?: ArrayLike<number>;
-  /** Scores of an earlier backtest by method. */
   readonly scores?: ReadonlyMap<string, Score>;
 }
 
-/** Initial backtest. Without scores the first method is selected. */
+/** Without scores the first method is selected. */
 export function beginBacktest(start: BacktestStart, methods: MethodsByName): RollingBacktest {
   const { task, forecasters, historyRps = [], scores } = start;
   const history = Array.from(historyRps).filter(isCount);
@@ -62,7 +59,7 @@ export function beginBacktest(start: BacktestStart, methods: MethodsByName): Rol
   return { task, entries, recentRps: history.slice(-task.horizonBins), selected: select(entries, 0) };
 }
 
-/** Backtest one bin later. A maximum that is no count (NaN, negative) is a missing measurement and changes nothing. */
+/** Backtest one bin later. NaN or a negative maximum is a missing measurement and changes nothing. */
 export function observeMaximum(backtest: RollingBacktest, maximumRps: number, methods: MethodsByName): RollingBacktest {
   if (!isCount(maximumRps)) return backtest;
   const { task } = backtest;
@@ -72,7 +69,7 @@ export function observeMaximum(backtest: RollingBacktest, maximumRps: number, me
   return { task, entries, recentRps, selected: select(entries, backtest.selected) };
 }
 
-/** Forecast of the selected method; 0 before the first bin or without a usable method. */
+/** 0 before the first bin or without a usable method. */
 export function selectedForecast({ entries, selected }: RollingBacktest): PeakForecast & { readonly method: string } {
   const entry = entries[selected];
   return { method: entry?.method ?? 'none', ...(entry?.pending.at(-1) ?? { pointRps: 0, upperRps: 0 }) };
@@ -86,7 +83,7 @@ export function meanLoss({ loss, weight }: Score): number {
 interface Observed {
   readonly task: PeakTask;
   readonly maximumRps: number;
-  /** Peak of the horizon that ends with this bin; undefined before the first whole horizon. */
+  /** Undefined before the first whole horizon. */
   readonly peakRps: number | undefined;
 }
 
@@ -107,7 +104,6 @@ function advanced(
   };
 }
 
-/** Undefined unless the forecast is a pair of counts. */
 function usableForecast(method: ForecastMethod, weights: unknown, memory: unknown): PeakForecast | undefined {
   const forecast = method.predict(weights, memory);
   return isCount(forecast.pointRps) && isCount(forecast.upperRps) ? forecast : undefined;
@@ -122,7 +118,6 @@ function scored(
   return { loss: kept * loss + pinballLoss(peakRps, due.upperRps, task.upperFraction), weight: kept * weight + 1 };
 }
 
-/** Best entry with a forecast. Keeps the present one unless another is clearly better. */
 function select(entries: readonly BacktestEntry[], present: number): number {
   const lossOf = (entry: BacktestEntry | undefined): number =>
     entry?.pending.at(-1) === undefined ? Number.NaN : meanLoss(entry.score);
@@ -131,7 +126,7 @@ function select(entries: readonly BacktestEntry[], present: number): number {
   let least = bar;
   for (const [position, entry] of entries.entries()) {
     const loss = lossOf(entry);
-    // A present method without a forecast makes the bar NaN: any method with one takes over.
+    // Without a present forecast the bar is NaN: any method takes over.
     if (loss < least || (Number.isNaN(least) && !Number.isNaN(loss))) {
       best = position;
       least = loss;

@@ -1,6 +1,6 @@
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 
-/** Cuts the counts of each tick into bins of whole seconds and keeps their maxima. */
+/** Cuts the counts of each tick into bins and keeps their maxima. */
 
 /** `second` is the one after the last read, counted from the start of the record. */
 export interface BinCounts {
@@ -9,7 +9,6 @@ export interface BinCounts {
   readonly maximumRps: number;
 }
 
-/** Bins start at multiples of their length. */
 export const noCounts: BinCounts = { second: -1, inBin: 0, maximumRps: 0 };
 
 export interface ReadCounts {
@@ -17,10 +16,7 @@ export interface ReadCounts {
   readonly maximaRps: readonly number[];
 }
 
-/**
- * Reads the seconds up to `atMs`, of which `arrivalsPerSecond` are the last. Skips seconds already read. A gap or a
- * clock set back restarts the current bin.
- */
+/** Reads the seconds up to `atMs`; skips those already read. A gap or a clock set back restarts the bin. */
 export function readCounts(
   before: BinCounts,
   { arrivalsPerSecond, atMs }: { readonly arrivalsPerSecond: readonly number[]; readonly atMs: number },
@@ -32,7 +28,6 @@ export function readCounts(
   let counts = goesOn ? before : { second: first, inBin: 0, maximumRps: 0 };
   const maximaRps: number[] = [];
   for (const count of arrivalsPerSecond.slice(counts.second - first)) {
-    // A record that starts mid-bin waits for the next bin.
     const outside = counts.inBin === 0 && counts.second % binS !== 0;
     const inBin = outside ? 0 : counts.inBin + 1;
     const maximumRps = outside ? 0 : Math.max(counts.maximumRps, count);
@@ -44,23 +39,19 @@ export function readCounts(
 }
 
 /**
- * Rate behind a peak of counts. The largest of n counts exceeds the rate by chance, and verification at a rate already
- * includes that chance. Counts of rate r and dispersion D are near normal with variance D·r. All n stay below r +
- * z·√(D·r) with probability p, where z is the normal quantile of p^(1/n).
+ * Rate behind a peak of counts, which exceeds the rate by chance. Counts of rate r and dispersion D are near normal
+ * with variance D·r. All n stay below r + z·√(D·r) with probability p, where z is the normal quantile of p^(1/n).
  */
 
 export interface PeakLaw {
-  /** Counts per second behind the peak. */
   readonly seconds: number;
-  /** Probability that the peak stays below the given one, in (0, 1). */
+  /** Probability that the peak stays lower, in (0, 1). */
   readonly fraction: number;
-  /** Variance ÷ mean of the counts; 1 for Poisson. */
+  /** Variance ÷ mean; 1 for Poisson. */
   readonly dispersion: number;
 }
 
-/**
- * Rate (rps) whose peak of `seconds` counts stays below `peakRps` with probability `fraction`. Never above the peak.
- */
+/** Rate (rps) whose peak of `seconds` counts stays below `peakRps` with probability `fraction`; at most the peak. */
 export function rateBehindPeak(peakRps: number, { seconds, fraction, dispersion }: PeakLaw): number {
   const spread = Math.max(0, normalQuantile(fraction ** (1 / seconds))) * Math.sqrt(dispersion);
   const root = (Math.sqrt(spread * spread + 4 * peakRps) - spread) / 2;

@@ -1,7 +1,4 @@
-/**
- * Training round in steps: each method is trained on the first 80 % of the history, scored on the rest, then trained on
- * all. The result is a backtest of new weights with their scores.
- */
+/** Training round in steps: each method trains on 80 % of the history, is scored on the rest, then trains on all. */
 import {
   beginBacktest,
   type MethodsByName,
@@ -16,10 +13,9 @@ export interface FitRound {
   readonly task: PeakTask;
   readonly historyRps: readonly number[];
   readonly methods: readonly string[];
-  /** Scores of the first pass so far. */
   readonly scores: readonly Score[];
   readonly forecasters: readonly TrainedForecaster[];
-  /** Current fit; absent between two. */
+  /** Absent between two fits. */
   readonly fit?: Fitting<unknown>;
 }
 
@@ -33,7 +29,6 @@ export function beginRound(task: PeakTask, historyRps: readonly number[], method
   return { task, historyRps, methods, scores: [], forecasters: [] };
 }
 
-/** One step of the current fit, or the transition to the next. */
 export function roundStep(round: FitRound, methods: MethodsByName, seed: number): RoundStep {
   const { scores, forecasters } = round;
   const scoring = scores.length < round.methods.length;

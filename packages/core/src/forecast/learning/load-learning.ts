@@ -1,8 +1,7 @@
 /**
- * Forecasts learned from served load. Bin maxima are kept. With enough of them, all methods are trained in pauses of
- * the loop, and the best by pinball loss forecasts from then on. Training repeats when history has doubled, suffices
- * for one more method, or is a day older. Peaks are converted to the rate behind them. No forecast is below what recent
- * seconds show beyond doubt.
+ * Forecasts learned from served load. All methods train in pauses of the loop, and the best by pinball loss forecasts.
+ * Training repeats when history has doubled, suffices for one more method, or is a day older. No forecast is below what
+ * recent seconds show beyond doubt.
  */
 import type { Forecast, LoadObservation } from '../../model/decision.js';
 import {
@@ -25,13 +24,12 @@ export interface LearningRules {
 
 export interface LoadLearning {
   readonly counts: BinCounts;
-  /** Bin maxima, oldest first, at most a week. */
+  /** Oldest first, at most a week. */
   readonly historyRps: readonly number[];
-  /** Bins of the last round's training; 0 before the first. */
+  /** History of the last training; 0 before the first. */
   readonly fittedBins: number;
   readonly binsSince: number;
   readonly round?: FitRound;
-  /** Absent until the first round is done. */
   readonly backtest?: RollingBacktest;
   /** Bins until the memory reflects the present; default 0. */
   readonly waitsBins?: number;
@@ -42,7 +40,6 @@ export interface LearningSnapshot {
   readonly fittedBins: number;
   readonly forecasters: readonly TrainedForecaster[];
   readonly scores: readonly Score[];
-  /** Index of the selected method. */
   readonly selected: number;
   /** Bins until the last values reflect the present; default 0. */
   readonly waitsBins?: number;
@@ -55,7 +52,7 @@ const KEPT_BINS = 7 * DAY_BINS;
 const FEWEST_BINS = 360;
 /** Four hours, for methods with many weights. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Seconds of the present rate, which counts less two standard errors. */
+/** Seconds of the present rate, less two standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
@@ -103,7 +100,7 @@ function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
-/** One training step, at most some tenths of a second. Returns the same state without a round. */
+/** At most some tenths of a second. Returns the same state without a round. */
 export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;
@@ -118,7 +115,7 @@ function backtestOf(
   rules: LearningRules,
 ): RollingBacktest {
   const scored = new Map(forecasters.flatMap(({ method }, i) => (scores[i] ? [[method, scores[i]] as const] : [])));
-  // A day fills every memory. A week would take seconds.
+  // A week would take seconds.
   return beginBacktest(
     { task: TASK, forecasters, scores: scored, historyRps: historyRps.slice(-DAY_BINS) },
     byName(rules),
@@ -139,7 +136,6 @@ export function learningSnapshot({
   return { historyRps, fittedBins, forecasters, scores, selected: backtest.selected, ...waits };
 }
 
-/** A shorter stop is a gap that earlier forecasts still span. */
 const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
 
 /** Snapshot `stoppedMs` later. Weights stay valid; the last values do not. */
@@ -153,10 +149,7 @@ export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): Lo
   return { ...initialLearning, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
-/**
- * Forecast for the next 20 s. Undefined if nothing was learned, after a stop until the memory is fresh, or if the
- * selected method has none.
- */
+/** For the next 20 s. Undefined if nothing was learned, or after a stop until the memory is fresh. */
 export function learnedForecast(
   { backtest, waitsBins = 0 }: LoadLearning,
   load: LoadObservation,
@@ -167,7 +160,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // Removes the median of noise, not its upper end: the rest covers uncertainty of the rate.
+  // The median: the rest covers uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);

@@ -1,6 +1,6 @@
 /**
- * Exponential smoothing: level ← w·x + (1 − w)·level. Fast levels give the best quantile, slow ones the best point. Two
- * weights from a grid: least relative error for the point, least pinball loss for the quantile.
+ * Exponential smoothing: level ← w·x + (1 − w)·level. Two weights from a grid: least relative error for the point,
+ * least pinball loss for the quantile.
  */
 import { pinballLoss, symmetricError } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
@@ -13,7 +13,6 @@ export interface EwmaWeights {
   readonly upperFactor: number;
 }
 
-/** Undefined before the first maximum. */
 export interface EwmaMemory {
   readonly pointRps: number;
   readonly upperRps: number;
@@ -67,7 +66,7 @@ export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> 
 
 const smooth = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
 
-/** Mean losses over the examples; NaN without examples, which never wins. */
+/** NaN without examples, which never wins. */
 function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks) {
   const examples = targetsRps.subarray(task.lags);
   const pointsRps = new Float64Array(examples.length);

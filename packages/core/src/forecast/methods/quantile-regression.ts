@@ -7,7 +7,7 @@ export interface SymmetricSystem {
   readonly right: Float64Array;
 }
 
-/** Solves A·x = b for a symmetric positive definite A by Cholesky. Components of collinear columns are 0. */
+/** Cholesky for a positive definite A. Components of collinear columns are 0. */
 export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array {
   const size = right.length;
   const lower = choleskyFactor(matrix, size);
@@ -25,7 +25,7 @@ export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array
   return solution;
 }
 
-/** Rounding of a zero pivot, relative to the diagonal. */
+/** Zero pivot, relative to the diagonal. */
 const NO_PIVOT = 1e-12;
 
 const divide = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
@@ -45,9 +45,9 @@ function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
 }
 
 /**
- * Linear quantile regression on the lags (Koenker and Bassett 1978): median and upper quantile as intercept + Σ
- * coefficient·lag. Majorization (Hunter and Lange 2000): with residuals r, solve Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction −
- * 1)·Xᵀ·1, W = 1 ÷ (ε + |r|). This never raises the (smoothed) pinball loss. One solution per step.
+ * Linear quantile regression on the lags (Koenker and Bassett 1978): intercept + Σ coefficient·lag. Majorization
+ * (Hunter and Lange 2000): with residuals r, solve Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction − 1)·Xᵀ·1, W = 1 ÷ (ε + |r|). This
+ * never raises the (smoothed) pinball loss.
  */
 
 /** A coefficient per lag, oldest first, then the intercept. */
@@ -60,7 +60,6 @@ export interface RegressionWeights {
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;
-/** Keeps weights finite if all targets are 0. */
 const LEAST_SMOOTHING = 1e-9;
 const POINT_FRACTION = 0.5;
 

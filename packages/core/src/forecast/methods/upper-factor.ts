@@ -1,6 +1,6 @@
 /**
- * Quantile factor of a point forecast: the c with the least pinball loss of c·p. The loss slope Σ p·(1[y < c·p] −
- * fraction) is monotone in c, so bisection finds its zero: the quantile of y ÷ p weighted by p.
+ * Quantile factor c of a point forecast p, with the least pinball loss of c·p. The loss slope Σ p·(1[y < c·p] −
+ * fraction) is monotone in c, so bisection finds its zero.
  */
 
 /** Arrays of equal length. */
@@ -11,14 +11,14 @@ export interface PointsAndTargets {
 
 const HALVINGS = 40;
 
-/** The factor; 1 if no point is positive. */
+/** 1 if no point is positive. */
 export function quantileFactor({ pointsRps, targetsRps }: PointsAndTargets, fraction: number): number {
   let weight = 0;
   for (let i = 0; i < pointsRps.length; i++) weight += Math.max(0, pointsRps[i] as number);
   if (weight === 0) return 1;
   let low = 0;
   let high = 1;
-  // Not from the largest ratio: behind a gap points near 0 give huge ratios.
+  // The largest ratio may be huge: behind a gap points are near 0.
   while (weightUpTo(high, { pointsRps, targetsRps }) < fraction * weight) {
     low = high;
     high *= 2;

@@ -2,8 +2,6 @@ import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { type PeakTask, remember, type TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
-/** Methods that reduce the last maxima to one number, with a factor for the quantile. */
-
 export interface WindowWeights {
   readonly windowBins: number;
   readonly upperFactor: number;
@@ -12,7 +10,7 @@ export interface WindowWeights {
 export interface WindowRule {
   readonly name: string;
   windowBins(task: PeakTask): number;
-  /** Point forecast from the window's maxima (at least one). */
+  /** From at least one maximum. */
   pointRps(windowRps: ArrayLike<number>): number;
 }
 

@@ -1,6 +1,6 @@
 import type { Rng } from '../../kernel/rng.js';
 
-/** Initializes W with uniform numbers of variance 1 ÷ inputs (Glorot and Bengio 2010); b stays 0. */
+/** Uniform weights of variance 1 ÷ inputs (Glorot and Bengio 2010); b stays 0. */
 export function spreadWeights({ at, inputs, outputs }: AffineMap, parameters: Float64Array, rng: Rng): void {
   const most = Math.sqrt(3 / inputs);
   for (let row = 0; row < outputs; row++) {
@@ -16,7 +16,6 @@ export interface AffineMap {
   readonly outputs: number;
 }
 
-/** First position behind the map's parameters. */
 export const endOf = ({ at, inputs, outputs }: AffineMap): number => at + outputs * (inputs + 1);
 
 /** Writes W·x + b to `output`. */

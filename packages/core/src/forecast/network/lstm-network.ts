@@ -1,7 +1,6 @@
 /**
- * LSTM (Hochreiter and Schmidhuber 1997, forget gate of Gers et al. 2000) over the lags, oldest first. A step sees one
- * lag and the constant last input. Outputs are an affine map of the last hidden state.
- * i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b; c ← f·c + i·g; h ← o·tanh(c)
+ * LSTM (Hochreiter and Schmidhuber 1997, forget gate of Gers et al. 2000) over the lags, oldest first. A step computes
+ * i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b; c ← f·c + i·g; h ← o·tanh(c).
  */
 
 import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from './affine-map.js';
@@ -29,10 +28,10 @@ interface Step {
 }
 
 const STEP_INPUTS = 2;
-/** An initially open forget gate learns long ranges sooner (Jozefowicz et al. 2015). */
+/** Learns long ranges sooner (Jozefowicz et al. 2015). */
 const FORGET_BIAS = 1;
 
-/** Network for `lags` lags and one more input, with `hidden` cells. */
+/** For `lags` lags and one more input, with `hidden` cells. */
 export function lstmNetwork(lags: number, hidden: number): Network {
   const gateMap: AffineMap = { at: 0, inputs: STEP_INPUTS + hidden, outputs: 4 * hidden };
   const last: AffineMap = { at: endOf(gateMap), inputs: hidden, outputs: OUTPUTS };
@@ -87,7 +86,6 @@ const newStep = (hidden: number): Step => ({
   squashedCell: new Float64Array(hidden),
 });
 
-/** Loss slopes: hidden state and cell behind a step, gates before squashing, input. */
 interface LstmGradients {
   readonly hiddenState: Float64Array;
   readonly cell: Float64Array;
@@ -104,7 +102,6 @@ const newGradients = (hidden: number): LstmGradients => ({
 
 const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value));
 
-/** Squashes the gates, computes the cell (from 0 if there is none before) and the hidden state. */
 function stepForward({ gates, cell, squashedCell }: Step, before: Float64Array | undefined, state: Float64Array): void {
   const hidden = cell.length;
   for (let unit = 0; unit < 3 * hidden; unit++) gates[unit] = sigmoid(gates[unit] as number);
@@ -119,7 +116,6 @@ function stepForward({ gates, cell, squashedCell }: Step, before: Float64Array |
   }
 }
 
-/** Backward step: slopes of the gates and of the previous cell. */
 function stepBackward(step: Step, before: Float64Array | undefined, slopes: LstmGradients): void {
   const hidden = step.cell.length;
   for (let unit = 0; unit < hidden; unit++) {

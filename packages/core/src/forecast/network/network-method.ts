@@ -41,17 +41,16 @@ interface UnpackedNetwork {
   readonly inputs: Float64Array;
 }
 
-/** Batches per training step. */
 const BATCHES_PER_STEP = 50;
 
-/** Warm-up of the rate: Adam's first estimates are rough. */
+/** Adam's first estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
 const MOST_EPOCHS = 50;
 
-/** Method of a rule. Without examples it predicts the level of the lags. */
+/** Without examples it predicts the level of the lags. */
 export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
-  // New typed arrays per forecast would be off-heap garbage and pause the collector for tens of ms.
+  // New typed arrays per forecast would pause the collector for tens of ms.
   const unpacked = new WeakMap<NetworkWeights, UnpackedNetwork>();
   const unpack = (weights: NetworkWeights): UnpackedNetwork => {
     const known = unpacked.get(weights);
@@ -132,7 +131,7 @@ function runBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks)
   };
 }
 
-/** Linear warm-up to `rate`, then a cosine to 0 (Loshchilov and Hutter 2017). */
+/** Linear warm-up, then a cosine to 0 (Loshchilov and Hutter 2017). */
 function rateAt(rate: number, batch: number, batches: number): number {
   const warm = Math.min(1, (batch + 1) / WARM_UP_BATCHES);
   return (warm * rate * (1 + Math.cos((Math.PI * batch) / batches))) / 2;

@@ -1,11 +1,8 @@
-/**
- * Network inputs: log lags relative to their level, and the log level. A shape learned at 10 rps applies at 30. Half a
- * request (the resolution of a count) keeps logs finite.
- */
+/** Network inputs: log lags relative to their level, and the log level. Half a request keeps logs finite. */
 
 export const HALF_REQUEST_RPS = 0.5;
 
-/** Spread of log levels in training. Scales the last input to order 1. */
+/** Of log levels in training. Scales the last input to order 1. */
 export interface LevelSpread {
   readonly meanLogLevel: number;
   readonly stdLogLevel: number;
@@ -22,7 +19,7 @@ function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   return level + HALF_REQUEST_RPS;
 }
 
-/** Writes the inputs for the lags from `at` on (`inputs.length` − 1). Returns their level. */
+/** Writes the inputs for the lags from `at` on. Returns their level. */
 export function writeInputs(
   inputs: Float64Array,
   { maximaRps, at }: { readonly maximaRps: Float64Array; readonly at: number },
@@ -38,7 +35,7 @@ export function writeInputs(
   return level;
 }
 
-/** Mean and standard deviation of the log level over all windows; 0 and 1 without windows or spread. */
+/** Mean and standard deviation of the log level; 0 and 1 without windows or spread. */
 export function levelSpread(maximaRps: Float64Array, lags: number): LevelSpread {
   const windows = Math.max(0, maximaRps.length - lags + 1);
   let sum = 0;

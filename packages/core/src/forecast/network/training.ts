@@ -34,7 +34,7 @@ export function adamStep(
   }
 }
 
-/** Example at each place of an endless sequence of random permutations. Fast for ascending places. */
+/** Endless sequence of random permutations, by place. Fast for ascending places. */
 export function shuffledOrder(examples: number, seed: number): (place: number) => number {
   let epoch = -1;
   let order: Uint32Array = new Uint32Array(0);
@@ -62,8 +62,7 @@ function shuffledIndices(examples: number, seed: number, epoch: number): Uint32A
 
 /**
  * Training loss. With f = level·e^a and d = ln f − ln y, the symmetric relative error |y − f| ÷ ((y + f) ÷ 2) is
- * 2·tanh(|d| ÷ 2). The quantile level·e^c has its pinball loss in rps ÷ mean target, so both losses have the same size.
- * Both y and f include half a request.
+ * 2·tanh(|d| ÷ 2). The quantile has its pinball loss in rps ÷ mean target, so both have the same size.
  */
 
 /** Half a request is added to both. */
