@@ -4,6 +4,6 @@ export interface Clock {
 }
 
 export interface AlarmClock extends Clock {
-  /** Calls `ring` once, not before `atMs` and never during this call. The returned function cancels the alarm. */
+  /** Calls `ring` once, not before `atMs` and never during this call. Returns its cancellation. */
   ringAt(atMs: number, ring: () => void): () => void;
 }

@@ -1,6 +1,6 @@
 /** Statistics of counts over time. Empty lists give 0. */
 
-/** Windows of equal length in ms. A window cut off by `toMs` does not count. */
+/** In ms. A window cut off by `toMs` does not count. */
 export interface Windows {
   readonly fromMs: number;
   readonly toMs: number;
@@ -17,7 +17,7 @@ export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowM
   return counts;
 }
 
-/** Sums of consecutive blocks of `size` values. An incomplete last block is dropped. */
+/** An incomplete last block is dropped. */
 export function blockSums(values: readonly number[], size: number): readonly number[] {
   return Array.from({ length: Math.floor(values.length / size) }, (_, block) => {
     let sum = 0;
@@ -35,13 +35,13 @@ export function centralMoment(values: readonly number[], order: number): number 
   return meanOf(values.map((value) => (value - mean) ** order));
 }
 
-/** Index of dispersion: variance ÷ mean. 1 for Poisson counts, 0 without counts. */
+/** Variance ÷ mean: 1 for Poisson counts, 0 without counts. */
 export function dispersionOf(counts: readonly number[]): number {
   const mean = meanOf(counts);
   return mean === 0 ? 0 : centralMoment(counts, 2) / mean;
 }
 
-/** Autocorrelation at lags 1…`lags`: Σ products of deviations ÷ Σ squared deviations. 0 for a constant list. */
+/** Lags 1…`lags`; 0 for a constant list. */
 export function autocorrelation(values: readonly number[], lags: number): readonly number[] {
   const mean = meanOf(values);
   const deviations = Float64Array.from(values, (value) => value - mean);

@@ -1,12 +1,11 @@
 /**
- * Pending events of a simulation, ordered by time, rank, then insertion, so that runs repeat exactly. A 4-ary heap on
- * typed arrays: siblings share a cache line. Several times faster than a binary heap of closures.
+ * Pending events of a simulation, by time, rank, then insertion: runs repeat exactly. A 4-ary heap on typed arrays is
+ * several times faster than a binary heap of closures.
  */
 
 /** Rank and insertion count share one number, exact up to 2^53. */
 const RANK = 2 ** 49;
 
-/** Priority queue of small integers keyed by an instant in ms. */
 export class EventHeap {
   #atMs = new Float64Array(64);
   #sequence = new Float64Array(64);
@@ -18,7 +17,7 @@ export class EventHeap {
     return this.#size;
   }
 
-  /** Instant of the next event; Infinity when empty. */
+  /** Infinity when empty. */
   get nextAtMs(): number {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#atMs[0] as number);
   }
@@ -42,7 +41,7 @@ export class EventHeap {
     this.#event[hole] = event;
   }
 
-  /** Removes and returns the next event. Requires `size` > 0. */
+  /** Requires `size` > 0. */
   pop(): number {
     const event = this.#event[0] as number;
     const last = --this.#size;
@@ -50,7 +49,7 @@ export class EventHeap {
     return event;
   }
 
-  /** Moves earlier entries up from the root. Returns the free position for the entry at `last`. */
+  /** Returns the free position for the entry at `last`. */
   #holeFor(last: number): number {
     const keys = this.#atMs;
     const order = this.#sequence;

@@ -1,11 +1,11 @@
 /**
- * Latencies in logarithmic buckets: constant memory, quantiles within half a bucket (0.2 %), range 1 µs to 4.6 h. Like
- * HDR histograms and DDSketch (Masson et al. 2019). A bucket is the binary exponent and the first eight fraction bits,
- * which is several times faster than a logarithm.
+ * Latencies in logarithmic buckets: constant memory, quantiles within half a bucket (0.2 %), range 1 µs to 4.6 h.
+ * Similar to HDR histograms and DDSketch (Masson et al. 2019). A bucket is the binary exponent and the first eight
+ * fraction bits of a float.
  */
 
 const FRACTION_BITS = 8;
-/** Dropped from the 23 fraction bits of a 32-bit float. */
+/** Of the 23 fraction bits of a 32-bit float. */
 const DROPPED_BITS = 23 - FRACTION_BITS;
 const SMALLEST_MS = 2 ** -10;
 const LARGEST_MS = 2 ** 24;
@@ -31,7 +31,7 @@ function bucketOf(latencyMs: number): number {
   return Math.min(leadingBits(latencyMs) - FIRST_BUCKET, BUCKET_COUNT - 1);
 }
 
-/** Counts of latencies in ms. Values outside the range fall into the first or last bucket. */
+/** In ms. Values outside the range fall into the first or last bucket. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKET_COUNT);
   #count = 0;
@@ -58,7 +58,6 @@ export class LatencyHistogram {
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
 
-  /** Adds all counts of `other`. */
   merge(other: LatencyHistogram): void {
     for (let i = 0; i < BUCKET_COUNT; i++) {
       this.#counts[i] = (this.#counts[i] as number) + (other.#counts[i] as number);
@@ -68,7 +67,7 @@ export class LatencyHistogram {
     if (other.#maxMs > this.#maxMs) this.#maxMs = other.#maxMs;
   }
 
-  /** Latency (ms) below which `fraction` (0…1) of the values lie. 0 without values, never above the maximum. */
+  /** Milliseconds. 0 without values, never above the maximum. */
   quantileMs(fraction: number): number {
     const rank = Math.max(1, Math.ceil(fraction * this.#count));
     let seen = 0;
@@ -79,7 +78,7 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Fraction (0…1) of values up to `latencyMs`, whole bucket included. 0 without values. */
+  /** Fraction (0…1), whole bucket included. 0 without values. */
   fractionUpTo(latencyMs: number): number {
     let seen = 0;
     for (let i = 0; i <= bucketOf(latencyMs); i++) seen += this.#counts[i] as number;

@@ -1,7 +1,6 @@
-/** Bounded cache of pure functions. Evicts the least recently used key. Its content affects speed only. */
+/** Cache of pure functions: its content affects speed only. */
 import { invariant } from './invariant.js';
 
-/** Caches the answers of the `capacity` most recently used keys. */
 export class LruCache<Answer> {
   readonly #capacity: number;
   readonly #entries = new Map<string, Answer>();
@@ -15,7 +14,6 @@ export class LruCache<Answer> {
     return this.#entries.size;
   }
 
-  /** Returns the cached answer for `key`, or computes it with `answer`. */
   remember(key: string, answer: () => Answer): Answer {
     const known = this.#entries.get(key);
     const found = known ?? answer();

@@ -1,9 +1,6 @@
-/**
- * Mean of independent values with its 95 % interval (Student 1908): runs with different seeds, or differences of paired
- * runs.
- */
+/** Mean of independent values with its 95 % interval (Student 1908). */
 
-/** Mean and its interval. Unbounded for fewer than two values. */
+/** Unbounded for fewer than two values. */
 export interface MeanInterval {
   readonly mean: number;
   readonly low: number;
@@ -14,7 +11,7 @@ const Z_975 = 1.959964;
 /** 97.5 % quantiles for 1 to 4 degrees of freedom. The expansion is inaccurate there. */
 const FEW = [12.7062, 4.30265, 3.18245, 2.77645];
 
-/** Two-sided 95 % quantile of Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). */
+/** Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). */
 function t95(degrees: number): number {
   const few = FEW[degrees - 1];
   if (few !== undefined) return few;
@@ -25,7 +22,7 @@ function t95(degrees: number): number {
   return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
 }
 
-/** Mean of `values` (at least one) with its interval. */
+/** Of at least one value. */
 export function meanInterval95(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
@@ -35,15 +32,15 @@ export function meanInterval95(values: readonly number[]): MeanInterval {
   return { mean, low: mean - half, high: mean + half };
 }
 
-/** Natural range of a figure, such as 0 to 1 for a fraction. `high` is Infinity without an upper bound. */
+/** Natural range of a figure. `high` is Infinity without an upper bound. */
 export interface FigureRange {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * Mean of `values` within `range`, with a 95 % interval that stays inside it. Student's interval of the log distance
- * from `low`, or of the logit if `high` is finite, by the delta method. Far from the bounds it is nearly Student's.
+ * 95 % interval that stays inside `range`: Student's, of the log distance from `low` or of the logit if `high` is
+ * finite, by the delta method.
  */
 export function rangedMeanInterval95(values: readonly number[], range: FigureRange): MeanInterval {
   const student = meanInterval95(values);

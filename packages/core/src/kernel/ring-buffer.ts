@@ -1,7 +1,4 @@
-/**
- * FIFO queue in a reused array: no allocation in steady state, and no reference to removed values. The array grows to
- * the largest size ever reached.
- */
+/** FIFO queue in a reused array: no allocation in steady state. The array grows to the largest size ever reached. */
 
 /** Queue of values other than undefined. */
 export class RingBuffer<T> {
@@ -13,17 +10,15 @@ export class RingBuffer<T> {
     return this.#length;
   }
 
-  /** Oldest value; undefined when empty. */
   first(): T | undefined {
     return this.#places[this.#first];
   }
 
-  /** Newest value; undefined when empty. */
   last(): T | undefined {
     return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
   }
 
-  /** Value at `index`, counted from the oldest. */
+  /** Counted from the oldest. */
   at(index: number): T | undefined {
     return index < this.#length ? this.#places[(this.#first + index) & (this.#places.length - 1)] : undefined;
   }
@@ -43,7 +38,7 @@ export class RingBuffer<T> {
     return value;
   }
 
-  /** Removes and returns the newest value. */
+  /** Removes the newest value. */
   pop(): T | undefined {
     if (this.#length === 0) return undefined;
     this.#length -= 1;
@@ -53,7 +48,6 @@ export class RingBuffer<T> {
     return value;
   }
 
-  /** Keeps the values that satisfy `keep`, in order. */
   retain(keep: (value: T) => boolean): void {
     for (let left = this.#length; left > 0; left--) {
       const value = this.shift() as T;

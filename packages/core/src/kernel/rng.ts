@@ -1,14 +1,11 @@
 import { normalQuantile } from './normal-quantile.js';
 
-/** Seeded randomness as an argument: xoshiro128** (Blackman and Vigna, 2018) on 32-bit lanes, seeded by SplitMix32. */
+/** Seeded randomness: xoshiro128** (Blackman and Vigna, 2018) on 32-bit lanes, seeded by SplitMix32. */
 
-/** Source of uniform numbers in [0, 1). */
+/** Uniform numbers in [0, 1). */
 export interface Rng {
   next(): number;
-  /**
-   * Independent stream that depends only on this stream's seed and `label`. A new consumer does not shift the draws of
-   * others.
-   */
+  /** Independent stream of this seed and `label`. A new consumer does not shift the draws of others. */
   fork(label: string): Rng;
 }
 
@@ -31,7 +28,7 @@ function hashLabel(label: string, seed: number): number {
   return splitMix32(hash)();
 }
 
-/** Deterministic generator: the same seed gives the same numbers on every machine. */
+/** The same seed gives the same numbers on every machine. */
 export class SeededRng implements Rng {
   readonly #seed: number;
   #a: number;
