@@ -1,15 +1,14 @@
 /**
- * End-to-end accuracies measured for combinations of variants, as `equipoise evaluate` writes them. Stages interact, so
- * a measurement wins over the product of stage accuracies (IPA, JSys 2024, uses the product alone).
+ * End-to-end accuracies measured for combinations of variants by `equipoise evaluate`. Stages interact, so a
+ * measurement wins over the product of stage accuracies.
  */
 import type { StageId, VariantId } from './ids.js';
 
-/** One measured combination. Stages with a single variant may be absent from `variants`. */
+/** Stages with a single variant may be absent from `variants`. */
 export interface MeasuredCombination {
   readonly variants: Readonly<Record<StageId, VariantId>>;
   /** Fraction 0…1. */
   readonly accuracy: number;
-  /** 95 % interval of the accuracy. */
   readonly confidence95?: readonly [number, number];
   readonly samples?: number;
   readonly measured?: boolean;
@@ -19,7 +18,7 @@ export interface AccuracyTable {
   readonly combinations: readonly MeasuredCombination[];
 }
 
-/** Measured accuracy (fraction) of a full choice of variants; undefined if not measured. */
+/** Fraction; undefined if not measured. */
 export function measuredAccuracy(
   table: AccuracyTable | undefined,
   choice: Readonly<Record<StageId, VariantId>>,

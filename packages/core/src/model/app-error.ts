@@ -1,9 +1,6 @@
-/**
- * Outside failures (a file, a model, a client's body) as values with a code. Bugs are not AppErrors: they hit
- * `invariant`. The reference page and the HTTP status come from `errorCodes`.
- */
+/** Outside failures (a file, a model, a client's body) with a code. Bugs hit `invariant` instead. */
 
-/** Every code with HTTP status, exit code of the command line, and remedy for the user. */
+/** HTTP status, exit code of the command line, and remedy for the user, by code. */
 export const errorCodes = {
   INVALID_PIPELINE: {
     httpStatus: 400,
@@ -150,13 +147,13 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** Returns true for failures that the client did not cause. */
+/** True for failures that the client did not cause. */
 export const isServerFault = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
 
-/** Facts in addition to the message, JSON-serialisable. */
+/** JSON-serialisable facts. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
-/** Outside failure. `code` is for programs, `message` for people. `retryable`: the same call may succeed later. */
+/** `code` is for programs, `message` for people. `retryable`: the same call may succeed later. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;

@@ -1,11 +1,10 @@
 /**
- * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows
- * that end now. The data plane and the simulator share it.
+ * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows.
  *
- * Blocks of 10 s are cut into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean of windows within
- * blocks, without the outermost tenths. At 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6, in which
- * ramps cancel out; the largest tenth is dropped, since a rate step belongs to the forecast. Values within four
- * standard errors of 1 count as Poisson.
+ * Blocks of 10 s are cut into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean within blocks,
+ * without the outermost tenths. At 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6, without the largest
+ * tenth: ramps cancel out, and a step belongs to the forecast. Values within four standard errors of 1 count as
+ * Poisson.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
@@ -17,12 +16,11 @@ const FEWEST_BLOCKS = 12;
 const FEWEST_PER_BLOCK = 5;
 const FEWEST_WINDOWS = 5;
 const TRIMMED_FRACTION = 0.1;
-/** Mean of the lowest nine tenths of the χ² distribution with one degree of freedom. */
+/** Mean of the lowest nine tenths of χ² with one degree of freedom. */
 const TRIMMED_CHI_SQUARE = 0.623;
-/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the effective sample. */
+/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the sample. */
 const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
 const SIGNIFICANT_ERRORS = 4;
-/** Windows that end now, and their tick length. */
 const LATEST_S = [0.25, 0.5, 1];
 const TICK_MS = 10;
 const TICKS = 1000 / TICK_MS + 1;
@@ -36,7 +34,7 @@ interface Block {
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 const meanOf = (values: readonly number[]): number => sumOf(values) / values.length;
 
-/** Counts arrivals after `startedAtMs`. Instants must ascend. */
+/** Instants must ascend. */
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
@@ -71,7 +69,7 @@ export class ArrivalRecord {
     this.#inWindow += 1;
   }
 
-  /** Arrivals of whole seconds, oldest first, at most the last 600. The running second is excluded. */
+  /** Whole seconds, oldest first, at most the last 600. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     const running = Math.floor((nowMs - this.#startedAtMs) / 1000);
     const kept = Math.min(running, KEPT_SECONDS);
@@ -92,7 +90,7 @@ export class ArrivalRecord {
     });
   }
 
-  /** Burstiness of the last ten minutes; undefined with too few blocks or arrivals. */
+  /** Undefined with too few blocks or arrivals. */
   burstiness(nowMs: number): Burstiness | undefined {
     const blocks = this.#wholeBlocks(nowMs);
     const totals = blocks.map(({ total }) => total);

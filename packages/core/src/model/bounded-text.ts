@@ -1,14 +1,14 @@
-/** Length limits for foreign text (names of tensors and stages, stage messages) in messages, answers and logs. */
+/** Length limits for foreign text in messages, answers and logs. */
 
 const MOST_NAME_CHARACTERS = 200;
 const MOST_MESSAGE_CHARACTERS = 2000;
 
-/** Name for a message: at most 200 characters, truncated with an ellipsis. */
+/** At most 200 characters, truncated with an ellipsis. */
 export function boundedName(name: string): string {
   return truncate(name, MOST_NAME_CHARACTERS);
 }
 
-/** Message of at most 2,000 characters, truncated with an ellipsis. */
+/** At most 2,000 characters, truncated with an ellipsis. */
 export function boundedMessage(message: string): string {
   return truncate(message, MOST_MESSAGE_CHARACTERS);
 }

@@ -1,15 +1,15 @@
-/** Decision in the log: its inputs, its actions, its outcome. Plain data, so that a log can be replayed. */
+/** Decision in the log: inputs, actions, outcome. Plain data that can be replayed. */
 import type { Decision, Observation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
 
 /**
- * Cause of a decision: start, slow loop (`plan`), fast loop (`burst`), a change that burnt the error budget
- * (`roll-back`), or a person (`manual`).
+ * Cause: start, slow loop (`plan`), fast loop (`burst`), a change that burnt the error budget (`roll-back`), or a
+ * person (`manual`).
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';
 
-/** Pins set while serving, in addition to those of the pipeline file. */
+/** Set while serving, in addition to those of the pipeline file. */
 export type PinsByStage = Readonly<Record<StageId, StagePins>>;
 
 export interface ManualAction {
@@ -19,29 +19,24 @@ export interface ManualAction {
   readonly pins?: PinsByStage;
 }
 
-/** Applied within `tookMs`, given up with a `message`, or failed. */
 export type DecisionOutcome =
   | { readonly kind: 'applied'; readonly tookMs: number }
   | { readonly kind: 'given-up'; readonly message: string }
   | { readonly kind: 'failed'; readonly step: 'decide' | 'apply'; readonly message: string };
 
-/**
- * Measurements after a decision, until the next plan change and for at most a minute. Requests count when they end.
- * Latencies are those of completed requests.
- */
+/** Measurements until the next plan change, for at most a minute. Latencies are those of completed requests. */
 export interface ObservedOutcome {
   readonly windowMs: number;
   readonly arrivalRps: number;
   readonly completed: number;
   readonly failed: number;
   readonly dropped: number;
-  /** Of all ended requests; absent if none ended. */
+  /** Absent if no request ended. */
   readonly sloAttainmentFraction?: number;
-  /** Median and SLO percentile; absent if no request completed. */
+  /** At median and SLO percentile; absent if no request completed. */
   readonly latencyMs?: { readonly p50: number; readonly atPercentile: number };
 }
 
-/** Facts known only later. */
 export interface LaterFacts {
   readonly outcome?: DecisionOutcome;
   readonly observed?: ObservedOutcome;
@@ -60,7 +55,7 @@ export interface DecisionRecord extends LaterFacts {
   readonly mode?: ControlMode;
   readonly manual?: ManualAction;
   readonly setupDigest?: string;
-  /** Input of the step in addition to the observation (`StepInput`). Required for replay. */
+  /** Rest of the `StepInput`. Required for replay. */
   readonly input?: object;
   readonly decision?: Decision;
 }

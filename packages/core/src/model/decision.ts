@@ -18,24 +18,21 @@ export interface Burst {
   readonly windowS: number;
   readonly arrivals: number;
   readonly plannedArrivals: number;
-  /** Arrivals of the window per second: the new rate, if it began with the window. */
+  /** Arrivals of the window per second. */
   readonly rateRps: number;
 }
 
-/**
- * Counts of one edge, the input of learned branch probabilities and fan-out factors. Counts that do not apply are 0.
- */
+/** Counts of one edge, the input of learned probabilities and fan-out factors. Counts that do not apply are 0. */
 export interface EdgeCount {
-  /** Outputs of the stage before a `when` edge, and those that took it. */
+  /** Outputs of the stage before a `when` edge. */
   readonly offered: number;
   readonly taken: number;
   readonly fanOuts: number;
   readonly items: number;
 }
 
-/** Edge value learned from traffic. Replaces the value of the pipeline file. */
+/** Replaces the value of the pipeline file. */
 export interface LearnedEdge {
-  /** Index in the pipeline's edges. */
   readonly edge: number;
   readonly from: StageId;
   readonly to: StageId;
@@ -43,7 +40,7 @@ export interface LearnedEdge {
   /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
   readonly stated: number;
-  /** Standard error of `value` when adopted, and the number of outputs behind it. */
+  /** At adoption, with the outputs behind `value`. */
   readonly standardError: number;
   readonly outputs: number;
 }
@@ -51,37 +48,35 @@ export interface LearnedEdge {
 /** Arrivals per whole second, oldest first. The running second is excluded. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
-  /** Short windows that end now; absent if only seconds are counted. */
+  /** Windows that end now; absent if only seconds are counted. */
   readonly latest?: ArrivalEnvelope;
-  /** Over the last ten minutes; absent with too little data. */
+  /** Absent with too little data. */
   readonly burstiness?: Burstiness;
 }
 
 export interface StageObservation {
   readonly queueLength: number;
   readonly droppedTotal: number;
-  /** Start of the current variant; absent if unknown. */
+  /** Absent if unknown. */
   readonly variantSinceMs?: number;
 }
 
-/** Input of a decision. `staleSources` names sources that did not answer in time. */
+/** `staleSources` did not answer in time. */
 export interface Observation {
   /** Monotonic. */
   readonly atMs: number;
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
-  /**
-   * Requests failed since the start for reasons that the plan may have caused (`mayComeOfPlan`); absent if not counted.
-   */
+  /** Failures since the start that the plan may have caused (`mayComeOfPlan`); absent if not counted. */
   readonly failedTotal?: number;
-  /** Service times since the last tick; absent if not measured. */
+  /** Since the last tick; absent if not measured. */
   readonly batches?: readonly BatchTimes[];
-  /** Edge counts since the last tick, in the order of the pipeline's edges; absent if not counted. */
+  /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
-  /** Outcome of the last decision's changes; absent if none ended since the last tick. Manual changes are excluded. */
+  /** Absent if no decided change ended since the last tick. Excludes manual changes. */
   readonly lastChange?: LastChange;
-  /** Set while the last decision's changes are being applied. Only a burst can preempt them. */
+  /** True during changes. Only a burst can preempt them. */
   readonly changing?: boolean;
   readonly staleSources: readonly string[];
 }
@@ -96,16 +91,16 @@ export interface Forecast {
 
 export interface DecisionEvidence {
   readonly forecast: Forecast;
-  /** Load that was planned for and verified at; absent if nothing was planned. */
+  /** Load planned for and verified at. */
   readonly load?: ExpectedLoad;
   readonly result?: PlanResult;
-  /** True if the running plan would miss the SLO or break a bound. Otherwise the change is an improvement. */
+  /** True if the running plan would miss the SLO or break a bound. */
   readonly necessary?: boolean;
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   readonly burst?: Burst;
-  /** Learned fan-outs and branches that differ from the pipeline file. */
+  /** Those that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
-  /** Profiles of another machine behind the plan, with the requested factor. */
+  /** Profiles of another machine behind the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 

@@ -1,20 +1,19 @@
 /**
- * Measured burstiness of a request stream: the index of dispersion of counts, I(t) = variance ÷ mean of requests in
- * windows of length t. A rate that switches between two levels (MMPP) has I(t) = 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), with
- * forgetting rate r and long-run excess A (Fischer and Meier-Hellstern, Performance Evaluation 18, 1993). Two windows
- * determine both.
+ * Burstiness of a request stream: index of dispersion of counts, I(t) = variance ÷ mean in windows of length t. A rate
+ * that switches between two levels (MMPP) has I(t) = 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)) (Fischer and Meier-Hellstern,
+ * Performance Evaluation 18, 1993). Two windows determine A and r.
  */
 
-/** Dispersion of request counts in windows of `sloMs` and of 10 s. 1 is Poisson. */
+/** In windows of `sloMs` and of 10 s. 1 is Poisson. */
 export interface Burstiness {
   readonly sloMs: number;
   readonly dispersionAtSlo: number;
   readonly dispersionAt10s: number;
-  /** Skewness of the arrival rate, default 0. Positive for short high phases. */
+  /** Default 0. Positive for short high phases. */
   readonly rateSkewness?: number;
 }
 
-/** Long-run dispersion above Poisson (`excess`) and the rate at which the stream forgets its level. */
+/** Long-run excess A above Poisson and forgetting rate r. */
 export interface BurstinessFit {
   readonly excess: number;
   readonly forgettingPerMs: number;
@@ -26,13 +25,13 @@ export const LONG_WINDOW_MS = 10_000;
 
 const LEAST_EXCESS = 0.02;
 
-/** Returns true if the stream cannot be distinguished from Poisson. */
+/** True if the stream cannot be distinguished from Poisson. */
 export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispersionAt10s - 1 >= LEAST_EXCESS);
 
 /** 1 − (1 − e^(−x)) ÷ x. */
 const growth = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
 
-/** Fits excess and forgetting to the two dispersions of a stream that is not Poisson. */
+/** For a stream that is not Poisson. */
 export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): BurstinessFit {
   const long = dispersionAt10s - 1;
   const ratio = Math.max(0, dispersionAtSlo - 1) / long;
@@ -47,7 +46,7 @@ export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burst
   return { excess: long / growth(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
 }
 
-/** Dispersion of counts in windows of `windowMs`. 1 is Poisson. */
+/** In windows of `windowMs`. 1 is Poisson. */
 export function dispersionAt(burstiness: Burstiness, windowMs: number): number {
   if (isPoisson(burstiness)) return 1;
   const { excess, forgettingPerMs } = fitBurstiness(burstiness);
@@ -60,20 +59,17 @@ export interface EnvelopeWindow {
   readonly arrivals: number;
 }
 
-/**
- * Traffic envelope (Le Boudec and Thiran, Network Calculus, 2001): bounds for windows of several lengths, ascending in
- * both.
- */
+/** Traffic envelope (Le Boudec and Thiran, Network Calculus, 2001), ascending in window and bound. */
 export type ArrivalEnvelope = readonly EnvelopeWindow[];
 
-/** Requests waiting when a plan takes effect, and the time to serve them. */
+/** Requests waiting when a plan takes effect. */
 export interface Backlog {
   readonly requests: number;
-  /** Arrivals in this time do not count against the plan. */
+  /** Arrivals in it do not count against the plan. */
   readonly graceMs: number;
 }
 
-/** Load that a plan is made for and verified at. Poisson at `arrivalRps` unless burstiness or an envelope is given. */
+/** Poisson at `arrivalRps` unless burstiness or an envelope is given. */
 export interface ExpectedLoad {
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;

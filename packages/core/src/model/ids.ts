@@ -1,7 +1,4 @@
-/**
- * Branded names, so that a stage name cannot be passed for a variant name. An id is the `name` in the pipeline file.
- * The actuator assigns replica ids.
- */
+/** Branded names: a stage name cannot be passed for a variant name. */
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 

@@ -1,9 +1,9 @@
-/** The one builder of observations, for a served pipeline, a cluster and a simulation. */
+/** The one builder of observations: served pipelines, clusters and simulations. */
 import type { Observation, StageObservation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { DwellTracker } from './running-plan.js';
 
-/** Readings of a pipeline; facts that are not measured are left out. */
+/** Facts that are not measured are left out. */
 export interface ObservationInput extends Omit<Observation, 'stages' | 'staleSources'> {
   readonly stages: Iterable<Omit<StageObservation, 'variantSinceMs'> & { readonly id: StageId }>;
   readonly dwell: DwellTracker;

@@ -1,7 +1,7 @@
 import type { StageId, VariantId } from './ids.js';
 import type { Budget, Resources } from './pipeline-spec.js';
 
-/** Configuration of one variant in a stage. `trafficFraction` (0…1) is its share of the stage's items. */
+/** `trafficFraction` (0…1) is the variant's share of the stage's items. */
 export interface StagePlan {
   readonly variantId: VariantId;
   readonly resources: Resources;
@@ -15,14 +15,14 @@ export interface PlanPrediction {
   /** Infinity (null in JSON) if the load exceeds the capacity. */
   readonly latencyMs: number;
   readonly percentile: number;
-  /** Pipeline accuracy score, fraction 0…1. */
+  /** Pipeline accuracy score, 0…1. */
   readonly pas: number;
   readonly capacityRps: number;
   readonly cpuCores: number;
   readonly costPerHour: number;
 }
 
-/** Simulation result for a plan at the planned arrival rate. `conclusive`: the 99 % interval clears the SLO. */
+/** Simulation result at the planned load. `conclusive`: the 99 % interval clears the SLO. */
 export interface PlanVerification {
   readonly latencyMs: number;
   readonly percentile: number;
@@ -31,12 +31,12 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
-/** Returns true if the verification shows that the SLO is met. Inconclusive results do not. */
+/** True if the verification shows that the SLO is met. Inconclusive results do not. */
 export function showsSloMet(verification: PlanVerification): boolean {
   return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
 }
 
-/** Desired deployment. Each stage has a list to allow weighted mixtures; today it has one entry. */
+/** A stage's list allows weighted mixtures; today it has one entry. */
 export interface Plan {
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;
   readonly predicted: PlanPrediction;
@@ -49,7 +49,7 @@ export interface Certificate {
   readonly kappa: number;
   readonly optimal: boolean;
   readonly gapFraction: number;
-  /** No plan that meets the SLO has a better objective value. For a baseline: no plan that follows its rules. */
+  /** No plan that meets the SLO has a better objective value. For a baseline: no plan by its rules. */
   readonly upperBound: number;
   readonly gapToBoundFraction: number;
   readonly solver: string;
@@ -57,7 +57,7 @@ export interface Certificate {
   readonly labels: number;
 }
 
-/** Smallest single relaxations that make the problem feasible, each found by solving. */
+/** Smallest single relaxations that make the problem feasible. */
 export interface PlanFixes {
   readonly slo?: { readonly latencyMs: number };
   readonly budget?: Budget & { readonly cpuCores: number };

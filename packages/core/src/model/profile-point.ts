@@ -1,7 +1,7 @@
-/** Measured service time of a variant by cores and batch size. profile/service-law interprets the fields. */
+/** Measured service time; profile/service-law interprets it. */
 import type { StageId, VariantId } from './ids.js';
 
-/** Service time of a batch of `batchSize` items on `cpuCores` cores. Times in ms, throughput in items per second. */
+/** Batch of `batchSize` items on `cpuCores` cores. Times in ms, throughput in items per second. */
 export interface ProfilePoint {
   readonly cpuCores: number;
   readonly batchSize: number;
@@ -13,7 +13,7 @@ export interface ProfilePoint {
   readonly memoryBytes?: number;
 }
 
-/** Origin of a profile of another machine, and the factor on its times. */
+/** Origin of another machine's profile, and the factor on its times. */
 export interface ProfileScale {
   readonly factor: number;
   readonly measuredOn: string;
@@ -27,5 +27,5 @@ export interface LatencyProfile {
   readonly scaled?: ProfileScale;
 }
 
-/** Profiles of a pipeline, one per stage and variant. */
+/** One per stage and variant. */
 export type ProfileSet = readonly LatencyProfile[];

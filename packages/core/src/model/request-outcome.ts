@@ -1,4 +1,4 @@
-/** End of a request. Every request ends exactly once. A drop is answered, never silent. */
+/** Every request ends exactly once. A drop is answered. */
 
 export type DropReason =
   | 'queue-full'
@@ -13,13 +13,13 @@ export type RequestOutcome<Output, Failure> =
   | {
       readonly kind: 'completed';
       readonly output: Output;
-      /** Parts that joins went without, as `stage[item]`: source stage and position. */
+      /** Parts that joins went without, as `stage[item]` of their source. */
       readonly missing?: readonly string[];
     }
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;
-      /** Time (ms) until the waiting work is expected to be done. */
+      /** Time (ms) until the waiting work should be done. */
       readonly retryAfterMs: number;
     }
   | { readonly kind: 'failed'; readonly failure: Failure };

@@ -1,7 +1,7 @@
 import type { ReplicaId, StageId, VariantId } from './ids.js';
 import type { Resources } from './pipeline-spec.js';
 
-/** Replica health issue: its batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
+/** A replica's batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
 
 /** Only `ready` replicas receive new batches. */
@@ -18,18 +18,20 @@ export interface RunningStage {
   readonly replicas: readonly RunningReplica[];
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /** A new variant that is being tried with a fraction of the requests. */
   readonly canary?: RunningCanary;
 }
 
-/** A canary; `missingOutcomes` are those that it needs for a verdict beyond the shortest time of its step. */
+/**
+ * Canary with a fraction of the requests; `missingOutcomes` are those that its verdict needs beyond the shortest time
+ * of its step.
+ */
 export interface RunningCanary {
   readonly variantId: VariantId;
   readonly fraction: number;
   readonly missingOutcomes: number;
 }
 
-/** Deployed state, observed on every tick and never assumed. */
+/** Observed on every tick and never assumed. */
 export interface RunningPlan {
   readonly stages: Readonly<Record<StageId, RunningStage>>;
 }
@@ -40,13 +42,13 @@ interface Age {
 }
 
 /**
- * Tracks variant switches for the dwell time. The first variant of a stage is no switch, so no dwell time applies after
- * a restart.
+ * Tracks variant switches for the dwell time. The first variant of a stage is no switch, so a restart starts no dwell
+ * time.
  */
 export class DwellTracker {
   readonly #ages = new Map<StageId, Age>();
 
-  /** Observes the deployed state at `nowMs`. The newest ready replica determines the variant of its stage. */
+  /** The newest ready replica determines the variant of its stage. */
   note(running: RunningPlan, nowMs: number): void {
     for (const [id, { replicas }] of Object.entries(running.stages)) {
       const variantId = replicas.findLast(({ status }) => status === 'ready')?.variantId;
@@ -56,7 +58,7 @@ export class DwellTracker {
     }
   }
 
-  /** Instant of the stage's last switch; undefined if there was none. */
+  /** Last switch; undefined without one. */
   sinceMs(stageId: StageId): number | undefined {
     return this.#ages.get(stageId)?.sinceMs;
   }

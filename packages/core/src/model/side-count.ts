@@ -1,4 +1,4 @@
-/** Outcomes of one side of a canary: `missed` were late, dropped or failed; `failed` of them by a fault of the side. */
+/** One side of a canary: `missed` were late, dropped or failed; `failed` by a fault of the side. */
 export interface SideCount {
   readonly ended: number;
   readonly missed: number;

@@ -1,7 +1,6 @@
 /**
  * Stacks, concatenates and cuts tensors along a new ([..s] × k ↔ [k, ..s]) or existing leading dimension. Joining
- * copies once (a single tensor is only reshaped). Cutting returns views of one buffer, so parts must not be modified in
- * place.
+ * copies once. Cutting returns views of one buffer, so parts must not be modified.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -19,7 +18,7 @@ function sameType(a: Tensor, b: Tensor): boolean {
   );
 }
 
-/** Returns the first tensor. Throws unless all are equal in the part that `compared` selects. */
+/** Throws unless all are equal in the part that `compared` selects. */
 function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');
@@ -39,7 +38,7 @@ function concatenateData(tensors: readonly Tensor[], { datatype, data: firstData
   const all = new numericStorage[datatype](tensors.reduce((sum, { data }) => sum + data.length, 0));
   let from = 0;
   for (const { data } of tensors) {
-    // Equal data types have equal element types, which the compiler cannot see through the union.
+    // The compiler cannot see equal element types through the union.
     all.set(data as unknown as ArrayLike<number> & ArrayLike<bigint>, from);
     from += data.length;
   }
@@ -52,18 +51,15 @@ function leadingSize(tensor: Tensor): number {
   throw new AppError('TENSOR_MISMATCH', `A scalar ${tensor.datatype} has no leading dimension.`);
 }
 
-/**
- * Stacks k ≥ 1 tensors of equal shape [..s] and data type into [k, ..s]. Throws AppError TENSOR_MISMATCH, which names
- * both tensors.
- */
+/** k ≥ 1 tensors of shape [..s] become [k, ..s]. Throws AppError TENSOR_MISMATCH, which names both tensors. */
 export function stackTensors(tensors: readonly Tensor[]): Tensor {
   const first = requireAlike(tensors, (tensor) => tensor);
   return { datatype: first.datatype, shape: [tensors.length, ...first.shape], data: concatenateData(tensors, first) };
 }
 
 /**
- * Concatenates k ≥ 1 tensors of shapes [r, ..s], equal except for r, along dimension 0: [Σr, ..s]. Throws AppError
- * TENSOR_MISMATCH for unequal tensors and scalars.
+ * Shapes [r, ..s], equal except for r, become [Σr, ..s]. Throws AppError TENSOR_MISMATCH for unequal tensors and
+ * scalars.
  */
 export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   const rows = tensors.reduce((sum, tensor) => sum + leadingSize(tensor), 0);
@@ -71,10 +67,7 @@ export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   return { datatype: first.datatype, shape: [rows, ...first.shape.slice(1)], data: concatenateData(tensors, first) };
 }
 
-/**
- * Rows `from` to `to` (exclusive) of a tensor of shape [r, ..s], as a view. Throws AppError TENSOR_MISMATCH for a
- * scalar.
- */
+/** View of rows `from` to `to` (exclusive). Throws AppError TENSOR_MISMATCH for a scalar. */
 export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   invariant(0 <= from && from <= to && to <= leadingSize(tensor), `rows ${from} to ${to} lie in ${describe(tensor)}`);
   const { datatype, data } = tensor;
@@ -84,7 +77,7 @@ export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   return { datatype, shape: [to - from, ...rowShape], data: part as TensorData };
 }
 
-/** Cuts a tensor of shape [k, ..s] into k views of shape [..s]. Throws AppError TENSOR_MISMATCH for a scalar. */
+/** Views of shape [..s]. Throws AppError TENSOR_MISMATCH for a scalar. */
 export function unstackTensor(tensor: Tensor): Tensor[] {
   const shape = tensor.shape.slice(1);
   return Array.from({ length: leadingSize(tensor) }, (_, row) => ({ ...sliceTensor(tensor, row, row + 1), shape }));

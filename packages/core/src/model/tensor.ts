@@ -1,9 +1,9 @@
 /**
- * Tensors between stages: a data type of the Open Inference Protocol v2, a shape and flat row-major data. They are
- * never copied on the way; the sender loses ownership.
+ * Tensors between stages: an Open Inference data type, a shape and flat row-major data. They are never copied; the
+ * sender loses ownership.
  */
 
-/** Data types of the Open Inference Protocol v2 that Equipoise supports. FP16 data are raw 16-bit patterns. */
+/** Data types of the Open Inference Protocol v2; FP16 data are raw 16-bit patterns. */
 export type Datatype =
   | 'BOOL'
   | 'UINT8'
@@ -19,7 +19,7 @@ export type Datatype =
   | 'FP64'
   | 'BYTES';
 
-/** Flat elements. BYTES elements are strings or raw byte strings. */
+/** BYTES elements are strings or raw byte strings. */
 export type TensorData =
   | Uint8Array
   | Uint16Array
@@ -43,14 +43,14 @@ export interface Tensor {
 
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
-/** Declared type. −1 in `shape` is a dimension of any size. */
+/** −1 in `shape` is a dimension of any size. */
 export interface TensorType {
   readonly name: string;
   readonly datatype: Datatype;
   readonly shape: readonly number[];
 }
 
-/** Number of elements of a shape; 1 for a scalar. */
+/** 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
   let count = 1;
   for (const size of shape) count *= size;
@@ -59,10 +59,10 @@ export function elementCount(shape: readonly number[]): number {
 
 export type NumericDatatype = Exclude<Datatype, 'BYTES'>;
 
-/** Elements of a numeric tensor, row-major. */
+/** Row-major. */
 export type NumericData = Exclude<TensorData, readonly unknown[]>;
 
-/** Constructor of elements: zeros, or a view of bytes. */
+/** Constructs zeros, or a view of bytes. */
 export interface NumericStorage {
   readonly BYTES_PER_ELEMENT: number;
   new (length: number): NumericData;
