@@ -1,6 +1,6 @@
 /**
- * Explains a plan by solving changed problems. One core, 10 ms or 10 % load more: planned and judged like the plan. A
- * stage held to the next better or cheaper variant: solved under the plan's surrogate.
+ * Explains a plan by solving changed problems: one core, 10 ms or 10 % load more, or a stage held to the next better or
+ * cheaper variant (under the plan's surrogate).
  */
 import { changedOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
 import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js';
@@ -16,7 +16,7 @@ export type * from './explanation/plan-explanation.js';
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 
-/** Explains a plan of `optimize` for the same problem. Uses simulation if the plan was verified. */
+/** Explains a plan of `optimize` for the same problem; simulates if the plan was verified. */
 export function explainPlan(
   problem: PlanningProblem,
   result: ExplainedPlan['result'],

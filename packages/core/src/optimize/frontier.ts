@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost at the SLO. Uses the latency factors under which the most accurate plan is verified, and
- * thins the front of that surrogate. Every point is judged by simulation or by the estimate of the whole graph. A point
- * that misses is replaced by the cheapest verified plan of its accuracy.
+ * Pareto front of PAS and cost at the SLO. Thins the front of the surrogate under which the most accurate plan is
+ * verified. Every point is judged by simulation or by the estimate of the whole graph. A point that misses is replaced
+ * by the cheapest verified plan of its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import { type PreparedProblem, prepareProblem } from './options/prepared-problem.js';
@@ -24,16 +24,13 @@ export interface FrontierPoint {
   readonly plan: Plan;
 }
 
-/**
- * Front from the cheapest to the most accurate plan. Points in between may be missing within `toleranceFraction` of
- * PAS.
- */
+/** From the cheapest to the most accurate plan. Points between may be missing within `toleranceFraction` of PAS. */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
   readonly complete: boolean;
-  /** Points found but not judged, because more exist than requested. */
+  /** Found but not judged, because more exist than requested. */
   readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
@@ -85,8 +82,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * From the most accurate choice down: each choice, or a cheaper verified one of its accuracy. Drops choices that cost
- * as much as a more accurate one. Sorted by cost.
+ * Each choice, or a cheaper verified one of its accuracy, sorted by cost. Drops choices that cost as much as a more
+ * accurate one.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
@@ -120,7 +117,7 @@ function pointOf(
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
 
-/** Front of `problem`, or the infeasible answer if no plan holds. Ignores the running plan. */
+/** Infeasible if no plan holds. Ignores the running plan. */
 export function frontier(
   problem: PlanningProblem,
   verify?: VerifyPlan,
@@ -137,7 +134,7 @@ export function frontier(
   const judge = judgeOf(prepared, verify);
   const { choice: mostAccurate } = outcome.found;
   const most = { choice: mostAccurate, verdict: judge.verdict(mostAccurate) };
-  // The sum of tails is its own claim: the simulation is reported but decides nothing.
+  // The sum of tails is its own claim: simulation decides nothing.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))

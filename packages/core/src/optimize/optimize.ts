@@ -1,6 +1,6 @@
 /**
- * The planner: the best plan for a load within SLO, budget and bounds with a certificate, or the reason for none and
- * helpful relaxations.
+ * The planner: the best plan within SLO, budget and bounds with a certificate, or the reason for none and helpful
+ * relaxations.
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
@@ -26,7 +26,7 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
 }
 
 /**
- * Plans; deterministic for a deterministic `verify`. Throws AppError for impossible numbers and for missing or invalid
+ * Deterministic for a deterministic `verify`. Throws AppError for impossible numbers and for missing or invalid
  * profiles.
  */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {

@@ -1,6 +1,6 @@
 /**
- * Input and signature of policies. Optional fields override the pipeline file, so a what-if needs no second file.
- * Policies are pure: the clock only fills `certificate.elapsedMs`.
+ * Input and signature of policies. Optional fields override the pipeline file. Policies are pure: the clock only fills
+ * `certificate.elapsedMs`.
  */
 import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
@@ -17,7 +17,7 @@ export type Estimator = 'distribution' | 'sum-of-tails';
 export interface PlanningProblem {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Requests per second; 0 asks for the smallest plan that answers a single request in time. */
+  /** 0 asks for the smallest plan that answers a single request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
@@ -26,23 +26,20 @@ export interface PlanningProblem {
   readonly budget?: Budget;
   readonly objective?: Objective;
   readonly pins?: Readonly<Record<StageId, StagePins>>;
-  /** Most labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
+  /** Labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
   readonly labelLimit?: number;
   readonly clock?: Clock;
   /**
-   * Verifies helpful relaxations of an infeasible answer, which may double the time. Default true. False: relaxations
-   * are estimates and may be too small; the best effort is the same.
+   * Verifies relaxations of an infeasible answer, which may double the time. Default true. False: they are estimates
+   * and may be too small.
    */
   readonly verifiesAdvice?: boolean;
 }
 
-/**
- * Simulates a plan at the planned rate against `slo`. An inconclusive answer already had its larger run and counts as a
- * miss.
- */
+/** Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. */
 export type VerifyPlan = (plan: Plan, slo: Slo) => PlanVerification;
 
-/** Chooses a plan. Without `verify` the answer rests on the estimate alone. */
+/** Without `verify` the answer rests on the estimate alone. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;
 
 const wrong = (message: string): AppError => new AppError('WRONG_USAGE', message);
@@ -62,7 +59,7 @@ function checkNumbers(problem: PlanningProblem, spec: PipelineSpec): void {
     throw wrong('The weights of accuracy, cost and batch must be numbers of at least 0.');
 }
 
-/** Pipeline with the problem's overrides. Throws AppError WRONG_USAGE for impossible numbers. */
+/** Applies the problem's overrides. Throws AppError WRONG_USAGE for impossible numbers. */
 export function specOf(problem: PlanningProblem): PipelineSpec {
   const { spec, pins } = problem;
   const effective: PipelineSpec = {

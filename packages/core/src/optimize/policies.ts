@@ -5,7 +5,7 @@ import { staticBest, staticCheapest } from './baselines/static-policies.js';
 import { optimize } from './optimize.js';
 import type { Policy } from './planning-problem.js';
 
-/** The planner and its baselines, by the name in command line and experiments. */
+/** By the name in command line and experiments. */
 export const policies = {
   equipoise: optimize,
   ipa,

@@ -1,7 +1,7 @@
 /**
- * Base cores per replica as IPA (JSys 2024) fixes them. Variants are visited by ascending accuracy. Each gets the
- * smallest core count, at least its predecessor's, that reaches a throughput threshold at batch size 1 within the
- * stage's SLO share. Shares here are equal along the longest path. Without one, the count of highest throughput.
+ * Base cores per replica as in IPA (JSys 2024). By ascending accuracy, each variant gets the smallest core count, at
+ * least its predecessor's, that reaches a throughput threshold at batch size 1 within the stage's SLO share. Shares are
+ * equal along the longest path. If no count does, the one of highest throughput.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
@@ -12,7 +12,7 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** Required items per second of one replica, as released for the video pipeline. */
+/** Items per second of one replica, as released for the video pipeline. */
 const BASE_RPS = 4;
 
 interface StageTarget {
@@ -21,7 +21,7 @@ interface StageTarget {
   readonly latencyMs: number;
 }
 
-/** Cores of a variant with throughput (rps) and p99 (ms) at batch size 1, ascending. */
+/** Throughput (rps) and p99 (ms) at batch size 1, cores ascending. */
 function measuredCores({ stage, curves }: StageTarget, variant: VariantSpec) {
   return [...variant.cpuCores]
     .sort((a, b) => a - b)
@@ -55,7 +55,6 @@ function withBaseCores(target: StageTarget): StageSpec {
   return { ...stage, variants: stage.variants.map((variant) => ({ ...variant, cpuCores: chosen.get(variant) ?? [] })) };
 }
 
-/** Pipeline of `problem` with every variant on its base cores. */
 export function onBaseCores(problem: PlanningProblem): PipelineSpec {
   const spec = specOf(problem);
   const curves = planningCurves(spec, problem.profiles);

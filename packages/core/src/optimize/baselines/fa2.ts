@@ -25,8 +25,6 @@ function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan):
   );
 }
 
-/** Policy `fa2-low`: least accurate variants. */
 export const fa2Low: Policy = (problem, verify) => planFa2(problem, 'least-accurate', verify);
 
-/** Policy `fa2-high`: most accurate variants. */
 export const fa2High: Policy = (problem, verify) => planFa2(problem, 'most-accurate', verify);

@@ -1,6 +1,6 @@
 /**
- * RIM in IPA's comparison: three replicas per stage (within bounds; owner pins win). Chooses variants and batches for
- * the highest accuracy at the rate.
+ * RIM in IPA's comparison: three replicas per stage (within bounds; owner pins win), variants and batches for the
+ * highest accuracy.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

@@ -7,10 +7,10 @@ import { type RatedVariant, ratedVariants } from '../problem/rated-variants.js';
 
 /**
  * Policies with one fixed variant per stage; the rest is the planner's cheapest plan. If the budget cannot carry the
- * rate, the best effort is the plan of largest capacity.
+ * rate, the best effort has the largest capacity.
  */
 
-/** Orders variants of a stage. The first is frozen. */
+/** The first variant is frozen. */
 export type VariantOrder = (a: RatedVariant, b: RatedVariant) => number;
 
 function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Record<StageId, StagePins>> {
@@ -23,16 +23,16 @@ function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Rec
   );
 }
 
-/** Freezes the first variant by `order` per stage (owner pins win) and plans the cheapest way to run it. */
+/** Freezes the first variant by `order` per stage; owner pins win. */
 function planFrozen(problem: PlanningProblem, order: VariantOrder, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize({ ...problem, pins: frozenPins(problem, order), objective }, verify);
 }
 
-/** Policy `static-best`: most accurate variants; among equals the cheapest per item. */
+/** Most accurate variants; among equals the cheapest per item. */
 export const staticBest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => b.accuracy - a.accuracy || a.costPerItemRps - b.costPerItemRps, verify);
 
-/** Policy `static-cheapest`: variants of least cost per item. */
+/** Variants of least cost per item. */
 export const staticCheapest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => a.costPerItemRps - b.costPerItemRps || b.accuracy - a.accuracy, verify);

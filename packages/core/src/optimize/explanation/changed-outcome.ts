@@ -22,7 +22,7 @@ export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: P
   return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
 }
 
-/** Outcome of a looser bound. Keeps the plan if no other is better or cheaper. */
+/** Keeps the plan if no other is better or cheaper. */
 export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): ChangedOutcome {
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;

@@ -6,7 +6,7 @@ import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 
 export type VerifierAt = (arrivalRps: number) => VerifyPlan;
 
-/** Plan, prepared problem and surrogate factors. `verifierAt` is absent if nothing was simulated. */
+/** `verifierAt` is absent if nothing was simulated. */
 export interface ExplainedPlan {
   readonly problem: PlanningProblem;
   readonly prepared: PreparedProblem;
@@ -15,7 +15,6 @@ export interface ExplainedPlan {
   readonly verifierAt: VerifierAt | undefined;
 }
 
-/** True if the option is the one in the plan. */
 export const matchesOption = (part: StagePlan, o: StageOption): boolean =>
   o.variantId === part.variantId &&
   o.resources.cpuCores === part.resources.cpuCores &&

@@ -1,4 +1,3 @@
-/** Feasible rate: bisected between the planned rate and the plan's capacity. */
 import { stageLoads } from '../../estimate/stage-load.js';
 import { showsSloMet } from '../../model/plan.js';
 import { capacityRps } from '../../profile/service-curve.js';
@@ -11,7 +10,7 @@ import { type ExplainedPlan, optionsOf } from './explained-plan.js';
 const BISECTIONS = 30;
 const PRECISION = 0.01;
 
-/** Highest arrival rate found at which the plan meets the SLO, to 1 %. */
+/** Highest arrival rate found at which the plan meets the SLO: bisected to 1 % up to the plan's capacity. */
 export function feasibleRps(explained: ExplainedPlan): number {
   const { result, problem } = explained;
   const capacity = result.plan.predicted.capacityRps;

@@ -1,15 +1,15 @@
-/** Content of an explanation. Every figure comes from solving a changed problem. */
+/** Explanation; every figure comes from solving a changed problem. */
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { BindingConstraint } from '../../model/plan.js';
 
-/** Objective and cost after a change; absent if no plan is left. */
+/** Absent if no plan is left. */
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
   readonly changedStages: readonly StageId[];
 }
 
-/** Reason against a variant: its best plan is worse, equal but more expensive, or impossible because of a bound. */
+/** A variant's best plan is worse, equal but more expensive, or impossible because of a bound. */
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
@@ -25,31 +25,30 @@ export interface RejectedVariant {
 }
 
 export interface StageExplanation {
-  /** Surrogate latency, and its share of the SLO on the slowest path (else 0). */
+  /** By the surrogate; the share of the SLO is 0 off the slowest path. */
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
   readonly capacityRps: number;
-  /** Next more accurate variant, and next cheaper per item. */
   readonly nextBetter?: RejectedVariant;
   readonly nextCheaper?: RejectedVariant;
 }
 
-/** Stages with the largest SLO share, the highest cost, and the lowest capacity. */
+/** Largest SLO share, highest cost, and lowest capacity. */
 export interface BindingStages {
   readonly latency: StageId;
   readonly cost: StageId;
   readonly capacity: StageId;
 }
 
-/** Values are in the unit of the objective. */
+/** In the unit of the objective. */
 export interface PlanExplanation {
   readonly value: number;
   readonly binding: BindingStages;
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
-  /** Feasible rate of this plan: to 1 % by simulation, otherwise of the surrogate. */
+  /** Feasible rate: to 1 % by simulation, otherwise by the surrogate. */
   readonly holdsUntilRps: number;
   readonly stages: Readonly<Record<StageId, StageExplanation>>;
 }

@@ -1,4 +1,3 @@
-/** Share of each stage in SLO and cost, its capacity, and rejected variants. */
 import { stageLoads } from '../../estimate/stage-load.js';
 import type { StageId } from '../../model/ids.js';
 import { exactTimes } from '../options/option-times.js';
@@ -9,7 +8,6 @@ import { type ExplainedPlan, optionsOf } from './explained-plan.js';
 import type { BindingStages, StageExplanation } from './plan-explanation.js';
 import { rejectedVariants } from './variant-verdict.js';
 
-/** Surrogate latency (ms) of stage `s`. */
 function latencyOf({ prepared, factors }: ExplainedPlan, s: number, option: StageOption | undefined): number {
   const stage = prepared.stages[s];
   if (stage === undefined || option === undefined) return 0;

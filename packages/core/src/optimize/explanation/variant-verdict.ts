@@ -1,4 +1,4 @@
-/** Reasons against other variants: the stage is held to one and the rest is solved under the plan's surrogate. */
+/** Reasons against other variants: the stage is held to one, the rest is solved under the plan's surrogate. */
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
@@ -12,7 +12,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';
 
-/** Neighbouring variants of stage `s`: next in accuracy, and next cheaper per item. */
+/** Next in accuracy, and next cheaper per item. */
 export function rejectedVariants(
   explained: ExplainedPlan,
   s: number,

@@ -1,7 +1,6 @@
 /**
- * Compiles a surrogate problem to a label problem: nodes in topological order and only binding budgets. Proportional
- * amounts (cores and their price) merge under the tighter limit. Amounts and time that no choice can exceed are
- * dropped.
+ * Compiles a surrogate problem to a label problem with only binding budgets. Proportional amounts (cores and their
+ * price) merge under the tighter limit.
  */
 
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
@@ -20,12 +19,12 @@ import { largest } from './relaxed-score.js';
 
 export interface LabelGoal {
   readonly goal: Goal;
-  /** Option cost in the unit of the goal; absent if the goal has no cost. */
+  /** In the unit of the goal; absent if the goal has no cost. */
   readonly costOf?: (option: SurrogateOption) => number;
   readonly costLimit?: number;
-  /** Further sums to keep small, such as replica counts by size. Tracked, not limited. */
+  /** Further unlimited sums to keep small, such as replica counts by size. */
   readonly tracked?: readonly ((option: SurrogateOption) => number)[];
-  /** Accepts or refuses whole choices, one option per stage. */
+  /** Accepts or refuses whole choices. */
   readonly accepts?: (choice: readonly SurrogateOption[]) => boolean;
 }
 
@@ -50,7 +49,7 @@ function graphOf({ graph }: SurrogateProblem): NodeGraph {
   };
 }
 
-/** Ratio a ÷ b if equal for all options, otherwise undefined. */
+/** Undefined unless equal for all options. */
 function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): number | undefined {
   let ratio = -1;
   for (let v = 0; v < a.length; v++) {
@@ -135,7 +134,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   return { ...compiled, accepts: (sources) => accepts(chosenOptions(problem, sources)) };
 }
 
-/** Options of a solution (positions in `problem`, topological order), one per stage in file order. */
+/** Options of a solution (positions in topological order), one per stage in file order. */
 export function chosenOptions(problem: SurrogateProblem, sources: Int32Array): readonly SurrogateOption[] {
   const chosen = new Array<SurrogateOption>(sources.length);
   problem.graph.order.forEach((stage, v) => {

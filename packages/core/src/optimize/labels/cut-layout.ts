@@ -1,22 +1,23 @@
 /**
  * Coordinates of a label between two nodes in topological order (a cut of the graph):
- * - one finish time per open node (a node with an edge across the cut); nodes that wait for the same joins share the
- *   later time;
+ *
+ * - one finish time per open node (with an edge across the cut), or per set of nodes that wait for the same joins;
  * - the amounts used so far;
- * - one score per class of scenarios that are equal from here on (one without `when`).
+ * - one score per class of scenarios that are equal from here on.
+ *
  * Each coordinate grows monotonically with earlier ones, and nothing else depends on the past. Pareto dominance is
  * therefore valid.
  */
 import type { LabelProblem } from './label-problem.js';
 
-/** Finish time across a cut: the latest of earlier slots and possibly the node's own. */
+/** The latest of earlier slots and possibly the node's own. */
 export interface Slot {
   readonly from: readonly number[];
   readonly includesOwn: boolean;
   readonly nodes: readonly number[];
 }
 
-/** Scenarios equal behind a cut: merged classes of the previous cut, and whether they visit the node. */
+/** Merged classes of the previous cut, and whether they visit the node. */
 export interface ScoreClass {
   readonly from: readonly { readonly index: number; readonly visitsNode: boolean }[];
 }
@@ -28,7 +29,7 @@ export interface Step {
   readonly classes: readonly ScoreClass[];
 }
 
-/** All cuts. `firstClasses` are the class probabilities before any node. */
+/** `firstClasses` are the class probabilities before any node. */
 export interface CutLayout {
   readonly steps: readonly Step[];
   readonly firstClasses: readonly number[];

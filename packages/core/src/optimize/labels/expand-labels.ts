@@ -1,6 +1,6 @@
 /**
  * Labels behind a node: every previous label with every option that keeps the limits and whose bound exceeds the bar.
- * Options come by descending worth, so the first failure ends the list.
+ * Options come by descending worth: the first failure ends the list.
  */
 import type { Slot } from './cut-layout.js';
 import { LabelStore } from './label-store.js';
@@ -9,7 +9,7 @@ import type { StepTerms } from './step-terms.js';
 const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
-/** Worth collected by a label: score at its slope, minus priced finish times and amounts. */
+/** Score at its slope, minus priced finish times and amounts. */
 export function collectedWorth(terms: StepTerms, labels: LabelStore, label: number): number {
   const { slotPrices, unitPrices, scoreSlope } = terms;
   const at = label * labels.dims;
@@ -21,7 +21,7 @@ export function collectedWorth(terms: StepTerms, labels: LabelStore, label: numb
   return collected;
 }
 
-/** Expands labels over one node. The caller sets `bar` and may shrink `next` between labels. */
+/** The caller sets `bar` and may shrink `next` between labels. */
 export class Expansion {
   readonly next: LabelStore;
   readonly #terms: StepTerms;
@@ -29,7 +29,7 @@ export class Expansion {
   readonly #amountCount: number;
   readonly #timed: boolean;
   readonly #newSlots: number;
-  /** Current label: node start (ms), and ready time per new slot without the node. */
+  /** Node start (ms); ready times per new slot exclude the node. */
   #startMs = 0;
   readonly #ready: Float64Array;
   bar = Number.NEGATIVE_INFINITY;
@@ -91,7 +91,7 @@ export class Expansion {
     return true;
   }
 
-  /** Writes the label behind `next`. Returns false if it cannot reach floor or bar. */
+  /** Returns false if the label cannot reach floor or bar. */
   #append(a: number, o: number): boolean {
     const { node, scoreFloor, scoreWeight, step, worthBehind } = this.#terms;
     const score = node.score[o] as number;

@@ -1,7 +1,7 @@
 /**
- * One pass for the Pareto front of score and cost. Between two known points a label survives only if its bound, at the
- * prices of the more expensive point, exceeds the cheaper point's score by more than `tolerance`. The result and the
- * known points leave no choice uncovered by more than that.
+ * One pass for the Pareto front of score and cost. Between known points a label survives only if its bound, at the
+ * prices of the more expensive point, exceeds the cheaper point's score by more than `tolerance`. No choice stays
+ * uncovered by more than that.
  */
 import type { CutLayout, Step } from './cut-layout.js';
 import { collectedWorth, Expansion } from './expand-labels.js';
@@ -18,18 +18,17 @@ export interface FrontierBound {
   readonly bar: number;
 }
 
-/** Input of a pass. Amount 0 of `problem` is the cost. */
+/** Amount 0 of `problem` is the cost. */
 export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
   readonly relaxed: RelaxedScore;
   /** From the cheapest to the most expensive. The limits of the last are those of `problem`. */
   readonly bounds: readonly FrontierBound[];
-  /** Most labels kept per node. */
   readonly width: number;
 }
 
-/** Choices on the front (by source, in topological order). `complete` unless labels were dropped for lack of width. */
+/** By source, in topological order. `complete` unless labels were dropped for lack of width. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;
@@ -40,7 +39,7 @@ class NodeBars {
   readonly terms: readonly StepTerms[];
   readonly #before: readonly StepTerms[] | undefined;
   readonly #bars: Float64Array;
-  /** Worth of option o under bound j at o · bounds + j. */
+  /** Option o under bound j is at o · bounds + j. */
   readonly #worth: Float64Array;
   readonly #needed: Float64Array;
   readonly #scoreSlope: Float64Array;
@@ -74,13 +73,12 @@ class NodeBars {
     return options;
   }
 
-  /** True if a label behind the node exceeds a bar, waiting included. */
   passes(labels: LabelStore, label: number): boolean {
     return this.terms.some((terms, j) => collectedWorth(terms, labels, label) > (this.#bars[j] as number));
   }
 }
 
-/** True if a finish time may wait at a step, so that a label is worth less than the sum of its options. */
+/** True if a finish time may wait, so that a label is worth less than the sum of its options. */
 const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
   startSlots.length > 1 ||
   classes.length > 1 ||

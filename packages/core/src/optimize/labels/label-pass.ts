@@ -1,6 +1,6 @@
 /**
  * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then those of
- * lowest bound beyond `width`. The highest bound dropped for lack of width remains unproven.
+ * lowest bound beyond `width`.
  */
 import { Expansion } from './expand-labels.js';
 import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
@@ -19,12 +19,10 @@ export const barAbove = (value: number | undefined): number =>
 export const barBelow = (value: number): number => value - 2 * VALUE_TIE * Math.max(1, Math.abs(value));
 
 export interface PassInput extends BoundedProblem {
-  /** Value that a choice must exceed. */
   readonly bar: number;
   readonly width: number;
 }
 
-/** Best choice above the bar, if any, and the unproven rest. */
 export interface PassResult {
   readonly incumbent: Incumbent | undefined;
   /** Highest bound dropped for lack of width; −Infinity if none. */

@@ -1,14 +1,15 @@
 /**
- * The planner's problem as numbers: nodes in topological order, with options that take time, use amounts and have a
- * score (log accuracy). A choice is one option per node; every output must meet the SLO and every amount its limit.
- * Values:
+ * The planner's problem as numbers: nodes with options that take time, use amounts and have a score (log accuracy). A
+ * choice is one option per node; every output must meet the SLO and every amount its limit. Values:
+ *
  * - score: y, the log of PAS;
  * - cost: −cost, with y ≥ floor;
  * - weights: α·e^y − cost.
+ *
  * Without scenarios y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
  */
 
-/** Options of one node. All arrays have `count` entries. */
+/** All arrays have `count` entries. */
 export interface NodeOptions {
   readonly count: number;
   readonly latencyMs: Float64Array;
@@ -31,13 +32,13 @@ export type Goal =
 
 export const NO_FLOOR = -1e6;
 
-/** Outcome of all `when` edges: probability and visited nodes. */
+/** Outcome of all `when` edges. */
 export interface Scenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
 }
 
-/** Waiting relations by position in topological order. */
+/** By position in topological order. */
 export interface NodeGraph {
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
@@ -48,7 +49,7 @@ export interface NodeGraph {
 export interface LabelProblem {
   readonly nodes: readonly NodeOptions[];
   readonly graph: NodeGraph;
-  /** Latest output finish, rounding included; Infinity if time is irrelevant. */
+  /** Latest output, rounding included; Infinity if time is irrelevant. */
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
   /** Cost amount and its price per unit; absent if the goal has no cost. */
@@ -59,7 +60,6 @@ export interface LabelProblem {
   readonly labelLimit: number;
 }
 
-/** Value of a choice of total score `y` and total cost `cost`. */
 export function goalValue(goal: Goal, y: number, cost: number): number {
   switch (goal.kind) {
     case 'score':
@@ -89,12 +89,11 @@ export function totalAmount(problem: LabelProblem, choice: Int32Array, amount: n
   return sum;
 }
 
-/** Total cost of a choice; 0 without a cost. */
 function totalCost(problem: LabelProblem, choice: Int32Array): number {
   return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
 }
 
-/** Finish times (ms) if node v takes `latencyOf(v)`. */
+/** Milliseconds, if node v takes `latencyOf(v)`. */
 function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (let v = 0; v < finish.length; v++) {
@@ -114,7 +113,7 @@ export function finishMs(graph: NodeGraph, latencyOf: (node: number) => number):
   return finish.reduce((latest, ms, v) => (graph.isOutput[v] ? Math.max(latest, ms) : latest), 0);
 }
 
-/** Time (ms) from a node's finish to the last output that surely waits for it; −Infinity without one. */
+/** From a node's finish to the last output that surely waits for it; −Infinity without one. */
 export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const tails = Float64Array.from(graph.isOutput, (isOutput) => (isOutput ? 0 : Number.NEGATIVE_INFINITY));
   for (let v = tails.length - 1; v >= 0; v--)
@@ -127,7 +126,7 @@ export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): 
 export const sourcesOf = ({ nodes }: LabelProblem, choice: Int32Array): Int32Array =>
   choice.map((o, v) => nodes[v]?.source[o] as number);
 
-/** Value of a choice; undefined if it breaks a limit or the floor, or is refused. */
+/** Undefined if the choice breaks a limit or the floor, or is refused. */
 export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
   const { goal, amounts, latencyLimitMs } = problem;
   for (let k = 0; k < amounts.length; k++)
@@ -158,7 +157,7 @@ function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uin
   };
 }
 
-/** Problem with only some options per node (positions, ascending). */
+/** Kept positions ascend. */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
   return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

@@ -1,15 +1,13 @@
 import { sortByKey } from './pareto-filter.js';
 
-/**
- * Labels of one cut in flat arrays. Coordinates (see cut-layout): slots, amounts, then minus the score of each class.
- */
+/** Labels of one cut in flat arrays: slots, amounts, then minus the score of each class (see cut-layout). */
 export class LabelStore {
   readonly dims: number;
   coordinates: Float64Array;
-  /** Worth so far at current prices, waiting included. */
+  /** At current prices, waiting included. */
   collected: Float64Array;
   relaxedScore: Float64Array;
-  /** Label position in the previous cut. */
+  /** In the previous cut. */
   parent: Int32Array;
   option: Int32Array;
   count = 0;
@@ -34,7 +32,7 @@ export class LabelStore {
     this.option = larger.option;
   }
 
-  /** Overwrites the first labels with `other`, which must fit. */
+  /** `other` must fit. */
   copyFrom(other: LabelStore): void {
     this.coordinates.set(other.coordinates);
     this.collected.set(other.collected);
@@ -44,7 +42,6 @@ export class LabelStore {
     this.count = other.count;
   }
 
-  /** The given labels in the given order. */
   pick(indices: Uint32Array): LabelStore {
     const { dims } = this;
     const out = new LabelStore(dims, Math.max(1, indices.length));
@@ -60,7 +57,6 @@ export class LabelStore {
     return out;
   }
 
-  /** Positions by descending collected worth. */
   byWorth(): Uint32Array {
     let most = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < this.count; i++) most = Math.max(most, this.collected[i] as number);

@@ -1,6 +1,6 @@
 /**
- * Lagrangian bound of a label problem (Fisher 1981): with priced limits the bound is a sum of one maximum per node.
- * Subgradient steps of Polyak's length toward the best known value improve the prices.
+ * Lagrangian bound of a label problem (Fisher 1981): with priced limits one maximum per node. Subgradient steps of
+ * Polyak's length improve the prices.
  */
 
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
@@ -12,19 +12,18 @@ export interface Incumbent {
   readonly choice: Int32Array;
 }
 
-/** Bound at given prices: value ≤ `constant` + Σ max of `reduced[v]`. */
+/** Value ≤ `constant` + Σ max of `reduced[v]`. */
 export interface Multipliers {
   readonly bound: number;
   readonly constant: number;
   /** Worth of one unit of score. */
   readonly scoreSlope: number;
   readonly reduced: readonly Float64Array[];
-  /** Maximum per node. */
   readonly best: Float64Array;
   readonly prices: Prices;
-  /** Price per unit of each amount, including the cost itself. */
+  /** Per unit of each amount, including the cost itself. */
   readonly unitPrices: Float64Array;
-  /** Price per ms on the edge from p to v. */
+  /** Per ms on the edge from p to v. */
   edgePrice(p: number, v: number): number;
 }
 
@@ -42,12 +41,12 @@ export interface AscentStart {
 
 const PATIENCE = 8;
 const CLOSED = 1e-9;
-/** Without a known choice, relative distance of the target below the bound. */
+/** Relative distance of the target below the bound without a known choice. */
 const BLIND_STEP = 0.1;
 
 const scale = (value: number): number => Math.max(1, Math.abs(value));
 
-/** Least value of any choice, ignoring limits. A lower bound proves infeasibility. */
+/** Ignores limits. A bound below it proves infeasibility. */
 function leastValue({ nodes, cost, goal }: LabelProblem): number {
   const lowest = nodes.reduce((sum, node) => sum + smallest(node.score), 0);
   const dearest =
@@ -83,7 +82,7 @@ class Ascent {
     return this.bound < this.#least - CLOSED * scale(this.#least);
   }
 
-  /** One evaluation and step. Returns false if nothing is left to improve. */
+  /** Returns false if nothing is left to improve. */
   advance(): boolean {
     const bound = this.#evaluate();
     if (this.infeasible) return false;
@@ -143,7 +142,7 @@ class Ascent {
   }
 }
 
-/** Improves the prices by at most `start.iterations` steps. */
+/** At most `start.iterations` steps. */
 export function ascend(problem: LabelProblem, relaxed: RelaxedScore, start: AscentStart): AscentResult {
   const ascent = new Ascent(problem, relaxed, start);
   for (let i = 0; i < start.iterations; i++) if (!ascent.advance()) break;

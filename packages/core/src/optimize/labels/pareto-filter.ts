@@ -1,6 +1,6 @@
 /**
  * Sorts indices by key. Comparators are slow, so keys carry their index in the low 32 bits through the native number
- * sort. An insertion pass repairs the rounding (20 mantissa bits remain).
+ * sort. An insertion pass repairs the rounding.
  */
 
 let packed = new Float64Array(1024);
@@ -12,7 +12,7 @@ function reserve(count: number): void {
   words = new Uint32Array(packed.buffer);
 }
 
-/** Positions 0…count−1 ascending by `keys[i · stride + offset]`, which must be non-negative. */
+/** Ascending by `keys[i · stride + offset]`, which must be non-negative. */
 export function sortByKey(
   keys: Float64Array,
   count: number,
@@ -41,18 +41,18 @@ export function sortByKey(
 /**
  * Removes points that another point matches or beats in every coordinate (smaller is better). Two and three coordinates
  * use a sweep with a staircase. More are compared with the first `MOST_COMPARED` kept points only: a dominated point
- * that stays costs time, not correctness.
+ * that stays costs only time.
  */
 
 const MOST_COMPARED = 160;
 
-/** Steps (x ascending, y descending) below which a point is not dominated. */
+/** Steps, x ascending and y descending. */
 class Staircase {
   #x = new Float64Array(64);
   #y = new Float64Array(64);
   #size = 0;
 
-  /** Returns true if a step is ≤ x and ≤ y. Otherwise adds the point as a step. */
+  /** True if a step is ≤ x and ≤ y. Otherwise adds the point. */
   covers(x: number, y: number): boolean {
     let low = 0;
     let high = this.#size;
@@ -88,7 +88,6 @@ class Staircase {
   }
 }
 
-/** Points in one array, `dims` coordinates each. */
 export interface Points {
   readonly coordinates: Float64Array;
   readonly count: number;
@@ -136,8 +135,7 @@ function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): U
 }
 
 /**
- * Indices of remaining points. In the order of `orderOf`, no point is dominated by a later one. Default: by the first
- * coordinate.
+ * Remaining indices. In the order of `orderOf`, no point is dominated by a later one. Default: by the first coordinate.
  */
 export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
   const { coordinates, count, dims } = points;

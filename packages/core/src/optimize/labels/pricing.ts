@@ -1,14 +1,13 @@
 import type { LabelProblem, NodeGraph, NodeOptions } from './label-problem.js';
 import type { AccuracyLine, RelaxedScore } from './relaxed-score.js';
 
-/** Last node to finish among `nodes`; −1 for none. */
+/** −1 for none. */
 function latestOf(nodes: readonly number[], finish: Float64Array): number {
   return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
 }
 
 /**
- * Nodes of the longest path to an output if node v takes `latencyOf(v)`. Starts at an entry or behind a node that waits
- * for only some predecessors.
+ * Nodes of the longest path to an output. Starts at an entry or behind a node that waits for only some predecessors.
  */
 function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): readonly number[] {
   const { predecessors, awaited, isOutput } = graph;
@@ -25,9 +24,9 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices of limits and the resulting worth of options. The price of time is a flow: every path that was once the
- * longest carries some, and a node or edge pays for its paths. Behind a node that waits for only some predecessors the
- * flow restarts, a weaker but valid bound. Prices are per limit, so they have the size of a value.
+ * Prices of limits and the resulting worth of options. The price of time is a flow: paths that were once the longest
+ * carry some, and a node or edge pays for its paths. Behind a node that waits for only some predecessors the flow
+ * restarts, a weaker but valid bound. Prices are per limit, so they have the size of a value.
  */
 
 interface Path {
@@ -49,7 +48,7 @@ const noPrices = (problem: LabelProblem): Prices => ({
   floor: 0,
 });
 
-/** Excess over each limit as a fraction; negative if unused. */
+/** Fraction of each limit; negative if unused. */
 export interface Excess {
   readonly paths: readonly number[];
   readonly amounts: readonly number[];
@@ -94,7 +93,7 @@ export class Pricing {
     });
   }
 
-  /** Price per unit of each amount, including the cost itself. */
+  /** Per unit of each amount, including the cost itself. */
   get unitPrices(): Float64Array {
     return this.#unitPrice.slice();
   }
@@ -114,7 +113,7 @@ export class Pricing {
     return sum;
   }
 
-  /** Writes the worth of node v's options to `into`. Returns the position of the best. */
+  /** Returns the position of the best option of node v. */
   worth(v: number, into: Float64Array): number {
     const node = this.#problem.nodes[v] as NodeOptions;
     const { count, score, latencyMs, amounts } = node;
@@ -131,7 +130,7 @@ export class Pricing {
     return best;
   }
 
-  /** Excess of a choice over each limit. Adds a new longest path to the priced ones. */
+  /** Adds a new longest path to the priced ones. */
   excessOf(choice: Int32Array): Excess {
     const { amounts, nodes, latencyLimitMs } = this.#problem;
     const latencyOf = (v: number): number => nodes[v]?.latencyMs[choice[v] as number] as number;
@@ -144,7 +143,6 @@ export class Pricing {
     };
   }
 
-  /** Moves prices along their excess, at least to 0. */
   move(excess: Excess, length: number): void {
     const { paths, amounts, floor } = this.#prices;
     this.prices = {
@@ -157,7 +155,7 @@ export class Pricing {
     };
   }
 
-  /** Squared length of the excess, ignoring unpriced unused limits. */
+  /** Squared length, ignoring unpriced unused limits. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);
@@ -171,7 +169,7 @@ export class Pricing {
     return square;
   }
 
-  /** Price per ms on the edge from p to v. */
+  /** Per ms on the edge from p to v. */
   edgePrices(): (p: number, v: number) => number {
     const n = this.#problem.nodes.length;
     const prices = new Float64Array(n * n);

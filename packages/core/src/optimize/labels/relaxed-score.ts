@@ -1,13 +1,13 @@
 import type { LabelProblem } from './label-problem.js';
 
-/** Minimum; Infinity for an empty array. */
+/** Infinity for an empty array. */
 export function smallest(values: Float64Array | undefined): number {
   let least = Number.POSITIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
   return least;
 }
 
-/** Maximum; −Infinity for an empty array. */
+/** −Infinity for an empty array. */
 export function largest(values: Float64Array | undefined): number {
   let most = Number.NEGATIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) most = Math.max(most, values[i] as number);
@@ -15,9 +15,8 @@ export function largest(values: Float64Array | undefined): number {
 }
 
 /**
- * Linear upper bound on the goal's value of the total score y. `score`: y itself; `cost`: 0 (the floor has its own
- * price). `weights`: α·e^y is convex. Its chord bounds it between the lowest score that can still win, α·e^y − least
- * cost > value, and the highest.
+ * Linear upper bound on the goal's value of the total score y. `cost`: 0, since the floor has its own price. `weights`:
+ * the chord of α·e^y between the lowest score that can still win, α·e^y − least cost > value, and the highest.
  */
 
 /** `slope` · y + `at0`. */
@@ -31,7 +30,7 @@ function leastCost({ nodes, cost }: LabelProblem): number {
   return nodes.reduce((sum, node) => sum + cost.perUnit * smallest(node.amounts[cost.amount]), 0);
 }
 
-/** Line for `problem`, given the value `known` of a choice. */
+/** `known` is the value of a choice. */
 export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known: number | undefined): AccuracyLine {
   const { goal, nodes } = problem;
   if (goal.kind === 'score') return { slope: 1, at0: 0 };
@@ -47,10 +46,10 @@ export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known
 }
 
 /**
- * Linear bound of the total score for the Lagrangian: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With
- * it, y = A + log F, where A sums the nodes of every scenario and F = Σ p_s e^(z_s). For z_s between l_s and h_s, e^z
- * is below e^(h_s) by at least the chord slope times h_s − z_s. With −log(1 − x) ≥ x follows log F ≤ log F(h) − Σ_s p_s
- * · slope_s ÷ F(h) · (h_s − z_s).
+ * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F,
+ * where A sums the nodes of every scenario and F = Σ p_s e^(z_s). For z_s between l_s and h_s, e^z is below e^(h_s) by
+ * at least the chord slope times h_s − z_s. With −log(1 − x) ≥ x follows log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) ·
+ * (h_s − z_s).
  */
 
 /** y ≤ `constant` + Σ `weights[v]` · score of node v. */

@@ -1,7 +1,7 @@
 /**
  * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then improve the best choice
- * and the bar for options and labels. A pass proves its answer if it drops nothing better for lack of width. The last
- * pass is limited by the label limit and reports the gap.
+ * and the bar. A pass proves its answer if it drops nothing better for lack of width. The last one is bounded by the
+ * label limit and reports the gap.
  */
 
 import { cutLayout } from './cut-layout.js';
@@ -11,12 +11,12 @@ import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
 import type { Prices } from './pricing.js';
 import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 
-/** Best choice (by option `source`, one per node), its value, and an upper bound on all others. */
+/** Best choice (by option `source`), and an upper bound on all others. */
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Sources of options, per node, that a choice of at least this value can contain. */
+  /** Per node, those in choices of at least this value. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;
@@ -104,7 +104,7 @@ class Search {
     this.#take(result.incumbent);
   }
 
-  /** Drops options that cannot improve the best choice. Returns false if a node has none left. */
+  /** Drops hopeless options. Returns false if a node has none left. */
   #keepPromising(): boolean {
     if (this.#best === undefined) return true;
     const kept = promisingOptions(this.#problem, this.#multipliers as Multipliers, this.#bar());

@@ -4,8 +4,8 @@ import type { Multipliers } from './multipliers.js';
 import { largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
 /**
- * Terms for expanding labels at one node, computed once: limits minus the minimum behind the node, prices, and the best
- * worth behind it.
+ * Terms for expanding labels at one node: limits minus the minimum behind the node, prices, and the best worth behind
+ * it.
  */
 
 export interface BoundedProblem {
@@ -18,16 +18,16 @@ export interface BoundedProblem {
 export interface StepTerms {
   readonly node: NodeOptions;
   readonly step: Step;
-  /** Options by worth, best first. */
+  /** By worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Most worth behind the node plus the constant of the bound. */
+  /** Includes the constant of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
   readonly scoreFloor: number;
   readonly scoreWeight: number;
-  /** Price per ms of the finish time in each new slot. */
+  /** Per ms of the finish time. */
   readonly slotPrices: Float64Array;
   readonly unitPrices: Float64Array;
   readonly scoreSlope: number;
@@ -42,7 +42,7 @@ function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   return sums;
 }
 
-/** Price per ms on all edges from a slot's nodes to nodes behind `after`. */
+/** Edges from a slot's nodes to nodes behind `after`. */
 function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, after: number): number {
   let price = 0;
   for (const u of nodes)

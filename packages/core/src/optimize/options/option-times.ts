@@ -1,14 +1,14 @@
 /**
- * Sojourn times of an option. Whole cores take microseconds. A share below one core needs a simulation of milliseconds,
- * so it starts with the times on a whole core. Those are a lower bound, and at most 11 % too short up to a quarter of
- * its load. Above, wanted options are simulated.
+ * Sojourn times of an option. A share below one core needs a simulation of milliseconds, so it starts with the times on
+ * a whole core. They are a lower bound, at most 11 % too short up to a quarter of its load. Above, wanted options are
+ * simulated.
  */
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curve.js';
 import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
-/** Mean and SLO percentile of the sojourn time in ms. `exact` unless a simulation could be slower. */
+/** In ms. `exact` unless a simulation could be slower. */
 export interface OptionTimes {
   readonly meanMs: number;
   readonly tailMs: number;
@@ -26,7 +26,7 @@ function queryOf({ load, burstiness }: PreparedStage, { curve, maxBatchSize, rep
   return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
 }
 
-/** Load factor up to which a CPU-time bucket is hardly ever empty. */
+/** Up to it a CPU-time bucket is hardly ever empty. */
 const LIGHT_LOAD = 0.25;
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
@@ -37,7 +37,7 @@ function onWholeCore(curve: ServiceCurve): ServiceCurve {
   return known;
 }
 
-/** Times of an option. Lower bounds unless `exact`. */
+/** Lower bounds unless `exact`. */
 export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   if (prepared.estimator === 'sum-of-tails') {
     const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(prepared.load));
@@ -51,7 +51,7 @@ export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTi
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
-/** Simulated times of an option, at least those on a whole core. */
+/** Simulated, at least those on a whole core. */
 export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   const estimate = refineStage(queryOf(prepared, size));
   const least = optionTimes(prepared, size);

@@ -9,9 +9,9 @@ import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
 
-/** Problem prepared once: graph, accuracy and options of every stage, for solves under any latency factors. */
+/** Graph, accuracy and options of every stage, for solves under any latency factors. */
 
-/** Input of a solver. Options per stage in file order. */
+/** Options per stage in file order. */
 export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
@@ -19,15 +19,15 @@ export interface PreparedProblem {
   readonly accuracy: AccuracyModel;
   readonly objective: Objective;
   readonly limits: ResourceUse;
-  /** Largest latency (ms) of the surrogate. */
+  /** Largest latency of the surrogate. */
   readonly sloMs: number;
   readonly stages: readonly PreparedStage[];
   readonly options: readonly (readonly StageOption[])[];
 }
 
 /**
- * Least expected time in force of a choice: the minute in which a burst is expected again. Over a single interval,
- * switching cost would keep an expensive plan that no interval alone pays for leaving.
+ * Least expected time in force, in which a burst is expected again. Over a single interval, switching cost would keep
+ * an expensive plan.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
@@ -71,11 +71,11 @@ function prepareWith(
   };
 }
 
-/** Prepares a problem. Throws AppError for impossible numbers and for missing or invalid profiles. */
+/** Throws AppError for impossible numbers and for missing or invalid profiles. */
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 
-/** Problem with relaxed stages (smallest service time, bare stability) and without rare paths. */
+/** Smallest service times, bare stability, no rare paths. */
 export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;

@@ -1,4 +1,4 @@
-/** One stage for the planner: allowed choices (pins, bounds and budget) and load. */
+/** Allowed choices (pins, bounds and budget) and load of one stage. */
 
 import type { StageLoad } from '../../estimate/stage-load.js';
 import type { Burstiness } from '../../model/expected-load.js';
@@ -23,7 +23,6 @@ export interface PreparedStage {
   readonly inForceMs: number;
 }
 
-/** A variant on one of its core counts. */
 export interface ReplicaKind {
   readonly variant: VariantSpec;
   /** Position of the variant in the stage. */
@@ -38,7 +37,7 @@ const IDLE_RPS = 1e-3;
 
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
-/** Variants and cores that pins allow and that have a profile. */
+/** Those that pins allow and that have a profile. */
 export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   const { stage, curveOf } = prepared;
   const { pins } = stage;
@@ -53,7 +52,7 @@ export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   });
 }
 
-/** Profiled batch sizes that bounds and pins allow, ascending. */
+/** Ascending. */
 export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): readonly number[] {
   const { bounds, pins } = stage;
   const allowed =
@@ -61,7 +60,7 @@ export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): rea
   return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
 }
 
-/** Smallest and largest replica count within pins, bounds and budget. Empty if the first exceeds the second. */
+/** Within pins, bounds and budget. Empty if the first exceeds the second. */
 export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
   const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
@@ -72,7 +71,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Fewest replicas of `oneRps` each with a load factor below 1. The sum of tails also accepts 1. */
+/** For `oneRps` each, with a load factor below 1. The sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

@@ -16,12 +16,8 @@ import {
   replicaRange,
 } from './prepared-stage.js';
 
-/**
- * Switching cost of an option: started replicas × price per hour × load time ÷ time in force. A cost per hour, additive
- * over stages. Stopping replicas is free.
- */
+/** Switching cost of an option: started replicas × price per hour × load time ÷ time in force. Stopping is free. */
 
-/** Replicas of an option and the cost of starting one. */
 export interface SwitchTarget {
   readonly variantId: VariantId;
   readonly resources: Resources;
@@ -30,7 +26,7 @@ export interface SwitchTarget {
   readonly loadMs: number;
 }
 
-/** Cost per hour of reaching `target` for `inForceMs`; 0 if nothing runs. */
+/** 0 if nothing runs. */
 function switchingCostPerHour(target: SwitchTarget, running: RunningStage | undefined, inForceMs: number): number {
   if (running === undefined || !(inForceMs > 0)) return 0;
   const reusable = running.replicas.filter(
@@ -45,11 +41,11 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 
 /**
  * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts start
- * at the least stable one. They end when another replica no longer helps, or at bounds or budget. The sum of tails has
- * one count per combination.
+ * at the least stable one and end when another no longer helps, or at bounds or budget. The sum of tails has one count
+ * per combination.
  */
 
-/** One way to run a stage at the planned load. `capacityRps` counts items. */
+/** `capacityRps` counts items. */
 export interface StageOption extends OptionTimes {
   readonly variantId: VariantId;
   /** Position of the variant in the stage. */
@@ -63,7 +59,6 @@ export interface StageOption extends OptionTimes {
   readonly switchingCostPerHour: number;
 }
 
-/** Required relative gain of another replica. */
 const LEAST_GAIN = 1e-6;
 
 interface OptionRun {
@@ -119,7 +114,7 @@ function distributionOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatc
   let before: OptionTimes | undefined;
   for (let replicas = Math.max(least, leastStableReplicas(prepared, oneRps)); replicas <= most; replicas++) {
     const now = optionTimes(prepared, { curve, maxBatchSize, replicas });
-    // Full batches may carry less than smaller ones. The stage is then not stable yet.
+    // Full batches may carry less than smaller ones.
     if (now.tailMs === Number.POSITIVE_INFINITY) continue;
     options.push(optionOf(prepared, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
     if (!shortens(now, before) && replicas > prepared.load.groupSize) break;
@@ -138,7 +133,7 @@ function sumOfTailsOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchS
   return [optionOf(prepared, kind, run, times)];
 }
 
-/** All options of a stage that fit the limits on their own. */
+/** Those that fit the limits on their own. */
 export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
   const make = prepared.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
   return kindsOf(prepared).flatMap((kind) =>
@@ -149,9 +144,8 @@ export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
 }
 
 /**
- * Relaxation of a stage: per variant and cores the fewest stable replicas and the smallest service time over all batch
- * sizes (mean or SLO percentile). No real option uses less or is faster. If batches are charged, there is one option
- * per batch size.
+ * Relaxation of a stage: per variant and cores the fewest stable replicas and the smallest service time (mean or SLO
+ * percentile) over all batch sizes. No real option uses less or is faster.
  */
 
 function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
@@ -159,7 +153,7 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
 }
 
-/** Relaxed option of a replica kind up to a batch size; none if the bounds leave it unstable. */
+/** None if the bounds leave the kind unstable. */
 function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
@@ -170,7 +164,7 @@ function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize:
   return [optionOf(prepared, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
 }
 
-/** Relaxed options with the largest batch, which needs the fewest replicas. */
+/** The largest batch needs the fewest replicas. */
 export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve)
@@ -178,7 +172,7 @@ export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOpti
       .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** Relaxed options for every batch size, for objectives that charge batches. */
+/** For objectives that charge batches. */
 export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),

@@ -7,7 +7,7 @@ import type { StageOption } from './stage-option.js';
 
 /**
  * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Chains add, joins take the maximum (or
- * k-th smallest). θ = 1 adds tails: safe and loose. θ = 0 adds means. κ stretches what even θ = 1 underestimates.
+ * k-th smallest). θ = 1 adds tails: safe and loose. κ stretches what even θ = 1 underestimates.
  */
 
 /** θ (0…1) and κ (at least 1). */
@@ -16,7 +16,7 @@ export interface LatencyFactors {
   readonly kappa: number;
 }
 
-/** Option with surrogate latency and objective cost (switching included). */
+/** Cost in the unit of the objective, switching included. */
 export interface SurrogateOption {
   readonly option: StageOption;
   readonly latencyMs: number;
@@ -29,7 +29,6 @@ export interface SurrogateProblem {
   readonly objective: Objective;
   readonly limits: ResourceUse;
   readonly sloMs: number;
-  /** Options per stage. */
   readonly stages: readonly (readonly SurrogateOption[])[];
   readonly nodes?: readonly NodeGroup[] | undefined;
   readonly labelLimit: number;
@@ -37,7 +36,6 @@ export interface SurrogateProblem {
 
 const DEFAULT_LABEL_LIMIT = 2_000_000;
 
-/** Surrogate latency (ms) of one option. */
 export const optionLatencyMs = (option: Pick<StageOption, 'meanMs' | 'tailMs'>, factors: LatencyFactors): number =>
   option.tailMs === Number.POSITIVE_INFINITY
     ? option.tailMs // unstable; the difference of two infinities is NaN
@@ -63,17 +61,17 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
   };
 }
 
-/** One option per stage in file order. No `choice`: none exists (if `optimal`) or none was found. */
+/** In file order. No `choice`: none exists (if `optimal`) or none was found. */
 export interface Solution {
   readonly choice?: readonly SurrogateOption[];
   readonly optimal: boolean;
-  /** Largest possible improvement as a fraction of the objective; 0 if optimal. */
+  /** Largest possible improvement of the objective; 0 if optimal. */
   readonly gapFraction: number;
   readonly solver: string;
   readonly labels: number;
 }
 
-/** One option per stage in file order. */
+/** In file order. */
 export type SurrogateChoice = readonly SurrogateOption[];
 
 export const choiceKey = (choice: SurrogateChoice): string =>

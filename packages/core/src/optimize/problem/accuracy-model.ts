@@ -1,7 +1,6 @@
 /**
- * Accuracy of a plan, a function of its variants. Without measurements it is the product over visited stages, additive
- * in log per scenario. Behind an `any` or `quorum` join and in a cascade (an output with `unless`) only measurements
- * count.
+ * Accuracy of a plan by its variants. Without measurements it is the product over visited stages, additive in log per
+ * scenario. Behind an `any` or `quorum` join and in a cascade (an output with `unless`) only measurements count.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
@@ -9,23 +8,23 @@ import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Stages (by index) visited together with this probability. */
+/** Stages by index. */
 export interface StageScenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
 }
 
-/** Measured accuracy and its variant positions per stage; undefined accepts any variant. */
+/** Variant positions per stage; undefined accepts any variant. */
 export interface MeasuredVariants {
   readonly variants: readonly (number | undefined)[];
   readonly accuracy: number;
 }
 
-/** PAS by variant positions, one per stage in file order. */
+/** By variant positions, one per stage in file order. */
 export interface AccuracyModel {
   /** The first match gives the PAS. */
   readonly measured: readonly MeasuredVariants[];
-  /** True if unmeasured combinations use the mean over `scenarios` of the product of `stageAccuracy`. */
+  /** True if unmeasured combinations use the mean product over `scenarios`. */
   readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;
@@ -35,7 +34,7 @@ export interface AccuracyModel {
 /** Closer log scores are equal; the cheaper plan wins. */
 export const LOG_PAS_TIE = 1e-12;
 
-/** Log of a score; 0 maps to the log of 1e-300. */
+/** 0 maps to the log of 1e-300. */
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
 function needsMeasurement(spec: PipelineSpec): boolean {
@@ -57,7 +56,7 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** Accuracy model of a pipeline. Throws AppError INVALID_PIPELINE if required measurements are missing. */
+/** Throws AppError INVALID_PIPELINE if required measurements are missing. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !needsMeasurement(spec);

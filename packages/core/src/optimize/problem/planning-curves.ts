@@ -1,6 +1,5 @@
 /**
- * Service curves, cached while profiles and variants are the same objects. Estimates are cached by curve, so a control
- * loop must get the same curves on every plan.
+ * Service curves, cached by profiles and variants. Estimates are cached by curve, so every plan needs the same curves.
  */
 import type { PipelineSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
@@ -11,11 +10,10 @@ interface Known {
   readonly curves: ServiceCurves;
 }
 
-/** Cached pipelines per profile set. */
 const MOST_KNOWN = 8;
 const known = new WeakMap<ProfileSet, readonly Known[]>();
 
-/** Curves of `spec`. Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
+/** Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
 export function planningCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const variants = spec.stages.map((stage) => stage.variants);
   const before = known.get(profiles) ?? [];

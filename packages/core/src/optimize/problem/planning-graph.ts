@@ -1,19 +1,18 @@
 /**
- * Graph for adding latencies: a stage starts when its in-edges have arrived (all, or the first k for `any` and
- * `quorum`). The pipeline ends with its last output. A `when` branch counts as taken and a join waits for the last
- * item, both upper bounds.
+ * Graph for adding latencies. A stage starts when its in-edges have arrived (all, or the first k for `any` and
+ * `quorum`). A `when` branch counts as taken and a join waits for the last item, both upper bounds.
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Stages by index in the pipeline file. */
+/** By index in the pipeline file. */
 export interface PlanningGraph {
-  /** Topological order of stage indices. */
+  /** Topological. */
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
-  /** Number of predecessors that a stage waits for; 0 at an entry. */
+  /** Predecessors that a stage waits for; 0 at an entry. */
   readonly awaited: readonly number[];
   readonly outputs: readonly number[];
   readonly depth: number;
@@ -26,7 +25,7 @@ function awaitedOf(inEdges: readonly EdgeSpec[]): number {
   return Math.max(0, Math.min(inEdges.length, ...counts));
 }
 
-/** Finish times (ms) if stage s takes `latencyOf(s)` ms. */
+/** Milliseconds, if stage s takes `latencyOf(s)`. */
 export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (const stage of graph.order) {
@@ -48,7 +47,7 @@ export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (
   return latest;
 }
 
-/** Builds the graph. Throws AppError INVALID_PIPELINE for a cycle. */
+/** Throws AppError INVALID_PIPELINE for a cycle. */
 export function planningGraph(spec: PipelineSpec): PlanningGraph {
   const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
   const order = topologicalOrder(spec).map((id) => indexOf.get(id) as number);

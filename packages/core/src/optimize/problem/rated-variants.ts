@@ -1,4 +1,3 @@
-/** Variants of a stage by accuracy and best cost per item. */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
@@ -9,11 +8,11 @@ import { replicaCostPerHour } from './resource-use.js';
 export interface RatedVariant {
   readonly variant: VariantSpec;
   readonly accuracy: number;
-  /** Least cost per hour for one item per second, over cores and batch sizes. */
+  /** Per hour for one item per second, over cores and batch sizes. */
   readonly costPerItemRps: number;
 }
 
-/** Variants of a stage in file order. */
+/** In file order. */
 export function ratedVariants(spec: PipelineSpec, profiles: ProfileSet, stage: StageSpec): readonly RatedVariant[] {
   const curves = planningCurves(spec, profiles);
   return stage.variants.map((variant) => {

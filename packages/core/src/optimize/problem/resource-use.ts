@@ -1,16 +1,15 @@
-/** Use and limits of budgeted resources as vectors of one fixed order. */
+/** Budgeted resources as vectors of one fixed order. */
 import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.js';
 
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
 
-/** Amounts in the order of `resourceKinds`. */
+/** In the order of `resourceKinds`. */
 export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
 
 const BYTES_PER_GIB = 2 ** 30;
-/** Sums of shares such as 0.1 + 0.2 may exceed a limit by rounding. */
+/** Sums such as 0.1 + 0.2 may exceed a limit. */
 const ROUNDING = 1e-9;
 
-/** Price of one replica per hour. */
 export function replicaCostPerHour(resources: Resources, prices: Prices): number {
   return (
     resources.cpuCores * prices.cpuCorePerHour +
@@ -28,7 +27,7 @@ export function useOf(resources: Resources, replicas: number, prices: Prices): R
   ];
 }
 
-/** Limits of a plan: the budget, at most the sum of all machines. Infinity if unbounded. */
+/** The budget, at most the sum of all machines. Infinity if unbounded. */
 export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
   const all = (kind: keyof Resources): number =>
     nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;
@@ -36,10 +35,9 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
   return [bounded('cpuCores'), bounded('memoryBytes'), bounded('gpus'), budget.costPerHour ?? Number.POSITIVE_INFINITY];
 }
 
-/** Limit with a rounding margin. */
 export const withRounding = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
 
-/** True if `amount` is within `limit`, rounding aside. */
+/** Rounding aside. */
 export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {

@@ -9,19 +9,19 @@ import type { ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
-/** Latency (ms) at the SLO percentile; Infinity if a stage is overloaded. */
+/** Milliseconds; Infinity if a stage is overloaded. */
 export function latencyAtSlo(query: PipelineQuery): number {
   const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
   return estimate.quantileMs(query.spec.slo.percentile / 100);
 }
 
-/** Requests per second that all stages can carry. `itemsRps` lists items per stage in file order. */
+/** Requests per second. `itemsRps` lists items per stage in file order. */
 export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): number {
   const visits = stageLoads(spec, 1);
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** Prediction for stages at a request rate. Each stage has one entry and a curve for it. */
+/** Each stage has one entry and a curve for it. */
 export function estimateStages(
   { spec, curves }: { readonly spec: PipelineSpec; readonly curves: Pick<ServiceCurves, 'curve'> },
   stages: Plan['stages'],

@@ -10,8 +10,8 @@ import { planOf } from './plan-of.js';
 import { type FoundPlan, searchPlan } from './search-plan.js';
 
 /**
- * Relaxation that no plan can beat: every stage takes its smallest service time and the fewest stable replicas, and
- * paths that may be late are ignored. If it has no plan, none exists.
+ * Relaxation that no plan can beat: smallest service times, fewest stable replicas, no paths that may be late. If it
+ * has no plan, none exists.
  */
 
 /** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
@@ -20,7 +20,7 @@ function trivialBound(objective: Objective): number {
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
-/** Bound on the objective (a lower one for `min-cost`); undefined if even the relaxation is proven infeasible. */
+/** Bound on the objective, a lower one for `min-cost`; undefined if even the relaxation is proven infeasible. */
 export function relaxationBound(problem: PlanningProblem): number | undefined {
   const prepared = prepareRelaxation(problem);
   const { objective } = prepared;
@@ -34,10 +34,7 @@ export function relaxationBound(problem: PlanningProblem): number | undefined {
     : Math.min(trivialBound(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
 }
 
-/**
- * Plan of largest capacity within a budget, for loads beyond it. Bisects the arrival rate to 1 %, ignoring accuracy and
- * SLO.
- */
+/** Plan of largest capacity within a budget. Bisects the arrival rate to 1 %, ignoring accuracy and SLO. */
 
 const PRECISION = 0.01;
 const CAPACITY_BISECTIONS = 60;
@@ -59,7 +56,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   return choice === undefined ? undefined : { prepared, choice };
 }
 
-/** Plan for the highest rate up to the problem's within the budget; undefined if no idle plan fits. */
+/** At most the problem's rate; undefined if no idle plan fits. */
 function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
   let high = Math.min(problem.arrivalRps, MOST_RPS);
@@ -78,12 +75,11 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 }
 
 /**
- * Answer if no plan holds: the binding bound, the smallest helpful relaxation of each bound (found by solving without
- * it), and the best effort. The binding constraint has the smallest relative relaxation. It is `capacity` if none
- * helps, as when bounds keep a stage unstable.
+ * Answer if no plan holds: the binding bound, the smallest helpful relaxation of each bound, and the best effort. The
+ * binding constraint has the smallest relative relaxation. It is `capacity` if none helps.
  */
 
-/** Margin above the fastest plan's percentile, doubled until verified. Near capacity a sample shows little. */
+/** Above the fastest plan's percentile, doubled until verified: near capacity a sample shows little. */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
@@ -113,7 +109,7 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
   return { constraint: 'slo', excess: latencyMs / slo.latencyMs, fixes: { slo: { latencyMs } } };
 }
 
-/** Verified whole number of ms above the asked SLO and `reachedMs`, narrowed toward a smaller one that failed. */
+/** Whole ms above the asked SLO and `reachedMs`, narrowed toward a smaller one that failed. */
 function leastVerifiedMs(
   { reachedMs, aboveMs }: { readonly reachedMs: number; readonly aboveMs: number },
   isVerifiedAt: (latencyMs: number) => boolean,
@@ -134,9 +130,7 @@ function leastVerifiedMs(
   return holds;
 }
 
-/**
- * Fewest cores without a budget, ignoring the running plan. Other bounded resources are reported with that plan's use.
- */
+/** Fewest cores without a budget. Other bounded resources are reported with that plan's use. */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;
@@ -177,7 +171,7 @@ function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: Veri
   return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
 }
 
-/** Infeasible answer. `fastest` is the plan of least latency within budget and floor, if any. */
+/** `fastest` is the plan of least latency within budget and floor, if any. */
 export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
   const spec = specOf(problem);
   const judge = problem.verifiesAdvice === false ? undefined : verify;

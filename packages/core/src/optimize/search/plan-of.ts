@@ -1,4 +1,3 @@
-/** Plan of a solver's choice, with its prediction. */
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
@@ -6,7 +5,7 @@ import { graphLatencyMs } from '../problem/planning-graph.js';
 import { totalUse } from '../problem/resource-use.js';
 import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 
-/** One option per stage, in file order. */
+/** In file order. */
 export type StageChoice = readonly StageOption[];
 
 function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageChoice): number {
@@ -45,13 +44,13 @@ function stagesOf({ spec }: PreparedProblem, choice: StageChoice): Plan['stages'
 const sumOfTailsMs = ({ graph }: PreparedProblem, choice: StageChoice): number =>
   graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
 
-/** Plan with latency as the sum of tails, sufficient for a simulation. */
+/** With latency as the sum of tails, sufficient for a simulation. */
 export function sketchOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const predicted = predictionOf(prepared, choice, sumOfTailsMs(prepared, choice));
   return { stages: stagesOf(prepared, choice), predicted };
 }
 
-/** Plan with the latency that the estimator predicts for the whole graph. */
+/** With the estimator's latency for the whole graph. */
 export function planOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const sums = prepared.problem.estimator === 'sum-of-tails';
   const latencyMs = sums ? sumOfTailsMs(prepared, choice) : estimatedLatencyMs(prepared, choice);

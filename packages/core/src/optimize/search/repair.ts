@@ -11,10 +11,9 @@ import { canPack } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
- * Repairs choices of the additive surrogate by the estimate of the whole graph. Equal options can differ there: batches
- * of one stage arrive at the next in groups. A missed choice is changed stage by stage to the fastest option; a
- * verified one is trimmed to cheaper ones. As a last resort, neighbours of missed choices are ranked. The number of
- * estimates is bounded.
+ * Repairs surrogate choices by the estimate of the whole graph. A missed choice is changed stage by stage to the
+ * fastest option; a verified one is trimmed to cheaper ones. As a last resort, neighbours of missed choices are ranked.
+ * Estimates are bounded.
  */
 
 export interface RepairLimits {
@@ -22,14 +21,14 @@ export interface RepairLimits {
   readonly worthwhile: (choice: SurrogateChoice) => boolean;
 }
 
-/** An estimate of the whole graph takes about 1 ms, and much longer with simulated CPU shares. */
+/** An estimate takes about 1 ms, and much longer with simulated CPU shares. */
 const MOST_ESTIMATED = 180;
 
 const MOST_ESTIMATED_WITH_SHARES = 24;
 
 const REPAIR_PART = 1 / 3;
 
-/** Options tried per stage, fastest first. */
+/** Per stage, fastest first. */
 const MOST_TRIED = 8;
 
 const COST_ROUNDING = 1e-9;
@@ -66,7 +65,7 @@ export class ChoiceRepair {
   readonly #mostEstimated: number;
   #estimates = 0;
 
-  /** `estimateMs`: latency of a choice by the estimate of the whole graph. */
+  /** `estimateMs` estimates the whole graph. */
   constructor(prepared: PreparedProblem, estimateMs: (choice: SurrogateChoice) => number) {
     this.#prepared = prepared;
     this.#estimate = estimateMs;
@@ -78,7 +77,7 @@ export class ChoiceRepair {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** Fastest choice found near `choice` within the budget, possibly itself. */
+  /** Fastest choice found near `choice` within the budget. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -93,10 +92,7 @@ export class ChoiceRepair {
     }
   }
 
-  /**
-   * Cheaper choices of the same variants that the estimate finds fast enough, cheapest first. Takes the largest saving
-   * step by step.
-   */
+  /** Cheaper choices of the same variants that the estimate finds fast enough, cheapest first. */
   trims(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const path: SurrogateChoice[] = [];
@@ -113,7 +109,7 @@ export class ChoiceRepair {
     return this.#estimateMs(choice) <= this.#prepared.sloMs;
   }
 
-  /** Choices with a cheaper option of the same variant at one stage, cheapest first. */
+  /** A cheaper option of the same variant at one stage, cheapest first. */
   #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const cost = costOf(choice);
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -130,7 +126,7 @@ export class ChoiceRepair {
     return ms < best.ms ? { choice: candidate, ms } : best;
   }
 
-  /** Neighbours of missed choices, fastest estimate first, without missed and too slow ones. */
+  /** Neighbours of missed choices, fastest estimate first. */
   promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
@@ -142,7 +138,7 @@ export class ChoiceRepair {
       .map(([, { choice }]) => choice);
   }
 
-  /** Admitted choices with another option at one stage that keep budget, machines and floor, fastest option first. */
+  /** Choices within budget, machines and floor with another option at one stage, fastest option first. */
   #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
     return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)

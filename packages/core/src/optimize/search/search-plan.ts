@@ -1,6 +1,6 @@
 /**
- * Finds the best plan of a problem, or shows that there is none. `verify` simulates plans; without it the estimate of
- * the whole graph decides. The sum of tails is solved once and not adjusted.
+ * Finds the best plan of a problem, or shows that there is none. Without `verify` the estimate of the whole graph
+ * decides. The sum of tails is solved once and not adjusted.
  */
 import type { Plan, PlanVerification } from '../../model/plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
@@ -20,7 +20,7 @@ export interface FoundPlan {
   readonly solution: Solution;
 }
 
-/** A plan that holds; otherwise the fastest plan within the budgets, if any. */
+/** Without a plan that holds: the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly labels: number };
@@ -41,7 +41,7 @@ function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: 
   };
 }
 
-/** Judges choices by `verify` or by the estimate, each at most once. */
+/** Judges each choice at most once. */
 export function judgeOf(prepared: PreparedProblem, verify: VerifyPlan | undefined): Judge {
   const { slo } = prepared.spec;
   const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);

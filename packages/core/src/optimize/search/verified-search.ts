@@ -1,7 +1,7 @@
 /**
  * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan holds.
- * One level covers both factors: up to 1 it is θ (κ = 1), above it is κ (θ = 1). A miss raises the level, an infeasible
- * surrogate lowers it. From a verified plan the level is bisected down. Rounds, not time, bound every step.
+ * A level up to 1 is θ (κ = 1), above it is κ (θ = 1). A miss raises the level, an infeasible surrogate lowers it. From
+ * a verified plan the level is bisected down. Rounds bound every step.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -21,7 +21,7 @@ import { ChoiceRepair, simulatesShares } from './repair.js';
 
 const ROUNDING = 1e-12;
 
-/** Trims a verified choice: the cheapest verified choice of at least this PAS that the loop finds, or `held`. */
+/** Cheapest verified choice found of at least this PAS, or `held`. */
 export function trimChoice(
   prepared: PreparedProblem,
   judge: Judge,
@@ -32,9 +32,9 @@ export function trimChoice(
 }
 
 export interface Judge {
-  /** Verdict by simulation or by the estimate of the whole graph. */
+  /** By simulation or by the estimate of the whole graph. */
   verdict(choice: SurrogateChoice): PlanVerification;
-  /** Latency (ms) by the estimate of the whole graph. */
+  /** By the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
 }
 
@@ -51,7 +51,7 @@ export interface JudgedChoice {
   readonly verdict: PlanVerification;
 }
 
-/** A verified choice; otherwise the fastest choice within the budgets, if any. */
+/** Without a verified choice: the fastest within the budgets, if any. */
 export type SearchOutcome =
   | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
@@ -76,7 +76,7 @@ interface Attempt extends JudgedChoice {
 
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-/** Search over one prepared problem. `labels` counts the labels of its solves. */
+/** `labels` counts the labels of all solves. */
 class LevelSearch {
   readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
@@ -92,10 +92,7 @@ class LevelSearch {
     this.#repairer = new ChoiceRepair(prepared, (choice) => judge.estimateMs(choice));
   }
 
-  /**
-   * Adjusts the level until a plan is verified. A repaired plan may be verified earlier; the level then rises while the
-   * surrogate promises better.
-   */
+  /** A repaired plan may be verified early; the level then rises while the surrogate promises better. */
   firstVerified(): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
@@ -128,7 +125,7 @@ class LevelSearch {
     return held !== undefined && !this.#isBetterThan(solution, held);
   }
 
-  /** Bisects the level down for a better verified plan, then trims it. */
+  /** Bisects the level down, then trims the plan. */
   improve(held: Attempt): Attempt {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
@@ -178,7 +175,7 @@ class LevelSearch {
     return held;
   }
 
-  /** Choice of least latency by added tails, repaired if needed. */
+  /** By added tails, repaired if needed. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -217,9 +214,7 @@ class LevelSearch {
     return { level, solution, choice, verdict, verified: showsSloMet(verdict) };
   }
 
-  /**
-   * The attempt, or its repair if that is verified or faster. Keeps variants unless `anyVariant`, and must beat `than`.
-   */
+  /** Returns the repair if it is verified or faster. Keeps variants unless `anyVariant`, and must beat `than`. */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
     const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);

@@ -6,11 +6,11 @@ import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
 
 /**
- * Cuts variant combinations into boxes of one accuracy form: a measured number or the product. Measurements apply in
- * order. Each splits the boxes it meets into the covered part and, stage by stage, the rest.
+ * Cuts variant combinations into boxes of one accuracy form: a measured number or the product. Each measurement splits
+ * the boxes it meets into the covered part and, stage by stage, the rest.
  */
 
-/** Variants per stage. `measured` is the accuracy (fraction) of all combinations; undefined for the product. */
+/** `measured` is the accuracy (fraction) of all combinations; undefined for the product. */
 export interface VariantBox {
   readonly variants: readonly (readonly number[])[];
   readonly measured: number | undefined;
@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Parts of a box outside `entry`: those that first differ in stage 0, 1, …. */
+/** Outside `entry`: those that first differ in stage 0, 1, …. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -58,10 +58,9 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 }
 
 /**
- * Exact search with measured accuracies: value dominance is invalid there, so the search runs over boxes by descending
- * accuracy bound. Label setting finds the least cost of a measured box and the best product of an unmeasured one.
- * `max-accuracy` ends below the best accuracy, `min-cost` at the floor. `weights` ends when no accuracy left can pay
- * for the least cost.
+ * Exact search with measured accuracies, over boxes by descending accuracy bound: value dominance is invalid there.
+ * Label setting finds the least cost of a measured box and the best product of an unmeasured one. `max-accuracy` ends
+ * below the best accuracy, `min-cost` at the floor. `weights` ends when no accuracy left can pay for the least cost.
  */
 
 interface BoundedBox extends VariantBox {
@@ -186,7 +185,7 @@ class TableSearch {
     return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
   }
 
-  /** Gap to the best possible content of open boxes: their highest accuracy at the least price. */
+  /** Gap to the highest accuracy of open boxes at the least price. */
   #gap(): number {
     const bound = this.#openValue();
     const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));
@@ -206,5 +205,5 @@ class TableSearch {
   }
 }
 
-/** Solves `problem`. The gap states what the label limit left unproven. */
+/** The gap states what the label limit left unproven. */
 export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();

@@ -1,6 +1,6 @@
 /**
- * Solves a surrogate whose accuracy is a product: label setting for the objective, then for the tie rule with the first
- * optimum as a bound. `max-accuracy` prefers lower cost, `min-cost` higher accuracy; `weights` has no tie rule.
+ * Solves a surrogate whose accuracy is a product: label setting for the objective, then for the tie rule.
+ * `max-accuracy` prefers lower cost, `min-cost` higher accuracy; `weights` has no tie rule.
  */
 
 import type { LabelGoal } from '../labels/compile-labels.js';
@@ -15,7 +15,6 @@ const COST_TIE = 1e-12;
 
 const costPerHour = (o: SurrogateOption): number => o.costPerHour;
 
-/** Log score floor of a PAS floor, rounding aside. */
 const scoreFloorOf = (pas: number): number => (pas > 0 ? logPas(pas) - LOG_PAS_TIE : NO_FLOOR);
 
 function firstGoal({ objective }: SurrogateProblem): LabelGoal {
@@ -58,7 +57,7 @@ function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal
   return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
 }
 
-/** Solves `problem`. The gap states what the label limit left unproven. */
+/** The gap states what the label limit left unproven. */
 export function searchAdditive(problem: SurrogateProblem): Solution {
   const first = solveGoal(problem, firstGoal(problem));
   const { incumbent, optimal, labels } = first.solution;

@@ -1,4 +1,3 @@
-/** Choice of least surrogate latency within budgets and accuracy floor: bisects the SLO with the solver to 0.1 %. */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { LatencyFactors, Solution, SurrogateOption } from '../options/surrogate.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
@@ -6,7 +5,7 @@ import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;
 
-/** Choice within 0.1 % of the least latency; undefined if budgets and floor admit none at any SLO. */
+/** Bisects the SLO with the solver to 0.1 %; undefined if budgets and floor admit no choice at any SLO. */
 export function leastLatencyChoice(
   solver: SurrogateSolver,
   factors: LatencyFactors,

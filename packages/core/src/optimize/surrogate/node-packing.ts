@@ -1,7 +1,4 @@
-/**
- * Packs replicas on machines of given sizes, all resources at once: first-fit decreasing, then a bounded search per
- * replica, largest first. The search may end unsettled.
- */
+/** Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search that may end unsettled. */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 
 export interface ReplicaGroup {
@@ -76,7 +73,7 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
   return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** Packs all replicas. For replicas of one size first-fit is exact. */
+/** For replicas of one size first-fit is exact. */
 export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);

@@ -2,13 +2,13 @@ import type { Objective } from '../../model/pipeline-spec.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 
-/** Value of a choice in user units: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
+/** Value of a choice: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
 
-/** PAS of a choice (options in stage order); 0 if a required measurement is missing. */
+/** Options in stage order; 0 if a required measurement is missing. */
 export const pasOf = (accuracy: AccuracyModel, choice: readonly SurrogateOption[]): number =>
   accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0;
 
-/** Cost per hour of a choice, switching included. */
+/** Per hour, switching included. */
 export const costOf = (choice: readonly SurrogateOption[]): number => choice.reduce((sum, o) => sum + o.costPerHour, 0);
 
 /** Larger is better, except for `min-cost`. */

@@ -1,7 +1,6 @@
 /**
- * Solves one goal by label setting. With machines of given sizes the choice is packed afterwards. If it does not fit, a
- * second solve counts replicas by size as amounts, so that dominance respects packing, and accepts only fitting
- * choices. An unsettled packing leaves only the bound without machines.
+ * Solves one goal by label setting. On machines of given sizes the choice is packed afterwards. If it does not fit, a
+ * second solve counts replicas by size, so that dominance respects packing, and accepts only fitting choices.
  */
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -9,7 +8,7 @@ import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { packingOf } from './node-packing.js';
 
-/** Solved goal with its choice in stage order. `packed`: machines forced the second solve. */
+/** In stage order. `packed`: machines forced the second solve. */
 export interface SolvedGoal {
   readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;

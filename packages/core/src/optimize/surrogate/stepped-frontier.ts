@@ -1,6 +1,6 @@
 /**
- * Pareto front point by point, for problems that surrogate-frontier excludes (measured accuracies, machines of given
- * sizes): repeatedly the most accurate choice below the last cost.
+ * Pareto front point by point, for measured accuracies and machines of given sizes: repeatedly the most accurate choice
+ * below the last cost.
  */
 
 import type { SurrogateProblem } from '../options/surrogate.js';
@@ -10,10 +10,10 @@ import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;
-/** Larger than the rounding margin of limits. */
+/** More than the rounding of limits. */
 const LEAST_STEP = 1e-6;
 
-/** Front whose points differ in cost by at least the fraction `tolerance`. */
+/** Costs of points differ by at least the fraction `tolerance`. */
 export function steppedFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const [cpuCores, memoryBytes, gpus, costPerHour] = problem.limits;
   const points: FrontierChoice[] = [];

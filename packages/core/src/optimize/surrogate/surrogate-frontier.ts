@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost under the surrogate: solves the ends and a scaffold of points between. A first pass near
- * the bound approximates the front; a second, with that as its bars, finds the rest. Every choice has a point that
- * costs no more, with PAS lower by at most the fraction `tolerance`.
+ * Pareto front of PAS and cost under the surrogate, from its ends and a scaffold between. A first pass near the bound
+ * approximates the front; a second, with that as its bars, finds the rest. Every choice has a point that costs no more,
+ * with PAS lower by at most the fraction `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -32,7 +32,7 @@ export interface SurrogateFrontier {
 const SCAFFOLD = 48;
 const ROUNDING = 1e-12;
 const BOUND_STEPS = 30;
-/** The first pass keeps labels this close to the bound (log PAS), at most so many per node. */
+/** Distance to the bound (log PAS) of labels that the first pass keeps. */
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
@@ -60,7 +60,7 @@ function scaffoldPoint(problem: SurrogateProblem, costLimit: number, near?: Scaf
   return { compiled, solution, score: incumbent.value, choice: chosenOptions(problem, incumbent.choice) };
 }
 
-/** Scaffold points by rising cost. Repeatedly halves the cost interval of the widest score gap. */
+/** By rising cost. Repeatedly halves the cost interval of the widest score gap. */
 function scaffoldOf(problem: SurrogateProblem, least: number, most: number): readonly ScaffoldPoint[] {
   const ends = [least, most].map((cost) => scaffoldPoint(problem, cost * (1 + ROUNDING)));
   const points = ends.filter((point) => point !== undefined);
@@ -76,7 +76,7 @@ function scaffoldOf(problem: SurrogateProblem, least: number, most: number): rea
   return points;
 }
 
-/** Position before the widest open score gap; −1 for none. */
+/** −1 for none. */
 function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<ScaffoldPoint>): number {
   let widest = -1;
   let gap = 0;
@@ -122,9 +122,8 @@ const pointOf = (problem: LabelProblem, choice: Int32Array): NearPoint => ({
 });
 
 /**
- * Bar of the deciding pass. A choice cheaper than the next known point must exceed the previous score. At price p per
- * unit cost that is score + p · (limit − next cost) for the bound at the more expensive point's limit. That point is
- * the best within its limit.
+ * A choice cheaper than the next known point must exceed the previous score. At price p per unit cost that is score + p
+ * · (limit − next cost) for the bound at the more expensive point's limit.
  */
 function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly NearPoint[]): number {
   const price = dearer.multipliers.unitPrices[0] as number;
@@ -173,7 +172,7 @@ function frontOf(
   return front.filter(({ costPerHour }, i) => nextCost(i) > costPerHour * (1 + COST_ROUNDING));
 }
 
-/** Front of a problem whose accuracy is a product. `tolerance` is a fraction of PAS. */
+/** Requires that accuracy is a product. `tolerance` is a fraction of PAS. */
 export function surrogateFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const lean = undominatedOptions({ ...problem, objective: { kind: 'max-accuracy' } });
   const top = searchAdditive({ ...lean, objective: { kind: 'max-accuracy' } }).choice;

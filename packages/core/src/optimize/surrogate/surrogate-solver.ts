@@ -1,7 +1,6 @@
 /**
- * Solves the surrogate of a prepared problem under changing factors. If the best choice contains inexact options, they
- * are simulated and the problem is solved again. Other choices are at most underestimated, so the final one is optimal
- * under exact times.
+ * Solves the surrogate under changing factors. Inexact options of the best choice are simulated and the problem is
+ * solved again. Other choices are at most underestimated, so the final one is optimal.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
@@ -21,7 +20,7 @@ export interface SolveOverrides {
   readonly sloMs?: number;
 }
 
-/** Most simulation rounds per solve. Beyond, times may be too short. */
+/** Simulation rounds per solve. Beyond, times may be too short. */
 const MOST_ROUNDS = 40;
 
 export class SurrogateSolver {
@@ -48,7 +47,7 @@ export class SurrogateSolver {
     }
   }
 
-  /** Simulates inexact options of `choices`. Returns false if there were none. */
+  /** Returns false if all options of `choices` are exact. */
   makeExact(choices: readonly (readonly SurrogateOption[])[]): boolean {
     const vague = new Map<StageOption, number>();
     for (const choice of choices)

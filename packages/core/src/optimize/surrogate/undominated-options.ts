@@ -6,8 +6,8 @@ import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
  * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages take their
- * minimum. No other option may be as good in time, cost, budgeted resources and accuracy at once. If accuracy is no
- * product, options compete within a variant; on machines of given sizes, within a replica size.
+ * minimum, and no other may be as good in time, cost, budgeted resources and accuracy. If accuracy is no product,
+ * options compete within a variant; on machines of given sizes, within a replica size.
  */
 
 interface Range {
@@ -38,7 +38,7 @@ function rangeOf(options: readonly SurrogateOption[]): Range {
   return range;
 }
 
-/** Time (ms) from a stage's finish to the last output that surely waits for it; −Infinity without one. */
+/** From a stage's finish to the last output that surely waits for it; −Infinity without one. */
 function tailsMs(graph: PlanningGraph, leastMs: readonly number[]): readonly number[] {
   const tails = graph.predecessors.map((_, s) => (graph.outputs.includes(s) ? 0 : Number.NEGATIVE_INFINITY));
   for (const s of [...graph.order].reverse())
@@ -75,7 +75,7 @@ function fits(o: SurrogateOption, latestMs: number, most: Float64Array): boolean
   return true;
 }
 
-/** True if the resource is the same multiple of the cost in all options. The cost then represents it. */
+/** True if the resource is proportional to the cost, which then represents it. */
 function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
   let ratio = -1;
   for (const options of stages)
@@ -100,7 +100,7 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
     if (most > limit && !followsCost(problem.stages, r)) columns.push(({ option }) => option.use[r] as number);
   });
   if (objective.kind === 'weights') columns.push(({ option }) => option.maxBatchSize);
-  // Fewer replicas of a size are easier to pack, even at equal cost.
+  // Fewer replicas are easier to pack, even at equal cost.
   if (nodes !== undefined) columns.push(({ option }) => option.replicas);
   if (isProduct(accuracy)) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
   return columns;
@@ -138,7 +138,7 @@ function comparableGroups(
   return [...groups.values()];
 }
 
-/** Same problem with fewer options and the same best choice. */
+/** The best choice is the same. */
 export function undominatedOptions(problem: SurrogateProblem): SurrogateProblem {
   const ranges = problem.stages.map(rangeOf);
   const { latestMs, most } = limitsPerStage(problem, ranges);
