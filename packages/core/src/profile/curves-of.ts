@@ -1,7 +1,7 @@
 /**
- * All service curves of a pipeline, or all problems of its profiles. A measured profile wins over an inline one. A
- * share below one core uses the points of one core unless measured under that share: a CPU quota stops mid-batch. Core
- * counts without points have no curve, so the planner does not offer them.
+ * Service curves of a pipeline, or all problems of its profiles. A measured profile wins over an inline one. A share
+ * below one core uses the points of one core unless measured: a CPU quota stops mid-batch. Core counts without points
+ * have no curve.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -10,7 +10,7 @@ import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from './service-curve.js';
 import { lawOfPoint } from './service-law.js';
 
-/** Problem of a variant's profile. `message` is a whole sentence. */
+/** `message` is a whole sentence. */
 export interface ProfileProblem {
   readonly code: Extract<ErrorCode, 'PROFILE_MISSING' | 'PROFILE_INVALID'>;
   readonly stageId: StageId;
@@ -18,7 +18,7 @@ export interface ProfileProblem {
   readonly message: string;
 }
 
-/** Curves by stage, variant and cores; undefined if not measured. */
+/** Undefined if not measured. */
 export interface ServiceCurves {
   readonly kind: 'curves';
   curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
@@ -128,13 +128,13 @@ export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
   };
 }
 
-/** One error with the first code and all messages. */
+/** First code, all messages. */
 export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
 }
 
-/** Curves of a spec. Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
+/** Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
 export function requireCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const curves = curvesOf(spec, profiles);
   if (curves.kind === 'invalid') throw profileError(curves.problems);

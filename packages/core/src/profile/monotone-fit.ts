@@ -1,7 +1,6 @@
 /**
- * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means. With f(kᵢ) =
- * max over j ≤ i of m(kⱼ), linear in between, it is the upper envelope of isotonic regression. Errors: how far a point
- * was raised, and leave-one-out without the ends.
+ * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means, linear in
+ * between. Errors: how far a point was raised, and leave-one-out without the ends.
  */
 
 export interface MeasuredSize {
@@ -9,7 +8,7 @@ export interface MeasuredSize {
   readonly meanMs: number;
 }
 
-/** Means in ms at measured sizes. Errors are fractions of the measured mean. */
+/** Means in ms. Errors are fractions of the measured mean. */
 export interface MonotoneFit {
   readonly fittedMs: readonly number[];
   readonly raisedFraction: number;
@@ -17,7 +16,7 @@ export interface MonotoneFit {
   readonly leaveOneOutFraction?: number;
 }
 
-/** Fit through `sizes`, ascending by batch size, with positive means. */
+/** `sizes` ascend by batch size; means are positive. */
 export function monotoneFit(sizes: readonly MeasuredSize[]): MonotoneFit {
   const fittedMs = runningMaxima(sizes);
   const raised = sizes.map(({ meanMs }, i) => (fittedMs[i] as number) / meanMs - 1);

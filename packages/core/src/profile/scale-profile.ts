@@ -1,6 +1,6 @@
 /**
- * Profile of another machine, scaled by one factor: times × `factor` (above 1: this machine is slower), rates ÷
- * `factor`. One factor for all variants and sizes is the user's guess, so it travels with the profile.
+ * Profile of another machine: times × `factor` (above 1: this machine is slower), rates ÷ `factor`. The factor is the
+ * user's guess, so it travels with the profile.
  */
 import type { StageId, VariantId } from '../model/ids.js';
 import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../model/profile-point.js';

@@ -5,8 +5,8 @@ const sigmaOf = (law: ServiceLaw): number | undefined =>
   law.kind === 'constant' ? 0 : law.kind === 'lognormal' ? law.sigma : undefined;
 
 /**
- * Law between two profiled sizes at `weight` (0…1). Means interpolate linearly (k rows of work plus a fixed part). For
- * lognormals (a constant has σ = 0) σ does too. Other shapes come from the nearer neighbour, moved to the mean.
+ * Law between two profiled sizes. Means interpolate linearly; for lognormals σ does too (a constant has 0). Other
+ * shapes come from the nearer neighbour, moved to the mean.
  */
 function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): ServiceLaw {
   const meanMs = (1 - weight) * lawMeanMs(low) + weight * lawMeanMs(high);
@@ -20,20 +20,20 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
 }
 
 /**
- * Service time by batch size k, and capacity. Means follow monotone-fit. Sizes below the smallest use the smallest. A
- * share f < 1 is one thread at full speed while its CPU-time bucket lasts: the curve of one core with `shareFraction` =
- * f. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
+ * Service time by batch size k, and capacity. Sizes below the smallest use the smallest. A share f < 1 is one thread at
+ * full speed while its CPU-time bucket lasts: the curve of one core with `shareFraction` = f. Capacity of n replicas
+ * with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
  */
 
-/** Service time by batch size k in 1…`maxBatchSize`. */
+/** Batch size k in 1…`maxBatchSize`. */
 export interface ServiceCurve {
   /** May be a fraction. */
   readonly cpuCores: number;
-  /** Threads of a replica: max(1, cpuCores). */
+  /** Per replica: max(1, cpuCores). */
   readonly threadCores: number;
-  /** CPU time per time: 1, or the share below one core (1 if measured under it). */
+  /** 1, or the share below one core (1 if measured under it). */
   readonly shareFraction: number;
-  /** Profiled sizes, ascending. */
+  /** Ascending. */
   readonly batchSizes: readonly number[];
   readonly maxBatchSize: number;
   meanMs(batchSize: number): number;
@@ -62,7 +62,7 @@ function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   });
 }
 
-/** Curve through `points` (at least one, sizes ascending). `shareFraction` in (0, 1]. */
+/** At least one point, sizes ascending. `shareFraction` in (0, 1]. */
 export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
   const batchSizes = points.map((point) => point.batchSize);
   const maxBatchSize = batchSizes.at(-1) as number;
@@ -80,7 +80,7 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   };
 }
 
-/** Largest stable item rate (rps) of `replicas` with at most `maxBatchSize` items per batch. */
+/** Items per second, with at most `maxBatchSize` per batch. */
 export function capacityRps(curve: ServiceCurve, replicas: number, maxBatchSize: number): number {
   let itemsPerMs = 0;
   for (let k = 1; k <= Math.min(maxBatchSize, curve.maxBatchSize); k++)

@@ -1,17 +1,14 @@
 /**
- * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`;
- * never from the p99. With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m =
- * e^(z²/2) = 14.97 two points keep mean and p99. A single number, or q = m, is constant.
+ * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`.
+ * With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m = e^(z²/2) = 14.97
+ * two points keep mean and p99. A single number is constant.
  */
 
 import { normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/**
- * Service time in ms: constant, exponential, lognormal (of ln ms), usual and rare slow value, or ascending
- * measurements.
- */
+/** In ms: constant, exponential, lognormal (of ln ms), usual and rare slow value, or ascending measurements. */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'exponential'; readonly meanMs: number }
@@ -98,7 +95,7 @@ export function lawMeanMs(law: ServiceLaw): number {
   }
 }
 
-/** Squared coefficient of variation, variance ÷ mean². */
+/** Variance ÷ mean². */
 export function lawVariationSquared(law: ServiceLaw): number {
   switch (law.kind) {
     case 'constant':
@@ -118,7 +115,7 @@ export function lawVariationSquared(law: ServiceLaw): number {
   }
 }
 
-/** Quantile in ms at `fraction` (0…1). Infinity at 1 for exponential and lognormal. */
+/** In ms. Infinity at 1 for exponential and lognormal. */
 export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   switch (law.kind) {
     case 'constant':
@@ -136,7 +133,7 @@ export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   }
 }
 
-/** One draw in ms by the quantile function: exactly one number from `rng`. */
+/** In ms, from exactly one number of `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }
