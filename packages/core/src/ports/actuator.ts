@@ -7,12 +7,12 @@ import type { ModelRunner } from './model-runner.js';
 
 /**
  * Applies changes one by one, new replicas before old. `apply` resolves when the change is in force. It rejects with
- * AppError if a start failed; the old replicas then still serve. `close` drains everything.
+ * AppError if a start failed; the old replicas still serve. `close` drains everything.
  */
 export interface Actuator {
   runningPlan(): RunningPlan;
   apply(change: Change): Promise<void>;
-  /** Preempts the change in progress: its `apply` resolves, and started work continues. */
+  /** Resolves the running `apply`; started work continues. */
   preempt(): void;
   close(): Promise<void>;
 }
@@ -22,7 +22,6 @@ export interface ReadyReplica {
   readonly variantId: VariantId;
   readonly resources: Resources;
   readonly runner: ModelRunner;
-  /** Belongs to the canary that is open at its stage. */
   readonly inCanary?: boolean;
 }
 
@@ -38,18 +37,18 @@ export interface CanaryCounts {
 
 export interface ReplicaPool {
   addReplica(stageId: StageId, replica: ReadyReplica): void;
-  /** Takes a replica out of service. Resolves when its running batch is done; unknown ids resolve at once. */
+  /** Resolves when the replica's running batch is done; unknown ids resolve at once. */
   drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void>;
   setBatching(stageId: StageId, batching: StageBatching): void;
-  /** Opens a canary at a stage: a lane of its own for replicas `inCanary`, without requests at first. One at a time. */
+  /** Opens a lane for replicas `inCanary`, without requests at first. One at a time. */
   openCanary(stageId: StageId, batching: StageBatching): void;
-  /** The canary gets this fraction of the requests of its stage from now on. */
+  /** Gives the canary this fraction of the stage's requests from now on. */
   shareCanary(stageId: StageId, fraction: number): void;
-  /** Outcomes of both sides since the canary got its first requests. */
+  /** Since the canary got its first requests. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Closes the canary; its replicas that are not draining serve like all others. */
+  /** Its replicas that are not draining serve like all others. */
   closeCanary(stageId: StageId): void;
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
-  /** Called after a running replica left service for good because of a health issue. */
+  /** Called after an unhealthy replica left service for good. */
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;
 }

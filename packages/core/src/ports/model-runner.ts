@@ -1,30 +1,30 @@
-/** One loaded replica: the data plane sends it batches, the profiler times it. */
+/** One loaded replica, for data plane and profiler. */
 import type { AppError } from '../model/app-error.js';
 import type { Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 
-/** Output of an item, or the reason that this item failed. */
+/** Output of an item, or its error. */
 export type ItemResult =
   | { readonly kind: 'ok'; readonly output: TensorMap }
   | { readonly kind: 'failed'; readonly error: AppError };
 
-/** Results in batch order, with the pure service time inside the replica. */
+/** In batch order, with the pure service time inside the replica. */
 export interface BatchResult {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
 }
 
 /**
- * Running replica. `run` handles one batch at a time and owns its tensors (they may be transferred). It rejects with
- * AppError REPLICA_LOST when the replica is gone. `close` waits for the running batch.
+ * `run` handles one batch at a time and owns its tensors (they may be transferred). It rejects with AppError
+ * REPLICA_LOST when the replica is gone. `close` waits for the running batch.
  */
 export interface ModelRunner {
   run(batch: readonly TensorMap[]): Promise<BatchResult>;
-  /** True if `run` leaves the tensors intact, so that the caller may reuse them if the replica is lost. */
+  /** True if `run` leaves the tensors intact for another try. */
   readonly keepsTensors?: boolean;
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
-  /** Rejects a batch that does not end as lost. `close` does not wait for it. */
+  /** Rejects a hung batch as lost; `close` does not wait for it. */
   abandon?(): void;
 }
 
@@ -32,18 +32,17 @@ export interface LaunchRequest {
   readonly stage: StageSpec;
   readonly variant: VariantSpec;
   readonly resources: Resources;
-  /** Base folder of relative paths. */
   readonly baseDir: string;
 }
 
 export interface LaunchedReplica {
   readonly runner: ModelRunner;
   readonly loadMs: number;
-  /** Resident memory of the replica's own process; undefined if unknown, absent in a shared process. */
+  /** Memory of the replica's own process; undefined if unknown, absent in a shared process. */
   readonly residentBytes?: () => number | undefined;
 }
 
-/** Starts replicas. Rejects with AppError FILE_NOT_FOUND, MODULE_INVALID or MODEL_LOAD_FAILED. */
+/** Rejects with AppError FILE_NOT_FOUND, MODULE_INVALID or MODEL_LOAD_FAILED. */
 export interface ReplicaLauncher {
   launch(request: LaunchRequest): Promise<LaunchedReplica>;
 }

@@ -2,7 +2,7 @@
 import type { DecisionRecord, LaterFacts } from '../model/decision-record.js';
 import type { Plan } from '../model/plan.js';
 
-/** Plan that was good, when it took effect, and a digest of the planning input of the pipeline file at that time. */
+/** When a good plan took effect, and a digest of its planning input. */
 export interface GoodPlan {
   readonly plan: Plan;
   readonly atEpochMs: number;
@@ -16,27 +16,26 @@ export interface DecisionPage {
 }
 
 /**
- * Other persisted state of a pipeline: the plan in force, learned load, service times and edges, guardrails, and manual
- * settings. The plan is a `GoodPlan`; a burst answer is in force but no roll-back target.
+ * Persisted state besides decisions. `in-force` is a `GoodPlan`; a burst answer is in force but no roll-back target.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
 
 /**
- * Crash-safe store. A resolved write is durable and whole; otherwise it rejects with AppError STORE_FAILED. Old plans
- * and decisions may be pruned.
+ * Crash-safe. A resolved write is durable and whole; otherwise it rejects with AppError STORE_FAILED. Old plans and
+ * decisions may be pruned.
  */
 export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;
-  /** Good plans, newest first, at most `limit`. */
+  /** Newest first, at most `limit`. */
   goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]>;
-  /** Appends to the log. Returns the entry's id, or the next free id if that is taken. */
+  /** Returns the entry's id, or the next free id if that is taken. */
   appendDecision(pipelineName: string, record: DecisionRecord): Promise<number>;
-  /** Adds later facts to an entry. Ignores pruned entries. */
+  /** Ignores pruned entries. */
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;
   /** Newest first. */
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]>;
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined>;
-  /** Keeps the setup behind `setupDigest`. Unreferenced setups may be pruned after a day. */
+  /** Unreferenced setups may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;
   setup(digest: string): Promise<object | undefined>;
   keep(pipelineName: string, name: KeptName, value: object): Promise<void>;
