@@ -1,47 +1,42 @@
 /**
  * Fraction of requests within the SLO, and whether the sample is conclusive.
  *
- * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size: over equal
- * spans, late counts with D times the independent variance make N requests worth N ÷ D (Law, Simulation Modeling and
- * Analysis, §9.5.3). D is also taken of the slowest tenth, since a lucky sample shows little clustering, and over spans
- * of twice the length. The interval is Wilson's, with Student's t for the number of spans.
+ * Late requests cluster, since consecutive ones share a queue. Batch means estimate the effective sample size: over
+ * equal spans, late counts with D times the independent variance make N requests worth N ÷ D (Law, Simulation Modeling
+ * and Analysis, §9.5.3). D is also taken of the slowest tenth, since a lucky sample shows little clustering, and over
+ * spans of twice the length. The interval is Wilson's, with Student's t.
  *
- * Late requests alone count if the sample is large and the percentile of every span is at most a third of the SLO. Then
- * the true percentile cannot be at the SLO. docs/explain/verification.md has the measurements.
+ * Late requests alone count if the sample is large and the percentile of every span is at most a third of the SLO.
+ * docs/explain/verification.md has the measurements.
  */
 
-/** `spans` parts of `spanMs` after `fromMs`, by arrival. Later arrivals count in the last part. */
+/** Parts by arrival, of `spanMs` after `fromMs`. Later arrivals count in the last. */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
   readonly spans: number;
 }
 
-/**
- * Latency (ms) at the asked fraction, and fraction within the SLO. `conclusive`: its 99 % interval clears the asked
- * one.
- */
+/** Latency (ms) at the asked fraction. `conclusive`: the 99 % interval clears the asked fraction. */
 export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
   readonly conclusive: boolean;
-  /** True if a few times the sample may be conclusive. */
+  /** True if a larger sample may be conclusive. */
   readonly undecided: boolean;
 }
 
-/** Normal quantile of a two-sided 99 % interval. */
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** Required distance to the SLO per span, and required spans and requests, to ignore the slowest tenth. */
+/** To ignore the slowest tenth: distance to the SLO per span, spans and requests. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
 const MUCH_MORE = 8;
 
 /**
- * Two-sided 99 % quantile of Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4
- * degrees on at most 1.3 % low.
+ * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4 degrees on at most 1.3 % low.
  */
 function t99(degrees: number): number {
   const z = Z_99;
@@ -69,7 +64,7 @@ export class AttainmentSample {
     this.#latenciesMs.push(latencyMs);
   }
 
-  /** Verdict on `fraction` (0…1). An empty sample attains everything and is inconclusive. */
+  /** An empty sample attains everything and is inconclusive. */
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
@@ -90,7 +85,6 @@ export class AttainmentSample {
     return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive, undecided };
   }
 
-  /** True if `fraction` of each span's requests is below SLO ÷ ROOM. */
   #isFarBelow(fraction: number): boolean {
     const { spans } = this.#time;
     if (spans < FEWEST_SPANS) return false;
@@ -104,7 +98,7 @@ export class AttainmentSample {
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
   }
 
-  /** Fraction of requests above a limit, and their count variance over spans relative to independence. */
+  /** Fraction above a limit, and its count variance relative to independence. */
   #over(limitMs: number) {
     const { spans } = this.#time;
     const over = new Float64Array(spans);
@@ -128,7 +122,7 @@ interface SpanCounts {
   readonly fraction: number;
 }
 
-/** Variance of counts ÷ that of independent requests; 0 without counts. */
+/** 0 without counts. */
 function dispersionOf({ over, all, fraction }: SpanCounts): number {
   const independent = (all.reduce((sum, count) => sum + count, 0) / all.length) * fraction * (1 - fraction);
   const squares = over.reduce((sum, count, span) => sum + (count - fraction * (all[span] as number)) ** 2, 0);

@@ -1,8 +1,7 @@
 /**
- * Verification for the planner: one load, many plans. The seed comes from load and SLO, so caching affects speed only
- * and compared plans see equal arrivals. An inconclusive verdict is rerun once with four times the work, unless more
- * work cannot decide it (86 of 300 reruns in simulated loops, none of which passed). A final inconclusive verdict
- * counts as a miss.
+ * Verification for the planner: one load, many plans. The seed comes from load and SLO, so compared plans see equal
+ * arrivals. An inconclusive verdict is rerun once with four times the work, unless more work cannot decide it. A final
+ * inconclusive verdict counts as a miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import { SeededRng } from '../kernel/rng.js';
@@ -16,16 +15,16 @@ const MORE_WORK = 4;
 const REMEMBERED = 4096;
 const TWO_POW_32 = 2 ** 32;
 
-/** Constant part over all loads. `remembered`: cached verdicts (default 4096). */
+/** Equal for all loads. `remembered`: cached verdicts (default 4096). */
 export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoad | 'workStageRequests'> {
   readonly workStageRequests?: number;
   readonly remembered?: number;
 }
 
-/** Simulates a plan against an SLO, which replaces the spec's. */
+/** The SLO replaces the spec's. */
 export type PlanVerifier = (plan: Plan, slo: Slo) => PlanVerification;
 
-/** Verifiers of one pipeline by load. They share one cache. */
+/** Verifiers by load, with one cache. */
 export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
   const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = input;
   const verdicts = new LruCache<PlanVerification>(remembered);

@@ -1,15 +1,11 @@
-/**
- * Faults of simulated replicas. A schedule assigns them by replica name, so runs repeat, and tests can apply them to
- * real replicas.
- */
+/** Faults of simulated replicas by name: runs repeat, and tests can apply them to real replicas. */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
 
 /**
- * `crash`: the replica is lost with its batch and restarts after a back-off. `hang`: its batch never ends. `slow`:
- * batches that start take `factor` times as long. `failing`: batches that end fail,
- * all or a `fraction` of them.
+ * `crash`: loses the batch and restarts after a back-off. `hang`: the batch never ends. `slow`: batches take `factor`
+ * times as long. `failing`: batches fail, all or a `fraction` of them.
  */
 export type ReplicaFault =
   | { readonly kind: 'crash'; readonly atMs: number }
@@ -22,7 +18,7 @@ export interface FaultSchedule {
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
 }
 
-/** Fault rates; 0 is never. */
+/** 0 is never. */
 export interface FaultRates {
   readonly crashesPerHour: number;
   readonly hangsPerHour: number;
@@ -32,13 +28,13 @@ export interface FaultRates {
   /** Default: none. */
   readonly failingSpellsPerHour?: number;
   readonly failingMs?: number;
-  /** Probability (0…1) of a failed start. */
+  /** Probability 0…1. */
   readonly startFailureFraction: number;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** Memoryless random faults, at most one of each kind per replica, from a stream per replica. */
+/** Memoryless, at most one of each kind per replica, from a stream per replica. */
 export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   return {
     startFails: (_stageId, { replicaId }) => rng.fork(`start/${replicaId}`).next() < rates.startFailureFraction,
@@ -82,7 +78,7 @@ export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }
 
-/** A number in [0, 1) that depends on an instant alone, so that a replica of the data plane fails the same batches. */
+/** In [0, 1), by the instant alone: a real replica fails the same batches. */
 function uniformOf(nowMs: number): number {
   let bits = Math.imul(Math.floor(nowMs * 1000), 0x9e3779b1);
   bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);

@@ -6,9 +6,9 @@ import type { BatchPolicy } from '../serve/batch-policy.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
- * Batch policies by stage index: batching, expected service time by batch size, and the remaining time for early drops.
- * Remaining time is the longest path of single-item mean service times over certain edges; of branches into an early
- * join, at least the shortest. Stages absent from plan or profiles expect nothing.
+ * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
+ * longest path of single-item mean service times over certain edges; into an early join, the shortest branch. Stages
+ * absent from plan or profiles expect nothing.
  */
 export function batchPolicies(
   spec: PipelineSpec,
@@ -46,8 +46,8 @@ function expectedServiceMs(
 }
 
 /**
- * Keeps each stage's drop rule in line with its configuration and service times. A stage not yet serving keeps its
- * policy, so drops never rest on times of absent replicas.
+ * Keeps drop rules in line with configuration and service times. A stage not yet serving keeps its policy: drops never
+ * rest on times of absent replicas.
  */
 export class ServingPolicies {
   readonly #spec: PipelineSpec;
@@ -61,7 +61,7 @@ export class ServingPolicies {
     this.#setPolicy = setPolicy;
   }
 
-  /** Sets the policies of the stage and of those before it, whose remaining time changes. */
+  /** Also sets the stages before it, whose remaining time changes. */
   adopt(stageId: StageId, to: StagePlan): void {
     this.#serving[stageId] = [to];
     this.#setAll();
@@ -73,7 +73,7 @@ export class ServingPolicies {
     return policies[this.#spec.stages.findIndex(({ id }) => id === stageId)] as BatchPolicy;
   }
 
-  /** Replaces the service times and sets all policies of serving stages. */
+  /** Sets new service times in all serving stages. */
   follow(curves: ServiceCurves): void {
     if (curves === this.#curves) return;
     this.#curves = curves;

@@ -1,7 +1,6 @@
 /**
- * Deterministic discrete-event simulation of a pipeline with the objects that serve (`serve/pipeline-scheduler`). Only
- * time, arrivals and service times are replaced. A controller may change the plan. Equal seeds give equal runs on every
- * machine.
+ * Deterministic discrete-event simulation with the objects that serve (`serve/pipeline-scheduler`). Only time, arrivals
+ * and service times are replaced. Equal seeds give equal runs on every machine.
  */
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
@@ -32,7 +31,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Event codes: replicas count up from 0, fleet events down from far below these. */
+/** Replicas count up from 0, fleet events down from far below these. */
 const ARRIVAL = -1;
 const WAKE = -2;
 const TICK = -3;
@@ -50,7 +49,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
-  /** Reused: the policies are done with the outputs of a batch before the next one ends. */
+  /** Reused: the policies read them before the next batch ends. */
   readonly #outputs: number[] = [];
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;

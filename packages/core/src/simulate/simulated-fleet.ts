@@ -1,7 +1,4 @@
-/**
- * Replicas of a simulated pipeline: drives `FleetScheduler`, which serving uses too, in simulated time. A start takes
- * the variant's load time. A drain lasts until the running batch ends. A crash loses the batch.
- */
+/** Replicas of a simulated pipeline: drives `FleetScheduler`, which serving uses too, in simulated time. */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import { type Change, type LastChange, lastChangeOf } from '../model/change.js';
@@ -25,7 +22,7 @@ import { ServingPolicies } from './serving-policies.js';
 
 export type SimulatedReplica = ServingReplica<number, undefined>;
 
-/** `loadMs`: time from start to ready of a variant. `schedule` adds an event. */
+/** `loadMs`: start to ready. `schedule` adds an event. */
 export interface FleetDeps {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -34,20 +31,20 @@ export interface FleetDeps {
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults: FaultSchedule | undefined;
-  /** True while load may follow. Afterwards nothing crashes, so that the simulation ends. */
+  /** False at the end of the load: nothing crashes, so that the simulation ends. */
   readonly loadLasts: () => boolean;
   readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
-/** Current use of a stage. `capacityRps` counts items of replicas that accept batches. */
+/** `capacityRps` counts items of replicas that accept batches. */
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
-  /** By replica, starting ones included. */
+  /** Starting replicas included. */
   readonly resources: readonly Resources[];
 }
 
-/** Basis of a replica in service. `index` is its event code. */
+/** `index` is the event code. */
 export interface Engine {
   readonly index: number;
   readonly stageId: StageId;
@@ -62,7 +59,7 @@ interface Start {
   readonly replica: RunningReplica;
 }
 
-/** Fleet event codes descend from here, three per number: alarm, start, crash. */
+/** Three per number: alarm, start, crash. */
 const FIRST_EVENT = -16;
 const KINDS = 3;
 const ALARM = 0;
@@ -74,11 +71,11 @@ export class SimulatedFleet implements FleetEffects {
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
   readonly #engines: Engine[] = [];
-  /** By replica: the scheduler may start a batch before it returns the new replica. */
+  /** The scheduler may start a batch before it returns the new replica. */
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
   readonly #unfit: ReplicaId[] = [];
-  /** Replicas that left service during a call to the request policies, which must not be re-entered. */
+  /** Departures during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];
   #changes: readonly Change[] = [];
   #done = 0;
@@ -102,7 +99,6 @@ export class SimulatedFleet implements FleetEffects {
     );
   }
 
-  /** Puts a whole plan in service at the start of a simulation. */
   begin(plan: Plan, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#fleet.field(plan);
@@ -118,7 +114,7 @@ export class SimulatedFleet implements FleetEffects {
     return engine;
   }
 
-  /** Replica whose batch ends now; undefined if it was lost or hangs. */
+  /** Undefined if the batch was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
     const { lost, faults, replica } = this.#engines[index] as Engine;
     return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
@@ -129,11 +125,10 @@ export class SimulatedFleet implements FleetEffects {
     return faults.length > 0 && failsBatches(faults, nowMs);
   }
 
-  /** Applies changes one by one like a control loop: a failure drops the rest. Preempts running changes. */
+  /** One by one: a failure drops the rest. Preempts running changes. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
       if (this.#fleet.changing) this.#fleet.preempt(nowMs);
-      // The outcome of preempted changes is not reported.
       this.#lastChange = undefined;
       this.#changes = changes;
       this.#done = 0;
@@ -141,7 +136,7 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** Outcome of the last changes; undefined if none ended since the last call, or during changes. */
+  /** Undefined if none ended since the last call, or during changes. */
   takeLastChange(): LastChange | undefined {
     if (this.changing) return undefined;
     const last = this.#lastChange;
@@ -163,18 +158,17 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** Records a replica out of service. `settle` must follow once the request policies have returned. */
+  /** `settle` must follow once the request policies have returned. */
   drained({ replicaId: id }: SimulatedReplica): void {
     this.#left.push(id);
   }
 
-  /** Records a replica to replace. Nothing it still runs is answered. `settle` must follow. */
+  /** Nothing that the replica still runs is answered. `settle` must follow. */
   unhealthy(replica: SimulatedReplica): void {
     this.engineOf(replica).lost = true;
     this.#unfit.push(replica.replicaId);
   }
 
-  /** True if `settle` must be called. */
   get unsettled(): boolean {
     return this.#left.length > 0;
   }
@@ -183,7 +177,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#event(nowMs, () => undefined);
   }
 
-  /** Current use by stage index: serving, draining and starting replicas. */
+  /** Serving, draining and starting replicas. */
   uses(): readonly StageUse[] {
     const { stages } = this.#fleet.runningPlan();
     return this.#setup.graph.stages.map(({ id }) => {
@@ -290,7 +284,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#fleet.lost(replica.replicaId, this.#nowMs);
   }
 
-  /** Passes an event to the policy, then the resulting departures, and sets the requested alarm. */
+  /** Passes an event to the policy, then departures, and sets the alarm. */
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();

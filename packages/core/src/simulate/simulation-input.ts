@@ -14,7 +14,7 @@ import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulationTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** `hostCores` bounds the replica threads that run at once (Infinity if not on one host). */
+/** `hostCores` bounds the running replica threads (Infinity if not on one host). */
 export interface SimulationInput {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -22,77 +22,70 @@ export interface SimulationInput {
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
   readonly hostCores: number;
-  /** False for verification: without drops and with unbounded queues a miss is a late completion. */
+  /** False for verification: a miss is a late completion. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
-  /** Default: no faults. */
   readonly faults?: FaultSchedule;
-  /** Service times of batches. Default: draws from the laws of `curves`, which the policies use in any case. */
+  /** Default: draws from `curves`, which the policies use in any case. */
   readonly serviceTimes?: SimulatedServiceTimes;
-  /** Clients by request number from 0. Default: deadline at the SLO, unlimited patience. */
+  /** By request number. Default: deadline at the SLO, unlimited patience. */
   readonly clients?: SimulatedClients;
-  /** Arrivals from this instant on are dropped as `draining`. */
+  /** Later arrivals are dropped as `draining`. */
   readonly drainsAtMs?: number;
-  /**
-   * Requests waiting at the sources at the start; default 0. Half-finished requests start again, which never flatters a
-   * plan.
-   */
+  /** Requests waiting at the sources at the start; default 0. */
   readonly backlogRequests?: number;
-  /** Earlier arrivals and batches are simulated but not counted; default 0. */
+  /** Earlier arrivals and batches are not counted; default 0. */
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
-  /** Called after each step of the fleet, possibly several times at an instant. */
+  /** After each step of the fleet, possibly several at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
 
-/** Service times that depend on more than the batch size. */
 export interface SimulatedServiceTimes {
-  /** Service time of a batch that starts at `nowMs` at a stage (by index). Called once per batch in start order. */
+  /** Called once per batch in start order; `stage` is an index. */
   drawMs(batch: { readonly stage: number; readonly batchSize: number; readonly nowMs: number }, rng: Rng): number;
 }
 
 export interface SimulatedClients {
   timeoutMs(sequence: number): number;
-  /** Time from arrival until the client leaves; Infinity for never. */
+  /** Infinity: the client never leaves. */
   patienceMs(sequence: number): number;
   priority?(sequence: number): number;
 }
 
-/** The latency is undefined unless the request completed. */
+/** Latency is undefined unless completed. */
 export interface SimulatedEnd {
-  /** From 0. */
   readonly sequence: number;
   readonly outcome: 'completed' | 'failed' | DropReason;
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
   readonly missing: number;
-  /** Accuracy (fraction) of the running plan at the end. */
+  /** Of the running plan at the end. */
   readonly pas: number;
 }
 
-/** A pipeline as a simulated control loop sees it at a tick. */
+/** View of a simulated control loop at a tick. */
 export interface SimulatedView {
   readonly nowMs: number;
-  /** Are changes under way? */
   readonly changing: boolean;
-  /** Observes everything; counts since the last observation and the end of the last change are told once. */
+  /** Counts since the last observation and the end of the last change are reported once. */
   observe(): Observation;
   peek(): Observation;
 }
 
-/** A control loop in simulated time. Changes that it decides while others are under way replace them. */
+/** Decided changes replace those under way. */
 export interface SimulatedController {
   readonly intervalMs: number;
-  /** Does it tick while changes are under way? */
+  /** True: ticks during changes too. */
   readonly looksWhileChanging?: boolean;
-  /** Changes to carry out; undefined if there is nothing to carry out. */
+  /** Undefined if there is nothing to apply. */
   decide(view: SimulatedView): readonly Change[] | undefined;
   loadMs(stageId: StageId, variantId: VariantId): number;
-  /** Service times that drop rules use, at first and after each decision; those of the simulated batches when left out. */
+  /** Service times for drop rules after each decision. Default: those of the simulated batches. */
   expectedCurves?(): ServiceCurves;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Figures of a simulation: percentiles over completed requests, attainment over arrivals (a drop is a miss), accuracy
- * over completed requests and, as goodput, over arrivals; per stage; cost.
+ * over completed requests and, as goodput, over arrivals.
  */
 import type { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { StageId } from '../model/ids.js';
@@ -10,7 +10,7 @@ import type { SimulationRun } from './simulation-input.js';
 import type { StageTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** Latencies of completed requests in ms. */
+/** Completed requests, in ms. */
 export interface LatencyFigures {
   readonly mean: number;
   readonly p50: number;
@@ -20,7 +20,7 @@ export interface LatencyFigures {
   readonly max: number;
 }
 
-/** Waits and services are those of items. */
+/** Waits and services of items. */
 export interface StageFigures {
   readonly waitMs: { readonly mean: number; readonly p99: number };
   readonly serviceMs: { readonly mean: number; readonly p99: number };
@@ -51,7 +51,7 @@ const GIB = 1024 ** 3;
 
 const safeRatio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
-/** Figures of `run`. Without arrivals, attainment is 1. */
+/** Without arrivals, attainment is 1. */
 export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: SimulationRun): SimulationReport {
   const { tally, meanUse, graph } = run;
   const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);

@@ -22,7 +22,6 @@ export class StageTally {
   }
 }
 
-/** Attainment is over arrivals: a drop is a miss. */
 export class SimulationTally {
   readonly latencyMs = new LatencyHistogram();
   readonly dropped = new Map<DropReason, number>();
@@ -30,12 +29,12 @@ export class SimulationTally {
   readonly #sloLatencyMs: number;
   arrived = 0;
   completed = 0;
-  /** Failed or lost batches, and fan-outs beyond the queue limit. */
+  /** Includes fan-outs beyond the queue limit. */
   failed = 0;
   withinSlo = 0;
-  /** Σ accuracy (fraction) of completed requests. */
+  /** Over completed requests. */
   pasSum = 0;
-  /** Σ accuracy (fraction) of requests within the SLO. */
+  /** Over requests within the SLO. */
   pasWithinSloSum = 0;
 
   constructor(stageCount: number, sloLatencyMs: number) {
@@ -43,7 +42,6 @@ export class SimulationTally {
     this.#sloLatencyMs = sloLatencyMs;
   }
 
-  /** `pas`: accuracy (fraction) of the running plan at its end. */
   complete(latencyMs: number, pas: number): void {
     this.completed += 1;
     this.latencyMs.record(latencyMs);

@@ -1,6 +1,6 @@
 /**
- * Mean use of a simulated pipeline: time integrals of resources, replicas and capacity. Cost is linear in resources, so
- * their means determine it. Starting and draining replicas are paid for.
+ * Mean use of a simulated pipeline. Cost is linear in resources, so their means determine it. Starting and draining
+ * replicas are paid for.
  */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';
@@ -9,7 +9,6 @@ import type { StageUse } from './simulated-fleet.js';
 export interface MeanUse {
   readonly resources: Resources;
   readonly stages: readonly { readonly replicas: number; readonly capacityRps: number }[];
-  /** Metered time in ms. */
   readonly durationMs: number;
 }
 
@@ -33,7 +32,7 @@ export class UseMeter {
     this.#current = uses;
   }
 
-  /** Means up to `nowMs`; 0 if no time has passed. */
+  /** 0 if no time has passed. */
   means(nowMs: number): MeanUse {
     this.#integrate(nowMs);
     const durationMs = Math.max(0, nowMs - this.#fromMs);

@@ -12,7 +12,7 @@ import { arrivalsOf } from './arrivals/load-spec.js';
 import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
 
-/** Items per request over all stages, every branch taken. Fan-outs multiply until a join. */
+/** Over all stages, every branch taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
@@ -27,10 +27,9 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 }
 
 /**
- * Verifies a plan by simulation under its load, without deadline drops and with unbounded queues; otherwise completed
- * requests would meet the SLO by construction. Arrivals are Poisson, bursty, or fill the envelope; their number is
- * fixed. The first tenth is warm-up. With a backlog the run starts from it and counts after the grace. The SLO is met
- * if the attained fraction over arrivals reaches the percentile, and conclusive if its interval clears it.
+ * Verifies a plan by simulation without drops; otherwise completed requests would meet the SLO by construction.
+ * Arrivals are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts from it
+ * and counts after the grace. The SLO is met if the attained fraction over arrivals reaches the percentile.
  */
 
 export interface VerificationInput extends ExpectedLoad {
@@ -47,10 +46,10 @@ export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 const FEWEST_REQUESTS = 1000;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
-/** Fewer periods of a periodic load are not counted in whole. */
+/** Fewer periods are not counted in whole. */
 const FEWEST_PERIODS = 6;
 
-/** `undecided`: more work may change the verdict (see `AttainmentVerdict`). */
+/** `undecided`: more work may change the verdict. */
 export interface VerificationRun {
   readonly verification: PlanVerification;
   readonly undecided: boolean;
@@ -105,5 +104,5 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
 }
 
-/** Grace in whole units, so that spans begin with periods. */
+/** In whole units: spans begin with periods. */
 const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);

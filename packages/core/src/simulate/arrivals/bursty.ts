@@ -2,10 +2,9 @@ import { type Burstiness, fitBurstiness, isPoisson } from '../../model/expected-
 import type { LoadSpec } from './load-spec.js';
 
 /**
- * Load of measured burstiness: same index of dispersion of counts at both windows. A rate forgotten within a few
- * requests becomes gamma gaps with the long-run dispersion as squared coefficient of variation. Otherwise a two-level
- * MMPP with excess A and forgetting r: rate variance A·r·λ ÷ 2. The high level has half of the time, or less if the low
- * rate would be negative.
+ * Load of measured burstiness, equal in both windows. A rate forgotten within a few requests becomes gamma gaps with
+ * the long-run dispersion as squared coefficient of variation. Otherwise a two-level MMPP with excess A and forgetting
+ * r: rate variance A·r·λ ÷ 2.
  */
 
 const FAST_REQUESTS = 4;

@@ -1,6 +1,6 @@
 import { drawExponential, drawGamma, type Rng } from '../../kernel/rng.js';
 
-/** State of the rate, held for `meanHoldS` > 0 on average. */
+/** `meanHoldS` > 0. */
 export interface MmppState {
   readonly arrivalRps: number;
   readonly meanHoldS: number;
@@ -12,10 +12,8 @@ export interface MmppLoad {
 }
 
 /**
- * Markov-modulated Poisson arrivals: a Poisson rate per state, with exponential holding times. States follow in turn.
- * The first is drawn by its share of time, so the process is stationary with mean Σ rate·hold ÷ Σ hold. With two
- * states, dispersion in windows of t is 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), r the sum of both leaving rates (Fischer and
- * Meier-Hellstern, 1993).
+ * Markov-modulated Poisson arrivals: a Poisson rate per state, with exponential holding times, in turn. Stationary with
+ * mean Σ rate·hold ÷ Σ hold (Fischer and Meier-Hellstern, 1993).
  */
 export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): ArrivalProcess {
   const durationMs = durationS * 1000;
@@ -35,7 +33,7 @@ export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): Arrival
           atMs = nextMs;
           return atMs < durationMs ? atMs : undefined;
         }
-        // Memoryless: the rest of the gap can be redrawn at the new rate.
+        // Memoryless: redraw the rest of the gap at the new rate.
         atMs = changesAtMs;
         index = (index + 1) % states.length;
         enter();
@@ -57,12 +55,12 @@ function firstState(states: readonly MmppState[], rng: Rng): number {
   );
 }
 
-/** Instants in ms from 0, ascending; undefined at the end of the load. A day of load needs no list. */
+/** Instants in ms from 0, ascending; undefined at the end of the load. */
 export interface ArrivalProcess {
   nextAtMs(): number | undefined;
 }
 
-/** Arrivals at equal distances, the first at 0, until `durationMs`. */
+/** Equal distances, the first at 0. */
 export function deterministicArrivals(arrivalRps: number, durationMs: number): ArrivalProcess {
   let count = 0;
   return {
@@ -73,7 +71,6 @@ export function deterministicArrivals(arrivalRps: number, durationMs: number): A
   };
 }
 
-/** Poisson arrivals until `durationMs`. */
 export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng): ArrivalProcess {
   let atMs = 0;
   return {
@@ -84,17 +81,14 @@ export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng
   };
 }
 
-/** Mean rate, and coefficient of variation `cv` > 0 of the gaps. */
+/** Coefficient of variation `cv` > 0 of the gaps. */
 export interface GammaLoad {
   readonly arrivalRps: number;
   readonly durationS: number;
   readonly cv: number;
 }
 
-/**
- * Renewal arrivals with gamma gaps of shape 1 ÷ cv², the first from 0. The index of dispersion of counts tends to cv²
- * in long windows (Cox, Renewal Theory, 1962).
- */
+/** Gamma gaps of shape 1 ÷ cv². The index of dispersion of counts tends to cv² (Cox, Renewal Theory, 1962). */
 export function gammaArrivals({ arrivalRps, durationS, cv }: GammaLoad, rng: Rng): ArrivalProcess {
   const shape = 1 / (cv * cv);
   const durationMs = durationS * 1000;

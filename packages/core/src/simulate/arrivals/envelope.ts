@@ -1,13 +1,12 @@
 /**
  * Worst trace within a traffic envelope: as many requests as the windows admit, as early as possible, at the beginning
  * of whole seconds. Second k gets a(k) = min over windows of [E(w) − a(k−1) − … − a(k−w+1)]. No trace within the
- * envelope has more arrivals by any instant (Le Boudec and Thiran, Network Calculus, 2001, §1.2). The long-run rate is
- * the count ÷ length of the longest window.
+ * envelope has more arrivals by any instant (Le Boudec and Thiran, Network Calculus, 2001, §1.2).
  */
 import type { ArrivalEnvelope } from '../../model/expected-load.js';
 import type { ArrivalProcess } from './constant-rate.js';
 
-/** Arrivals that fill `envelope` (whole seconds and requests; at least one window) until `durationMs`. */
+/** `envelope` has whole seconds and requests, and at least one window. */
 export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number): ArrivalProcess {
   const longestS = Math.max(...envelope.map(({ windowS }) => windowS));
   const recent: number[] = [];

@@ -1,4 +1,4 @@
-/** Load as plain JSON data, one kind per generator. Equal loads and seeds give equal arrivals everywhere. */
+/** Load as plain JSON data, one kind per generator. */
 import type { Rng } from '../../kernel/rng.js';
 import {
   type ArrivalProcess,
@@ -48,7 +48,7 @@ export type LoadSpec =
   | { readonly kind: 'piecewise-linear'; readonly points: readonly RatePoint[] }
   | ({ readonly kind: 'trace' } & TraceLoad);
 
-/** Arrivals of a load. Equal `rng` seeds give equal arrivals. */
+/** Equal `rng` seeds give equal arrivals. */
 export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
   switch (load.kind) {
     case 'poisson':

@@ -1,4 +1,4 @@
-/** Figures by which published loads are described. Loads of equal figures test a planner equally. */
+/** Figures by which published loads are described. */
 import {
   autocorrelation,
   blockSums,
@@ -8,7 +8,7 @@ import {
   quantileOfSorted,
 } from '../../kernel/count-statistics.js';
 
-/** Counts per second. Dispersion: variance ÷ mean of counts in windows of that length. */
+/** Dispersion: variance ÷ mean of counts in windows of that length. */
 export interface LoadStatistics {
   readonly seconds: number;
   readonly requests: number;
@@ -21,13 +21,12 @@ export interface LoadStatistics {
   readonly stdRps: number;
   readonly dispersionAt1s: number;
   readonly dispersionAt10s: number;
-  /** Of 10 s counts, at lags of 10 s, 20 s, … up to a quarter of the load. */
+  /** At lags of 10 s, 20 s, … up to a quarter of the load. */
   readonly autocorrelationAt10s: readonly number[];
 }
 
 const LONG_WINDOW_S = 10;
 
-/** Figures of a load given by its counts per second. */
 export function loadStatistics(arrivalsPerSecond: readonly number[]): LoadStatistics {
   const sorted = arrivalsPerSecond.toSorted((a, b) => a - b);
   const inWindows = blockSums(arrivalsPerSecond, LONG_WINDOW_S);

@@ -14,7 +14,7 @@ export type TraceSpread = (typeof traceSpreads)[number];
 /** The default first. */
 export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 
-/** Largest offset (s), so that rounding cannot reach the next second. */
+/** Rounding must not reach the next second. */
 const LAST_OFFSET_S = 1 - 2 ** -20;
 
 export function traceArrivals(
@@ -44,7 +44,7 @@ export function traceArrivals(
   };
 }
 
-/** Offset exceeded with probability `above` by the exponential of mean 1 ÷ count, cut at 1 s. */
+/** Offset exceeded with probability `above`: exponential of mean 1 ÷ count, cut at 1 s. */
 function bunchedOffsetS(above: number, count: number): number {
   const beyond = Math.exp(-count);
   return -Math.log(above * (1 - beyond) + beyond) / count;

@@ -1,14 +1,14 @@
 import type { Rng } from '../../kernel/rng.js';
 import { type ArrivalProcess, poissonArrivals } from './constant-rate.js';
 
-/** `rpsAt` gets ascending instants, once per curve, and never exceeds `highestRps`. */
+/** `rpsAt` gets ascending instants and never exceeds `highestRps`. */
 export interface RateCurve {
   readonly durationS: number;
   readonly highestRps: number;
   rpsAt(atS: number): number;
 }
 
-/** Poisson arrivals at the rate of `curve`, by thinning (Lewis and Shedler, 1979). */
+/** Poisson arrivals by thinning (Lewis and Shedler, 1979). */
 function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess {
   const candidates = poissonArrivals(curve.highestRps, curve.durationS * 1000, rng);
   return {
@@ -26,10 +26,7 @@ export interface RatePoint {
   readonly arrivalRps: number;
 }
 
-/**
- * Poisson arrivals at a piecewise-linear rate, from the first to the last point (ascending). Two points at one instant
- * are a jump.
- */
+/** Poisson arrivals from the first to the last point (ascending). Two points at one instant are a jump. */
 export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng): ArrivalProcess {
   let after = 0;
   const rpsAt = (atS: number) => {
@@ -43,14 +40,13 @@ export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng):
   return varyingRateArrivals({ durationS: points.at(-1)?.atS ?? 0, highestRps, rpsAt }, rng);
 }
 
-/** `fromRps` at 0, `toRps` at the end. */
 export interface RampLoad {
   readonly fromRps: number;
   readonly toRps: number;
   readonly durationS: number;
 }
 
-/** Linear rate: finds the rate at which a system fails. */
+/** Finds the rate at which a system fails. */
 export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => fromRps + ((toRps - fromRps) * atS) / durationS;
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
@@ -63,13 +59,13 @@ export interface StepLoad {
   readonly durationS: number;
 }
 
-/** One jump of the rate: shows how fast a controller follows. */
+/** Shows how fast a controller follows. */
 export function stepArrivals({ fromRps, toRps, atS: stepAtS, durationS }: StepLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => (atS < stepAtS ? fromRps : toRps);
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
 }
 
-/** Rate held for `holdS` > 0. */
+/** `holdS` > 0. */
 export interface SquareWaveLevel {
   readonly arrivalRps: number;
   readonly holdS: number;
@@ -81,7 +77,7 @@ export interface SquareWaveLoad {
   readonly durationS: number;
 }
 
-/** Jumps between levels: the hardest regular load for a controller that scales down. */
+/** The hardest regular load for a controller that scales down. */
 export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: Rng): ArrivalProcess {
   const periodS = levels.reduce((sum, { holdS }) => sum + holdS, 0);
   const highestRps = levels.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
@@ -96,7 +92,7 @@ export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: R
   return varyingRateArrivals({ durationS, highestRps, rpsAt }, rng);
 }
 
-/** `arrivalRps` is the mean over a period. `swingFraction` (0…1) is the relative amplitude. */
+/** Mean over a period; relative amplitude 0…1. */
 export interface DailyCycleLoad {
   readonly arrivalRps: number;
   readonly swingFraction: number;
