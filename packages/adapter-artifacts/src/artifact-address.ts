@@ -1,7 +1,6 @@
 /** Remote artifacts: `https://host/path`, `s3://bucket/key`, and `http://` on loopback only. */
 import { AppError } from '@equipoise/core/model';
 
-/** Location of a remote artifact. */
 export type ArtifactAddress =
   | { readonly kind: 'http'; readonly url: string }
   | { readonly kind: 's3'; readonly bucket: string; readonly key: string };
@@ -11,7 +10,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const schemeOf = (reference: string): string | undefined =>
   /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1]?.toLowerCase();
 
-/** True for a remote address, false for a path or `npm:package/path`. */
+/** False for a path or `npm:package/path`. */
 export function isAddress(reference: string): boolean {
   const scheme = schemeOf(reference);
   return scheme !== undefined && scheme !== 'npm';
@@ -20,7 +19,7 @@ export function isAddress(reference: string): boolean {
 const refused = (reference: string, why: string): AppError =>
   new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, { details: { reference } });
 
-/** Parses an address, or throws ARTIFACT_UNAVAILABLE. Messages never show credentials (text before an @). */
+/** Throws ARTIFACT_UNAVAILABLE. Messages never show credentials (text before an @). */
 export function artifactAddress(reference: string): ArtifactAddress {
   const scheme = schemeOf(reference);
   if (scheme === 's3') return s3Address(reference);
@@ -48,7 +47,7 @@ function s3Address(reference: string): ArtifactAddress {
   return { kind: 's3', bucket, key };
 }
 
-/** File name of an address. Its ending may tell a model runtime the format. */
+/** A model runtime may need its ending. */
 export function fileNameOf(address: ArtifactAddress): string {
   const path = address.kind === 's3' ? address.key : decodedPath(address.url);
   const name = path.split('/').filter(Boolean).at(-1) ?? '';

@@ -1,7 +1,7 @@
 /**
- * Downloads each remote artifact once. With a stated digest, cached content is used without asking the server. Without
- * one, the server is asked once per process; if it does not answer, cached content is used with a warning. The digest
- * of cached content is checked before its first use; corrupt content is fetched again.
+ * Downloads each remote artifact once. Content with a stated digest is used without asking the server. Otherwise the
+ * server is asked once per process; without an answer, cached content is used with a warning. Corrupt content is
+ * fetched again.
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
@@ -16,9 +16,8 @@ import {
 } from './download.js';
 import { type Environment, s3Request } from './s3-requests.js';
 
-/** Limits of downloads and retries. */
 export interface FetchLimits extends DownloadLimits {
-  /** Wait before each retry; one retry per entry. */
+  /** One retry per entry. */
   readonly retryDelaysMs: readonly number[];
 }
 
@@ -30,14 +29,13 @@ const DEFAULT_LIMITS: FetchLimits = {
 
 export interface ArtifactCacheOptions {
   readonly folder: string;
-  /** Source of the endpoint and keys of an S3 store. */
+  /** Has the endpoint and keys of an S3 store. */
   readonly environment: Environment;
   readonly limits?: Partial<FetchLimits>;
   readonly onProgress?: (reference: string, progress: DownloadProgress) => void;
   readonly onWarning?: (message: string) => void;
 }
 
-/** Artifacts of one machine. */
 export class ArtifactCache {
   readonly #folder: CacheFolder;
   readonly #options: ArtifactCacheOptions;
@@ -51,7 +49,7 @@ export class ArtifactCache {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
   }
 
-  /** Path of a cached artifact, without network access. */
+  /** Without network access. */
   keptPath(reference: string, sha256?: string): string | undefined {
     const known = this.#folder.known(reference);
     const digest = sha256 ?? known?.sha256;
@@ -61,8 +59,8 @@ export class ArtifactCache {
   }
 
   /**
-   * Absolute path of an artifact, downloaded if needed. `sha256` is the required digest, lower-case hex. Rejects with
-   * ARTIFACT_UNAVAILABLE, or with ARTIFACT_CHANGED for another digest.
+   * Absolute path, downloaded if needed. `sha256` is lower-case hex. Rejects with ARTIFACT_UNAVAILABLE, or with
+   * ARTIFACT_CHANGED for another digest.
    */
   path(reference: string, sha256?: string): Promise<string> {
     const key = `${sha256 ?? ''} ${reference}`;
@@ -95,7 +93,7 @@ export class ArtifactCache {
     }
   }
 
-  /** Path of cached content with the right digest. Removes corrupt content. */
+  /** Removes corrupt content. */
   async #sound(reference: string, stated: string | undefined): Promise<string | undefined> {
     const path = this.keptPath(reference, stated);
     if (path === undefined) return undefined;
@@ -150,7 +148,7 @@ export class ArtifactCache {
   }
 
   async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<Request> {
-    // A compressed body would have the digest of its content, not of the file.
+    // The digest of a compressed body would differ.
     const plain = { ...headers, 'accept-encoding': 'identity' };
     return address.kind === 's3'
       ? s3Request(address, plain, this.#options.environment)

@@ -1,13 +1,13 @@
 /**
- * Files by digest, and the last answer of each address. Files are written aside and then renamed, so several processes
- * can share the folder.
+ * Files by digest, and the last answer of each address. Files are renamed into place, so several processes can share
+ * the folder.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Last answer of an address: content digest, server tag (ETag), file name. */
+/** Content digest, server tag (ETag) and file name. */
 export interface KnownContent {
   readonly reference: string;
   readonly sha256: string;
@@ -15,12 +15,12 @@ export interface KnownContent {
   readonly etag?: string;
 }
 
-/** An older part belongs to a process that has ended. */
+/** Its process has ended. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** SHA-256 of a file, hex. */
+/** In hex. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
@@ -34,7 +34,7 @@ export class CacheFolder {
     this.path = path;
   }
 
-  /** Last answer of an address; undefined also for an unreadable note. */
+  /** Undefined also for an unreadable note. */
   known(reference: string): KnownContent | undefined {
     try {
       const known = JSON.parse(readFileSync(this.#notePath(reference), 'utf8')) as KnownContent;
@@ -49,7 +49,7 @@ export class CacheFolder {
     await this.#placed(path, (part) => writeFile(part, `${JSON.stringify(known)}\n`, { mode: 0o600 }));
   }
 
-  /** Path for content of a digest, existing or not. */
+  /** Existing or not. */
   contentPath(sha256: string, fileName: string): string {
     return join(this.path, 'content', sha256, fileName);
   }
@@ -58,7 +58,7 @@ export class CacheFolder {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   }
 
-  /** Path for a new part, on the same file system. */
+  /** On the same file system. */
   async partPath(): Promise<string> {
     const folder = join(this.path, 'parts');
     await mkdir(folder, { recursive: true, mode: 0o700 });

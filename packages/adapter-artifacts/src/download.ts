@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
-/** Bounds of one download. */
 export interface DownloadLimits {
   readonly maxBytes: number;
-  /** Longest time without a byte. */
+  /** Without a byte. */
   readonly maxSilenceMs: number;
 }
 
-/** Bytes so far; `totalBytes` if the server announced it. */
+/** `totalBytes` if the server announced it. */
 export interface DownloadProgress {
   readonly doneBytes: number;
   readonly totalBytes?: number;
@@ -20,7 +19,7 @@ export type Downloaded =
   | { readonly kind: 'content'; readonly sha256: string; readonly bytes: number; readonly etag?: string }
   | { readonly kind: 'unchanged' };
 
-/** Failed download. `passing`: a retry may help. */
+/** `passing`: a retry may help. */
 export class DownloadError extends Error {
   readonly passing: boolean;
   readonly status: number | undefined;
@@ -34,7 +33,7 @@ export class DownloadError extends Error {
 
 const passingStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-/** Reason of a failed connection. Node's fetch puts it into the cause. */
+/** Node's fetch puts the reason into the cause. */
 function connectionText(error: unknown): string {
   const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
   return cause?.code ?? cause?.message ?? message;
@@ -64,7 +63,7 @@ class SilenceTimer {
   }
 }
 
-/** Sends one request and writes the body to `path`. Rejects with DownloadError; the file may then hold a part. */
+/** Rejects with DownloadError; the file at `path` may then hold a part. */
 export async function download(
   request: Request,
   path: string,
@@ -109,7 +108,7 @@ async function goodBody(response: Response): Promise<AsyncIterable<Uint8Array>> 
   throw new DownloadError(`${status} ${statusText}`.trim(), { passing: passingStatus(status), status });
 }
 
-/** Writes the file. `onBytes` gets the count so far and may throw. */
+/** `onBytes` gets the count so far and may throw. */
 async function write(
   body: AsyncIterable<Uint8Array>,
   path: string,
@@ -136,7 +135,7 @@ function checkLength(bytes: number, expectedBytes: number | undefined): void {
   throw new DownloadError(`it ended after ${bytes} of ${expectedBytes} bytes`, { passing: true });
 }
 
-/** Length of the body on the wire; undefined if it is compressed. */
+/** On the wire; undefined if compressed. */
 function contentBytes({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
   return length === null || headers.has('content-encoding') ? undefined : Number(length);

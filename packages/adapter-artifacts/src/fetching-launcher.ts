@@ -4,17 +4,15 @@ import { isAddress } from './artifact-address.js';
 import { type ArtifactCache, changed } from './artifact-cache.js';
 import { fileDigest } from './cache-folder.js';
 
-/** Path of a local reference; undefined if it names no file of this machine. */
+/** Undefined if the reference names no file of this machine. */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-/**
- * Launcher that downloads a variant's artifact first and checks its stated digest. Rejects like `ArtifactCache.path`.
- */
+/** Downloads a variant's artifact first and checks its stated digest. Rejects like `ArtifactCache.path`. */
 export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;
   readonly #cache: ArtifactCache;
   readonly #locate: LocateFile;
-  /** Digests of local files by path, size and modification time. */
+  /** By path, size and modification time. */
   readonly #digests = new Map<string, Promise<string>>();
 
   constructor(

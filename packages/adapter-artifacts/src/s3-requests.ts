@@ -1,7 +1,7 @@
 /**
- * Requests to an S3-compatible store, configured by its usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
- * AWS_SESSION_TOKEN, AWS_REGION or AWS_DEFAULT_REGION (us-east-1), AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without
- * keys requests are unsigned; public buckets allow that.
+ * Requests to an S3-compatible store, configured by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+ * AWS_REGION or AWS_DEFAULT_REGION (us-east-1), AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without keys requests are
+ * unsigned.
  */
 import { AppError } from '@equipoise/core/model';
 import { AwsClient } from 'aws4fetch';
@@ -11,7 +11,7 @@ type S3Address = Extract<ArtifactAddress, { readonly kind: 's3' }>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Path of a key, each part encoded as the signature requires. */
+/** Encoded as the signature requires. */
 const encoded = (key: string): string =>
   key
     .split('/')
@@ -34,7 +34,7 @@ function objectUrl({ bucket, key }: S3Address, environment: Environment, region:
   return `${base.replace(/\/+$/, '')}/${bucket}/${encoded(key)}`;
 }
 
-/** Builds a GET request, signed if keys exist (AWS Signature Version 4). */
+/** GET request, signed if keys exist (AWS Signature Version 4). */
 export async function s3Request(
   address: S3Address,
   headers: Readonly<Record<string, string>>,
