@@ -1,11 +1,11 @@
-/** Waiting as an argument, so that tests of back-off, patience and service times need not wait. */
+/** An argument, so that tests need not wait. */
 import type { AlarmClock } from '@equipoise/core/model';
 
 const coarseMs = 1;
 
 /**
- * Real time, never early and hardly late: a timer waits until the last millisecond, then the clock is polled while
- * other work goes first. An alarm keeps the process alive.
+ * Never early and hardly late: a timer waits until the last millisecond, then the clock is polled while other work goes
+ * first. An alarm keeps the process alive.
  */
 export const preciseClock: AlarmClock = {
   nowMs: () => performance.now(),

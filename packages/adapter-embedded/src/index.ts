@@ -1,4 +1,4 @@
-/** Entry of adapter-embedded. The export `replica-thread` is for its launcher only. */
+/** The export `replica-thread` is for its launcher only. */
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';

@@ -1,4 +1,4 @@
-/** Rules by which this adapter finds and runs the files of a stage; a profile depends on both. */
+/** Rules to find and run the files of a stage; profiles depend on both. */
 import type { Isolation, StageSpec } from '@equipoise/core/model';
 import { pythonProgram, pythonVersion } from './process/python-program.js';
 import { locateFile } from './stage-module/stage-artifact.js';

@@ -1,6 +1,6 @@
 /**
- * Chooses the launcher of a variant: its server if it has one, a synthetic one without a module, processes for Python
- * or `isolation: process`, otherwise threads.
+ * Launcher of a variant: its server if it has one, synthetic without a module, processes for Python or `isolation:
+ * process`, else threads.
  */
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isPython } from './stage-module/stage-module-loader.js';
@@ -10,7 +10,6 @@ export interface Launchers {
   readonly process: ReplicaLauncher;
   readonly python: ReplicaLauncher;
   readonly synthetic: ReplicaLauncher;
-  /** Running servers, and servers started per replica. */
   readonly remote: ReplicaLauncher;
   readonly command: ReplicaLauncher;
 }
@@ -22,7 +21,6 @@ const kindOf = ({ stage: { module, isolation }, variant: { server } }: LaunchReq
   return isolation ?? 'thread';
 };
 
-/** A launcher for stages of every kind. */
 export const launcherFor = (launchers: Launchers): ReplicaLauncher => ({
   launch: (request) => launchers[kindOf(request)].launch(request),
 });

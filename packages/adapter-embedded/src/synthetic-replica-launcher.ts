@@ -1,19 +1,17 @@
 /**
- * Replicas without code: a batch takes the time of a service law and comes back unchanged (the data plane does the
- * fan-out). They use no CPU while they wait, so they show queueing, batching and control at any size on a small
- * machine. For tests and load experiments.
+ * Replicas without code: a batch takes the time of a service law and comes back unchanged. They use no CPU while they
+ * wait, so they show queueing, batching and control at any size on a small machine.
  */
 import { type AlarmClock, AppError, invariant, type Rng, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { preciseClock, sleep } from './alarm-clock.js';
 
-/** Service time in ms of one batch; randomness comes from `rng`. */
+/** In ms for one batch; randomness comes from `rng`. */
 export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;
 
 export interface SyntheticReplicaOptions {
   readonly serviceMs: ServiceTime;
   readonly rng: Rng;
-  /** Default: the time of this process. */
   readonly clock?: AlarmClock;
 }
 
@@ -50,9 +48,7 @@ class SyntheticRunner implements ModelRunner {
   }
 }
 
-/**
- * Starts synthetic replicas; starting takes the variant's declared `loadMs`. Each replica has its own random stream.
- */
+/** Starting takes the variant's `loadMs`. Each replica has its own random stream. */
 export class SyntheticReplicaLauncher implements ReplicaLauncher {
   readonly #options: SyntheticReplicaOptions;
   readonly #clock: AlarmClock;

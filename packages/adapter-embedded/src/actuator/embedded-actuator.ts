@@ -1,7 +1,4 @@
-/**
- * Applies changes on this machine. It gives core's `FleetScheduler` real replicas and real time; the scheduler decides
- * which replica starts, serves, drains or restarts, and when a change is done or has failed.
- */
+/** Applies changes on this machine: gives core's `FleetScheduler`, which decides, real replicas and real time. */
 import {
   type AlarmClock,
   AppError,
@@ -34,18 +31,13 @@ export interface EmbeddedActuatorOptions {
   readonly pool: ReplicaPool;
   readonly launcher: ReplicaLauncher;
   readonly clock?: AlarmClock;
-  /** Parallel starts. */
   readonly startConcurrency?: number;
   /** Longest wait for draining replicas before a change counts as done; they drain on. */
   readonly drainPatienceMs?: number;
   /** Inputs for one run before a replica serves; created per call, because a run takes them. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
-  /**
-   * Puts the batching and the drop rule of a stage in force, before the replaced replicas drain; default: the batching
-   * alone.
-   */
+  /** Puts batching and drop rule in force before the replaced replicas drain; default: the batching alone. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
-  /** Opens a canary with its drop rule; default: with the batching alone. */
   readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
   /** Reports failures that no caller awaits. */
   readonly onFailure?: (stageId: StageId, error: unknown) => void;
@@ -57,12 +49,10 @@ export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 
 /** Actuator of the replicas that its launcher starts. */
 export class EmbeddedActuator implements Actuator {
   readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
-  /** Variants with an open canary. */
   readonly #canaries = new Map<StageId, VariantId>();
   readonly #options: EmbeddedActuatorOptions;
   readonly #clock: AlarmClock;
   readonly #fleet: FleetScheduler;
-  /** Read by the fleet at every step. */
   readonly #limits: FleetLimits;
   readonly #runners = new Map<ReplicaId, ModelRunner>();
   #alarmAtMs = Number.POSITIVE_INFINITY;
@@ -157,7 +147,6 @@ export class EmbeddedActuator implements Actuator {
     );
   }
 
-  /** Closes a replica that is out of service. */
   async #close(stageId: StageId, replicaId: ReplicaId): Promise<void> {
     try {
       await this.#runners.get(replicaId)?.close();
@@ -177,7 +166,7 @@ export class EmbeddedActuator implements Actuator {
     });
   }
 
-  /** A hung replica is abandoned first, so that it can be closed. */
+  /** A hung replica is abandoned first: it could not be closed. */
   #replace(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): void {
     this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
     if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();
@@ -194,7 +183,6 @@ export class EmbeddedActuator implements Actuator {
     this.#options.onFailure?.(stageId, failure);
   }
 
-  /** Passes an event to the policy, then sets the alarm that it asks for. */
   #event(step: (nowMs: number) => void): void {
     step(this.#clock.nowMs());
     const atMs = this.#fleet.nextWakeAtMs;

@@ -1,4 +1,4 @@
-/** Starts one replica and runs it once, so that the first request does not wait for lazy loading. */
+/** Starts one replica and warms it up, so that the first request does not wait for lazy loading. */
 import {
   AppError,
   invariant,
@@ -15,16 +15,11 @@ export interface ReplicaStart {
   readonly variantId: VariantId;
   readonly resources: Resources;
   readonly baseDir: string;
-  /** Inputs of the run before it serves. */
   readonly warmUpBatch: () => readonly TensorMap[] | undefined;
-  /** Reports a replica without warm-up that could not be closed, either. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/**
- * A started and warmed replica; rejects with the error of the launch, or AppError MODEL_LOAD_FAILED if the warm-up
- * fails.
- */
+/** Rejects with the error of the launch, or AppError MODEL_LOAD_FAILED if the warm-up fails. */
 export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
   const { launcher, stage, variantId, resources, baseDir } = start;
   const variant = stage.variants.find(({ id }) => id === variantId);

@@ -1,15 +1,13 @@
 /**
- * Output of a replica process goes to stderr, because stdout belongs to the program. It is bounded per second, so that
- * a process that prints without end neither fills a disk nor slows the server. Its last lines are kept to explain its
- * end.
+ * Passes the output of a replica process to stderr, because stdout belongs to the program. Bounded per second, so that
+ * endless output neither fills a disk nor slows the server.
  */
 import type { Readable, Writable } from 'node:stream';
 
-/** Most bytes per second that are passed on, and most bytes that are kept. */
 const limitBytes = { perSecond: 64 * 1024, kept: 2 * 1024 };
 const SECOND_MS = 1_000;
 
-/** Passes the output of one process on to `to`, at the instants of `nowMs`. */
+/** Forwards the output of one process; `nowMs` is its clock. */
 export class BoundedOutput {
   readonly #to: Pick<Writable, 'write'>;
   readonly #nowMs: () => number;
@@ -23,7 +21,6 @@ export class BoundedOutput {
     this.#nowMs = nowMs;
   }
 
-  /** Reads a stream of the process. */
   take(stream: Readable): void {
     stream.on('data', (chunk: Buffer) => this.#pass(chunk));
     stream.on('error', () => {});

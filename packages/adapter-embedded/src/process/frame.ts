@@ -1,9 +1,8 @@
 /**
- * Messages between two processes of one machine as bytes of a socket. A frame is the length of its header in bytes (32
- * bits, little-endian), the header as JSON in UTF-8, and the buffers of the tensors. The header's `bufferBytes` gives
- * their number and lengths. A tensor in the header is `{datatype, shape, buffer}` with `buffer` the index of its
- * buffer, row-major and little-endian. A BYTES buffer holds each element as its length (32 bits) and its bytes; `text`
- * marks strings.
+ * Messages between two local processes as bytes. A frame is the header's length (32 bits, little-endian), the header as
+ * JSON, and the tensor buffers. The header's `bufferBytes` lists their lengths. A tensor in the header is `{datatype,
+ * shape, buffer}`: the index of its buffer, row-major and little-endian. BYTES elements are prefixed by their length
+ * (32 bits); `text` marks strings.
  */
 import {
   type Datatype,
@@ -14,11 +13,9 @@ import {
   type TensorMap,
 } from '@equipoise/core/model';
 
-/** Longest header that is read. */
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
-/** Most bytes of all tensors of a message. */
 const MAX_BUFFER_BYTES = 4 * 1024 ** 3;
-/** Below this size the parts of a frame are copied into one: cheaper than a system call over many. */
+/** Smaller frames are copied into one buffer: cheaper than a system call over many. */
 const JOIN_BELOW_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
 
@@ -45,8 +42,8 @@ function bytesOf(data: TensorData): Uint8Array {
 }
 
 /**
- * Chunks of a frame, to be written in order. `body` is the message without `tensors`, maps in an order that the reader
- * knows. The tensors must not change before they are written.
+ * Chunks of a frame, in order. `body` is the message without its tensors. The tensors must not change before they are
+ * written.
  */
 export function frameOf(body: object, tensors: readonly TensorMap[]): readonly Uint8Array[] {
   const buffers: Uint8Array[] = [];
@@ -68,7 +65,6 @@ export function frameOf(body: object, tensors: readonly TensorMap[]): readonly U
   return total < JOIN_BELOW_BYTES ? [Buffer.concat(chunks, total)] : chunks;
 }
 
-/** A received message: its body, and its tensors in the order of sending. */
 export interface Frame {
   readonly body: Readonly<Record<string, unknown>>;
   readonly tensors: readonly TensorMap[];
@@ -120,11 +116,10 @@ function tensorOf(name: string, header: TensorHeader, buffers: readonly ArrayBuf
   return { datatype, shape, data };
 }
 
-/** Assembles chunks of a socket to frames. Each tensor gets its own buffer, so that it can move on without a copy. */
+/** Assembles chunks of a socket to frames. Each tensor gets its own buffer, so that it can move without a copy. */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   #header: Header | undefined;
-  /** Next part to fill: the length of a header, a header or a buffer. */
   #target: Uint8Array = new Uint8Array(LENGTH_BYTES);
   #filled = 0;
   #reading: 'length' | 'header' | number = 'length';
@@ -133,7 +128,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Reads the next bytes and calls back for every completed frame. Throws an Error that says what cannot be read. */
+  /** Calls back for every completed frame. Throws an Error that says what cannot be read. */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.byteLength) {

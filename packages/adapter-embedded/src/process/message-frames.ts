@@ -1,4 +1,4 @@
-/** Messages of a replica as frames: a batch or its outputs are the tensors of a frame, the rest is its body. */
+/** Messages of a replica as frames: the batch or its outputs are the tensors, the rest is the body. */
 import type { FromReplica, ReplicaError, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { type Frame, frameOf } from './frame.js';
 
@@ -21,7 +21,7 @@ export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   );
 }
 
-/** A message from a replica; throws an Error that names what it is instead. The sender is not trusted. */
+/** Throws an Error if the message is not of a replica, which is not trusted. */
 export function messageFromReplica({ body, tensors }: Frame): FromReplica {
   const { kind, items, serviceMs, error } = body;
   switch (kind) {

@@ -1,4 +1,4 @@
-/** Ends this process and its group when its parent is gone: then descriptor 4 ends, whatever killed the parent. */
+/** Ends this process group when its parent is gone: then descriptor 4 ends. */
 import { Socket } from 'node:net';
 
 const parent = new Socket({ fd: 4, readable: true, writable: false });

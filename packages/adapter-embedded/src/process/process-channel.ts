@@ -1,6 +1,6 @@
 /**
- * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. The process group is killed when
- * the channel gives it up, when it sends unreadable data, or when it closes the socket without ending.
+ * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. Kills the process group when
+ * abandoned, on unreadable data, or if the socket closes while the process lives on.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,19 +11,17 @@ import type { BoundedOutput } from './bounded-output.js';
 import { FrameReader } from './frame.js';
 import { framesToReplica, messageFromReplica } from './message-frames.js';
 
-/** How long to wait for the last output of an ended process, and for the end of a process that closed its socket. */
 const patienceMs = { output: 200, end: 1_000 };
 
 export interface ReplicaChild {
   readonly child: ChildProcess;
   readonly socket: Socket;
-  /** Its output so far. */
   readonly output: BoundedOutput;
 }
 
-/** A ReplicaChannel over a started process, in its own process group. */
+/** A ReplicaChannel over the leader of a process group. */
 export class ProcessChannel implements ReplicaChannel {
-  /** Data written to a socket stays here. */
+  /** Writing copies the data. */
   readonly keepsTensors = true;
   readonly #child: ChildProcess;
   readonly #socket: Socket;
@@ -96,7 +94,6 @@ export class ProcessChannel implements ReplicaChannel {
     if (!this.#exited) this.#killGroup();
   }
 
-  /** Ends the process, or the rest of its group after its own end. */
   #killGroup(): void {
     const { pid } = this.#child;
     if (pid === undefined) return;

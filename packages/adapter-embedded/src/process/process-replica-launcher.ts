@@ -1,7 +1,7 @@
 /**
- * Replicas as separate processes: one that crashes, fills its memory or hangs affects no other, and can be killed at
- * any time. A start costs some 50 ms more than a thread's, a batch some 0.1 ms and two copies of its tensors. The
- * process gets no flags of this one. `memoryBytes` bounds the JavaScript heap, with a floor, as for threads.
+ * Replicas as separate processes: a crash, a full memory or a hang affects no other. A start costs some 50 ms more than
+ * a thread's, a batch 0.1 ms and two copies of its tensors. Inherits no flags. `memoryBytes` bounds the JavaScript
+ * heap, with a floor.
  */
 import { createRequire } from 'node:module';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
@@ -10,7 +10,7 @@ import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } fro
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { startProcess } from './start-process.js';
 
-/** Compiled entry, found by name so that this file works from source and from the build. */
+/** Found by name, so that this file works from source and from the build. */
 const processFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-process');
 
 function nodeArgs(request: LaunchRequest): readonly string[] {
@@ -24,7 +24,7 @@ function nodeArgs(request: LaunchRequest): readonly string[] {
   ];
 }
 
-/** Starts stages with a module in JavaScript or TypeScript, one process per replica. */
+/** Starts JavaScript or TypeScript stages, one process per replica. */
 export class ProcessReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;

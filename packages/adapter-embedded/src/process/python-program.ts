@@ -2,11 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { StageSpec } from '@equipoise/core/model';
 
-/** Default program for Python stages. */
 const DEFAULT_PYTHON = 'python3';
-/**
- * An interpreter answers within some 20 ms, on a busy machine within seconds. A hanging one must not block its caller.
- */
+/** A hanging interpreter must not block its caller; a busy machine needs seconds. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
 /** A path, or a name on the path. */
@@ -14,7 +11,7 @@ export function pythonProgram({ python = DEFAULT_PYTHON }: StageSpec, baseDir: s
   return python.includes('/') ? resolve(baseDir, python) : python;
 }
 
-/** Name and version of an interpreter, such as `cpython 3.11.2`; undefined if it does not answer. Blocks meanwhile. */
+/** Such as `cpython 3.11.2`; undefined without an answer. Blocks meanwhile. */
 export function pythonVersion(program: string): string | undefined {
   const code = 'import sys; print(sys.implementation.name, sys.version.split()[0])';
   const { status, stdout } = spawnSync(program, ['-I', '-S', '-c', code], {

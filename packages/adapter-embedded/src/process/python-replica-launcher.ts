@@ -1,6 +1,6 @@
 /**
- * Stages in Python: each replica is a process that runs the stage module through one file on Python's standard library.
- * `memoryBytes` bounds the memory of the process if the system can, with a floor.
+ * Replicas of Python stages as processes, on Python's standard library alone. `memoryBytes` bounds the memory of the
+ * process if the system can, with a floor.
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -31,7 +31,6 @@ async function startPython(request: LaunchRequest): Promise<ProcessChannel> {
   }
 }
 
-/** Starts stages whose module is in Python. */
 export class PythonReplicaLauncher implements ReplicaLauncher {
   readonly #limits: LaunchLimits;
 

@@ -1,4 +1,4 @@
-/** Process of one replica in JavaScript: messages on descriptor 3, the watch over its parent on descriptor 4. */
+/** Process of one JavaScript replica: messages on descriptor 3, end of its parent on descriptor 4. */
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { FromReplica } from '../replica/replica-protocol.js';
@@ -7,7 +7,7 @@ import { FrameReader } from './frame.js';
 import { framesFromReplica, messageToReplica } from './message-frames.js';
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
-// In its own thread, because a stage may block this one for good.
+// In its own thread, because a stage may block this one.
 new Worker(new URL('./parent-watch.js', import.meta.url)).unref();
 
 function say(message: FromReplica): void {

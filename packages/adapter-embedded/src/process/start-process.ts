@@ -1,7 +1,6 @@
 /**
- * Starts the process of one replica in its own process group. So a signal of the terminal does not reach it, and one
- * signal ends it with everything that it started. Descriptor 3 is a Unix socket for messages. Descriptor 4 carries no
- * data: it ends with this process, however that ends, and the replica then ends itself.
+ * Starts a replica in its own process group: terminal signals do not reach it, and one signal ends all its children.
+ * Descriptor 3 is a Unix socket for messages. Descriptor 4 only ends with this process; the replica then ends itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -9,14 +8,13 @@ import { AppError, type Resources } from '@equipoise/core/model';
 import { BoundedOutput } from './bounded-output.js';
 import { ProcessChannel } from './process-channel.js';
 
-/** A program with its arguments, in a folder or in this process's own. */
 export interface ProgramStart {
   readonly program: string;
   readonly args: readonly string[];
   readonly resources: Resources;
 }
 
-/** Numeric libraries start one thread per core of the machine unless they are told the replica's cores. */
+/** Numeric libraries start one thread per core of the machine by default. */
 function threadLimits({ cpuCores }: Resources): Readonly<Record<string, string>> {
   const threads = String(Math.max(1, Math.floor(cpuCores)));
   return {
@@ -28,7 +26,6 @@ function threadLimits({ cpuCores }: Resources): Readonly<Record<string, string>>
   };
 }
 
-/** Resolves when the program runs; rejects with AppError MODEL_LOAD_FAILED if it cannot be started. */
 async function spawned(child: ChildProcess, program: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -39,9 +36,7 @@ async function spawned(child: ChildProcess, program: string): Promise<void> {
   });
 }
 
-/**
- * A channel to a started process; rejects with AppError MODEL_LOAD_FAILED if the program is missing or may not be run.
- */
+/** Rejects with AppError MODEL_LOAD_FAILED if the program cannot be started. */
 export async function startProcess({ program, args, resources }: ProgramStart): Promise<ProcessChannel> {
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],

@@ -1,11 +1,9 @@
-/**
- * Limit of a replica's JavaScript heap: its `memoryBytes`, but at least what Node and a model runtime need to start.
- */
+/** Limit of a replica's JavaScript heap: `memoryBytes`, at least the need of Node and a model runtime. */
 import type { Resources } from '@equipoise/core/model';
 
 const MIB = 1024 ** 2;
 const leastHeapMib = 128;
 
-/** Limit in MiB, or undefined if the variant names no memory. */
+/** Undefined if the variant names no memory. */
 export const heapLimitMib = ({ memoryBytes }: Resources): number | undefined =>
   memoryBytes > 0 ? Math.max(leastHeapMib, Math.ceil(memoryBytes / MIB)) : undefined;

@@ -1,16 +1,14 @@
 /**
- * Near end of a replica. It distinguishes three ends: closed (on request), lost (it ended by itself, hung or sent
- * unreadable data) and never ready (the load failed).
+ * Near end of a replica. Distinguishes three ends: closed (on request), lost (ended by itself, hung or unreadable) and
+ * never ready (the load failed).
  */
 import { AppError, type ErrorCode, elementCount, errorCodes, invariant, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { ReplicaChannel } from './replica-channel.js';
 import type { FromReplica, ReplicaError, ReplicaItem } from './replica-protocol.js';
 
-/** Longest time from the request to close until a replica is given up. */
 const closePatienceMs = 10_000;
 
-/** Names of a replica for messages, and its limits: the largest batch, and the longest run. */
 export interface RunnerFacts {
   readonly stage: string;
   readonly variant: string;
@@ -40,9 +38,9 @@ function checkOwned(batch: readonly TensorMap[]): void {
   }
 }
 
-/** A ModelRunner over a started far end, to which `load` was sent; use it when `ready` has resolved. */
+/** ModelRunner over a far end that was sent `load`. Usable once `ready` has resolved. */
 export class ReplicaRunner implements ModelRunner {
-  /** Resolves when the variant is loaded; rejects with AppError if it cannot be, once the far end has ended. */
+  /** Rejects with AppError if the variant cannot be loaded, once the far end has ended. */
   readonly ready: Promise<void>;
   readonly #channel: ReplicaChannel;
   readonly #facts: RunnerFacts;
@@ -105,7 +103,6 @@ export class ReplicaRunner implements ModelRunner {
     else queueMicrotask(() => listener(lost));
   }
 
-  /** Rejects `ready` of a running load and gives the far end up. */
   giveUpLoading(afterMs: number): void {
     if (this.#loading === undefined) return;
     this.#loading.reject(this.#error('MODEL_LOAD_FAILED', `has not loaded within ${afterMs / 1000} s`));

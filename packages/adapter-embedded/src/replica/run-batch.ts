@@ -1,13 +1,12 @@
 /**
- * Runs one batch through a loaded stage. If the stage rejects an input as invalid, the items run one by one, so that
- * only the bad ones fail. Any other error fails the whole batch. The service time is all the time inside `run`.
+ * Runs one batch through a stage. If the stage rejects an input as invalid, items run one by one, so that only bad ones
+ * fail. Other errors fail the batch. Service time is the time inside `run`.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
 import { type ReplicaItem, replicaError } from './replica-protocol.js';
 import { checkedResults } from './stage-results.js';
 
-/** Answers for a batch, in its order, with the time inside the stage. */
 export interface BatchRun {
   readonly items: readonly ReplicaItem[];
   readonly serviceMs: number;

@@ -1,14 +1,10 @@
-/**
- * Far end of a replica in JavaScript: imports the stage module, loads the variant and serves batches until it is told
- * to close.
- */
+/** Far end of a JavaScript replica: loads the variant and serves batches until told to close. */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
 import { importStageModule } from '../stage-module/stage-module-loader.js';
 import { type FromReplica, type ReplicaStart, replicaError, type ToReplica } from './replica-protocol.js';
 import { runBatch } from './run-batch.js';
 
-/** Output of a far end, and how it ends itself once nothing runs in it. */
 export interface FarEnd {
   say(message: FromReplica): void;
   leave(): void;
@@ -21,7 +17,7 @@ async function load({ module, variant, resources }: ReplicaStart): Promise<Loade
   throw Object.assign(new Error('load must return an object with a function run'), { code: 'MODULE_INVALID' });
 }
 
-/** A stage behind `far`: pass it every message of the near end. A message before the end of the load waits for it. */
+/** Messages that arrive before the end of the load wait for it. */
 export class StageServer {
   readonly #far: FarEnd;
   #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);

@@ -1,6 +1,6 @@
 /**
- * Checks that a stage returned one map of tensors per item. Returned buffers move away, so a buffer returned twice is
- * empty the second time; the length check finds that, too.
+ * Checks that a stage returned one map of tensors per item. A buffer returned twice is empty the second time, because
+ * it moved; the length check finds that.
  */
 import { type Datatype, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
@@ -56,7 +56,7 @@ function resultProblem(result: unknown, index: number): string | undefined {
   return undefined;
 }
 
-/** The results as tensors by name, or an Error that says what was expected of which one. */
+/** Returns an Error that names the bad result and what was expected. */
 export function checkedResults(results: unknown, batchSize: number): readonly TensorMap[] {
   if (!Array.isArray(results))
     throw new Error(`run must return an array of ${batchSize} results, found ${kindOf(results)}`);

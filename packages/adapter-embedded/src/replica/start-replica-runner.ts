@@ -1,4 +1,4 @@
-/** Start of every kind of replica: find the files, send them, wait for the load, with a limit. */
+/** Starts every kind of replica: finds the files, sends them and awaits the load, with a limit. */
 import { defaultRunTimeoutMs, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';
@@ -15,7 +15,7 @@ export interface LaunchLimits {
   readonly launchTimeoutMs?: number;
 }
 
-/** The variant as its module sees it; rejects like resolveArtifact. */
+/** Rejects like resolveArtifact. */
 export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
   const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
   return {
@@ -25,10 +25,7 @@ export async function loadableVariant({ variant, baseDir }: LaunchRequest): Prom
   };
 }
 
-/**
- * Everything that a replica of the stage loads. Rejects with AppError if the module or the artifact is missing or does
- * not compile.
- */
+/** Rejects with AppError if the module or the artifact is missing or does not compile. */
 export async function replicaStart(request: LaunchRequest, compiler: ModuleCompiler): Promise<ReplicaStart> {
   const { stage, resources, baseDir } = request;
   invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
@@ -36,7 +33,6 @@ export async function replicaStart(request: LaunchRequest, compiler: ModuleCompi
   return { module, variant: await loadableVariant(request), resources };
 }
 
-/** Name of a replica for logs and system tools. */
 export const replicaTitle = ({ stage, variant }: LaunchRequest): string => `${stage.id}/${variant.id}`;
 
 function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
@@ -47,7 +43,7 @@ function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
   return { stage: stage.id, variant: variant.id, maxBatchSize, runTimeoutMs };
 }
 
-/** Loads `start` into a far end that was started at `startedAtMs` of `performance.now`. */
+/** `startedAtMs` is of `performance.now`. */
 export async function startReplicaRunner(
   request: LaunchRequest,
   far: { readonly channel: ReplicaChannel; readonly start: ReplicaStart; readonly startedAtMs: number },

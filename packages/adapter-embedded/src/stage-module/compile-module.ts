@@ -1,8 +1,7 @@
 /**
- * Compiles a stage module in TypeScript to one file that Node can import. The module and the files that it imports by
- * path are bundled. Packages stay imports, from the pipeline's own packages or else from those of Equipoise. The result
- * is `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so that replicas of two versions never meet. It
- * is compiled again only when a bundled file has changed.
+ * Bundles a TypeScript stage module with the files that it imports by path. Packages stay imports, from the pipeline's
+ * packages or else Equipoise's. The result `<baseDir>/.equipoise/modules/<digest>.mjs` is named by its content, so that
+ * versions never mix. It is compiled again only when a bundled file has changed.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -15,11 +14,10 @@ import { isInstalledFor, packageReference } from './stage-artifact.js';
 
 interface Compiled {
   readonly path: string;
-  /** Digest of each bundled file by absolute path. */
   readonly inputs: ReadonlyMap<string, string>;
 }
 
-/** A compiled module that was not written for this long is removed when another one is written. */
+/** A module older than this is removed when another one is written. */
 const KEPT_MS = 30 * 24 * 3_600_000;
 
 const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex').slice(0, 24);
@@ -46,9 +44,7 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
-/**
- * A package that only Equipoise has is imported from there, so that a pipeline in an empty folder need not install it.
- */
+/** Packages that only Equipoise has are imported from there: a pipeline need not install them. */
 const packagesOfOurs = (baseDir: string): Plugin => ({
   name: 'packages-of-equipoise',
   setup: ({ onResolve }) => {
@@ -60,7 +56,7 @@ const packagesOfOurs = (baseDir: string): Plugin => ({
   },
 });
 
-/** File of a package's export as found from here; undefined if it is not installed or part of Node. */
+/** Undefined if it is not installed or part of Node. */
 function installedHere(specifier: string): string | undefined {
   try {
     const found = createRequire(import.meta.url).resolve(specifier);
@@ -86,7 +82,7 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
       metafile: true,
       logLevel: 'silent',
       outfile: join(baseDir, '.equipoise', 'modules', 'module.mjs'),
-      // The bundle is in another folder, and a module may look for files next to itself.
+      // A module may look for files next to its source.
       define: {
         'import.meta.url': JSON.stringify(pathToFileURL(source).href),
         'import.meta.dirname': JSON.stringify(dirname(source)),
@@ -115,7 +111,7 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
   return path;
 }
 
-/** Removes old compiled modules; a later use compiles them again. A failed removal does no harm. */
+/** Removed modules are compiled again on use. A failed removal does no harm. */
 async function removeOld(folder: string): Promise<void> {
   const oldest = Date.now() - KEPT_MS;
   for (const name of await readdir(folder)) {
@@ -134,11 +130,11 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
 }
 
-/** Compiles modules once and caches them; one for all replicas of a process. */
+/** Compiles modules once; one for all replicas of a process. */
 export class ModuleCompiler {
   readonly #compiled = new Map<string, Promise<Compiled>>();
 
-  /** Path of the compiled `source` (absolute, exists). MODULE_INVALID lists `file:line:column: text` for each error. */
+  /** Path of the compiled absolute `source`. MODULE_INVALID lists `file:line:column: text` for each error. */
   async compile(source: string, baseDir: string): Promise<string> {
     const key = JSON.stringify([source, baseDir]);
     const known = this.#compiled.get(key);

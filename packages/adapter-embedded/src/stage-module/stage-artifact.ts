@@ -1,7 +1,6 @@
 /**
- * Finds the file of a variant: a path relative to the pipeline file, or `npm:package/path` for a file of an installed
- * package. Node's rules find the package from the pipeline's folder, or else from Equipoise's. Its `exports` do not
- * matter, because a model file is data.
+ * Finds the file of a variant: a path relative to the pipeline file, or `npm:package/path`. Node's rules find the
+ * package from the pipeline's folder, or else Equipoise's. Its `exports` do not matter, because a model file is data.
  */
 import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -9,7 +8,6 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 
-/** A reference into an installed package: its name and the path after it. */
 export interface PackageReference {
   readonly packageName: string;
   readonly path: string;
@@ -35,11 +33,10 @@ const ownFolder = (packageName: string, baseDir: string): string | undefined =>
 const installedFolder = (packageName: string, baseDir: string): string | undefined =>
   ownFolder(packageName, baseDir) ?? folderFrom(import.meta.url, packageName);
 
-/** Does Node find the package from the pipeline's own folder? */
 export const isInstalledFor = (packageName: string, baseDir: string): boolean =>
   ownFolder(packageName, baseDir) !== undefined;
 
-/** Folder of an installed package; throws FILE_NOT_FOUND with what to install. */
+/** Throws FILE_NOT_FOUND with what to install. */
 export function packageFolder(packageName: string, baseDir: string): string {
   const folder = installedFolder(packageName, baseDir);
   if (folder !== undefined) return folder;
@@ -52,10 +49,7 @@ export function packageFolder(packageName: string, baseDir: string): string {
 
 const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
 
-/**
- * Place of the referenced file, existing or not; undefined if it is not on this machine: the package is not installed,
- * or the address has to be fetched.
- */
+/** Place of the file, existing or not; undefined if its package is not installed or its address must be fetched. */
 export function locateFile(reference: string, baseDir: string): string | undefined {
   const scheme = schemeOf(reference);
   if (scheme === undefined) return resolve(baseDir, reference);
@@ -65,10 +59,7 @@ export function locateFile(reference: string, baseDir: string): string | undefin
   return folder === undefined ? undefined : join(folder, path);
 }
 
-/**
- * Absolute path of an existing artifact. FILE_NOT_FOUND names the path that was tried, MODEL_LOAD_FAILED an address
- * that cannot be fetched.
- */
+/** Absolute path. FILE_NOT_FOUND names the tried path, MODEL_LOAD_FAILED an address that cannot be fetched. */
 export async function resolveArtifact(artifact: string, baseDir: string): Promise<string> {
   const scheme = schemeOf(artifact);
   if (scheme !== undefined && scheme !== 'npm') {

@@ -1,7 +1,6 @@
 /**
- * From the `module:` of a stage to the `load` that a replica calls. The launcher finds the module once (and compiles
- * TypeScript); each replica imports it in its own thread. `npm:package/export` follows Node's import rules from the
- * pipeline's folder, or else from Equipoise's.
+ * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module once; each replica
+ * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else Equipoise's.
  */
 import { access } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
@@ -11,7 +10,7 @@ import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
 import { packageFolder, packageReference } from './stage-artifact.js';
 
-/** Import of a replica: a file, or a package from the first place that has it. */
+/** A file, or a package from the first place that has it. */
 export type ModuleLocation =
   | { readonly kind: 'file'; readonly url: string }
   | { readonly kind: 'package'; readonly specifier: string; readonly fromUrls: readonly string[] };
@@ -30,7 +29,7 @@ function checkLanguage(module: string): void {
   throw new AppError('MODULE_INVALID', message);
 }
 
-/** Absolute path of a module file, given relative to `baseDir`. Rejects with FILE_NOT_FOUND if it does not exist. */
+/** Absolute path; rejects with FILE_NOT_FOUND. */
 export async function existingModuleFile(module: string, baseDir: string): Promise<string> {
   const source = resolve(baseDir, module);
   await access(source).catch((error: unknown) => {
@@ -42,7 +41,7 @@ export async function existingModuleFile(module: string, baseDir: string): Promi
   return source;
 }
 
-/** URL to import a module file, given relative to `baseDir`; TypeScript is compiled. Rejects like locateStageModule. */
+/** URL of a module file; TypeScript is compiled. Rejects like locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
   const source = await existingModuleFile(module, baseDir);
@@ -50,7 +49,7 @@ export async function moduleFileUrl(module: string, baseDir: string, compiler: M
   return pathToFileURL(path).href;
 }
 
-/** Finds the module of a stage. FILE_NOT_FOUND names the path or package that was tried; MODULE_INVALID the problem. */
+/** FILE_NOT_FOUND names the tried path or package; MODULE_INVALID the problem. */
 export async function locateStageModule(
   module: string,
   baseDir: string,
@@ -80,7 +79,6 @@ function packageUrl(specifier: string, fromUrls: readonly string[]): string {
   throw failures[0];
 }
 
-/** Message for a module at `url` that throws during its import. */
 export function importError(url: string, error: unknown): AppError {
   const message = error instanceof Error ? error.message : String(error);
   return new AppError('MODULE_INVALID', `The module ${url} cannot be imported: ${message}`, { cause: error });
@@ -96,8 +94,8 @@ function loadOf(exported: Readonly<Record<string, unknown>>): StageModule['load'
 }
 
 /**
- * Imports the module in the calling thread, which must run with `--experimental-import-meta-resolve`. MODULE_INVALID if
- * the import fails or exports no `load` (by name or in the default export); it lists the exports.
+ * The calling thread must run with `--experimental-import-meta-resolve`. MODULE_INVALID if the import fails or exports
+ * no `load` (by name or in the default export).
  */
 export async function importStageModule(location: ModuleLocation): Promise<StageModule> {
   let exported: Readonly<Record<string, unknown>>;

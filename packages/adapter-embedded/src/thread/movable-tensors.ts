@@ -1,15 +1,12 @@
 /**
- * Prepares tensors to move to another thread without a copy. A buffer is transferred if one view covers it alone; then
- * the sender's view is empty. If a buffer holds more (a part of a larger tensor, or one tensor in two items), the view
- * is copied and the copy transferred. Shared memory passes as it is. Strings are cloned. Elements of a long BYTES
- * tensor are copied into one buffer: each buffer of a message is compared with all others, so 100,000 of them would
- * take 7 s.
+ * Prepares tensors to move to another thread. A buffer that one view covers alone is transferred, which empties the
+ * sender's view. Other views are copied first. Shared memory passes unchanged; strings are cloned. Elements of a long
+ * BYTES tensor share one buffer: posting compares each buffer with all others, which takes 7 s for 100,000.
  */
 import type { Tensor, TensorData, TensorMap } from '@equipoise/core/model';
 
 type View = Exclude<TensorData, readonly unknown[]>;
 
-/** A message and the buffers that move with it. */
 export interface MovableTensors {
   readonly items: readonly TensorMap[];
   readonly transfer: readonly ArrayBuffer[];
@@ -30,17 +27,15 @@ function countViews(items: readonly TensorMap[]): ReadonlyMap<ArrayBufferLike, n
   return counts;
 }
 
-/** A Buffer's own `slice` shares memory, so it is copied as plain bytes. */
+/** A Buffer's `slice` shares memory. */
 const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(view) : view.slice());
 
-/** Most elements of one BYTES tensor that move in their own buffers. */
 const MOST_MOVED = 64;
 
-/** A view of numbers begins at a multiple of their size, at most so many bytes. */
+/** Views of numbers begin at a multiple of their size. */
 const ALIGNMENT_BYTES = 8;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
-/** Copies of elements as views of one buffer, aligned for any numbers. */
 function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
   const all = new Uint8Array(elements.reduce((bytes, { byteLength }) => bytes + aligned(byteLength), 0));
   let next = 0;
@@ -52,7 +47,7 @@ function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
   });
 }
 
-/** Prepares `items` for posting with `transfer`; their tensors must not be used afterwards. */
+/** The tensors of `items` must not be used after posting. */
 export function movableTensors(items: readonly TensorMap[]): MovableTensors {
   const counts = countViews(items);
   const transfer: ArrayBuffer[] = [];
@@ -84,12 +79,11 @@ export function movableTensors(items: readonly TensorMap[]): MovableTensors {
   return { items: moved, transfer };
 }
 
-/** A Worker or the port of one. */
 export interface TensorPort {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
 }
 
-/** Posts a message of movable tensors. Memory that cannot be transferred (of WebAssembly) is cloned instead. */
+/** Memory that cannot be transferred (of WebAssembly) is cloned instead. */
 export function postTensors(
   port: TensorPort,
   items: readonly TensorMap[],

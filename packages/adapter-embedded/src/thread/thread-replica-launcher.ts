@@ -1,8 +1,7 @@
 /**
- * Replicas as threads of this process. Files are found and TypeScript is compiled before a thread starts, so a wrong
- * path costs nothing. A thread gets no flags of this process, and its output goes to stderr, because stdout belongs to
- * the program. `memoryBytes` bounds the thread's JavaScript heap, with a floor for Node and a model runtime; tensors
- * and model weights are outside that heap. A load that takes too long is given up.
+ * Replicas as threads of this process. Files are found and compiled before a thread starts, so a wrong path costs
+ * nothing. Output goes to stderr, because stdout belongs to the program. `memoryBytes` bounds the JavaScript heap, with
+ * a floor; tensors and model weights are outside it.
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
@@ -12,7 +11,7 @@ import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } fro
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { ThreadChannel } from './thread-channel.js';
 
-/** Compiled entry, found by name so that this file works from source and from the build. */
+/** Found by name, so that this file works from source and from the build. */
 const threadFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-thread');
 
 function startThread(request: LaunchRequest): Worker {
@@ -27,7 +26,7 @@ function startThread(request: LaunchRequest): Worker {
   return worker;
 }
 
-/** Starts stages with a module in JavaScript or TypeScript, one thread per replica. */
+/** Starts JavaScript or TypeScript stages, one thread per replica. */
 export class ThreadReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;
