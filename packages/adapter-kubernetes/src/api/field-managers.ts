@@ -1,11 +1,10 @@
-/** Field managers, as `metadata.managedFields` lists them. */
 import type { FieldTree, KubeObject, ManagedFields } from './kube-object.js';
 
 export const COMMAND_MANAGER = 'equipoise-cli';
 
 export const OPERATOR_MANAGER = 'equipoise-operator';
 
-/** Entries that own the field at `path`, such as `spec.replicas`. */
+/** Entries of `metadata.managedFields` that own the field at `path`, such as `spec.replicas`. */
 export function ownersOfField(object: KubeObject, path: string): readonly ManagedFields[] {
   const keys = path.split('.').map((name) => `f:${name}`);
   return (object.metadata.managedFields ?? []).filter(({ fieldsV1 }) => {

@@ -2,8 +2,8 @@ import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 
 /**
- * Port to the Kubernetes API. Expected outcomes are values: a missing object, a refused write, an expired version.
- * Other failures reject with AppError UNREACHABLE or CLUSTER_REFUSED.
+ * Port to the Kubernetes API. Expected outcomes are values: missing object, refused write, expired version. Other
+ * failures reject with AppError UNREACHABLE or CLUSTER_REFUSED.
  */
 
 export interface Selection<T extends KubeObject = KubeObject> {
@@ -11,23 +11,21 @@ export interface Selection<T extends KubeObject = KubeObject> {
   readonly namespace?: string | undefined;
   /** Equality only, as `name=value,other!=value`. */
   readonly labelSelector?: string | undefined;
-  /** Such as `metadata.name=value`. */
   readonly fieldSelector?: string;
 }
 
-/** A page of a list. All pages have one resource version, from which a watch continues. */
+/** All pages have one resource version, from which a watch continues. */
 export type ListPage<T extends KubeObject = KubeObject> =
   | {
       readonly kind: 'page';
       readonly objects: readonly T[];
       readonly resourceVersion: string;
-      /** Missing on the last page. */
       readonly continueToken?: string | undefined;
     }
-  /** The list began too long ago to be continued. */
+  /** The list began too long ago. */
   | { readonly kind: 'expired' };
 
-/** `expired` ends the watch; the reader has to list again. */
+/** `expired` requires a new list. */
 export type WatchEvent<T extends KubeObject = KubeObject> =
   | { readonly kind: 'added' | 'modified' | 'deleted'; readonly object: T }
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
@@ -36,11 +34,10 @@ export type WatchEvent<T extends KubeObject = KubeObject> =
 export interface RefusalCause {
   readonly field?: string | undefined;
   readonly message: string;
-  /** `FieldManagerConflict` where another manager owns the field. */
   readonly reason?: string | undefined;
 }
 
-/** Refused because of the state of the object. `conflict` includes fields of another manager. */
+/** Refused for the state of the object. `conflict` includes fields of another manager. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';
@@ -54,7 +51,7 @@ export interface Writer {
   readonly fieldManager: string;
 }
 
-/** A server-side apply; `force` takes the fields that other managers own. */
+/** `force` takes fields that other managers own. */
 export interface Applier extends Writer {
   readonly force?: boolean;
 }
@@ -62,9 +59,8 @@ export interface Applier extends Writer {
 export interface DeleteOptions {
   readonly uid?: string;
   readonly resourceVersion?: string;
-  /** Order of deletion: `background` removes children after the object (default), `foreground` before. */
+  /** `background` removes children after the object (default), `foreground` before. */
   readonly propagation?: 'background' | 'foreground';
-  /** Default is the grace period of the pod. */
   readonly graceSeconds?: number;
 }
 
@@ -75,7 +71,7 @@ export interface KubeApi {
     selection: Selection<T>,
     page?: { readonly limit?: number; readonly continueToken?: string },
   ): Promise<ListPage<T>>;
-  /** Events after `resourceVersion`, until the server ends the watch or `signal` aborts. */
+  /** Ends with the server or when `signal` aborts. */
   watch<T extends KubeObject>(
     selection: Selection<T>,
     from: { readonly resourceVersion: string; readonly timeoutSeconds: number },
@@ -85,14 +81,12 @@ export interface KubeApi {
   /** Replaces the object if its version is still current. */
   replace<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>>;
   apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
-  /** Like `apply`, for the status. */
   applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
   /** `deleted` even if finalizers still keep the object. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;
 }
 
-/** A refused write as a retryable AppError CLUSTER_REFUSED. */
 export function refusalError(what: string, { reason, message }: Refused): AppError {
   return new AppError('CLUSTER_REFUSED', `${what}: ${reason}: ${message}`, { retryable: true });
 }

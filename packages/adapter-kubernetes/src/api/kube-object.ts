@@ -1,6 +1,4 @@
-/** Objects, resources and paths of a Kubernetes API, as plain data. */
-
-/** Fields that a manager owns, as a tree with the keys `f:NAME`, `k:{KEYS}`, `v:VALUE` and `.`. */
+/** Tree with the keys `f:NAME`, `k:{KEYS}`, `v:VALUE` and `.`. */
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: 'Apply' | 'Update';
@@ -10,7 +8,7 @@ export interface ManagedFields {
   readonly fieldsV1?: FieldTree;
 }
 
-/** An empty tree is a field that is owned as a whole. */
+/** An empty tree: the whole field. */
 export interface FieldTree {
   readonly [key: string]: FieldTree;
 }
@@ -25,7 +23,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** Metadata; the server sets `uid` to `managedFields`. */
+/** The server sets `uid` to `managedFields`. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -35,10 +33,10 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly OwnerReference[];
   readonly uid?: string;
   readonly resourceVersion?: string;
-  /** Counts changes of the spec, for resources with a status. */
+  /** Counts changes of the spec. */
   readonly generation?: number;
   readonly creationTimestamp?: string;
-  /** Set when the object was deleted but finalizers still keep it. */
+  /** Set while finalizers keep a deleted object. */
   readonly deletionTimestamp?: string;
   readonly managedFields?: readonly ManagedFields[];
 }
@@ -49,7 +47,7 @@ export interface KubeObject {
   readonly metadata: ObjectMeta;
 }
 
-/** A resource; `group` is empty for the core group. `T` is the type of its objects. */
+/** `group` is empty for the core group. `T` types its objects. */
 export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly group: string;
   readonly version: string;
@@ -81,14 +79,12 @@ export function refTo<T extends KubeObject>(type: ResourceType<T>, object: T): O
   return { type, namespace, name };
 }
 
-/** Path of the objects of a resource, in one namespace or in all. */
 export function collectionPath(type: ResourceType, namespace: string | undefined): string {
   const root = type.group === '' ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
   const inside = type.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   return `${root}${inside}/${type.plural}`;
 }
 
-/** Path of an object or of a subresource. */
 export function objectPath(ref: ObjectRef, subresource?: 'status' | 'scale'): string {
   const path = `${collectionPath(ref.type, ref.namespace)}/${encodeURIComponent(ref.name)}`;
   return subresource === undefined ? path : `${path}/${subresource}`;

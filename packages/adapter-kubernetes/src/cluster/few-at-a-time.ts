@@ -1,6 +1,6 @@
 /**
- * Runs `work` for `items` in order, `count` at a time. After a failure nothing starts; it rejects once the running ones
- * have ended.
+ * Runs `work` for `items` in order, `count` at a time. After a failure nothing starts; rejects when running ones have
+ * ended.
  */
 export async function fewAtATime<T>(
   items: readonly T[],

@@ -4,9 +4,8 @@ import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js'
 import { orAborted, wait } from './wait.js';
 
 /**
- * Leader election by a Lease, as in client-go. A follower takes a lease that it has seen unchanged for its whole
- * duration. A leader stops `renewWithinMs` after its last renewal, before any other can take over, if clocks run at
- * about the same speed.
+ * Leader election by a Lease, as in client-go. A follower takes a lease unchanged for its whole duration. A leader
+ * stops `renewWithinMs` after its last renewal, before another can take over, if clocks run at similar speed.
  */
 
 /** In ms; `retryMs` < `renewWithinMs` < `durationMs`. */
@@ -18,7 +17,7 @@ export interface LeaseTimes {
 
 export const usualLeaseTimes: LeaseTimes = { durationMs: 15_000, renewWithinMs: 10_000, retryMs: 2_000 };
 
-/** `nowEpochMs` is only recorded, for people. */
+/** `nowEpochMs` is only recorded. */
 export interface LeaseElectorDeps {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
@@ -27,29 +26,27 @@ export interface LeaseElectorDeps {
   readonly times?: LeaseTimes;
 }
 
-/** The lease, and the unique name of this candidate. */
 export interface Candidacy {
   readonly namespace: string;
   readonly name: string;
   readonly identity: string;
 }
 
-/** `lead` works until its signal aborts; all work has stopped when it resolves. */
+/** Works until its signal aborts; all work has stopped when it resolves. */
 export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
   onHolder?(holder: string): void;
-  /** Another holder has renewed its lease since it was first seen, so it is alive. */
+  /** Another holder is alive. */
   onRenewal?(holder: string): void;
   onFailure?(error: unknown): void;
 }
 
-/** One candidate. `run` stands for election until its signal aborts, then releases the lease. */
+/** Stands for election until the signal aborts, then releases the lease. */
 export class LeaseElector {
   readonly #deps: LeaseElectorDeps;
   readonly #times: LeaseTimes;
   readonly #candidacy: Candidacy;
   readonly #ref: ObjectRef<Lease>;
-  /** The lease at its last observed change. */
   #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
 
   constructor(base: LeaseElectorDeps, candidacy: Candidacy) {
@@ -65,7 +62,7 @@ export class LeaseElector {
       const sentAtMs = this.#deps.clock.nowMs();
       const held = await orAborted(this.#tryToHold(leadership, signal), signal);
       if (held) await this.#leadWhileHeld(leadership, sentAtMs, signal);
-      // Scattered, so that followers do not all find the lease expired at the same time.
+      // Jitter, so that followers do not act at the same time.
       await wait(this.#deps.clock, this.#times.retryMs * (1 + this.#deps.rng.next()), signal);
     }
   }
@@ -142,7 +139,7 @@ export class LeaseElector {
 
   #isTaken(result: WriteResult<Lease>, leadership: Leadership): boolean {
     if (result.kind === 'refused') {
-      // Another candidate was faster. Other reasons do not pass by themselves.
+      // Another candidate was faster.
       const { reason, message } = result;
       if (reason !== 'conflict' && reason !== 'already-exists') leadership.onFailure?.(new Error(message));
       return false;
@@ -174,7 +171,7 @@ export class LeaseElector {
 
 const LEASE = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 
-/** RFC 3339 with microseconds: the only form that a Lease accepts. */
+/** RFC 3339 with microseconds, as a Lease requires. */
 function microTime(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('Z', '000Z');
 }

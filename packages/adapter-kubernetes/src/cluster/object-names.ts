@@ -1,22 +1,21 @@
 /**
- * Names and labels of objects. A name joins pipeline, stage and variant by `--`, so that different choices never share
- * one. Too long names, or ones with forbidden characters, end in a digest.
+ * Names join pipeline, stage and variant by `--`, so that different choices never share one. Too long names, or ones
+ * with forbidden characters, end in a digest.
  */
 import { createHash } from 'node:crypto';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Suffixes of Kubernetes and of the engines must still fit a label of 63 characters. */
+/** Suffixes of Kubernetes and engines must still fit 63 characters. */
 const MOST_CHARACTERS = 52;
 const DIGEST_CHARACTERS = 8;
 const MOST_IN_LABEL = 63;
 
-/** First digits of the SHA-256 of a text. */
 export function digestOf(text: string, characters = DIGEST_CHARACTERS): string {
   return createHash('sha256').update(text).digest('hex').slice(0, characters);
 }
 
-/** A name of at most 52 lower-case letters, digits and `-`, starting with a letter. */
+/** At most 52 lower-case letters, digits and `-`, starting with a letter. */
 export function objectName(...parts: readonly string[]): string {
   const plain = parts.map(plainPart);
   const name = plain.join('--');
@@ -33,7 +32,6 @@ const plainPart = (part: string): string =>
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '');
 
-/** A name as a label value, unchanged if labels allow it. */
 export function labelValue(name: string): string {
   if (name.length <= MOST_IN_LABEL && /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name)) return name;
   return objectName(name);
@@ -41,7 +39,7 @@ export function labelValue(name: string): string {
 
 export const LABEL_PREFIX = 'equipoise.dev';
 
-/** Labels that select the pods of a part; they never change. */
+/** They never change. */
 export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   const own: Labels =
     part.kind !== 'stage'
@@ -54,12 +52,11 @@ export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** A router, the canary router (`next`), or one variant of a stage. */
+/** `next` is the canary router. */
 export type PipelinePart =
   | { readonly kind: 'router' | 'next' }
   | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };
 
-/** The selector and the labels that Kubernetes recommends. */
 export function labelsOf(pipeline: string, part?: PipelinePart): Labels {
   return {
     'app.kubernetes.io/name': 'equipoise',

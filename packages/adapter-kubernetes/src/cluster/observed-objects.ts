@@ -3,9 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { LABEL_PREFIX } from './object-names.js';
 
-/** Objects and resources of a cluster, with the fields that are read. */
-
-/** The custom resource; `spec` is that of a pipeline file. */
+/** `spec` is that of a pipeline file. */
 export interface InferencePipeline extends KubeObject {
   readonly spec: unknown;
   readonly status?: InferencePipelineStatus;
@@ -21,7 +19,7 @@ export interface ObservedDeployment extends KubeObject {
   };
   readonly status?: {
     readonly observedGeneration?: number;
-    /** Pods that are not terminating, those of older templates included. */
+    /** Includes pods of older templates, not terminating ones. */
     readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly readyReplicas?: number;
@@ -71,7 +69,6 @@ export const pods = resource<ObservedPod>('v1', 'Pod', 'pods');
 const byKind = (types: readonly ResourceType[]): Readonly<Record<string, ResourceType>> =>
   Object.fromEntries(types.map((type) => [type.kind, type]));
 
-/** Resources of a pipeline that runs in Deployments, by kind. */
 export const childTypes = byKind([
   resource('v1', 'ServiceAccount', 'serviceaccounts'),
   resource('v1', 'ConfigMap', 'configmaps'),
@@ -81,7 +78,7 @@ export const childTypes = byKind([
   resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
 ]);
 
-/** Resources of a rendered plan by kind, those of other engines included. */
+/** Includes those of other engines. */
 export const renderedTypes = byKind([
   ...Object.values(childTypes),
   resource('serving.kserve.io/v1beta1', 'InferenceService', 'inferenceservices'),
@@ -96,12 +93,10 @@ export const isStage = (object: KubeObject): boolean => partOf(object) === 'stag
 
 export const isRouter = (object: KubeObject): boolean => partOf(object) === 'router';
 
-/** True for objects of the canary router. */
 export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) === 'next';
 
-/** Ended for good, such as evicted pods. They hold no resources, and their address may be reused. */
+/** Such pods hold no resources, and their address may be reused. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
 
-/** True for pods that accept requests. */
 export const isReady = ({ status }: ObservedPod): boolean =>
   status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

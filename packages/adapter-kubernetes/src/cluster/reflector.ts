@@ -1,6 +1,6 @@
 /**
- * A local copy of the objects of a selection, by list and watch. An ended watch resumes at its version; a silent one
- * counts as broken. An expired version leads to a new list, whose differences count as changes.
+ * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. An
+ * expired version leads to a new list, whose differences count as changes.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
@@ -17,9 +17,9 @@ export interface ReflectorDeps {
 
 export interface ReflectorLimits {
   readonly pageSize: number;
-  /** Range of the duration of a watch, in ms; random, so that watches do not end together. */
+  /** Random, so that watches do not end together. */
   readonly watchMs: { readonly shortest: number; readonly longest: number };
-  /** A watch without an event for this long (ms) is dropped. Servers send a bookmark about every minute. */
+  /** A silent watch is dropped. Servers send a bookmark about every minute. */
   readonly silenceMs: number;
   readonly retry: RetryDelays;
 }
@@ -53,12 +53,10 @@ export class Reflector<T extends KubeObject> {
     this.#listener = listener;
   }
 
-  /** By namespace and name. */
   get objects(): ReadonlyMap<string, T> {
     return this.#objects;
   }
 
-  /** True after the first complete list. */
   get isListed(): boolean {
     return this.#listed;
   }
@@ -84,7 +82,7 @@ export class Reflector<T extends KubeObject> {
     this.#listener.onFailure(error, this.#failures);
   }
 
-  /** Lists all pages. Returns the version to continue from, undefined if the list expired. */
+  /** Returns the version to continue from, undefined if the list expired. */
   async #list(): Promise<string | undefined> {
     const found = new Map<string, T>();
     let continueToken: string | undefined;
@@ -106,7 +104,7 @@ export class Reflector<T extends KubeObject> {
     return version;
   }
 
-  /** Watches until the watch ends. Returns the version to continue from, undefined if a new list is needed. */
+  /** Returns the version to continue from, undefined if a new list is needed. */
   async #follow(from: string, signal: AbortSignal): Promise<string | undefined> {
     const { clock } = this.#deps;
     const beganAtMs = clock.nowMs();
@@ -129,7 +127,7 @@ export class Reflector<T extends KubeObject> {
     return isExpired ? undefined : progress.version;
   }
 
-  /** Applies the events of one watch. True if its version has expired. */
+  /** True if the version has expired. */
   async #read(progress: { version: string }, silence: SilenceAlarm): Promise<boolean> {
     const from = { resourceVersion: progress.version, timeoutSeconds: this.#watchSeconds() };
     for await (const event of this.#deps.api.watch(this.#selection, from, silence.signal)) {
@@ -160,10 +158,9 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** Watches that end sooner without an event count as failures, to avoid a tight loop. */
+/** Shorter watches without an event count as failures, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
 
-/** Aborts its signal after a time without `restart`, or with the outer signal. */
 class SilenceAlarm {
   rang = false;
   readonly #clock: AlarmClock;

@@ -1,4 +1,3 @@
-/** Exponential back-off with jitter. */
 import { doubledDelayMs, type Rng } from '@equipoise/core/model';
 
 /** In ms. */
@@ -7,7 +6,7 @@ export interface RetryDelays {
   readonly longestMs: number;
 }
 
-/** Delay after `failures` consecutive failures (≥ 1): uniform between half and all of the doubled delay. */
+/** Exponential back-off after `failures` (≥ 1): uniform between half and all of the doubled delay. */
 export function retryDelayMs(failures: number, { shortestMs, longestMs }: RetryDelays, rng: Rng): number {
   return doubledDelayMs(failures, { shortestMs, longestMs }) * (0.5 + 0.5 * rng.next());
 }

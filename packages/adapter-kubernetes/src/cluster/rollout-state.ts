@@ -1,14 +1,12 @@
-/** Progress of a Deployment, and health issues of its pods. */
 import { objectKey } from '../api/kube-object.js';
 import type { ObservedContainer, ObservedDeployment, ObservedPod } from './observed-objects.js';
 
-/** `complete`: all wanted pods of the current template are ready, and no others exist. */
+/** `complete`: all wanted pods of the current template are ready, no others exist. */
 export type RolloutState =
   | { readonly kind: 'complete' }
   | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number }
   | { readonly kind: 'stuck'; readonly message: string };
 
-/** State as last reported by the Deployment controller. */
 export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment): RolloutState {
   const wanted = spec.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = status;
@@ -20,7 +18,7 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
   return { kind: 'progressing', ready: Math.min(readyReplicas, updatedReplicas), wanted };
 }
 
-/** A problem that waiting does not solve. */
+/** A problem that needs action. */
 export interface PodIssue {
   readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
   readonly message: string;
@@ -34,7 +32,7 @@ const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   CreateContainerConfigError: 'ConfigurationMissing',
 };
 
-/** Health issues, one for each reason. */
+/** One for each reason. */
 export function podIssues(pods: readonly ObservedPod[]): readonly PodIssue[] {
   const found = new Map<string, PodIssue>();
   for (const pod of pods) {

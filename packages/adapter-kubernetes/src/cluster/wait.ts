@@ -1,6 +1,5 @@
 import type { AlarmClock } from '@equipoise/core/model';
 
-/** Resolves after `durationMs`, or as soon as `signal` aborts. */
 export function wait(clock: AlarmClock, durationMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
@@ -17,7 +16,7 @@ export function wait(clock: AlarmClock, durationMs: number, signal: AbortSignal)
   });
 }
 
-/** The result of `work`, or undefined as soon as `signal` aborts. */
+/** Undefined as soon as `signal` aborts. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

@@ -1,6 +1,6 @@
 /**
- * Queue of keys that need a pass, each at most once in the queue and at work. Requests during a pass, and during the
- * rest after it, lead to one more pass. Failed passes back off.
+ * Queue of keys that need a pass. Requests during a pass, or the rest after it, lead to one more pass. Failed passes
+ * back off.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
@@ -11,7 +11,7 @@ export interface WorkQueueDeps {
   readonly limits?: WorkQueueLimits;
 }
 
-/** Concurrent passes, rest of a key between passes (ms), and back-off. */
+/** In ms, except `concurrency`. */
 export interface WorkQueueLimits {
   readonly concurrency: number;
   readonly restMs: number;
@@ -25,7 +25,6 @@ const usualQueueLimits: WorkQueueLimits = {
   retry: { shortestMs: 50, longestMs: 60_000 },
 };
 
-/** A pass over a key; it may ask to be repeated. */
 export type Pass = (key: string) => Promise<{ readonly againAfterMs?: number }>;
 
 export class WorkQueue {
@@ -36,7 +35,6 @@ export class WorkQueue {
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
-  /** Resting keys, with what cancels the rest. */
   readonly #resting = new Map<string, () => void>();
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: () => void }>();
   #running = false;
@@ -49,7 +47,7 @@ export class WorkQueue {
     this.#onFailure = failed;
   }
 
-  /** True if no pass runs or waits; alarms do not count. */
+  /** Alarms do not count. */
   get isIdle(): boolean {
     return this.#waiting.size === 0 && this.#working.size === 0;
   }
@@ -59,7 +57,7 @@ export class WorkQueue {
     this.#begin();
   }
 
-  /** Requests a pass after a delay; an earlier request wins. */
+  /** An earlier request wins. */
   addAfter(key: string, delayMs: number): void {
     const atMs = this.#deps.clock.nowMs() + delayMs;
     const before = this.#alarms.get(key);
@@ -72,7 +70,7 @@ export class WorkQueue {
     this.#alarms.set(key, { atMs, cancel });
   }
 
-  /** Works until `signal` aborts; resolves when the last pass has ended. */
+  /** Resolves after the last pass. */
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.#running = true;

@@ -1,17 +1,13 @@
-/**
- * Status of an `InferencePipeline`, as types and as a schema. `plan` is that of `equipoise plan --json`; null is an
- * unbounded latency.
- */
+/** Status of an `InferencePipeline`. `plan` is that of `equipoise plan --json`; null is an unbounded latency. */
 import type { Plan } from '@equipoise/core/model';
 import type { StructuralSchema } from './structural-schema.js';
 
 export const conditionTypes = ['Accepted', 'Planned', 'Ready', 'SLOMet', 'Degraded'] as const;
 
-/** A condition as in Kubernetes; the time is in RFC 3339. */
+/** The time is in RFC 3339. */
 export interface PipelineCondition {
   readonly type: (typeof conditionTypes)[number];
   readonly status: 'True' | 'False' | 'Unknown';
-  /** In CamelCase, for programs. */
   readonly reason: string;
   readonly message: string;
   readonly lastTransitionTime: string;
@@ -19,18 +15,16 @@ export interface PipelineCondition {
 }
 
 export interface InferencePipelineStatus {
-  /** Generation of the object that the status describes. */
   readonly observedGeneration?: number;
   readonly mode?: 'auto' | 'advise' | 'off';
   readonly conditions?: readonly PipelineCondition[];
-  /** The wanted plan; in the mode `advise` the advised one. */
+  /** In the mode `advise` the advised one. */
   readonly plan?: Plan;
   /** In RFC 3339. */
   readonly plannedAt?: string;
   readonly plannedForRps?: number;
   /** Totals over all stages. */
   readonly replicas?: { readonly desired: number; readonly ready: number };
-  /** Measurements of the last window. */
   readonly observed?: {
     readonly arrivalRps: number;
     readonly percentile: number;
@@ -40,20 +34,19 @@ export interface InferencePipelineStatus {
     readonly cpuCores?: number;
     readonly costPerHour?: number;
   };
-  /** A canary under way: its new workloads, and their fraction of the requests. */
+  /** Workloads of a canary, and their fraction of the requests. */
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
-  /** The last failed canary, until its back-off is over. */
+  /** Last failed canary, until its back-off is over. */
   readonly rollback?: {
     readonly workloads: readonly string[];
-    /** Fraction of the requests when it failed. */
     readonly fraction: number;
     readonly message: string;
-    /** Time of the failure and end of the back-off, in RFC 3339. */
+    /** Failure and end of the back-off, in RFC 3339. */
     readonly at: string;
     readonly until: string;
     /** Consecutive failures. */
     readonly failures: number;
-    /** Generation of the object; another generation may try again. */
+    /** Another generation may try again. */
     readonly generation: number;
   };
 }

@@ -1,14 +1,13 @@
 /**
- * JSON Schema as a structural schema of a custom resource definition: every node has a type, alternatives define
- * nothing, exclusive bounds are flags. Fields of several types stay open; the operator checks them.
+ * JSON Schema as a structural schema: every node has a type, alternatives define nothing, exclusive bounds are flags.
+ * Fields of several types stay open; the operator checks them.
  */
 import type { JsonSchemaNode } from '@equipoise/pipeline-file';
 
-/** A rule in CEL over `self`; `message` is the answer of the API server, `fieldPath` the field at fault. */
+/** A rule in CEL over `self`; `fieldPath` is the field at fault. */
 export interface ValidationRule {
   readonly rule: string;
   readonly message: string;
-  /** CEL of a message that names the found value. */
   readonly messageExpression?: string;
   readonly fieldPath?: string;
 }
@@ -40,21 +39,19 @@ export interface StructuralSchema {
   readonly 'x-kubernetes-validations'?: readonly ValidationRule[];
 }
 
-/** Additions to the JSON Schema by path (`spec.stages[].variants[]`): bounds, list keys, rules, defaults. */
+/** By path (`spec.stages[].variants[]`). */
 export interface Additions {
   readonly maxItems: Readonly<Record<string, number>>;
   readonly maxLength: Readonly<Record<string, number>>;
-  /** Fields that identify the entries of a list. */
   readonly listKeys: Readonly<Record<string, readonly string[]>>;
   readonly rules: Readonly<Record<string, readonly ValidationRule[]>>;
-  /** Other defaults on a cluster; `undefined` removes one. */
+  /** `undefined` removes a default. */
   readonly defaults: Readonly<Record<string, unknown>>;
 }
 
-/** Default bounds of lists, texts and free mappings. They bound the cost of rules. */
+/** They bound the cost of rules. */
 const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
 
-/** The node of a JSON Schema at `path` as a structural schema. */
 export function toStructural(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
   const alternatives = node.anyOf ?? [];
   const shared = { ...descriptionOf(node), ...defaultOf(node, path, additions) };
@@ -73,7 +70,7 @@ function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions):
   return value === undefined ? {} : { default: value };
 }
 
-/** Servers evaluate rules on a default as written, so it needs the defaults of its fields. */
+/** Rules see a default as written, so it needs the defaults of its fields. */
 function withInnerDefaults(schema: StructuralSchema): StructuralSchema {
   const { default: given, properties } = schema;
   if (typeof given !== 'object' || given === null || Array.isArray(given) || properties === undefined) return schema;
@@ -142,7 +139,6 @@ function stringSchema(node: JsonSchemaNode, path: string, additions: Additions):
   };
 }
 
-/** The tighter bound at each end. */
 function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: JsonSchemaNode): StructuralSchema {
   const excludesLow = exclusiveMinimum !== undefined && exclusiveMinimum >= (minimum ?? exclusiveMinimum);
   const excludesHigh = exclusiveMaximum !== undefined && exclusiveMaximum <= (maximum ?? exclusiveMaximum);
@@ -156,7 +152,7 @@ function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Json
   };
 }
 
-/** Alternatives that are mappings: all fields are known, and a rule requires those of exactly one. */
+/** All fields of the alternatives are known; a rule requires those of exactly one. */
 function oneOfObjects(alternatives: readonly JsonSchemaNode[], path: string, additions: Additions): StructuralSchema {
   const merged = Object.assign({}, ...alternatives.map(({ properties }) => properties)) as Record<
     string,

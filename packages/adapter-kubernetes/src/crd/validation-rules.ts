@@ -1,12 +1,12 @@
 /**
- * Rules over several fields in CEL. Each repeats a rule of `semantic-checks` in pipeline-file; a test compares them.
- * The operator checks the rest and reports it in the condition Accepted.
+ * Rules in CEL. Each repeats a rule of `semantic-checks` in pipeline-file; a test compares them. The operator checks
+ * the rest.
  */
 import type { ValidationRule } from './structural-schema.js';
 
 const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
   rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
-  // The found value is left out: its size would make the message too expensive.
+  // The found value would make the message too expensive.
   message: `unknown stage in "${field}" of ${list}, expected the name of a stage`,
   fieldPath: `.${list}`,
 });

@@ -1,7 +1,4 @@
-/**
- * Writes objects that changed since the last write. A write that the watch has not shown yet counts as done for some
- * seconds.
- */
+/** Writes changed objects. A write that the watch has not shown yet counts as done for some seconds. */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -15,20 +12,18 @@ export interface ChildWriterDeps {
   readonly applier: Applier;
 }
 
-/** Written objects, and when to check those that the watch has not shown yet. */
+/** Includes when to check objects that the watch has not shown. */
 export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
   readonly againAfterMs: number | undefined;
 }
 
-/** Concurrent calls for one pipeline. */
 const AT_A_TIME = 4;
 /** Longest time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface AppliedObject {
   readonly digest: string;
-  /** Version after the write, and the one seen before it; undefined if there was no object. */
   readonly version: string;
   readonly before: string | undefined;
   readonly atMs: number;
@@ -37,7 +32,7 @@ interface AppliedObject {
 
 export class ChildWriter {
   readonly #deps: ChildWriterDeps;
-  /** Applied objects of each pipeline, by `childId`. */
+  /** By pipeline, then `childId`. */
   readonly #applied = new Map<string, Map<string, AppliedObject>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 
@@ -45,7 +40,7 @@ export class ChildWriter {
     this.#deps = base;
   }
 
-  /** `live` are the observed objects by `childId`. Workloads come last, after all that their pods need. */
+  /** `live` is by `childId`. Workloads come last, after all that their pods need. */
   async apply(
     pipeline: string,
     objects: readonly KubeObject[],
@@ -117,7 +112,6 @@ export class ChildWriter {
   }
 }
 
-/** Unique name of a child. */
 export function childId({
   kind,
   metadata,
@@ -128,7 +122,7 @@ export function childId({
   return `${kind} ${objectKey(metadata)}`;
 }
 
-/** Changes with the wanted state of an object; a change of its status does not count. */
+/** A change of the status does not count. */
 function versionOf(object: KubeObject | undefined): string | undefined {
   if (object === undefined) return undefined;
   const { uid, generation, resourceVersion } = object.metadata;

@@ -1,4 +1,3 @@
-/** Compares a rendered pipeline with a cluster, applies and removes it. */
 import { AppError } from '@equipoise/core/model';
 import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
@@ -12,7 +11,7 @@ export interface ObjectName {
   readonly name: string;
 }
 
-/** `leftOver` are objects of the pipeline that the rendering lacks. */
+/** `leftOver`: objects that the rendering lacks. */
 export interface DeploymentDiff {
   readonly missing: readonly ObjectName[];
   readonly changed: readonly (ObjectName & { readonly differences: readonly FieldDifference[] })[];
@@ -23,7 +22,7 @@ export interface DeploymentDiff {
 const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
 
-/** Objects of a pipeline by label. Kinds of engines that are not installed count as empty. */
+/** Kinds of engines that are not installed count as empty. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,
@@ -86,8 +85,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Writes the objects in order, the router last. AppError CONFLICT names a field of another manager unless `force`;
- * earlier objects stay written. CLUSTER_REFUSED names the missing namespace or kind.
+ * The router comes last. AppError CONFLICT names a field of another manager unless `force`; earlier objects stay
+ * written. CLUSTER_REFUSED names the missing namespace or kind.
  */
 export async function applyObjects(
   api: KubeApi,
@@ -114,7 +113,6 @@ function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, messag
   return new AppError('CONFLICT', `${kind} ${name} was not written: ${message}.${advice}`, { details });
 }
 
-/** Removes objects; missing ones do not matter. */
 export async function removeObjects(api: KubeApi, objects: readonly ObjectName[], namespace: string): Promise<void> {
   for (const { kind, name } of objects) {
     const ref: ObjectRef = { type: typeOf(kind), namespace, name };

@@ -1,4 +1,3 @@
-/** Progress of the workloads of a pipeline, for `k8s status` and `k8s apply --prune`. */
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
@@ -6,7 +5,7 @@ import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 
-/** Conditions of the custom resource of a pipeline; undefined if there is none. */
+/** Undefined without the custom resource. */
 export async function pipelineConditions(
   api: KubeApi,
   pipeline: string,
@@ -15,7 +14,7 @@ export async function pipelineConditions(
   return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
 }
 
-/** A workload that runs pods. The router has no `stage` and `variant`. */
+/** The router has no `stage` and `variant`. */
 export interface WorkloadState {
   readonly kind: string;
   readonly name: string;
@@ -23,13 +22,12 @@ export interface WorkloadState {
   readonly variant?: string | undefined;
   readonly wanted: number;
   readonly ready: number;
-  /** True if all wanted pods of the current template are ready and no others exist. */
+  /** All wanted pods of the current template are ready, no others exist. */
   readonly complete: boolean;
-  /** Cause of missing progress. */
   readonly stuck?: string | undefined;
 }
 
-/** The router comes last. Workloads of other engines are judged by their condition Ready. */
+/** The router comes last. Other engines' workloads are judged by their condition Ready. */
 export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {

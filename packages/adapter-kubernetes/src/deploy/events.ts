@@ -1,7 +1,4 @@
-/**
- * Events for `kubectl describe`, one for each changed condition. The name depends on the change alone, so a change is
- * reported once.
- */
+/** Events for `kubectl describe`. The name depends on the change alone, so a change is reported once. */
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
@@ -33,11 +30,9 @@ export const events: ResourceType<PipelineEvent> = {
 };
 
 const CONTROLLER = 'equipoise.dev/operator';
-/** Longest note that an API server accepts. */
 const MOST_NOTE = 1024;
 const MOST_NAME = 200;
 
-/** Events for the step from the current status to these conditions. */
 export function eventsOf(
   pipeline: InferencePipeline,
   conditions: readonly PipelineCondition[],
@@ -77,7 +72,7 @@ function eventOf(
   };
 }
 
-/** True for bad news. Replicas that are starting are normal. */
+/** Starting replicas are normal. */
 function isWarning(type: PipelineCondition['type'], status: PipelineCondition['status']): boolean {
   if (type === 'Degraded') return status === 'True';
   return type !== 'Ready' && status === 'False';

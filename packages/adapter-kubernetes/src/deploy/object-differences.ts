@@ -1,9 +1,6 @@
-/**
- * Only wanted fields are compared, since the server adds others. Amounts are compared as numbers, since their spelling
- * may change.
- */
+/** Compares wanted fields only, since the server adds others. Amounts are compared as numbers. */
 
-/** A differing field; `live` is missing if the object lacks it. */
+/** `live` is missing if the object lacks the field. */
 export interface FieldDifference {
   readonly path: string;
   readonly live?: unknown;

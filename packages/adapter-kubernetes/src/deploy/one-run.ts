@@ -1,6 +1,6 @@
 /**
- * An operator that ends when nothing is left to do now: every pipeline has its plan, no canary awaits a verdict, and
- * passes change nothing. The next run continues with the rest.
+ * Operator that ends when nothing is left to do: every pipeline has its plan, no canary awaits a verdict, passes change
+ * nothing.
  */
 import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
@@ -10,7 +10,7 @@ import type { PlanSource } from '../plan/planning.js';
 import type { Phase } from '../reconcile/reconciliation.js';
 import { Operator, type OperatorDeps, type PassReport } from './operator.js';
 
-/** The source reports if a first plan is still missing. */
+/** The source reports a missing first plan. */
 export interface OneRunDeps extends Omit<OperatorDeps, 'passed'> {
   readonly source: PlanSource & { readonly isUndecided: boolean };
 }
@@ -20,7 +20,7 @@ export interface TouchedObject {
   readonly name: string;
 }
 
-/** Changes and final state of a pipeline; `phase` and `status` are missing if no pass succeeded. */
+/** `phase` and `status` are missing if no pass succeeded. */
 export interface PipelineRun {
   readonly namespace?: string | undefined;
   readonly name: string;
@@ -28,19 +28,18 @@ export interface PipelineRun {
   readonly status?: InferencePipelineStatus;
   readonly applied: readonly TouchedObject[];
   readonly removed: readonly TouchedObject[];
-  /** Cause of the last failures. */
   readonly failure?: string;
 }
 
 const LOOK_EVERY_MS = 100;
-/** Required time without changes, so that the cluster can show the last writes. */
+/** Time for the cluster to show the last writes. */
 const QUIET_MS = 1_000;
-/** Consecutive failures of a pipeline or a list before it is given up. */
+/** Consecutive failures of a pipeline or a list. */
 const MOST_FAILURES = 5;
 /** Limit for a silent API server. */
 const LIST_LIMIT_MS = 30_000;
 
-/** Rejects if the pipelines cannot be listed, with AppError INTERRUPTED if `signal` aborts. */
+/** Rejects if the pipelines cannot be listed; AppError INTERRUPTED if `signal` aborts. */
 export async function runOnce(base: OneRunDeps, signal: AbortSignal): Promise<readonly PipelineRun[]> {
   const run = new OneRun(base);
   const ending = new AbortController();
@@ -61,7 +60,6 @@ class OneRun {
   readonly #startedAtMs: number;
   readonly #runs = new Map<string, PipelineRun>();
   readonly #failures = new Map<string, number>();
-  /** Pipelines that only wait for a verdict. */
   readonly #awaited = new Set<string>();
   #listFailure: unknown;
   #changedAtMs: number;
@@ -131,7 +129,6 @@ class OneRun {
 const touchedObject = ({ kind, metadata: { name } }: KubeObject): TouchedObject => ({ kind, name });
 const touchedRef = ({ type: { kind }, name }: ObjectRef): TouchedObject => ({ kind, name });
 
-/** Each object once, in order. */
 function mergeTouched(before: readonly TouchedObject[] = [], more: readonly TouchedObject[]): readonly TouchedObject[] {
   return [...new Map([...before, ...more].map((each) => [`${each.kind} ${each.name}`, each])).values()];
 }

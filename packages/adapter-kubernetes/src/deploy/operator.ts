@@ -1,6 +1,6 @@
 /**
- * Brings every pipeline from its observed to its wanted state. Each change leads to a pass over the whole pipeline,
- * which remembers nothing that the cluster does not show.
+ * Brings every pipeline to its wanted state. Each change leads to a pass over the whole pipeline, which remembers
+ * nothing that the cluster does not show.
  */
 import { setMaxListeners } from 'node:events';
 import type { AlarmClock, Rng } from '@equipoise/core/model';
@@ -16,7 +16,7 @@ import type { ObservedPipeline, Phase, Reconciliation } from '../reconcile/recon
 import { ChildWriter, childId } from './child-writer.js';
 import { StatusWriter } from './status-writer.js';
 
-/** Without a namespace it serves all of them. */
+/** Serves all namespaces by default. */
 export interface OperatorDeps extends Rendering {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
@@ -24,14 +24,12 @@ export interface OperatorDeps extends Rendering {
   readonly nowEpochMs: () => number;
   readonly source: PlanSource;
   readonly namespace?: string;
-  /** Called for failures that are retried; `what` is a resource or the key of a pipeline. */
+  /** Failures that are retried; `what` is a resource or the key of a pipeline. */
   readonly onFailure: (what: string, error: unknown) => void;
-  /** Called after each successful pass. */
   readonly onPass?: (key: string, pass: PassReport) => void;
   readonly onGone?: (key: string) => void;
 }
 
-/** Result of a pass. */
 export interface PassReport {
   readonly pipeline: InferencePipeline;
   readonly phase: Phase;
@@ -41,9 +39,8 @@ export interface PassReport {
   readonly awaitsVerdict: boolean;
 }
 
-/** Pass without a change, in case an event was missed. */
+/** In case an event was missed. */
 const AGAIN_AFTER_MS = 300_000;
-/** Delay of a pass before everything was listed. */
 const NOT_LISTED_MS = 200;
 
 export class Operator {
@@ -73,12 +70,11 @@ export class Operator {
     return this.#index.isComplete ? this.#index.keys() : undefined;
   }
 
-  /** True if no pass is due. */
   get isIdle(): boolean {
     return this.#index.isComplete && this.#queue.isIdle;
   }
 
-  /** Works until `signal` aborts; resolves when everything has stopped. */
+  /** Resolves when everything has stopped. */
   async run(signal: AbortSignal): Promise<void> {
     // There is one listener for each reflector.
     setMaxListeners(0, signal);
@@ -102,7 +98,6 @@ export class Operator {
     return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
   }
 
-  /** Returns delays after which to repeat the pass. */
   async #carryOut(
     key: string,
     { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
@@ -120,7 +115,7 @@ export class Operator {
     return [written.againAfterMs, told.againAfterMs];
   }
 
-  /** Owns exactly these finalizers, and only of this version of this object. */
+  /** Owns exactly these finalizers, only of this version of the object. */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
     const { apiVersion, kind } = pipeline;
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
@@ -128,7 +123,7 @@ export class Operator {
     const object = { apiVersion, kind, metadata, spec: undefined };
     const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
     if (result.kind !== 'refused' || result.reason === 'not-found') return;
-    // With a uid, a missing object is reported as a conflict, too.
+    // With a uid, a missing object is a conflict, too.
     if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
     throw refusalError(objectKey({ name, namespace }), result);
   }

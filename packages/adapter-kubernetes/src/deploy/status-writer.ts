@@ -1,4 +1,4 @@
-/** Writes the status of pipelines, and events of its changes. Mere progress is written at most once a second. */
+/** Writes statuses, and events of their changes. Mere progress is written at most once a second. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -16,13 +16,11 @@ export interface StatusWriterDeps {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** Between two writes that differ only in progress. */
 const PROGRESS_MS = 1_000;
 /** Longest time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface WrittenStatus {
-  /** Version of the pipeline before the write. */
   readonly before: string | undefined;
   readonly pipeline: InferencePipeline;
   readonly atMs: number;
@@ -36,14 +34,14 @@ export class StatusWriter {
     this.#deps = base;
   }
 
-  /** The pipeline with the last written status, even if the watch has not shown it yet. */
+  /** Includes a status that the watch has not shown yet. */
   latest(pipeline: InferencePipeline): InferencePipeline {
     const told = this.#written.get(keyOfPipeline(pipeline));
     if (told === undefined || told.before !== pipeline.metadata.resourceVersion) return pipeline;
     return this.#deps.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
 
-  /** Writes a changed status, or returns when to try again. */
+  /** Returns when to try again. */
   async write(
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,
@@ -60,7 +58,6 @@ export class StatusWriter {
     const metadata = { name, namespace };
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
     const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier);
-    // A missing pipeline needs no status.
     if (result.kind === 'refused' && result.reason !== 'not-found')
       throw refusalError(objectKey(pipeline.metadata), result);
     await this.#announce(pipeline, status);
@@ -73,7 +70,7 @@ export class StatusWriter {
     this.#written.delete(key);
   }
 
-  /** Writes events. A failed event does not repeat the pass. */
+  /** A failed event does not repeat the pass. */
   async #announce(pipeline: InferencePipeline, { conditions = [] }: InferencePipelineStatus): Promise<void> {
     const { api, applier, onFailure } = this.#deps;
     const { fieldManager } = applier;
@@ -89,12 +86,11 @@ export class StatusWriter {
   }
 }
 
-/** The status without words and numbers that change with every replica. */
+/** Drops words and numbers that change with every replica. */
 function withoutProgress(status: InferencePipelineStatus | undefined): unknown {
   const { conditions = [], replicas, ...rest } = status ?? {};
   return { ...rest, desired: replicas?.desired, conditions: conditions.map(({ message: _, ...each }) => each) };
 }
 
-/** The status as JSON, as the server stores it. */
 const asStored = (status: InferencePipelineStatus): InferencePipelineStatus =>
   JSON.parse(JSON.stringify(status)) as InferencePipelineStatus;

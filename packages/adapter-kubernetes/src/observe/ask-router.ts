@@ -1,23 +1,23 @@
-/** Reads the Prometheus page of a router. Connections are kept, since it is asked every second. */
+/** Reads the Prometheus page of a router over kept connections. */
 import { Agent, get } from 'node:http';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
 const PORT = 8080;
-/** The used metrics, a twentieth of the page. Some routers ignore the query. */
+/** A twentieth of the page. Some routers ignore the query. */
 const QUERY = pageMetrics.map((name) => `name[]=${name}`).join('&');
 /** Several times the page of a pipeline with 32 stages. */
 const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;
 
 const agent = new Agent({ keepAlive: true });
 
-/** Address of a router; undefined before its pod has one. */
+/** Undefined before the pod has an address. */
 export function routerUrl({ status }: ObservedPod): string | undefined {
   const ip = status?.podIP;
   return ip === undefined ? undefined : `http://${ip.includes(':') ? `[${ip}]` : ip}:${PORT}/metrics`;
 }
 
-/** The text of the page; rejects without an answer or for a status other than 200. */
+/** Rejects without an answer or for a status other than 200. */
 export function askRouter(url: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(`${url}?${QUERY}`, { agent, signal }, (answer) => {

@@ -1,17 +1,16 @@
 /**
- * The pages of all routers of a pipeline as one load. Counters are summed by their growth; arrivals of a gap are spread
- * evenly. An old router counts from its first page, a new one from its start. Latencies are interpolated in the
- * histogram.
+ * Pages of all routers as one load. Counters are summed by their growth; arrivals of a gap are spread evenly. An old
+ * router counts from its first page, a new one from its start.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 const KEPT_SECONDS = 600;
 const WINDOW_MS = 60_000;
-/** Ten minutes: a new router, which has no burstiness yet, does not change it. */
+/** A new router, which has no burstiness yet, does not change it. */
 const BURSTINESS_KEPT_MS = 600_000;
 
-/** Outcomes of the last minute, or of the observed part of it. */
+/** Outcomes of the last minute, or its observed part. */
 export interface RouterWindow {
   readonly arrivalRps: number;
   /** Missing if nothing completed. */
@@ -22,7 +21,6 @@ export interface RouterWindow {
 
 interface Known {
   readonly page?: RouterPage;
-  /** Before the first page, time of the first sight. */
   readonly atMs: number;
 }
 
@@ -31,7 +29,7 @@ interface Totals {
   readonly arrived: number;
   readonly ended: number;
   readonly withinSlo: number;
-  /** Completed requests by the bound (s) of their latency. */
+  /** By the bound (s) of their latency. */
   readonly latencies: ReadonlyMap<number, number>;
 }
 
@@ -39,9 +37,9 @@ interface Totals {
 export class RouterHistory {
   readonly #startedAtMs: number;
   readonly #routers = new Map<string, Known>();
-  /** Routers whose pages count but are not waited for: they terminate, or neither serve nor answer. */
+  /** Routers that terminate, or neither serve nor answer. Their pages count. */
   readonly #unawaited = new Set<string>();
-  /** Arrivals by whole second since the start; fractions if a gap was spread. */
+  /** By whole second since the start; fractional where a gap was spread. */
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
   #totals: Totals[] = [];
@@ -56,12 +54,12 @@ export class RouterHistory {
     return this.#totals.length > 0;
   }
 
-  /** A router that existed when the history began counts from its first page. */
+  /** A router older than the history counts from its first page. */
   addRouter(router: string, atMs: number): void {
     if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
   }
 
-  /** Without the page of an awaited router the load is incomplete. */
+  /** The load is incomplete without the page of an awaited router. */
   setAwaited(router: string, isAwaited: boolean): void {
     if (isAwaited) this.#unawaited.delete(router);
     else this.#unawaited.add(router);
@@ -87,7 +85,7 @@ export class RouterHistory {
     else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
 
-  /** The load up to the last second that all awaited routers have reported. */
+  /** Up to the last second that all awaited routers have reported. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#burstiness;
     const isKnown = burstiness !== undefined && nowMs - burstiness.atMs <= BURSTINESS_KEPT_MS;
@@ -98,7 +96,6 @@ export class RouterHistory {
     };
   }
 
-  /** Current queues, and drops since the history began, by stage. */
   stages(): Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>> {
     const pages = [...this.#routers.values()].flatMap(({ page }) => (page === undefined ? [] : [page]));
     const names = new Set([...this.#droppedByStage.keys(), ...pages.flatMap(({ stages }) => Object.keys(stages))]);
@@ -113,7 +110,7 @@ export class RouterHistory {
     );
   }
 
-  /** The last minute; undefined if less than a second was observed. */
+  /** Undefined if less than a second was observed. */
   window(percentile: number): RouterWindow | undefined {
     const [first] = this.#totals;
     const last = this.#totals.at(-1);
@@ -156,7 +153,7 @@ export class RouterHistory {
 
   #remember(totals: Totals): void {
     this.#totals.push(totals);
-    // Keeps the newest one before the window as its start.
+    // The newest one before the window is its start.
     while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 
@@ -168,14 +165,13 @@ export class RouterHistory {
       const share = to > from ? Math.max(0, overlapMs) / (to - from) : second === running ? 1 : 0;
       this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + arrivals * share);
     }
-    // Keys are in order of time.
     for (const second of this.#seconds.keys()) {
       if (second > running - KEPT_SECONDS - 1) break;
       this.#seconds.delete(second);
     }
   }
 
-  /** Whole numbers with the same running sum as the fractions. */
+  /** Keeps the running sum of the fractions. */
   #arrivalsPerSecond(): readonly number[] {
     const awaited = this.#awaited();
     if (awaited.length === 0) return [];
@@ -203,7 +199,7 @@ export class RouterHistory {
   }
 }
 
-/** Growth of the counters of a page; restarted counters count from zero. */
+/** Restarted counters count from zero. */
 function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPage {
   if (before === undefined || page.arrivedTotal < before.arrivedTotal) return page;
   const counts = new Map(before.latencies.map(({ upToS, count }) => [upToS, count]));
@@ -231,7 +227,7 @@ function latencyGrowth(
     .sort(([a], [b]) => a - b);
 }
 
-/** Interpolates within a range; of an unbounded range it returns the lower bound. */
+/** Interpolates; an unbounded range returns its lower bound. */
 function quantileMs(ranges: readonly [number, number][], fraction: number): number | undefined {
   const total = ranges.reduce((sum, [, count]) => sum + count, 0);
   if (total <= 0) return undefined;

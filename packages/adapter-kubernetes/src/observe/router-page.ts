@@ -1,18 +1,16 @@
 import type { ArrivalEnvelope, Burstiness } from '@equipoise/core/model';
 import { labelValue } from '../cluster/object-names.js';
 
-/** A router at one moment. Counters count since its process started. */
+/** Counters count since the router's process started. */
 export interface RouterPage {
   readonly arrivedTotal: number;
   readonly withinSloTotal: number;
-  /** All outcomes. */
   readonly endedTotal: number;
-  /** Requests passed on to another router. */
   readonly passedOnTotal: number;
-  /** Completed requests by latency: each range ends at its bound (s), the last at Infinity. */
+  /** Each range ends at its bound (s), the last at Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
-  /** Arrivals in windows that end now. */
+  /** Windows that end now. */
   readonly latest: ArrivalEnvelope;
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
@@ -32,13 +30,12 @@ const METRICS = {
 
 const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
 
-/** Names of the used metrics, as a query to a router. */
 export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
 const LONG_WINDOW_S = 10;
 
 /**
- * `pipeline` is the label of its pods. Undefined for pages of other pipelines (addresses are reused), or of a router
- * that has not started.
+ * Undefined for another pipeline's page (addresses are reused), or before the router has started. `pipeline` is a pod
+ * label.
  */
 export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
   const samples = metricSamples(text, WANTED);
@@ -95,9 +92,7 @@ export interface MetricSample {
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
-/**
- * Samples of the metrics in `names`, from the text format of Prometheus. Lines are found by name, since few are used.
- */
+/** Finds lines by name, since few are used. */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
   const page = `\n${text}`;
   const samples: MetricSample[] = [];

@@ -1,4 +1,4 @@
-/** Asks all routers of a pipeline once a second. With a stale signal the load is incomplete. */
+/** Asks all routers once a second. With a stale signal the load is incomplete. */
 import type { AlarmClock } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isCanaryRouter, isReady, type ObservedPod } from '../cluster/observed-objects.js';
@@ -8,14 +8,13 @@ import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
 
-/** `ask` returns the text of a page and rejects without one. */
 export interface RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly ask: (url: string, signal: AbortSignal) => Promise<string>;
 }
 
 const EVERY_MS = 1_000;
-/** A slower router is asked again in the next round. */
+/** Slower routers are asked again in the next round. */
 const ANSWER_MS = 900;
 /** A page older than this is stale. */
 const FRESH_MS = 5_000;
@@ -25,18 +24,16 @@ const SETTLING_MS = 3_000;
 export class RouterWatch {
   readonly history: RouterHistory;
   readonly #counts = new SideCounts();
-  /** By uid. */
   readonly #firstPageMs = new Map<string, number>();
   readonly #deps: RouterWatchDeps;
   readonly #onRound: () => void;
   #sidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
-  /** By uid. */
   readonly #issues = new Map<string, string>();
   /** By uid. */
   readonly #readySinceMs = new Map<string, number>();
 
-  /** `pods` are the routers that existed before; `heardAll` is called after each round. */
+  /** `pods` existed before; `heardAll` is called after each round. */
   constructor(base: RouterWatchDeps, pods: readonly ObservedPod[], heardAll: () => void) {
     this.#deps = base;
     this.#onRound = heardAll;
@@ -69,7 +66,6 @@ export class RouterWatch {
     this.#pods = pods;
   }
 
-  /** True if a serving router has answered recently. */
   get hasSignal(): boolean {
     const nowMs = this.#deps.clock.nowMs();
     return this.#pods.filter(serves).some((pod) => this.#isFresh(pod, nowMs));
@@ -79,17 +75,17 @@ export class RouterWatch {
     return nowMs - (this.history.lastPageAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
   }
 
-  /** A router that neither serves nor answers, such as one in a crash loop, delays nothing. */
+  /** A router in a crash loop delays nothing. */
   #isAwaited(pod: ObservedPod, nowMs: number): boolean {
     return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }
 
-  /** True if a router serves and none is stale: an answer will come. */
+  /** A router serves and none is stale. */
   get willReport(): boolean {
     return this.#pods.some(serves) && this.staleRouter === undefined;
   }
 
-  /** Outcomes on both sides of a canary since its last step; undefined if a signal is stale. */
+  /** Outcomes since the last canary step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     if (!this.hasSignal || this.staleRouter !== undefined) return undefined;
     const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod));
@@ -98,12 +94,12 @@ export class RouterWatch {
     return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
   }
 
-  /** Time (ms) that `sides` has been undefined, at most since the watch began. */
+  /** Time (ms) without `sides`, at most since the watch began. */
   get staleMs(): number {
     return this.sides === undefined ? this.#deps.clock.nowMs() - this.#sidesAtMs : 0;
   }
 
-  /** A serving router with a stale signal, and the cause; undefined if there is none. */
+  /** A serving router with a stale signal, and the cause. */
   get staleRouter(): string | undefined {
     const nowMs = this.#deps.clock.nowMs();
     const lost = this.#pods.filter(serves).find((pod) => {
@@ -164,7 +160,6 @@ const pipelineOf = ({ metadata }: ObservedPod): string => metadata.labels?.[`${L
 
 const serves = (pod: ObservedPod): boolean => isReady(pod) && pod.metadata.deletionTimestamp === undefined;
 
-/** `fetch` puts the reason into the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -1,4 +1,4 @@
-/** Outcomes on both sides of a canary, from the pages of their routers. */
+/** Outcomes on both sides of a canary, from router pages. */
 import type { SideCount } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
@@ -8,7 +8,6 @@ export type Side = 'before' | 'after';
 export interface Sides {
   readonly before: SideCount;
   readonly after: SideCount;
-  /** Requests that the first side passed on to the other. */
   readonly passedOn: number;
   readonly observedMs: number;
 }
@@ -34,7 +33,6 @@ export class SideCounts {
     const last = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING, passedOn: 0 };
     const { passedOn, ...more } = counterGrowth(page, before);
     this.#series.push({ ...last, [side]: add(last[side], more), passedOn: last.passedOn + passedOn, atMs });
-    // Keeps the newest older one as the start.
     while ((this.#series[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - KEPT_MS) this.#series.shift();
   }
 
@@ -42,7 +40,7 @@ export class SideCounts {
     this.#counters.delete(router);
   }
 
-  /** Outcomes since an instant, or since the oldest known one. */
+  /** From the oldest known instant at most. */
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
     const [oldest] = this.#series;

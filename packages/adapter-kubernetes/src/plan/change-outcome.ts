@@ -1,7 +1,4 @@
-/**
- * Outcome of the last decision's changes, for the policy: applied when the status says so, failed after a roll-back,
- * given up during back-off.
- */
+/** Outcome of the last decision's changes: applied by the status, failed after a roll-back, refused during back-off. */
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
@@ -20,12 +17,10 @@ export class ChangeOutcome {
     this.#end('applied');
   }
 
-  /** The canary was rolled back. */
   markFailed(): void {
     this.#end('failed');
   }
 
-  /** The change never started. */
   markRefused(changes: readonly Change[]): void {
     this.#changes = changes;
     this.#end('given-up');
@@ -45,7 +40,7 @@ export class ChangeOutcome {
   }
 }
 
-/** True if the plan has new workloads that are in back-off after a failed canary. */
+/** True if the plan has new workloads in back-off. */
 export function isHeldBack(
   pipeline: InferencePipeline,
   { name, stages }: Pick<PipelineSpec, 'name' | 'stages'>,
@@ -53,7 +48,7 @@ export function isHeldBack(
 ): boolean {
   const workloadsOf = (of: Plan | undefined) =>
     stages.flatMap(({ id }) => (of?.stages[id] ?? []).map(({ variantId }) => objectName(name, id, variantId)));
-  // Workloads that the router already uses have served before.
+  // Routed workloads have served before.
   const serving = workloadsOf(routed);
   const brought = workloadsOf(plan).filter((workload) => !serving.includes(workload));
   return heldUntilMs(pipeline, brought, nowEpochMs) !== undefined;

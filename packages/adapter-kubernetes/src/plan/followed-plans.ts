@@ -1,4 +1,4 @@
-/** Plans of an operator: a loop for each pipeline follows the load of its routers. */
+/** Runs one control loop per pipeline. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
@@ -38,7 +38,7 @@ export class FollowedPlans implements PlanSource {
     return this.#loops.size;
   }
 
-  /** True if a pipeline lacks its first plan, or the first decision about its load. */
+  /** A first plan, or the first decision about a load, is missing. */
   get isUndecided(): boolean {
     return [...this.#loops.values()].some((loop) => loop.isUndecided);
   }

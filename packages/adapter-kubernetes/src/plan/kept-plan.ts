@@ -5,9 +5,7 @@ import type { KubeObject } from '../api/kube-object.js';
 import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
 import type { PlanAnswer } from './planning.js';
 
-/** Plans read back from a cluster. */
-
-/** The plan of the status, to continue with after a restart; undefined if the pipeline cannot run it. */
+/** Plan of the status after a restart; undefined if the pipeline cannot run it. */
 export function keptPlan(
   { status }: InferencePipeline,
   spec: PipelineSpec,
@@ -27,7 +25,7 @@ export function keptPlan(
   };
 }
 
-/** JSON has null for an infinite latency. */
+/** JSON has null for infinity. */
 function withoutNull(plan: Plan): Plan {
   const finite = <T extends { readonly latencyMs: number | null }>(of: T): T & { readonly latencyMs: number } => ({
     ...of,
@@ -41,7 +39,7 @@ interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** The plan that the router's pipeline file pins; undefined if it does not match the current pipeline. */
+/** Plan pinned by the router's file; undefined if it does not match the current pipeline. */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
   const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
   const file = config?.data?.['pipeline.yaml'];

@@ -13,19 +13,16 @@ import type { RouterWindow } from '../observe/router-history.js';
 import type { RouterWatch } from '../observe/router-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 
-/** The observation of a tick on a cluster, and the measurements in the status. */
-
-/** `runs` counts as the running plan; undefined if none does. */
+/** `runs` counts as the running plan. */
 export interface LoopInput {
   readonly spec: PipelineSpec;
   readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
-  /** True during a canary. */
   readonly isShifting: boolean;
 }
 
-/** A plan counts as running from its decision on: a policy that waited for the cluster would decide again and again. */
+/** A plan counts as running from its decision on, so that the policy does not repeat it. */
 export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: LoopInput): Observation {
   const runningPlan = asRunning(runs);
   ages.note(runningPlan, atMs);
@@ -61,7 +58,7 @@ function asRunning(plan: Plan | undefined): RunningPlan {
 
 type Observed = NonNullable<ObservedPipeline['observed']>;
 
-/** Measurements, and predictions for the router's plan. Rounded, so that noise does not change the status. */
+/** Rounded, so that noise does not change the status. */
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
@@ -73,7 +70,6 @@ export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, rout
   };
 }
 
-/** True if both say the same about the SLO. */
 export function isSameVerdict({ slo }: PipelineSpec, a: Observed | undefined, b: Observed | undefined): boolean {
   const verdict = (of: Observed | undefined) =>
     of?.sloAttainmentFraction === undefined ? undefined : of.sloAttainmentFraction >= slo.percentile / 100;

@@ -1,7 +1,4 @@
-/**
- * Control loop of one pipeline on a cluster. It plans for the annotated load until a router reports one; then core's
- * policy decides. Failures keep the last plan.
- */
+/** Plans for the annotated load until a router reports one; then core's policy decides. Failures keep the last plan. */
 import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {
   type AlarmClock,
@@ -33,7 +30,6 @@ export interface PlanLoopDeps extends RouterWatchDeps {
 }
 
 const DEFAULT_ARRIVAL_RPS = 1;
-/** The status is not for graphs. */
 const STATUS_EVERY_MS = 30_000;
 
 type Planned = Extract<PlanAnswer, { kind: 'plan' }>;
@@ -61,13 +57,12 @@ export class PlanLoop {
   /** A later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** Previous plan, until the canary of the current one has passed. */
+  /** Kept until the canary of the current one has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
-  /** Cached plan of the router. */
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
 
-  /** `changed` is called for a new answer or new signals. */
+  /** Calls `changed` for a new answer or new signals. */
   constructor(
     base: PlanLoopDeps,
     key: string,
@@ -93,7 +88,6 @@ export class PlanLoop {
     return this.#signals;
   }
 
-  /** True if the first plan or the first decision is still to come. */
   get isUndecided(): boolean {
     if (this.#asking !== undefined) return true;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason !== 'Pending';
@@ -101,12 +95,12 @@ export class PlanLoop {
     return this.#watch.willReport;
   }
 
-  /** Outcomes on both sides of a canary since its last step; undefined if a signal is stale. */
+  /** Outcomes since the last canary step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     return this.#watch.sides;
   }
 
-  /** Time (ms) that one of them has been stale, at most since this loop began. */
+  /** In ms, at most since this loop began. */
   get staleMs(): number {
     return this.#watch.staleMs;
   }
@@ -123,7 +117,7 @@ export class PlanLoop {
     else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** Follows the plan on the cluster: after a roll-back the plan that serves is adopted. */
+  /** After a roll-back, adopts the plan that serves. */
   #followChange(): void {
     const { answer } = this;
     if (answer.kind !== 'plan' || this.#spec.control.mode !== 'auto') return;
@@ -163,7 +157,7 @@ export class PlanLoop {
     else this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** True if the profiles suffice; otherwise the answer reports it. */
+  /** Missing profiles are reported by the answer. */
   #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
@@ -239,7 +233,7 @@ export class PlanLoop {
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
-    // Without a router there is no load. A stale router is reported to the policy, which then keeps its knowledge.
+    // Without a router there is no load. A stale one is reported: the policy then keeps its knowledge.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
@@ -282,7 +276,7 @@ export class PlanLoop {
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = load?.arrivalRps ?? forecast.upperRps;
     if (decision.kind === 'apply') {
-      // A plan in back-off is not tried again, however necessary it seems.
+      // A plan in back-off is not retried.
       if (this.#isHeldBack(decision.plan)) this.#outcome.markRefused(decision.changes);
       else {
         this.#before = this.#answer.kind === 'plan' ? this.#answer : undefined;
@@ -295,7 +289,7 @@ export class PlanLoop {
       this.#useResult(result, arrivalRps);
   }
 
-  /** The running plan: the decided one if it is carried out, otherwise that of the router. */
+  /** The decided plan if it is carried out, else the router's. */
   get #runs(): Plan | undefined {
     const { answer } = this;
     if (this.#spec.control.mode === 'auto') return answer.kind === 'plan' ? answer.plan : undefined;
@@ -304,7 +298,7 @@ export class PlanLoop {
 
   get #routedNow(): Plan | undefined {
     const { children } = this.#view;
-    // Asked several times a second; changes only with the children.
+    // Changes only with the children.
     if (this.#routed?.children === children) return this.#routed.plan;
     const version = children
       .filter(isRouter)
@@ -316,14 +310,13 @@ export class PlanLoop {
   }
 
   #onPlanningFailure(error: unknown): void {
-    // Closing the planner rejects its questions.
     if (this.#abort.signal.aborted) return;
     const message = error instanceof Error ? error.message : String(error);
     this.#issue = { reason: 'PlanningFailed', message };
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
   }
 
-  /** Refreshes the signals: at once if their message changes, otherwise now and then. */
+  /** At once if the message changes, otherwise now and then. */
   #refreshSignals(): void {
     const { staleRouter } = this.#watch;
     const issue: ControlIssue | undefined =

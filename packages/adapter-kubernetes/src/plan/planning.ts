@@ -1,4 +1,4 @@
-/** From the custom resource to wanted objects: parsed as a pipeline file, planned, rendered. */
+/** Parses the custom resource as a pipeline file, plans and renders it. */
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 import { changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
@@ -7,7 +7,6 @@ import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js'
 import { renderPlan } from '../render/render-plan.js';
 import { checkImages, type Images } from '../render/render-request.js';
 
-/** A plan and its inputs, or why there is none. */
 export type PlanAnswer =
   | {
       readonly kind: 'plan';
@@ -15,7 +14,7 @@ export type PlanAnswer =
       readonly profiles: ProfileSet;
       readonly arrivalRps: number;
       readonly plannedAtEpochMs: number;
-      /** Why it misses the SLO, if it is only the best plan. */
+      /** Why the best plan misses the SLO. */
       readonly shortfall?: string | undefined;
     }
   | Extract<Planning, { kind: 'unplanned' }>;
@@ -23,13 +22,11 @@ export type PlanAnswer =
 export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
 /**
- * Source of plans, asked on every pass, even in the mode `off`. It returns its last answer at once, the same object
- * until it decides again. Listeners hear of new answers and new signals.
+ * Asked on every pass, even in the mode `off`. Returns its last answer at once, the same object until it decides again.
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
   signalsOf(key: string): PipelineSignals;
-  /** The pipeline is gone or invalid. */
   forget(key: string): void;
   onDecided(listener: (key: string) => void): void;
 }
@@ -41,7 +38,7 @@ export interface Rendering {
 /** Folder of the pipeline in the images. */
 const BASE_DIR = '/pipeline';
 
-/** Plans pipelines; the result stays the same object while spec and plan do. */
+/** The result stays the same object while spec and plan do. */
 export class PipelinePlanning {
   readonly #source: PlanSource;
   readonly #rendering: Rendering;
@@ -123,7 +120,7 @@ function planningFrom(
       shortfall,
     };
   } catch (error) {
-    // Reported rather than retried: the engine cannot run this plan.
+    // The engine cannot run this plan: no retry.
     if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };
     throw error;
   }

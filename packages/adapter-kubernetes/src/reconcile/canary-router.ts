@@ -6,20 +6,14 @@ import type { Deployment, NetworkPolicy, Service } from '../render/manifest-type
 import { ROUTER_PORT } from '../render/router.js';
 import { type Routes, withRoutes } from './routes.js';
 
-/**
- * The canary router: the router of the new plan under another name. The serving router passes a fraction of the
- * requests on to it.
- */
+/** The canary router runs the new plan. The serving router passes a fraction of the requests on to it. */
 
 const CANARY_PART = { kind: 'next' } as const;
 
-/** Name of all objects of the canary router. */
 export const canaryName = (pipeline: string): string => objectName(pipeline, 'next');
 
-/** Its address for the serving router. */
 export const canaryUrl = (pipeline: string): string => `http://${canaryName(pipeline)}:${ROUTER_PORT}`;
 
-/** Its objects, derived from those of the plan. */
 export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], routes: Routes): readonly KubeObject[] {
   return wanted.filter(isRouter).flatMap((object) => {
     const named = { ...object, metadata: { ...object.metadata, name: canaryName(pipeline), labels: labels(pipeline) } };
@@ -35,13 +29,13 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
       case 'Deployment':
         return [withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)];
       default:
-        // Its single pod gets requests only from the serving router, so it needs no eviction bound.
+        // Only the serving router uses its single pod: no eviction bound.
         return [];
     }
   });
 }
 
-/** Admits the canary router in the network policy of a stage; other objects stay unchanged. */
+/** Admits the canary router in the network policy of a stage. */
 export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;
@@ -49,7 +43,7 @@ export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObj
   return { ...rest, spec: { ...spec, ingress } } as KubeObject;
 }
 
-/** The current network policy of the serving router, extended by the canary router. */
+/** The serving router's network policy, extended by the canary router. */
 export function reachCanaryRouter(pipeline: string, children: readonly KubeObject[]): readonly KubeObject[] {
   const policy = children.find((child) => child.kind === 'NetworkPolicy' && isRouter(child)) as
     | NetworkPolicy
@@ -63,7 +57,6 @@ export function reachCanaryRouter(pipeline: string, children: readonly KubeObjec
   ] as never;
 }
 
-/** The metadata that we apply. */
 export function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
   return {
     name,
@@ -100,23 +93,22 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
   };
 }
 
-/** Annotation on the pods of the serving router. */
 const SHARE = `${LABEL_PREFIX}/share`;
 
 const FLAGS = ['--share-with', '--share'];
 
-/** Target and size of the share, 0 < fraction ≤ 1. */
+/** 0 < fraction ≤ 1. */
 export interface CanaryShare {
   readonly url: string;
   readonly fraction: number;
 }
 
-/** Fraction that the pods of a template, or a pod, pass on; 0 by default. */
+/** Default 0. */
 export function shareOf({ metadata }: { readonly metadata?: Pick<KubeObject['metadata'], 'annotations'> }): number {
   return Number(metadata?.annotations?.[SHARE] ?? 0);
 }
 
-/** A running router with another share; `undefined` removes it. */
+/** `undefined` removes the share. */
 export function withShare(live: ObservedDeployment, share: CanaryShare | undefined): KubeObject {
   const { apiVersion, kind, metadata } = live;
   const { spec } = live as unknown as Deployment;

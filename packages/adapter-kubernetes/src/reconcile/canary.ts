@@ -1,8 +1,7 @@
 /**
- * Canary of a plan with new workloads. Once they are ready, a second router runs that plan and gets a fraction of the
- * requests, in steps judged by core/serve/rollout/canary. Each step is another configuration of the serving router, so
- * progress is read from the cluster. Without signals, or while the running plan burns the error budget, the router is
- * switched at once.
+ * Canary of a plan with new workloads. Once they are ready, a second router gets a fraction of the requests, in steps
+ * judged by core/serve/rollout/canary. Each step is a configuration of the serving router, so progress is read from the
+ * cluster. Without signals, or while the running plan burns the error budget, the router is switched at once.
  */
 
 import type { Slo } from '@equipoise/core/model';
@@ -19,9 +18,8 @@ import { type Routes, routesOf, sendsTo } from './routes.js';
 
 /** Routers report once a second. */
 const LOOK_MS = 1_000;
-/** A canary whose signals are stale for this long is rolled back. */
+/** Stale signals roll a canary back after this time. */
 const STALE_MS = 60_000;
-/** Time in which the first signal of serving routers may come. */
 const FIRST_SIGNAL_MS = 10_000;
 
 export interface CanaryInput {
@@ -33,7 +31,7 @@ export interface CanaryInput {
   readonly liveRouter: ObservedDeployment;
   readonly routes: Routes;
   readonly isPrepared: boolean;
-  /** Those of foreign writers. */
+  /** Workloads of foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly slo: Pick<Slo, 'percentile'>;
   readonly nowEpochMs: number;
@@ -48,10 +46,9 @@ export type CanaryDecision =
       readonly newcomers: readonly string[];
       readonly apply: readonly KubeObject[];
       readonly againAfterMs?: number | undefined;
-      /** Only a verdict is missing, which takes up to two minutes. */
       readonly awaitsVerdict?: boolean | undefined;
       readonly isQuiet?: boolean | undefined;
-      /** The canary failed. The failure is recorded before anything is removed. */
+      /** The failure is recorded before anything is removed. */
       readonly failure?: CanaryFailure;
     }
   /** The plan is in back-off: the running plan stays. New workloads go once no router uses them. */
@@ -89,10 +86,9 @@ function beginCanary(
   return mayStillReport(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
 }
 
-/** Judges an active canary first, whatever else is under way. */
 function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
-  // The active canary belongs to another plan, so this one starts again.
+  // The active canary belongs to another plan.
   if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawnCanary(grounds);
   const verdict = judgeStep(grounds, newcomers, present);
   if (verdict?.kind === 'failed') return failedStep(grounds, newcomers, { fraction, why: verdict.why });
@@ -113,12 +109,12 @@ interface ActiveCanary {
   readonly next: ObservedDeployment | undefined;
 }
 
-/** True for a freshly started operator: no signal yet does not mean that there is none. */
+/** A freshly started operator has no signals yet. */
 function mayStillReport({ view: { staleMs }, liveRouter }: CanaryInput): boolean {
   return (staleMs ?? Number.POSITIVE_INFINITY) < FIRST_SIGNAL_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
 }
 
-/** The next step of a prepared plan; `verdict` is missing while no share is in force. */
+/** `verdict` is missing while no share is in force. */
 function nextStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -146,13 +142,12 @@ function nextStep(
   return larger === 1 ? NONE : step([...beside, give(larger)]);
 }
 
-/** True if all serving routers pass this fraction on. */
 function isShareInForce({ view, liveRouter }: CanaryInput, fraction: number): boolean {
   const entry = view.pods.filter(isRouter);
   return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
 }
 
-/** Verdict on the active step; open for a while if signals are stale. Undefined before the step is in force. */
+/** Open for a while if signals are stale. Undefined before the step is in force. */
 function judgeStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -170,7 +165,7 @@ function judgeStep(
   const { observedMs, ...counts } = sides;
   const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
-  // Without it no step can follow; the serving router answers its requests meanwhile.
+  // The serving router answers its requests meanwhile.
   return observedMs >= STALE_MS ? fails('its router is not ready') : NO_SIGNAL;
 }
 
@@ -199,7 +194,7 @@ function lostReplicas(
   const losses = stages.flatMap((stage) => {
     const { name } = stage.metadata;
     const present = live.get(name);
-    // A stage that grows was never ready at its new size.
+    // A growing stage was never ready at its new size.
     if (!newcomers.includes(name) || present === undefined || served.get(name) !== stage.spec.replicas) return [];
     const { replicas: asked = 1 } = present.spec;
     // Replicas removed by a foreign writer are not lost.

@@ -6,8 +6,6 @@ import type { ForeignReplicas } from './replica-groups.js';
 import type { Rollback } from './rollback.js';
 import type { Work } from './transition.js';
 
-/** Conditions of a pipeline from what was observed and decided. */
-
 export interface FindingInput {
   readonly view: ObservedPipeline;
   readonly planning: Planning;
@@ -17,11 +15,10 @@ export interface FindingInput {
   readonly nowEpochMs: number;
   readonly canary: Work['canary'];
   readonly rollback: Rollback | undefined;
-  /** Too little traffic makes the step longer. */
   readonly isQuiet: boolean | undefined;
 }
 
-/** One finding for each condition type. */
+/** One for each condition type. */
 export function findingsOf(grounds: FindingInput): readonly Finding[] {
   return [
     acceptedFinding(grounds),
@@ -156,7 +153,7 @@ export type Finding = Pick<PipelineCondition, 'type' | 'status' | 'reason' | 'me
 /** Longest message that the definition allows. */
 const MOST_MESSAGE = 32_768;
 
-/** Findings as conditions. The transition time stays if the status of the condition does. */
+/** The transition time stays if the status of the condition does. */
 export function conditionsOf(
   findings: readonly Finding[],
   before: readonly PipelineCondition[],

@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
- * plan, if larger) plus `control.surge`. With headroom, new replicas start at once and old ones stay until the router
- * is switched. Otherwise old replicas go one at a time: by the share rule u/U₀ + n/N ≥ 1 behind a shared router, else
- * while the smaller of both plans is there (core/serve/rollout).
+ * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones go one at a
+ * time. A shared router follows the share rule u/U₀ + n/N ≥ 1; without one, the smaller of both plans must stay
+ * (core/serve/rollout).
  */
 import {
   type ChangeBounds,
@@ -15,18 +15,17 @@ import {
 export interface ReplicaGroup {
   readonly name: string;
   readonly stage: string;
-  /** Cores of a wanted replica, or of a running one. */
   readonly cpuCores: number;
-  /** Replicas of the new plan; missing if it has none. */
+  /** Missing if the new plan has none. */
   readonly wanted?: number | undefined;
   readonly inForce: number;
-  /** Replicas that were last asked for. */
+  /** Replicas last requested. */
   readonly present: number;
-  /** Cores of all pods that the current rollout may hold at once. */
+  /** Includes the extra pods of a rollout. */
   readonly heldCpuCores: number;
   readonly ready: number;
   readonly isCalm: boolean;
-  /** True if its pods must be replaced, which takes room for one more. */
+  /** Replacing its pods takes headroom for one more. */
   readonly isOutdated: boolean;
   readonly isForeign: boolean;
 }
@@ -34,13 +33,12 @@ export interface ReplicaGroup {
 export interface HeadroomSteps {
   /** By name of the Deployment. */
   readonly replicas: ReadonlyMap<string, number>;
-  /** Deployments that wait for headroom to replace their pods. */
+  /** These wait for headroom to replace their pods. */
   readonly postponed: ReadonlySet<string>;
-  /** `share`: the router must serve both plans before an old replica may go. `none`: no step is possible. */
+  /** `share`: an old replica may go only behind a shared router. `none`: no step is possible. */
   readonly kind: 'roomy' | 'short' | 'share' | 'none';
 }
 
-/** Cores that all pods may hold during the change of `groups`. */
 export function boundCpuCores(
   bounds: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   groups: readonly Pick<ReplicaGroup, 'cpuCores' | 'inForce'>[],
@@ -49,7 +47,7 @@ export function boundCpuCores(
   return coresDuringChange(bounds, { inForce });
 }
 
-/** Steps within the bound. `isShared`: the router serves both plans. */
+/** `isShared`: the router serves both plans. */
 export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
   const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
@@ -91,7 +89,6 @@ function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: num
   return { replicas, postponed, isShort, isStarting };
 }
 
-/** True if a replica may go before the router is switched. */
 function maySpareOne(group: ReplicaGroup, groups: readonly ReplicaGroup[], isShared: boolean): boolean {
   const { stage, wanted, present, inForce, isForeign } = group;
   if (present === 0 || isForeign) return false;

@@ -8,7 +8,7 @@ import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconc
 import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
 
-/** One reconciliation, pure: from the observed objects of a pipeline and its plan to writes and the status. */
+/** One pure reconciliation: observed objects and a plan to writes and the status. */
 
 export function reconcile(
   view: ObservedPipeline,
@@ -63,10 +63,9 @@ function workOf(
   return isHeld ? work : { ...work, finalizer: 'set' };
 }
 
-/** Phases that leave an active canary unchanged. */
 const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
 
-/** True if no plan exists that a canary could belong to, and the cluster may be changed. */
+/** No plan exists, and the cluster may be changed. */
 function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
   const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
   const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
@@ -99,10 +98,7 @@ function planOf(
 /** Keeps a deleted pipeline until its router is gone. */
 export const FINALIZER = `${LABEL_PREFIX}/drain`;
 
-/**
- * Drains a deleted pipeline. The finalizer goes after the last pod of the router; the garbage collector removes the
- * rest.
- */
+/** Removes the finalizer after the router's last pod; the garbage collector removes the rest. */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
   const router = children.filter((child) => child.kind === 'Deployment' && isRouter(child));
   const remove = router.flatMap((child) => {

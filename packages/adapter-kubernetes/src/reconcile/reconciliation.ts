@@ -1,4 +1,3 @@
-/** Input and output of a reconciliation, as plain data. */
 import type { Plan } from '@equipoise/core/model';
 import type { ChangeBounds } from '@equipoise/core/serve';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
@@ -6,18 +5,18 @@ import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { Sides } from '../observe/side-counts.js';
 
-/** Observations of a pipeline; `children` are all objects with its label. */
+/** `children` are all objects with the pipeline's label. */
 export interface ObservedPipeline {
   readonly pipeline: InferencePipeline;
   readonly children: readonly KubeObject[];
   readonly pods: readonly ObservedPod[];
-  /** Measurements of the last window; missing if signals are stale. */
+  /** Missing if signals are stale. */
   readonly observed?: InferencePipelineStatus['observed'] | undefined;
-  /** Outcomes on both sides of a canary since its last step; missing if a signal is stale. */
+  /** Outcomes since the last canary step; missing if a signal is stale. */
   readonly sides?: Sides;
-  /** Time (ms) that a side has been stale; missing if none is, or without a watch. */
+  /** In ms; missing if no side is stale, or without a watch. */
   readonly staleMs?: number;
-  /** Why plans do not follow the load; the last good plan stays. */
+  /** Why plans do not follow the load. */
   readonly issue?: ControlIssue | undefined;
 }
 
@@ -26,7 +25,7 @@ export interface ControlIssue {
   readonly message: string;
 }
 
-/** Decision about a pipeline; `objects` are those of the plan. */
+/** `objects` are those of the plan. */
 export type Planning =
   | { readonly kind: 'invalid'; readonly message: string }
   | { readonly kind: 'off' }
@@ -41,11 +40,11 @@ export type Planning =
       readonly plan: Plan;
       readonly plannedAtEpochMs: number;
       readonly arrivalRps: number;
-      /** Why it misses the SLO, if it is only the best plan. */
+      /** Why the best plan misses the SLO. */
       readonly shortfall?: string | undefined;
       readonly objects: readonly KubeObject[];
       readonly bounds: ChangeBounds;
-      /** True if requests may run twice, so that a canary is allowed. */
+      /** Requests may run twice, so a canary is allowed. */
       readonly mayRepeat: boolean;
     };
 
@@ -64,16 +63,14 @@ export type Phase =
   | 'settled'
   | 'ending';
 
-/** Work in this order: finalizer, apply, remove. The status is always written. */
+/** In order: finalizer, apply, remove. The status is always written. */
 export interface Reconciliation {
   readonly phase: Phase;
   /** Missing if the finalizer is right. */
   readonly finalizer?: 'set' | 'take-off' | undefined;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
-  /** Repeat after this time, even without changes. */
   readonly againAfterMs?: number | undefined;
-  /** Only a verdict on a canary is missing, which takes up to two minutes. */
   readonly awaitsVerdict?: boolean | undefined;
   readonly status: InferencePipelineStatus;
 }

@@ -7,19 +7,16 @@ import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { coresOf } from '../render/quantities.js';
 import type { ReplicaGroup } from './headroom.js';
 
-/** Observed pods by variant, and foreign writers of their number. */
-
-/** `inForce`: replicas of the running plan, by name of the Deployment. */
+/** `inForce`: replicas of the running plan, by Deployment. */
 export interface ReplicaGroupsInput {
   readonly wanted: readonly Deployment[];
   readonly live: readonly ObservedDeployment[];
   readonly pods: readonly ObservedPod[];
   readonly inForce: ReadonlyMap<string, number>;
-  /** Deployments whose replicas a foreign writer sets. */
   readonly foreign: ReadonlySet<string>;
 }
 
-/** All groups, wanted ones first. */
+/** Wanted groups come first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
@@ -42,7 +39,7 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
   return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
 }
 
-/** A pod that outlives its Deployment holds cores until it is gone. */
+/** Such a pod holds cores until it is gone. */
 function straggler(pod: ObservedPod): ReplicaGroup {
   const cpuCores = podCores(pod);
   return {
@@ -59,12 +56,10 @@ function straggler(pod: ObservedPod): ReplicaGroup {
   };
 }
 
-/** True if a Deployment has the wanted configuration and cores. */
 export function isOfTemplate(live: ObservedDeployment, wanted: Deployment): boolean {
   return digestOf(live) === digestOf(wanted) && replicaCores(live) === replicaCores(wanted);
 }
 
-/** Digest of the configuration of the pods. */
 export const digestOf = ({ spec }: ObservedDeployment | Deployment): string | undefined =>
   spec.template.metadata?.annotations?.[CONFIG_DIGEST];
 
@@ -103,8 +98,8 @@ const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
 /**
- * Replicas that an autoscaler or a person has set. They are left alone, since two writers would start and stop pods
- * without end. Replicas from `k8s apply` are ours.
+ * Replicas set by an autoscaler or a person. They stay, since two writers would start and stop pods without end. `k8s
+ * apply` is not foreign.
  */
 export interface ForeignReplicas {
   readonly deployment: string;
@@ -113,7 +108,6 @@ export interface ForeignReplicas {
   readonly wanted: number;
 }
 
-/** Undefined if no foreign writer set the replicas. */
 export function foreignReplicas(
   deployment: ObservedDeployment,
   wanted: number,

@@ -1,7 +1,4 @@
-/**
- * Record of a failed canary in the status, its only trace on a cluster. It holds the plan back until the back-off ends
- * or the spec changes.
- */
+/** Failed canary in the status, its only trace. Holds the plan back until the back-off ends or the spec changes. */
 import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
@@ -11,7 +8,7 @@ export type Rollback = NonNullable<InferencePipelineStatus['rollback']>;
 
 export type CanaryFailure = Pick<Rollback, 'workloads' | 'fraction' | 'message' | 'generation'>;
 
-/** End of the back-off of these workloads (ms since the epoch); undefined if there is none. */
+/** In ms since the epoch; undefined without back-off. */
 export function heldUntilMs(
   { metadata, status }: InferencePipeline,
   workloads: readonly string[],
@@ -24,7 +21,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** Record for the next status: of a new failure, or the current one while it counts. */
+/** Keeps the current record while it counts. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,
@@ -38,7 +35,7 @@ export function nextRollback(
   return { ...failure, failures, at: timeText(nowEpochMs), until: timeText(untilMs) };
 }
 
-/** True if the running plan burns the error budget, so that a change cannot wait for a canary. */
+/** The running plan burns the error budget: no time for a canary. */
 export function isUrgent(observed: ObservedPipeline['observed']): boolean {
   if (observed?.sloAttainmentFraction === undefined) return false;
   const ended = Math.round(60 * observed.arrivalRps);

@@ -6,13 +6,11 @@ import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.j
 import type { ConfigMap } from '../render/manifest-types.js';
 import { digestOf } from './replica-groups.js';
 
-/** Annotation: Deployments of stages that the router uses. */
 export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
 
-/** Annotation: replicas of the running plan. During sharing that is still the old one. */
+/** During sharing that is still the old plan. */
 const IN_FORCE = `${LABEL_PREFIX}/in-force`;
 
-/** Deployments that a router uses, and replicas of the running plan. */
 export interface Routes {
   readonly to: readonly string[];
   readonly inForce: ReadonlyMap<string, number>;
@@ -24,7 +22,7 @@ export function withRoutes(router: KubeObject, { to, inForce }: Routes): KubeObj
   return { ...router, metadata: { ...router.metadata, annotations } };
 }
 
-/** The annotated routes; empty if missing. */
+/** Empty if missing. */
 export function routesOf(router: ObservedDeployment | undefined): Routes {
   const { [ROUTES_TO]: to = '', [IN_FORCE]: counts = '' } = router?.metadata.annotations ?? {};
   const named = counts.split(',').flatMap((entry) => {
@@ -34,7 +32,7 @@ export function routesOf(router: ObservedDeployment | undefined): Routes {
   return { to: to.split(',').filter((name) => name !== ''), inForce: new Map(named) };
 }
 
-/** Adds routes to a router without annotation; `stages` are the existing Deployments. */
+/** `stages` are the existing Deployments. */
 export function withKnownRoutes(
   router: ObservedDeployment,
   children: readonly KubeObject[],
@@ -51,7 +49,7 @@ export function withKnownRoutes(
   return withRoutes(router, routes) as ObservedDeployment;
 }
 
-/** Pinned replicas by name of the Deployment; undefined without the file that the router runs. */
+/** Undefined without the file that the router runs. */
 function pinnedReplicas(
   router: ObservedDeployment,
   children: readonly KubeObject[],
@@ -68,7 +66,6 @@ function pinnedReplicas(
   return new Map(pins);
 }
 
-/** True if a router uses exactly these Deployments. */
 export function sendsTo(router: ObservedDeployment, to: readonly string[]): boolean {
   return router.metadata.annotations?.[ROUTES_TO] === listOf(to);
 }

@@ -1,6 +1,6 @@
 /**
- * A router of the new plan over the pods of both plans. It runs as many batches at a time as the larger plan has
- * replicas, each in its own pod, so pods get traffic by their number. Deriving it again changes nothing.
+ * Router of the new plan over the pods of both plans. It runs as many batches as the larger plan has replicas, each in
+ * its own pod, so pods get traffic by their number. Idempotent.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
@@ -32,7 +32,7 @@ interface RouterFile {
 
 const FILE = 'pipeline.yaml';
 
-/** Objects of the shared router; undefined if the pods of a stage are not interchangeable. */
+/** Undefined if the pods of a stage are not interchangeable. */
 export function sharedRouter(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],

@@ -1,8 +1,7 @@
 /**
- * Steps of a change; each is complete before the next one removes anything. First the stages of the new plan start.
- * Once all are ready, the router is switched, in canary steps if workloads are new. Old stages go once no pod of the
- * old router is left. Without headroom a shared router serves both plans, and replicas are exchanged one by one. During
- * its trial a plan keeps the replicas of the previous one.
+ * Steps of a change; each is complete before the next removes anything. New stages start; once ready, the router is
+ * switched, in canary steps if workloads are new; old stages go after the old router's last pod. Without headroom a
+ * shared router serves both plans, and replicas are exchanged one by one.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -28,7 +27,7 @@ import type { CanaryFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
-/** Trial from the start of a router, and as long again until it reports. */
+/** Twice the trial: a new router reports late. */
 const WARM_MS = 2 * TRIAL_MS;
 
 export interface Work {
@@ -39,7 +38,6 @@ export interface Work {
   readonly againAfterMs?: number | undefined;
   readonly awaitsVerdict?: boolean | undefined;
   readonly isQuiet?: boolean | undefined;
-  /** New workloads, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   readonly failure?: CanaryFailure | undefined;
 }
@@ -89,7 +87,7 @@ interface PlanChange {
   readonly routerPods: readonly ObservedPod[];
   readonly routes: Routes;
   readonly foreign: readonly ForeignReplicas[];
-  /** Those of foreign writers. */
+  /** Workloads of foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly isSwitched: boolean;
   readonly isPrepared: boolean;
@@ -134,7 +132,7 @@ function changeOf(
   };
 }
 
-/** All work except the steps of a canary, which own the router. */
+/** The steps of a canary own the router. */
 function workOn(
   change: PlanChange,
   bounds: PlannedObjects['bounds'],
@@ -159,7 +157,7 @@ function workOn(
   const apply = wanted.flatMap((object) => {
     if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
     if (!isRouter(object)) return [object];
-    // The first router may come at once, since it waits for its stages.
+    // The first router waits for its stages itself.
     const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
@@ -176,10 +174,7 @@ function workOn(
   };
 }
 
-/**
- * Remaining trial. The previous replicas stay warm meanwhile, so that a roll-back starts no model. Without signals
- * there is no trial.
- */
+/** Previous replicas stay warm meanwhile, so that a roll-back starts no model. Without signals there is no trial. */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
   const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
@@ -187,12 +182,12 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
   return Number.isFinite(youngest) ? Math.max(0, youngest + WARM_MS - nowEpochMs) : 0;
 }
 
-/** True if a canary router exists or did a moment ago: it may use any stage. */
+/** A canary router, or one gone a moment ago, may use any stage. */
 function hasCanaryRouter({ view, live }: PlanChange): boolean {
   return live.has(canaryName(view.pipeline.metadata.name)) || view.pods.some(isCanaryRouter);
 }
 
-/** Keeps the previous replicas during a trial, except rolled-back ones. */
+/** Rolled-back replicas are not kept. */
 function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
   const { workloads = [] } = pipeline.status?.rollback ?? {};
   return (child) => onTrialMs > 0 && !isCanaryRouter(child) && !workloads.includes(child.metadata.name);
@@ -239,7 +234,7 @@ const owners = new WeakMap<
   { readonly uid: string | undefined; readonly owned: readonly KubeObject[] }
 >();
 
-/** Cached, so that unchanged objects stay the same objects. */
+/** Cached to keep object identity. */
 function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
   const { uid } = pipeline.metadata;
   const known = owners.get(objects);
@@ -264,14 +259,14 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
   };
 }
 
-/** True with enough replicas or those of a foreign writer. */
+/** Replicas of a foreign writer suffice. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
   if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/** True if the router has the configuration of the plan, keeps all requests, and has no older pods. */
+/** The router has the plan's configuration, keeps all requests, and has no older pods. */
 function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,
@@ -286,7 +281,7 @@ function isRunning(
 const haveDigest = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
   pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
-/** A stage object within the headroom, without fields of foreign writers. */
+/** Within the headroom, without fields of foreign writers. */
 function stageNow(
   wanted: KubeObject,
   steps: HeadroomSteps,
@@ -320,7 +315,7 @@ function shrinkDeployment(
   return [{ apiVersion, kind, metadata: plainMetadata(live.metadata), spec: { ...spec, replicas } } as KubeObject];
 }
 
-/** Keeps the old egress rules too, since pods of the old router still send. */
+/** Pods of the old router still send. */
 function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {
   if (object.kind !== 'NetworkPolicy') return object;
   const old = children.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
@@ -331,7 +326,7 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
   return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
 }
 
-/** Children that the router may use before the switch: all while its pods differ, otherwise its routes. */
+/** All children while the router's pods differ, otherwise its routes. */
 function isUsedBy(
   router: ObservedDeployment | undefined,
   pods: readonly ObservedPod[],

@@ -1,8 +1,7 @@
-/** Rendered objects, with the fields that Equipoise sets. */
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 
-/** Amounts by resource: `cpu: 500m`, `memory: 200000000`. */
+/** Such as `cpu: 500m`, `memory: 200000000`. */
 export type ResourceList = Readonly<Record<string, string>>;
 
 export interface ContainerResources {
@@ -41,7 +40,6 @@ export interface Container {
   }[];
 }
 
-/** A plain value, or one from a Secret of the namespace. */
 export type EnvironmentVariable =
   | { readonly name: string; readonly value: string }
   | {

@@ -1,6 +1,6 @@
 /**
- * Allowed traffic: everybody to the router, the router to the stages. Stages that fetch artifacts, and routers that use
- * servers elsewhere, may reach everything.
+ * Allowed traffic: everybody to the router, the router to the stages. Pods that fetch artifacts or use servers
+ * elsewhere may reach everything.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
@@ -35,7 +35,7 @@ export function stagePolicy(pipeline: string, { name, labels, selector, port, fe
   };
 }
 
-/** `elsewhere`: the router uses servers outside, so it may reach everything. */
+/** `elsewhere`: the router uses servers outside. */
 export function routerPolicy(pipeline: string, workloads: readonly StageWorkload[], elsewhere: boolean): NetworkPolicy {
   const part = { kind: 'router' } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({

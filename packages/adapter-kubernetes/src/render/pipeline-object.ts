@@ -2,15 +2,12 @@ import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import { type Document, parseDocument } from 'yaml';
 import { plainPoint } from './profile-points.js';
 
-/** Namespace of the object, and its annotations for the operator. */
 export interface PipelinePlacement {
   readonly namespace?: string;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/**
- * A pipeline file as an object and as text, with measured profiles in place of its own. `text` is the file of `spec`.
- */
+/** A pipeline file as an object and as text, with measured profiles. `text` is the file of `spec`. */
 export function pipelineObject(
   text: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
@@ -30,7 +27,7 @@ export function pipelineObject(
   return { object: document.toJS() as unknown, text: document.toString({ lineWidth: 0 }) };
 }
 
-/** Sets a list with one entry a line. */
+/** One entry a line. */
 function setFlat(document: Document, place: readonly (string | number)[], entries: readonly object[]): void {
   const list = document.createNode(entries) as { items: { flow?: boolean }[] };
   for (const item of list.items) item.flow = true;

@@ -1,7 +1,4 @@
-/**
- * Common parts of pods: restricted security standard, read-only root, spread over machines and zones, removal from the
- * Service before the stop.
- */
+/** Common parts of pods: restricted security standard, read-only root, spread over machines and zones. */
 import type { Labels } from '../cluster/object-names.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import type { Container, ContainerSecurity, PodTemplate, Probe } from './manifest-types.js';
@@ -10,16 +7,14 @@ import { GPU_RESOURCE } from './quantities.js';
 /** User of the Node and MLServer images. */
 const USER_ID = 1000;
 
-/** Time in which senders learn that a pod goes, before it is told to stop. */
+/** Time in which senders learn that a pod goes. */
 const LEAVE_S = 5;
 const SPARE_S = 5;
 
-/** The only writable folder except /tmp; it also has the pipeline file. */
+/** The only writable folder except /tmp; has the pipeline file. */
 export const STATE_DIR = '/var/lib/equipoise';
-/** Folder of the pipeline in an image. */
 export const PIPELINE_DIR = '/pipeline';
 
-/** Annotation of a pod: digest of its configuration. */
 export const CONFIG_DIGEST = `${LABEL_PREFIX}/config-digest`;
 
 const security: ContainerSecurity = {
@@ -34,9 +29,8 @@ export interface PodTemplateInput {
   readonly serviceAccount: string;
   readonly container: Container;
   readonly initContainer?: Container;
-  /** Longest remaining work, in ms. */
   readonly drainMs: number;
-  /** ConfigMap with pipeline.yaml; its digest makes a change a rollout. */
+  /** A changed digest of pipeline.yaml is a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
 }
 
@@ -99,7 +93,7 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
   };
 }
 
-/** Health paths; missing for containers that speak only gRPC. */
+/** Missing for containers that speak only gRPC. */
 export interface HealthPaths {
   readonly port: string;
   readonly ready?: string;
@@ -108,10 +102,9 @@ export interface HealthPaths {
 
 const STARTUP_PERIOD_S = 2;
 const LEAST_STARTUP_S = 120;
-/** Loads take many times as long on a machine that starts many pods. */
+/** Loads are slow on a machine that starts many pods. */
 const STARTUP_FACTOR = 10;
 
-/** Probes: started when first ready, alive while it answers. */
 export function probes(
   { port, ready, live }: HealthPaths,
   loadMs = 0,
@@ -132,7 +125,7 @@ export function probes(
   };
 }
 
-/** A rollout fails after twice the longest start. */
+/** Twice the longest start. */
 export function progressDeadlineSeconds(probe: Probe): number {
   return 2 * probe.periodSeconds * probe.failureThreshold;
 }

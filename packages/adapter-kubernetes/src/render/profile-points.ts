@@ -1,4 +1,3 @@
-/** Profile of a variant, as far as a plan uses it. */
 import type { ProfilePoint, ProfileSet, StagePlan, StageSpec, VariantSpec } from '@equipoise/core/model';
 
 const hundredths = (cpuCores: number): number => Math.round(cpuCores * 100);
@@ -9,10 +8,7 @@ export interface ChosenVariant {
   readonly plan: StagePlan;
 }
 
-/**
- * Points at the planned cores; for a share of a core without points, those of one core. Measured points win over those
- * of the file.
- */
+/** Points at the planned cores; for a share of a core without points, those of one core. Measured points win. */
 export function plannedProfile(
   { stage, variant, plan }: ChosenVariant,
   profiles: ProfileSet,
@@ -32,7 +28,7 @@ export function plannedProfile(
 
 const FIELDS = ['cpuCores', 'batchSize', 'meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
 
-/** Drops fields of a measured point that a file may not have. */
+/** Drops fields that a file may not have. */
 export function plainPoint(point: ProfilePoint): ProfilePoint {
   const known = FIELDS.filter((field) => point[field] !== undefined).map((field) => [field, point[field]]);
   return Object.fromEntries(known) as ProfilePoint;

@@ -1,24 +1,21 @@
-/** Amounts of resources as Kubernetes writes them. Pods with equal requests and limits are evicted last. */
+/** Amounts as Kubernetes writes them. Pods with equal requests and limits are evicted last. */
 import type { Resources } from '@equipoise/core/model';
 import type { ContainerResources, ResourceList } from './manifest-types.js';
 
-/** Name of GPUs in the device plugin of NVIDIA. */
 export const GPU_RESOURCE = 'nvidia.com/gpu';
 
-/**
- * Bytes for the server process around a stage: idle ones used 190 MB, the rest is for requests in flight and garbage.
- */
+/** For the server process around a stage: idle ones used 190 MB, the rest is for requests in flight and garbage. */
 export const SERVER_MEMORY_BYTES = 402_653_184;
 
 /** Whole cores, or thousandths (`m`). */
 const cpuQuantity = (cpuCores: number): string =>
   Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
 
-/** Cores of a quantity; an API server may change its spelling. */
+/** An API server may change the spelling. */
 export const coresOf = (quantity: string): number =>
   quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
 
-/** Requests and limits of a replica. Memory only if the plan has it, plus `extraMemoryBytes`. */
+/** Memory only if the plan has it, plus `extraMemoryBytes`. */
 export function containerResources(
   { cpuCores, memoryBytes, gpus }: Resources,
   extraMemoryBytes = 0,

@@ -1,7 +1,4 @@
-/**
- * A plan as the objects that run it: stages in the form of the target engine, and the router. Equal plans give equal
- * objects.
- */
+/** A plan as objects of the target engine, and the router. Equal plans give equal objects. */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
@@ -25,7 +22,7 @@ const engines: Readonly<Record<RenderTarget, Engine>> = {
   kserve: kserveObjects,
 };
 
-/** Throws AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
+/** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(request: RenderRequest): readonly KubeObject[] {
   const { spec, target, images } = request;
   checkImages(images, spec);

@@ -1,17 +1,16 @@
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 
-/** Engine that runs the replicas: Deployments, Seldon Core 2 or 1, KServe. */
 export type RenderTarget = 'deployment' | 'seldon-v2' | 'seldon-v1' | 'kserve';
 
-/** Images by scope: the pipeline, a stage (`detect`) or a variant (`detect/small`). */
+/** By scope: the pipeline, a stage (`detect`) or a variant (`detect/small`). */
 export interface Images {
-  /** Image with Equipoise and the folder of the pipeline in `/pipeline`: runs the router and stages with code. */
+  /** Has Equipoise and the pipeline in `/pipeline`: runs the router and stages with code. */
   readonly pipeline: string;
-  /** Images of variants whose server has a command; default is `pipeline`. */
+  /** For servers with a command; default is `pipeline`. */
   readonly byVariant: Readonly<Record<string, string>>;
 }
 
-/** `profiles` and `arrivalRps` are those that the plan was made for. */
+/** The plan was made for `profiles` and `arrivalRps`. */
 export interface RenderRequest {
   readonly spec: PipelineSpec;
   readonly plan: Pick<Plan, 'stages'>;
@@ -20,11 +19,10 @@ export interface RenderRequest {
   readonly target: RenderTarget;
   readonly images: Images;
   readonly namespace?: string | undefined;
-  /** Base of the artifacts for engines that fetch them, such as `s3://bucket/shelf`. */
+  /** For engines that fetch artifacts, such as `s3://bucket/shelf`. */
   readonly artifactBase?: string;
 }
 
-/** The most specific image. */
 export function imageOf({ pipeline, byVariant }: Images, stage: string, variant: string): string {
   return byVariant[`${stage}/${variant}`] ?? byVariant[stage] ?? pipeline;
 }

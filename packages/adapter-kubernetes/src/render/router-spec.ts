@@ -1,7 +1,4 @@
-/**
- * The pipeline that the router serves: the same graph with planned variants and replicas, each a connection to a pod.
- * The plan is pinned.
- */
+/** Pipeline file of the router: the same graph, each planned replica a connection to a pod. The plan is pinned. */
 import {
   AppError,
   type InferenceServerSpec,
@@ -13,7 +10,7 @@ import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
 import { inImage } from './stage-spec.js';
 
-/** Choice of the plan for each stage, in file order; AppError CONFLICT for a mixture of variants. */
+/** In file order; AppError CONFLICT for a mixture of variants. */
 export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'plan'>): readonly ChosenVariant[] {
   return spec.stages.map((stage) => {
     const [first, ...others] = plan.stages[stage.id] ?? [];
@@ -26,7 +23,6 @@ export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'pla
   });
 }
 
-/** `serverOf` returns the address of a variant. */
 export function routerSpec(
   { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
   chosen: readonly ChosenVariant[],
@@ -80,7 +76,7 @@ function routedStage(
   };
 }
 
-/** Token files lie in the folder of the pipeline, which has another path in the image. */
+/** The pipeline's folder has another path in the image. */
 function tokenInImage(server: InferenceServerSpec): InferenceServerSpec {
   const { token } = server;
   return token !== undefined && 'file' in token ? { ...server, token: { file: inImage(token.file) } } : server;

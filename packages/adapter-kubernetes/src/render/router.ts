@@ -1,6 +1,6 @@
 /**
- * The router: our server over a pipeline file whose stages are the pods. There is one, since the plan assumes one queue
- * per stage. It starts once all stages are ready.
+ * Our server over a pipeline file whose stages are the pods. There is one, since the plan assumes one queue per stage.
+ * It starts once all stages are ready.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
@@ -15,17 +15,15 @@ import { configOf, deploymentOf, disruptionBudgetOf, type Part, serviceOf } from
 
 export const ROUTER_PORT = 8080;
 
-/** The router mostly waits. `admission.maxInFlightBytes` bounds its requests in flight. */
+/** The router mostly waits. `admission.maxInFlightBytes` bounds its requests. */
 const ROUTER_MEMORY_BYTES = 536_870_912;
 const DEFAULT_IN_FLIGHT_BYTES = 268_435_456;
 const ROUTER_CPU = '500m';
-/** Longest drain of `serve`. */
 const LEAST_DRAIN_MS = 30_000;
 
-/** Address of a variant: on the cluster, or from the pipeline file. */
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
-/** Objects of the router in order of creation. It waits for the workloads in `direct`. */
+/** In order of creation. The router waits for the workloads in `direct`. */
 export function routerObjects(
   request: RenderRequest,
   chosen: readonly ChosenVariant[],
@@ -58,10 +56,9 @@ export function routerObjects(
   ];
 }
 
-/** Service account of all pods of a pipeline; it has no rights and no token. */
+/** It has no rights and no token. */
 export const serviceAccountName = (pipeline: string): string => objectName(pipeline);
 
-/** Secret with the tokens of servers elsewhere, by environment variable. */
 const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'tokens');
 
 const originOf = (url: string): string => url.replace(/^(\w+:\/\/[^/]+).*$/, '$1');
@@ -98,7 +95,7 @@ for (const url of process.argv.slice(1)) {
 }
 `;
 
-/** Init container that ends when every stage has a ready pod. */
+/** Ends when every stage has a ready pod. */
 function waitFor(urls: readonly string[], image: string): Container {
   const resources = { requests: { cpu: '50m', memory: '134217728' }, limits: { memory: '134217728' } };
   return {

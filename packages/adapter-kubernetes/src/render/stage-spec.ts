@@ -1,14 +1,13 @@
 /**
- * The one-stage pipeline of a pod that runs our server. Deadlines and drops belong to the router, so this pod drops
- * nothing before the run timeout.
+ * One-stage pipeline of a pod that runs our server. The router owns deadlines and drops, so the pod drops nothing
+ * before the run timeout.
  */
 import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core/model';
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 
-/** Wait for the other requests of a batch, which come one by one. */
+/** Requests of a batch come one by one. */
 const GATHER_MS = 2;
-/** Bound of the queue of a pod, in batches. */
 const MOST_BATCHES_QUEUED = 16;
 
 const NOTHING_PRICED = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
@@ -57,7 +56,7 @@ function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: P
   };
 }
 
-/** A path in the pipeline's folder as it is in the image; URLs and absolute paths stay. */
+/** Path in the image; URLs and absolute paths stay. */
 export function inImage(place: string): string {
   if (/^[a-z][a-z0-9+.-]*:/i.test(place) || place.startsWith('/')) return place;
   return `${PIPELINE_DIR}/${place.replace(/^\.\//, '')}`;

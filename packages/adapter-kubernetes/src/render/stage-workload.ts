@@ -11,11 +11,10 @@ import { stageSpec } from './stage-spec.js';
 
 /**
  * A variant as a container that serves the Open Inference Protocol. Stages with code, or simulated from a profile, run
- * in our server over a one-stage pipeline file. A `server` with a command runs on fixed ports; one without runs
- * elsewhere.
+ * in our server. A `server` with a command runs on fixed ports; one without runs elsewhere.
  */
 
-/** Ports of a container for `{port}`, `{port2}` and `{port3}`. */
+/** For `{port}`, `{port2}` and `{port3}`. */
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
 
 export interface StageWorkload extends ChosenVariant {
@@ -24,19 +23,18 @@ export interface StageWorkload extends ChosenVariant {
   readonly selector: Labels;
   readonly container: Container;
   readonly port: number;
-  /** In ms. */
   readonly runTimeoutMs: number;
-  /** Address for the router; `path` follows the port. */
+  /** `path` follows the port. */
   readonly reach: {
     readonly scheme: string;
     readonly path: string;
     readonly model: string;
     readonly batching: InferenceServerSpec['batching'];
   };
-  /** Path of the readiness check; missing for containers that speak only gRPC. */
+  /** Missing for containers that speak only gRPC. */
   readonly readyPath?: string;
   readonly pipelineFile?: string;
-  /** True if the container fetches its artifact when it starts. */
+  /** The container fetches its artifact at its start. */
   readonly fetches: boolean;
 }
 
@@ -91,10 +89,10 @@ export const serverEnvironment = [
   { name: 'EQUIPOISE_CACHE_DIR', value: `${STATE_DIR}/cache` },
 ];
 
-/** A pod of one replica has little garbage and bounded memory; a large young generation is for routers. */
+/** A pod of one replica has little garbage and bounded memory. */
 const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-size=16' };
 
-/** Cached texts, since writing YAML dominates a rendering and a new plan keeps most stages. */
+/** Writing YAML dominates a rendering, and a new plan keeps most stages. */
 const texts = new LruCache<string>(1024);
 
 export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
@@ -139,7 +137,7 @@ function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, req
 export const isMlServerCommand = ([program = '']: readonly string[] = []): boolean =>
   program.split('/').at(-1) === 'mlserver';
 
-/** Turns MLServer's own batching off unless a model turns it on: our router forms the batches. */
+/** MLServer's batching is off unless a model turns it on: our router forms the batches. */
 export const mlServerBatchingOff = {
   MLSERVER_MODEL_MAX_BATCH_SIZE: '1',
   MLSERVER_MODEL_MAX_BATCH_TIME: '0',
@@ -157,5 +155,5 @@ function environmentFor(command: readonly string[]): Readonly<Record<string, str
 
 const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;
 
-/** Port name by protocol, for service meshes and Seldon. */
+/** For service meshes and Seldon. */
 export const portName = (scheme: string): 'grpc' | 'http' => (scheme.startsWith('grpc') ? 'grpc' : 'http');

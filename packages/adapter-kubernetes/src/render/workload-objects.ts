@@ -1,4 +1,3 @@
-/** Objects around pods of stages and the router: configuration, Service, eviction bound, Deployment. */
 import type { Labels } from '../cluster/object-names.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { ConfigMap, Deployment, PodDisruptionBudget, Service } from './manifest-types.js';
@@ -10,7 +9,7 @@ export interface Part {
   readonly selector: Labels;
 }
 
-/** A Deployment that starts a new pod before it stops an old one. */
+/** Starts a new pod before it stops an old one. */
 export function deploymentOf(
   part: Part,
   pods: Omit<PodTemplateInput, 'labels' | 'selector'>,
@@ -32,7 +31,7 @@ export function deploymentOf(
   };
 }
 
-/** A headless Service resolves to all pods, so that the sender can address each; its port is that of the container. */
+/** A headless Service, so that the sender can address each pod; its port is the container's. */
 export function serviceOf(
   { name, labels, selector }: Part,
   port: { readonly number: number; readonly name: string },
@@ -50,7 +49,7 @@ export function serviceOf(
   };
 }
 
-/** Evictions take one pod of a part at a time; unready pods do not block them. */
+/** Evictions take one pod at a time; unready pods do not block them. */
 export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisruptionBudget {
   return {
     apiVersion: 'policy/v1',
@@ -60,7 +59,6 @@ export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisrupt
   };
 }
 
-/** A ConfigMap with the pipeline file of a part, and its digest. */
 export function configOf(
   { name, labels }: Part,
   pipelineFile: string,

@@ -22,8 +22,6 @@ import {
 import type { KubeConnection } from './kube-connection.js';
 import { type KubeAnswer, type KubeRequest, KubeRequests, type RequestLimits } from './kube-requests.js';
 
-/** The port over HTTP. */
-
 const usualLimits: RequestLimits = { answerMs: 30_000 };
 
 export class HttpKubeApi implements KubeApi {
@@ -170,8 +168,6 @@ function watchEventOf<T extends KubeObject>(line: unknown): WatchEvent<T> {
   throw failureOf({ status: object.code ?? 0, body: object });
 }
 
-/** The `Status` object of a refused request. */
-
 interface Status {
   readonly message?: string;
   readonly reason?: string;
@@ -182,7 +178,7 @@ interface Status {
 
 const REFUSALS: Readonly<Record<number, Refused['reason']>> = { 404: 'not-found', 409: 'conflict', 422: 'invalid' };
 
-/** The refusal in an answer to a write; throws for failures of other kinds. */
+/** The refusal of a write; throws for other failures. */
 function refusalOf(answer: KubeAnswer): Refused {
   const reason = REFUSALS[answer.status];
   if (reason === undefined) throw failureOf(answer);

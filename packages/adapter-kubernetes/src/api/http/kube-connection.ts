@@ -1,13 +1,13 @@
 /**
- * Address and credentials of the API server. @kubernetes/client-node reads kubeconfig files, service accounts and
- * tokens; it is large, so it is loaded on first use. Credentials are cached for a minute.
+ * Address and credentials of the API server, read by @kubernetes/client-node. That package is large, so it is loaded on
+ * first use. Credentials are cached for a minute.
  */
 import http from 'node:http';
 import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
 
-/** `default` looks where kubectl does; in a pod that is its service account. */
+/** `default` looks where kubectl does, or in the pod's service account. */
 export type KubeConfigSource =
   | { readonly kind: 'default'; readonly context?: string }
   | { readonly kind: 'file'; readonly path: string; readonly context?: string }
@@ -17,20 +17,16 @@ export interface KubeConnection {
   readonly serverUrl: URL;
   /** Namespace of the context, or `default`. */
   readonly namespace: string;
-  /** Agent and headers of the next request. */
   requestOptions(): Promise<http.RequestOptions>;
   forgetCredentials(): void;
   close(): void;
 }
 
 const credentialsKeptMs = 60_000;
-/** Connections for a large change. A new connection costs more than most calls. */
+/** A new connection costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
-/**
- * Reads the configuration. Rejects with FILE_NOT_FOUND, FILE_UNREADABLE, NOT_FOUND (unknown context) or WRONG_USAGE
- * (nothing names a server).
- */
+/** Rejects with FILE_NOT_FOUND, FILE_UNREADABLE, NOT_FOUND (unknown context) or WRONG_USAGE (no server named). */
 export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
@@ -63,7 +59,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       ...options,
       ...(servername !== undefined && { servername }),
       ...(skipTLSVerify && { rejectUnauthorized: false }),
-      // Only proxies keep the client's agent: its other agents open a connection for each request.
+      // The client's other agents open a connection for each request.
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });
@@ -77,7 +73,7 @@ function unreadableError(cause: unknown): AppError {
   return new AppError('FILE_UNREADABLE', `the kubeconfig cannot be read: ${message}`, { cause });
 }
 
-/** Without a configuration the client falls back to this address. */
+/** Fallback of the client without a configuration. */
 const isDefaultConfig = (config: KubeConfig): boolean =>
   config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
 
@@ -100,7 +96,7 @@ function noClusterError(config: KubeConfig): AppError {
   return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
-/** Options that identify a connection: requests with equal ones share an agent. */
+/** Requests with equal options share an agent. */
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(

@@ -3,9 +3,8 @@ import https from 'node:https';
 import { AppError } from '@equipoise/core/model';
 import type { KubeConnection } from './kube-connection.js';
 
-/** Requests to the API server, with JSON or a stream of JSON lines as answer. A missing answer is UNREACHABLE. */
+/** Requests to the API server. A missing answer is UNREACHABLE. */
 
-/** A request; parameters without a value are left out. */
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -14,14 +13,14 @@ export interface KubeRequest {
   readonly body?: unknown;
 }
 
-/** `body` is undefined if the text is not JSON, which only failures are. */
+/** `body` is undefined if the text is not JSON. */
 export interface KubeAnswer {
   readonly status: number;
   readonly body: unknown;
   readonly retryAfterSeconds?: number;
 }
 
-/** Limits in ms. Of a stream, the limit applies to its headers. */
+/** In ms. Of a stream, until its headers. */
 export interface RequestLimits {
   readonly answerMs: number;
 }
@@ -35,9 +34,7 @@ export class KubeRequests {
     this.#limits = limits;
   }
 
-  /**
-   * The answer, whatever its status. Renews refused credentials once. CLUSTER_REFUSED if the server is not Kubernetes.
-   */
+  /** Answer of any status. Renews refused credentials once. CLUSTER_REFUSED if the server is not Kubernetes. */
   async ask(request: KubeRequest): Promise<KubeAnswer> {
     const answer = await this.#askOnce(request);
     if (answer.status !== 401) return this.#checked(answer);
@@ -60,7 +57,7 @@ export class KubeRequests {
     }
   }
 
-  /** The lines of a stream until it ends or `signal` aborts; an answer if the status is not 200. */
+  /** Lines until the stream ends or `signal` aborts; an answer if the status is not 200. */
   async stream(request: KubeRequest, signal: AbortSignal): Promise<KubeAnswer | AsyncIterable<unknown>> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error('no headers in time')), this.#limits.answerMs);
@@ -154,14 +151,10 @@ const SHOWN_LENGTH = 80;
 export interface TextAnswer {
   readonly status: number;
   readonly text: string;
-  /** Undefined if the text is not JSON. */
   readonly body: unknown;
 }
 
-/**
- * Throws CLUSTER_REFUSED if no API server answers, such as a login page. Statuses 429 and 5xx pass: proxies send them,
- * too.
- */
+/** Throws CLUSTER_REFUSED for other servers, such as a login page. Proxies send 429 and 5xx, too. */
 function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
   if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
   const start = text.trim().replaceAll(/\s+/g, ' ');
@@ -173,18 +166,18 @@ function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): v
   );
 }
 
-/** Objects, lists and refusals of an API server name their kind and version. */
+/** API servers name kind and version. */
 function isObject(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) return false;
   const { kind, apiVersion } = body as { readonly kind?: unknown; readonly apiVersion?: unknown };
   return typeof kind === 'string' && typeof apiVersion === 'string';
 }
 
-/** Answer of an API server for a group that is not installed. */
+/** Answer for a group that is not installed. */
 const isUnknownPath = (status: number, text: string): boolean =>
   status === 404 && /^404:? page not found$/i.test(text.trim());
 
-/** JSON values of a stream, one a line. Rejects at a broken line. */
+/** One JSON value a line. Rejects at a broken line. */
 export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<unknown> {
   const decoder = new TextDecoder('utf-8');
   let rest = '';

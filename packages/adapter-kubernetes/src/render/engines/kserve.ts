@@ -1,6 +1,6 @@
 /**
- * KServe: an InferenceService in mode `Standard` for each stage and variant. Minimum and maximum replicas are equal, so
- * only the plan scales. The router reaches the pods directly.
+ * KServe: an InferenceService in mode `Standard` per variant. Minimum and maximum replicas are equal, so only the plan
+ * scales. The router reaches pods directly.
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';
@@ -28,7 +28,7 @@ interface InferenceService extends KubeObject {
   };
 }
 
-/** Name by which KServe knows the container of a model. */
+/** KServe finds a model's container by this name. */
 const CONTAINER = 'kserve-container';
 
 export const kserveObjects: Engine = (workload, { spec }) => {

@@ -1,6 +1,6 @@
 /**
- * Seldon Core 1: a SeldonDeployment for each stage and variant, without its orchestrator (`no-engine`), since our
- * router walks the graph.
+ * Seldon Core 1: a SeldonDeployment per variant, without its orchestrator (`no-engine`), since our router walks the
+ * graph.
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';

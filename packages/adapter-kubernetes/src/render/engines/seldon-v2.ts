@@ -1,7 +1,7 @@
 /**
- * Seldon Core 2: a Server and a Model for each variant on MLServer, a Deployment for any other. Cores, memory and
- * batching belong to Servers: the agent drops batching from model-settings.json. `minReplicas` and `maxReplicas` would
- * start Seldon's autoscaler.
+ * Seldon Core 2: a Server and a Model per MLServer variant, else a Deployment. Cores, memory and batching belong to
+ * Servers: the agent drops batching from model-settings.json. `minReplicas` and `maxReplicas` would start Seldon's
+ * autoscaler.
  */
 import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
@@ -36,7 +36,7 @@ interface SeldonModel extends KubeObject {
 }
 
 const GROUP_VERSION = 'mlops.seldon.io/v1alpha1';
-/** Service through which Seldon routes every request; a header names the model. */
+/** Service for all requests; a header names the model. */
 const MESH = 'http://seldon-mesh';
 const SPARE_S = 10;
 
@@ -82,7 +82,6 @@ function meshAddress(model: string, { reach }: StageWorkload): InferenceServerSp
   return { urls: [MESH], model, batching: reach.batching, headers: { 'seldon-model': model } };
 }
 
-/** Source of the folder of a model, for Seldon. */
 function storageUri({ stage, variant }: StageWorkload, { artifactBase }: RenderRequest): string {
   const { artifact } = variant;
   const what = `${stage.id}/${variant.id}`;
