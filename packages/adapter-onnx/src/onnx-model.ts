@@ -1,25 +1,25 @@
 /**
- * One ONNX model on onnxruntime-node. `run` blocks its thread: use it in a worker thread, one session per replica. Its
- * threads do not spin, because a spinning pool takes cores of other replicas.
+ * One ONNX model on onnxruntime-node. `run` blocks its thread: use one session per worker thread. Its threads do not
+ * spin, because a spinning pool takes cores of other replicas.
  */
 import { access } from 'node:fs/promises';
 import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 import type { InferenceSession } from 'onnxruntime-node';
 import { datatypeOf, fromOrtTensor, type OrtTensorConstructor, toOrtTensor } from './tensor-conversion.js';
 
-/** Loaded model. Concurrent calls of `run` execute one after another. */
+/** Concurrent calls of `run` execute one after another. */
 export interface OnnxModel {
-  /** Declared inputs in the model's order; a symbolic dimension is −1. */
+  /** In the model's order; a symbolic dimension is −1. */
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
-  /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
+  /** Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
-  /** Frees the session after the running calls; idempotent. */
+  /** Waits for running calls; idempotent. */
   close(): Promise<void>;
 }
 
 export interface OnnxModelOptions {
-  /** Threads inside one run; default 1. */
+  /** Default 1. */
   readonly threads?: number;
 }
 
@@ -102,8 +102,8 @@ class SessionModel implements OnnxModel {
 }
 
 /**
- * Loads the model at `path`. Rejects with FILE_NOT_FOUND, or MODEL_LOAD_FAILED: invalid model, unsupported type, or
- * onnxruntime-node not installed.
+ * Rejects with FILE_NOT_FOUND, or MODEL_LOAD_FAILED: invalid model, unsupported type, or onnxruntime-node not
+ * installed.
  */
 export async function loadOnnxModel(path: string, { threads = 1 }: OnnxModelOptions = {}): Promise<OnnxModel> {
   await access(path).catch((error: unknown) => {
@@ -146,7 +146,7 @@ function checkTensor(declared: TensorType, tensor: Tensor): void {
   }
 }
 
-/** Throws TENSOR_MISMATCH unless `feeds` has exactly the declared names, data types and shapes. */
+/** Throws TENSOR_MISMATCH unless names, data types and shapes match. */
 function checkFeeds(inputs: readonly TensorType[], feeds: TensorMap): void {
   const expected = inputs.map(({ name }) => name);
   const found = Object.keys(feeds);

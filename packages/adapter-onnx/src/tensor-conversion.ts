@@ -1,6 +1,6 @@
 /**
- * Converts tensors between Equipoise and onnxruntime over the same memory. It copies only shared memory and raw byte
- * strings, which the runtime does not accept.
+ * Converts between Equipoise and onnxruntime over the same memory. Copies only shared memory and raw byte strings,
+ * which the runtime refuses.
  */
 import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core/model';
 import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
@@ -25,14 +25,14 @@ const datatypes: ReadonlyMap<string, Datatype> = new Map(
   (Object.keys(ortTypes) as Datatype[]).map((datatype) => [ortTypes[datatype], datatype]),
 );
 
-/** Constructor of onnxruntime tensors; an argument because the package is loaded late. */
+/** An argument because the package is loaded late. */
 export type OrtTensorConstructor = new (
   type: OrtTensor.Type,
   data: OrtTensor.DataType,
   dims: readonly number[],
 ) => OrtTensor;
 
-/** Data type of an onnxruntime type name; undefined if unsupported (4-bit integers). */
+/** Undefined if unsupported (4-bit integers). */
 export const datatypeOf = (ortType: string): Datatype | undefined => datatypes.get(ortType);
 
 function ortData(data: TensorData): OrtTensor.DataType {
@@ -52,7 +52,7 @@ export function toOrtTensor(OrtTensor: OrtTensorConstructor, { datatype, data, s
   return Object.assign(new OrtTensor('uint16', ortData(data), shape), { type: ortTypes.FP16 });
 }
 
-/** Converts a result of onnxruntime. Throws MODEL_LOAD_FAILED for unsupported types. */
+/** Throws MODEL_LOAD_FAILED for unsupported types. */
 export function fromOrtTensor(name: string, tensor: OrtTensor): Tensor {
   const datatype = datatypeOf(tensor.type);
   if (datatype === undefined) {
