@@ -3,10 +3,7 @@ import { GrpcClient } from './grpc-client.js';
 import type { ClientOptions, InferenceClient } from './inference-client.js';
 import { RestClient } from './rest-client.js';
 
-/**
- * Creates a client by the scheme of the URL: `http:`, `https:`, `grpc:` or `grpcs:`. Throws WRONG_USAGE for any other.
- * Sends nothing yet.
- */
+/** Client for `http:`, `https:`, `grpc:` or `grpcs:`; throws WRONG_USAGE for another scheme. Sends nothing yet. */
 export function openInferenceClient(url: string, options: ClientOptions = {}): InferenceClient {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   switch (parsed?.protocol) {

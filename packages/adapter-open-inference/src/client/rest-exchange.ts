@@ -6,10 +6,10 @@ import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
 import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
 
-/** A kept connection that breaks later than this broke while the server ran the request. */
+/** A connection that breaks later broke while the server ran the request. */
 const STALE_WITHIN_MS = 250;
 
-/** Request to send. Body parts are sent one after another, without concatenation. */
+/** Body parts are sent without concatenation. */
 export interface RestRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -17,7 +17,7 @@ export interface RestRequest {
   readonly body?: readonly Uint8Array[];
 }
 
-/** Answer. Its body is placed so that raw tensors behind the JSON are aligned. */
+/** The body is placed so that raw tensors behind the JSON are aligned. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
@@ -26,16 +26,15 @@ export interface RestAnswer {
 
 export interface RestConnectionOptions {
   readonly maxAnswerBytes: number;
-  /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Resends a request after its kept connection broke. The server may have closed the connection before the request, or
-   * may have run it: a client cannot tell. If false, each request uses its own connection once.
+   * Resends a request after its kept connection broke; the server may have run it already. If false, each request uses
+   * its own connection.
    */
   readonly mayRepeat: boolean;
 }
 
-/** Connections to one server, kept alive if requests may be repeated. */
+/** Kept alive if requests may be repeated. */
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
@@ -51,14 +50,12 @@ export class RestConnections {
     this.#agent = url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
   }
 
-  /**
-   * Sends a request. Rejects with UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (cancelled).
-   */
+  /** Rejects with UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (cancelled). */
   async exchange(sent: RestRequest, options: CallOptions): Promise<RestAnswer> {
     try {
       return await this.#once(sent, options);
     } catch (error) {
-      // Usually the server closed an idle connection and has not read the request.
+      // Usually the server closed an idle connection.
       if (!(error instanceof StaleConnection)) throw error;
       return await this.#once(sent, options);
     }
@@ -130,8 +127,8 @@ export class RestConnections {
 }
 
 /**
- * Node removes its error listener once the request is written. If the server answers and closes before it reads
- * everything, a later write error would end the process.
+ * Node removes its error listener once the request is written. If the server closes before it reads everything, a later
+ * write error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);

@@ -1,11 +1,8 @@
-/** Failures of a server as AppErrors with bounded messages. */
 import { AppError, boundedMessage, type ErrorCode } from '@equipoise/core/model';
 import { status as grpcStatus } from '@grpc/grpc-js';
 
-/** Failure that a server reported. */
 export interface ServerWords {
   readonly url: string;
-  /** HTTP status, or the name of a gRPC status. */
   readonly status: number | string;
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
@@ -13,7 +10,7 @@ export interface ServerWords {
 
 const retryable: ReadonlySet<ErrorCode> = new Set(['DROPPED', 'UNREACHABLE']);
 
-/** Error code of an HTTP status ≥ 300. */
+/** For statuses ≥ 300. */
 export function codeOfHttp(status: number): ErrorCode {
   if (status === 404 || status === 405) return 'NOT_FOUND';
   if (status === 429 || status === 503) return 'DROPPED';
@@ -23,7 +20,7 @@ export function codeOfHttp(status: number): ErrorCode {
   return [400, 409, 411, 413, 415, 422].includes(status) ? 'INVALID_INPUT' : 'STAGE_FAILED';
 }
 
-/** Error code of a gRPC status other than OK. `answered`: it came from the server, not from the connection. */
+/** `answered`: the status came from the server, not from the connection. */
 export function codeOfGrpc(status: grpcStatus, answered: boolean): ErrorCode {
   switch (status) {
     case grpcStatus.INVALID_ARGUMENT:
@@ -52,7 +49,6 @@ export function serverFailure(code: ErrorCode, { url, status, message, retryAfte
   });
 }
 
-/** Error of an unreachable server or a broken connection. */
 export function unreachable(url: string, cause: Error): AppError {
   const problem = boundedMessage(cause.message || String((cause as NodeJS.ErrnoException).code));
   return new AppError('UNREACHABLE', `The server ${url} cannot be reached: ${problem}.`, {
@@ -62,7 +58,6 @@ export function unreachable(url: string, cause: Error): AppError {
   });
 }
 
-/** Error of an invalid answer. */
 export function corruptAnswer(url: string, cause: unknown): AppError {
   const problem = cause instanceof Error ? cause.message : String(cause);
   return new AppError('STAGE_FAILED', `The server ${url} answered what cannot be read: ${boundedMessage(problem)}`, {
@@ -71,14 +66,12 @@ export function corruptAnswer(url: string, cause: unknown): AppError {
   });
 }
 
-/** Error of a call that exceeded its time. */
 export function tookTooLong(url: string, timeoutMs: number): AppError {
   return new AppError('DEADLINE_PASSED', `The server ${url} has not answered within ${timeoutMs} ms.`, {
     details: { url, timeoutMs },
   });
 }
 
-/** Error of a call that its caller cancelled. */
 export function givenUp(url: string): AppError {
   return new AppError('DROPPED', `The call to the server ${url} was cancelled.`, {
     details: { url, reason: 'cancelled' },

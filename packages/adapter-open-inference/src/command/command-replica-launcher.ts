@@ -13,14 +13,14 @@ import { ServerProcess } from './server-process.js';
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 const ASK_AGAIN_MS = 50;
 
-/** Server limits, and usable processors (default: those of this process). */
+/** Default of the processors: those of this process. */
 export interface CommandLimits extends ServerLimits {
   readonly processors?: readonly number[];
 }
 
 /**
- * Launches servers by command, one process group per replica, on free ports and, with `taskset`, on its own processors.
- * A replica is ready when its model is. A server that exits is a lost replica.
+ * Launches servers by command, one process group per replica, on free ports and, with `taskset`, on their own
+ * processors. A replica is ready when its model is. A server that exits is a lost replica.
  */
 export class CommandReplicaLauncher implements ReplicaLauncher {
   readonly #limits: CommandLimits;
@@ -70,7 +70,6 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
   }
 }
 
-/** Returns a client once the model is ready; undefined before. */
 async function readyClient(
   url: string,
   request: LaunchRequest,
@@ -118,7 +117,7 @@ type TemplateValues = Readonly<Record<string, string>>;
 
 const templateNames = ['port', 'port2', 'port3', 'cpuCores', 'threads'] as const;
 
-/** Replaces the variables of a text. Throws MODEL_LOAD_FAILED for an unknown one. */
+/** Throws MODEL_LOAD_FAILED for an unknown variable. */
 function filledTemplate(text: string, values: TemplateValues): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
@@ -130,11 +129,10 @@ function filledTemplate(text: string, values: TemplateValues): string {
   });
 }
 
-/** Recently assigned ports: a command needs time until it listens. */
+/** A command needs time until it listens. */
 const givenOut = new Set<number>();
 const MOST_GIVEN_OUT = 512;
 
-/** Returns `count` free ports that recent calls have not returned. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
@@ -156,7 +154,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Processors that this process may use; from the system if it tells, else 0 and up. */
+/** From the system if it tells, else 0 and up. */
 function usableProcessors(): readonly number[] {
   try {
     const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
@@ -173,7 +171,7 @@ function rangeOf(text: string): readonly number[] {
   return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
-/** Assigns to each server the processors with the fewest servers. */
+/** Assigns the processors with the fewest servers. */
 export class ProcessorPool {
   readonly #servers: Map<number, number>;
 
@@ -181,7 +179,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** Returns `cpuCores` (rounded up) processors; undefined if that is all of them. */
+  /** Rounded up; undefined if that is all of them. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Process between Equipoise and a server that it started. It runs the command in its own process group and ends the
- * group when the parent is gone. Descriptor 3 is a silent pipe that closes with the parent.
+ * Process that runs a server command in its own process group and ends the group when the parent is gone. Descriptor 3
+ * is a silent pipe that closes with the parent.
  */
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
@@ -19,5 +19,5 @@ child.on('exit', (exitCode, signal) => {
   process.stderr.write(signal === null ? '' : `${program} was ended by ${signal}\n`);
   process.exit(exitCode ?? 1);
 });
-// The server gets the signal as a member of the group; this process waits for its exit.
+// The whole group gets the signal; this process waits for the server's exit.
 process.on('SIGTERM', () => {});

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 
-/** Time from SIGTERM to SIGKILL. */
+/** From SIGTERM to SIGKILL. */
 const STOP_PATIENCE_MS = 5_000;
 const KEPT_BYTES = 2048;
 
-/** Command to start, and its processors (undefined: all). */
+/** Undefined processors: all. */
 export interface ServerCommand {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -29,11 +29,10 @@ function canPin(): boolean {
 let pinning: boolean | undefined;
 
 /**
- * Server in a process group of its own, so that one signal ends it with its children. A watch process ends it with this
- * process. The last output is kept for the message about its exit.
+ * Server in its own process group, so that one signal ends it with its children. A watch process ends it with this
+ * process.
  */
 export class ServerProcess {
-  /** Resolves with the reason after the exit. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   #lastWords = '';
@@ -65,7 +64,7 @@ export class ServerProcess {
     return this.#running;
   }
 
-  /** Sends SIGTERM, and SIGKILL after 5 s; resolves when the whole group is gone. */
+  /** Sends SIGTERM, then SIGKILL; resolves when the whole group is gone. */
   async stop(): Promise<void> {
     this.#signal('SIGTERM');
     const timeout = setTimeout(() => this.#signal('SIGKILL'), STOP_PATIENCE_MS);

@@ -1,6 +1,6 @@
 /**
  * Batches as requests. `stack` concatenates items of equal names, types and shapes along a new leading dimension, one
- * request per group, and splits the answer. `single` sends all items at once, one request each.
+ * request per group. `single` sends one request per item, all at once.
  */
 import {
   AppError,
@@ -12,14 +12,14 @@ import {
 } from '@equipoise/core/model';
 import type { ItemResult } from '@equipoise/core/ports';
 
-/** One request by `infer`. A failure with `isFatal` concerns the server, not the items. */
+/** A failure with `isFatal` concerns the server, not the items. */
 export interface BatchRun {
   readonly batching: InferenceServerSpec['batching'];
   readonly infer: (inputs: TensorMap) => Promise<TensorMap>;
   readonly isFatal: (error: unknown) => boolean;
 }
 
-/** Result of each item, in order; rejects only with a fatal failure. */
+/** In order; rejects only with a fatal failure. */
 export async function runItems(batch: readonly TensorMap[], run: BatchRun): Promise<readonly ItemResult[]> {
   const groups = run.batching === 'single' ? batch.map((_, index) => [index]) : stackable(batch);
   const results: ItemResult[] = [];
@@ -49,7 +49,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
   }
 }
 
-/** Indices of items that can be stacked, by group. */
+/** Groups of indices. */
 function stackable(batch: readonly TensorMap[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>();
   for (const [index, item] of batch.entries()) {

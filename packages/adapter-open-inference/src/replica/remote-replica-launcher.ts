@@ -8,9 +8,8 @@ import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '
 const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
 
 /**
- * Launches replicas over running servers. Each replica connects to the address with the fewest replicas; with more
- * replicas than addresses, several share one. A name with several addresses, like a headless Kubernetes service, is
- * resolved at each start.
+ * Launches replicas over running servers, each on the address with the fewest replicas. A name with several addresses,
+ * like a headless Kubernetes service, is resolved at each start.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
@@ -61,19 +60,15 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   }
 }
 
-/** Resolves a name to all its addresses; rejects if it has none. */
+/** Rejects if the name has no address. */
 type ResolveName = (name: string) => Promise<readonly string[]>;
 
-/** Resolver of the system. */
 const resolveName: ResolveName = async (name) =>
   (await lookup(name, { all: true, order: 'verbatim' })).map(({ address }) => address);
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 
-/**
- * URLs with addresses instead of the name, in a fixed order. Returns the URL itself if the name has at most one
- * address.
- */
+/** URLs with addresses in a fixed order; the URL itself if its name has at most one. */
 export async function addressesOf(url: string, resolve: ResolveName): Promise<readonly string[]> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [url];

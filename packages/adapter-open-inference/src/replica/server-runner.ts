@@ -3,7 +3,6 @@ import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { runItems } from './batch-requests.js';
 
-/** Names of a replica for messages, and its options. */
 export interface ServerFacts {
   readonly stage: string;
   readonly variant: string;
@@ -13,13 +12,11 @@ export interface ServerFacts {
   readonly healthIntervalMs: number;
 }
 
-/** Consecutive failed health checks that are tolerated. */
 const MOST_FAILED_CHECKS = 2;
 
 /**
  * Replica that is an Open Inference server. It is lost if its connection breaks, a batch exceeds its time, or health
- * checks fail while it is idle. Other failures concern the items. `release` frees the resources behind it after the
- * last batch.
+ * checks fail while idle. Other failures concern the items. `release` frees its resources after the last batch.
  */
 export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
@@ -77,7 +74,6 @@ export class ServerRunner implements ModelRunner {
     this.lose('its batch was cancelled');
   }
 
-  /** Marks the server as gone, reported by its owner. */
   lose(reason: string): void {
     if (this.#lost !== undefined) return;
     const lost = this.#error(`lost a replica: ${reason}`);
@@ -107,7 +103,7 @@ export class ServerRunner implements ModelRunner {
     }
   }
 
-  /** Reason why a failed call means a lost server; undefined if only the items failed. */
+  /** Undefined if only the items failed. */
   #lossOf(error: unknown, startedAtMs: number): string | undefined {
     const { runTimeoutMs } = this.#facts;
     if (!(error instanceof AppError) || this.#lost !== undefined) return String(error);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { cannotStart, serverOf } from './start-server-runner.js';
 
-/** Reads the token of a variant's server; undefined if it needs none. Throws MODEL_LOAD_FAILED if it is missing. */
+/** Undefined if the server needs no token. Throws MODEL_LOAD_FAILED if it is missing. */
 export function tokenFor(request: LaunchRequest): string | undefined {
   const { token: place } = serverOf(request);
   if (place === undefined) return undefined;

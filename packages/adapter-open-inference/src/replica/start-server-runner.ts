@@ -1,11 +1,10 @@
-/** Shared start of replicas over running and over started servers. */
 import { AppError, defaultRunTimeoutMs, type InferenceServerSpec, invariant } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
-/** Times in ms: until a server is ready (120 s if started, 10 s if running), and between polls. */
+/** In ms: until a server is ready (120 s if started, 10 s if running), and between polls. */
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;
@@ -20,7 +19,7 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
-/** Client of the variant's server. Over REST, tensors travel raw if the server supports it. */
+/** Over REST, tensors travel raw if the server supports it. */
 export async function clientOf(
   url: string,
   request: LaunchRequest,
@@ -37,7 +36,6 @@ export async function clientOf(
   return openInferenceClient(url, { raw: false, ...options });
 }
 
-/** Runner over a ready server. */
 export function runnerOver(
   client: InferenceClient,
   request: LaunchRequest,
