@@ -1,4 +1,4 @@
-/** Command line: names, flags and help. Commands are imported only when they run, so that help is fast. */
+/** Command line. Commands are imported only when they run, so that help is fast. */
 import { type Command, Option } from 'commander';
 import { addKubernetes } from './commands/k8s/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
@@ -19,7 +19,7 @@ import {
 import { runCommand } from './terminal/run-command.js';
 import { VERSION } from './version.js';
 
-/** Policies of `--policy`, the default first. */
+/** The default first. */
 export const policyNames = [
   'equipoise',
   'ipa',
@@ -52,7 +52,7 @@ const arrivalsFlag = () =>
     'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread within a second: poisson, uniform or bunched',
   ).default('poisson');
 
-/** Program with all commands. Wrong usage throws CommanderError from `parseAsync`. */
+/** Wrong usage throws CommanderError from `parseAsync`. */
 export function buildProgram(): Command {
   const program = new CheckedCommand('equipoise')
     .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')
@@ -74,7 +74,7 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** Executable commands with their full names (`k8s render`), and command groups. */
+/** Executable commands with full names (`k8s render`), and command groups. */
 export function commandsOf(
   program: Command,
   before = '',

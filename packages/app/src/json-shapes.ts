@@ -1,6 +1,5 @@
 /**
- * Output of each command with `--json`, for the reference. `[…]` shows one element; a trailing `?` marks optional
- * fields.
+ * Output of commands with `--json`, for the reference. `[…]` shows one element; a trailing `?` marks optional fields.
  */
 
 const PLAN = `{

@@ -2,10 +2,7 @@ import { CommanderError } from 'commander';
 import { buildProgram, commandsOf } from './build-program.js';
 import { ExitCode } from './terminal/run-command.js';
 
-/**
- * Parses arguments, runs the command and sets `process.exitCode`. Wrong usage is reported as JSON if that was
- * requested.
- */
+/** Runs the command and sets `process.exitCode`. Wrong usage is reported as JSON if that was requested. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const json = asksForJson(args);
   const program = buildProgram();
@@ -20,7 +17,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   }
 }
 
-/** True if `--json` is present, even in invalid arguments. */
+/** Also in invalid arguments. */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end < 0 ? undefined : end).includes('--json');

@@ -1,2 +1,2 @@
-/** Version for `--version` and the server metadata. */
+/** For `--version` and the server metadata. */
 export const VERSION = '0.1.0';

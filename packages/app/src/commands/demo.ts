@@ -31,7 +31,7 @@ const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
-/** Runs the demo; answers no if a check fails. */
+/** Answers no if a check fails. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
   const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
@@ -64,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   };
 }
 
-/** Most accurate variants with the largest capacity in the budget; scales the load. */
+/** Most accurate variants with the largest capacity in the budget. */
 function bestPlan(spec: PipelineSpec, profiles: ProfileSet): Plan {
   const plan = fixedPlan(spec, profiles, { policy: 'static-best', arrivalRps: 1e6 });
   if (plan === undefined)
@@ -107,7 +107,7 @@ function outcomeOf(
   };
 }
 
-/** Totals as the client saw them, from scheduled instants. Only the accuracy comes from the server. */
+/** Measured by the client, from scheduled instants. Only the accuracy comes from the server. */
 function clientTotals({ load, seconds }: DemoRun): RunTotals {
   const { sent, ok, dropped, failed, sloAttainmentFraction = 0 } = load;
   return { arrived: sent, completed: ok, dropped, failed, sloAttainmentFraction, pasMean: totalsOf(seconds).pasMean };

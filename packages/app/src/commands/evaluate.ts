@@ -19,13 +19,12 @@ import { textTable } from '../terminal/text-table.js';
 interface EvaluateOptions {
   readonly data?: string;
   readonly out?: string;
-  /** Evaluates only the first samples. */
   readonly samples?: number;
 }
 
-/** Evaluates the pipeline of `file`; `out` gets the table in the form of `accuracyTable`. */
+/** `out` gets the table in the form of `accuracyTable`. */
 export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
-  // Output of the owner's module would corrupt the document on stdout.
+  // The owner's module must not write to stdout.
   globalThis.console = new Console(process.stderr);
   const spec = await loadSpec(file);
   const { data, out, samples } = options;
@@ -59,7 +58,7 @@ async function measure(
   }
 }
 
-/** Combinations, best first, by stages with several variants; then those left out, with reasons. */
+/** Best first; then those left out, with reasons. */
 function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
@@ -86,7 +85,7 @@ interface ImportedEvaluation {
   readonly dataDir: string;
 }
 
-/** Imports the evaluation module; `data` overrides the file's folder. Rejects with the field or path to correct. */
+/** `data` overrides the file's folder. Rejects with the field or path to correct. */
 async function importEvaluation(
   spec: PipelineSpec,
   { file, data }: { readonly file: string; readonly data?: string },

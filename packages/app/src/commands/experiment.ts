@@ -24,7 +24,6 @@ export interface ExperimentOptions {
   readonly threads?: number;
 }
 
-/** Runs the unfinished cells of the grid in `file`. */
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
   const read = await readGrid(file, codeDigest());
   const { name, baseDir } = read.grid;
@@ -39,7 +38,7 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   };
 }
 
-/** Outcomes of all cells in order; simulates missing ones. */
+/** Simulates missing outcomes. */
 async function finished(
   { cells, pipelines }: ReadGrid,
   kept: KeptCells,
@@ -68,7 +67,7 @@ async function finished(
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-/** Only simulated cells count for the progress and its ETA. */
+/** Only simulated cells count for the ETA. */
 async function withProgress(
   count: { readonly waiting: number; readonly found: number },
   work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
@@ -88,7 +87,7 @@ async function withProgress(
   }
 }
 
-/** Writes CSV, JSON and the report; returns their paths. */
+/** Returns the paths. */
 async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
   const { experimentReport } = await import('../report/experiment-report.js');
   const repeatable = repeatableResults(results);
@@ -112,7 +111,7 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    // Intervals go below their means, because most terminals are too narrow.
+    // Most terminals are too narrow for intervals next to means.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });

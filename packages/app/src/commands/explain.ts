@@ -1,4 +1,4 @@
-/** `equipoise explain`: observation, choice, rejected alternatives and outcome of a decision. */
+/** `equipoise explain`: reasons and outcome of a decision. */
 import { AppError, type DecisionRecord, invariant } from '@equipoise/core/model';
 import { explainPlan } from '@equipoise/core/plan';
 import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
@@ -11,7 +11,7 @@ interface ExplainOptions {
   readonly pipeline?: string;
 }
 
-/** Explains a decision by number, or the newest one. */
+/** Default is the newest decision. */
 export async function explain(id: number | undefined, { log: path, pipeline }: ExplainOptions): Promise<CommandResult> {
   const log = await readDecisionLog(path, {
     ...(pipeline !== undefined && { pipelineName: pipeline }),
@@ -40,7 +40,7 @@ function chosen({ decisions }: RecordedLog, id: number | undefined): LoggedDecis
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
 }
 
-/** Rejected variants by the estimate that found the plan; undefined if the log lacks its input. */
+/** Undefined if the log lacks the decision's input. */
 function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | undefined {
   const result = record.decision?.evidence.result;
   if (result?.kind !== 'feasible') return undefined;
@@ -49,7 +49,7 @@ function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | und
   return { explanation: explainPlan(problem, result), plan: result.plan, objective: problem.spec.objective };
 }
 
-/** Pipelines of a decision log with their newest decision numbers, as the end of a sentence. */
+/** Pipelines with their newest decision numbers, as the end of a sentence. */
 export async function newestText(path: string): Promise<string> {
   const { decisions } = await readDecisionLog(path, { newest: 1 });
   const newest = decisions.map(({ pipelineName, record }) => `${pipelineName} (newest ${record.id})`);

@@ -1,28 +1,25 @@
-/** Result of a trial for the terminal: a table, and a plot of the last forecasts. */
-
 import type { ForecastFigures, PeakTask, Trial } from '@equipoise/core/forecast';
 import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Result of a trial, as `--json` prints it. */
+/** Printed by `--json`. */
 export interface ForecastAnswer {
   readonly selected: string;
   readonly methods: readonly MethodFigures[];
-  /** Figures of the rolling selection, with the duration of its steps. */
+  /** Rolling selection. */
   readonly inForce: ForecastFigures & { readonly changes: number; readonly stepMs: StepTimes };
   readonly trainBins: number;
   readonly testBins: number;
 }
 
-/** One method on the test part. */
 interface MethodFigures extends ForecastFigures {
   readonly name: string;
   readonly fitMs: number;
   readonly predictMs: number;
 }
 
-/** Scores, selection and next forecasts, over the test part. */
+/** Over the test part. */
 interface StepTimes {
   readonly mean: number;
   readonly p99: number;
@@ -38,7 +35,6 @@ interface TrialConditions {
   readonly keepZeros: boolean;
 }
 
-/** Conditions, table, plot and value of the selection. */
 export function forecastText(answer: ForecastAnswer, trial: Trial, conditions: TrialConditions): string {
   return [
     conditionsText(answer, conditions),
@@ -89,7 +85,7 @@ const HEIGHT = 12;
 const MOST_COLUMNS = 72;
 const GUTTER = 7;
 
-/** Last forecasts, one per column: `─` quantile, `·` point, `●` actual peak. */
+/** One column per forecast: `─` quantile, `·` point, `●` actual peak. */
 function forecastPlot({ targetsRps, pointsRps, uppersRps }: Trial['inForce'], binS: number): string {
   const columns = Math.min(MOST_COLUMNS, targetsRps.length);
   const from = targetsRps.length - columns;

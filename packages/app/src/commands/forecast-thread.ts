@@ -1,4 +1,4 @@
-/** Thread that runs one trial of the forecasters: sends progress messages, then the trial. */
+/** Thread of one trial: sends progress messages, then the trial. */
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   forecastMethods,

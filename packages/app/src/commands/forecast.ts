@@ -32,13 +32,13 @@ interface ForecastOptions {
   readonly svg?: string;
 }
 
-/** Default training part of a trace: ten of fourteen days. */
+/** Ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
-/** Default scale of a file, as in the IPA paper. A shipped load has a few requests per second and would become 0. */
+/** Scale of the IPA paper. A shipped load has a few requests per second and would become 0. */
 const TRACE_SCALE = 0.125;
 
-/** Tries all forecasters on `trace`: a shipped load, or a file of counts per second. */
+/** `trace` is a shipped load, or a file of counts per second. */
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
@@ -58,7 +58,7 @@ export async function forecast(trace: string, options: ForecastOptions): Promise
   return { json: answer, text: forecastText(answer, trial, conditions) };
 }
 
-/** Throws WRONG_USAGE if a part is too short to fit or to test on. */
+/** Throws WRONG_USAGE if a part is too short. */
 function requireEnough(
   trace: string,
   { startS }: PeakSeries,
@@ -66,7 +66,7 @@ function requireEnough(
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
-  // One example to fit in the first four fifths of the training part, and one to score in the rest.
+  // One example to fit in the first four fifths, and one to score in the rest.
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
@@ -100,7 +100,7 @@ function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTas
   };
 }
 
-/** Runs a trial in its own thread, with progress on stderr; rejects with the thread's error. */
+/** Runs in its own thread, with progress on stderr. */
 async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
   const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
@@ -124,7 +124,7 @@ function trialFrom(thread: Worker, onProgress: (progress: TrialProgress) => void
   });
 }
 
-/** Estimated duration of a step before the first is timed. */
+/** Until the first step is timed. */
 const EXPECTED_STEP_MS = 50;
 
 function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {

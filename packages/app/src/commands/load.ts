@@ -18,7 +18,7 @@ export interface LoadOptions extends LoadRequest {
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
-  /** Sends the whole load even if the address is unreachable. */
+  /** Sends on if the address is unreachable. */
   readonly keepGoing?: boolean;
 }
 
@@ -30,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
-/** Sends the load to `url`. Answers no if a request failed (drops are no failures) or the load was cut short. */
+/** Answers no if a request failed (drops are no failures) or the load was cut short. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
   if (!URL.canParse(url))
     throw new AppError(
@@ -68,7 +68,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   }
 }
 
-/** Aborted by the first Ctrl-C: sending stops, sent requests are awaited. */
+/** After the first Ctrl-C, sent requests are awaited. */
 function interruptSignal(): AbortSignal {
   const aborting = new AbortController();
   void stopSignal().then(() => {
@@ -78,7 +78,6 @@ function interruptSignal(): AbortSignal {
   return aborting.signal;
 }
 
-/** Adds a remedy to an unreachable address. */
 function rethrowWithRemedy(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'UNREACHABLE') throw error;
   const { message, details, retryable } = error;
@@ -87,7 +86,7 @@ function rethrowWithRemedy(error: unknown): never {
   throw new AppError('UNREACHABLE', `${message} ${remedy}`, { details, retryable, cause: error });
 }
 
-/** Body file, or all files of a folder by name; an empty JSON object by default. */
+/** All files of a folder by name; an empty JSON object by default. */
 async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly LoadBody[]> {
   if (body === undefined)
     return [{ contentType: contentType ?? 'application/json', bytes: new TextEncoder().encode('{}') }];
@@ -104,7 +103,7 @@ async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly Lo
   );
 }
 
-/** Files of a folder by name, without hidden ones. */
+/** Without hidden files. */
 async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);

@@ -1,4 +1,4 @@
-/** `equipoise operator --once`: reconciles the pipelines of a cluster as far as possible, reports, and exits. */
+/** `equipoise operator --once`: reconciles as far as possible, reports, and exits. */
 import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kubernetes';
 import { AppError } from '@equipoise/core/model';
 import { type Cluster, withCluster } from '../compose/cluster.js';
@@ -17,9 +17,8 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Longest wait for an abandoned lease, which lasts 15 s and is polled every 2 to 4 s. */
+/** An abandoned lease lasts 15 s and is polled every 2 to 4 s. */
 const LEASE_LIMIT_MS = 25_000;
-/** Tolerated failures to acquire the lease. */
 const MOST_LEASE_FAILURES = 3;
 
 /** Answers no if a pipeline is not accepted, has no plan within its SLO, is degraded, or failed to reconcile. */
@@ -52,7 +51,7 @@ async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal
   }
 }
 
-/** Runs as leader and releases the lease; throws CONFLICT if another operator is active. */
+/** Throws CONFLICT if another operator is active. */
 async function runAsLeader(
   cluster: Cluster,
   options: OperatorFlags,

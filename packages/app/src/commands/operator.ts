@@ -1,6 +1,4 @@
-/**
- * `equipoise operator`: reconciles the pipelines of a cluster until it is stopped. One of several operators is active.
- */
+/** `equipoise operator`: reconciles a cluster's pipelines until stopped. One of several operators is active. */
 import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
@@ -27,7 +25,7 @@ export interface OperatorOptions extends OperatorFlags {
 
 const END_MS = 10_000;
 
-/** Runs until SIGINT or SIGTERM, then releases the lease. */
+/** After SIGINT or SIGTERM it releases the lease. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
   return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
@@ -91,7 +89,6 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
   );
 }
 
-/** Canary variants in a status. */
 interface CanaryStatus {
   readonly shift?: object;
   readonly rollback?: {
@@ -102,10 +99,8 @@ interface CanaryStatus {
   };
 }
 
-/** Log and metrics of an operator. */
 class OperatorWatch {
   readonly monitor = new OperatorMonitor({ version: VERSION });
-  /** True once the API server has answered. */
   isReady = false;
 
   leads(isLeader: boolean): void {
@@ -123,7 +118,7 @@ class OperatorWatch {
     this.monitor.decided(kind);
     const { meanRps, upperRps } = evidence.forecast;
     const facts = { pipeline, kind, reason, meanRps, upperRps };
-    // A hold is only a metric: one line per pipeline every ten seconds is noise.
+    // A hold is only a metric: a line every ten seconds is noise.
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 

@@ -1,4 +1,4 @@
-/** Flags of `plan` as a question to the planner: overrides of the pipeline file, and contradictory flags. */
+/** Flags of `plan` as a question to the planner. */
 import { type AccuracyTable, AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
 import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
 import { loadAccuracyTable } from '@equipoise/pipeline-file';
@@ -27,7 +27,7 @@ export interface PlanOptions {
   readonly out?: string;
 }
 
-/** Question about one file; `wantsFrontier` asks for the Pareto front instead of one plan. */
+/** `wantsFrontier` asks for the Pareto front. */
 export interface PlanQuestion {
   readonly problem: PlanningProblem;
   readonly wantsFrontier: boolean;
@@ -35,7 +35,7 @@ export interface PlanQuestion {
 
 const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontier === true || objective === 'frontier';
 
-/** Reads file and flags. Throws WRONG_USAGE for contradictory flags. */
+/** Throws WRONG_USAGE for contradictory flags. */
 export async function planQuestion(file: string, options: PlanOptions): Promise<PlanQuestion> {
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
@@ -104,7 +104,6 @@ function applyOverrides(spec: PipelineSpec, options: PlanOptions): PipelineSpec 
   };
 }
 
-/** Machine limited by its cores only. */
 const nodeOfCores = (cpuCores: number): NodeGroup => ({
   cpuCores,
   memoryBytes: Number.MAX_SAFE_INTEGER,

@@ -1,6 +1,6 @@
 /**
- * `equipoise plan`: the best plan for a load, or the binding constraint and remedies; optionally with reasons, or the
- * Pareto front. Several files are planned separately.
+ * `equipoise plan`: the best plan for a load, or the binding constraint and remedies. Several files are planned
+ * separately.
  */
 import type { PlanResult } from '@equipoise/core/model';
 import {
@@ -25,7 +25,7 @@ import { planText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Plans every file; answers no if one has no plan. */
+/** Answers no if a file has no plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
@@ -72,7 +72,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   }
 }
 
-/** Verifiers by arrival rate that count verified plans. */
+/** By arrival rate; they count verified plans. */
 function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
   let simulated = 0;
   return (arrivalRps) => {
@@ -96,7 +96,7 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
-/** Drops the factors, which are internal to the solver. */
+/** Factors are internal to the solver. */
 const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }: Frontier) => ({
   points,
   complete,
@@ -108,14 +108,13 @@ function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
 }
 
-/** Adds load, foreign profiles and their scale factors to the document. */
 function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {
   const scaled = scaledProfiles(profiles);
   const evidence = scaled.length > 0 && { evidence: { scaledProfiles: scaled } };
   return { ...result, json: { ...(result.json as object), arrivalRps, ...evidence } };
 }
 
-/** The plot library is loaded only for a picture. */
+/** Loads the plot library only for a picture. */
 async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
   const { frontierSvg } = await import('../report/frontier-plot.js');
   const { spec, arrivalRps } = problem;

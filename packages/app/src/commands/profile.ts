@@ -1,4 +1,4 @@
-/** `equipoise profile`: measures service times of all variants and caches them for `plan` and `serve`. */
+/** `equipoise profile`: measures and caches service times of all variants. */
 import { AppError, stageId } from '@equipoise/core/model';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -21,7 +21,7 @@ export interface ProfileOptions {
   readonly json?: boolean;
 }
 
-/** Profiles the pipeline of `file`; fresh cached figures are not measured again. */
+/** Fresh cached figures are not measured again. */
 export async function profile(file: string, options: ProfileOptions): Promise<CommandResult> {
   const spec = await loadSpec(file);
   if (options.stage !== undefined && !spec.stages.some(({ id }) => id === options.stage)) {
@@ -48,7 +48,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
 const interrupted = (path: string): AppError =>
   new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
 
-/** Age of reused figures; empty if everything was measured now. */
+/** Empty if everything was measured now. */
 export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
   const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
   if (before.length === 0) return [];
@@ -63,10 +63,10 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
-/** Uncertainty of a mean from which it is reported (half of its 95 % interval ÷ the mean). */
+/** Reported from here on: half of a mean's 95 % interval ÷ the mean. */
 const UNSURE_FRACTION = 0.1;
 
-/** Warns that the machine was not idle; empty if all means are precise. */
+/** Empty if all means are precise. */
 function unsureText({ variants }: PipelineProfile): readonly string[] {
   const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
   const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);
@@ -81,7 +81,6 @@ function unsureText({ variants }: PipelineProfile): readonly string[] {
   ];
 }
 
-/** One row per point, then imprecise points, then skipped points with reasons. */
 export function profileTable(profile: PipelineProfile): string {
   const { variants, notMeasured } = profile;
   const rows = variants.flatMap(({ stageId: id, variantId, points, loadMs }) =>

@@ -22,9 +22,7 @@ interface DifferentDecision {
   readonly differences: readonly Difference[];
 }
 
-/**
- * `equipoise replay`: repeats logged decisions with the current code. Answers no if one differs, or if there is none.
- */
+/** `equipoise replay`: repeats logged decisions with the current code. Answers no if one differs or none exists. */
 export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
   const selection = {
     ...(pipeline !== undefined && { pipelineName: pipeline }),

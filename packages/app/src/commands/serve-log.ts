@@ -1,4 +1,3 @@
-/** Log lines of `equipoise serve` about its start and its end. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -11,7 +10,6 @@ import { log, warn } from '../terminal/log.js';
 import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 
-/** Warns if the budget exceeds the cores of this machine. */
 export function warnOfCores(spec: PipelineSpec): void {
   const { cpuCores } = spec.budget;
   const machine = servingSpec(spec).budget.cpuCores;
@@ -19,7 +17,6 @@ export function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget is ${coresText(cpuCores)}, but this machine has ${machine}; plans use at most ${machine}`);
 }
 
-/** Logs restored state, the first plan, and the addresses. */
 export function logStart(
   { url, grpcAddress }: RunningServer,
   { spec: { name }, first, kept }: RunningPipeline,
@@ -57,7 +54,6 @@ function restoredText({ controller: { learning, service, edges }, wishes: { pins
   return parts.length === 0 ? undefined : `restored ${parts.join(' and ')}`;
 }
 
-/** Describes unfinished requests and replicas. */
 export function unfinishedText({ runner, actuator }: RunningPipeline): string {
   const replicas = Object.values(actuator.runningPlan().stages).flatMap((stage) => stage.replicas);
   const names = replicas.map(({ replicaId, status }) => `${replicaId} (${status})`).join(', ');

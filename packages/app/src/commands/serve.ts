@@ -23,26 +23,24 @@ import { VERSION } from '../version.js';
 import { logStart, unfinishedText, warnOfCores } from './serve-log.js';
 
 export interface ServeOptions extends AdminOptions, ServingPortOptions {
-  /** Plans for this load; by default the last good plan is restored. */
+  /** Default: restores the last good plan. */
   readonly arrivalRps?: number | undefined;
   readonly mode?: ControlMode | undefined;
   readonly fixed?: boolean | undefined;
   readonly policy: PolicyName;
   readonly profileScale?: number | undefined;
-  /** Longest wait for running requests after a stop; default `drainDeadlineMs`. */
+  /** Default `drainDeadlineMs`. */
   readonly drainDeadlineMs?: number | undefined;
 }
 
-/** Expected load if nothing is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
-/** Time for clients to get an answer that closes their kept connection. */
+/** Clients get an answer that closes their kept connection. */
 const LEAVE_MS = 1000;
-/** Time to close everything without running requests. */
 const CLOSE_MS = 1000;
-/** Time for the process to end by itself after closing. */
+/** The process should end by itself. */
 const END_MS = 3000;
 
-/** `equipoise serve`: serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
+/** `equipoise serve`: serves until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   checkMode(options);
   checkAdminPlace(options);
@@ -115,13 +113,13 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   return undefined;
 }
 
-/** Throws WRONG_USAGE if a fixed plan is to be adapted or advised upon. */
+/** Throws WRONG_USAGE if a fixed plan is to be adapted. */
 function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
   if (!fixed || mode === 'off') return;
   throw new AppError('WRONG_USAGE', `--fixed keeps the first plan, --mode ${mode} would not: leave one of them out.`);
 }
 
-/** Starts the pipeline. A stop aborts the start: everything started is closed, and nothing is returned. */
+/** A stop aborts the start: everything is closed, and nothing is returned. */
 async function startUnlessStopped(options: StartOptions, stop: Promise<void>): Promise<RunningPipeline | undefined> {
   const aborting = new AbortController();
   const starting = startPipeline({ ...options, signal: aborting.signal });

@@ -1,4 +1,4 @@
-/** `equipoise simulate`: simulates a plan, or the control loop with a policy, under a load. */
+/** `equipoise simulate`: simulates a plan or a policy under a load. */
 import { AppError, type LatencyHistogram, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
@@ -57,7 +57,7 @@ async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions):
   return plan === undefined ? { policy: policy ?? 'equipoise' } : { plan: await savedPlan(plan, spec) };
 }
 
-/** Reads only the stages of a saved plan, not its predictions. */
+/** Reads the stages, not the predictions. */
 async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
   const { stages } = await readPlan(path, spec);
@@ -108,7 +108,7 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
 
 const SKETCH_COLUMNS = 48;
 
-/** Latency distribution in columns of equal ratio from fastest to slowest. */
+/** Columns of equal ratio from fastest to slowest. */
 function latencySketch(histogram: LatencyHistogram): string {
   if (histogram.count === 0) return '';
   const [fastMs, slowMs] = [histogram.quantileMs(0.001), histogram.maxMs];

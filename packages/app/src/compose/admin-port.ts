@@ -1,5 +1,3 @@
-/** Admin port of `serve`. */
-
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 import {
@@ -11,7 +9,7 @@ import {
 } from '@equipoise/runtime';
 import type { RunningPipeline } from './start-pipeline.js';
 
-/** Flags; `adminPort` is false for no admin port. */
+/** `adminPort` false: no admin port. */
 export interface AdminOptions {
   readonly adminPort?: number | false | undefined;
   readonly adminHost?: string | undefined;
@@ -27,17 +25,14 @@ interface AdminDeps {
 const DEFAULT_PORT = 8081;
 const DEFAULT_HOST = '127.0.0.1';
 
-/**
- * Checks flags before the start. Throws FILE_NOT_FOUND or WRONG_USAGE for a bad token file, and WRONG_USAGE for a
- * public address without a token.
- */
+/** Throws FILE_NOT_FOUND or WRONG_USAGE for a bad token file, and WRONG_USAGE for a public address without a token. */
 export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminTokenFile }: AdminOptions): void {
   if (adminPort === false || tokenIn(adminTokenFile) !== undefined || isLoopback(adminHost)) return;
   const message = `The admin port on ${adminHost} can be reached from other machines and needs a token: --admin-token-file FILE.`;
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Starts the port. Returns undefined if it is not wanted, or if the default port is taken and no flag asks for it. */
+/** Undefined if the port is not wanted, or if the default one is taken. */
 export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
   const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
   if (adminPort === false) return undefined;
@@ -55,7 +50,7 @@ export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promis
   }
 }
 
-/** Token of a file; undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE if it holds no single token. */
+/** Undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE if the file holds no single token. */
 export function tokenIn(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });

@@ -1,4 +1,4 @@
-/** Remote artifacts of this process: one cache, and the file lookup of launchers. */
+/** Remote artifacts of this process, in one cache. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactCache, isAddress } from '@equipoise/adapter-artifacts';
@@ -29,28 +29,24 @@ export const artifactCache = new ArtifactCache({
   },
 });
 
-/** File lookup and stage runtimes of this process's launchers. */
 export const stageRules: typeof launchRules = {
   ...launchRules,
   locate: (reference: string, baseDir: string): string | undefined =>
     isAddress(reference) ? artifactCache.keptPath(reference) : launchRules.locate(reference, baseDir),
 };
 
-/** Downloads missing artifacts with a progress bar; rejects with the first failure. */
+/** Shows a progress bar; rejects with the first failure. */
 export async function requireArtifacts(spec: PipelineSpec): Promise<void> {
   const [missing] = await fetchArtifacts(spec);
   if (missing !== undefined) throw missing;
 }
 
-/**
- * Downloads artifacts before serving. Failures are warnings: the artifact may never be needed, and a start asks for it
- * again.
- */
+/** Failures are warnings: the artifact may never be needed, and a start asks for it again. */
 export async function fetchArtifactsAhead(spec: PipelineSpec): Promise<void> {
   for (const { message } of await fetchArtifacts(spec)) warn(message);
 }
 
-/** Downloads one by one; returns failures in stage order. */
+/** One by one; failures are in stage order. */
 async function fetchArtifacts({ stages }: PipelineSpec): Promise<readonly AppError[]> {
   const failures: AppError[] = [];
   for (const { artifact, artifactSha256 } of stages.flatMap(({ variants }) => variants)) {

@@ -1,21 +1,19 @@
 import { HttpKubeApi, type KubeApi, type KubeConfigSource, kubeConnection } from '@equipoise/adapter-kubernetes';
 
-/** Flags that choose a cluster and a namespace. */
 export interface ClusterOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
 }
 
-/** Cluster with the selected namespace. */
 export interface Cluster {
   readonly api: KubeApi;
   readonly namespace: string;
 }
 
 /**
- * Runs `action` on the cluster that `kubectl` would use, unless flags say otherwise. Throws WRONG_USAGE if no
- * kubeconfig names one, FILE_NOT_FOUND if it is missing.
+ * Runs `action` on `kubectl`'s cluster, unless flags name another. Throws WRONG_USAGE if no kubeconfig names one,
+ * FILE_NOT_FOUND if it is missing.
  */
 export async function withCluster<Result>(
   { kubeconfig, context, namespace }: ClusterOptions,

@@ -1,4 +1,3 @@
-/** First plan of a pipeline: restored or made at the start. */
 import { profileObjection } from '@equipoise/core/control';
 import {
   AppError,
@@ -11,10 +10,7 @@ import {
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import { coresText } from '../terminal/plan-table.js';
 
-/**
- * Restored plan, or one made now (see `result`). `passedOver`: reason why the saved plan was not restored. `lostPins`:
- * reason why pins set by hand are ignored.
- */
+/** `passedOver`: why the saved plan was not restored. `lostPins`: why pins set by hand are ignored. */
 export type FirstPlan =
   | { readonly kind: 'resumed'; readonly plan: Plan }
   | {
@@ -25,12 +21,12 @@ export type FirstPlan =
       readonly lostPins?: string;
     };
 
-/** Plan of a result, else its best effort; undefined if there is neither. */
+/** Plan of a result, else its best effort. */
 export function planOfResult(result: PlanResult): Plan | undefined {
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }
 
-/** Error without any possible plan; names the pins of the pipeline file, which may be the cause. */
+/** Names the pins of the pipeline file, which may be the cause. */
 export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
@@ -43,7 +39,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   );
 }
 
-/** Reason why pins set by hand are ignored at the start, with a remedy. */
+/** Includes a remedy. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
   return `with ${pinned.join('; ')} no plan fits the budget and the profile; they are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
@@ -54,7 +50,7 @@ function pinText(id: string, pins: StagePins): string {
   return `${id}: ${choices.join(', ')}`;
 }
 
-/** Reason why a saved plan cannot run now, such as changed profiles or another machine. */
+/** Such as changed profiles or another machine. */
 export function resumeObjection(
   { budget }: Pick<PipelineSpec, 'budget'>,
   plan: Pick<Plan, 'stages' | 'predicted'>,
@@ -67,7 +63,6 @@ export function resumeObjection(
   return `it needs ${coresText(cpuCores)}, but the budget is ${budget.cpuCores}`;
 }
 
-/** Reason in the log for the first plan. */
 export function firstReason(first: FirstPlan, policy: PolicyName): string {
   if (first.kind === 'resumed') return 'the last good plan';
   if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;

@@ -1,4 +1,4 @@
-/** Dependencies of an operator, both the permanent one and `--once`. */
+/** Shared by the permanent operator and `--once`. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import {
@@ -24,7 +24,6 @@ import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
 
-/** Shared flags. */
 export interface OperatorFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -41,7 +40,7 @@ export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
   ...(context !== undefined && { context }),
 });
 
-/** Namespace to reconcile; undefined for all. */
+/** Undefined for all namespaces. */
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 
@@ -52,7 +51,7 @@ export const operatorDeps = ({ api }: Cluster) => ({
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
-/** Planning in shared threads for all pipelines, with load from the routers. Close it at the end. */
+/** Plans all pipelines in shared threads, with load from the routers. Close it at the end. */
 export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
   const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
@@ -63,7 +62,7 @@ export function plansFor(cluster: Cluster, report: (key: string, decision: Decis
   });
 }
 
-/** Adds a remedy if the cluster lacks the custom resource; returns other errors unchanged. */
+/** For a cluster without the custom resource; other errors stay unchanged. */
 export function withRemedy(error: unknown): unknown {
   const isUndefined = error instanceof AppError && error.details['resource'] === 'inferencepipelines';
   if (!isUndefined) return error;
@@ -79,21 +78,16 @@ export function reconcileOptions({ image = `equipoise:${VERSION}` }: OperatorFla
   };
 }
 
-/** Lease that this process competes for. */
 export const candidacyOf = ({ leaseNamespace, leaseName }: OperatorFlags, { namespace }: Cluster) => ({
   namespace: leaseNamespace ?? namespace,
   name: leaseName,
   identity: `${hostname()}_${randomUUID()}`,
 });
 
-/** Seed of the planner's simulations. */
 const SEED = 1;
 const EVERYWHERE = Number.POSITIVE_INFINITY;
 
-/**
- * Planner of one pipeline on a cluster, with profiles from its spec, in shared threads. Replicas are not bound to one
- * host.
- */
+/** Planner of one pipeline in shared threads, with profiles from its spec. Replicas are not bound to one host. */
 export class ThreadPlanner implements PipelinePlanner {
   readonly #threads: PlannerPool;
   #spec: PipelineSpec;
@@ -120,7 +114,7 @@ export class ThreadPlanner implements PipelinePlanner {
     this.#planner.show(observation);
   }
 
-  /** Keeps learned state if only reloadable parts changed; else starts fresh. */
+  /** Keeps learned state if only reloadable parts changed. */
   async reload(spec: PipelineSpec): Promise<void> {
     const before = this.#spec;
     this.#spec = spec;
@@ -138,7 +132,7 @@ export class ThreadPlanner implements PipelinePlanner {
 const plannerOf = (spec: PipelineSpec, threads: PlannerPool): Planner =>
   new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
 
-/** Images from flags; the last one for everything, a stage or a variant wins. */
+/** The last image for everything, a stage or a variant wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {
   const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? usual;
   const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));

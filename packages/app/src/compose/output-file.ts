@@ -3,13 +3,12 @@ import { access, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 
-/** Writable file. */
 export interface OutputFile {
   write(document: unknown): Promise<void>;
   writeText(text: string): Promise<void>;
 }
 
-/** Prepares a file before the work that fills it and creates its folder. Throws STORE_FAILED if it is not writable. */
+/** Prepares a file and its folder before the work that fills it. Throws STORE_FAILED if it is not writable. */
 export async function outputFile(path: string): Promise<OutputFile> {
   const filePath = resolve(path);
   const attempt = async (action: () => Promise<unknown>): Promise<void> => {

@@ -1,4 +1,4 @@
-/** Composition of a running pipeline: data plane, replicas, control loop, planner workers, log and store. */
+/** Composes a running pipeline from its data plane, control loop, planner workers, log and store. */
 import { setTimeout } from 'node:timers/promises';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
@@ -41,39 +41,36 @@ import { type SavedState, saveLearned } from './saved-state.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 
-/** Options of `startPipeline`. */
 export interface StartOptions {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Load for the first plan, if none is restored. */
+  /** Used if no plan is restored. */
   readonly arrivalRps: number;
   readonly policy: PolicyName;
   /** Keeps the first plan. */
   readonly fixed: boolean;
-  /** Mode of the loop; default: last mode set by hand, else that of the file. */
+  /** Default: last mode set by hand, else that of the file. */
   readonly mode?: ControlMode | undefined;
-  /** Restores the last good plan if it was made for the same pipeline. */
+  /** Only a plan for the same pipeline is restored. */
   readonly resume: boolean;
-  /** Restores learned state, pins and mode; default `resume`. */
+  /** Includes pins and mode; default `resume`. */
   readonly resumeLearned?: boolean | undefined;
-  /** State file next to the profiles; default `state.db`. */
+  /** Next to the profiles; default `state.db`. */
   readonly stateFile?: string | undefined;
   /** Aborts the start: everything is closed, and `startPipeline` rejects. */
   readonly signal?: AbortSignal | undefined;
   readonly report: (event: LoopEvent) => void;
   /** Opens ports before anything starts; its error ends the start. */
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
-  /** Sees loop events from the start, and requests once replicas are warm. */
+  /** Sees loop events from the start, requests once replicas are warm. */
   readonly monitor?: PipelineMonitor;
 }
 
-/** Action by hand that leads to a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** Longest wait (ms) for the prediction of a plan given by hand, because the planner may be busy. */
+/** For the prediction of a plan given by hand: the planner may be busy. */
 const ESTIMATE_MS = 500;
 
-/** Longest wait at the end for the last learned state. */
 const LAST_SAVE_MS = 1000;
 
 export class PipelineComposition {
@@ -95,7 +92,7 @@ export class PipelineComposition {
   readonly #policies: ServingPolicies;
   readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
-  /** True once the planner has the saved state; before, there is nothing to save. */
+  /** Before, there is nothing to save. */
   #hasRestored = false;
   #closed: Promise<void> | undefined;
 
@@ -133,7 +130,6 @@ export class PipelineComposition {
     this.control = this.#pipelineControl();
   }
 
-  /** Last good plan if it can be restored, else a new one. */
   async firstPlan(): Promise<FirstPlan> {
     const { resume } = this.#options;
     await this.#saveSetup();
@@ -146,7 +142,7 @@ export class PipelineComposition {
     return { ...(await this.#planNow()), ...(objection === undefined ? {} : { passedOver: objection }) };
   }
 
-  /** Makes a plan. Pins set by hand are ignored if no plan fits with them. */
+  /** Pins set by hand are ignored if no plan fits with them. */
   async #planNow(): Promise<Extract<FirstPlan, { kind: 'made' }>> {
     const { policy, arrivalRps } = this.#options;
     const question = { kind: 'plan', policy, arrivalRps, verify: true } as const;
@@ -180,7 +176,7 @@ export class PipelineComposition {
     this.#planner.remember(controller);
   }
 
-  /** Applies the first plan and records it as a decision. */
+  /** Records the plan as a decision. */
   async begin(first: FirstPlan): Promise<void> {
     const { plan } = first;
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
@@ -201,12 +197,11 @@ export class PipelineComposition {
     await this.loop.settled();
   }
 
-  /** Spec as served now. */
   get spec(): PipelineSpec {
     return this.#served.spec;
   }
 
-  /** Switches to another description between two ticks; a running tick ends with the old one. */
+  /** Takes effect between two ticks. */
   reload(spec: PipelineSpec): Promise<boolean> {
     return this.loop.turn(() => this.#reload(spec));
   }
@@ -254,7 +249,6 @@ export class PipelineComposition {
     const saveLast = this.#hasRestored && !this.#options.fixed ? this.#saveLast() : undefined;
     const stopped = this.loop.stop();
     await saveLast;
-    // Running plans are no longer needed.
     await Promise.all([this.#planner.close(), this.#adviser.close()]);
     await stopped;
     this.runner.beginDraining();
@@ -264,7 +258,7 @@ export class PipelineComposition {
     await this.#store.close();
   }
 
-  /** Saves what was learned since the last save, unless the planner is busy for too long. */
+  /** Skips the save if the planner is busy for too long. */
   async #saveLast(): Promise<void> {
     const asked = this.#planner.ask({ kind: 'keep' }).catch(() => undefined);
     const kept = await Promise.race([asked, setTimeout(LAST_SAVE_MS, undefined, { ref: false })]);
@@ -316,7 +310,7 @@ export class PipelineComposition {
       log: this.#log,
       outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      // A server with a fixed plan has no claim on the state, which belongs to the adapting server.
+      // The state belongs to the adapting server.
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {

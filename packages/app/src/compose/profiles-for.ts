@@ -1,5 +1,3 @@
-/** Profiles for planning: cached ones of this machine, and their measurement. */
-
 import { AppError, type PipelineSpec, type ProfileSet, type StageId } from '@equipoise/core/model';
 import { scaleProfile } from '@equipoise/core/plan';
 import {
@@ -18,8 +16,8 @@ import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
 /**
- * Cached profiles. Stale ones are used with a warning. Profiles of another processor throw PROFILE_INVALID, unless
- * `scale` gives the ratio of times (here ÷ there); then they are scaled and marked (`scaled`).
+ * Cached profiles; stale ones with a warning. Profiles of another processor throw PROFILE_INVALID, unless `scale` gives
+ * the ratio of times (here ÷ there); then they are scaled and marked (`scaled`).
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
   const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });
@@ -40,7 +38,7 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   });
 }
 
-/** Profiles of another processor, with its name. */
+/** By variant, with the name of the processor. */
 function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {
   return new Map(
     variants.flatMap((verdict) => {
@@ -70,7 +68,7 @@ interface MeasureOptions {
   readonly onInterrupt?: () => void;
 }
 
-/** Measures missing profiles with a progress bar and caches them. */
+/** Caches missing profiles, with a progress bar. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
   await requireArtifacts(spec);
   const display = progressDisplay('profiling');

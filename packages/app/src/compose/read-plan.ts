@@ -1,4 +1,4 @@
-/** Reads a plan saved by `plan --json` or `plan --out`, or the `plan` inside it, and checks it against the pipeline. */
+/** Reads a plan saved by `plan --json` or `plan --out`, and checks it against the pipeline. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
@@ -14,7 +14,6 @@ import {
   type StageSpec,
 } from '@equipoise/core/model';
 
-/** Saved plan, with its arrival rate if that was saved. */
 export interface SavedPlan {
   readonly stages: Plan['stages'];
   readonly arrivalRps?: number;
@@ -40,7 +39,6 @@ function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['s
   return Object.fromEntries(spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })]));
 }
 
-/** Reads a plan as ready replicas. */
 export async function readRunningPlan(path: string, spec: PipelineSpec): Promise<RunningPlan> {
   const { stages: planned } = await readPlan(path, spec);
   const stages = Object.entries(planned) as [StageId, readonly StagePlan[]][];
@@ -85,7 +83,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `stages` of the document, of its plan or of its best effort. */
+/** Of the document, its plan or its best effort. */
 function stagesIn(document: unknown, path: string): JsonObject {
   const whole: JsonObject = isObject(document) ? document : {};
   const plan = [whole['plan'], whole['bestEffort'], whole].find((part) => isObject(part) && isObject(part['stages']));

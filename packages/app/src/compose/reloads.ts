@@ -1,14 +1,13 @@
 import { log, logError } from '../terminal/log.js';
 
-/** Result of reloading one part; `what` names it to people. */
 export type ReloadOutcome =
   | { readonly what: string; readonly kind: 'changed' | 'unchanged' }
   | { readonly what: string; readonly kind: 'refused'; readonly error: unknown };
 
-/** Reads a part again and returns true if it changed; throws, without a change, if the new version is unusable. */
+/** Returns true if the part changed; throws, without a change, if the new version is unusable. */
 export type Reload = () => boolean | Promise<boolean>;
 
-/** Parts that are reloaded together. A refused part keeps its value, and the others are still read. Never overlaps. */
+/** Reloads parts together, never overlapping. A refused part keeps its value, and the others are still read. */
 export class Reloads {
   readonly #parts: { readonly what: string; readonly reload: Reload }[] = [];
   #running: Promise<unknown> = Promise.resolve();
@@ -18,7 +17,7 @@ export class Reloads {
     this.#parts.push({ what, reload });
   }
 
-  /** Reads all parts in the order of `add`; never rejects. */
+  /** In the order of `add`; never rejects. */
   run(): Promise<readonly ReloadOutcome[]> {
     const outcomes = this.#running.then(() => this.#runAll());
     this.#running = outcomes;
@@ -40,7 +39,7 @@ export class Reloads {
 
 /** Reloads all parts on SIGHUP. A signal that arrives before the returned function is called is deferred until then. */
 export function reloadOnSighup(reloads: Reloads): () => void {
-  // At a terminal SIGHUP means that the terminal was closed: keep its default effect.
+  // Then SIGHUP means that the terminal was closed: keep its default effect.
   if (process.stderr.isTTY) return () => {};
   let serves = false;
   let isDeferred = false;

@@ -1,7 +1,4 @@
-/**
- * Resolves a load by shipped name, file, or rate and duration. `load`, `simulate` and `experiment` share it, so one
- * name means one load.
- */
+/** Resolves a load by shipped name, file, or rate and duration. Commands share it, so one name means one load. */
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -11,16 +8,15 @@ import { AppError } from '@equipoise/core/model';
 import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 
-/** Load as flags or in a grid file. `load` is a shipped name or a path; rate and duration replace it. */
+/** `load` is a shipped name or a path; rate and duration replace it. */
 export interface LoadRequest {
   readonly load?: string;
   readonly arrivalRps?: number;
   readonly durationS?: number;
-  /** Form of `--arrivals`. With a rate: shape of the load (default poisson); with a file: spread within a second. */
+  /** Form of `--arrivals`: with a rate its shape (default poisson), with a file the spread within a second. */
   readonly arrivals?: string;
 }
 
-/** Load with its name in reports. */
 export interface ResolvedLoad {
   readonly name: string;
   readonly spec: LoadSpec;
@@ -53,7 +49,7 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   return { name, spec: parseArrivals(arrivals, { arrivalRps, durationS }) };
 }
 
-/** Counts per second of a shipped load or a file, optionally compressed (`.gz`). */
+/** Of a shipped load or a file, optionally compressed (`.gz`). */
 export async function countsOf(load: string): Promise<readonly number[]> {
   const shipped = shippedLoadNames();
   const file = shipped.includes(load) ? `${SHIPPED_FOLDER}/${load}.csv` : load;
@@ -72,17 +68,16 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   }
 }
 
-/** Rate that factors multiply, and length of the load. */
+/** Rate that factors multiply, and length. */
 interface ArrivalScale {
   readonly arrivalRps: number;
   readonly durationS: number;
 }
 
 interface ArrivalForm {
-  /** Syntax for help and errors. */
   readonly form: string;
   readonly meaning: string;
-  /** Load, or the error in the numbers. */
+  /** Returns the error in the numbers as text. */
   read(numbers: string, scale: ArrivalScale): LoadSpec | string;
 }
 
@@ -217,7 +212,7 @@ function readPiecewiseLinear(numbers: string, { arrivalRps, durationS }: Arrival
   return { kind: 'piecewise-linear', points };
 }
 
-/** FACTOR@SECONDS,…, each ≥ 0; undefined otherwise. */
+/** FACTOR@SECONDS,…, each ≥ 0. */
 function pairsOf(text: string): readonly Pair[] | undefined {
   const pairs = text.split(',').map((pair) => {
     const [factor = '', seconds = '', ...more] = pair.split('@');
@@ -226,7 +221,6 @@ function pairsOf(text: string): readonly Pair[] | undefined {
   return pairs.every(({ factor, seconds }) => factor >= 0 && seconds >= 0) ? pairs : undefined;
 }
 
-/** Finite number, else NaN. */
 function numberOf(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : Number.NaN;

@@ -1,7 +1,4 @@
-/**
- * Saved state of a pipeline: restored at a start, with reasons for parts that no longer apply, and saved while it
- * serves.
- */
+/** State that a pipeline saves while it serves, and restores at a start. */
 import {
   agedSnapshot,
   type ClockReading,
@@ -19,41 +16,38 @@ import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
 export interface SavedState {
-  /** Number of the newest decision; 0 without any. */
+  /** 0 without any. */
   readonly lastDecisionId: number;
   /** Last running plan if it was good or a burst answer, for any description. */
   readonly good?: GoodPlan;
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
-  /** Reasons why pins are ignored; missing if none are. */
   readonly lostPins?: readonly string[];
-  /** Parts that are not restored, in words, including pins. */
+  /** In words, including pins. */
   readonly passedOver: readonly string[];
 }
 
-/** Time of saving; older versions did not store it, which counts as long ago. */
+/** Older versions stored no time: long ago. */
 interface Dated {
   readonly keptAtEpochMs?: number;
 }
 
-/** Valid only with the profiles of that time. */
 interface SavedService extends Dated {
   readonly profilesDigest: string;
   readonly service: NonNullable<ControllerSnapshot['service']>;
 }
 
-/** Counts by edge, in the order of the pipeline file. */
+/** Counts by edge, in file order. */
 interface SavedEdges extends Dated {
   readonly edgesDigest: string;
   readonly edges: NonNullable<ControllerSnapshot['edges']>;
 }
 
-/** A trial and a back-off belong to one description. */
+/** Trial and back-off belong to one description. */
 interface SavedGuardrails extends DatedGuardrails {
   readonly specDigest: string;
 }
 
-/** Current time on the process clock and on the wall clock. */
 const clockReading = (): ClockReading => ({ atMs: performance.now(), atEpochMs: Date.now() });
 
 interface SavedStateOptions {
@@ -62,7 +56,7 @@ interface SavedStateOptions {
   readonly now?: ClockReading;
 }
 
-/** Reads the saved state; rejects with STORE_FAILED. */
+/** Rejects with STORE_FAILED. */
 export async function readSavedState(
   store: PlanStore,
   spec: PipelineSpec,
@@ -112,7 +106,7 @@ interface SavedLearned {
   readonly edges: SavedEdges | undefined;
 }
 
-/** Learned state, aged by the wall clock. */
+/** By the wall clock. */
 function agedLearned(
   { learning: dated, service, edges }: SavedLearned,
   { atEpochMs }: ClockReading,
@@ -129,14 +123,13 @@ function withoutDate({ keptAtEpochMs: _, ...learning }: LearningSnapshot & Dated
   return learning;
 }
 
-/** State to save, with its profiles and the time. */
 interface Learned {
   readonly kept: ControllerSnapshot;
   readonly profiles: ProfileSet;
   readonly now?: ClockReading;
 }
 
-/** Saves learned state and guardrails. Missing parts keep their saved value. */
+/** Missing parts keep their saved value. */
 export async function saveLearned(
   store: PlanStore,
   spec: PipelineSpec,
@@ -173,14 +166,14 @@ function guardrailsFor(
 
 const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
-/** Digest of measured and inline profiles. */
+/** Covers measured and inline profiles. */
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {
   const measured = profiles.map(({ stageId, variantId, points }) => ({ stageId, variantId, points }));
   const inline = stages.map(({ id, variants }) => [id, variants.map((variant) => [variant.id, variant.profile])]);
   return sha256(canonicalJson({ measured, inline }));
 }
 
-/** Pins that pipeline file and profiles still allow, each and together, and reasons against the others. */
+/** Pins that pipeline file and profiles still allow together, and reasons against the others. */
 function possiblePins(
   spec: PipelineSpec,
   profiles: ProfileSet,

@@ -1,6 +1,6 @@
 /**
- * Pipeline as described and as planned on this machine. Host cores bound the replica threads that compute at once.
- * Synthetic replicas and remote servers only wait, so they are not bound by this machine.
+ * Pipeline as described and as planned on this machine. Its cores bound replica threads, not synthetic replicas or
+ * remote servers, which only wait.
  */
 
 import { availableParallelism } from 'node:os';
@@ -13,12 +13,12 @@ export function plannedHostCores({ budget }: PipelineSpec): number {
   return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
 }
 
-/** Planned host cores, at most those of this machine. */
+/** At most the cores of this machine. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
   return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
 }
 
-/** Spec whose CPU budget is at most the cores of this machine. */
+/** The CPU budget is at most the cores of this machine. */
 export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
   const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
   if (!computes(spec) || cpuCores <= machineCores) return spec;
@@ -33,14 +33,13 @@ const computes = ({ stages }: PipelineSpec): boolean =>
 /** Digests identify a description in the log. */
 export interface ServedSpec {
   readonly spec: PipelineSpec;
-  /** Spec for serving: with the default answer margin if the file has none. */
+  /** With the default answer margin if the file has none. */
   readonly answering: PipelineSpec;
   readonly setup: PlanningSetup;
   readonly specDigest: string;
   readonly setupDigest: string;
 }
 
-/** Seed of the planner's simulations. */
 const SEED = 1;
 
 export function servedSpec(spec: PipelineSpec, profiles: ProfileSet): ServedSpec {
@@ -59,7 +58,7 @@ function withAnswerMargin(spec: PipelineSpec): PipelineSpec {
   return { ...spec, admission: { ...spec.admission, answerMarginMs } };
 }
 
-/** Throws CONFLICT if `wanted` cannot replace the served spec without a restart. */
+/** Throws CONFLICT if `wanted` requires a restart. */
 export function checkReplaceable(served: PipelineSpec, wanted: PipelineSpec, isFixed: boolean): void {
   const places = needsRestart(served, wanted);
   if (isFixed) throw conflict('the plan is fixed, so another description has no effect');

@@ -1,4 +1,4 @@
-/** Ports of `serve` for clients: REST, gRPC and KEDA, with TLS, tenants, traffic share and drain deadline. */
+/** Client ports of `serve`: REST, gRPC and KEDA, with TLS, tenants, traffic share and drain deadline. */
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError, invariant, SeededRng, type Slo } from '@equipoise/core/model';
@@ -22,7 +22,6 @@ import type { RunningPipeline } from './start-pipeline.js';
 
 const LEAST_DRAIN_MS = 30_000;
 
-/** Flags of the ports. */
 export interface ServingPortOptions {
   readonly host: string;
   readonly port: number;
@@ -31,17 +30,17 @@ export interface ServingPortOptions {
   readonly tokenFile?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
-  /** Port on which KEDA asks for the wanted number of replicas. */
+  /** KEDA asks here for the wanted number of replicas. */
   readonly kedaPort?: number | undefined;
   readonly kedaHost?: string | undefined;
-  /** URL of another server that gets the fraction `share` of the requests; the two flags belong together. */
+  /** Another server's URL that gets the fraction `share` of the requests. */
   readonly shareWith?: string | undefined;
   readonly share?: number | undefined;
 }
 
 type FixedOptions = Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
 
-/** Serving ports. They are opened before the pipeline starts. */
+/** Opened before the pipeline starts. */
 export class ServingPorts {
   readonly #options: FixedOptions;
   #server: RunningServer | undefined;
@@ -56,7 +55,6 @@ export class ServingPorts {
     log(`listening on ${this.#server.url}; the pipeline starts`);
   }
 
-  /** Accepts requests from now on. */
   beginServing(): RunningServer {
     const server = this.#server;
     invariant(server !== undefined, 'a pipeline that has started has its ports');
@@ -64,18 +62,17 @@ export class ServingPorts {
     return server;
   }
 
-  /** Makes clients close their kept connections. */
   async drain(withinMs: number): Promise<void> {
     await this.#server?.drain(withinMs);
   }
 
-  /** Closes the ports after running requests, at the latest after `timeoutMs`. */
+  /** Waits for running requests, at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     await this.#server?.close({ timeoutMs });
   }
 }
 
-/** Server options from flags. TLS files and tenants are reloaded with `reloads`. */
+/** TLS files and tenants are reloaded with `reloads`. */
 export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
@@ -97,12 +94,11 @@ export function servingPortOptions(
   };
 }
 
-/** Longest wait (ms) for running requests: the SLO's latency, plus the wait for the other server if traffic is shared. */
+/** In ms: the SLO's latency, plus the wait for the other server if traffic is shared. */
 export function drainDeadlineMs({ latencyMs }: Pick<Slo, 'latencyMs'>, shares: boolean): number {
   return Math.max(LEAST_DRAIN_MS, latencyMs + (shares ? sharePatienceMs(latencyMs) : 0));
 }
 
-/** Starts the port for KEDA if flags ask for it. */
 export async function startScaler(
   { kedaPort, kedaHost = '127.0.0.1' }: ServingPortOptions,
   scaled: Omit<KedaScalerOptions, 'host' | 'port'>,
@@ -128,7 +124,7 @@ function tlsOf({ tlsCert, tlsKey }: ServingPortOptions, reloads: Reloads): TlsId
   return tls;
 }
 
-/** Tenants of the token file; undefined without one. Throws FILE_NOT_FOUND, or WRONG_USAGE for an invalid file. */
+/** Undefined without a token file. Throws FILE_NOT_FOUND, or WRONG_USAGE for an invalid file. */
 function tenantsOf({ tokenFile }: ServingPortOptions, reloads: Reloads): Tenants | undefined {
   if (tokenFile === undefined) return undefined;
   const tenants = new Tenants(entriesIn(tokenFile));

@@ -1,4 +1,4 @@
-/** Simulated run for `simulate` and `experiment`: a fixed plan, or the control loop with a policy. */
+/** Simulates a fixed plan or a policy, for `simulate` and `experiment`. */
 import {
   arrivalRng,
   type ControlContext,
@@ -24,10 +24,10 @@ import {
 } from '@equipoise/core/simulate';
 import { plannedHostCores } from './served-spec.js';
 
-/** Shared by all verifications, so that the same question gets the same answer. */
+/** The same question gets the same answer. */
 const VERIFICATION_SEED = 1;
 
-/** Verifier at one arrival rate. Throws PROFILE_MISSING or PROFILE_INVALID. */
+/** Throws PROFILE_MISSING or PROFILE_INVALID. */
 export function verifierFor(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -46,19 +46,19 @@ export interface RunRequest {
   readonly load: LoadSpec;
   readonly seed: number;
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
-  /** Forecaster of a policy; default that of the served loop. */
+  /** Default is that of the served loop. */
   readonly forecaster?: Forecaster;
-  /** Shared verdicts by load; by default fresh for this run. */
+  /** Shared verdicts by load; by default fresh. */
   readonly verifierAt?: ControlContext['verifierAt'];
-  /** Seconds at the start that are simulated but not counted. */
+  /** Not counted. */
   readonly excludeFirstS?: number;
-  /** Called about once per simulated second. */
+  /** About once per simulated second. */
   readonly onProgress?: (atMs: number) => void;
 }
 
-/** Figures of `simulate` without durations. */
+/** Figures without durations. */
 export interface RunFigures extends SimulationReport {
-  /** Decisions of the loop; 0 for a fixed plan. */
+  /** 0 for a fixed plan. */
   readonly decisions: number;
 }
 
@@ -78,7 +78,7 @@ export function simulatedRun(request: RunRequest): SimulatedRun {
 function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
   const { spec, profiles, seed } = request;
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
-  // A plan above the budget simulates a larger budget, which has a larger host.
+  // A plan above the budget needs a larger host.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
   return simulatePlan({
     ...runInput(request),
@@ -114,7 +114,6 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
   return { run, decisions: run.decisions.length };
 }
 
-/** Cached verdicts of simulation for a pipeline. */
 export function verdictsFor(spec: PipelineSpec, profiles: ProfileSet): ControlContext['verifierAt'] {
   const curves = requireCurves(spec, profiles);
   return verifiersOf({ spec, curves, hostCores: plannedHostCores(spec), seed: VERIFICATION_SEED });

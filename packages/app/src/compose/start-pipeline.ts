@@ -1,4 +1,3 @@
-/** Starts a pipeline on this machine, for `serve` and `demo`. */
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
@@ -17,36 +16,32 @@ import { readSavedState, type SavedState } from './saved-state.js';
 import { warmUpPipeline } from './watched-replicas.js';
 
 export interface RunningPipeline {
-  /** Spec as served now. */
   readonly spec: PipelineSpec;
   readonly runner: PipelineRunner;
-  /** Actions by hand. */
   readonly control: PipelineControl;
-  /** Saved state of an earlier run. */
   readonly kept: SavedState;
-  /** Tensor types seen at the stages. */
   readonly stageTypes: StageTypes;
   readonly actuator: EmbeddedActuator;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
-   * Switches to another description of the pipeline and returns true if it differs. Rejects, without a change, with
-   * CONFLICT if a restart is needed, or if no planning is possible.
+   * Returns true if the description differs. Rejects, without a change, with CONFLICT if a restart is needed, or if no
+   * planning is possible.
    */
   reload(spec: PipelineSpec): Promise<boolean>;
-  /** Drains, stops everything and closes the store; a second call waits for the first. */
+  /** A second call waits for the first. */
   close(): Promise<void>;
 }
 
-/** Resolves when the first plan runs and is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
+/** Resolves when the first plan is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
   const options = { ...asked, report: reportOf(asked) };
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
   const store = await ThreadedPlanStore.open(path);
-  // Claimed before the state is read, because its last owner may save until it has ended. A fixed plan needs no claim:
-  // many such servers may run next to an adapting one.
+  // Claimed before the state is read: its last owner may save until it has ended. Servers with a fixed plan need no
+  // claim.
   const claim = options.fixed ? undefined : await claimOver(store, { path, pipelineName: spec.name });
   const parts = await composeOver(store, options, { resumes: resumeLearned, claim });
   const abort = () =>
@@ -55,7 +50,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   try {
     await options.listen?.(parts);
     signal?.throwIfAborted();
-    // After the ports: if a server is started twice, the taken port is the more helpful error.
+    // If a server is started twice, the taken port is the more helpful error.
     if (claim instanceof AppError) throw claim;
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
@@ -88,7 +83,6 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   }
 }
 
-/** Reports to the monitor, too. */
 function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   return (event) => {
     monitor?.noteLoop(event);
@@ -96,7 +90,6 @@ function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   };
 }
 
-/** Claim, or the error that another server has the state. */
 type Claimed = StateClaim | AppError;
 
 async function claimOver(store: ThreadedPlanStore, state: ClaimedState): Promise<Claimed> {
@@ -114,7 +107,6 @@ function releaseClaim(claim: Claimed | undefined): void {
 }
 
 interface CompositionInput {
-  /** Restores learned state and actions by hand. */
   readonly resumes: boolean;
   readonly claim: Claimed | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Warms replicas up before they serve, because the first run of a model allocates and compiles. Later replicas run a
- * real input of their stage; the first ones get samples through the whole pipeline.
+ * Warms replicas up, because the first run of a model allocates and compiles. Later replicas run a real input of their
+ * stage; the first ones get samples through the whole pipeline.
  */
 
 import { type BatchKind, BatchRecord } from '@equipoise/core/control';
@@ -15,7 +15,6 @@ const SAMPLE_TIMEOUT_MS = 30_000;
 export class StageInputs {
   readonly #kept = new Map<StageId, TensorMap>();
 
-  /** Launcher whose replicas leave a copy of their first answered input. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request): Promise<LaunchedReplica> => {
@@ -25,7 +24,7 @@ export class StageInputs {
     };
   }
 
-  /** Warm-up batch for a new replica; undefined while no input was seen. */
+  /** Undefined while no input was seen. */
   batchFor(stageId: StageId): readonly TensorMap[] | undefined {
     const input = this.#kept.get(stageId);
     return input === undefined ? undefined : [copyTensors(input)];
@@ -38,7 +37,7 @@ export class StageInputs {
   }
 
   async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
-    // Copied first: the run takes the tensors.
+    // The run takes the tensors.
     const copies = batch.map(copyTensors);
     const result = await runner.run(batch);
     const answered = copies.find((_, index) => result.items[index]?.kind === 'ok');
@@ -47,7 +46,7 @@ export class StageInputs {
   }
 }
 
-/** Sends a few samples through the first replicas, one by one; does nothing without samples. */
+/** One by one; does nothing without samples. */
 export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec): Promise<void> {
   if (spec.sources[0]?.samplesPath === undefined) return;
   const { samples } = loadPipelineSamples(spec);
@@ -57,11 +56,10 @@ export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec)
   runner.countAnew();
 }
 
-/** Service times of answered batches, compared with the profile by the control loop. */
+/** The control loop compares them with the profile. */
 export class MeasuredBatches {
   readonly #record = new BatchRecord();
 
-  /** Launcher whose replicas report batch durations. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request): Promise<LaunchedReplica> => {
@@ -89,7 +87,6 @@ export class MeasuredBatches {
   }
 }
 
-/** Same replica with another `run`. */
 function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunner {
   return {
     run,

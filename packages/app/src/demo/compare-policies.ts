@@ -1,4 +1,4 @@
-/** Simulates fixed plans on the load that was served, from the measured profile. */
+/** Simulates fixed plans on the served load, from the measured profile. */
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
 import { simulatePlan, traceArrivals } from '@equipoise/core/simulate';
@@ -9,7 +9,7 @@ import type { ComparedRun } from './demo-report.js';
 
 const SEED = 1;
 
-/** Fixed policy's plan for the largest rate, or its best effort. */
+/** For the largest rate; may be a best effort. */
 export function fixedPlan(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -21,7 +21,6 @@ export function fixedPlan(
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }
 
-/** Simulates a fixed plan on arrivals per second. */
 export function simulateFixed(
   spec: PipelineSpec,
   profiles: ProfileSet,

@@ -2,20 +2,19 @@ import type { Plan } from '@equipoise/core/model';
 import { percentText } from '../terminal/plan-table.js';
 import type { PlanInForce, RunTotals } from './demo-record.js';
 
-/** One promise of the demo with its figure. */
 export interface DemoCheck {
   readonly name: string;
   readonly figure: string;
   readonly met: boolean;
 }
 
-/** Input of the checks; accuracies are those of the two fixed plans. */
+/** Accuracies are those of the two fixed plans. */
 export interface DemoFigures {
   readonly totals: RunTotals;
   readonly plans: readonly PlanInForce[];
   readonly cheapest: RunTotals;
   readonly best: RunTotals;
-  /** CPU of request handling and load generation as a fraction of all CPU; undefined if unknown. */
+  /** Request handling and load generation ÷ all CPU; undefined if unknown. */
   readonly overheadFraction: number | undefined;
 }
 
@@ -62,7 +61,7 @@ export function demoChecks({ totals, plans, cheapest, best, overheadFraction }: 
   return checks;
 }
 
-/** Kind of a plan change: cheaper variants are less accurate and serve more requests per core. */
+/** Cheaper variants serve more requests per core. */
 function stepFrom({ predicted: before }: Plan, { predicted: after }: Plan): 'more accurate' | 'cheaper' | 'other' {
   if (after.pas > before.pas) return 'more accurate';
   const carriesMore = after.capacityRps / after.cpuCores > before.capacityRps / before.cpuCores;

@@ -1,7 +1,5 @@
-/** Record of a demo run for view, report and checks. */
 import type { Plan } from '@equipoise/core/model';
 
-/** One second of the run. */
 export interface SecondRow {
   readonly atS: number;
   readonly arrived: number;
@@ -9,15 +7,12 @@ export interface SecondRow {
   readonly withinSlo: number;
   readonly dropped: number;
   readonly failed: number;
-  /** 99th percentile of completions in the last 10 s; undefined without any. */
+  /** Over the last 10 s; undefined without completions. */
   readonly p99Ms: number | undefined;
-  /** Accuracy score of the running plan. */
   readonly pas: number;
-  /** Predicted capacity of the running plan. */
   readonly capacityRps: number;
 }
 
-/** Applied plan with its reason. */
 export interface PlanInForce {
   readonly atS: number;
   readonly plan: Plan;
@@ -30,11 +25,11 @@ export interface RunTotals {
   readonly dropped: number;
   readonly failed: number;
   readonly sloAttainmentFraction: number;
-  /** Mean accuracy score over completed requests. */
+  /** Over completed requests. */
   readonly pasMean: number;
 }
 
-/** Sums the seconds; an empty run has attainment 1. */
+/** An empty run has attainment 1. */
 export function totalsOf(seconds: readonly SecondRow[]): RunTotals {
   const sum = (pick: (row: SecondRow) => number) => seconds.reduce((total, row) => total + pick(row), 0);
   const arrived = sum((row) => row.arrived);

@@ -6,14 +6,13 @@ import type { RunningPipeline } from '../compose/start-pipeline.js';
 import type { PlanInForce, SecondRow } from './demo-record.js';
 import type { LiveState } from './live-view.js';
 
-/** Pipeline options, and a sink for errors. */
 export interface RecorderOptions {
   readonly spec: PipelineSpec;
   readonly points: readonly RatePoint[];
   readonly onTrouble: (text: string) => void;
 }
 
-/** Running plan at the end of a second, which the statistics do not keep. */
+/** The statistics do not keep the plan. */
 interface Sample {
   readonly p99Ms: number | undefined;
   readonly pas: number;
@@ -23,7 +22,7 @@ interface Sample {
 const P99_WINDOW_S = 10;
 const KEPT_SECONDS = 600;
 
-/** Records a run of at most ten minutes, one row per second. */
+/** At most ten minutes, one row per second. */
 export class DemoRecorder {
   readonly #options: RecorderOptions;
   readonly #plans: PlanInForce[] = [];
@@ -37,7 +36,7 @@ export class DemoRecorder {
     this.#options = options;
   }
 
-  /** Starts recording: seconds count from now. */
+  /** Seconds count from now. */
   begin(pipeline: RunningPipeline): void {
     this.#pipeline = pipeline;
     this.#firstSecond = pipeline.runner.statistics.arrivalsPerSecond(pipeline.runner.nowMs).length;
@@ -56,7 +55,7 @@ export class DemoRecorder {
     }
   }
 
-  /** One row per whole second since `begin`; call at least once a second to keep samples in step. */
+  /** Call at least once a second to keep samples in step. */
   rows(): readonly SecondRow[] {
     if (this.#pipeline === undefined) return [];
     const { statistics, nowMs } = this.#pipeline.runner;
@@ -68,7 +67,7 @@ export class DemoRecorder {
     });
   }
 
-  /** Applied plans, including the first. */
+  /** Includes the first plan. */
   get plans(): readonly PlanInForce[] {
     return this.#plans;
   }

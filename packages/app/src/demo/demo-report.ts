@@ -5,10 +5,9 @@ import { choiceText, fractionText, percentText } from '../terminal/plan-table.js
 import type { DemoCheck } from './demo-checks.js';
 import type { PlanInForce, RunTotals, SecondRow } from './demo-record.js';
 
-/** One way to run the pipeline, with its results on the load. */
 export interface ComparedRun {
   readonly name: string;
-  /** `served` on this machine, or `simulated` from the measured profile. */
+  /** `simulated` uses the measured profile. */
   readonly how: 'served' | 'simulated';
   readonly totals: RunTotals;
   readonly variants: string;
@@ -25,7 +24,7 @@ export interface DemoOutcome {
 
 const SIZE = { width: 820, height: 180 } as const;
 
-/** HTML report: load, plans, and fixed plans on the same load. */
+/** HTML report with fixed plans on the same load. */
 export async function demoReport(outcome: DemoOutcome): Promise<string> {
   const { spec, runs, checks, machine } = outcome;
   const sections: PageSection[] = [

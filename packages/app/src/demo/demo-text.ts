@@ -1,4 +1,3 @@
-/** Terminal output of the demo besides the live view. */
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -10,7 +9,7 @@ import type { DemoOutcome } from './demo-report.js';
 
 const right = (title: string) => ({ right: title });
 
-/** Best plans at the lowest, middle and highest rate of the load. */
+/** At the lowest, middle and highest rate of the load. */
 export function ladderText(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -32,7 +31,6 @@ function ladderRow(load: string, plan: Plan | undefined): readonly string[] {
   return [load, choiceText(plan), fractionText(pas), msText(latencyMs), simulated, coresText(cpuCores)];
 }
 
-/** Closing comparison. */
 export function demoText({ runs, checks }: DemoOutcome, reportPath: string): string {
   const rows = runs.map(({ name, how, totals }) => [
     name,

@@ -1,4 +1,4 @@
-/** Terminal view of the demo: load, running plan and results. Pure: state in, lines out. */
+/** Terminal view of the demo. Pure: state in, lines out. */
 import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from '../terminal/counted.js';
@@ -36,7 +36,6 @@ export function liveView(state: LiveState): readonly string[] {
   ];
 }
 
-/** One log line instead of a frame. */
 export function liveLine({ seconds, plans }: LiveState): string {
   const last = seconds.at(-1);
   const totals = totalsOf(seconds);

@@ -1,4 +1,4 @@
-/** Load generator of the demo in its own process, so that its CPU time is measurable. */
+/** Load generator in its own process, so that its CPU time is measurable. */
 import { readFile } from 'node:fs/promises';
 import { SeededRng } from '@equipoise/core/model';
 import { piecewiseLinearArrivals, type RatePoint } from '@equipoise/core/simulate';

@@ -1,12 +1,12 @@
 /**
- * Cells of one pipeline, load and policy over all seeds: means with intervals within the figure's range (no attainment
- * above 100 %), and paired differences from a reference policy.
+ * Groups cells over all seeds: means with intervals within the figure's range (no attainment above 100 %), and paired
+ * differences from a reference policy.
  */
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 
-/** Compared figures in display units. */
+/** In display units. */
 export const comparedFigures = {
   'within SLO %': (cell: CellResult) => 100 * cell.sloAttainmentFraction,
   accuracy: (cell: CellResult) => cell.pasMean,
@@ -19,7 +19,6 @@ export type FigureName = keyof typeof comparedFigures;
 
 const POSITIVE: FigureRange = { low: 0, high: Number.POSITIVE_INFINITY };
 
-/** Range of each figure. */
 const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'within SLO %': { low: 0, high: 100 },
   accuracy: { low: 0, high: 1 },
@@ -28,10 +27,10 @@ const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'p99 ms': POSITIVE,
 };
 
-/** Names in report order. */
+/** In report order. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
 
-/** Policy on a load. `less`: paired difference from the reference policy; undefined for that one, or without pairs. */
+/** `less`: paired difference from the reference policy; undefined for that one, or without pairs. */
 export interface CellGroup {
   readonly pipeline: string;
   readonly load: string;
@@ -41,7 +40,7 @@ export interface CellGroup {
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
-/** Groups in cell order, compared with the policy `reference`. */
+/** In cell order. */
 export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
   const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
   return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {

@@ -1,6 +1,4 @@
-/**
- * Thread that simulates cells one at a time. Verdicts are cached by pipeline, because policies and seeds share them.
- */
+/** Thread that simulates cells. Policies and seeds share the verdicts of a pipeline. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';

@@ -1,17 +1,14 @@
-/** Cells of a grid and their outcomes. */
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import type { LoadSpec } from '@equipoise/core/simulate';
 import type { RunFigures } from '../compose/simulated-run.js';
 
-/** Pipeline shared by its cells. */
 export interface CellPipeline {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
 }
 
-/** Identity of a cell. */
 export interface CellName {
   readonly pipeline: string;
   readonly load: string;
@@ -19,7 +16,7 @@ export interface CellName {
   readonly seed: number;
 }
 
-/** Input of a cell besides its pipeline, as plain data; `digest` covers everything that its figures depend on. */
+/** Plain data; `digest` covers everything that the figures depend on. */
 export interface ExperimentCell extends CellName {
   readonly loadSpec: LoadSpec;
   readonly forecaster: ForecasterName;
@@ -27,12 +24,11 @@ export interface ExperimentCell extends CellName {
   readonly digest: string;
 }
 
-/** Simulated cell with the figures of `simulate`. */
 export interface CellResult extends CellName, RunFigures {
   readonly elapsedMs: number;
 }
 
-/** Cell whose policy has no first plan. */
+/** The policy has no first plan. */
 export interface InfeasibleCell extends CellName {
   readonly message: string;
 }

@@ -1,6 +1,6 @@
 type Figures = Readonly<Record<string, unknown>>;
 
-/** CSV with a header line, one line per cell. Figures that only some cells have are empty in others. */
+/** One line per cell. Figures that a cell lacks are empty. */
 export function experimentCsv(cells: readonly object[]): string {
   const rows = cells.map((cell) => flattened(cell as Figures));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
@@ -8,7 +8,7 @@ export function experimentCsv(cells: readonly object[]): string {
   return `${[columns.map(quoted).join(','), ...lines].join('\n')}\n`;
 }
 
-/** Nested figures by path: `stages.detect.waitMs.mean`. */
+/** Paths such as `stages.detect.waitMs.mean`. */
 function flattened(figures: Figures, prefix = ''): Readonly<Record<string, string>> {
   const entries = Object.entries(figures).flatMap(([name, value]): readonly (readonly [string, string])[] =>
     typeof value === 'object' && value !== null

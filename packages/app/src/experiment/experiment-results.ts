@@ -1,7 +1,6 @@
-/** Results of an experiment in its files and in `--json`. */
 import type { CellOutcome, CellResult, InfeasibleCell } from './experiment-cell.js';
 
-/** Simulated cells in grid order, and cells without a plan if there are any. */
+/** In grid order; cells without a plan are separate. */
 export interface ExperimentResults {
   readonly cells: readonly CellResult[];
   readonly infeasible?: readonly InfeasibleCell[];
@@ -13,7 +12,7 @@ export function resultsOf(outcomes: readonly CellOutcome[]): ExperimentResults {
   return { cells, ...(infeasible.length > 0 && { infeasible }) };
 }
 
-/** Results that depend on the grid only. */
+/** They depend on the grid only. */
 export interface RepeatableResults extends Omit<ExperimentResults, 'cells'> {
   readonly cells: readonly Omit<CellResult, 'elapsedMs'>[];
 }

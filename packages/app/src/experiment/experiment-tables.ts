@@ -1,9 +1,8 @@
-/** Text tables of an experiment for terminal and report. */
 import type { MeanInterval } from '@equipoise/core/model';
 import { type CellGroup, type FigureName, figureNames } from './cell-groups.js';
 import { groupedBy } from './grouped-by.js';
 
-/** Table of the groups of one pipeline and load. */
+/** Groups of one pipeline and load. */
 export interface GroupTable {
   readonly title: string;
   readonly head: readonly string[];
@@ -18,23 +17,23 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
   'p99 ms': 1,
 };
 
-/** Number without a negative zero from rounding. */
+/** Avoids a negative zero from rounding. */
 const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
-/** Mean with its 95 % interval, possibly asymmetric; without one for a single value. */
+/** The 95 % interval may be asymmetric; a single value has none. */
 function figure({ mean, low, high }: MeanInterval, digits: number): string {
   const interval = Number.isFinite(high) ? ` (${fixed(low, digits)}–${fixed(high, digits)})` : '';
   return `${fixed(mean, digits)}${interval}`;
 }
 
-/** Signed difference with half of its 95 % interval, marked if significant. */
+/** Half of the 95 % interval; significant differences are marked. */
 function difference({ mean, low, high }: MeanInterval, digits: number): string {
   const sign = mean > 0 ? '+' : '';
   const half = Number.isFinite(high) ? ` ± ${fixed(high - mean, digits)}` : '';
   return `${sign}${fixed(mean, digits)}${half}${low > 0 || high < 0 ? ' *' : ''}`;
 }
 
-/** Two tables per pipeline and load: figures, and differences from `reference` if there are any. */
+/** Two per pipeline and load: figures, and differences from `reference` if there are any. */
 export function groupTables(groups: readonly CellGroup[], reference: string): readonly GroupTable[] {
   const places = groupedBy(groups, ({ pipeline, load }) => `${pipeline}, ${load}`);
   return [...places].flatMap(([place, own]) => {

@@ -1,4 +1,4 @@
-/** Finished cells in a folder, one complete file each, named by the digest of their input. */
+/** Finished cells in a folder, one file each, named by the digest of their input. */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
@@ -13,7 +13,7 @@ interface KeptCell {
 export class KeptCells {
   readonly folder: string;
 
-  /** Creates the folder; throws STORE_FAILED. */
+  /** Throws STORE_FAILED. */
   constructor(folder: string) {
     this.folder = folder;
     try {
@@ -26,7 +26,6 @@ export class KeptCells {
     }
   }
 
-  /** Outcome of a finished cell, under its current name. */
   find(cell: ExperimentCell): CellOutcome | undefined {
     try {
       const { digest, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
@@ -46,7 +45,7 @@ export class KeptCells {
   }
 }
 
-/** Left over by an interrupted write. */
+/** From an interrupted write. */
 function isLeftOver(file: string): boolean {
   const [, pid] = /\.(\d+)\.part$/.exec(file) ?? [];
   return pid !== undefined && !isRunning(Number(pid));

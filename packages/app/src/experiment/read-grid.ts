@@ -1,4 +1,4 @@
-/** Reads the files of a grid: pipelines with profiles, loads, and cells with digests. */
+/** Reads the pipelines, profiles and loads of a grid. */
 import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
@@ -26,8 +26,7 @@ export interface ReadGrid {
 type ValidFile = ExperimentFileResult & { readonly kind: 'valid' };
 
 /**
- * Reads a grid with all its files. `codeDigest` identifies the simulating code. Throws INVALID_PIPELINE with every
- * problem before anything is simulated.
+ * `codeDigest` identifies the simulating code. Throws INVALID_PIPELINE with every problem before anything is simulated.
  */
 export async function readGrid(file: string, codeDigest: string): Promise<ReadGrid> {
   const read = await loadExperimentFile(file, shippedLoadNames());
@@ -75,7 +74,6 @@ async function resolvedLoads(file: string, { grid, problemAt }: ValidFile): Prom
   return loads;
 }
 
-/** Load, or the reason why it cannot be read. */
 async function loadOrReason({ name, load, ...rest }: GridLoad, baseDir: string): Promise<NamedLoad | string> {
   const inPlace = load === undefined || shippedLoadNames().includes(load) || isAbsolute(load);
   const path = inPlace ? load : resolve(baseDir, load);

@@ -1,4 +1,4 @@
-/** Simulates cells in threads and saves each at once. Results do not depend on the assignment to threads. */
+/** Simulates cells in threads and saves each at once. Results do not depend on the thread. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
@@ -9,19 +9,15 @@ import type { ReadGrid } from './read-grid.js';
 export interface CellRun {
   readonly threads: number;
   readonly newThread: () => Worker;
-  /** Called for every simulated cell. */
   readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
-  /** Ends the threads in the middle of their cells. */
+  /** Ends threads in the middle of their cells. */
   readonly stop: AbortSignal;
 }
 
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
   new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
-/**
- * Simulates all cells. Rejects with the error of the first failed cell or thread, which names the cell, or INTERRUPTED
- * after a stop.
- */
+/** Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
 export async function runCells(cells: readonly ExperimentCell[], run: CellRun): Promise<void> {
   const waiting = inOrder(cells);
   const threads = Array.from({ length: Math.min(run.threads, waiting.length) }, run.newThread);
@@ -32,7 +28,7 @@ export async function runCells(cells: readonly ExperimentCell[], run: CellRun): 
   }
 }
 
-/** Seed by seed within a pipeline: policies share verdicts, and remaining cells take about as long as finished ones. */
+/** Policies share verdicts, and remaining cells take about as long as finished ones. */
 function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
   const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
   const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);

@@ -1,10 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 
-/**
- * Replaces a file atomically (writes aside, then renames); throws STORE_FAILED. The process id separates concurrent
- * runs.
- */
+/** Replaces a file atomically; throws STORE_FAILED. The process id separates concurrent runs. */
 export function writeWhole(path: string, text: string): void {
   const part = `${path}.${process.pid}.part`;
   try {

@@ -1,18 +1,16 @@
 import type { PeakSeries, Trial } from '@equipoise/core/forecast';
 import { plotSvg } from './plot.js';
 
-/** Origin of the trial. */
 export interface ForecastCaption {
   readonly series: PeakSeries;
   readonly binS: number;
   readonly trace: string;
 }
 
-/** More would be unreadable. */
 const MOST_BINS = 360;
 const INK = '#475467';
 
-/** Draws the last forecasts of the test part as SVG: the band from point to quantile, and the actual peaks. */
+/** Last forecasts of the test part: the band from point to quantile, and the actual peaks. */
 export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): Promise<string> {
   const { targetsRps, pointsRps, uppersRps } = trial.inForce;
   const first = Math.max(0, targetsRps.length - MOST_BINS);

@@ -1,7 +1,6 @@
 import type { FrontierPoint } from '@equipoise/core/plan';
 import { plotSvg } from './plot.js';
 
-/** Text next to the points. */
 export interface FrontierCaption {
   readonly pipeline: string;
   readonly arrivalRps: number;
@@ -9,7 +8,7 @@ export interface FrontierCaption {
   readonly percentile: number;
 }
 
-/** Draws the Pareto front of accuracy against cost as SVG. */
+/** Accuracy against cost as SVG. */
 export function frontierSvg(
   points: readonly FrontierPoint[],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,

@@ -1,6 +1,6 @@
-/** Self-contained HTML file: no scripts, no outside resources, light and dark. */
+/** Self-contained HTML: no scripts, no outside resources, light and dark. */
 
-/** Part of a page; `html` must be trusted markup. */
+/** `html` must be trusted markup. */
 export interface PageSection {
   readonly title: string;
   readonly html: string;
@@ -24,15 +24,13 @@ function escapeHtml(text: string): string {
 
 export const htmlParagraph = (text: string): string => `<p>${escapeHtml(text)}</p>`;
 
-/** Shown for a missing figure. */
 const NO_FIGURE = '–';
-/** Longer cells span several lines. */
 const LONG_TEXT = 60;
-/** Figures with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and significance marks. */
+/** Includes units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and significance marks. */
 const NUMBER =
   /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([\d.,]+–[\d.,]+\))?( \*)?$/;
 
-/** Table of text cells; columns of figures are right-aligned. */
+/** Columns of figures are right-aligned. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isNumber = (cell: string) => cell === NO_FIGURE || NUMBER.test(cell);
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column] ?? '')));

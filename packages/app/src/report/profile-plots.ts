@@ -1,6 +1,6 @@
 /**
- * Plots of a profile report. Per stage: service time and items per second by batch size. For the pipeline: cost of busy
- * neighbours, and residuals of the fit. Measured figures are marks, fits are lines.
+ * Plots of a profile: service time and throughput by batch size, cost of busy neighbours, residuals of the fit.
+ * Measured figures are marks, fits are lines.
  */
 import type { VariantProfile } from '@equipoise/runtime';
 import type { TopLevelSpec } from 'vega-lite';
@@ -18,7 +18,7 @@ const CONFIG = {
   title: { color: INK, anchor: 'start', fontSize: 12, fontWeight: 600 },
 } as const satisfies TopLevelSpec['config'];
 
-/** Batch size on some cores; the name includes the cores if the variant has several counts. */
+/** The name includes the cores if the variant has several counts. */
 interface PlottedPoint {
   readonly name: string;
   readonly cores: string;
@@ -42,7 +42,7 @@ const plotted = (profiles: readonly VariantProfile[]): readonly PlottedPoint[] =
     })),
   );
 
-/** Fit at every integer batch size: linear between measured ones, a curve on logarithmic axes. */
+/** Every integer batch size: linear between measured ones, a curve on logarithmic axes. */
 const fitted = (profiles: readonly VariantProfile[]) =>
   profiles.flatMap(({ variantId, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>
@@ -61,7 +61,6 @@ const fitted = (profiles: readonly VariantProfile[]) =>
 const named = (field: string, title: string | null) =>
   ({ field, type: 'nominal', title, sort: null, scale: { scheme: 'tableau10' } }) as const;
 
-/** Latency and throughput of all variants of one stage, by batch size. */
 export function stagePlot(profiles: readonly VariantProfile[]): Promise<string> {
   const points = plotted(profiles);
   const largest = Math.max(1, ...points.map(({ batchSize }) => batchSize));
@@ -124,7 +123,7 @@ export function stagePlot(profiles: readonly VariantProfile[]): Promise<string> 
   } as TopLevelSpec);
 }
 
-/** Slowdown by busy other cores; undefined if none was free. */
+/** Undefined if no other core was free. */
 export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<string> | undefined {
   const values = profiles.flatMap(({ stageId, variantId, points }) =>
     points.flatMap(({ batchSize, cpuCores, meanMs, idle }) =>
@@ -144,7 +143,7 @@ export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<str
   return dotPlot(values, 'slower', 'time with busy neighbours ÷ time with idle ones − 1');
 }
 
-/** Fit relative to the measurement, by point. */
+/** Relative to the measurement. */
 export function residualPlot(profiles: readonly VariantProfile[]): Promise<string> {
   const values = profiles.flatMap(({ stageId, variantId, points, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>

@@ -1,6 +1,4 @@
-/**
- * HTML report of a profile: cost of each variant by batch size and cores, uncertainty, and skipped points with reasons.
- */
+/** HTML report of a profile, with uncertainty and skipped points. */
 import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
 import { coresText, msText } from '../terminal/plan-table.js';
 import { htmlPage, htmlTable, type PageSection } from './html-page.js';
@@ -54,7 +52,7 @@ async function stageSection(variants: readonly VariantProfile[]): Promise<PageSe
   return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
 }
 
-/** One row per variant: alone, at its best batch size, and its start-up. */
+/** Alone, at its best batch size, and its start-up. */
 function summaryTable(variants: readonly VariantProfile[]): string {
   const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
     const first = points[0];
@@ -118,7 +116,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
   );
 }
 
-/** One row for sizes skipped on the same cores for the same reason. */
+/** Sizes skipped on the same cores for the same reason share a row. */
 function skippedRows(variants: readonly VariantProfile[]): readonly (readonly string[])[] {
   return variants.flatMap(({ stageId, variantId, skipped }) => {
     const groups = new Map<string, SkippedPoint[]>();

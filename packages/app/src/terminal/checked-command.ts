@@ -1,4 +1,4 @@
-/** Command that reports an unknown flag before a missing one: mostly they are the same, misspelt. */
+/** Reports an unknown flag before a missing one: mostly it is the same, misspelt. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

@@ -1,4 +1,3 @@
-/** Text of a decision: observation, choice, rejected alternatives and outcome. */
 import { diffPlans, type StepInput } from '@equipoise/core/control';
 import type {
   Change,
@@ -29,7 +28,7 @@ import { textTable } from './text-table.js';
 export interface ToldDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
-  /** Explanation of the slow loop's plan, if the log has its input. */
+  /** Missing if the log lacks the input. */
   readonly why?: Explained;
 }
 
@@ -90,14 +89,13 @@ function seenText(
   ].join('\n');
 }
 
-/** Learned values that replaced profile and pipeline file. */
 function learnedTexts(decision: Decision | undefined, input: StepInput | undefined): readonly string[] {
   const corrected = correctionTable(input?.corrections ?? []);
   const edges = (decision?.evidence.learnedEdges ?? []).map(learnedEdgeText);
   return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
 }
 
-/** One row per variant and cores: batch durations relative to the profile, by size. */
+/** Batch durations relative to the profile, by size. */
 function correctionTable(corrections: StepInput['corrections']): readonly string[] {
   if (corrections.length === 0) return [];
   const sizes = [...new Set(corrections.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
@@ -119,7 +117,6 @@ function correctionTable(corrections: StepInput['corrections']): readonly string
   return ['measured service times relative to the profile', textTable(columns, cells)];
 }
 
-/** Learned value of an edge next to the stated one. */
 export function learnedEdgeText({ from, to, kind, value, stated, standardError, outputs }: LearnedEdge): string {
   const [learned, said, error] = [value, stated, standardError].map((of) => Number(of.toPrecision(3)));
   return kind === 'fan-out'
@@ -179,7 +176,7 @@ function changeText(change: Change): string {
   }
 }
 
-/** Rejected candidates with reasons; on a hold also the best plan, if it is not the running one. */
+/** On a hold also the best plan, if it is not the running one. */
 function passedOver(
   { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
   why: Explained | undefined,
@@ -196,7 +193,6 @@ function passedOver(
 
 const UNBOUND = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
 
-/** True if the plan runs unchanged. */
 const runs = (running: RunningPlan, plan: Plan): boolean => diffPlans(running, plan, UNBOUND).length === 0;
 
 const planText = (plan: Plan): string => `${choiceText(plan)}, ${figures(plan)}`;

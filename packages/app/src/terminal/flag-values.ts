@@ -1,7 +1,7 @@
-/** Parsers of flag values; invalid values are wrong usage. */
+/** Invalid values are wrong usage. */
 import { InvalidArgumentError } from 'commander';
 
-/** Weights of the objective, each 0 or more. */
+/** Each 0 or more. */
 export interface ObjectiveWeights {
   readonly accuracy: number;
   readonly cost: number;
@@ -45,7 +45,7 @@ export const port = numberWithin('a port from 1 to 65535, or 0 for any free one'
 
 const nodeSize = numberWithin('a number of cores', { least: 0.05 });
 
-/** Parses the cores of machines, such as `4,4,8`. */
+/** Cores of machines, such as `4,4,8`. */
 export function nodeCores(text: string): readonly number[] {
   try {
     return text.split(',').map(nodeSize);
@@ -68,14 +68,13 @@ export function weights(text: string): ObjectiveWeights {
   throw new InvalidArgumentError('Expected three numbers, 0 or more: accuracy,cost,batch, such as 2,1,1e-6.');
 }
 
-/** Container image, for everything or for a stage or variant. */
 export interface ImageFlag {
   readonly image: string;
   /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
   readonly of?: string;
 }
 
-/** Parses `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` and appends it. */
+/** Appends `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE`. */
 export function images(text: string, before: readonly ImageFlag[] = []): readonly ImageFlag[] {
   const [first = '', ...rest] = text.split('=');
   const image = rest.length === 0 ? first : rest.join('=');
@@ -83,7 +82,6 @@ export function images(text: string, before: readonly ImageFlag[] = []): readonl
   throw new InvalidArgumentError('Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE.');
 }
 
-/** Parses the name of a namespace. */
 export function namespace(text: string): string {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
   throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');

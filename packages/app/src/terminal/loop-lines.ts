@@ -1,6 +1,6 @@
 /**
- * Log lines of the control loop in `serve`. Repeated holds and advices are logged once; a decision to act is logged as `apply` when its
- * changes are carried out.
+ * Log lines of the control loop. Repeated holds and advices are logged once; a decision to act is logged as `apply`
+ * when its changes are carried out.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
@@ -9,10 +9,9 @@ import { choiceText, rateText } from './plan-table.js';
 
 export class LoopLines {
   #told: string | undefined;
-  /** Decisions whose changes are under way, by id. */
   readonly #applying = new Map<number, Decision>();
 
-  /** Line of an event; undefined if there is nothing new. */
+  /** Undefined without news. */
   of(event: LoopEvent): string | undefined {
     switch (event.kind) {
       case 'failed':
@@ -58,7 +57,7 @@ export class LoopLines {
 
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
-/** Identity of a decision: a plan's choices, because its reason names a load that always varies. */
+/** A plan's choices, because its reason names a load that always varies. */
 function subjectOf(decision: Decision): string {
   return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }

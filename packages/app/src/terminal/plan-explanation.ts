@@ -1,4 +1,3 @@
-/** Explains a plan: value of more budget, critical stage, rejected variants. */
 import type { Objective, Plan, StageId } from '@equipoise/core/model';
 import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -28,7 +27,7 @@ export function explanationText(explained: Explained): string {
   ].join('\n');
 }
 
-/** Per stage, the reason against the next better and the next cheaper variant. */
+/** Next better and next cheaper variant of each stage. */
 export function rejectedText(explained: Explained): string {
   const stages = Object.entries(explained.explanation.stages);
   return stages.flatMap(([id, stage]) => rejectedLines(id, stage, explained)).join('\n');
@@ -36,7 +35,6 @@ export function rejectedText(explained: Explained): string {
 
 const right = (title: string) => ({ right: title });
 
-/** Value of the objective in its unit. */
 function valueText(objective: Objective, value: number): string {
   if (objective.kind === 'max-accuracy') return fractionText(value);
   return objective.kind === 'min-cost' ? value.toFixed(2) : String(Number(value.toPrecision(5)));

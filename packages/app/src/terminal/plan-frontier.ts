@@ -1,4 +1,3 @@
-/** Pareto front of accuracy and cost for the terminal: plot and table. */
 import type { Frontier } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { choiceText, fractionText, msText } from './plan-table.js';
@@ -40,13 +39,12 @@ const WIDTH = 64;
 const HEIGHT = 14;
 const GUTTER = 7;
 
-/** Cell of a value on an axis of `cells` cells. */
 function axis(values: readonly number[], cells: number): (value: number) => number {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** Accuracy against cost for at least two points by rising cost: dots, joined by steps. */
+/** At least two points by rising cost, joined by steps. */
 export function frontierPlot(points: readonly CostAndAccuracy[]): string {
   const column = axis(
     points.map(({ costPerHour }) => costPerHour),

@@ -1,6 +1,5 @@
 /**
- * Progress of long planning on stderr. Planning blocks its thread, so another thread shows the time, from two seconds
- * on.
+ * Progress of long planning on stderr, from two seconds on. Planning blocks its thread, so another one shows the time.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -8,7 +7,7 @@ const QUIET_MS = 2_000;
 const REDRAW_EVERY_MS = 250;
 const LINE_EVERY_MS = 5_000;
 
-/** Runs in the thread. It writes to the file descriptor, because thread output passes through the busy main thread. */
+/** Writes to the file descriptor, because thread output passes through the busy main thread. */
 const TELLER = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { writeSync } = require('node:fs');
@@ -41,12 +40,11 @@ export class PlanProgress {
     this.say(text);
   }
 
-  /** Sets the text. */
   say(text: string): void {
     this.#thread.postMessage(text);
   }
 
-  /** Ends the thread and clears its line. */
+  /** Clears the line. */
   async stop(): Promise<void> {
     await this.#thread.terminate();
     if (this.#terminal && performance.now() - this.#startedAtMs > QUIET_MS) process.stderr.write('\r\u001b[K');

@@ -1,4 +1,3 @@
-/** Table of a plan: one row per stage, then predictions and simulation. */
 import type { Plan, PlanVerification } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { textTable } from './text-table.js';
@@ -16,7 +15,6 @@ export function planTable(plan: Plan): string {
   return textTable(['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }], rows);
 }
 
-/** Predictions in two or three lines. */
 export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
   const lines = [
@@ -28,32 +26,30 @@ export function planSummary(plan: Plan): string {
   return lines.join('\n');
 }
 
-/** Variants of a plan in one line. */
 export function choiceText(plan: Plan): string {
   return Object.entries(plan.stages)
     .map(([id, [stage]]) => `${id}=${stage?.variantId}`)
     .join(' ');
 }
 
-/** Latency in ms with three significant digits. A plan stored as JSON has null for Infinity (load above capacity). */
+/** Three significant digits. JSON has null for Infinity (load above capacity). */
 export const msText = (ms: number | null): string =>
   ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
-/** Requests per second with one decimal, below 0.1 two digits. */
+/** One decimal, below 0.1 two digits. */
 export const rateText = (rps: number): string =>
   rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
 
-/** Fraction 0…1 with three decimals. */
+/** Three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);
 
-/** Fraction 0…1 as a percentage with one or two decimals. */
+/** One or two decimals. */
 export const percentText = (fraction: number): string => `${(100 * fraction).toFixed(fraction > 0.99 ? 2 : 1)} %`;
 
-/** Number of cores with its unit. */
 export const coresText = (cpuCores: number): string =>
   `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
 
-/** False above capacity: queues grow without limit, so latency has no meaning. */
+/** Above capacity queues grow without limit, so latency has no meaning. */
 const keepsUp = (latencyMs: number | null): boolean => latencyMs !== null && Number.isFinite(latencyMs);
 
 function overloadText(verified: PlanVerification | undefined): string {

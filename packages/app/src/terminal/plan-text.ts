@@ -1,10 +1,10 @@
-/** Text of the planner's answer: the plan with its proof, or the binding constraint with remedies. */
+/** The plan with its proof, or the binding constraint with remedies. */
 import { type Certificate, type Plan, type PlanResult, showsSloMet } from '@equipoise/core/model';
 import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
-/** Question, as far as the answer's meaning depends on it. */
+/** The meaning of an answer depends on it. */
 export interface PlanAsked {
   readonly arrivalRps: number;
   readonly policy: PolicyName;
@@ -27,7 +27,7 @@ function feasibleText({ plan, certificate }: Feasible, asked: PlanAsked): string
   return [planTable(plan), planSummary(plan), ...unconfirmed, pc.dim(proofText(certificate, asked))].join('\n');
 }
 
-/** Proof of a certificate. Only the default policy considers every plan. */
+/** Only the default policy considers every plan. */
 function proofText(certificate: Certificate, { policy, estimator }: PlanAsked): string {
   if (policy !== 'equipoise') return `${degreeOf(certificate)} by the rules of ${policy}; other plans may be better`;
   const ground =
@@ -54,7 +54,6 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   ].join('\n');
 }
 
-/** Binding constraint in words. */
 export function bindingText(binding: Infeasible['bindingConstraint']): string {
   const texts = {
     slo: 'the latency target is too tight',

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** Progress in units of the work. */
+/** In units of the work. */
 export interface Progress {
   readonly doneUnits: number;
   readonly totalUnits: number;
@@ -15,7 +15,7 @@ export interface ProgressDisplay {
 
 const LINE_EVERY_MS = 5_000;
 
-/** Progress of long work on stderr: a bar with ETA on a terminal, occasional lines elsewhere. */
+/** On stderr: a bar with ETA on a terminal, occasional lines elsewhere. */
 export function progressDisplay(title: string): ProgressDisplay {
   return process.stderr.isTTY ? progressBar(title) : progressLines(title);
 }

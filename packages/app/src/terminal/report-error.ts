@@ -2,8 +2,8 @@ import { AppError, errorCodes } from '@equipoise/core/model';
 import pc from 'picocolors';
 
 /**
- * Prints an error with its remedy on stderr, or with `--json` as one document on stdout, and sets the exit code. Any
- * other error than AppError is a defect; its stack goes to stderr.
+ * Prints an error with its remedy on stderr, or with `--json` as one document on stdout, and sets the exit code. Errors
+ * other than AppError are defects: their stack goes to stderr.
  */
 export function reportError(error: unknown, json: boolean): void {
   if (!(error instanceof AppError)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);

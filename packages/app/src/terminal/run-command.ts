@@ -1,19 +1,15 @@
-/**
- * Start and end of every command: result on stdout as JSON or text, errors, exit code. With `--json` stdout has exactly
- * one document.
- */
+/** Runs every command: result, errors, exit code. With `--json` stdout has exactly one document. */
 
-/** Exit codes of every command. */
 export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure: 3 } as const;
 
-/** Document for programs, text for people, and a negative answer. */
+/** Document for programs, text for people. */
 export interface CommandResult {
   readonly json: unknown;
   readonly text: string;
   readonly answerIsNo?: boolean;
 }
 
-/** Runs a command and prints its result; servers print by themselves and return undefined. */
+/** Servers print by themselves and return undefined. */
 export async function runCommand(
   options: { readonly json?: boolean },
   command: () => Promise<CommandResult | undefined>,
@@ -24,7 +20,7 @@ export async function runCommand(
     process.stdout.write(options.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.text.trimEnd()}\n`);
     process.exitCode = result.answerIsNo ? ExitCode.answerIsNo : ExitCode.done;
   } catch (error) {
-    // Imported late, because it loads core, which help does not need.
+    // It loads core, which help does not need.
     (await import('./report-error.js')).reportError(error, options.json === true);
   }
 }

@@ -1,10 +1,8 @@
-/** Block of lines that is redrawn in place on a terminal. */
-
 /** Escape sequences have no width. */
 const ESCAPE = '\u001b';
 const STYLE = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
 
-/** Cuts a line to one terminal row and resets the style. */
+/** Cuts to one terminal row and resets the style. */
 export function cutToWidth(line: string, columns: number): string {
   let room = columns;
   let cut = '';

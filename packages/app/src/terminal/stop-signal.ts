@@ -1,6 +1,6 @@
 /**
- * SIGINT and SIGTERM: the first asks for a graceful stop, a later one ends the process. One key press may arrive twice,
- * from the terminal and from npm, so signals in quick succession count as one.
+ * The first SIGINT or SIGTERM asks for a graceful stop, a later one ends the process. One key press may arrive twice,
+ * from the terminal and from npm: quick successions count as one.
  */
 
 const SAME_REQUEST_MS = 1000;
@@ -18,7 +18,7 @@ export function stopSignal(): Promise<void> {
   });
 }
 
-/** Runs `work` on SIGINT or SIGTERM before the process ends; the returned function cancels that. */
+/** The returned function cancels `work`. */
 export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);
@@ -34,7 +34,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   return forget;
 }
 
-/** Waits for `work`. After `limitMs` it reports what hangs and ends the process with a failure code. */
+/** After `limitMs` it reports what hangs and ends the process with a failure code. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
   const timer = endLater(limitMs, whatHangs);
   try {
@@ -44,7 +44,7 @@ export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs:
   }
 }
 
-/** Lets the process end by itself within `limitMs`, in case a thread never returns. */
+/** In case a thread never returns. */
 export function endUnlessOver(limitMs: number, whatHangs: string): void {
   endLater(limitMs, () => whatHangs).unref();
 }
@@ -56,7 +56,7 @@ function endLater(limitMs: number, whatHangs: () => string): NodeJS.Timeout {
   }, limitMs);
 }
 
-/** A plain exit would abort inside a model that is running in its thread. */
+/** A plain exit would abort inside a running model. */
 function endNow(): void {
   process.kill(process.pid, 'SIGKILL');
 }

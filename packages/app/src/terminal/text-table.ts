@@ -1,8 +1,8 @@
-/** Terminal tables: thin faint lines, numbers right-aligned; plain without color. */
+/** Plain without color. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
-/** Column by its title; `right` for numbers. */
+/** `right` for numbers. */
 export type Column = string | { readonly right: string };
 
 export function textTable(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string {

@@ -1,7 +1,4 @@
-/**
- * `equipoise k8s apply`: makes a cluster run a plan. New objects start next to old ones. Leftovers are deleted only on
- * request, once the new plan runs.
- */
+/** `equipoise k8s apply`: makes a cluster run a plan. Leftovers are deleted only on request, once the new plan runs. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -49,7 +46,7 @@ export function k8sApply(file: string, options: K8sApplyOptions): Promise<Comman
 
 const nameOf = ({ kind, name }: ObjectName): ObjectName => ({ kind, name });
 
-/** Resolves when all workloads of the plan run; rejects with DEADLINE_PASSED. */
+/** Rejects with DEADLINE_PASSED. */
 async function untilRunning(
   { api, namespace }: Cluster,
   pipeline: string,

@@ -1,10 +1,9 @@
-/** Commands below `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
 import { count, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
 
-/** Targets that can run replicas, the default first. */
+/** The default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
 
 export function addKubernetes(program: Command): void {
@@ -66,7 +65,6 @@ const profileScaleFlag = () =>
     'use the cached profile of another machine, with times multiplied by this factor',
   ).argParser(positive);
 
-/** Adds the flags of commands that render a plan. */
 function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
@@ -84,7 +82,6 @@ function withPlanFlags(command: Command): Command {
     .addOption(jsonFlag());
 }
 
-/** Adds the flags of commands that connect to a cluster. */
 function withClusterFlags(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'access to the cluster; default: as kubectl')

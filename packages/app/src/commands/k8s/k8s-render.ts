@@ -1,4 +1,4 @@
-/** `equipoise k8s render`: renders a plan as cluster objects and sends nothing. */
+/** `equipoise k8s render`: renders a plan as cluster objects. */
 
 import { readFile } from 'node:fs/promises';
 import {
@@ -34,16 +34,14 @@ export interface K8sRenderOptions {
   readonly profileScale?: number;
 }
 
-/** Default load. */
 const USUAL_RPS = 1;
 
-/** Renders the plan of `file`; with `--json` as one `List` that `kubectl` accepts. */
+/** With `--json` one `List` that `kubectl` accepts. */
 export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
   const { objects } = await renderedFile(file, options);
   return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
 }
 
-/** Pipeline name of `file`, and the objects of its plan. */
 export async function renderedFile(
   file: string,
   options: K8sRenderOptions,
@@ -74,7 +72,7 @@ async function plannedStages(
 ): Promise<Required<SavedPlan>> {
   if (plan !== undefined) {
     const saved = await readPlan(plan, spec);
-    // Routers need a load above 0, but a plan may be made for 0.
+    // Routers need a load above 0.
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
   }
   const arrivalRps = asked ?? USUAL_RPS;
@@ -98,7 +96,7 @@ interface K8sPipelineOptions {
 }
 
 /**
- * `equipoise k8s pipeline`: prints a pipeline file with its measured profiles as the operator's object. Throws
+ * `equipoise k8s pipeline`: a pipeline file with its measured profiles as the operator's object. Throws
  * PROFILE_MISSING.
  */
 export async function k8sPipeline(file: string, options: K8sPipelineOptions): Promise<CommandResult> {
