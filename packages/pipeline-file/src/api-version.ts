@@ -1,4 +1,4 @@
-/** Header of every pipeline file. The API group is defined only here. */
+/** The API group is defined only here. */
 export const API_VERSION = 'equipoise.dev/v1alpha1';
 
 export const PIPELINE_KIND = 'InferencePipeline';

@@ -1,6 +1,6 @@
 /**
- * Checks a text and reports all problems at once, by position: syntax, schema and semantic rules. Behind a syntax error
- * the document is guesswork: only wrong values before it are reported.
+ * Reports all problems of a text by position: syntax, schema and semantic rules. Behind a syntax error the document is
+ * guesswork: only wrong values before it are reported.
  */
 import { wellFormedPart } from './draft.js';
 import { byPosition, type Finding, type Problem, pathText } from './problem.js';
@@ -10,13 +10,13 @@ import { readYaml, type YamlReading } from './yaml/read-yaml.js';
 
 const MAX_FILE_BYTES = 1_048_576;
 
-/** Schema, and rules it cannot express, for the well-formed part of a document. */
+/** Rules apply to the well-formed part. */
 export interface DocumentRules<Output> {
   readonly schema: SchemaForms<Output>;
   readonly semanticFindings: (wellFormed: unknown) => readonly Finding[];
 }
 
-/** Document, or all its problems. `problemAt` locates further findings. */
+/** `problemAt` locates further findings. */
 export type CheckedDocument<Output> =
   | {
       readonly kind: 'valid';
@@ -85,7 +85,7 @@ function problemOf(finding: Finding, { root, lines }: YamlReading, text: string)
   };
 }
 
-/** Offset of a finding inside a text value; 0 if the value is escaped or folded. */
+/** 0 if the value is escaped or folded. */
 function insideOf({ path, inside = 0 }: Finding, root: LocatedNode, text: string): number {
   const node = nodeAt(root, path);
   if (inside === 0 || typeof node?.value !== 'string') return 0;

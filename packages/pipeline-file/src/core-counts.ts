@@ -7,7 +7,7 @@ export const hundredthsOf = (cpuCores: number): number => Math.round(cpuCores * 
 
 export const isSameCores = (a: number, b: number): boolean => hundredthsOf(a) === hundredthsOf(b);
 
-/** Core counts of a variant before bounds; undefined if malformed. */
+/** Before bounds; undefined if malformed. */
 export function offeredCores(variant: VariantDraft): number[] | undefined {
   const resources = variant.resources ?? {};
   if (isMalformed(variant, 'resources') || isMalformed(resources, 'cpuCores')) return undefined;

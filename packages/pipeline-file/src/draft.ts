@@ -1,11 +1,11 @@
 /**
  * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed value stays as an
- * own property (or list entry) that is undefined, which differs from an omitted field.
+ * undefined property or list entry, which differs from an omitted field.
  */
 import type { Finding, ValuePath } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
 
-/** `T` with every part optional or malformed. */
+/** Every part is optional or malformed. */
 export type Draft<T> = T extends readonly (infer Item)[]
   ? readonly (Draft<Item> | undefined)[]
   : T extends object
@@ -18,10 +18,7 @@ export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['va
 
 type Container = Record<string | number, unknown>;
 
-/**
- * Copies `value` without the values that findings name. An unknown field also blanks the field that it probably
- * misspells.
- */
+/** Drops values that findings name. An unknown field also blanks the field that it probably misspells. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {
@@ -36,12 +33,12 @@ export function wellFormedPart(value: unknown, findings: readonly Finding[]): un
   return copy.root;
 }
 
-/** True for a present but malformed field, which is already reported. */
+/** Present but malformed, which is already reported. */
 export function isMalformed<T extends object>(draft: T, field: keyof T): boolean {
   return Object.hasOwn(draft, field) && draft[field] === undefined;
 }
 
-/** Indexed entries of a list, without malformed ones. */
+/** Indexed; skips malformed entries. */
 export function* wellFormedEntries<T>(list: readonly (T | undefined)[] | undefined): Generator<readonly [number, T]> {
   for (const [index, entry] of (list ?? []).entries()) if (entry !== undefined) yield [index, entry];
 }

@@ -1,8 +1,7 @@
 import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core/model';
 
 /**
- * Defaults of omitted fields, shared by schema, reference page and semantic checks. Defaults that depend on other
- * fields are in implied-graph.
+ * Defaults for schema, reference page and semantic checks. Defaults that depend on other fields are in implied-graph.
  */
 export const fieldDefaults = {
   percentile: 99,

@@ -1,6 +1,6 @@
 /**
- * Graph of a file that omits parts of it. Without `edges` the stages form a chain. Without `to` a source enters every
- * stage without an incoming edge. Without `outputs` every stage without an outgoing edge answers.
+ * Graph of a file that omits parts. Without `edges` the stages form a chain. Without `to` a source enters every stage
+ * without an incoming edge. Without `outputs` every stage without an outgoing edge answers.
  */
 
 export interface NamedEdge {
@@ -12,13 +12,11 @@ export function chainEdges(stages: readonly string[]): NamedEdge[] {
   return stages.slice(1).map((to, index) => ({ from: stages[index] as string, to }));
 }
 
-/** Stages without an incoming edge. */
 export function entryStages(stages: readonly string[], edges: readonly NamedEdge[]): string[] {
   const targets = new Set(edges.map(({ to }) => to));
   return stages.filter((stage) => !targets.has(stage));
 }
 
-/** Stages without an outgoing edge. */
 export function lastStages(stages: readonly string[], edges: readonly NamedEdge[]): string[] {
   const origins = new Set(edges.map(({ from }) => from));
   return stages.filter((stage) => !origins.has(stage));

@@ -1,4 +1,3 @@
-/** Pipeline file, its problems and its JSON Schema. */
 export { API_VERSION, PIPELINE_KIND } from './api-version.js';
 export { type CompiledCondition, type Condition, compileCondition } from './condition/compile-condition.js';
 export type { ExperimentGrid, GridLoad } from './experiment/experiment-grid.js';

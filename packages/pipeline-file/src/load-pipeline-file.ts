@@ -12,8 +12,8 @@ import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
 /**
- * Reads and parses a pipeline file; its paths are relative to its folder. Problems of an accuracy table file are
- * reported at the field that names it. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
+ * Paths are relative to the file's folder. Problems of an accuracy table file are reported at the field that names it.
+ * Throws FILE_NOT_FOUND or FILE_UNREADABLE.
  */
 export async function loadPipelineFile(path: string): Promise<PipelineFileResult> {
   const filePath = resolve(path);
@@ -47,7 +47,7 @@ type AccuracyTableResult =
   | { readonly kind: 'valid'; readonly table: AccuracyTable }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** Reads a table for a pipeline of `stages`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadAccuracyTable(path: string, stages: readonly StageSpec[]): Promise<AccuracyTableResult> {
   const text = await readText(resolve(path), 'accuracy table');
   const drafts = stages.map(({ id, variants }) => ({ name: id, variants: variants.map((v) => ({ name: v.id })) }));
@@ -66,7 +66,7 @@ function accuracyTableResult(checked: CheckedDocument<Parameters<typeof toAccura
   return checked.kind === 'invalid' ? checked : { kind: 'valid', table: toAccuracyTable(checked.output) };
 }
 
-/** Reads a text file; `what` names it in errors. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** `what` names the file in errors. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function readText(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

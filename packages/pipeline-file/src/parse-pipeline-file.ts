@@ -1,4 +1,4 @@
-/** Parses pipeline files without file access. The loader reads tables given by path. */
+/** Parses without file access. The loader reads tables given by path. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
 import type { SpecDraft } from './draft.js';
@@ -8,7 +8,7 @@ import { pipelineJsonSchema } from './schema/pipeline-json-schema.js';
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
 
-/** File name for messages, and the folder of relative paths. */
+/** For messages and relative paths. */
 export interface PipelineFileOrigin {
   readonly fileName: string;
   readonly baseDir: string;
@@ -27,12 +27,12 @@ const rules: DocumentRules<PipelineFile> = {
   },
 };
 
-/** Checks a pipeline file without building its spec. */
+/** Builds no spec. */
 export function checkPipelineFile(text: string, fileName: string): CheckedDocument<PipelineFile> {
   return checkDocument(text, fileName, rules);
 }
 
-/** Parses YAML or JSON; never throws on bad input. */
+/** Reads YAML or JSON; never throws on bad input. */
 export function parsePipelineFile(text: string, origin: PipelineFileOrigin): PipelineFileResult {
   const checked = checkPipelineFile(text, origin.fileName);
   if (checked.kind === 'invalid') return checked;

@@ -1,11 +1,9 @@
-/** Findings of checks, and the problems with line and column that users read. */
-
 /** Keys of mappings and indices of lists. */
 export type ValuePath = readonly (string | number)[];
 
 /**
- * Finding of a check. `place: 'key'`: the key of the entry is meant. `missing`: the entry does not exist. `inside`:
- * characters into a text value. `offset`: overrides the place.
+ * `place: 'key'`: the key of the entry is meant. `missing`: the entry does not exist. `inside`: characters into a text
+ * value. `offset` overrides the place.
  */
 export interface Finding {
   readonly path: ValuePath;
@@ -19,8 +17,8 @@ export interface Finding {
 }
 
 /**
- * Problem of a file. `line` and `column` start at 1. `path` reads like `spec.stages[0].name`; it is empty for the whole
- * file. `suggestion` is a replacement.
+ * `line` and `column` start at 1. `path` reads like `spec.stages[0].name`; it is empty for the whole file. `suggestion`
+ * is a replacement.
  */
 export interface Problem {
   readonly path: string;
@@ -42,7 +40,7 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
-/** Orders problems by position, then by path. */
+/** Then by path. */
 export function byPosition(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }

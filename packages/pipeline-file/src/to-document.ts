@@ -1,11 +1,8 @@
-/**
- * Converts a spec to the document that parses to the same spec, so that a derived pipeline can be written as a file.
- */
+/** Writes a spec as a document that parses to the same spec. */
 import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from './api-version.js';
 import { withoutUndefined } from './without-undefined.js';
 
-/** Pipeline file as plain data. */
 export interface PipelineDocument {
   readonly apiVersion: string;
   readonly kind: string;
@@ -13,7 +10,7 @@ export interface PipelineDocument {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** Paths stay unchanged; machines (`nodes`) are not part of a file and are omitted. */
+/** Paths stay unchanged; machines (`nodes`) are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, canary } = control;

@@ -1,4 +1,4 @@
-/** Converts a valid document to the spec, with implied parts filled in. */
+/** Fills in implied parts of a valid document. */
 import {
   type AccuracyTable,
   type EdgeSpec,

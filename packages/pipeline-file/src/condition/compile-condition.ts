@@ -1,17 +1,17 @@
 /**
- * Conditions of `when` in the Common Expression Language (CEL). Variables: `output`, the tensors of the stage before
- * the edge by name, and `shape`, their shapes. A condition must be a bool.
+ * Conditions of `when` in CEL, of type bool. Variables: `output`, the tensors of the stage before the edge by name, and
+ * `shape`, their shapes.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
-  /** Evaluates the condition; throws CONDITION_FAILED if it cannot be decided, such as for a missing tensor. */
+  /** Throws CONDITION_FAILED if undecidable, such as for a missing tensor. */
   holds(output: TensorMap): boolean;
 }
 
-/** Condition, or the error in its text; `offset` counts characters. */
+/** `offset` counts characters of the text. */
 export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };
@@ -67,7 +67,7 @@ function undecided(text: string, reason: string, cause?: unknown): AppError {
   });
 }
 
-/** The summary has one line; the library's message quotes the expression over several. */
+/** The library's message quotes the expression over several lines. */
 function reasonOf(error: unknown): string {
   const { summary } = error as { readonly summary?: unknown };
   const reason = typeof summary === 'string' ? summary : error instanceof Error ? error.message : 'it fails';

@@ -1,7 +1,6 @@
 /**
- * Tensors as CEL values. A tensor without dimensions is one value, any other a nested list. Integers are CEL ints,
- * floats doubles, BYTES strings (bytes if not UTF-8). Lists create entries lazily: a shape may claim any size without
- * elements, and conditions run on the serving thread.
+ * Tensors as CEL values: one value without dimensions, else a nested list. Integers are CEL ints, floats doubles, BYTES
+ * strings (bytes if not UTF-8). Lists are lazy: a shape may claim any size, and conditions run on the serving thread.
  */
 import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
@@ -11,7 +10,7 @@ export type TensorValue = Element | readonly TensorValue[];
 /** Most list entries that one condition may read; takes up to 0.2 s. */
 const MOST_READS = 200_000;
 
-/** Values by tensor name for one evaluation. Reading more than `MOST_READS` entries throws. */
+/** For one evaluation. Reading more than `MOST_READS` entries throws. */
 export function tensorValues(tensors: TensorMap): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
   let reads = 0;
@@ -30,7 +29,7 @@ export function tensorValues(tensors: TensorMap): Readonly<Record<string, Tensor
   return values;
 }
 
-/** Shapes by tensor name, as CEL ints. */
+/** Sizes are CEL ints. */
 export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readonly bigint[]>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
@@ -38,7 +37,7 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
 function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
   const element = elementReader(tensor);
   const { shape } = tensor;
-  /** Part at `start` in row-major order, with the dimensions from `dimension` on. */
+  /** Row-major, with the dimensions from `dimension` on. */
   const part = (dimension: number, start: number): TensorValue => {
     const length = shape[dimension];
     if (length === undefined) return element(start);
@@ -53,7 +52,6 @@ function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
 
 const INDEX = /^(0|[1-9]\d*)$/;
 
-/** Lazy array of `length` entries. */
 function list(length: number, entry: (index: number) => TensorValue): readonly TensorValue[] {
   return new Proxy<readonly TensorValue[]>([], {
     get: (none, key, receiver) => {

@@ -1,7 +1,7 @@
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { PolicyName } from '@equipoise/core/plan';
 
-/** Load in a grid file, like the flags of `equipoise simulate`. */
+/** Like the flags of `equipoise simulate`. */
 export interface LoadDescription {
   readonly name?: string | undefined;
   readonly load?: string | undefined;
@@ -10,7 +10,7 @@ export interface LoadDescription {
   readonly arrivals?: string | undefined;
 }
 
-/** Load with its unique name in the results. */
+/** The name is unique in the results. */
 export interface GridLoad {
   readonly name: string;
   readonly load?: string;
@@ -19,7 +19,7 @@ export interface GridLoad {
   readonly arrivals?: string;
 }
 
-/** Grid with all defaults filled in. Paths are absolute or relative to `baseDir`, the folder of the file. */
+/** Defaults are filled in. Paths are absolute or relative to `baseDir`, the folder of the file. */
 export interface ExperimentGrid {
   readonly name: string;
   readonly baseDir: string;
@@ -32,7 +32,7 @@ export interface ExperimentGrid {
   readonly loadMs?: number;
 }
 
-/** Name of a load in the results: stated, or derived from its fields. */
+/** Stated, or derived from the fields. */
 export function gridLoadName({ name, load, arrivalRps, durationS, arrivals }: LoadDescription): string {
   if (name !== undefined) return name;
   if (load !== undefined) return arrivals === undefined ? load : `${load} ${arrivals}`;

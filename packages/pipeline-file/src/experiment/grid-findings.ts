@@ -1,11 +1,10 @@
-/** Grid rules that a schema cannot express: duplicates, loads without a length, missing files. */
+/** Grid rules that a schema cannot express. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Finding } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
 import { gridLoadName, type LoadDescription } from './experiment-grid.js';
 
-/** Folder of relative paths, and names of shipped loads. */
 export interface GridPlaces {
   readonly baseDir: string;
   readonly shippedLoads: readonly string[];
@@ -24,7 +23,7 @@ export function gridFindings(document: unknown, places: GridPlaces): readonly Fi
   return [...repeated(spec), ...missingPipelines(spec, places), ...loadFindings(spec, places)];
 }
 
-/** A repeated entry would be simulated and counted twice. */
+/** A repeated entry would be counted twice. */
 function repeated(spec: SpecDraft): readonly Finding[] {
   return (['pipelines', 'policies', 'seeds'] as const).flatMap((field) => {
     const list: unknown = spec[field];
@@ -63,7 +62,6 @@ function loadFindings({ loads = [] }: SpecDraft, places: GridPlaces): readonly F
   });
 }
 
-/** Path of the load's file or shipped name. */
 const loadPath = (loads: readonly unknown[], i: number): Finding['path'] =>
   typeof loads[i] === 'string' ? ['spec', 'loads', i] : ['spec', 'loads', i, 'load'];
 

@@ -63,7 +63,7 @@ const experimentSchema = z.strictObject({
   spec: specSchema,
 });
 
-/** Grid, or all its problems by position. `problemAt` locates problems of the files that it names. */
+/** `problemAt` locates problems of the files that the grid names. */
 export type ExperimentFileResult =
   | { readonly kind: 'valid'; readonly grid: ExperimentGrid; readonly problemAt: (finding: Finding) => Problem }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
@@ -73,7 +73,7 @@ const schema = {
   json: z.toJSONSchema(experimentSchema, { io: 'input' }) as JsonSchemaNode,
 };
 
-/** Reads and checks a grid, whose loads are files or `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** Loads are files or `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadExperimentFile(path: string, shippedLoads: readonly string[]): Promise<ExperimentFileResult> {
   const filePath = resolve(path);
   const baseDir = dirname(filePath);

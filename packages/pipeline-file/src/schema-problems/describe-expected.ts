@@ -1,6 +1,6 @@
 import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 
-/** Describes a JSON Schema node: "a number above 0", "one of auto, advise, off". */
+/** Phrases such as "a number above 0", "one of auto, advise, off". */
 export function describeExpected(node: JsonSchemaNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(describeExpected).join(' or ');
   if (node.const !== undefined) return String(node.const);

@@ -7,7 +7,6 @@ import { correctionOf } from './correction.js';
 import { describeExpected } from './describe-expected.js';
 import { nearestSpelling } from './nearest-spelling.js';
 
-/** One definition as zod schema and as JSON Schema. */
 export interface SchemaForms<Output> {
   readonly zod: z.ZodType<Output>;
   readonly json: JsonSchemaNode;
@@ -17,7 +16,7 @@ type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
-/** Checks a document against a schema. Makes at most one finding per path. */
+/** At most one finding per path. */
 export function compareWithSchema<Output>(schema: SchemaForms<Output>, document: LocatedNode): SchemaResult<Output> {
   const parsed = schema.zod.safeParse(document.value);
   if (parsed.success) return { kind: 'matches', output: parsed.data };
@@ -31,7 +30,7 @@ export function compareWithSchema<Output>(schema: SchemaForms<Output>, document:
   return { kind: 'differs', findings: withoutMisspelled([...byPath.values()]) };
 }
 
-/** A missing field next to its misspelling is one mistake, reported at the misspelling. */
+/** A missing field next to its misspelling is one mistake. */
 function withoutMisspelled(findings: readonly Finding[]): Finding[] {
   const sibling = ({ path }: Finding, key: string) => pathText([...path.slice(0, -1), key]);
   const meant = new Set(
@@ -45,7 +44,7 @@ interface Issue {
   readonly path: ValuePath;
 }
 
-/** Replaces a union's issue by those of the alternative with the value's kind, if there is one. */
+/** Uses the issues of the union's alternative with the value's kind. */
 function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
   const path = [...parent, ...(issue.path as ValuePath)];
   if (issue.code !== 'invalid_union') return [{ issue, path }];
@@ -94,7 +93,6 @@ const suggested = (suggestion: string | undefined): Pick<Finding, 'suggestion'> 
 
 const LONGEST_QUOTE = 60;
 
-/** Describes a value at the end of a message. */
 function describeFound({ value, source }: LocatedNode): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') return `the text ${quoted(value)}`;
@@ -107,7 +105,7 @@ function quoted(text: string): string {
   return JSON.stringify(text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)}…`);
 }
 
-/** JSON Schema of the value at `path`, choosing alternatives by its kind; undefined below free values. */
+/** Chooses alternatives by the value's kind; undefined below free values. */
 function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown): JsonSchemaNode | undefined {
   let node: JsonSchemaNode | undefined = root;
   let value: unknown = document;
@@ -119,7 +117,6 @@ function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown):
   return node;
 }
 
-/** Alternative for values of this kind, or the node itself. */
 function alternativeFor(node: JsonSchemaNode, value: unknown): JsonSchemaNode {
   const wanted = Array.isArray(value) ? 'array' : typeof value;
   return node.anyOf?.find(({ type }) => type === wanted || (type === 'integer' && wanted === 'number')) ?? node;

@@ -1,4 +1,4 @@
-/** End-to-end accuracies of variant combinations, inline or as a file that `equipoise evaluate` writes. */
+/** End-to-end accuracies of variant combinations, inline or in a file of `equipoise evaluate`. */
 import { z } from 'zod';
 import { count, fraction } from './scalars.js';
 
@@ -31,7 +31,6 @@ export const accuracyTableSchema = z
   })
   .describe('Measured end-to-end accuracies; a measured combination overrides the product of the stages.');
 
-/** `spec.accuracyTable`: the table itself or a path. */
 export const accuracyTableFieldSchema = z
   .union([z.string().regex(/.\.json$/, 'expected a path ending in .json'), accuracyTableSchema])
   .optional()

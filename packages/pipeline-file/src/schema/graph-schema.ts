@@ -1,11 +1,9 @@
-/** Edges between stages, and outputs. */
 import { z } from 'zod';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
-/** Relative tolerance of a rounded mean. */
 const MEAN_TOLERANCE = 0.01;
 
-/** Mean items of a distribution whose fractions may be rounded. */
+/** The fractions may be rounded. */
 function meanItems(distribution: readonly number[]): number {
   const sum = distribution.reduce((total, share) => total + share, 0);
   return distribution.reduce((total, share, items) => total + items * share, 0) / sum;

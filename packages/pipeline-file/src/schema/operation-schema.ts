@@ -1,10 +1,9 @@
-/** Control loop, queues and evaluation. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
 const MOST_PRIORITIES = 10;
-/** Tolerance of the sum of rounded fractions. */
+/** For rounded fractions. */
 const SUM_TOLERANCE = 1e-6;
 
 /** `spec.control`. */

@@ -94,7 +94,6 @@ const specSchema = z
   })
   .describe('The pipeline.');
 
-/** Pipeline file as a YAML or JSON document. */
 export const pipelineFileSchema = z
   .strictObject({
     apiVersion: z.literal(API_VERSION).describe('Version of this format.'),
@@ -108,8 +107,7 @@ export const pipelineFileSchema = z
   })
   .describe('An Equipoise inference pipeline.');
 
-/** Document with defaults filled in. */
+/** Defaults are filled in. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
 
-/** Document as written. */
 export type PipelineFileInput = z.input<typeof pipelineFileSchema>;

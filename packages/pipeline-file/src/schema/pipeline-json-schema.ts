@@ -1,9 +1,8 @@
-/** JSON Schema (draft 2020-12), generated from the zod definitions. */
+/** JSON Schema (draft 2020-12) from the zod definitions. */
 import { z } from 'zod';
 import { accuracyTableSchema } from './accuracy-table-schema.js';
 import { pipelineFileSchema } from './pipeline-file-schema.js';
 
-/** Used parts of JSON Schema. */
 export interface JsonSchemaNode {
   readonly type?: string;
   readonly description?: string;

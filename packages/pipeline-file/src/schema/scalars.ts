@@ -1,6 +1,4 @@
-/**
- * Kinds of single values. Messages of checks that JSON Schema cannot express start with "expected", like derived ones.
- */
+/** Messages of checks that JSON Schema cannot express start with "expected", like derived ones. */
 import { z } from 'zod';
 
 const SHARE = 0.05;
@@ -18,7 +16,7 @@ const nearestWholeShare = (cpuCores: number): number =>
 
 const notBuiltIn = (name: string): boolean => !(name in {});
 
-/** Name of a pipeline, stage or source; appears in URLs and metric labels. */
+/** For URLs and metric labels. */
 export const name = () =>
   z
     .string()
@@ -28,7 +26,7 @@ export const name = () =>
     )
     .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
 
-/** Name of a variant; published model names with "/", ":", "@" or "+" are allowed. */
+/** Published model names with "/", ":", "@" or "+" are allowed. */
 export const variantName = () =>
   z
     .string()
@@ -38,22 +36,19 @@ export const variantName = () =>
     )
     .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
 
-/** Non-empty text. */
 export const text = () => z.string().min(1);
 
 export const positive = () => z.number().gt(0);
 
 export const nonNegative = () => z.number().min(0);
 
-/** Integer of at least 1. */
 export const count = () => z.int().min(1);
 
-/** Integer of at least 0. */
 export const wholeNumber = () => z.int().min(0);
 
 export const fraction = () => z.number().min(0).max(1);
 
-/** Core count of one replica. */
+/** Of one replica. */
 export const replicaCores = () =>
   z
     .number()

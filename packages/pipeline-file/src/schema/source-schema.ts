@@ -1,4 +1,4 @@
-/** Entry points of requests. A source declares its tensors as a list, or a single one inline. */
+/** A source declares its tensors as a list, or a single one inline. */
 import { z } from 'zod';
 import { name, text } from './scalars.js';
 
@@ -44,7 +44,6 @@ const tensorSchema = z.strictObject({
   contentTypes: contentTypes().optional(),
 });
 
-/** One entry of `spec.sources`. */
 export const sourceSchema = z.strictObject({
   name: name().describe('Name of the source; also that of its tensor when the tensor is declared in the same entry.'),
   to: z

@@ -1,9 +1,8 @@
-/** Variants of a stage: model or implementation, with resources, accuracy and profile. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';
 
-/** `spec.stages[].variants[].server`: an Open Inference server that runs already or is started per replica. */
+/** An Open Inference server that runs already or is started per replica. */
 const serverSchema = z
   .strictObject({
     url: z
@@ -86,7 +85,6 @@ const accuracySchema = z
   .optional()
   .describe('Accuracy of the variant alone. Required for a `model`, not allowed for a `transform`, which counts 1.');
 
-/** One entry of `spec.stages[].variants`. */
 export const variantSchema = z.strictObject({
   name: variantName().describe('Name of the variant, unique in its stage.'),
   version: text().optional().describe('Version of the model, for people.'),

@@ -6,7 +6,7 @@ import type { Topology } from './topology.js';
 
 const ROUNDING = 1e-9;
 
-/** Checks that conditions of `when` are valid CEL, and that probabilities of one stage sum to at most 1. */
+/** Conditions must be valid CEL, and probabilities of one stage sum to at most 1. */
 export function checkBranches(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const sums = new Map<string, number>();
@@ -34,8 +34,8 @@ interface Certainty {
 }
 
 /**
- * Warns if no output is certain: a request whose outputs are all skipped gets an empty answer. An output is certain if some
- * path to it has no condition. Behind a join it is as certain as its fan-out, because a join without items proceeds, too.
+ * Warns if no output is certain: a request may get an empty answer. An output is certain if some path to it has no
+ * condition. A join is as certain as its fan-out, because it proceeds without items.
  */
 export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0 || graph.outputs.length === 0) return [];

@@ -1,6 +1,6 @@
 /**
  * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All in-edges of a stage must have the same open
- * fan-outs, or their items could never meet. An output inside a fan-out answers with all items.
+ * fan-outs, or their items could never meet.
  */
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
@@ -8,14 +8,14 @@ import type { Finding } from '../problem.js';
 import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
 import type { Topology } from './topology.js';
 
-/** Innermost open fan-out, linked to the outer ones; undefined outside of all. Equal states are the same object. */
+/** Innermost open fan-out, linked to the outer ones. Equal states are the same object. */
 interface OpenFanOut {
   readonly edge: GraphEdge;
   readonly around: OpenFanOut | undefined;
   readonly depth: number;
 }
 
-/** Finds edges that both open and close a fan-out. */
+/** No edge may both open and close a fan-out. */
 export function checkEdgeKinds(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.edges)]
     .filter(([, edge]) => isFanOutAndJoin(edge))
@@ -25,10 +25,10 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
     }));
 }
 
-/** Position of a stage: in a fan-out, outside of all, or unclear behind a mismatch. */
+/** `unclear`: behind a mismatch. */
 type Nesting = OpenFanOut | 'unclear' | undefined;
 
-/** Finds joins without a fan-out and stages with mismatched in-edges. */
+/** Finds joins without a fan-out and mismatched in-edges. */
 export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0) return [];
   const findings: Finding[] = [];
@@ -69,7 +69,7 @@ function mismatch(
   return { path: ['spec', 'edges', edge.position], message };
 }
 
-/** Warns of fan-outs with more expected items than a stage can queue: such requests fail. */
+/** Warns if a stage cannot queue the expected items: such requests fail. */
 export function checkFanOutItems(spec: SpecDraft): Finding[] {
   const { admission = {}, edges } = spec;
   if (isMalformed(spec, 'admission') || isMalformed(admission, 'maxQueueLength')) return [];

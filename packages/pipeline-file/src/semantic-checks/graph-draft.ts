@@ -1,9 +1,8 @@
-/** Graph of a draft: stages by index, with the edges whose ends are known. */
 import { closesFanOut, type Join } from '@equipoise/core/model';
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { chainEdges, entryStages, lastStages } from '../implied-graph.js';
 
-/** Edge between two known stages. `position` is its index in `spec.edges`, also for an implied edge. */
+/** `position` is the index in `spec.edges`, also for an implied edge. */
 export interface GraphEdge {
   readonly position: number;
   readonly from: number;
@@ -12,7 +11,7 @@ export interface GraphEdge {
   readonly conditional: boolean;
 }
 
-/** Graph that checks can walk. `complete` is false if parts of it are malformed. */
+/** `complete` is false if parts are malformed. */
 export interface GraphDraft {
   readonly names: readonly string[];
   readonly edges: readonly GraphEdge[];
@@ -23,7 +22,7 @@ export interface GraphDraft {
   readonly complete: boolean;
 }
 
-/** Builds the graph; a duplicate name means its first stage. */
+/** A duplicate name means its first stage. */
 export function graphDraft(spec: SpecDraft): GraphDraft {
   const names = (spec.stages ?? []).map((stage) => stage?.name ?? '');
   const indexOf = new Map<string, number>();
@@ -77,7 +76,7 @@ function kindOf(edge: EdgeDraft, written: readonly (EdgeDraft | undefined)[]): G
   return closesFanOut({ join: edge.join as Join }, inEdges) ? 'join' : 'plain';
 }
 
-/** Names in `to` of the sources; undefined if one source omits it. */
+/** Undefined if a source omits `to`. */
 function explicitEntries(spec: SpecDraft): string[] | undefined {
   const sources = spec.sources ?? [];
   if (sources.length === 0 || sources.some((source) => source !== undefined && !Object.hasOwn(source, 'to')))

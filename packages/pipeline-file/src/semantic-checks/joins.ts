@@ -6,7 +6,7 @@ import type { GraphDraft } from './graph-draft.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
-/** Finds early joins that contradict each other, need more parts than there are edges, or are at an entry stage. */
+/** Finds early joins that contradict each other, need more parts than edges, or are at an entry stage. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
   return graph.names.flatMap((name, stage) => [...joinsInto(spec, { name, isEntry: graph.entries.includes(stage) })]);
 }
@@ -39,7 +39,7 @@ function* joinsInto(
   }
 }
 
-/** The only edge into a stage must have a group of which parts can be missing. */
+/** The only edge needs a group whose parts can be missing. */
 function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
   if (onMissing !== 'partial' || join !== undefined) return;
   const message =
@@ -50,8 +50,8 @@ function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Findin
 const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);
 
 /**
- * Finds pipelines whose accuracy must be measured, because it is not the product of the stages' accuracies: cascades, and
- * early joins over several edges. An error if it cannot be measured, else a warning until it has been.
+ * Accuracy of cascades and early joins over several edges is no product, so it must be measured. An error if it cannot
+ * be, else a warning until it has been.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   if (Object.hasOwn(spec, 'accuracyTable')) return [];

@@ -1,6 +1,6 @@
 /**
- * References to stages and variants must exist. While a name is malformed, an unknown reference may mean it, so it is
- * reported only if it resembles another name.
+ * References must exist. While a name is malformed, an unknown reference may mean it, so it is reported only if it
+ * resembles another name.
  */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
@@ -33,7 +33,7 @@ export function checkReferences(spec: SpecDraft): Finding[] {
 
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
-/** Returns a check for unknown names in one combination of an accuracy table. */
+/** For one combination of an accuracy table. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
   const known = knownNames(stages);
   const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));
@@ -81,7 +81,7 @@ function listed(names: ReadonlySet<string>): string {
   return `${shown.length === 1 ? '' : 'one of '}${shown.join(', ')}${more}`;
 }
 
-/** Finds duplicate names of stages, variants, sources and tensors. */
+/** Finds duplicates. */
 export function checkNames(spec: SpecDraft): Finding[] {
   return [
     ...repeated(spec.stages, ['spec', 'stages'], 'the stages'),

@@ -25,7 +25,7 @@ export function checkOutputs(spec: SpecDraft): Finding[] {
 
 const SHORTHAND = ['datatype', 'shape', 'contentTypes'] as const;
 
-/** Finds additional sources (one is supported), and tensors declared not fully or twice. */
+/** One source is supported; its tensors must be declared fully, once. */
 export function checkSources(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   for (const [index, source] of wellFormedEntries(spec.sources)) {

@@ -2,7 +2,7 @@ import { isMalformed, type SpecDraft } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 
-/** Finds percentiles written as fractions, accuracy floors without a fitting objective, and weights without effect. */
+/** Finds percentiles as fractions, accuracy floors without a fitting objective, and weights without effect. */
 export function checkTargets(spec: SpecDraft): Finding[] {
   return [
     ...checkPercentile(spec),
@@ -46,7 +46,7 @@ function* checkSurge({ control }: SpecDraft): Generator<Finding> {
   yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
 }
 
-/** Warns of a margin that leaves no time for a request. */
+/** A margin must leave time for a request. */
 function* checkAnswerMargin({ slo, admission }: SpecDraft): Generator<Finding> {
   const { answerMarginMs } = admission ?? {};
   if (answerMarginMs === undefined || slo?.latencyMs === undefined || answerMarginMs <= slo.latencyMs / 2) return;

@@ -1,13 +1,12 @@
 /**
- * The stages must form a directed acyclic graph in which a request reaches every stage. Kahn's algorithm removes stages
- * without open in-edges; the rest contains cycles. Each cycle is found by walking backwards until a stage repeats,
- * named, and cut.
+ * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the cycles.
+ * Each is found by walking backwards until a stage repeats, named, and cut.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 
-/** Topological order without stages on and behind cycles, and the cycles. */
+/** The order lacks stages on and behind cycles. */
 export interface Topology {
   readonly order: readonly number[];
   readonly cycles: readonly (readonly GraphEdge[])[];
@@ -34,7 +33,7 @@ export function topologyOf(graph: GraphDraft): Topology {
   return { order, cycles };
 }
 
-/** Removes stages from the front and returns them. `blocked` counts in-edges from remaining stages. */
+/** Removes stages from the front. `blocked` counts in-edges from remaining stages. */
 function release(graph: GraphDraft, blocked: number[], free: readonly number[]): number[] {
   const order = [...free];
   for (const stage of order) {
@@ -65,7 +64,7 @@ function cycleBefore(graph: GraphDraft, blocked: readonly number[], start: numbe
   return walked.slice(seenAt.get(repeated)).reverse();
 }
 
-/** Reports every cycle at its last written edge. */
+/** At the last written edge of each cycle. */
 export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] {
   return cycles.map((cycle) => {
     const names = [...cycle.map(({ from }) => from), cycle[0]?.from ?? 0].map((stage) => graph.names[stage]);
@@ -77,7 +76,7 @@ export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] 
   });
 }
 
-/** Finds unreachable stages. Cycles count as reached: they are already reported. */
+/** Cycles count as reached: they are already reported. */
 export function checkReachability(graph: GraphDraft, { cycles }: Topology): Finding[] {
   if (!graph.complete) return [];
   const reached = new Set([...graph.entries, ...cycles.flat().map(({ to }) => to)]);

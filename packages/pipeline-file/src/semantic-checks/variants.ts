@@ -1,4 +1,4 @@
-/** Requirements by kind of stage: a model needs an accuracy, a stage without code needs profiles. */
+/** A model needs an accuracy, a stage without code needs profiles. */
 import { isMalformed, type SpecDraft, type StageDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';
@@ -33,10 +33,9 @@ function checkCode(stage: StageDraft, variant: VariantDraft, path: ValuePath): F
   return { path, message };
 }
 
-/** Fields that concern code in Equipoise's own replicas. */
 const onCode = ['isolation', 'python'] as const;
 
-/** Finds replica fields that do not apply: only code is isolated, and Python always is. */
+/** Only code is isolated, and Python always is. */
 export function checkReplicas(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => [
     ...checkStage(stage, ['spec', 'stages', index]),

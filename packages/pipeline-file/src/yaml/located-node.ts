@@ -1,17 +1,15 @@
-/** Values of a document with their position. */
 import type { ValuePath } from '../problem.js';
 
-/** Mapping entry; `keyOffset` is the start of its key. */
+/** `keyOffset` is the start of the key. */
 export interface LocatedEntry {
   readonly keyOffset: number;
   readonly node: LocatedNode;
 }
 
-/** Value with its offset. `value` is undefined if unreadable, which is already reported. */
+/** `value` is undefined if unreadable, which is already reported. */
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
-  /** Scalar as written. */
   readonly source?: string;
   readonly entries?: ReadonlyMap<string, LocatedEntry>;
   readonly items?: readonly LocatedNode[];
@@ -23,7 +21,7 @@ export function nodeAt(root: LocatedNode, path: ValuePath): LocatedNode | undefi
   return node;
 }
 
-/** Offset of the key or value at `path`; a missing one is placed at its nearest existing parent. */
+/** A missing key or value is placed at its nearest existing parent. */
 export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'value'): number {
   const last = path.at(-1);
   if (place === 'key' && typeof last === 'string') {
