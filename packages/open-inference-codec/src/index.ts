@@ -1,4 +1,4 @@
-/** Codec for servers and clients of the Open Inference Protocol. */
+/** Codec of the Open Inference Protocol. */
 
 export * from './grpc/grpc-infer-request.js';
 export * from './grpc/grpc-infer-response.js';

@@ -1,12 +1,12 @@
 /** Requests and answers, independent of REST or gRPC. */
 import type { TensorMap } from '@equipoise/core/model';
 
-/** Parameter values that JSON and protobuf share. */
+/** JSON and protobuf share these. */
 export type ParameterValue = string | number | boolean;
 
 export type InferParameters = Readonly<Record<string, ParameterValue>>;
 
-/** Request to a model. `outputs` selects tensors of the answer; default all. */
+/** `outputs` selects tensors of the answer; default all. */
 export interface InferRequest {
   readonly id?: string;
   readonly parameters?: InferParameters;
@@ -20,7 +20,7 @@ export interface InferResponse {
   readonly outputs: TensorMap;
 }
 
-/** Declared tensor; −1 is a dimension of any size. `datatype` may be one that Equipoise does not support. */
+/** −1 is a dimension of any size. Equipoise may not support `datatype`. */
 export interface TensorMetadata {
   readonly name: string;
   readonly datatype: string;

@@ -1,4 +1,4 @@
-/** Checks of stated tensor types before their data are read, for REST and gRPC. */
+/** Checks of stated tensor types before their data are read. */
 import {
   AppError,
   boundedName,
@@ -12,19 +12,18 @@ import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 
 const MOST_DIMENSIONS = 32;
-/** Rows without elements are free to send but cost time to process. */
+/** Such rows are free to send but cost time to process. */
 const MOST_EMPTY_ROWS = 65_536;
-/** Most names listed in a message. */
 const MOST_NAMES = 64;
 
-/** Type as a message states it, still unchecked. */
+/** Unchecked type of a message. */
 export interface StatedType {
   readonly name: string;
   readonly datatype: unknown;
   readonly shape: unknown;
 }
 
-/** Checks a stated type against the declared one; throws TENSOR_MISMATCH. */
+/** Throws TENSOR_MISMATCH. */
 export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
   if (!isDatatype(datatype)) {
     throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
@@ -42,7 +41,7 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   return { name, datatype, shape };
 }
 
-/** Inputs of a request, added one by one; empty `declared` accepts any. */
+/** Inputs are added one by one; empty `declared` accepts any. */
 export class InputCollection {
   readonly #declared: readonly TensorType[];
   readonly #tensors = new Map<string, Tensor>();
@@ -51,7 +50,7 @@ export class InputCollection {
     this.#declared = declared;
   }
 
-  /** Declared type of an input; throws if unknown or added twice. */
+  /** Throws if unknown or added twice. */
   declaredType(name: string): TensorType | undefined {
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
@@ -65,7 +64,7 @@ export class InputCollection {
     this.#tensors.set(name, tensor);
   }
 
-  /** All inputs; throws TENSOR_MISMATCH if a declared one is missing. */
+  /** Throws TENSOR_MISMATCH if a declared input is missing. */
   all(): TensorMap {
     const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
     if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
@@ -73,7 +72,7 @@ export class InputCollection {
   }
 }
 
-/** Tensor of a requested output; throws TENSOR_MISMATCH with the existing names. */
+/** Throws TENSOR_MISMATCH with the existing names. */
 export function wantedOutput(outputs: TensorMap, name: string): Tensor {
   const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
   if (tensor !== undefined) return tensor;
@@ -91,7 +90,7 @@ function isShape(shape: unknown): shape is readonly number[] {
   );
 }
 
-/** Rows before the first dimension of size 0; 0 if there is none. */
+/** Product of the dimensions before the first 0; 0 if there is none. */
 function emptyRows(shape: readonly number[]): number {
   const zero = shape.indexOf(0);
   return zero < 0 ? 0 : elementCount(shape.slice(0, zero));

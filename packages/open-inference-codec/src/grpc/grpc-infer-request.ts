@@ -7,7 +7,7 @@ import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
 
-/** Decoded request. `outputs` undefined: all. `raw`: form of the client's tensors. */
+/** `outputs` undefined: all. `raw`: form of the client's tensors. */
 export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -16,9 +16,7 @@ export interface ReceivedGrpcRequest {
   readonly raw: boolean;
 }
 
-/**
- * Decodes a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any.
- */
+/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
 export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {
@@ -35,7 +33,6 @@ export function readGrpcRequest(message: ModelInferRequest, declared: readonly T
   };
 }
 
-/** Encodes a request with raw or typed contents. */
 export function writeGrpcRequest(modelName: string, request: InferRequest, raw: boolean): Uint8Array {
   const { id = '', parameters, outputs = [] } = request;
   const inputs = writeTensors(request.inputs, raw);

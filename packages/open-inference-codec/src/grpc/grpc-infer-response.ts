@@ -7,7 +7,7 @@ import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
-/** Encodes an answer. Typed contents cannot hold FP16 outputs. */
+/** Typed contents cannot hold FP16 outputs. */
 export function writeGrpcResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: TensorMap,
@@ -23,7 +23,7 @@ export function writeGrpcResponse(
   });
 }
 
-/** Decodes an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
+/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readGrpcResponse(bytes: Uint8Array): InferResponse {
   const message = readMessage(ModelInferResponseSchema, bytes);
   const outputs: [string, Tensor][] = [];

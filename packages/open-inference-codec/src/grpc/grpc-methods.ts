@@ -1,5 +1,3 @@
-/** Methods of the protocol over gRPC, with paths and messages. */
-
 import {
   create,
   type DescMessage,
@@ -13,22 +11,21 @@ import { AppError } from '@equipoise/core/model';
 import { Health } from './health.gen.js';
 import { GRPCInferenceService } from './open-inference.gen.js';
 
-/** Methods by name in lower camel case; `input` and `output` describe the messages. */
+/** By name in lower camel case; `input` and `output` describe the messages. */
 export const grpcMethods = GRPCInferenceService.method;
 
-/** The supported method of the standard health service. */
 export const healthCheck = Health.method.check;
 export const healthStatus = { serving: 1, notServing: 2 } as const;
 
-/** Service name of the protocol in health checks. */
+/** Name in health checks. */
 export const inferenceServiceName = GRPCInferenceService.typeName;
 
-/** HTTP/2 path of a method. */
+/** HTTP/2 path. */
 export function grpcPath({ name, parent }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** Decodes a message; throws MALFORMED_REQUEST. Fields of bytes are views. */
+/** Throws MALFORMED_REQUEST. Fields of bytes are views. */
 export function readMessage<Description extends DescMessage>(
   description: Description,
   bytes: Uint8Array,

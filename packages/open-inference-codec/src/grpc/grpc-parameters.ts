@@ -1,4 +1,4 @@
-/** Parameters as protobuf map and as plain values; 64-bit integers become numbers. */
+/** 64-bit integers become numbers. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Fields } from '../json/json-fields.js';
 import type { InferParameters, ParameterValue } from '../protocol-types.js';
@@ -15,7 +15,7 @@ export function readGrpcParameters(parameters: Readonly<Record<string, InferPara
   );
 }
 
-/** Encodes parameters: integers as int64, other numbers as double. */
+/** Integers as int64, other numbers as double. */
 export function writeGrpcParameters(parameters: InferParameters = {}): Record<string, ParameterInit> {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, { parameterChoice: choice(value) }]),

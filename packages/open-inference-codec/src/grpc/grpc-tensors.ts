@@ -1,7 +1,4 @@
-/**
- * Tensors of a gRPC message: entries with name, data type and shape. The elements are either all raw (one byte string
- * per entry, in order) or all typed.
- */
+/** Tensors of a gRPC message. Elements are either all raw (one byte string per entry, in order) or all typed. */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
@@ -16,22 +13,20 @@ import type {
 } from './open-inference.gen.js';
 import { hasContents, hasElements, readContents, writeContents } from './tensor-contents.js';
 
-/** Entry of a request or an answer. */
 export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'datatype' | 'shape' | 'parameters'> & {
   readonly contents?: InferTensorContents | undefined;
 };
 
-/** Initializer of an entry. */
 export type EntryInit = MessageInitShape<typeof ModelInferRequest_InferInputTensorSchema> &
   MessageInitShape<typeof ModelInferResponse_InferOutputTensorSchema>;
 
-/** Entries with their raw contents; empty if the elements are typed. */
+/** Raw contents are empty if the elements are typed. */
 export interface WrittenTensors {
   readonly entries: readonly EntryInit[];
   readonly raw: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Decodes tensors. `typeOf` checks the stated type and may throw. Throws MALFORMED_REQUEST. */
+/** `typeOf` checks the stated type and may throw. Throws MALFORMED_REQUEST. */
 export function readTensors(
   entries: readonly TensorEntry[],
   raw: readonly Uint8Array[],
@@ -49,7 +44,7 @@ export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
-/** Encodes tensors raw, or typed if all of them allow it. */
+/** Raw, or typed if all tensors allow it. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
   const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));

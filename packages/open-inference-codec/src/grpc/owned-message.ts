@@ -1,31 +1,29 @@
 /**
- * Prepares a message with tensors for decoding. A decoded message can take far more memory than its bytes: a one-byte
- * integer becomes an object. The memory is estimated from the wire form, with weights measured on Node 20, and refused
- * before decoding. Then the bytes are copied so that the first raw tensor is aligned, because transports reuse their
- * buffers.
+ * Prepares a message for decoding. Decoded, it can take far more memory: a one-byte integer becomes an object. The
+ * memory is estimated from the wire form, with weights measured on Node 20, and refused before decoding. The bytes are
+ * copied so that the first raw tensor is aligned, because transports reuse their buffers.
  */
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '../rest/rest-body.js';
 import { countVarints, type WireField, type WireRange, walkFields, wireTypes } from './wire-walk.js';
 
-/** Largest ratio of decoded memory to the message limit. */
+/** Decoded memory ÷ message limit. */
 const MOST_EXPANSION = 8;
 
-/** Approximate bytes per decoded element. */
+/** Approximate, per decoded element. */
 const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry: 200, contents: 400 } as const;
 
-/** Field numbers; requests and answers differ only in raw contents. */
+/** Requests and answers differ only in raw contents. */
 const messageFields = { parameters: 4, tensors: 5, rawOfRequest: 7, rawOfResponse: 6 } as const;
 const tensorFields = { shape: 3, parameters: 4, contents: 5 } as const;
 const contentsFields = { int64: 3, uint64: 5, fp32: 6, fp64: 7, bytes: 8 } as const;
 
-/** Message kind and its largest size in bytes. */
 export interface MessageBounds {
   readonly kind: 'request' | 'response';
   readonly maxBytes: number;
 }
 
-/** Copies a message into its own memory. Throws BODY_TOO_LARGE if it, or its decoded form, is too large. */
+/** Throws BODY_TOO_LARGE if the message, or its decoded form, is too large. */
 export function ownedMessage(bytes: Uint8Array, { kind, maxBytes }: MessageBounds): Uint8Array<ArrayBuffer> {
   if (bytes.length > maxBytes) throw tooLarge(`The message is larger than the limit of ${maxBytes} bytes.`, maxBytes);
   const rawField = kind === 'request' ? messageFields.rawOfRequest : messageFields.rawOfResponse;

@@ -1,6 +1,6 @@
 /**
- * Tensor elements in the fields of `InferTensorContents`; several data types share a field. FP16 has none and travels
- * raw only. Elements outside the range of their type are refused by index.
+ * Elements in the fields of `InferTensorContents`, which data types share. FP16 has none and travels raw only. Elements
+ * outside the range of their type are refused by index.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -34,7 +34,7 @@ const fields: Readonly<Record<Exclude<Datatype, 'FP16'>, Field>> = {
   BYTES: 'bytesContents',
 };
 
-/** Decodes typed contents. Throws MALFORMED_REQUEST unless exactly the field of the data type has elements. */
+/** Throws MALFORMED_REQUEST unless exactly the field of the data type has elements. */
 export function readContents(
   type: TensorType & { readonly contentType?: string | undefined },
   contents: InferTensorContents | undefined,
@@ -61,7 +61,7 @@ export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';
 }
 
-/** Encodes typed contents; the data type must have them. */
+/** The data type must have typed contents. */
 export function writeContents({ datatype, data }: Tensor): MessageInitShape<typeof InferTensorContentsSchema> {
   if (datatype === 'BYTES')
     return { bytesContents: [...byteStrings(data as readonly string[])] as Uint8Array<ArrayBuffer>[] };

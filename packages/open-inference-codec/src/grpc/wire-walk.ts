@@ -1,9 +1,8 @@
 /**
- * Walks the fields of a protobuf message without allocating objects. Invalid bytes end the walk early; the decoder
- * reports them later.
+ * Walks the fields of a protobuf message without allocating objects. Invalid bytes end the walk; the decoder reports
+ * them.
  */
 
-/** Field number, wire type, and the range of its content. */
 export interface WireField {
   readonly number: number;
   readonly wireType: number;
@@ -11,7 +10,6 @@ export interface WireField {
   readonly end: number;
 }
 
-/** Supported wire types. */
 export const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 export interface WireRange {
@@ -20,7 +18,6 @@ export interface WireRange {
   readonly end: number;
 }
 
-/** Calls `visit` for each field in a range. */
 export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => void): void {
   for (let at = start; at < end; ) {
     const tag = readVarint(bytes, at, end);
@@ -33,7 +30,7 @@ export function walkFields({ bytes, start, end }: WireRange, visit: (field: Wire
   }
 }
 
-/** Number of varints in a range. The last byte of each is below 128. */
+/** The last byte of each varint is below 128. */
 export function countVarints({ bytes, start, end }: WireRange): number {
   let count = 0;
   for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x80) count += 1;
@@ -64,7 +61,7 @@ function contentOf(bytes: Uint8Array, { start, end }: Content, wireType: number)
   }
 }
 
-/** Decodes a varint; values beyond 2^53 are rounded. No valid length or tag is that large. */
+/** Values beyond 2^53 are rounded. No valid length or tag is that large. */
 function readVarint(bytes: Uint8Array, start: number, end: number): { value: number; next: number } | undefined {
   let value = 0;
   let scale = 1;

@@ -1,6 +1,6 @@
 /**
- * JSON values as tensors. Structure and elements are checked before anything is allocated. Messages name the tensor and
- * the index, never the value.
+ * JSON values as tensors. Everything is checked before allocation. Messages name the tensor and the index, never the
+ * value.
  */
 import {
   AppError,
@@ -13,7 +13,7 @@ import {
 import { elementType } from './element-types.js';
 import { numbersOfJson } from './flat-numbers.js';
 
-/** Decodes nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
+/** `data` is nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
 export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
   const count = elementCount(shape);
   const { datatype } = type;
@@ -26,7 +26,7 @@ export function decodeTensor(type: TensorType, shape: readonly number[], data: r
   return { datatype, shape, data: readElements(type, data, count) };
 }
 
-/** Decodes nested arrays (a bare value for a scalar) and infers their shape; throws TENSOR_MISMATCH. */
+/** Infers the shape of nested arrays (a bare value for a scalar); throws TENSOR_MISMATCH. */
 export function decodeNested(type: TensorType, value: unknown): Tensor {
   const shape = shownShape(value, type.shape);
   checkShape(type, shape);
@@ -82,7 +82,6 @@ function notOfType(
   );
 }
 
-/** Describes the first deviation of nested arrays from a shape. */
 function structureProblem(value: unknown, shape: readonly number[], depth: number): string | undefined {
   if (depth === shape.length) return Array.isArray(value) ? deeperThan(shape) : undefined;
   if (!Array.isArray(value)) return `expected an array of ${shape[depth]}, found a single value`;
@@ -99,7 +98,7 @@ function deeperThan(shape: readonly number[]): string {
   return `arrays are nested deeper than ${shape.length}`;
 }
 
-/** Shape of the first elements of nested arrays; below an empty array the declared sizes. */
+/** Below an empty array the declared sizes. */
 function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
   const shape: number[] = [];
   for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {

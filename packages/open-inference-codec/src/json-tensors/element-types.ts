@@ -1,19 +1,14 @@
-/**
- * Elements of each data type in JSON. 64-bit integers beyond ±(2^53 − 1) do not survive a JSON parser, so decimal
- * strings are accepted, too.
- */
+/** Elements in JSON. Parsers round 64-bit integers beyond ±(2^53 − 1), so decimal strings are accepted, too. */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
 type ElementStorage = { [index: number]: number | bigint | string } & TensorData;
 
-/** JSON form of a data type. */
 interface ElementType {
-  /** Required JSON value, in words. */
   readonly expected: string;
   readonly allocate: (length: number) => ElementStorage;
-  /** Stored element of a JSON value; undefined if invalid. */
+  /** Undefined if invalid. */
   readonly read: (value: unknown) => number | bigint | string | undefined;
-  /** JSON value of a stored element; undefined for NaN and ±Infinity, which JSON lacks. */
+  /** Undefined for NaN and ±Infinity, which JSON lacks. */
   readonly write: (element: number | bigint) => number | bigint | boolean | undefined;
 }
 
@@ -102,7 +97,7 @@ export function isDatatype(word: unknown): word is Datatype {
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Numbers of at least this magnitude round to infinity. */
+/** Larger magnitudes round to infinity. */
 const HALF_OVERFLOW = 65520;
 
 export function numberOfHalf(bits: number): number {
@@ -113,7 +108,7 @@ export function numberOfHalf(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** Nearest pattern of a finite number below `HALF_OVERFLOW` in magnitude. */
+/** For finite numbers below `HALF_OVERFLOW` in magnitude. */
 export function halfOfNumber(value: number): number {
   scratch.setFloat32(0, value);
   const sign = (scratch.getUint32(0) >>> 16) & 0x8000;

@@ -1,6 +1,6 @@
 /**
- * Flat number lists in one pass without a call per element. A call would box every number, and at thousands of requests
- * per second garbage collection then dominates latency.
+ * Flat number lists without a call per element. A call boxes every number; at thousands of requests per second garbage
+ * collection then dominates latency.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
@@ -9,7 +9,7 @@ type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | Bi
 const floats: ReadonlySet<Datatype> = new Set(['FP32', 'FP64']);
 const integers: ReadonlySet<Datatype> = new Set(['UINT8', 'UINT16', 'UINT32', 'INT8', 'INT16', 'INT32']);
 
-/** Stores the values as elements; undefined if one does not fit or the data type is no plain number type. */
+/** Undefined if a value does not fit or the data type is no plain number type. */
 export function numbersOfJson(
   datatype: Datatype,
   values: readonly unknown[],
@@ -30,8 +30,8 @@ export function numbersOfJson(
 }
 
 /**
- * Elements as one flat JSON array with null for NaN and infinities; undefined unless a plain number type. One engine
- * call for all: it caches the text of numbers converted one by one, which then survive to the full collections.
+ * Null for NaN and infinities; undefined unless a plain number type. One engine call for all: the texts of numbers
+ * converted one by one are cached until a full collection.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

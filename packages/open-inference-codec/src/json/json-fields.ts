@@ -1,9 +1,9 @@
-/** Checked fields of JSON values. Messages name the field, never the value. */
+/** Messages name the field, never the value. */
 import { AppError } from '@equipoise/core/model';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Returns `value` as an object, or throws MALFORMED_REQUEST. */
+/** Throws MALFORMED_REQUEST if `value` is no object. */
 export function objectOf(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new AppError('MALFORMED_REQUEST', `${what} must be a JSON object.`);

@@ -1,9 +1,6 @@
-/**
- * Finds the position of a JSON syntax error (RFC 8259), after the engine's parser refused the text. It keeps its own
- * stack, so nesting depth is unlimited.
- */
+/** Finds the position of a JSON syntax error (RFC 8259). It keeps its own stack, so nesting depth is unlimited. */
 
-/** Offset of the first invalid character, and what was expected. */
+/** Offset of the first invalid character. */
 export interface JsonProblem {
   readonly offset: number;
   readonly expected: string;
@@ -11,7 +8,7 @@ export interface JsonProblem {
 
 type Expectation = 'value' | 'value or ]' | 'name' | 'name or }' | 'colon' | 'more';
 
-/** First problem of `text`; undefined if it is valid JSON. */
+/** Undefined for valid JSON. */
 export function jsonProblem(text: string): JsonProblem | undefined {
   return new Scan(text).problem();
 }
@@ -35,7 +32,7 @@ class Scan {
     }
   }
 
-  /** Consumes one token, or returns what was expected. */
+  /** Returns what was expected instead. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':
@@ -92,7 +89,6 @@ class Scan {
     return true;
   }
 
-  /** Stops at an invalid character of a string. */
   #string(next: Expectation): boolean {
     this.#at += 1;
     for (let code = this.#code(); code >= 0x20; code = this.#code()) {
@@ -140,14 +136,14 @@ class Scan {
     return this.#skip(isDigit);
   }
 
-  /** Skips characters of a kind; false if there was none. */
+  /** False if there was none. */
   #skip(is: (code: number) => boolean): boolean {
     const start = this.#at;
     while (is(this.#code())) this.#at += 1;
     return this.#at > start;
   }
 
-  /** Character code here; −1 at the end. */
+  /** −1 at the end. */
   #code(): number {
     return this.#at < this.#text.length ? this.#text.charCodeAt(this.#at) : -1;
   }

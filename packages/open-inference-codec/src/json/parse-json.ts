@@ -4,7 +4,7 @@ import { jsonProblem } from './json-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses UTF-8 `bytes`; throws MALFORMED_REQUEST with the position. */
+/** Throws MALFORMED_REQUEST with the position. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   try {
@@ -14,13 +14,13 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Parses again with long integers as decimal strings; undefined if there are none. */
+/** Long integers become decimal strings; undefined if there are none. */
 export function parseExactJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   return mayHaveLongIntegers(text) ? parseWithExactIntegers(text) : undefined;
 }
 
-/** Decodes UTF-8; throws MALFORMED_REQUEST. */
+/** Throws MALFORMED_REQUEST. */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -41,11 +41,11 @@ function notJson(text: string): AppError {
 }
 
 /**
- * JSON with exact long integers. JSON.parse rounds beyond ±(2^53 − 1), but clients write 64-bit integers as numbers.
- * Integers of 16 to 20 digits outside strings are quoted before parsing and arrive as decimal strings.
+ * JSON.parse rounds beyond ±(2^53 − 1), but clients write 64-bit integers as numbers. Integers of 16 to 20 digits
+ * outside strings are quoted before parsing.
  */
 
-/** 64-bit integers have at most 20 digits. An unbounded run of digits would overflow the stack in backtracking. */
+/** 64-bit integers have at most 20 digits. Backtracking over more could overflow the stack. */
 const LONG_INTEGER = /(?<![\w.+-])-?\d{16,20}(?![\d.eE])/g;
 
 /** May be wrong about digits inside strings. */
@@ -53,7 +53,7 @@ export function mayHaveLongIntegers(text: string): boolean {
   return /\d{16}/.test(text);
 }
 
-/** Parses valid JSON with long integers as strings. */
+/** `text` must be valid JSON. */
 export function parseWithExactIntegers(text: string): unknown {
   return JSON.parse(quotedLongIntegers(text));
 }
@@ -70,7 +70,6 @@ function quotedLongIntegers(text: string): string {
   return parts.join('');
 }
 
-/** Offset after the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; ) {
     const quote = text.indexOf('"', at);

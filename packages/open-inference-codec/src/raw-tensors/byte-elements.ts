@@ -1,11 +1,10 @@
 /**
- * BYTES elements as bytes and as text. The tensor parameter `content_type` distinguishes them: `str` is UTF-8 text,
+ * BYTES elements as bytes and as text. By the tensor parameter `content_type`, `str` is UTF-8 text,
  * `application/octet-stream` and (in JSON) `base64` are bytes. Without it, elements that are all valid UTF-8 become
  * strings.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 
-/** Name of the tensor parameter, and its values. */
 export const CONTENT_TYPE = 'content_type';
 const TEXT = 'str';
 const OCTETS = 'application/octet-stream';
@@ -18,7 +17,7 @@ export function byteStrings(data: readonly (string | Uint8Array)[]): readonly Ui
   return data.map((element) => (typeof element === 'string' ? encoder.encode(element) : element));
 }
 
-/** Elements as a stage gets them; throws MALFORMED_REQUEST if stated text is not UTF-8. */
+/** Throws MALFORMED_REQUEST if stated text is not UTF-8. */
 export function byteElements(
   name: string,
   elements: readonly Uint8Array[],
@@ -33,13 +32,13 @@ export function byteElements(
   });
 }
 
-/** Content type needed so that a reader does not take bytes for text; undefined if none. */
+/** Needed so that a reader does not take bytes for text. */
 export function contentTypeOf(data: readonly (string | Uint8Array)[]): string | undefined {
   const bytes = data.filter((element) => typeof element !== 'string');
   return bytes.length > 0 && textsOf(bytes) !== undefined ? OCTETS : undefined;
 }
 
-/** Elements as text; undefined if one is not UTF-8. */
+/** Undefined if an element is not UTF-8. */
 export function textsOf(elements: readonly Uint8Array[]): readonly string[] | undefined {
   try {
     return elements.map((element) => decoder.decode(element));

@@ -1,7 +1,6 @@
 /**
- * Raw tensors, shared by the binary tensor extension and gRPC: row-major, no padding, little-endian, BOOL as one byte 0
- * or 1, each BYTES element behind its length (uint32). Numeric data are views if aligned, else copies. Allocations
- * never exceed the received bytes.
+ * Raw tensors of REST and gRPC: row-major, no padding, little-endian, BOOL as one byte 0 or 1, each BYTES element
+ * behind its length (uint32). Numbers are views if aligned, else copies. Allocations never exceed the received bytes.
  */
 import {
   AppError,
@@ -22,7 +21,7 @@ invariant(
   'this machine is little-endian, as the raw form of tensors is',
 );
 
-/** Type of raw bytes; `contentType` is the tensor's parameter `content_type`. */
+/** `contentType` is the tensor's parameter `content_type`. */
 export interface RawTensorType {
   readonly name: string;
   readonly datatype: Datatype;
@@ -30,7 +29,7 @@ export interface RawTensorType {
   readonly contentType?: string | undefined;
 }
 
-/** Decodes one tensor over the same memory where possible; throws MALFORMED_REQUEST unless `bytes` are exactly one. */
+/** Shares memory where possible; throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
 export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   const { datatype, shape } = type;
   return {
@@ -40,7 +39,7 @@ export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   };
 }
 
-/** Raw bytes of a tensor: its own memory for numbers, a copy for BYTES. */
+/** The tensor's own memory for numbers, a copy for BYTES. */
 export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   if (datatype !== 'BYTES') {
     const numbers = data as NumericData;

@@ -8,13 +8,13 @@ import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
 
-/** Requested output; `binary` places it behind the JSON. */
+/** `binary` places the output behind the JSON. */
 export interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
 
-/** Decoded request. `outputs` undefined: all, in the form `binaryOutput`. */
+/** `outputs` undefined: all, in the form `binaryOutput`. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -23,9 +23,7 @@ export interface ReceivedRequest {
   readonly binaryOutput: boolean;
 }
 
-/**
- * Decodes a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any.
- */
+/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
 export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
   const body = objectOf(received.value, 'The body');
   const id = optionalString(body['id'], 'id');
@@ -37,7 +35,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
-/** Encodes a request; `binary` sends inputs raw and asks for raw outputs. */
+/** `binary` sends inputs raw and asks for raw outputs. */
 export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
   const entries = Object.entries(inputs).map(([name, tensor]) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),
@@ -79,7 +77,7 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
   return value.map((entry) => {
     const { name, parameters } = objectOf(entry, 'Each of outputs');
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
-    // Repeating a name costs the client little, but each copy of the answer may be large.
+    // Repeating a name is cheap for the client, but each copy of the answer may be large.
     if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is requested twice.`);
     names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);

@@ -5,21 +5,20 @@ import { checkedType } from '../tensor-types.js';
 import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
 import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
-/** Output to encode. */
 export interface AnsweredOutput {
   readonly name: string;
   readonly tensor: Tensor;
   readonly binary: boolean;
 }
 
-/** Names of an answer. `missing`: parts that early joins did not wait for, reported in the parameters. */
+/** `missing`: parts that early joins did not wait for, reported in the parameters. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;
   readonly missing?: readonly string[] | undefined;
 }
 
-/** Encodes an answer; wanted raw tensors follow the JSON. */
+/** Wanted raw tensors follow the JSON. */
 export function writeInferResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: readonly AnsweredOutput[],
@@ -37,7 +36,7 @@ export function writeInferResponse(
   );
 }
 
-/** Decodes an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
+/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readInferResponse(received: ReceivedBody): InferResponse {
   const body = objectOf(received.value, 'The answer');
   if (!Array.isArray(body['outputs'])) {

@@ -1,36 +1,35 @@
 /**
- * REST body with the binary tensor extension: a JSON object, then the raw bytes of tensors whose entry states
+ * REST body with the binary tensor extension: JSON, then the raw bytes of tensors whose entry states
  * `binary_data_size`, in entry order. A header gives the length of the JSON; without it, the body is JSON only.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
-/** Header with the JSON length in bytes, lower case. */
+/** In bytes. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
-/** Media type of a body with raw tensors. */
 export const BINARY_MEDIA_TYPE = 'application/octet-stream';
 
-/** Raw tensors start at a multiple of this, so that readers can use views. */
+/** For readers that use views. */
 export const RAW_ALIGNMENT_BYTES = 8;
 
-/** Message to send: JSON, and the raw tensors behind it (empty: JSON only). */
+/** Without raw tensors, JSON only. */
 export interface RestMessage {
   readonly json: string;
   readonly raw: readonly Uint8Array[];
 }
 
-/** Received message: JSON value, and raw tensors to take in order. */
+/** Raw tensors are taken in order. */
 export interface ReceivedBody {
   readonly value: unknown;
-  /** JSON value with long integers as strings; undefined if it has none. Parsed lazily. */
+  /** Long integers as strings; undefined if it has none. Parsed lazily. */
   readonly exactValue: () => unknown;
   readonly raw: RawSection;
 }
 
 const encoder = new TextEncoder();
 
-/** Length stated by the header; undefined without it. Throws MALFORMED_REQUEST unless an integer ≥ 0. */
+/** Undefined without the header. Throws MALFORMED_REQUEST unless an integer ≥ 0. */
 export function readJsonLength(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const length = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
@@ -41,7 +40,7 @@ export function readJsonLength(header: string | undefined): number | undefined {
   );
 }
 
-/** Splits a body; throws MALFORMED_REQUEST if it is too short or the JSON is invalid. */
+/** Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid. */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined): ReceivedBody {
   if (jsonLength === undefined) return received(bytes, new Uint8Array(0));
   if (jsonLength > bytes.length) {
@@ -63,14 +62,13 @@ function received(json: Uint8Array, raw: Uint8Array): ReceivedBody {
   return { value, exactValue, raw: new RawSection(raw) };
 }
 
-/** Builds a message. Spaces pad the JSON so that raw tensors are aligned. */
+/** Spaces pad the JSON so that raw tensors are aligned. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
   const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);
   return { json: json + ' '.repeat(missing), raw };
 }
 
-/** Raw tensors of a body. */
 export class RawSection {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -79,7 +77,7 @@ export class RawSection {
     this.#bytes = bytes;
   }
 
-  /** Next `size` bytes as a view; throws MALFORMED_REQUEST if `size` is invalid or too large. */
+  /** A view; throws MALFORMED_REQUEST if `size` is invalid or too large. */
   take(name: string, size: unknown): Uint8Array {
     const tensor = boundedName(name);
     const left = this.#bytes.length - this.#at;

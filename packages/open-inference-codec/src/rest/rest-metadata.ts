@@ -1,4 +1,4 @@
-/** Metadata over REST, decoded by a client; missing or invalid fields throw MALFORMED_REQUEST. */
+/** Missing or invalid fields throw MALFORMED_REQUEST. */
 import { AppError } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';

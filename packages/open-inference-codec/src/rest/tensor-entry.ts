@@ -1,6 +1,6 @@
 /**
- * One tensor of a REST message: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes behind the
- * JSON. BYTES in JSON are text, or base64 by `parameters.content_type`.
+ * One tensor: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes behind the JSON. BYTES in JSON
+ * are text, or base64 by `parameters.content_type`.
  */
 import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core/model';
 import { type Fields, optionalObject } from '../json/json-fields.js';
@@ -12,13 +12,13 @@ import type { ReceivedBody } from './rest-body.js';
 
 const SIZE = 'binary_data_size';
 
-/** Position of an entry: `index` in the array `field` of a body. */
+/** `index` in the array `field` of a body. */
 export interface EntrySource extends ReceivedBody {
   readonly field: 'inputs' | 'outputs';
   readonly index: number;
 }
 
-/** Decodes an entry of a checked type; throws if its elements or bytes do not fit. */
+/** Throws if elements or bytes do not fit the checked type. */
 export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
   const { raw } = from;
   const data = isLong(type) ? exactData(fields, from) : fields['data'];
@@ -33,13 +33,13 @@ export function readEntry(type: TensorType, fields: Fields, from: EntrySource): 
   return type.datatype === 'BYTES' && contentType === BASE64 ? fromBase64(type.name, tensor) : tensor;
 }
 
-/** Encoded entry, and its bytes if they go behind the JSON. */
+/** Bytes are those behind the JSON. */
 export interface WrittenEntry {
   readonly json: string;
   readonly raw?: Uint8Array;
 }
 
-/** Encodes a tensor as JSON. BYTES that are not text are base64; with `exactBytes` (requests) all bytes are. */
+/** BYTES that are not text are base64; with `exactBytes` (requests) all bytes are. */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';
@@ -62,7 +62,7 @@ function isLong({ datatype }: TensorType): boolean {
   return datatype === 'INT64' || datatype === 'UINT64';
 }
 
-/** Elements of an entry with all digits. */
+/** With all digits. */
 function exactData(fields: Fields, { exactValue, field, index }: EntrySource): unknown {
   const exact = exactValue() as Readonly<Record<string, readonly Fields[]>> | undefined;
   return (exact?.[field]?.[index] ?? fields)['data'];
