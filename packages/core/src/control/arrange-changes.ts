@@ -1,8 +1,7 @@
 /**
- * Orders changes so that each has the headroom that it needs in its turn. A growing change waits for those that return
- * cores; if there is headroom, the given order stays. Such an order always exists between two plans within the budget,
- * with headroom for one replica of the largest kind. The shrinking stages come first, each of which fits next to the
- * others. Then come the growing ones, each of which ends within the new plan.
+ * Orders changes so that each has its headroom in its turn. A growing change waits for those that return cores. Between
+ * two plans within the budget an order exists if there is headroom for one replica of the largest kind: shrinking
+ * stages first.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -34,7 +33,6 @@ export function arrangeChanges(
 
 interface Arranged {
   readonly order: readonly Change[];
-  /** Without room. */
   readonly left: readonly Change[];
 }
 
@@ -57,7 +55,6 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 
 interface Room {
   readonly bounds: ChangeBounds;
-  /** Cores of the replicas before the first change, less those that changes remove. */
   readonly fromCores: number;
   /** May a stage keep its share of the surge until others have shrunk? */
   readonly growsIntoSurge: boolean;

@@ -1,10 +1,9 @@
 /**
- * Fields of a pipeline that may change while it is served: those that judge and bound plans, the loop's settings, and
- * bounds on waiting requests. Everything else (graph, code, inputs) is part of the replicas and needs a restart.
+ * Fields of a pipeline that may change while it is served: those that judge and bound plans, loop settings, and bounds
+ * on waiting requests. Everything else is part of the replicas and needs a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 
-/** Fields that every plan reads again. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
   'budget',
   'prices',
@@ -16,7 +15,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
 ] satisfies (keyof PipelineSpec)[]);
 const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins'] satisfies (keyof StageSpec)[]);
 
-/** Places in the pipeline file that differ between the served and the wanted spec and need a restart. */
+/** Fields that differ between the served and the wanted spec and need a restart. */
 export function needsRestart(served: PipelineSpec, wanted: PipelineSpec): readonly string[] {
   const { slo, stages, ...rest } = served;
   const { slo: wantedSlo, stages: wantedStages, ...wantedRest } = wanted;
@@ -46,7 +45,6 @@ function differing(a: object, b: object, changeable: ReadonlySet<string>): reado
   );
 }
 
-/** Specs are plain data with a fixed order of fields. */
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

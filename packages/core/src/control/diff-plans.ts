@@ -1,7 +1,6 @@
 /**
  * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes before
- * shrinking unless it needs that headroom, and no stage gets two changes that restart replicas. Applying them gives the
- * plan; their diff is then empty.
+ * shrinking unless it needs that headroom. No stage gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -20,16 +19,16 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
 };
 
 /**
- * Changes from `running` to `plan`, arranged for the headroom of `bounds`. Starting and ready replicas count; draining
- * and failed ones do not.
+ * Changes from `running` to `plan`, within the headroom of `bounds`. Starting and ready replicas count; draining and
+ * failed ones do not.
  */
 export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
   return arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: false });
 }
 
 /**
- * Changes that preempt others under way. A stage without a difference may still be changing to another plan, so each is
- * told its target, those last.
+ * Changes that preempt others under way. A stage without a difference may be changing to another plan, so each is told
+ * its target, those last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
   const changes = arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: true });

@@ -1,6 +1,6 @@
 /**
  * Feasible rates under an accuracy floor. A rate that the budget cannot serve is reduced to the feasible rate. The
- * planner's best effort would break the floor for a load that comes once in twenty times, or that no plan could serve.
+ * planner's best effort would break the floor for a rare load, or for one that no plan could serve.
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -11,21 +11,18 @@ import { withoutShrinking } from './plan-facts.js';
 import { rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Buckets of 5 % below the asked rate that are tried: down to a twentieth of it. */
+/** Number of 5 % buckets below the asked rate: down to a twentieth of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
 /** Factor by which other variants must exceed the rate of the running ones to be worth a switch. */
 const LEAST_SWITCH_GAIN = 1.1;
 
-/** A plan and the rate that it is made for. */
 export interface PlanForRate {
   readonly plan: Plan;
   readonly arrivalRps: number;
 }
 
-/**
- * The decision. One that would break the accuracy floor in vain is replaced by the plan for the largest feasible rate.
- */
+/** The decision. If it would break the accuracy floor in vain, the plan for the largest feasible rate replaces it. */
 export function keepFloor(situation: Situation, decision: Decision): Decision {
   const { spec, accuracyFloor, observation, runningStages } = situation;
   if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)
@@ -47,8 +44,8 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
 }
 
 /**
- * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible: with the running variants unless others carry a tenth
- * more. It takes milliseconds, and does not depend on `belowRps` if that is infeasible.
+ * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible. Other variants than the running
+ * ones must carry a tenth more. Does not depend on an infeasible `belowRps`.
  */
 export function largestFeasibleRate(
   { rules: { profiles, policy }, spec, observation: { runningPlan }, runningStages: running }: Situation,
@@ -63,7 +60,6 @@ export function largestFeasibleRate(
   return free.arrivalRps >= LEAST_SWITCH_GAIN * kept.arrivalRps ? free : kept;
 }
 
-/** The last bucket that is feasible, given that all below it are. */
 function largestRate(belowRps: number, planFor: (arrivalRps: number) => PlanResult): PlanForRate | undefined {
   const at = (bucket: number): PlanForRate | undefined => {
     const arrivalRps = rateBucketEnd(belowRps / BUCKET_WIDTH ** bucket);

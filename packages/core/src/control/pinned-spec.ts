@@ -1,4 +1,4 @@
-/** Pins and whole plans of a person: their checks, and the pipeline with the pins. */
+/** Manual pins and plans: their checks, and the pipeline with the pins. */
 import type { PinsByStage } from '../model/decision-record.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
@@ -14,17 +14,14 @@ import {
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { fitsBudget } from './plan-facts.js';
 
-/** The pipeline with `pins` in addition to those of its file, which they override. */
+/** The pipeline with `pins`, which override those of its file. */
 export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec {
   if (Object.keys(pins).length === 0) return spec;
   const stages = spec.stages.map((stage) => ({ ...stage, pins: { ...stage.pins, ...pins[stage.id] } }));
   return { ...spec, stages };
 }
 
-/**
- * Reason why a stage cannot have `pins` in addition to those of its file, in words with the allowed values; undefined
- * if it can.
- */
+/** Reason why a stage cannot have `pins`, with the allowed values; undefined if it can. */
 export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, pins: StagePins): string | undefined {
   const { variantId, cpuCores, maxBatchSize, replicas } = { ...ofFile, ...pins };
   const open = variants.filter((variant) => variantId === undefined || variant.id === variantId);
@@ -41,10 +38,7 @@ export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, 
   return undefined;
 }
 
-/**
- * Reason, in words, why no plan could keep all `pins`, each of which is possible alone: their minimum exceeds the
- * budget.
- */
+/** Reason why no plan can keep all `pins`: their minimum exceeds the budget. */
 export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | undefined {
   const limits = limitsOf(spec);
   const least = totalUse(pinnedSpec(spec, pins).stages.map((stage) => leastUse(stage, spec.prices)));
@@ -55,7 +49,6 @@ export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | u
   return kind === undefined ? undefined : `at least ${least[beyond]} ${kind} for a budget of ${limits[beyond]}`;
 }
 
-/** Minimum of a stage, by resource. */
 function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): ResourceUse {
   const replicas = pins.replicas ?? bounds.minReplicas;
   const uses = variants
@@ -69,7 +62,7 @@ function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): Resour
   return uses.length === 0 ? [0, 0, 0, 0] : [least(0), least(1), least(2), least(3)];
 }
 
-/** Stages of a plan by a person, with the memory and the GPUs of their variants. */
+/** Stages of a manual plan, with memory and GPUs of their variants. */
 export function withVariantResources(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
   const complete = (id: string, part: StagePlan): StagePlan => {
     const variants = spec.stages.find((stage) => stage.id === id)?.variants;
@@ -82,10 +75,7 @@ export function withVariantResources(spec: PipelineSpec, stages: Plan['stages'])
   return Object.fromEntries(entries) as Plan['stages'];
 }
 
-/**
- * Reason, in words, why the profile leaves no option for a stage with `pins` in addition to those of its file;
- * undefined if there is one.
- */
+/** Reason why the profile leaves no option for a stage with `pins`; undefined if there is one. */
 export function unprofiledPins(
   { id, variants, pins: ofFile }: StageSpec,
   pins: StagePins,
@@ -105,7 +95,7 @@ export function unprofiledPins(
   return `the profile of ${what} says nothing of batches of ${maxBatchSize}, only of up to ${most}`;
 }
 
-/** Reason, in words, why a plan exceeds the profiles of its stages; undefined if it does not. */
+/** Reason why a plan exceeds the profiles of its stages; undefined if it does not. */
 export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, 'curve'>): string | undefined {
   for (const [id, parts] of Object.entries(stages)) {
     for (const { variantId, resources, maxBatchSize } of parts) {
@@ -119,7 +109,7 @@ export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, '
   return undefined;
 }
 
-/** Pins that a plan does not keep, in words. */
+/** Descriptions of pins that a plan does not keep. */
 export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>): readonly string[] {
   return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas }]) => {
     const [part] = stages[id as StageId] ?? [];
@@ -132,7 +122,7 @@ export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>):
   });
 }
 
-/** Reason, in words, why a plan cannot be applied to a pipeline; undefined if it can. A missed SLO is no reason. */
+/** Reason why a plan cannot be applied; undefined if it can. A missed SLO is no reason. */
 export function planObjection(spec: PipelineSpec, plan: Plan): string | undefined {
   const known = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(plan.stages).find((name) => !known.some((id) => id === name));

@@ -1,9 +1,9 @@
 /**
- * Decision of the slow loop without guardrails: a verified plan for the forecast, and whether it is worth a change.
+ * Decision of the slow loop without guardrails: a verified plan for the forecast, if it is worth a change.
  *
- * The plan is made for the end of the load's bucket, or a step of it if the end has a more expensive plan. It is applied unless it gains too
- * little: a plan of nearly the same accuracy and cost is not worth a restart of replicas while what runs meets the SLO. A stage that
- * switched its variant a moment ago does not switch to a more accurate one (dwell). On stale input the loop holds.
+ * The plan is made for the end of the load's bucket, or a step of it if the end has a more expensive plan. While what
+ * runs meets the SLO, nearly the same accuracy and cost are not worth a restart. A stage that has just switched its
+ * variant does not switch to a more accurate one (dwell). On stale input the loop holds.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { LruCache } from '../kernel/lru-cache.js';
@@ -20,16 +20,14 @@ import { fitsBudget, keepsBounds, keepsPins, liveReplicas } from './plan-facts.j
 import { planInBucket, plannedLoad } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Least gain in PAS (fraction) that is worth a change while what runs is good enough. */
+/** Least worthwhile gain in PAS (fraction) while what runs is good enough. */
 const WORTHWHILE_PAS = 0.002;
-/** Least saving that is worth a change, as a fraction of the running cost: less if the plan is to minimize cost. */
+/** Least worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
 /** Time (ms) from the tick until a plan is in force: planning, loading, draining. */
 const PUTTING_IN_FORCE_MS = 2_000;
-/** Plans remembered per rules, a few kilobytes each. */
 const REMEMBERED = 1024;
 
-/** Decides by the forecast of `forecaster`. */
 export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
   const { spec, observation } = situation;
   const { runningPlan } = observation;
@@ -56,7 +54,7 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
 
 const memories = new WeakMap<object, LruCache<PlanResult>>();
 
-/** The policy's answer for a load. A plan is a function of load, target and what runs, so most ticks of a quiet hour repeat a question. */
+/** The policy's plan for a load. Most ticks of a quiet hour repeat a question. */
 function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
   const { rules, spec, observation } = situation;
   const memory = memories.get(rules) ?? new LruCache<PlanResult>(REMEMBERED);
@@ -66,7 +64,7 @@ function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
   return memory.remember(key, () => askPolicy(situation, load));
 }
 
-/** All that switching costs depend on: the number of live replicas of each kind. */
+/** Everything that switching costs depend on: live replicas by kind. */
 function runningKey(stage: RunningStage): readonly string[] {
   return liveReplicas(stage)
     .map(({ variantId, resources }) => `${variantId}:${resources.cpuCores}`)
@@ -99,7 +97,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Why a feasible plan should wait; else, may what runs continue, so that the plan is an improvement? */
+/** Why a feasible plan should wait; else, may what runs continue? */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;
@@ -114,7 +112,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
     : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
 }
 
-/** Does what runs keep budget, floor, bounds and pins, and can it be simulated? A resumed plan may lack profile points. */
+/** Does what runs keep budget, floor, bounds and pins, with all profile points? A resumed plan may lack some. */
 function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
   const isProfiled = spec.stages.every(({ id }) => {
     const stage = running.stages[id]?.[0];

@@ -1,4 +1,4 @@
-/** Facts about plans: what runs read as a plan, whether two plans are the same, whether a plan keeps pins, bounds and budget. */
+/** Facts about plans and about what runs. */
 import { pipelineAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -11,8 +11,8 @@ import { capacityRps } from '../profile/service-curve.js';
 import { isOfKind } from '../serve/fleet/stage-steps.js';
 
 /**
- * Stages of what runs; undefined while a stage has no ready replica. Only ready replicas count, and a stage in the middle of a change counts
- * as the kind that serves most.
+ * Stages of what runs; undefined while a stage has no ready replica. A changing stage counts as the kind that serves
+ * most.
  */
 export function runningStages(spec: PipelineSpec, running: RunningPlan): Plan['stages'] | undefined {
   const stages: Record<StageId, readonly StagePlan[]> = {};
@@ -24,13 +24,13 @@ export function runningStages(spec: PipelineSpec, running: RunningPlan): Plan['s
   return stages;
 }
 
-/** The running replicas as a plan; undefined while a stage has no ready replica. Latency and capacity are 0: unknown. */
+/** The ready replicas as a plan; undefined while a stage has none. Latency and capacity are 0: unknown. */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
   const stages = runningStages(spec, running);
   return stages && planOfStages(spec, stages);
 }
 
-/** A plan of these stages with accuracy, cores and cost; latency and capacity are 0: unknown. */
+/** A plan of these stages. Latency and capacity are 0: unknown. */
 export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
   const [cpuCores, , , costPerHour] = planUse(spec, stages);
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));
@@ -40,7 +40,6 @@ export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
   };
 }
 
-/** The variants by stage, as the accuracy model takes them. */
 export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
   const choice: Record<StageId, VariantId> = {};
   for (const [id, [stagePlan]] of Object.entries(stages))
@@ -59,12 +58,12 @@ function runningStage(stage: RunningStage | undefined): StagePlan | undefined {
   return { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 };
 }
 
-/** Replicas of a stage that serve or are being started. */
+/** Serving and starting replicas of a stage. */
 export function liveReplicas(stage: RunningStage | undefined): readonly RunningReplica[] {
   return stage?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
 }
 
-/** Do two plans run the same replicas in the same way? */
+/** Do two plans run the same replicas? */
 export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): boolean {
   if (b === undefined || Object.keys(a).length !== Object.keys(b).length) return false;
   return Object.entries(a).every(([id, [one]]) => {
@@ -79,7 +78,6 @@ export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): bo
   });
 }
 
-/** Does a plan keep the pins of the pipeline? */
 export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, pins }) =>
     (stages[id] ?? []).every(
@@ -92,7 +90,7 @@ export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   );
 }
 
-/** Does a plan have every stage, with as many replicas as its bounds allow? */
+/** Does a plan have every stage, within its bounds on replicas? */
 export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, bounds }) => {
     const replicas = stages[id]?.[0]?.replicas;
@@ -100,13 +98,11 @@ export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
   });
 }
 
-/** Does a plan fit the budget of the pipeline? */
 export function fitsBudget(spec: PipelineSpec, { stages }: Plan): boolean {
   const limits = limitsOf(spec);
   return planUse(spec, stages).every((amount, kind) => isWithin(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
 }
 
-/** The plan with cores and cost of its stages as they stand. */
 function withUse(spec: PipelineSpec, plan: Plan): Plan {
   const [cpuCores, , , costPerHour] = planUse(spec, plan.stages);
   return { ...plan, predicted: { ...plan.predicted, cpuCores, costPerHour } };
@@ -117,7 +113,7 @@ function planUse(spec: PipelineSpec, stages: Plan['stages']): ResourceUse {
   return totalUse(plans.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
 }
 
-/** Raises the replicas of stages to at least `leastFor` their plan, if the budget allows all of it. */
+/** Raises replicas to at least `leastFor` their plan, if the budget allows all of it. */
 export function withLeastReplicas(
   spec: PipelineSpec,
   plan: Plan,
@@ -133,7 +129,7 @@ export function withLeastReplicas(
   return fitsBudget(spec, raised) ? raised : plan;
 }
 
-/** The wanted plan without taking a running replica of the same kind away, if the budget allows it. */
+/** The wanted plan without removing running replicas of the same kind, if the budget allows it. */
 export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan['stages'] | undefined): Plan {
   if (running === undefined) return wanted;
   return withLeastReplicas(spec, wanted, (id, stagePlan) => {
@@ -142,7 +138,7 @@ export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan
   });
 }
 
-/** Requests per second that the stages serve for good, whatever their latency; Infinity if no stage is profiled. */
+/** Requests per second that the stages sustain at any latency; Infinity if no stage is profiled. */
 export function sustainableRps(spec: PipelineSpec, stages: Plan['stages'], curves: ServiceCurves): number {
   const loads = stageLoads(spec, 1);
   let leastRps = Number.POSITIVE_INFINITY;

@@ -1,13 +1,12 @@
 /**
  * Loads to plan for: the load of a tick with its bucket, and the rates planned for in the last minute.
  *
- * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on a request may outwait a burst. Then
- * the load is the forecast's envelope, and its rate is that of the longest window (mathematics: work budgets).
+ * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on a request may
+ * outwait a burst: the load is the forecast's envelope, with the rate of its longest window (mathematics: work
+ * budgets). A stage has a backlog if it holds more items than arrive within the SLO (Little 1961). Waiting items count
+ * as the requests that they belong to.
  *
- * A backlog exists when a stage holds more items than arrive within the SLO: in a system that meets its SLO there are no more in the mean
- * (Little 1961). Waiting items count as the requests that they belong to.
- *
- * Each figure is rounded up to the end of its bucket, so a remembered verdict is never rosier than a new one.
+ * Each figure is rounded up to the end of its bucket, so a remembered verdict is never too optimistic.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
@@ -24,24 +23,19 @@ import type { PlanResult } from '../model/plan.js';
 
 /** SLO from which on the envelope is verified. */
 const ENVELOPE_SLO_MS = 2_000;
-/** Width of rate buckets: 5 %. */
 const RATE_STEP = 1.05;
-/** Steps in the bucket of a rate, equal in proportion: 1.2 % each. */
+/** Steps in a rate bucket, equal in proportion: 1.2 % each. */
 const STEPS = 4;
-/** Width of dispersion buckets: half an octave. */
 const DISPERSION_STEP = Math.SQRT2;
-/** Width of backlog buckets: a quarter. */
 const BACKLOG_STEP = 1.25;
 const BUCKET_ROUNDING = 1e-9;
-/** Rounding of rates that are powers of a bucket's width. */
 const RATE_ROUNDING = 1e-8;
 const PLAN_ROUNDING = 1e-9;
-/** Time (ms) for which planned rates are remembered. */
 const REMEMBERED_MS = 60_000;
-/** Arrivals are counted in whole seconds, so the newest known ones came at most this long (ms) before. */
+/** Arrivals are counted in whole seconds, so the newest are up to this old (ms). */
 const LATE_MS = 1000;
 
-/** A rate that was planned for; `forBurst` if the fast loop did so. */
+/** `forBurst` if the fast loop planned for it. */
 export interface PlannedRate {
   readonly atMs: number;
   readonly arrivalRps: number;
@@ -50,13 +44,12 @@ export interface PlannedRate {
 
 /** Bucket of the expected load; its steps differ in the rate alone. */
 export interface LoadBucket {
-  /** By rate: the end of the bucket below, then steps up to the bucket's own end. */
+  /** By rate: the end of the bucket below, then steps up to the bucket's end. */
   readonly steps: readonly ExpectedLoad[];
-  /** Index of the first step that is no less than the load. */
+  /** Index of the first step that covers the load. */
   readonly covering: number;
 }
 
-/** An answer with the load that it was found for. */
 export interface PlannedFor {
   readonly load: ExpectedLoad;
   readonly result: PlanResult;
@@ -98,7 +91,6 @@ function loadBucket(steps: readonly ExpectedLoad[], arrivalRps: number): LoadBuc
   return { steps, covering: covering < 0 ? steps.length - 1 : covering };
 }
 
-/** Requests that wait if there is a backlog, else 0. */
 function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps: number): number {
   if (Object.values(stages).every(({ queueLength }) => queueLength === 0)) return 0;
   const sloS = spec.slo.latencyMs / 1000;
@@ -113,8 +105,8 @@ function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps
 }
 
 /**
- * The answer of `plan` for a load in its bucket. The plan for the bucket's end serves all of it. Only if the end of the bucket below has a
- * better plan is the bucket halved, down to single steps. `plan` is asked about steps alone and should remember.
+ * The answer of `plan` for a load in its bucket, by default for the bucket's end. If the end of the bucket below has a
+ * better plan, the bucket is halved, down to single steps. `plan` should remember.
  */
 export function planInBucket({ steps, covering }: LoadBucket, plan: (load: ExpectedLoad) => PlanResult): PlannedFor {
   const at = (step: number): PlannedFor => {
@@ -132,7 +124,7 @@ export function planInBucket({ steps, covering }: LoadBucket, plan: (load: Expec
   return isAsGood(forEnd.result, found.result) ? forEnd : found;
 }
 
-/** Is `a` a plan of no less accuracy and no more cost than `b`? True if there is no plan `b`. */
+/** Is `a` no less accurate and no more expensive than `b`? True without `b`. */
 function isAsGood(a: PlanResult, b: PlanResult): boolean {
   if (b.kind !== 'feasible') return true;
   if (a.kind !== 'feasible') return false;
@@ -140,7 +132,7 @@ function isAsGood(a: PlanResult, b: PlanResult): boolean {
   return of.pas >= than.pas - PLAN_ROUNDING && of.costPerHour <= than.costPerHour * (1 + PLAN_ROUNDING);
 }
 
-/** The end of the bucket that `value` lies in, on a scale of powers of `step`; 0 stays 0. */
+/** End of the bucket of `value`, on a scale of powers of `step`; 0 stays 0. */
 function bucketEnd(value: number, step: number): number {
   return value <= 0 ? 0 : step ** bucketOf(value, step);
 }
@@ -150,19 +142,17 @@ function bucketOf(value: number, step: number): number {
   return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
 }
 
-/** From the end of the bucket below to the end of the bucket that `value` lies in, both included. */
+/** From the end of the bucket below to the bucket's end, both included. */
 function bucketSteps(value: number, step: number): readonly number[] {
   const start = bucketOf(value, step) - 1;
   return Array.from({ length: STEPS + 1 }, (_, i) => (value <= 0 ? 0 : step ** (start + i / STEPS)));
 }
 
-/** The rate (rps) to plan for. */
 export const rateBucketEnd = (arrivalRps: number): number => bucketEnd(arrivalRps, RATE_STEP);
 
 /** Rates (rps) from the end of the bucket below to the end of the bucket of `arrivalRps`. */
 export const rateSteps = (arrivalRps: number): readonly number[] => bucketSteps(arrivalRps, RATE_STEP);
 
-/** The class of a measured burstiness. */
 export function burstinessClass(burstiness: Burstiness): Burstiness {
   const { dispersionAtSlo, dispersionAt10s } = burstiness;
   return {
@@ -172,12 +162,12 @@ export function burstinessClass(burstiness: Burstiness): Burstiness {
   };
 }
 
-/** The envelope with the counts of its windows in rate buckets, in whole requests. */
+/** The envelope with its counts in rate buckets, in whole requests. */
 export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
   return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
 }
 
-/** Envelopes with the longest window, which is the rate, at each step of its bucket; shorter windows stay at their bucket's end. */
+/** Envelopes with the longest window, which is the rate, at each step of its bucket. */
 export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
   const bursts = envelopeBucketEnd(envelope.slice(0, -1));
   return envelope
@@ -187,15 +177,13 @@ export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelo
     );
 }
 
-/** Waiting requests to plan for. */
 export const backlogBucketEnd = (requests: number): number => Math.ceil(bucketEnd(requests, BACKLOG_STEP));
 
-/** Rates of the last minute; none from later than now. */
+/** Rates of the last minute; none from the future. */
 export function recentRates(rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] {
   return (rates ?? []).filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }
 
-/** Rates of the last minute with a new one. */
 export function withPlannedRate(
   before: readonly PlannedRate[] | undefined,
   planned: PlannedRate,
@@ -204,8 +192,8 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals of the last `windowS` seconds under the plans in force then, at no time less than under the present one. Arrivals from
- * before a load fell are no burst.
+ * Mean arrivals of the last `windowS` seconds under the plans in force then, at least that of the present plan.
+ * Arrivals from before a load fell are no burst.
  */
 export function plannedArrivals(
   rates: readonly PlannedRate[],

@@ -1,14 +1,13 @@
 /**
- * Fast loop: once a second it asks whether more arrives than was planned for, and adds capacity at once.
+ * Fast loop: once a second it compares arrivals with the planned load and adds capacity at once.
  *
- * Bursts show within a second or two. Arrivals in windows of many lengths that end now are compared with those that the
- * planned load brings by chance. This is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a
- * probability in place of a certainty. Short windows show a great step at once, long ones a small rise that no single
- * second shows.
+ * Arrivals in windows of many lengths that end now are compared with those that the planned load brings by chance. This
+ * is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a probability instead of a certainty. Short
+ * windows show a great step at once, long ones a small rise.
  *
- * The fast loop plans by the estimate alone, which takes milliseconds. It only protects: no stage loses replicas that
- * it may keep. The slow loop takes back what a calm load no longer needs. While a source is stale, fresh ones show the
- * least that arrives; then the answer only adds replicas of the running kind.
+ * The fast loop plans by the estimate alone, in milliseconds. It only protects: no stage loses replicas that it may
+ * keep. While a source is stale, fresh ones bound the load from below; then the answer only adds replicas of the
+ * running kind.
  */
 
 import type { Change } from '../model/change.js';
@@ -23,45 +22,41 @@ import { isSamePlan, sustainableRps, withoutShrinking } from './plan-facts.js';
 import { type PlannedRate, plannedArrivals, rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** A protective decision, and the load that it makes room for. */
 export interface Protection {
   readonly decision: Extract<Decision, { kind: 'apply' }>;
   readonly load: ExpectedLoad;
 }
 
-/** The load that was planned for. */
 export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
-  /** Was a burst answered a moment ago? */
+  /** Was a burst answered recently? */
   readonly inBurst: boolean;
-  /** Stages that the change under way leads to. */
+  /** Target of the change under way. */
   readonly underWay: Plan['stages'] | undefined;
 }
 
-/** Rate (rps) that replicas can serve, and the latency within which. */
+/** Rate (rps) that replicas can serve within a latency. */
 export interface Carried {
   readonly rps: number;
   readonly sloMs: number;
 }
 
-/** Bounds of a window besides the planned load. */
 export interface WindowBounds {
   readonly carried?: Carried;
-  /** Was a burst answered a moment ago? */
   readonly inBurst?: boolean;
-  /** Rates planned for in the last minute, oldest first, as seen at `nowMs`. */
+  /** Planned rates of the last minute, oldest first, as seen at `nowMs`. */
   readonly before?: { readonly rates: readonly PlannedRate[]; readonly nowMs: number };
 }
 
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
-/** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
+/** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
-/** Once in 160: after a burst, more is likely to come than was seen at first. */
+/** One in 160: after a burst, more is likely to come. */
 const LIKELY_Z = 2.5;
-/** Standard errors added to the rate of a burst: few arrivals show it, and too little is worse than too much. */
+/** Standard errors added to a burst's rate, which few arrivals show. */
 const MARGIN_ERRORS = 1;
 
-/** Protects against a load above `planned`; undefined if there is none, or if nothing would help. */
+/** Protects against a load above `planned`; undefined if nothing is needed or would help. */
 export function protect(situation: Situation, { planned, inBurst, underWay }: ProtectedLoad): Protection | undefined {
   const { spec, observation } = situation;
   const burst = detectBurst(observation.load, allowedEnvelope(situation, planned, inBurst));
@@ -83,7 +78,7 @@ export function protect(situation: Situation, { planned, inBurst, underWay }: Pr
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
-/** Changes as they are carried out: burst answers and roll-backs skip the canary. The decision itself does not say so. */
+/** Changes to carry out: burst answers and roll-backs skip the canary. */
 export function changesToApply(
   { changes, evidence }: Extract<Decision, { kind: 'apply' }>,
   isRollback = false,
@@ -91,7 +86,6 @@ export function changesToApply(
   return evidence.burst === undefined && !isRollback ? changes : changes.map((change) => ({ ...change, atOnce: true }));
 }
 
-/** Does a change end replicas that run? */
 function takesAway(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
   return change.kind !== 'set-batch';
@@ -107,12 +101,12 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
-/** The burst as a load of its own, without burstiness: that it bursts was part of the load before. */
+/** The burst as a load without burstiness, which the load before included. */
 function burstLoad({ arrivals, windowS, rateRps }: Burst): ExpectedLoad {
   return { arrivalRps: rateBucketEnd(rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS) };
 }
 
-/** The estimated best plan for the burst, with the running variants if they can carry it, or the best effort; it keeps replicas. */
+/** Plan for the burst by the estimate, with the running variants if they can carry it; it keeps replicas. */
 function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefined {
   const { spec, rules, accuracyFloor, runningStages: running, observation } = situation;
   const { profiles, policy, guardrails } = rules;
@@ -120,7 +114,7 @@ function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefi
   const problem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' } as const;
   const kept = guardrails && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
-  // With a floor, an infeasible burst is served as far as the budget can at that floor.
+  // With a floor, an infeasible burst is served up to the budget.
   const wanted =
     result.kind === 'feasible'
       ? result.plan
@@ -131,11 +125,11 @@ function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefi
 }
 
 /**
- * Most arrivals that chance brings at the planned load, by window; no fewer than a planned envelope has. An envelope alone does not do: it
- * is what the last minute brought, which the next one exceeds by chance every other time.
+ * Most arrivals that chance brings at the planned load, by window; at least the planned envelope. An envelope alone
+ * does not do: chance exceeds the last minute's every other time.
  *
- * A bursty load may bring much by chance. With `carried` it counts only as far as replicas serve it within half of the SLO. Poisson arrivals
- * are never a burst. `inBurst` allows less. A window that reaches back `before` the present plan may hold what was planned for then.
+ * A bursty load may bring much by chance. With `carried` it counts only as far as replicas serve it within half of the
+ * SLO. Poisson arrivals are never a burst. `inBurst` allows less. A window may reach back `before` the present plan.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -154,19 +148,18 @@ export function plannedEnvelope(
 interface Chance {
   readonly mean: number;
   readonly windowS: number;
-  /** Standard deviations. */
   readonly z: number;
 }
 
-/** Mean plus rare spread; the last term is the skewness of counts (Cornish and Fisher), which matters if they are few. */
+/** Mean plus rare spread; the last term is the skewness of counts (Cornish and Fisher), which matters for few. */
 function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | undefined): number {
   const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
   return mean + z * Math.sqrt(dispersion * mean) + (dispersion * (z ** 2 - 1)) / 6;
 }
 
 /**
- * The burst that the last seconds show against `planned`; undefined if all windows keep to it. Of the windows that exceed it, the one with
- * the highest rate beyond a standard error counts, so that calm seconds do not make a burst look small. `latest` are windows that end now.
+ * The burst of the last seconds against `planned`; undefined if all windows keep to it. Of the windows that exceed it,
+ * the one with the highest rate beyond a standard error counts. `latest` are windows that end now.
  */
 export function detectBurst(
   { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,

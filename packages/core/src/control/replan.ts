@@ -1,4 +1,7 @@
-/** Slow loop: forecasts the load, plans for it, and keeps the change within accuracy floor, switching rules and guardrails. */
+/**
+ * Slow loop: forecasts the load, plans for it, and keeps the change within accuracy floor, switching rules and
+ * guardrails.
+ */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, LoadObservation } from '../model/decision.js';
@@ -10,23 +13,23 @@ import { decideByPlan } from './plan-decision.js';
 import type { GuardrailRules } from './rules.js';
 import type { Situation } from './situation.js';
 
-/** Time (ms) after an answer to a burst in which more of it is likely. */
+/** Time (ms) after a burst answer in which more is likely. */
 const IN_BURST_MS = 10_000;
-/** Parts of the way from the expected rate to the upper one that are tried until one is feasible. */
+/** Fractions of the way from the expected to the upper rate, tried until one is feasible. */
 const FEASIBLE_FRACTIONS = [1, 0.5, 0];
 
-/** Makes the decision of a tick at which a plan is due. */
+/** Makes the decision when a plan is due. */
 export function replan(situation: Situation, state: ControllerState): Decision {
   return guardDecision(situation, state, switchIfWorthwhile(situation, state));
 }
 
-/** Was a burst answered a moment ago? */
+/** Was a burst answered recently? */
 export function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: ControllerState, atMs: number): boolean {
   const sinceMs = atMs - protectedAtMs;
   return sinceMs >= 0 && sinceMs < IN_BURST_MS;
 }
 
-/** The decision, which switches variants only if that is worth it and no stage has to rest. */
+/** Switches variants only if that is worth it and no stage has to rest. */
 function switchIfWorthwhile(situation: Situation, state: ControllerState): Decision {
   const { rules, spec, observation } = situation;
   const { guardrails } = rules;
@@ -35,7 +38,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
   const feasible = feasibleForecaster(situation, forecaster);
   const free = keepFloor(situation, decideByPlan(situation, feasible));
   const running = situation.runningPlan;
-  // The pins of a person are not weighed.
+  // Pins are not weighed.
   const switched = switchedStages(free).filter(
     (id) => spec.stages.find((stage) => stage.id === id)?.pins.variantId === undefined,
   );
@@ -53,11 +56,10 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
     : passOver(kept, free.plan, 'it switches variants and gains too little beside the best plan without');
 }
 
-/** The learned methods, else the simple forecaster; no less than a burst that was answered a moment ago. */
+/** The learned methods, else the simple forecaster; at least the rate of a recent burst. */
 function forecasterOf({ rules, observation }: Situation, state: ControllerState): Forecaster {
   const { guardrails, forecaster: simple, recordedForecast: learned } = rules;
   const { learning, planned } = state;
-  // Forecasters follow a burst only when it has lasted.
   const leastRps = isInBurst(state, observation.atMs) ? (planned?.arrivalRps ?? 0) : 0;
   const sane = (each: Forecast, load: LoadObservation) =>
     guardrails === undefined ? each : sanitizeForecast(each, load, guardrails);
@@ -79,13 +81,13 @@ function forecasterOf({ rules, observation }: Situation, state: ControllerState)
   };
 }
 
-/** The forecast if no method gives a number. */
+/** Fallback if no method gives a number. */
 function lastSecondForecast({ arrivalsPerSecond }: LoadObservation): Forecast {
   const rps = arrivalsPerSecond.at(-1) ?? 0;
   return { method: 'last-second', meanRps: rps, upperRps: rps };
 }
 
-/** The forecaster with an upper rate that is feasible at the accuracy floor; unchanged if none is. */
+/** The forecaster with an upper rate that is feasible at the accuracy floor, if any is. */
 function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forecaster {
   if (situation.accuracyFloor === undefined || situation.observation.staleSources.length > 0) return forecaster;
   const lowered = FEASIBLE_FRACTIONS.map(
@@ -99,7 +101,7 @@ function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forec
   return lowered.find((each) => decideByPlan(situation, each).evidence.result?.kind === 'feasible') ?? forecaster;
 }
 
-/** The forecast, bounded by what arrived; undefined if it is no number. */
+/** The forecast, bounded by past arrivals; undefined if it is no number. */
 function sanitizeForecast(
   forecast: Forecast,
   { arrivalsPerSecond }: LoadObservation,

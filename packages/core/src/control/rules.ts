@@ -1,4 +1,4 @@
-/** Rules of the control loop: what it plans with, how far it may go, and how it treats each policy. */
+/** Rules of the control loop: planning inputs, limits, and policies. */
 import type { Forecaster } from '../forecast/forecaster.js';
 import type { LearningRules } from '../forecast/learning/load-learning.js';
 import type { Forecast, LoadObservation } from '../model/decision.js';
@@ -9,14 +9,13 @@ import type { Policy, VerifyPlan } from '../optimize/planning-problem.js';
 import { type PolicyName, policies } from '../optimize/policies.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 
-/** A policy in the loop. */
 export interface ControlPolicy {
   readonly plan: Policy;
-  /** Do verdicts of the simulation steer the search? A sum of tails is solved once, so a verdict would change nothing. */
+  /** Do simulation verdicts steer the search? A sum of tails is solved once, so they cannot. */
   readonly usesVerdicts: boolean;
   /** Does the running plan stay while it is good enough? Systems of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
-  /** Is a burst answered between two plans? Policies for comparison plan on their interval alone. */
+  /** Are bursts answered between plans? Policies for comparison do not. */
   readonly protects: boolean;
 }
 
@@ -28,7 +27,6 @@ const ofLiterature = (plan: Policy): ControlPolicy => ({
   protects: false,
 });
 
-/** Every policy as the loop runs it. */
 export const controlPolicies: Readonly<Record<PolicyName, ControlPolicy>> = {
   equipoise: { ...ours(policies.equipoise), protects: true },
   ipa: ofLiterature(policies.ipa),
@@ -39,46 +37,43 @@ export const controlPolicies: Readonly<Record<PolicyName, ControlPolicy>> = {
   'static-best': ours(policies['static-best']),
 };
 
-/** Parts of the rules that depend on profiles, fan-outs and branches. */
+/** Rules that depend on profiles, fan-outs and branches. */
 export interface ProfiledParts {
   readonly profiles: ProfileSet;
   readonly curves: ServiceCurves;
-  /** A verifier for one load; the same for the life of the rules, so that it may remember. */
+  /** A verifier for one load; the same object each time, so that it may remember. */
   verifierAt(load: ExpectedLoad): VerifyPlan;
 }
 
-/** Budget and objective in place of those of the spec. */
+/** Overrides of the spec's budget and objective. */
 export interface PlanningTarget {
   readonly budget?: Budget;
   readonly objective?: Objective;
 }
 
-/** Parts that stay the same from tick to tick. */
 export interface ControlContext extends ProfiledParts {
   readonly spec: PipelineSpec;
   readonly policy: ControlPolicy;
   readonly forecaster: Forecaster;
-  /** Target of a tick where it changes with time; that of the spec when left out. */
+  /** Target at an instant; default that of the spec. */
   readonly targetAt?: (atMs: number) => PlanningTarget;
 }
 
-/** Gain that a switch of variants must bring beyond the best plan without it. */
+/** Gain that a switch of variants must bring over the best plan without it. */
 export interface SwitchRules {
   readonly leastSwitchSavingFraction: number;
   readonly leastSwitchPas: number;
 }
 
-/** Limits of improvements. */
 export interface GuardrailRules extends SwitchRules {
-  /** Changes in an hour from which on only necessary ones are made. */
+  /** Changes per hour after which only necessary ones are made. */
   readonly mostChangesPerHour: number;
-  /** Largest part of its replicas that one improvement takes from a stage. */
+  /** Largest fraction of its replicas that one improvement takes from a stage. */
   readonly largestDownstepFraction: number;
   /** Largest forecast, as a multiple of the largest second of the last ten minutes. */
   readonly largestForecastRatio: number;
 }
 
-/** The usual rules. */
 export const usualGuardrails: GuardrailRules = {
   mostChangesPerHour: 60,
   largestDownstepFraction: 0.5,
@@ -89,11 +84,11 @@ export const usualGuardrails: GuardrailRules = {
 
 /** Rules of the controller. Omitted rules are off. */
 export interface ControllerRules extends ControlContext {
-  /** Makes the parts for corrected profiles and learned edges; without it, profiles and pipeline file are taken as they are. */
+  /** Applies corrected profiles and learned edges; default no feedback. */
   readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
-  /** Methods that learn from the load; `forecaster` forecasts until they can. */
+  /** Methods that learn; `forecaster` forecasts until they can. */
   readonly learning?: LearningRules;
-  /** Forecast of the learned methods in place of the state's: a replay passes the recorded one. */
+  /** Recorded forecast, for a replay; default that of the state. */
   readonly recordedForecast?: (load: LoadObservation) => Forecast | undefined;
   readonly guardrails?: GuardrailRules;
 }

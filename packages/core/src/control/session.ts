@@ -1,7 +1,7 @@
 /**
- * Control session of one pipeline: the only driver of control steps, for a served pipeline, a simulated one and a replay. It holds the state
- * between steps, pins, and the consequences of advice and of changes by hand. It has no clock: observations bring the time, and `tickMs`
- * says when the next one is wanted.
+ * Control session of one pipeline, served, simulated or replayed: the only driver of control steps. It holds state,
+ * pins, and the consequences of advice and manual changes. It has no clock: observations bring the time, and `tickMs`
+ * is the wanted interval.
  */
 import type { Decision, Observation } from '../model/decision.js';
 import type { DecisionTrigger, PinsByStage } from '../model/decision-record.js';
@@ -19,47 +19,41 @@ import {
 } from './snapshot/controller-snapshot.js';
 import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks, wouldProtect } from './step.js';
 
-/** One tick. */
 export interface Tick {
   readonly observation: Observation;
-  /** Pins of a person. */
   readonly pins?: PinsByStage;
-  /** Will the decided changes be carried out? Else they are advice. */
+  /** Will changes be carried out? Else they are advice. */
   readonly executes: boolean;
-  /** Has a person changed what runs since the last tick? */
+  /** Did a person change what runs since the last tick? */
   readonly changedByHand?: boolean;
 }
 
-/** The answer to a tick: without a decision between two plans if there is nothing to protect against. */
+/** Without a decision between two plans if the fast loop has nothing to do. */
 export interface TickAnswer {
   /** The later observation that preempted the tick's own. */
   readonly observation?: Observation;
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
   readonly input?: StepInput;
-  /** Parts of the snapshot that changed and are worth persisting. */
+  /** Changed parts of the snapshot that are worth persisting. */
   readonly kept?: ControllerSnapshot;
 }
 
-/** The newest observation since the last call, if any. */
 export type LaterObservation = () => Observation | undefined;
 
-/** Settings of a session. */
 export interface SessionOptions {
-  /** Called before each verification while a plan is made; may throw to abandon the plan. */
+  /** Called before each verification; may throw to abandon the plan. */
   readonly betweenVerdicts?: () => void;
 }
 
 /** Longest time (ms) in which measurements alone are not worth a snapshot. */
 const SNAPSHOT_MS = 600_000;
 
-/** A step, and the observation that it was taken on. */
 interface DecidedStep {
   readonly observation: Observation;
   readonly step: ControlStep;
 }
 
-/** Thrown through a step by a more urgent observation. */
 class Preempted extends Error {
   readonly observation: Observation;
 
@@ -73,16 +67,14 @@ class Preempted extends Error {
 export class ControlSession {
   readonly #betweenVerdicts: () => void;
   #rules: ControllerRules;
-  /** Plans are remembered by rules, so these stay the same object as long as the pins do. */
+  /** Plans are remembered by rules, so the object stays the same while the pins do. */
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
-  /** Was the last decision advice? */
   #advises = false;
-  /** The state of the last snapshot, and the time of the last whole one. */
+  /** State of the last snapshot, and the time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
-  /** Memory before the last tick. */
   #beforeTick: { readonly state: ControllerState; readonly advises: boolean } | undefined;
-  /** Throws if a later observation is more urgent than the step under way. */
+  /** Throws if a later observation is more urgent. */
   #checkLater: (() => void) | undefined;
 
   constructor(rules: ControllerRules, { betweenVerdicts = () => {} }: SessionOptions = {}) {
@@ -91,13 +83,11 @@ export class ControlSession {
     this.#pinned = { key: '{}', rules: this.#rules };
   }
 
-  /** The rules with feedback applied. */
   get rules(): ControllerRules {
     const { service, edges } = this.#state;
     return correctedRules(this.#rules, { corrections: service.corrections, edges: edges?.inForce });
   }
 
-  /** Interval at which ticks are wanted. */
   get tickMs(): number {
     return tickMs(this.#rules);
   }
@@ -122,7 +112,7 @@ export class ControlSession {
     };
   }
 
-  /** Forgets the last tick, which a person has preempted and whose answer was not taken. */
+  /** Forgets the last tick, whose answer a person has preempted. */
   forgetTick(): void {
     if (this.#beforeTick === undefined) return;
     this.#state = this.#beforeTick.state;
@@ -130,12 +120,11 @@ export class ControlSession {
     this.#beforeTick = undefined;
   }
 
-  /** Would a tick answer a burst? Such an answer needs no verified plan. */
+  /** Would a tick answer a burst? That needs no verified plan. */
   isUrgent({ observation, pins = {} }: Pick<Tick, 'observation' | 'pins'>): boolean {
     return wouldProtect(this.#rulesWith(pins), this.#state, observation);
   }
 
-  /** Is a plan due at an observation? */
   isDue(observation: Observation): boolean {
     return planSchedule(this.#rules, this.#state, observation).isDue;
   }
@@ -145,12 +134,10 @@ export class ControlSession {
     this.#state = trainBetweenTicks(this.#rules, this.#state);
   }
 
-  /** State to persist. */
   get snapshot(): ControllerSnapshot {
     return controllerSnapshot(this.#state);
   }
 
-  /** Continues from a snapshot. */
   resume(snapshot: ControllerSnapshot): void {
     this.restore(resumeController(snapshot, this.#rules));
   }
@@ -161,14 +148,14 @@ export class ControlSession {
     this.#kept = { state };
   }
 
-  /** Continues under other rules; the next plan is made by them. */
+  /** Continues under other rules from the next plan on. */
   reload(rules: ControllerRules): void {
     this.#rules = this.#preemptible(rules);
     this.#pinned = { key: '{}', rules: this.#rules };
     this.#state = afterHandChange(this.#state);
   }
 
-  /** One step; a step that a later observation preempts is taken again on that one. */
+  /** Takes one step, again on a later observation that preempts it. */
   #step(
     rules: ControllerRules,
     before: ControllerState,
@@ -218,7 +205,6 @@ export class ControlSession {
     return delta;
   }
 
-  /** The rules with a check before each verification. */
   #preemptible(rules: ControllerRules): ControllerRules {
     const { partsFor } = rules;
     const checked = ({ profiles, curves, verifierAt }: ProfiledParts): ProfiledParts => ({
@@ -241,12 +227,12 @@ export class ControlSession {
   }
 }
 
-/** A later observation with the facts that an earlier one told once. */
+/** A later observation with the one-time facts of an earlier one. */
 function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Observation): Observation {
   return { ...later, ...(batches && { batches }), ...(edges && { edges }), ...(lastChange && { lastChange }) };
 }
 
-/** State after a step whose changes are advice: learning stays, the change does not count and is not on trial. */
+/** State after advice: learning stays, the change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
   const { learning, service, edges, failures, nextPlanAtMs, planned } = after;
   return {
@@ -256,24 +242,24 @@ export function afterAdvice(before: ControllerState, after: ControllerState): Co
     ...(edges && { edges }),
     ...(failures && { failures }),
     ...(nextPlanAtMs !== undefined && { nextPlanAtMs }),
-    // Else the same burst would be advised on at each tick, and nothing besides.
+    // Otherwise each tick would advise on the same burst.
     ...(planned && { planned }),
   };
 }
 
-/** State when changes are carried out again after advice: the load that what runs was made for is unknown, so a plan is due. */
+/** State when changes are carried out again after advice. The load of the running plan is unknown, so a plan is due. */
 export function afterAdvising({ planned: _, ...state }: ControllerState, atMs: number): ControllerState {
   return { ...state, nextPlanAtMs: atMs };
 }
 
-/** State after a step that failed: a plan that was due is due again an interval later, not at every tick. */
+/** State after a failed step: a due plan is due again an interval later. */
 function afterDefect(state: ControllerState, rules: ControllerRules, atMs: number): ControllerState {
   const { nextPlanAtMs = Number.POSITIVE_INFINITY } = state;
   const wasDue = atMs + tickMs(rules) / 2 >= nextPlanAtMs;
   return wasDue ? { ...state, nextPlanAtMs: atMs + rules.spec.control.intervalMs } : state;
 }
 
-/** State after a person has changed what runs: no change of the loop is on trial any more. */
+/** State after a manual change: no change is on trial any more. */
 export function afterHandChange({ trial: _, beforeChange, ...state }: ControllerState): ControllerState {
   if (beforeChange === undefined) return state;
   const { trial: __, ...rest } = beforeChange;

@@ -1,6 +1,6 @@
 /**
- * The control loop in simulated time: the control session that serves, the same policies, the load times of the profile. Persons may act, and
- * plans may take their time, as they do in a served pipeline.
+ * The control loop in simulated time: the control session that serves, with the profile's load times, manual actions
+ * and planning time.
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import { AppError } from '../model/app-error.js';
@@ -28,43 +28,43 @@ import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
 import { ControlSession, type Tick } from './session.js';
 
-/** An act of a person: pins in place of the former ones, a mode, or a plan, which takes the loop off (`auto` becomes `advise`). */
+/**
+ * A manual action: pins instead of the former ones, a mode, or a plan, which turns the loop off (`auto` becomes
+ * `advise`).
+ */
 export type HandAction = { readonly atMs: number } & (
   | { readonly pins: PinsByStage }
   | { readonly mode: ControlMode }
   | { readonly plan: Plan }
 );
 
-/** Inputs of a controlled run; `hostCores` as in a plan's verification. */
+/** `hostCores` as in a plan's verification. */
 export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
-  /** True service times of batches; those of the context when left out. */
+  /** True service times of batches; default those of the context. */
   readonly trueCurves?: ServiceCurves;
-  /** True fan-outs and branches, in the order of the pipeline's edges; those of the context's pipeline when left out. */
+  /** True fan-outs and branches, in edge order; default those of the context. */
   readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
-  /** Called with each tick; `later` is the observation that may preempt its plan. */
+  /** `later` is the observation that may preempt the tick's plan. */
   readonly onTick?: (tick: Tick, later?: Observation) => void;
-  /** In the order of time; none when left out. */
+  /** In the order of time. */
   readonly actions?: readonly HandAction[];
-  /** Time (ms) that a plan takes, in which a burst or a person preempts it; 0 when left out. */
+  /** Time (ms) of planning, in which a burst or a person preempts it; default 0. */
   readonly planningMs?: number;
 }
 
-/** A decision of the loop at its instant. */
 export interface TimedDecision {
   readonly atMs: number;
   readonly decision: Decision;
   readonly trigger: DecisionTrigger;
 }
 
-/** A controlled run: its counts and every decision. */
 export interface ControlledRun extends SimulationRun {
   readonly decisions: readonly TimedDecision[];
 }
 
-/** Simulates the loop. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
   const { context, firstPlan, seed, trueCurves, trueEdges, actions = [], planningMs = 0, onTick, ...rest } = setup;
   const spec: PipelineSpec = { ...context.spec, edges: trueEdges ?? context.spec.edges };
@@ -89,7 +89,6 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
   return { ...run, decisions: loop.decisions };
 }
 
-/** A tick whose plan is being made. */
 interface Planning {
   readonly tick: Tick;
   readonly untilMs: number;
@@ -101,7 +100,6 @@ interface LoopOptions {
   readonly onTick: ControlSetup['onTick'];
 }
 
-/** Ticks of the session, with what a person does between them. */
 class SimulatedLoop implements SimulatedController {
   readonly batches = new BatchRecord();
   readonly decisions: TimedDecision[] = [];
@@ -163,7 +161,7 @@ class SimulatedLoop implements SimulatedController {
     };
   }
 
-  /** A burst or the end of its time finishes the plan that is being made. */
+  /** Finishes the plan under way at a burst or the end of its time. */
   #continuePlanning({ tick, untilMs }: Planning, view: SimulatedView): readonly Change[] | undefined {
     const later = view.peek();
     const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
@@ -183,7 +181,7 @@ class SimulatedLoop implements SimulatedController {
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 
-  /** Changes of a plan that a person applies; undefined without one. A person preempts a plan that is being made. */
+  /** Changes of a manual plan, which preempts planning; undefined without one. */
   #takeActions(view: SimulatedView): readonly Change[] | undefined {
     let changes: readonly Change[] | undefined;
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
@@ -196,7 +194,7 @@ class SimulatedLoop implements SimulatedController {
     return changes;
   }
 
-  /** The end of the last change, which an abandoned tick brought, is told again. */
+  /** Repeats the end of the last change, which the abandoned tick brought. */
   #preempt(): void {
     this.#lastChange = this.#planning?.tick.observation.lastChange ?? this.#lastChange;
     this.#planning = undefined;
@@ -209,7 +207,6 @@ class SimulatedLoop implements SimulatedController {
   }
 }
 
-/** The kind of each replica that is there. */
 function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): void {
   kinds.clear();
   for (const [stageId, { replicas }] of Object.entries(stages)) {
@@ -218,14 +215,14 @@ function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): v
   }
 }
 
-/** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a changing stage counts as the kind that serves most. */
+/** Accuracy (fraction) of what runs, 0 while a stage has no ready replica. */
 function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
   return runningAsPlan(spec, running)?.predicted.pas ?? 0;
 }
 
 /**
- * First plan of a simulated loop: the policy's plan for the first interval of the load. So a run starts neither empty
- * nor with knowledge of the future. Throws AppError INFEASIBLE if the policy has no plan.
+ * First plan of a simulated loop: the policy's plan for the first interval of the load. Throws AppError INFEASIBLE if
+ * there is none.
  */
 export function firstPlan(context: ControlContext, load: LoadSpec, seed: number): Plan {
   const { profiles, policy, verifierAt } = context;
@@ -243,7 +240,7 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   });
 }
 
-/** Arrivals per second of the first interval: its whole seconds, at least one. */
+/** Arrivals per second of the first interval: at least one whole second. */
 function firstInterval(load: LoadSpec, intervalMs: number, seed: number): LoadObservation {
   const arrivalsPerSecond = new Array<number>(Math.max(1, Math.floor(intervalMs / 1000))).fill(0);
   const arrivals = arrivalsOf(load, arrivalRng(seed));
@@ -255,5 +252,5 @@ function firstInterval(load: LoadSpec, intervalMs: number, seed: number): LoadOb
   }
 }
 
-/** Random numbers of the arrivals of a simulated run, apart from its service times. */
+/** Random numbers of simulated arrivals, separate from service times. */
 export const arrivalRng = (seed: number): Rng => new SeededRng(seed).fork('arrivals');

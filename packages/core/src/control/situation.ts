@@ -1,4 +1,4 @@
-/** Situation of one step, derived once: the observation, the rules and the spec of now, the running plan and the planned rates. */
+/** Situation of one step: observation, rules and spec of now, running plan and planned rates. */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { LearnedEdge, Observation } from '../model/decision.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -9,18 +9,17 @@ import { planOfStages, runningStages } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
 
-/** Corrections and learned edges that plans rest on. */
 export interface Feedback {
   readonly corrections: readonly Correction[];
   readonly edges?: readonly LearnedEdge[] | undefined;
 }
 
-/** Feedback in force and the one before: a tick that learns judges meanwhile by the one before. */
+/** Feedback in force and the one before, by which a learning tick judges meanwhile. */
 const REMEMBERED = 2;
 
 const memories = new WeakMap<ControllerRules, LruCache<ControllerRules>>();
 
-/** The rules with feedback applied; the same object as long as the feedback is the same. */
+/** The rules with feedback applied; the same object for the same feedback. */
 export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
   const { partsFor } = rules;
   if (partsFor === undefined || corrections.length + edges.length === 0) return rules;
@@ -35,22 +34,18 @@ export function correctedRules(rules: ControllerRules, { corrections, edges = []
   });
 }
 
-/** Inputs of a situation. */
 export interface SituationInput {
-  /** With feedback applied. */
   readonly rules: ControllerRules;
   readonly observation: Observation;
-  /** Rates that were planned for, oldest first. */
   readonly plannedRates: readonly PlannedRate[] | undefined;
 }
 
-/** Everything that a step decides on. Plans are remembered by `rules`, which stays the same object from step to step. */
+/** Inputs of a decision. Plans are remembered by `rules`, which stays the same object from step to step. */
 export class Situation {
   readonly rules: ControllerRules;
-  /** With the target of now. */
+  /** With the present target. */
   readonly spec: PipelineSpec;
   readonly observation: Observation;
-  /** Rates planned for in the last minute, oldest first. */
   readonly rates: readonly PlannedRate[];
   #running: { readonly stages: Plan['stages'] | undefined } | undefined;
   #runningPlan: Plan | undefined;
@@ -68,7 +63,7 @@ export class Situation {
     return this.#running.stages;
   }
 
-  /** The running plan with its accuracy and cost; undefined while a stage has no ready replica. */
+  /** The running plan with accuracy and cost; undefined while a stage has no ready replica. */
   get runningPlan(): Plan | undefined {
     const { runningStages: stages } = this;
     if (stages === undefined) return undefined;
@@ -76,13 +71,12 @@ export class Situation {
     return this.#runningPlan;
   }
 
-  /** Least accuracy (fraction) that plans must have; undefined without a floor. */
+  /** Least accuracy (fraction) of plans; undefined without a floor. */
   get accuracyFloor(): number | undefined {
     const { objective } = this.spec;
     return objective.kind === 'min-cost' ? objective.accuracyFloor : undefined;
   }
 
-  /** The same moment under other rules. */
   under(rules: ControllerRules): Situation {
     const { observation, rates: plannedRates } = this;
     return new Situation({ rules, observation, plannedRates });

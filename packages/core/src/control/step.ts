@@ -1,6 +1,6 @@
 /**
- * One step of the control loop, pure: state and observation in, state and decision out. At every tick the loop learns; once in `intervalMs`
- * the slow loop replans, and at the ticks between the fast loop protects.
+ * One step of the control loop, pure: state and observation in, state and decision out. The loop learns at every tick.
+ * The slow loop replans once in `intervalMs`; the fast loop protects between.
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
@@ -24,23 +24,22 @@ import { isInBurst, replan } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, Situation } from './situation.js';
 
-/** A step; without a decision if the fast loop saw nothing to protect against. */
+/** Without a decision if the fast loop has nothing to do. */
 export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
 }
 
-/** A training step takes up to a tenth of a second of a core; this is the time (ms) between two of them. */
+/** Time (ms) between training steps, each up to 0.1 s of a core. */
 const MS_PER_TRAINING_STEP = 1000;
 
-/** Interval of the ticks. */
 export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
   return policy.protects
     ? Math.min(control.intervalMs, control.fastIntervalMs ?? control.intervalMs)
     : control.intervalMs;
 }
 
-/** Takes one step. Pass `rules` as the same object from tick to tick: plans are remembered with it. */
+/** Takes one step. Pass the same `rules` object each tick: plans are remembered with it. */
 export function controlStep(rules: ControllerRules, known: ControllerState, observation: Observation): ControlStep {
   const before = afterChange(known, observation);
   const { nextPlanAtMs, isDue } = planSchedule(rules, before, observation);
@@ -52,12 +51,11 @@ export function controlStep(rules: ControllerRules, known: ControllerState, obse
   return { decision: withLearnedEdges(decision, learned.edges), state: after };
 }
 
-/** Would the fast loop act on an observation? Then a plan that is being made no longer answers the urgent question. */
+/** Would the fast loop act on an observation, so that it preempts planning? */
 export function wouldProtect(rules: ControllerRules, state: ControllerState, observation: Observation): boolean {
   return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
 }
 
-/** Trains forecasters between ticks, one step a second of ticks. */
 export function trainBetweenTicks(rules: ControllerRules, state: ControllerState): ControllerState {
   if (rules.learning === undefined) return state;
   let { learning } = state;
@@ -75,14 +73,14 @@ export function planSchedule(
 ) {
   const everyMs = tickMs(rules);
   const { intervalMs } = rules.spec.control;
-  // Nothing can be due later than one interval from now. If it seems so, the clock was set back: restart the grid.
+  // Nothing can be due later than one interval from now, unless the clock was set back: restart the grid.
   const isGrid = nextPlanAtMs !== undefined && nextPlanAtMs <= atMs + intervalMs;
   const dueAtMs = isGrid ? nextPlanAtMs : atMs - everyMs + intervalMs;
-  // Due up to half a tick early, so that timer jitter does not delay replanning by a whole tick.
+  // Due up to half a tick early, against timer jitter.
   return { nextPlanAtMs: dueAtMs, isDue: changing !== true && atMs + everyMs / 2 >= dueAtMs };
 }
 
-/** Takes in the facts of a tick; what is in force of them changes only if a plan is due. */
+/** Takes in the facts of a tick; learned values change only if a plan is due. */
 function observe(
   rules: ControllerRules,
   state: ControllerState,
@@ -112,7 +110,7 @@ function situationOf(
   });
 }
 
-/** Rolls back, protects or replans, in this order: a burst cannot wait for a verified plan, which stays due. */
+/** Rolls back, protects or replans, in this order. A burst cannot wait for a verified plan, which stays due. */
 function decide(situation: Situation, state: ControllerState, isDue: boolean): ControlStep {
   const isChanging = situation.observation.changing === true;
   const reviewed = isChanging ? { state } : reviewTrial(situation, state);
@@ -130,14 +128,14 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const protection = protect(situation, { planned, inBurst: isInBurst(state, atMs), underWay: state.underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
-  // A decision that replaces a change under way is the same change, thought over; the burst counted for that one.
+  // A decision that replaces a change under way counts as the same change.
   const { trial: _, ...rest } = observation.changing === true ? withoutChange(state) : state;
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
 }
 
-/** Before the loop's first plan the load is unknown; the rate that runs can serve stands for it. */
+/** The load is unknown before the first plan: the rate that runs can serve replaces it. */
 function runningLoad({ spec, rules, runningStages: running }: Situation) {
   return running && { arrivalRps: sustainableRps(spec, running, rules.curves) };
 }
@@ -146,7 +144,7 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   const { atMs } = situation.observation;
   const { intervalMs } = situation.spec.control;
   const nextPlanAtMs = (state.nextPlanAtMs ?? atMs) + intervalMs;
-  // The grid of the interval continues; ticks that a long pause has covered are skipped.
+  // Keeps the grid; skips ticks that a long pause has covered.
   const next = { ...state, nextPlanAtMs: nextPlanAtMs > atMs ? nextPlanAtMs : atMs + intervalMs };
   const decision = replan(situation, next);
   const { load: planned } = decision.evidence;
@@ -156,7 +154,7 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   return { state: countChange(situation, after, { decision, before: state }), decision };
 }
 
-/** Memory of a change until its end is known; one that replaces a change under way returns to the same memory. */
+/** Memory until a change's end is known; a replacing change keeps that of the replaced one. */
 function changeUnderWay(before: ControllerState, { changing }: Observation, { plan }: Decision & { kind: 'apply' }) {
   const returnsTo = changing === true ? before.beforeChange : undefined;
   return { beforeChange: returnsTo ?? memoryBefore(before), underWay: plan.stages };

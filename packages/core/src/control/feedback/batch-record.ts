@@ -1,12 +1,11 @@
-/** Service times of the batches since the last tick, by kind of replica and batch size. */
+/** Service times of the batches since the last tick, by replica kind and batch size. */
 import type { BatchTimes } from '../../model/decision.js';
 
 export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;
 
-/** Batches of a kind that are kept between two ticks: enough for a median, and little in the log. */
+/** Most batches kept of a kind between two ticks: enough for a median. */
 const MOST_OF_KIND = 50;
 
-/** Collects batches between ticks. */
 export class BatchRecord {
   readonly #byKind = new Map<string, BatchTimes & { readonly serviceMs: number[] }>();
 

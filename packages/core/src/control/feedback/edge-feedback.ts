@@ -1,51 +1,48 @@
 /**
  * Feedback of serving on fan-outs and branches.
  *
- * Counts of an edge fill blocks of at least ten seconds, of which the last twelve count. Two minutes after a change of the traffic nothing
- * is left of what was before it. With little traffic, blocks last longer.
+ * Counts of an edge fill blocks of at least ten seconds, longer with little traffic; the last twelve count. The
+ * estimate is the ratio of sums over blocks (items by outputs, or taken by offered). The pipeline file counts like 20
+ * outputs. A block far from the median counts only up to five standard deviations (by the median absolute deviation),
+ * against outliers.
  *
- * The estimate is the ratio of the sums over the blocks (items by outputs, or taken by offered). The pipeline file counts like 20 outputs. A block far from the median counts only up to five standard deviations (by the median absolute deviation):
- * one answer with ten thousand items is no change of the traffic. Outputs of one moment are alike. So the standard error is that of the blocks (ratio estimator: Cochran, Sampling Techniques, 1977, section 6.3), and at least that of independent outputs.
+ * Outputs of one moment are alike. So the standard error is that of the blocks (ratio estimator: Cochran, Sampling
+ * Techniques, 1977, section 6.3), and at least that of independent outputs.
  *
- * A value stays in force until the estimate leaves it by more than a tenth and by more than four standard errors. It moves in steps, so that
- * noise makes neither new plans nor new verdicts. If the estimate returns to the pipeline file, the file counts again. The branches that
- * leave a stage are learned together, because each output takes one of them.
+ * A value stays in force until the estimate leaves it by more than a tenth and by more than four standard errors. It
+ * moves in steps, so that noise makes no new plans. Branches that leave a stage are learned together, because each
+ * output takes one of them.
  */
 import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ControllerRules } from '../rules.js';
 
-/** Counts and learned values of the edges; plain data. */
 export interface EdgeState {
   /** In the order of the pipeline's edges. */
   readonly memories: readonly EdgeMemory[];
-  /** Learned values in force, on which plans rest. */
   readonly inForce: readonly LearnedEdge[];
 }
 
-/** How far an estimate may lie from the value in force, as a fraction of it and absolutely. */
+/** Largest distance of an estimate from the value in force, as a fraction of it and absolutely. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
 /** The same in standard errors. */
 const TOLERANCE_ERRORS = 4;
-/** Learned fan-outs are powers of it times what the pipeline file says. */
+/** Learned fan-outs are powers of it times the stated fan-out. */
 const STEP = 1.05;
-/** Learned shares have so many digits that count. */
+/** Significant digits of learned shares. */
 const DIGITS = 2;
-/** So near to the pipeline file it is right: half of the tolerance. */
+/** Part of the tolerance within which the pipeline file is right. */
 const AGREES = 0.5;
 
-/** Counts of an edge; plain data. */
 export interface EdgeMemory {
-  /** Blocks that are full, oldest first. */
+  /** Full blocks, oldest first. */
   readonly blocks: readonly EdgeCount[];
-  /** The one that is being filled. */
   readonly open: EdgeCount;
-  /** Since when; missing before the first tick. */
+  /** Missing before the first tick. */
   readonly openSinceMs?: number;
 }
 
-/** A ratio with its standard error, and the outputs it rests on. */
 export interface EdgeEstimate {
   readonly value: number;
   readonly standardError: number;
@@ -53,27 +50,24 @@ export interface EdgeEstimate {
 }
 
 const BLOCK_MS = 10_000;
-/** A block with fewer outputs is filled on, but not for longer than a minute. */
+/** A block with fewer outputs stays open, for at most a minute. */
 const FEWEST_OF_BLOCK = 10;
 const LONGEST_BLOCK_MS = 60_000;
 const REMEMBERED_BLOCKS = 12;
-/** Fewer say nothing of how they differ. */
 const FEWEST_BLOCKS = 4;
 /** Weight of the pipeline file, in outputs. */
 const STATED_OUTPUTS = 20;
-/** Standard deviations from the median of the blocks up to which a block counts. */
 const REACH = 5;
-/** The standard deviation is taken for no less than this part of the median: a fan-out that always gives the same has none. */
+/** Smallest standard deviation, as a fraction of the median: a constant fan-out has none. */
 const LEAST_DEVIATION_FRACTION = 0.1;
-/** From the median absolute deviation to the standard deviation of a normal law. */
+/** Converts the median absolute deviation to a standard deviation (normal law). */
 const NORMAL_SCALE = 1.4826;
 
 const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
-/** An edge of which nothing was counted. */
 const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
-/** The state with what the edges did since the tick before; what is in force of it follows where a plan is due. */
+/** Adds the counts since the last tick; learned values follow when a plan is due. */
 export function observeEdges(
   { spec, partsFor }: ControllerRules,
   before: EdgeState | undefined,
@@ -83,13 +77,12 @@ export function observeEdges(
   return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due });
 }
 
-/** Marks a decision with the learned values that it rests on. */
+/** Marks a decision with its learned values. */
 export function withLearnedEdges(decision: Decision, edges: EdgeState | undefined): Decision {
   if (edges === undefined || edges.inForce.length === 0) return decision;
   return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
 }
 
-/** The state with what was counted since the tick before; what is in force follows where a plan is due. */
 export function observeEdgeCounts(
   { edges }: Pick<PipelineSpec, 'edges'>,
   before: EdgeState,
@@ -110,7 +103,6 @@ export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
   return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
 }
 
-/** Sets the learned values in force. */
 function learnedEdges(
   { edges }: Pick<PipelineSpec, 'edges'>,
   { memories, inForce }: EdgeState,
@@ -131,7 +123,7 @@ function learnedEdges(
   });
 }
 
-/** The pipeline with learned values instead of those of its file. */
+/** The pipeline with learned values. */
 export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[]): PipelineSpec {
   if (inForce.length === 0) return spec;
   const edges = spec.edges.map((each, edge): EdgeSpec => {
@@ -198,7 +190,10 @@ function stepped(value: number, { kind, stated }: Subject): number {
   return stated * STEP ** Math.round(Math.log(factor) / Math.log(STEP));
 }
 
-/** A fan-out with another mean. A distribution keeps its shape: what gave k items gives k times as many as the mean has grown, rounded up or down by chance. */
+/**
+ * A fan-out with another mean. A distribution keeps its shape: k items become k · (growth of the mean), rounded up or
+ * down by chance.
+ */
 function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   if (distribution === undefined) return { expected: mean };
   const factor = mean / expected;
@@ -212,7 +207,7 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   return { expected: mean, distribution: fractions };
 }
 
-/** Shares are rounded one by one: together they are no more than all. */
+/** Rounded shares may sum to more than one: scales them down. */
 function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
   const { when, from } = edge;
   if (when === undefined) return edge;
@@ -220,11 +215,10 @@ function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
   return sum <= 1 ? edge : { ...edge, when: { ...when, probability: when.probability / sum } };
 }
 
-/** The memory with what was counted until `atMs`. */
 function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMemory {
   const open = sumOf(before.open, counts);
   const { openSinceMs = atMs } = before;
-  // A clock that was set back begins a new block.
+  // The clock may have been set back.
   const sinceMs = Math.min(openSinceMs, atMs);
   const ageMs = atMs - sinceMs;
   const outputs = outputsOf(open);
@@ -234,19 +228,19 @@ function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMe
   return { blocks, open: nothing, openSinceMs: atMs };
 }
 
-/** The memory after a stop: the blocks of the time that has passed are gone as if others had come in their place. */
+/** The memory after a stop. The oldest blocks are dropped, as if serving had filled new ones. */
 export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
   const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
   return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };
 }
 
-/** Mean number of items of a fan-out of which the pipeline file says `stated`; undefined while too little was seen. */
+/** Mean items of a fan-out that the pipeline file gives as `stated`; undefined with too few counts. */
 function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ fanOuts }) => fanOuts > 0).map(({ fanOuts, items }) => ({ of: fanOuts, sum: items }));
   return estimateOf(withoutOutliers(seen), stated, (mean) => mean);
 }
 
-/** Share of the outputs that take a branch of which the pipeline file says `stated`; undefined while too little was seen. */
+/** Share of a branch that the pipeline file gives as `stated`; undefined with too few counts. */
 function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ offered }) => offered > 0).map(({ offered, taken }) => ({ of: offered, sum: taken }));
   return estimateOf(seen, stated, (share) => share * (1 - share));
@@ -263,13 +257,12 @@ function sumOf(a: EdgeCount, b: EdgeCount): EdgeCount {
   };
 }
 
-/** A sum over so many outputs. */
 interface Block {
   readonly of: number;
   readonly sum: number;
 }
 
-/** `varianceAt` is that of one output around a mean, were outputs independent: Poisson items, or one draw of a branch. */
+/** `varianceAt` is the variance of one independent output at a mean: Poisson items, or one draw of a branch. */
 function estimateOf(
   blocks: readonly Block[],
   stated: number,

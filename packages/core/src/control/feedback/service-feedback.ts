@@ -1,13 +1,13 @@
 /**
- * Feedback of serving on profiles. Every batch gives the ratio of its service time to the profile's median for its size. The median of the
- * last ratios is the factor by which the profile is off. Medians ignore up to half of the batches, such as stalls and collections.
+ * Feedback of serving on profiles. Every batch gives the ratio of its service time to the profile's median for its
+ * size. The median of the last ratios is the factor by which the profile is off.
  *
- * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage. A machine that is
- * slower for one variant is likely slower for those that did not run, so the loop does not flee from a variant without reason. Measurements
- * of variants that stopped running are forgotten after some minutes, each time after twice as long, so that one slow minute excludes no variant.
+ * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage.
+ * A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants are forgotten
+ * after some minutes, each time after twice as long. So one slow minute excludes no variant for good.
  *
- * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that noise makes neither
- * new plans nor new verdicts.
+ * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
+ * noise makes no new plans.
  */
 import type { BatchTimes, Observation } from '../../model/decision.js';
 import type { StageId, VariantId } from '../../model/ids.js';
@@ -18,17 +18,15 @@ import { scaledPoint } from '../../profile/scale-profile.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
 import type { ControllerRules } from '../rules.js';
 
-/** The last ratios of a batch size. */
 export interface SizeRatios {
   readonly batchSize: number;
   readonly ratios: readonly number[];
-  /** Time (ms) since the last of them; 0 when left out. */
+  /** Time (ms) since the last of them; default 0. */
   readonly idleMs?: number;
-  /** How often they were forgotten; never when left out. */
+  /** How often they were forgotten; default 0. */
   readonly forgotten?: number;
 }
 
-/** All that was measured of a variant on some cores; plain data. */
 export interface VariantRatios {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -36,19 +34,15 @@ export interface VariantRatios {
   readonly sizes: readonly SizeRatios[];
 }
 
-/** Measurements of a pipeline. */
 export type ServiceRatios = readonly VariantRatios[];
 
-/** Ratios that are remembered of a batch size. */
 const REMEMBERED = 100;
-/** Fewer say nothing. */
 const FEWEST = 20;
 /** Ratios without a new one are forgotten after this time, the second time after twice as long. */
 const FORGET_MS = 300_000;
-/** Doublings of it. */
 const MOST_DOUBLINGS = 4;
 
-/** The factor on the times of a point that is in force; 1 where none is. */
+/** Factor on the times of a point; 1 without a correction. */
 export interface Correction {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -57,21 +51,17 @@ export interface Correction {
   readonly factor: number;
 }
 
-/** How far measurements may lie from the correction in force. */
 const TOLERANCE = 1.1;
-/** Corrections are powers of it. */
 const STEP = 1.05;
 
-/** Feedback of serving so far; plain data. */
 export interface ServiceState {
   readonly measured: ServiceRatios;
   readonly corrections: readonly Correction[];
 }
 
-/** Feedback without measurements. */
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
 
-/** The state with the batches of a tick; corrections follow where a plan is due. */
+/** Adds the batches of a tick; corrections follow when a plan is due. */
 export function observeService(
   { spec, profiles, curves, partsFor }: ControllerRules,
   before: ServiceState,
@@ -84,7 +74,7 @@ export function observeService(
   return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
 }
 
-/** The ratios with those of new batches, against `curves` as they were profiled, without corrections. */
+/** Adds new batches, measured against the uncorrected `curves`. */
 export function observeBatches(
   before: ServiceRatios,
   batches: readonly BatchTimes[],
@@ -115,7 +105,7 @@ function withBatches(before: ServiceRatios, batches: BatchTimes, curves: Service
   return [...before.filter((each) => !isOf(each)), { ...known, sizes }];
 }
 
-/** The ratios after `elapsedMs` more; those of a stage that has run nothing meanwhile stay as they are. */
+/** The ratios after `elapsedMs` more; a stage that ran nothing keeps its own. */
 export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
   const ran = new Set(ratios.filter(({ sizes }) => sizes.some(isFresh)).map(({ stageId }) => stageId));
   return ratios.map((each) =>
@@ -124,8 +114,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run are that much older. Of the others only
- * enough remain, after a long stop, to be outweighed by a few seconds of serving.
+ * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run age by it. After a long stop only a few
+ * of the others remain, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({
@@ -147,7 +137,6 @@ function agedSize(size: SizeRatios, elapsedMs: number): SizeRatios {
   return idleMs < staysMs ? { ...size, idleMs } : { batchSize, ratios: [], forgotten: forgotten + 1 };
 }
 
-/** Which point of a profile is asked about. */
 export interface PointName {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -155,7 +144,7 @@ export interface PointName {
   readonly batchSize: number;
 }
 
-/** How many times slower a point is than profiled, from the closest measurements that are enough; 1 without any. */
+/** Factor by which a point is slower than profiled, from the closest sufficient measurements; 1 without any. */
 export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCores, batchSize }: PointName): number {
   const stage = measured.filter((each) => each.stageId === stageId);
   const variant = stage.filter((each) => each.variantId === variantId && each.cpuCores === cpuCores);
@@ -174,7 +163,7 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
 
-/** The corrections for all points of a pipeline, those in force where measurements keep to them; without factors of 1. */
+/** Corrections of all points, without factors of 1. Those in force stay while measurements keep to them. */
 export function corrections(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -203,7 +192,7 @@ function factorOf(inForce: readonly Correction[], point: Omit<Correction, 'facto
   return found?.factor ?? 1;
 }
 
-/** All profiles of a pipeline with the corrections worked in, inline ones included. */
+/** All profiles of a pipeline, inline ones included, with corrections. */
 export function correctedProfiles(spec: PipelineSpec, profiles: ProfileSet, all: readonly Correction[]): ProfileSet {
   return profilesOf(spec, profiles).map((profile) => ({
     ...profile,
@@ -211,7 +200,6 @@ export function correctedProfiles(spec: PipelineSpec, profiles: ProfileSet, all:
   }));
 }
 
-/** The profiles that count: measured ones, else those of the pipeline file. */
 function profilesOf(spec: PipelineSpec, profiles: ProfileSet): readonly LatencyProfile[] {
   return spec.stages.flatMap((stage) =>
     stage.variants.map((variant): LatencyProfile => {

@@ -1,12 +1,12 @@
 /**
  * The last change of the loop: its trial, how it ended, and what to return to.
  *
- * An improvement is on trial for a while. If dropped and failed requests then burn the error budget many times faster than the SLO allows,
- * although no more arrives than was planned for, the loop rolls it back. A back-off follows, which doubles each time. Failures from before
- * the change do not count against it: a stage may ask a service that fails anyway.
+ * An improvement is on trial for a while. The loop rolls it back if dropped and failed requests burn the error budget
+ * many times faster than the SLO allows, at no more load than planned. A back-off follows, which doubles each time.
+ * Failures at the rate from before the change do not count.
  *
- * A change that failed or was given up counts as none: its traces are removed and a plan is due. A change that was carried out is on trial
- * from its end on.
+ * A change that failed or was abandoned leaves no traces, and a plan is due. A completed change is on trial from its
+ * end on.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -23,22 +23,20 @@ import type { Situation } from '../situation.js';
 import { type ApplyDecision, inLastHour } from './guardrails.js';
 import type { VariantSwitch } from './switching.js';
 
-/** A change on trial. */
 export interface Trial {
   readonly before: Plan;
-  /** Load that the plan before was good for. */
+  /** Load that the previous plan can serve. */
   readonly beforeLoad: ExpectedLoad;
   readonly sinceMs: number;
-  /** Requests that had been dropped or had failed by then. */
+  /** Requests dropped or failed by then. */
   readonly missedAtStart: number;
-  /** Fraction of the requests that failed before it, by causes outside the plan; 0 when left out. */
+  /** Fraction of requests that failed before it, by causes outside the plan; default 0. */
   readonly failedBefore?: number;
 }
 
-/** State of a trial. */
 export type TrialVerdict = 'open' | 'passed' | 'failed';
 
-/** Requests that had failed by an instant, by causes that the plan may have. Plain data. */
+/** Failed requests until an instant, if the plan may be the cause. */
 export interface FailureCount {
   readonly atMs: number;
   readonly failedTotal: number;
@@ -46,49 +44,43 @@ export interface FailureCount {
 
 /** Memory that a change alters. */
 export interface BeforeChange {
-  /** Load that the running plan was made for. */
   readonly planned?: ExpectedLoad;
   /** Rates planned for in the last minute, oldest first; missing before the first plan. */
   readonly plannedRates?: readonly PlannedRate[];
-  /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
-  /** Instant of the last answer to a burst. */
   readonly protectedAtMs?: number;
   /** Of the last 20 minutes. */
   readonly switches: readonly VariantSwitch[];
   readonly trial?: Trial;
 }
 
-/** Memory of the loop's changes. */
 export interface ChangeMemory extends BeforeChange {
-  /** Instant at which the slow loop is due; undefined before the first tick. */
+  /** Undefined before the first tick. */
   readonly nextPlanAtMs?: number;
   readonly backOff?: BackOff;
   /** Memory to return to; set until the end of the last change is known. */
   readonly beforeChange?: BeforeChange;
-  /** Stages that this change leads to; set as long as `beforeChange`. */
+  /** Target of this change; set as long as `beforeChange`. */
   readonly underWay?: Plan['stages'];
 }
 
 /** Misses of the first seconds belong to the change itself. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
-/** Fewer requests tell no fraction. */
 const FEWEST_ARRIVALS = 50;
 
-/** Excludes misses of the settling time from a trial. */
 function settleTrial(trial: Trial, observation: Observation): Trial {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const settles = elapsedMs >= 0 && elapsedMs <= SETTLING_MS;
   return settles ? { ...trial, missedAtStart: missedRequests(observation) } : trial;
 }
 
-/** Requests dropped so far at all stages, and failed ones whose cause may be the plan. */
+/** Requests dropped so far, and failed ones whose cause may be the plan. */
 function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
-/** Judges a trial at a tick; one that began later than now, on a clock that was set back, has passed. */
+/** Judges a trial at a tick. A trial from the future (clock set back) has passed. */
 function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
@@ -100,12 +92,12 @@ function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo)
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
 }
 
-/** Can a change still be on trial? It began no later than now, and not too long ago. */
+/** Can a change still be on trial? */
 export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** The counts of the trial's length with a new one, oldest first; undefined if failures are not counted. */
+/** Adds a count and drops those older than a trial, oldest first; undefined if failures are not counted. */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,
@@ -117,19 +109,18 @@ export function withFailures(
   return recent.length === counts.length ? counts : recent;
 }
 
-/** Fraction of the requests that failed since the oldest count; 0 if too few arrived. */
+/** Fraction of failed requests since the oldest count; 0 with too few arrivals. */
 function failedFraction([oldest]: readonly FailureCount[] = [], { atMs, failedTotal = 0, load }: Observation): number {
   if (oldest === undefined) return 0;
   const arrived = arrivedIn(load, Math.floor((atMs - oldest.atMs) / 1000));
   return arrived < FEWEST_ARRIVALS ? 0 : Math.min(1, Math.max(0, failedTotal - oldest.failedTotal) / arrived);
 }
 
-/** Requests that arrived in the last whole seconds. */
 function arrivedIn({ arrivalsPerSecond }: Observation['load'], seconds: number): number {
   return arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
 }
 
-/** The memory to return to if the change of a step is not carried out. */
+/** Memory to return to if the step's change is not carried out. */
 export function memoryBefore(memory: ChangeMemory): BeforeChange {
   const { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs } = memory;
   return {
@@ -142,14 +133,14 @@ export function memoryBefore(memory: ChangeMemory): BeforeChange {
   };
 }
 
-/** The memory as if the change under way had not been decided; it keeps what to return to. */
+/** The memory without the change under way; it keeps what to return to. */
 export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
   if (memory.beforeChange === undefined) return memory;
   const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = memory;
   return { ...rest, ...memory.beforeChange } as Memory;
 }
 
-/** The memory once the end of the last change is known; unchanged until then. */
+/** The memory once the end of the last change is known. */
 export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;
@@ -160,18 +151,20 @@ export function afterChange<Memory extends ChangeMemory>(memory: Memory, observa
     return { ...ended, ...(begun && { trial: begun }) } as Memory;
   }
   const { beforeChange: _, underWay: __, ...rest } = withoutChange(memory);
-  // A start that fails would be tried again at every tick.
+  // A failing start would otherwise be retried at every tick.
   const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
   return { ...rest, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;
 }
 
-/** A state and the decision that led to it. */
 interface Reviewed<Memory> {
   readonly state: Memory;
   readonly decision?: ApplyDecision;
 }
 
-/** Reviews the change on trial: forgets it once it has passed, rolls it back if it failed and the plan before is good enough now. */
+/**
+ * Reviews the change on trial: forgets it after a pass, rolls it back after a failure if the plan before is good enough
+ * now.
+ */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;
   const { trial, ...rest } = state;
@@ -180,10 +173,10 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   const verdict = judgeTrial(trial, observation, spec.slo);
   if (verdict === 'open') return { state: { ...state, trial: settleTrial(trial, observation) } };
   if (verdict === 'passed') return { state: withoutBackOff(without) };
-  // A person may have pinned something else meanwhile.
+  // Pins may have changed meanwhile.
   if (!keepsPins(spec, trial.before)) return { state: without };
   const { atMs, load, runningPlan } = observation;
-  // The plan before was not made for a burst: the slow loop has to find another.
+  // The plan before was not made for a burst.
   const isBurst =
     detectBurst(load, plannedEnvelope(trial.beforeLoad, { before: { rates, nowMs: atMs } })) !== undefined;
   if (isBurst) return { state: without };
@@ -204,7 +197,7 @@ function withoutBackOff<Memory extends ChangeMemory>({ backOff: _, ...rest }: Me
   return rest as Memory;
 }
 
-/** Counts a change of the slow loop and puts it on trial if it is an improvement on a plan for `beforeLoad`. */
+/** Counts a change of the slow loop. An improvement on a plan for `beforeLoad` goes on trial. */
 export function countChange<Memory extends ChangeMemory & { readonly failures?: readonly FailureCount[] }>(
   { rules, observation, runningPlan: running }: Situation,
   state: Memory,
@@ -216,7 +209,7 @@ export function countChange<Memory extends ChangeMemory & { readonly failures?: 
   if (rules.guardrails === undefined || decision.evidence.necessary === true) return counted;
   if (running === undefined || beforeLoad === undefined) return counted;
   const missedAtStart = missedRequests(observation);
-  // Failures since a change that is on trial itself say nothing about the next one.
+  // Failures under a trial say nothing about the next change.
   const failedBefore = trial?.failedBefore ?? failedFraction(state.failures, observation);
   return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart, failedBefore } };
 }

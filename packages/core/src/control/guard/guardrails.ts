@@ -1,6 +1,6 @@
 /**
- * Guardrails: pure checks that keep the loop from making things worse. Changes per hour, back-off and smaller steps bound improvements
- * only. A change that the SLO requires never waits. The budget bounds all.
+ * Guardrails: pure checks that keep the loop from making things worse. Changes per hour, back-off and smaller steps
+ * bound improvements only. A change that the SLO requires never waits.
  */
 import type { Decision } from '../../model/decision.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
@@ -14,10 +14,8 @@ import { liveReplicas, withLeastReplicas } from '../plan-facts.js';
 import type { GuardrailRules } from '../rules.js';
 import type { Situation } from '../situation.js';
 
-/** A decision that changes something. */
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
-/** Changes so far, and the running plan. */
 export interface ChangesSoFar {
   readonly appliedAtMs: readonly number[];
   readonly nowMs: number;
@@ -25,11 +23,10 @@ export interface ChangesSoFar {
 }
 
 const HOUR_MS = 3_600_000;
-/** Saving, or gain of PAS, that the last improvement of an hour must bring. */
+/** Saving, or gain of PAS, that the last allowed improvement of an hour must bring. */
 const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
-/** The decision within the guardrails. */
 export function guardDecision(
   { rules: { guardrails }, spec, observation: { atMs, runningPlan }, runningPlan: running }: Situation,
   { appliedAtMs, backOff }: { readonly appliedAtMs: readonly number[]; readonly backOff?: BackOff },
@@ -44,19 +41,18 @@ export function guardDecision(
   return { ...decision, plan, changes: diffPlans(runningPlan, plan, changeBounds(spec)) };
 }
 
-/** The decision with the plan that it was preferred to, as data. */
+/** The decision with the rejected plan, as data. */
 export function passOver(decision: Decision, plan: Plan, reason: string): Decision {
   return { ...decision, evidence: { ...decision.evidence, passedOver: { plan, reason } } };
 }
 
-/** Instants of the last hour. */
 export function inLastHour(atMs: readonly number[], nowMs: number): readonly number[] {
   return atMs.filter((each) => each > nowMs - HOUR_MS && each <= nowMs);
 }
 
 /**
- * Why an improvement has to wait for older changes to leave the hour; undefined if it need not. The fewer changes are left, the more it has
- * to gain. So some are left while there is much to gain, as from a load that falls for an hour.
+ * Why an improvement has to wait for older changes to leave the hour; undefined if it need not. The fewer changes are
+ * left, the more it has to gain.
  */
 function changesObjection(
   { evidence, plan }: ApplyDecision,
@@ -81,7 +77,7 @@ function backOffObjection(backOff: BackOff | undefined, nowMs: number): string |
   return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
 }
 
-/** The plan with no stage reduced by more than one step from what runs, if the budget allows it. */
+/** The plan with no stage reduced by more than one step, if the budget allows it. */
 function limitDownstep(
   spec: PipelineSpec,
   { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },

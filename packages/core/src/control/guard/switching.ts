@@ -1,9 +1,9 @@
 /**
  * Switches of variants: when one is worth it, and when it has to wait.
  *
- * A switch starts new replicas where an addition of the same kind costs less, and one for a quiet moment is soon undone. So a switch is
- * compared with the best plan of the running variants: it must save a tenth of the cost or gain a hundredth of PAS. It also must survive
- * what chance may bring back within a minute. The more improvements of a stage were undone recently, the longer the stage rests.
+ * A switch starts new replicas, and one for a quiet moment is soon undone. So it must save a tenth of the cost or gain
+ * a hundredth of PAS over the best plan of the running variants. It also must survive what chance may bring back within
+ * a minute. The more improvements of a stage were undone recently, the longer the stage rests.
  */
 import type { Decision } from '../../model/decision.js';
 import type { StageId } from '../../model/ids.js';
@@ -12,14 +12,13 @@ import type { Plan } from '../../model/plan.js';
 import { type PlannedRate, recentRates } from '../planned-load.js';
 import type { ControlContext, SwitchRules } from '../rules.js';
 
-/** A switch of a stage's variant; `necessary` if the SLO required it, else an improvement. */
+/** `necessary` if the SLO required it, else an improvement. */
 export interface VariantSwitch {
   readonly stageId: StageId;
   readonly atMs: number;
   readonly necessary?: true;
 }
 
-/** Switches and planned rates at an instant. */
 export interface SwitchHistory {
   readonly switches: readonly VariantSwitch[];
   readonly plannedRates: readonly PlannedRate[] | undefined;
@@ -27,15 +26,14 @@ export interface SwitchHistory {
   readonly minDwellMs: number;
 }
 
-/** Time (ms) for which switches count. */
 const REMEMBERED_MS = 1_200_000;
-/** A recent rate of at most this many times the present one (two buckets) may come back by chance. */
+/** A recent rate up to this multiple of the present one (two buckets) may return by chance. */
 const BY_CHANCE = 1.11;
-/** Factor on the rest of a stage for each improvement that was undone. */
+/** Factor on the rest of a stage for each undone improvement. */
 const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
-/** The variants of a plan as pins; those of the file and of people come first. */
+/** Variants of a plan as pins; existing pins come first. */
 export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
     spec.stages.map(({ id, pins }) => {
@@ -47,7 +45,10 @@ export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonl
 
 const keptRules = new WeakMap<ControlContext, Map<string, ControlContext>>();
 
-/** The rules that plan with the variants of `running` alone; the same object each time, so that its plans are remembered. */
+/**
+ * Rules that plan with the variants of `running` alone. Returns the same object each time, so that its plans are
+ * remembered.
+ */
 export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
   const pins = variantPins(rules.spec, running.stages);
   const known = keptRules.get(rules) ?? new Map<string, ControlContext>();
@@ -59,7 +60,7 @@ export function withRunningVariants<Rules extends ControlContext>(rules: Rules, 
   return made as Rules;
 }
 
-/** Is `free` so much better than `kept` that its switches are worth it? */
+/** Is `free` better than `kept` by enough to switch? */
 export function isWorthSwitching(
   free: Plan,
   kept: Plan,
@@ -72,8 +73,8 @@ export function isWorthSwitching(
 }
 
 /**
- * Why stages may not switch their variants now for an improvement planned for `arrivalRps`; undefined if they may. A stage rests for the
- * dwell time after any switch, four times as long for each improvement of the last 20 minutes that was undone.
+ * Why stages may not switch variants now for an improvement at `arrivalRps`; undefined if they may. A stage rests for
+ * the dwell time after any switch, four times as long for each improvement of the last 20 minutes that was undone.
  */
 export function switchObjection(
   stageIds: readonly StageId[],
@@ -106,13 +107,12 @@ function undoneImprovements(switches: readonly VariantSwitch[]): number {
   return undone;
 }
 
-/** The stages whose variant a decision switches. */
 export function switchedStages(decision: Decision): readonly StageId[] {
   if (decision.kind !== 'apply') return [];
   return decision.changes.flatMap(({ kind, stageId }) => (kind === 'switch-variant' ? [stageId] : []));
 }
 
-/** The switches of the last 20 minutes with those of a decision. */
+/** Adds the switches of a decision to those of the last 20 minutes. */
 export function withSwitches(
   before: readonly VariantSwitch[],
   decision: Decision,
@@ -122,7 +122,7 @@ export function withSwitches(
   return [...recentSwitches(before, atMs), ...switchedStages(decision).map((stageId) => ({ stageId, atMs, ...why }))];
 }
 
-/** Switches that count; none from later than now, if the clock was set back. */
+/** Switches that count; none from the future (clock set back). */
 export function recentSwitches(switches: readonly VariantSwitch[], nowMs: number): readonly VariantSwitch[] {
   return switches.filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }

@@ -1,6 +1,6 @@
 /**
- * Input of a step besides the observation, small enough to be logged with every decision. Days of measurements affect a decision only
- * through a forecast, the corrections and the learned edges, which stand for them here.
+ * Input of a step besides the observation, small enough to log. Days of measurements affect a decision only through the
+ * forecast, corrections and learned edges kept here.
  */
 import { learnedForecast } from '../../forecast/learning/load-learning.js';
 import type { Forecast, LearnedEdge, LoadObservation } from '../../model/decision.js';
@@ -9,19 +9,17 @@ import type { ControllerState } from '../controller-state.js';
 import type { Correction } from '../feedback/service-feedback.js';
 import type { ControlStep } from '../step.js';
 
-/** Plain data. */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges'>;
-  /** Forecast of the learned methods; missing before one was fitted. */
+  /** Missing before a learned method was fitted. */
   readonly learned?: Forecast;
   readonly corrections: readonly Correction[];
-  /** Fan-outs and branches that differ from the pipeline file; missing if none does, and in old logs. */
+  /** Fan-outs and branches that differ from the pipeline file; missing in old logs. */
   readonly edges?: readonly LearnedEdge[];
-  /** Pins of a person, in addition to the pipeline file's. */
+  /** Manual pins, in addition to the pipeline file's. */
   readonly pins?: PinsByStage;
 }
 
-/** The input of a step from the states before and after it. */
 export function stepInput(
   { learning: _, service: __, edges: ___, ...state }: ControllerState,
   after: ControllerState,
@@ -38,7 +36,6 @@ export function stepInput(
   };
 }
 
-/** The trigger of the decision of a step. */
 export function stepTrigger(before: ControllerState, { state, decision }: ControlStep): DecisionTrigger {
   if (decision?.evidence.burst !== undefined) return 'burst';
   return decision?.kind === 'apply' && state.backOff !== undefined && state.backOff !== before.backOff

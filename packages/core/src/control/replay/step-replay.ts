@@ -1,4 +1,4 @@
-/** Steps taken again from a log: the same code under the same input comes to the same decision. */
+/** Replays steps from a log: the same code under the same input comes to the same decision. */
 import { initialLearning } from '../../forecast/learning/load-learning.js';
 import type { Decision, Forecast, Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -10,10 +10,9 @@ import { ControlSession } from '../session.js';
 import { correctedRules } from '../situation.js';
 import type { StepInput } from './step-input.js';
 
-/** Takes a step again. */
 export type StepReplay = (input: StepInput, observation: Observation) => Decision | undefined;
 
-/** Replays steps taken by `rules`, which are without feedback and pins. Plans are remembered as long as these stay the same. */
+/** Replays steps taken by `rules`, which are without feedback and pins. */
 export function stepReplay(rules: ControllerRules): StepReplay {
   let learned: Forecast | undefined;
   let remembered: { readonly key: string; readonly session: ControlSession } | undefined;
@@ -36,7 +35,6 @@ export function stepReplay(rules: ControllerRules): StepReplay {
   };
 }
 
-/** Input of a decision. */
 export interface RecordedQuestion {
   readonly input: StepInput;
   readonly observation: Observation;
@@ -44,7 +42,7 @@ export interface RecordedQuestion {
   readonly load: ExpectedLoad;
 }
 
-/** The planning problem of a decision, with feedback and pins of that moment; `rules` are without. */
+/** The planning problem of a decision, with its feedback and pins; `rules` are without. */
 export function decisionProblem(
   rules: ControllerRules,
   { input, observation, load }: RecordedQuestion,

@@ -11,16 +11,15 @@ import { agedByStop, type ServiceState } from '../feedback/service-feedback.js';
 import type { ControllerRules } from '../rules.js';
 import { emptyGuardrails, type GuardrailSnapshot, guardrailSnapshot, guardrailsDiffer } from './guardrail-snapshot.js';
 
-/** Plain data; instants of the guardrails are those of the process. Missing parts start empty. */
+/** Missing parts start empty. Guardrail instants are on the clock of the process. */
 export interface ControllerSnapshot {
-  /** Missing until something was learned of the load. */
+  /** Missing until something was learned. */
   readonly learning?: LearningSnapshot;
   readonly service?: ServiceState;
   readonly edges?: EdgeState;
   readonly guardrails?: GuardrailSnapshot;
 }
 
-/** The snapshot of a state. */
 export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   const { service, edges } = state;
   const learning = learningSnapshot(state.learning);
@@ -33,7 +32,7 @@ export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   };
 }
 
-/** Parts in which a state differs from the one kept last by more than some measurements; undefined if none does. */
+/** Parts that differ from the last snapshot by more than some measurements; undefined if none does. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
   const { service, edges } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
@@ -47,8 +46,8 @@ export function snapshotDelta(state: ControllerState, before: ControllerState): 
 }
 
 /**
- * The snapshot, `stoppedMs` later. Service times and edge counts weigh less the longer nothing was served. Learned forecasters wait until
- * their last values are recent again.
+ * The snapshot, `stoppedMs` later. Service times and edge counts weigh less after a longer stop. Learned forecasters
+ * wait until their last values are recent again.
  */
 export function agedSnapshot(
   { learning, service, edges, ...kept }: ControllerSnapshot,
@@ -63,7 +62,6 @@ export function agedSnapshot(
   };
 }
 
-/** A controller that resumes from a snapshot. */
 export function resumeController(
   { learning, service, edges, guardrails }: ControllerSnapshot,
   rules: ControllerRules,
