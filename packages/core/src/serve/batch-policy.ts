@@ -1,22 +1,20 @@
 /**
  * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes what is queued, up
- * to the max batch size, and waits for companions only within `maxBatchWaitMs`. An item is dropped alone and early if
- * even an immediate start would miss its deadline: now + expected service of the batch + expected time after this
- * stage.
+ * to the max batch size, and waits for companions only within `maxBatchWaitMs`. An item is dropped early if even an
+ * immediate start would miss its deadline: now + expected service + expected time after this stage.
  */
 import type { DropReason } from '../model/request-outcome.js';
 
-/** Batching of a stage, with the expected time from here to the end. */
 export interface BatchPolicy {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /** Expected service time in ms by batch size; index 0 is unused. Without it only passed deadlines drop. */
+  /** Expected service time in ms by batch size; index 0 is unused. Default: only passed deadlines drop. */
   readonly expectedServiceMs?: readonly number[];
   /** Least time in ms that a request needs after this stage. */
   readonly remainingMs: number;
 }
 
-/** Reason to drop an item that would start now in a batch of `batchSize`; undefined if it can make its deadline. */
+/** Reason to drop an item that would start now in a batch of `batchSize`; undefined if it is in time. */
 export function lateReason(
   policy: BatchPolicy,
   item: { readonly deadlineAtMs: number },
@@ -27,14 +25,14 @@ export function lateReason(
   return at.nowMs + leastMs > item.deadlineAtMs ? 'deadline-unreachable' : undefined;
 }
 
-/** Last instant at which an item could start alone and still make its deadline. */
+/** Last instant at which an item could start alone in time. */
 export function latestStartAtMs(policy: BatchPolicy, deadlineAtMs: number): number {
   return deadlineAtMs - serviceMs(policy, 1) - policy.remainingMs;
 }
 
 /**
- * Instant until which a free replica waits for companions; in the past if it should start. The wait counts from the
- * oldest arrival, so an overtaking item does not restart it.
+ * Instant until which a free replica waits for companions. Counts from the oldest arrival, so an overtaking item does
+ * not restart the wait.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
   if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;
@@ -46,16 +44,12 @@ export interface QueuedItems {
   readonly waitingSinceMs: number;
 }
 
-/**
- * Expected time in ms until an item starts behind `itemsAhead` others, if all `replicas` are in the middle of a batch;
- * 0 if unknown.
- */
+/** Expected time in ms until an item starts behind `itemsAhead` others, all `replicas` in mid-batch; 0 if unknown. */
 export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
   const { maxBatchSize } = policy;
   return replicas === 0 ? 0 : (serviceMs(policy, maxBatchSize) * (itemsAhead / maxBatchSize + 0.5)) / replicas;
 }
 
-/** Expected service time in ms of a batch; 0 if unknown. */
 export function serviceMs(policy: BatchPolicy, batchSize: number): number {
   return policy.expectedServiceMs?.[batchSize] ?? 0;
 }

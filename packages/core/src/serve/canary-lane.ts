@@ -1,7 +1,7 @@
 /**
- * Canary side of a stage: a lane with its own queue, batch policy and replicas, next to the main lane. A fraction of
- * the stage's requests is offered to it. An item goes there unless it would wait longer than in the main lane, so both
- * lanes share their capacity. The split follows a low-discrepancy sequence: deterministic and without a period.
+ * Canary side of a stage: a lane with its own queue, batch policy and replicas. A fraction of the stage's requests is
+ * offered to it. An item that would wait longer there than in the main lane goes to the main lane. The split follows a
+ * low-discrepancy sequence: deterministic and without a period.
  *
  * The main lane counts outcomes by request, the canary by batch, because its items end together. An item that fails in
  * the canary runs again in the main lane. It counts against the canary unless it fails there, too.
@@ -10,15 +10,13 @@ import type { SideCount } from '../model/side-count.js';
 import type { CanaryMark, RequestState, StageItem } from './request-state.js';
 import type { StageScheduler } from './stage-scheduler.js';
 
-/** Outcome of a request as a canary counts it. */
 export type CountedOutcome = 'in-time' | 'missed' | 'failed';
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
-/** Requests that the canary may catch up on after it was busy. */
+/** Most requests that the canary may catch up on after it was busy. */
 const MOST_CREDIT = 2;
 
-/** One canary of one stage, from its opening to its end. */
 export class CanaryLane<Payload, Context> {
   readonly stage: number;
   readonly scheduler: StageScheduler<Payload, Context>;
@@ -42,12 +40,10 @@ export class CanaryLane<Payload, Context> {
     this.#fraction = fraction;
   }
 
-  /** Copies of the counts since the canary got its first requests. */
   get counts(): { readonly before: SideCount; readonly after: SideCount } {
     return { before: { ...this.before }, after: { ...this.after } };
   }
 
-  /** Decides whether an item that reaches the stage goes to the canary. */
   takes(request: RequestState<Payload, Context>): boolean {
     if (this.#fraction === 0) return false;
     const mark = this.#markOf(request) ?? this.#marked(request);
@@ -58,7 +54,6 @@ export class CanaryLane<Payload, Context> {
     return true;
   }
 
-  /** A batch of the canary starts. */
   batchStarted(items: readonly StageItem<Payload, Context>[]): void {
     const batch = { isCounted: false };
     for (const { request } of items) {
@@ -75,7 +70,7 @@ export class CanaryLane<Payload, Context> {
     mark.isRetried ||= isRetried;
   }
 
-  /** A request has ended, not by its client. */
+  /** Counts a request that its client did not end. */
   ended(request: RequestState<Payload, Context>, outcome: CountedOutcome): void {
     const mark = this.#markOf(request);
     if (mark === undefined) return;
@@ -86,7 +81,6 @@ export class CanaryLane<Payload, Context> {
     const { batch, hasFailed, isRetried } = mark;
     if (batch?.isCounted === true) return;
     if (batch !== undefined) batch.isCounted = true;
-    // A failure in both lanes is not the fault of the canary.
     if (isRetried && outcome === 'failed') return;
     count(this.after, hasFailed ? 'failed' : outcome);
   }

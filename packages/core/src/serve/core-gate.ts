@@ -1,9 +1,9 @@
 /**
- * Bounds the replica threads that compute at once on one host. Shares below one core bound the mean use, not the
- * moment. Waiting replicas start by earliest deadline (see the pipeline scheduler).
+ * Bounds the replica threads that compute at once on one host: shares below one core bound only the mean use. Waiting
+ * replicas start by earliest deadline (see the pipeline scheduler).
  */
 
-/** Counts running threads; `cores` is Infinity if the replicas are not on this host. */
+/** `cores` is Infinity if the replicas are not on this host. */
 export class CoreGate {
   /** May change at any time; running threads stay. */
   cores: number;
@@ -13,7 +13,7 @@ export class CoreGate {
     this.cores = cores;
   }
 
-  /** Allows `threads` more threads; a single replica may always run, even with more threads than cores. */
+  /** A single replica may always run, even with more threads than cores. */
   admits(threads: number): boolean {
     return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }

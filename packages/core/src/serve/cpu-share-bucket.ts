@@ -1,13 +1,12 @@
 /**
- * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while idle, up to the burst. During a batch it changes by f − 1 per ms, so it may be negative. A batch may start only at level ≥
- * 0 and then runs at full speed. (A token bucket in continuous time; debiting a whole batch at its end would lose rate
- * at the cap.)
+ * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while
+ * idle, up to the burst. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0 and then runs
+ * at full speed. (A token bucket in continuous time; debiting at the end would lose rate at the cap.)
  */
 
-/** CPU time that an idle replica may use at once. */
 const DEFAULT_BURST_MS = 50;
 
-/** CPU-time bucket of one replica; all instants on one monotonic scale. */
+/** All instants are on one monotonic scale. */
 export class CpuShareBucket {
   readonly #shareFraction: number;
   readonly #burstMs: number;
@@ -22,7 +21,7 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** Earliest instant at which a batch may start; `nowMs` or earlier means now. */
+  /** Earliest instant at which a batch may start; at most `nowMs` means now. */
   readyAtMs(nowMs: number): number {
     this.#settle(nowMs);
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;

@@ -1,12 +1,12 @@
 /**
- * Central queue of a stage: earliest deadline first, first come first served among equal deadlines (Liu and Layland
- * 1973). Items mostly arrive in their final order. Those form a line, the others a binary heap; the next item is
- * the earlier of both heads. Items of an ended request are removed at once, so the length counts real work.
+ * Queue of a stage: earliest deadline first, first come first served among equals (Liu and Layland 1973). Items that
+ * arrive in their final order form a line, the others a binary heap. Items of an ended request are removed at once, so
+ * the length counts real work.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';
 
-/** Queue of items ordered by (deadline, sequence). */
+/** Ordered by (deadline, sequence). */
 export class DeadlineQueue<Payload, Context> {
   /** Ascending. */
   readonly #line = new RingBuffer<StageItem<Payload, Context>>();
@@ -20,7 +20,7 @@ export class DeadlineQueue<Payload, Context> {
     return this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
   }
 
-  /** Arrival of the oldest item in ms; Infinity if empty. Takes time in the number of items. */
+  /** Arrival of the oldest item in ms; Infinity if empty. O(items). */
   waitingSinceMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#line.length; i++) sinceMs = Math.min(sinceMs, this.#line.at(i)?.enqueuedAtMs ?? sinceMs);
@@ -41,7 +41,7 @@ export class DeadlineQueue<Payload, Context> {
     return item;
   }
 
-  /** Removes the last item. Takes time in the number of items outside the line. */
+  /** Removes the last item. O(items outside the line). */
   popLast(): StageItem<Payload, Context> | undefined {
     let last = this.#line.last();
     for (const item of this.#heap) if (last === undefined || goesBefore(last, item)) last = item;
@@ -51,7 +51,7 @@ export class DeadlineQueue<Payload, Context> {
     return last;
   }
 
-  /** Removes items of a request: all, or those that are `needless`. */
+  /** Removes items of a request: all, or the `needless` ones. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const before = this.length;
     const aside = this.#heap;

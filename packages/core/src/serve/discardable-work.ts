@@ -1,13 +1,13 @@
 /**
- * Work that an `any` or `quorum` join makes discardable once it is filled. It is the work of stages whose every path to an end (an output, or a stage that leads nowhere) passes the join, in its part of the request. Assumes an acyclic
- * graph, given by its topological order.
+ * Work that a filled `any` or `quorum` join makes discardable: stages whose every path to an end passes the join, in
+ * its part of the request. An end is an output, or a stage that leads nowhere. Assumes an acyclic graph, given by its
+ * topological order.
  */
 
 /** A join that may go on before everything has arrived. */
 export interface EarlyJoin {
-  /** Stage that it starts. */
   readonly stage: number;
-  /** Edge that closes a fan-out with its first items; undefined if the join chooses among several in-edges. */
+  /** Edge that closes a fan-out with its first items; undefined for a join of several in-edges. */
   readonly closing: number | undefined;
   /** Fan-outs (edge indices, outermost first) open where its parts arrive. */
   readonly open: readonly number[];
@@ -19,9 +19,8 @@ export interface DiscardRule {
   readonly levels: number;
 }
 
-/** The relevant part of the graph, by stage index. */
 export interface DiscardGraph {
-  /** Stage indices such that every edge goes from an earlier to a later one. */
+  /** Topological order of stage indices. */
   readonly order: readonly number[];
   readonly successors: readonly (readonly number[])[];
   readonly answers: readonly boolean[];
@@ -29,7 +28,7 @@ export interface DiscardGraph {
   readonly open: readonly (readonly number[])[];
 }
 
-/** By stage, the joins that can make its items discardable. */
+/** By stage, the joins that make its items discardable. */
 export function discardRules(graph: DiscardGraph, joins: readonly EarlyJoin[]): readonly (readonly DiscardRule[])[] {
   const rules: DiscardRule[][] = graph.open.map(() => []);
   for (const join of joins) {
@@ -42,7 +41,7 @@ export function discardRules(graph: DiscardGraph, joins: readonly EarlyJoin[]): 
   return rules;
 }
 
-/** Stages with a path to an end that does not pass `joined`. */
+/** Stages with a path to an end around `joined`. */
 function stagesThatAvoid({ order, successors, answers }: DiscardGraph, joined: number): readonly boolean[] {
   const avoids = answers.map(() => false);
   for (const stage of order.toReversed()) {

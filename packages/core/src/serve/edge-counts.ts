@@ -1,7 +1,6 @@
-/** Counts branches and fan-outs of a graph's edges, in constant memory. */
+/** Counts branches and fan-outs of edges, in constant memory. */
 import type { EdgeCount } from '../model/decision.js';
 
-/** Counts by edge index, in the order of the pipeline's edges. */
 export class EdgeCounts {
   readonly #offered: Float64Array;
   readonly #taken: Float64Array;
@@ -35,7 +34,7 @@ export class EdgeCounts {
     }));
   }
 
-  /** Counts since the previous call, by edge. */
+  /** Counts since the previous call, in edge order. */
   take(): readonly EdgeCount[] {
     const { all } = this;
     const fresh = all.map((now, edge) => difference(now, this.#reported[edge]));

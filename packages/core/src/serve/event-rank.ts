@@ -1,6 +1,6 @@
-/** Total order of simultaneous events, which a simulation and a manual clock have: by rank, then by insertion. */
+/** Total order of simultaneous events for a simulation and a manual clock: by rank, then by insertion. */
 
-/** Ranks, first to last: events that free replicas come before those that bring work; deadlines come last. */
+/** Ranks, first to last: events that free replicas precede those that bring work; deadlines come last. */
 export const eventRank = {
   /** A batch was answered, or its replica is lost. */
   answer: 0,

@@ -1,8 +1,7 @@
 /**
- * Bounds the items of one fan-out by the queue length of a stage, since they arrive there at once. The bound is checked
- * before items exist, because a client may write any number into a shape. A request above it fails as a whole, even if
- * a join could do without some: a drop would promise that a retry helps. The client is told that its input is at fault,
- * although another variant may find fewer items.
+ * Bounds the items of one fan-out by the queue length of a stage, where they arrive at once. It is checked before items
+ * exist, because a client may write any number into a shape. A request above it fails as a whole, even if a join could
+ * do without some: a drop would promise that a retry helps.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
@@ -10,11 +9,11 @@ import type { StageId } from '../model/ids.js';
 
 class TooManyItems extends AppError {}
 
-/** Is a failure possibly due to the running plan: a server fault, or the items that a variant found? */
+/** May the running plan cause a failure: a server fault, or the items that a variant found? */
 export const mayComeOfPlan = (failure: AppError): boolean =>
   isServerFault(failure.code) || failure instanceof TooManyItems;
 
-/** Failure of a request whose output of `stage` fans out into more than `most` items. */
+/** Failure of a request whose output of `stage` has more than `most` items. */
 export function tooManyItems(stage: StageId, items: number, most: number): AppError {
   const name = boundedName(stage);
   return new TooManyItems(

@@ -1,8 +1,9 @@
 /**
- * Routes the result of an item: along plain edges in its scope, through a fan-out as k items, or into a join. A join waits for all items or for the first ones. Of the `when` edges of a stage the first whose condition holds is taken.
- * An edge that is not taken is settled at once. A stage waits for the inputs that can still arrive. A stage without any is skipped, with everything that only it leads to. A fan-out continues with the items that arrived. An output
- * stage inside fan-outs answers once per request: its items are gathered level by level. This is bookkeeping only; the
- * driver defines payloads and their algebra.
+ * Routes the result of an item: along plain edges in its scope, through a fan-out as k items, or into a join. A join
+ * waits for all items or for the first ones. Of the `when` edges of a stage the first whose condition holds is taken.
+ * An edge that is not taken is settled at once. A stage waits for the inputs that can still arrive; without any it is
+ * skipped, with everything that only it leads to. A fan-out continues with the items that arrived. An output stage
+ * inside fan-outs answers once per request. This is bookkeeping only; the driver defines payloads and their algebra.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -22,23 +23,21 @@ import {
   withoutHoles,
 } from './waiting-parts.js';
 
-/** Splits, joins and shares payloads and decides branches. The simulator's payloads are empty, its branches random. */
+/** Operations on payloads, and branch decisions. The simulator's payloads are empty, its branches random. */
 export interface PayloadAlgebra<Payload> {
-  /** Does the condition of a `when` edge hold? Asked in the order of the edges until one does. */
+  /** Does the condition of a `when` edge hold? Asked in edge order until one does. */
   takes(edge: ServingEdge, output: Payload): boolean;
-  /** Number of items that an output fans out into, in constant time; asked before they exist. */
+  /** Number of items of an output, in constant time; asked before they exist. */
   items(edge: ServingEdge, output: Payload): number;
-  /** Items that an output fans out into, in order; may be empty. */
+  /** Items of an output, in order; may be empty. */
   fanOut(edge: ServingEdge, output: Payload): readonly Payload[];
-  /** One payload from the items that arrived, in order. */
   join(edge: ServingEdge, parts: readonly Payload[]): Payload;
-  /** One payload from the inputs of a stage with several in-edges, by edge; holes for missing inputs. */
+  /** One payload from the inputs of a stage, by edge; holes for missing inputs. */
   merge(stage: number, parts: readonly (Payload | undefined)[]): Payload;
   /** Another reference to a payload that takes two paths. */
   share(payload: Payload): Payload;
 }
 
-/** A payload and its part of the request. */
 export interface ReadyInput<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
@@ -49,27 +48,23 @@ export interface WalkOrigin<Payload> {
   readonly scope: Scope<Payload> | undefined;
 }
 
-/** Effects of the walk. */
 export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** May a fan-out give so many items? If not, the request has ended. */
+  /** If a fan-out may not give so many items, the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
-  /** A join went on early: items of the request at these stages may be discardable now (`GraphWalk.isNeedless`). */
+  /** A join went on early: items of the request at these stages may be discardable (`GraphWalk.isNeedless`). */
   discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;
-  /** The request cannot be answered without its lost items. */
   cannotAnswer(request: RequestState<Payload, Context>): void;
 }
 
-/** Reason why nothing arrives: a branch not taken, or an item dropped or failed. */
+/** Reason why nothing arrives: a branch not taken, or a lost item. */
 interface Absence<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly kind: 'skipped' | 'lost';
 }
 
-/** Entrance of a stage. */
 type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial'>;
 
-/** Walks requests through one graph. */
 export class GraphWalk<Payload, Context> {
   readonly edgeCounts: EdgeCounts;
   readonly #stages: readonly ServingStage[];
@@ -92,14 +87,14 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Adds the output of a stage to the response if it belongs there; returns true once the response is complete. */
+  /** Adds a stage's output to the response if it belongs there; true once the response is complete. */
   answer(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): boolean {
     const edge = this.#stages[from.stage]?.answer;
     if (edge !== undefined) this.#travel(request, edge, { scope: from.scope, payload: output });
     return request.missingOutputs === 0;
   }
 
-  /** Sends the output of a stage on. The response may be complete afterwards, because skipped stages do not answer. */
+  /** Sends a stage's output on. The response may be complete afterwards: skipped stages do not answer. */
   leave(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): void {
     const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
     let isGiven = answer !== undefined;
@@ -121,7 +116,7 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Has every join that could use an item of this stage gone on without it? */
+  /** Has every join that could use an item gone on without it? */
   isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     const { discardedBy } = this.#stages[stage] as ServingStage;
     for (let i = 0; i < discardedBy.length; i++)
@@ -129,13 +124,13 @@ export class GraphWalk<Payload, Context> {
     return false;
   }
 
-  /** Can a request do without items of a stage, because a later join can? */
+  /** Can a later join do without items of a stage? */
   canDiscard(stage: number): boolean {
     const { discardedBy, missable } = this.#stages[stage] as ServingStage;
     return missable || discardedBy.length > 0;
   }
 
-  /** Records that an item was dropped or failed; other items may still fill a later join. */
+  /** Records a dropped or failed item; others may still fill a later join. */
   lose(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): void {
     this.#settleStage(request, this.#stages[stage] as ServingStage, { scope, kind: 'lost' });
   }
@@ -228,9 +223,7 @@ export class GraphWalk<Payload, Context> {
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 
-  /**
-   * Settles an edge along which nothing arrives. A fan-out that is not entered also empties the join that closes it.
-   */
+  /** Settles an edge along which nothing arrives. A fan-out not entered also empties its closing join. */
   #settleEdge(request: RequestState<Payload, Context>, edge: ServingEdge, absence: Absence<Payload>): void {
     const { scope, kind } = absence;
     if (edge.kind === 'plain') this.#settleInput(request, edge, absence);
@@ -244,7 +237,6 @@ export class GraphWalk<Payload, Context> {
     else request.missingOutputs -= 1;
   }
 
-  /** Settles the edges after a fan-out that was not entered. */
   #settleBehind(request: RequestState<Payload, Context>, closing: ServingEdge, absence: Absence<Payload>): void {
     if (closing.kind === 'answer') this.#settleEdge(request, closing, absence);
     else this.#settleInput(request, closing, absence);
@@ -286,7 +278,7 @@ export class GraphWalk<Payload, Context> {
   }
 }
 
-/** Indices of the items in the surrounding fan-outs, outermost first. */
+/** Item indices in the surrounding fan-outs, outermost first. */
 function itemsAround(scope: Scope<unknown> | undefined): readonly number[] {
   return scope === undefined ? [] : [...itemsAround(scope.group.parent), scope.indexInGroup];
 }

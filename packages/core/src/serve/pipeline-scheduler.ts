@@ -1,7 +1,7 @@
 /**
  * Request policies of a whole pipeline, without I/O: admission, queues, batches, CPU shares, the core gate, early drops
  * and the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event
- * heap. Both see the same decisions for the same events (one policy, two clocks).
+ * heap (one policy, two clocks).
  *
  * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back. Effects are called
  * synchronously and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
@@ -26,7 +26,7 @@ type Loss<Failure> =
   | { readonly kind: 'dropped'; readonly reason: DropReason; readonly stage: number }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** Decides for one pipeline; single-threaded, deterministic. */
+/** Single-threaded, deterministic. */
 export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #graph: ServingGraph;
   readonly #effects: ServingEffects<Payload, Context, Failure>;
@@ -41,7 +41,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #limits: SchedulerLimits;
   #answerMarginMs: number;
   readonly #dirty: StageScheduler<Payload, Context>[] = [];
-  /** Lost items of requests that can do without them so far. */
+  /** Lost items of requests that may do without them. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;
@@ -81,7 +81,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#inFlight;
   }
 
-  /** Branches taken and items of fan-outs, since the start. */
   get edgeCounts(): EdgeCounts {
     return this.#walk.edgeCounts;
   }
@@ -90,19 +89,18 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#lanesOf(stage).reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
-  /** Expected time in ms until everything that waits has started, at the stage with the longest wait. */
+  /** Expected time in ms until everything that waits has started, at the slowest stage. */
   predictedWaitMs(): number {
     let longestMs = 0;
     for (const stage of this.#lanes) longestMs = Math.max(longestMs, stage.predictedWaitMs());
     return longestMs;
   }
 
-  /** Items of a stage that were retried since the start. */
+  /** Retried items of a stage since the start. */
   retries(stage: number): number {
     return this.#lanesOf(stage).reduce((sum, { retries }) => sum + retries, 0);
   }
 
-  /** Breakers opened and replicas replaced at a stage since the start. */
   issues(stage: number): IssueCounts {
     const [main, canary] = this.#lanesOf(stage).map(({ issues }) => issues);
     if (main === undefined || canary === undefined) return this.#stage(stage).issues;
@@ -144,7 +142,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
         if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
       }
     } finally {
-      // Even after an exception the next batch must not contain these items.
+      // Also after an exception: the next batch must not contain these items.
       replica.empty();
     }
     this.#markDirty(stage);
@@ -152,7 +150,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Records that an item of a running batch failed; its request fails unless it can do without the item. */
+  /** Fails an item of a running batch, and its request unless that can do without. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -161,10 +159,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /**
-   * Removes a lost replica. The items of its batch are retried once, or fail if the stage forbids it or the time does
-   * not suffice.
-   */
+  /** Removes a lost replica. Its items are retried once, or fail if the stage forbids it or time does not suffice. */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);
@@ -176,17 +171,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.batchDone(replica, [], nowMs);
   }
 
-  /** Records that a running batch failed as a whole by the stage's fault; `batchDone` follows. */
+  /** A running batch failed as a whole by the stage's fault; `batchDone` follows. */
   noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
     if (replica.health !== undefined) replica.health.batchFailed = true;
   }
 
-  /** May the payload of an item be needed again after its batch has started? */
+  /** May an item's payload be needed again after its batch has started? */
   mayRetry(item: StageItem<Payload, Context>): boolean {
     return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
 
-  /** Fails a request, whose items are ignored from now on; no effect if it has ended. */
+  /** Fails a request and ignores its items; no effect if it has ended. */
   failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
     if (request.ended) return;
     this.#end(request);
@@ -194,13 +189,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.fail(request, failure, nowMs);
   }
 
-  /** Ends a request because its client is gone. */
   cancel(request: RequestState<Payload, Context>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#drop(request, 'cancelled');
   }
 
-  /** Handles everything that is due by now. */
   advance(nowMs: number): void {
     if (nowMs < this.#pendingWakeAtMs) return;
     this.#nowMs = nowMs;
@@ -222,7 +215,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Sets the number of replica threads that may compute at once. */
   setHostCores(cores: number, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#gate.cores = cores;
@@ -254,7 +246,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
-  /** Opens a canary at a stage. It gets requests after `setCanaryFraction`. One at a time. */
+  /** Opens a canary at a stage, one at a time. It gets requests after `setCanaryFraction`. */
   openCanary(stage: number, policy: BatchPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
@@ -263,12 +255,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#lanes = [...this.#stages, canary];
   }
 
-  /** Sets the fraction of the stage's requests that the canary gets. */
   setCanaryFraction(fraction: number): void {
     if (this.#canary !== undefined) this.#canary.fraction = fraction;
   }
 
-  /** Outcomes of both sides since the canary got its first requests; undefined without a canary. */
+  /** Outcomes of both sides since the canary's first requests; undefined without a canary. */
   get canaryCounts(): { readonly before: SideCount; readonly after: SideCount } | undefined {
     return this.#canary?.counts;
   }
@@ -286,14 +277,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Takes a replica out of service; `drained` follows at once if it is free, else after its batch. */
+  /** `drained` follows at once if the replica is free, else after its batch. */
   drainReplica(replica: ServingReplica<Payload, Context>): void {
     if (replica.draining) return;
     replica.draining = true;
     if (!replica.busy) this.#release(replica);
   }
 
-  /** Drops arrivals from now on; accepted requests go on to their end. */
+  /** Drops arrivals from now on. */
   beginDraining(): void {
     this.#draining = true;
   }
@@ -303,7 +294,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.startBatch(replica, nowMs);
   }
 
-  /** Retries an item that failed in a canary in the main lane, if time allows. */
+  /** Retries a failed canary item in the main lane, if time allows. */
   #retriesOutside(item: StageItem<Payload, Context>): boolean {
     const isRetried = !item.request.ended && this.mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
     this.#canary?.itemFailed(item, isRetried);
@@ -323,14 +314,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #wakeAt(atMs: number): void {
-    // No clock rings in the past: overdue items are handled next.
+    // Overdue items are handled next.
     const dueAtMs = Math.max(atMs, this.#nowMs);
     if (dueAtMs >= this.#pendingWakeAtMs) return;
     this.#pendingWakeAtMs = dueAtMs;
     this.#effects.wakeAt(dueAtMs);
   }
 
-  /** Least time in ms that a request arriving now needs; 0 if unknown. */
+  /** Least time in ms that a new request needs; 0 if unknown. */
   #leastMs(): number {
     let leastMs = 0;
     for (const { index } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(index).leastMs);
@@ -456,8 +447,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Starts batches one by one, the stage with the earliest deadline first. So the core gate follows deadlines, and
-   * everything that one event delivers is queued before the first batch forms.
+   * Starts batches one by one, the stage with the earliest deadline first. So the core gate follows deadlines, and all
+   * arrivals of one event are queued before the first batch forms.
    */
   #settle(): void {
     const attention = this.#dirty;
@@ -494,7 +485,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 }
 
-/** Index of the stage whose head has the earliest deadline. */
 function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, Context>[]): number {
   let first = 0;
   let firstAtMs = Number.POSITIVE_INFINITY;

@@ -1,19 +1,19 @@
 /**
  * Waiting items of a stage: one queue per priority, earliest deadline first in each. The most urgent priority goes
- * first. Each other one is owed its share of the starts while it waits along with others, and goes first once a whole
- * item is owed to it. A single waiting priority costs and counts nothing.
+ * first. Each other waiting one is owed its share of the starts, and goes first once a whole item is owed to it. A
+ * single waiting priority counts nothing.
  */
 import { DeadlineQueue } from './deadline-queue.js';
 import type { RequestState, StageItem } from './request-state.js';
 
-/** Rounding tolerance of sums of shares that should be whole. */
+/** Tolerance for sums of shares that should be whole. */
 const ROUNDING = 1e-9;
 
-/** Items by priority, then deadline, then order of arrival. */
+/** Items by priority, then deadline, then arrival. */
 export class PriorityQueue<Payload, Context> {
   #shares: readonly number[];
   readonly #levels: DeadlineQueue<Payload, Context>[];
-  /** By level, the part of an item that is owed to it. */
+  /** Items owed, by level. */
   #owed: Float64Array;
   /** Bit i is set while level i has items. */
   #waiting = 0;
@@ -26,7 +26,7 @@ export class PriorityQueue<Payload, Context> {
     this.#owed = new Float64Array(shares.length);
   }
 
-  /** Sets other shares. Items at a level without a share go last. */
+  /** Items at a level without a share go last. */
   setShares(shares: readonly number[]): void {
     while (this.#levels.length < shares.length) this.#levels.push(new DeadlineQueue<Payload, Context>());
     this.#shares = this.#levels.map((_, level) => shares[level] ?? 0);
@@ -39,7 +39,6 @@ export class PriorityQueue<Payload, Context> {
     return this.#length;
   }
 
-  /** Items as urgent as `level` or more. */
   lengthUpTo(level: number): number {
     let length = 0;
     for (let i = 0; i <= level; i++) length += this.#level(i).length;
@@ -53,7 +52,6 @@ export class PriorityQueue<Payload, Context> {
     this.#length += 1;
   }
 
-  /** Removes the next item. */
   pop(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
@@ -61,17 +59,16 @@ export class PriorityQueue<Payload, Context> {
     return this.#popFrom(isAlone ? 31 - Math.clz32(waiting) : this.#nextLevel());
   }
 
-  /** Item with the earliest deadline over all priorities: the first that can be late. */
+  /** The item with the earliest deadline: the first that can be late. */
   earliest(): StageItem<Payload, Context> | undefined {
     return this.#waiting === 0 ? undefined : this.#level(this.#earliestLevel()).peek();
   }
 
-  /** Removes that item. */
   popEarliest(): StageItem<Payload, Context> | undefined {
     return this.#waiting === 0 ? undefined : this.#popFrom(this.#earliestLevel());
   }
 
-  /** Removes the last of the items less urgent than `level`; undefined if there is none. */
+  /** Removes the last item less urgent than `level`; undefined if there is none. */
   popLastBelow(level: number): StageItem<Payload, Context> | undefined {
     if (this.#waiting >>> (level + 1) === 0) return undefined;
     const last = 31 - Math.clz32(this.#waiting);
@@ -80,14 +77,14 @@ export class PriorityQueue<Payload, Context> {
     return item;
   }
 
-  /** Arrival of the oldest item in ms; Infinity if empty. Takes time in the number of items. */
+  /** Arrival of the oldest item in ms; Infinity if empty. O(items). */
   waitingSinceMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const queue of this.#levels) sinceMs = Math.min(sinceMs, queue.waitingSinceMs());
     return sinceMs;
   }
 
-  /** Removes items of a request: all, or those that are `needless`. */
+  /** Removes items of a request: all, or the `needless` ones. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const queue = this.#level(request.level);
     const before = queue.length;
@@ -113,10 +110,7 @@ export class PriorityQueue<Payload, Context> {
     this.#owed[level] = 0;
   }
 
-  /**
-   * Level that goes next: of those owed a whole item the one owed most, else the most urgent. Its start is then
-   * charged.
-   */
+  /** Level that goes next: the one owed most, if a whole item, else the most urgent. Charges its start. */
   #nextLevel(): number {
     const owed = this.#owed;
     let next = -1;

@@ -1,20 +1,19 @@
 /**
- * Health of a replica: a circuit breaker. It opens after several batches in a row that failed as a whole, and after a
- * lasting slow-down against the stage's curve. The excess over a tolerance is summed over batches, each with a bounded
- * contribution, quick ones negative (one-sided cumulative sum, Page 1954). So neither an outlier nor noise opens it. A
- * replica that is as bad as all its peers is not at fault. After a pause one item probes it. Each pause is twice as
- * long as the one before; after the last failure the replica is unhealthy and replaced.
+ * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after a lasting slow-down
+ * against the stage's curve. The excess over a tolerance is summed over batches, each with a bounded contribution,
+ * quick ones negative (one-sided cumulative sum, Page 1954). So neither an outlier nor noise opens it. A replica as bad
+ * as all its peers is not at fault. After a pause one item probes it. Each pause is twice the one before; after the
+ * last the replica is unhealthy and replaced.
  */
 
 import { doubledDelayMs } from '../kernel/doubled-delay.js';
 import type { HealthIssue } from '../model/running-plan.js';
 
-/** Since the start, per stage: breakers opened, and replicas replaced by health issue. */
+/** Per stage since the start: breakers opened, and replicas replaced by issue. */
 export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
 
-/** Result of a batch with regard to its replica. */
 export interface BatchConduct {
   /** All its items failed by the stage's fault. */
   readonly failed: boolean;
@@ -27,11 +26,11 @@ export interface BatchConduct {
 /** Other replicas of the stage. */
 export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 
-/** `unfit` is to be replaced; `open` gets no batches before the pause is over, if the stage can do without it. */
+/** `unfit` is to be replaced; `open` gets no batches during the pause, if the stage can do without it. */
 export type HealthVerdict = 'fit' | 'open' | 'unfit';
 
 const FAILED_IN_A_ROW = 5;
-/** Tolerated slowness, the most that one batch counts, and the sum that opens the breaker. */
+/** Tolerated slowness, the most that one batch counts, and the sum that opens. */
 const TOLERATED_SLOWNESS = 2;
 const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
@@ -41,13 +40,13 @@ const PAUSE_DELAYS = { shortestMs: 1_000, longestMs: Number.POSITIVE_INFINITY };
 const PAUSES = 3;
 /** Good batches that reset the pauses. */
 const RECOVERED = 20;
-/** Absolute noise (ms) of timers and the way to the replica. */
+/** Noise (ms) of timers and of the way to the replica. */
 const NOISE_MS = 5;
-/** A batch hangs beyond this multiple of its expected time, and beyond the minimum. */
+/** A batch hangs beyond this multiple of its expected time. */
 const HANG_FACTOR = 10;
 const LEAST_HANG_MS = 250;
 
-/** Service time relative to the expected one; 1 if unknown. */
+/** Service time ÷ expected time; 1 if unknown. */
 export function slownessOf(serviceMs: number, expectedMs: number): number {
   return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
 }
@@ -69,25 +68,20 @@ export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
 
 export class ReplicaHealth {
   meanSlowness = 1;
-  /** No batches before this instant: the breaker is open. */
+  /** No batches before this instant. */
   openUntilMs = Number.NEGATIVE_INFINITY;
   batchStartedAtMs = 0;
   /** Instant at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Everything in the running batch failed by the stage's fault. */
   batchFailed = false;
-  /** Instant until which it is paused, if it was tripped. */
   pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** Does the next batch after the pause decide? */
   onProbation = false;
-  /** Last issue that tripped it. */
   issue: HealthIssue = 'failing';
   #failedInARow = 0;
   #excess = 0;
   #trips = 0;
   #wellInARow = 0;
 
-  /** Records a batch. */
   note(conduct: BatchConduct, peers: Peers): HealthVerdict {
     const { failed, slowness } = conduct;
     if (!failed) this.meanSlowness += NEWEST * (Math.min(slowness, 2 * MOST_SLOWNESS) - this.meanSlowness);
@@ -96,14 +90,12 @@ export class ReplicaHealth {
     return this.#judge(conduct, peers);
   }
 
-  /** A batch starts and counts as hung after a time. */
   batchStarted(nowMs: number, hangsAfterMs: number): void {
     this.batchFailed = false;
     this.batchStartedAtMs = nowMs;
     this.hungAtMs = nowMs + hangsAfterMs;
   }
 
-  /** Does the next batch decide about a breaker that was open? */
   get isProbed(): boolean {
     return this.onProbation && this.openUntilMs === this.pausedUntilMs;
   }
@@ -131,7 +123,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** Does it fail while a peer does not, or has it no peers? */
+  /** Does it fail while a peer does not, or without peers? */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }

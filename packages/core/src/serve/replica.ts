@@ -1,17 +1,17 @@
-/** A replica for the policies: free or busy, with its CPU share. The driver runs it. */
+/** A replica for the policies; the driver runs it. */
 import type { ReplicaId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
 import { ReplicaHealth } from './replica-health.js';
 import type { StageItem } from './request-state.js';
 
-/** Properties of a replica that enters service; `cpuCores` below 1 is a share of one thread. */
+/** `cpuCores` below 1 is a share of one thread. */
 export interface ReplicaDescription {
   readonly replicaId: ReplicaId;
   readonly cpuCores: number;
   readonly inCanary?: boolean;
 }
 
-/** One replica in service at the stage with index `stage`. */
+/** In service at the stage with index `stage`. */
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;
@@ -22,7 +22,7 @@ export class ServingReplica<Payload, Context> {
   busy = false;
   draining = false;
   inCanary = false;
-  /** Undefined if nothing can be wrong with it. */
+  /** Undefined if not watched. */
   readonly health: ReplicaHealth | undefined;
 
   constructor(
@@ -37,10 +37,7 @@ export class ServingReplica<Payload, Context> {
     this.health = at.watched ? new ReplicaHealth() : undefined;
     this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, at.nowMs) : undefined;
   }
-  /**
-   * Removes the finished batch. (Item by item: setting the length would release the array's memory, which the next
-   * batch needs.)
-   */
+  /** Removes the finished batch item by item: setting the length would release memory that the next batch needs. */
   empty(): void {
     while (this.batch.length > 0) this.batch.pop();
   }

@@ -14,19 +14,17 @@ export interface ServingEffects<Payload, Context, Failure> {
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
   /** Calls `advance` at this instant. Later calls may name an earlier one; extra calls do no harm. */
   wakeAt(atMs: number): void;
-  /** A replica hangs or stays bad: it is out of service for good, to be replaced. */
+  /** Takes a hanging or bad replica out of service, to be replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
-  /** Failure of requests whose batch hung. */
   hungFailure(stage: number): Failure;
-  /** Failure of a request whose output fans out into more items than may wait at one stage (`most`). */
+  /** Failure of a request whose output has more items than may wait at one stage (`most`). */
   tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
-  /** A draining replica has finished its last batch and is out of service. */
+  /** A draining replica is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
 }
 
-/** Bounds of the whole pipeline. */
 export interface SchedulerLimits extends StageLimits {
-  /** Cores of the host that runs the replicas; Infinity if they run elsewhere. */
+  /** Infinity if the replicas run elsewhere. */
   readonly hostCores: number;
   /** Watches replicas for failures, slow-downs and hangs; default no. */
   readonly watchReplicas?: boolean;

@@ -1,8 +1,7 @@
 /**
  * The pipeline for the request policies: stages and edges by index, with fan-outs and joins matched. It decides which
- * edges close a fan-out, so that a fan-out of zero items can continue, and which work an early join makes discardable.
- * Assumes a validated spec (acyclic, the same open fan-outs on all in-edges of a stage). Impossible joins are an
- * AppError INVALID_PIPELINE.
+ * edges close a fan-out, so that one of zero items can continue, and which work an early join makes discardable.
+ * Assumes a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -12,7 +11,7 @@ import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-wo
 
 /**
  * An edge by index. `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An
- * `answer` leads from an output stage to the response and gathers the items of every open fan-out.
+ * `answer` leads to the response and gathers the items of every open fan-out.
  */
 export interface ServingEdge {
   readonly index: number;
@@ -20,11 +19,11 @@ export interface ServingEdge {
   /** Target stage; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
-  /** Its `when`: of a stage's edges with one the first whose condition holds is taken; the others always are. */
+  /** The first `when` edge of a stage whose condition holds is taken; edges without one always are. */
   readonly condition: string | undefined;
-  /** Items of the closed fan-out that are awaited; Infinity for all. */
+  /** Awaited items of the closed fan-out; Infinity for all. */
   readonly awaited: number;
-  /** Does its target go on without items lost on the way? */
+  /** Does its target go on without lost items? */
   readonly partial: boolean;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
@@ -34,32 +33,28 @@ export interface ServingEdge {
 export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
-  /** May the items of a lost replica run once more? */
   readonly idempotent: boolean;
-  /** Inputs that may arrive: the in-edges, plus the request itself if a source enters here. */
+  /** In-edges, plus the request itself for a source. */
   readonly inputs: number;
-  /** Inputs that are awaited; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
+  /** Awaited inputs; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
-  /** Leads to the response if the stage is an output. */
+  /** Edge to the response of an output stage. */
   readonly answer: ServingEdge | undefined;
   /** May a later join go on without its items? */
   readonly missable: boolean;
-  /** Joins that make its items discardable. */
   readonly discardedBy: readonly DiscardRule[];
-  /** Stages whose items may be discardable once the early join before this one has gone on. */
+  /** Stages with items that the early join before this one may make discardable. */
   readonly discards: readonly number[];
 }
 
-/** The whole graph; `entries` are the stages that an arriving request enters. */
+/** `entries` are the stages that a request enters. */
 export interface ServingGraph {
   readonly stages: readonly ServingStage[];
   readonly entries: readonly ServingStage[];
-  /** In the order of the spec. */
   readonly edges: readonly ServingEdge[];
-  /** Edges to the response, by output slot. */
+  /** By output slot. */
   readonly answers: readonly ServingEdge[];
-  /** Stage indices such that every edge goes from an earlier to a later one. */
   readonly topologicalOrder: readonly number[];
 }
 
@@ -72,12 +67,12 @@ interface Draft {
   readonly order: readonly number[];
 }
 
-/** Fan-outs open at a stage, outermost first. */
+/** Outermost first. */
 type OpenFanOuts = readonly DraftEdge[];
 
 const RESPONSE = -1;
 
-/** Builds the serving graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that nothing can fill. */
+/** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that nothing can fill. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
   const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
@@ -135,7 +130,7 @@ function draftEdges(spec: PipelineSpec) {
   return { edges, inputs, entryIds, indexOf };
 }
 
-/** Stages with a path into a join that may go on without lost items. */
+/** Stages before a join that may go on without lost items. */
 function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
   const missable = order.map(() => false);
   for (const stage of order.toReversed())
@@ -143,7 +138,6 @@ function missableStages(order: readonly number[], edges: readonly ServingEdge[])
   return missable;
 }
 
-/** Inputs that a stage waits for. */
 function awaitedInputs(spec: PipelineSpec, stage: number, inputs: number): number {
   const id = spec.stages[stage]?.id;
   const inEdges = spec.edges.filter(({ to }) => to === id);
@@ -182,8 +176,8 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 }
 
 /**
- * Follows the open fan-outs of each stage (a stack) along the graph. A join closes the innermost, an answer all open
- * ones, so each of those must allow an answer without items. Returns the stacks by stage.
+ * Follows the open fan-outs of each stage (a stack). A join closes the innermost, an answer all, so each of those must
+ * allow an answer without items. Returns the stacks by stage.
  */
 function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
   const openAt: OpenFanOuts[] = order.map(() => []);
@@ -198,7 +192,7 @@ function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOu
   return openAt;
 }
 
-/** Fan-outs open after an edge; a join is noted at the one that it closes. */
+/** Fan-outs open after an edge; notes a join at the one that it closes. */
 function openBehind(edge: DraftEdge, open: OpenFanOuts, id: StageId | undefined): OpenFanOuts {
   if (edge.kind === 'fan-out') return [...open, edge];
   if (edge.kind === 'plain') return open;

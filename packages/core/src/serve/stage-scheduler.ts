@@ -1,7 +1,7 @@
 /**
  * One stage: its queue, its replicas, and the only place that decides what runs next (greedy batching, earliest
- * deadline first within priorities, CPU shares, early drops). It has no clock: every call brings `nowMs`, and later
- * looks are requested through `StageEffects.wakeAt`.
+ * deadline first within priorities, CPU shares, early drops). It has no clock: every call brings `nowMs`;
+ * `StageEffects.wakeAt` requests later looks.
  */
 
 import type { DropReason } from '../model/request-outcome.js';
@@ -20,18 +20,16 @@ import type { ServingReplica } from './replica.js';
 import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
 import type { StageItem } from './request-state.js';
 
-/** Bounds of all stages. */
 export interface StageLimits {
   readonly maxQueueLength: number;
   /** Off only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
   /** See `AdmissionSpec`; default no bound. */
   readonly maxWaitFraction?: number | undefined;
-  /** Guaranteed shares of the priorities (see `PrioritySpec`); default one priority. */
+  /** Guaranteed shares (see `PrioritySpec`); default one priority. */
   readonly priorityShares?: readonly number[];
 }
 
-/** Requests of a stage to the pipeline scheduler. */
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
@@ -43,7 +41,6 @@ const STALL_MS = 50;
 
 const ONE_PRIORITY: readonly number[] = [1];
 
-/** Queue, batch former and replica picker of one stage. */
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
   readonly replicas: ServingReplica<Payload, Context>[] = [];
@@ -51,14 +48,13 @@ export class StageScheduler<Payload, Context> {
   #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-  /** Arrival of the oldest item, or of one that has left since; maintained only if companions are awaited. */
+  /** Arrival of the oldest item, or of one that has left since; maintained only for companions. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
-  /** Retried items so far. */
   retries = 0;
-  /** Set after a change that may let a batch start; the pipeline scheduler clears it. */
+  /** Set after a change that may let a batch start; cleared by the pipeline scheduler. */
   isDirty = false;
-  /** Set while only the core gate keeps a free replica from starting. */
+  /** Set while only the core gate blocks a start. */
   waitsAtGate = false;
 
   constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
@@ -73,7 +69,7 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Sets other bounds; items already waiting stay. */
+  /** Items already waiting stay. */
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
@@ -83,12 +79,12 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
-  /** Least time in ms that a request needs from here to its end; 0 if unknown. */
+  /** Least time in ms that a request needs from here; 0 if unknown. */
   get leastMs(): number {
     return serviceMs(this.#policy, 1) + this.#policy.remainingMs;
   }
 
-  /** Enqueues an item. If the queue is full, a less urgent item is dropped for it, or else the item itself. */
+  /** Enqueues an item. A full queue drops a less urgent item, or else this one. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
       this.#effects.dropItem(item, 'queue-full', nowMs);
@@ -102,19 +98,19 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
-  /** Enqueues an item of a lost replica again, whatever the bound of the queue: it was admitted before. */
+  /** Enqueues an item of a lost replica again, without bound: it was admitted before. */
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
   }
 
-  /** Time in ms until an item arriving now would start; 0 if a replica is free for it or nothing is known. */
+  /** Time in ms until an item arriving now would start; 0 if unknown. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
     return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Takes over the items and replicas of a lane of the same stage that ends. */
+  /** Takes over items and replicas of an ended lane. */
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
     for (const replica of lane.replicas.splice(0)) {
       replica.inCanary = false;
@@ -128,17 +124,17 @@ export class StageScheduler<Payload, Context> {
     for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.issues[kind] += lane.issues[kind];
   }
 
-  /** Expected time in ms until everything that waits now has started. */
+  /** Expected time in ms until everything that waits has started. */
   predictedWaitMs(): number {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Could an item still make its deadline if it started now, alone? */
+  /** Could an item that starts alone now be in time? */
   fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
     return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
 
-  /** Starts one batch if possible; otherwise asks to be woken for the next start or drop. */
+  /** Starts one batch if possible; else requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
@@ -158,7 +154,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Drops heads that can no longer make it, while no replica was free. */
+  /** Drops late heads while no replica was free. */
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (;;) {
@@ -169,7 +165,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Judges a replica by its batch, which ends now; returns the health issue if it is to be replaced. */
+  /** Judges a replica by its ended batch; returns the issue if it is to be replaced. */
   issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
@@ -180,7 +176,7 @@ export class StageScheduler<Payload, Context> {
     return verdict === 'unfit' ? health.issue : undefined;
   }
 
-  /** A replica whose batch hangs; asks to be woken for batches that may hang later. */
+  /** A replica whose batch hangs; requests a wake-up for later ones. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
     for (const replica of this.replicas) {
       const { busy, health } = replica;
@@ -193,7 +189,6 @@ export class StageScheduler<Payload, Context> {
     return undefined;
   }
 
-  /** Frees a replica that has finished its batch, and its cores. */
   finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = false;
     replica.bucket?.batchEnded(nowMs);
@@ -224,7 +219,6 @@ export class StageScheduler<Payload, Context> {
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
     const { maxBatchWaitMs, maxBatchSize } = this.#policy;
-    // A full batch waits for no companions.
     if (maxBatchWaitMs > 0 && this.queue.length > 0 && this.queue.length < maxBatchSize)
       this.#waitingSinceMs = this.queue.waitingSinceMs();
     this.#effects.startBatch(replica, nowMs);
@@ -239,7 +233,7 @@ export class StageScheduler<Payload, Context> {
     return hangBoundMs(serviceMs(this.#policy, batch.length), usualSlowness(this.replicas, health));
   }
 
-  /** Pauses a replica, as long as at least half of the stage goes on. */
+  /** Pauses a replica if at least half of the stage goes on. */
   #open(health: ReplicaHealth, nowMs: number): void {
     let open = 1;
     for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
@@ -255,7 +249,7 @@ export class StageScheduler<Payload, Context> {
       batch.push(this.queue.pop() as StageItem<Payload, Context>);
   }
 
-  /** The items of a batch end together, so none is late if the one with the earliest deadline is not. */
+  /** Items of a batch end together, so the earliest deadline decides for all. */
   #dropLateHeads(nowMs: number): void {
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
       const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
@@ -265,7 +259,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** A replica whose breaker was open is probed with one item. */
+  /** Probes get one item. */
   #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
     return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
   }
@@ -285,7 +279,7 @@ export class StageScheduler<Payload, Context> {
     return true;
   }
 
-  /** A free replica whose CPU share allows a start; the longest in service first. */
+  /** The longest in service first. */
   #pickReplica(nowMs: number): ServingReplica<Payload, Context> | undefined {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (const replica of this.replicas) {

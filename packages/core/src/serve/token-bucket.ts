@@ -3,13 +3,12 @@
  * algorithm keeps the same state as the instant at which the bucket would be full.)
  */
 
-/** At most `burst` at once, and `rps` per second in the long run. */
 export interface RateLimit {
   readonly rps: number;
   readonly burst: number;
 }
 
-/** The bucket, initially full. */
+/** Initially full. */
 export class TokenBucket {
   readonly limit: RateLimit;
   #fullAtMs = Number.NEGATIVE_INFINITY;
@@ -18,12 +17,12 @@ export class TokenBucket {
     this.limit = limit;
   }
 
-  /** Takes a token and returns 0, or takes none and returns the time in ms until there is one. */
+  /** Takes a token and returns 0, or returns the time in ms until there is one. */
   take(nowMs: number): number {
     const perTokenMs = 1000 / this.limit.rps;
     const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;
     const waitMs = fullAtMs - nowMs - this.limit.burst * perTokenMs;
-    // Rounding alone must not refuse an exact fit.
+    // Tolerates rounding.
     if (waitMs > 1e-6) return waitMs;
     this.#fullAtMs = fullAtMs;
     return 0;

@@ -1,8 +1,8 @@
 /**
  * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
- * in-edges. Of `total` parts some arrive, some are skipped (they never come and are not missed), some are lost (dropped
- * or failed, and missed), some are missing (lost, but done without). The join needs the smaller of `awaited` and
- * the parts neither skipped nor missing.
+ * in-edges. Some of `total` parts arrive, some are skipped (never come, not missed), some lost (dropped or failed),
+ * some missing (lost, but done without). The join needs the smaller of `awaited` and the parts neither skipped nor
+ * missing.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -10,7 +10,7 @@ import type { ServingEdge, ServingStage } from './serving-graph.js';
 
 /** Parts at their positions, with holes. */
 export interface WaitingParts<Payload> {
-  /** Index of the waiting stage, or of the closing edge. */
+  /** Index of the waiting stage or closing edge. */
   readonly key: number;
   readonly total: number;
   /** Infinity for all parts. */
@@ -19,19 +19,17 @@ export interface WaitingParts<Payload> {
   skipped: number;
   lost: number;
   missing: number;
-  /** Set once the join has gone on, or cannot; later parts are ignored. */
+  /** Set once the join has gone on, or cannot. */
   closed: boolean;
   parts: Payload[];
 }
 
-/**
- * Part of a request (the whole, or an item of a fan-out) that collects inputs by stage; the list is created on demand.
- */
+/** Part of a request that collects inputs by stage; the list is created on demand. */
 export interface Collector<Payload> {
   collected: WaitingParts<Payload>[] | undefined;
 }
 
-/** Items of one fan-out, and what has arrived at each edge that closes it. */
+/** Items of one fan-out, and arrivals at each closing edge. */
 export interface FanOutGroup<Payload> {
   readonly parent: Scope<Payload> | undefined;
   readonly size: number;
@@ -44,7 +42,7 @@ export interface Scope<Payload> extends Collector<Payload> {
   readonly indexInGroup: number;
 }
 
-/** Consequence of the parts: `empty` if all were skipped, `lost` if too few can still arrive. */
+/** `empty` if all were skipped, `lost` if too few can still arrive. */
 export type PartsVerdict = 'wait' | 'go' | 'empty' | 'lost';
 
 export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: WaitingParts<unknown>): PartsVerdict {
@@ -57,12 +55,11 @@ export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: W
   return possible - lost < required ? 'lost' : 'wait';
 }
 
-/** May parts still arrive that are not awaited? */
+/** May unneeded parts still arrive? */
 export function hasGoneOnEarly({ total, arrived, skipped, lost, missing }: WaitingParts<unknown>): boolean {
   return arrived + skipped + lost + missing < total;
 }
 
-/** Parts at an edge that closes the fan-out. */
 export function joinedOf<Payload>(group: FanOutGroup<Payload>, edge: ServingEdge): WaitingParts<Payload> {
   const known = find(group.joined, edge.index);
   if (known !== undefined) return known;
@@ -71,7 +68,7 @@ export function joinedOf<Payload>(group: FanOutGroup<Payload>, edge: ServingEdge
   return waiting;
 }
 
-/** Inputs of a stage with several in-edges, in one part of a request. */
+/** Inputs of a stage with several in-edges. */
 export function collectedOf<Payload>(collector: Collector<Payload>, stage: ServingStage): WaitingParts<Payload> {
   const known = find(collector.collected, stage.index);
   if (known !== undefined) return known;
@@ -81,7 +78,7 @@ export function collectedOf<Payload>(collector: Collector<Payload>, stage: Servi
   return waiting;
 }
 
-/** Closes the join and returns its parts, at their positions. */
+/** Closes the join and returns its parts by position. */
 export function takeParts<Payload>(waiting: WaitingParts<Payload>): readonly Payload[] {
   const { parts } = waiting;
   waiting.closed = true;
@@ -94,7 +91,7 @@ export function withoutHoles<Payload>(parts: readonly Payload[]): readonly Paylo
   return parts.filter(() => true);
 }
 
-/** Has a join gone on for the part of the request that contains an item in `scope`? */
+/** Has a join gone on for the part of the request around `scope`? */
 export function hasClosed<Payload>(
   { join, levels }: DiscardRule,
   request: Collector<Payload>,

@@ -1,4 +1,3 @@
-/** Errors of changes, with remedies. */
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';

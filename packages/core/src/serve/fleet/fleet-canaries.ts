@@ -1,4 +1,4 @@
-/** Canaries of a fleet: what they start, share, judge and take out of service. */
+/** Canaries of a fleet: opens, follows, judges and ends them. */
 import type { Change } from '../../model/change.js';
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -8,18 +8,14 @@ import type { FleetReplica, FleetStage } from './fleet-stage.js';
 import { StageCanary } from './stage-canary.js';
 import { isOfKind, type StageSteps } from './stage-steps.js';
 
-/** The fleet as its canaries see it. */
 export interface CanaryHost {
-  /** Marks a replica as draining. */
   retire(stage: FleetStage, id: ReplicaId): FleetReplica;
-  /** Ends the change that waits for the canary, which drops it. */
+  /** Ends the waiting change, which drops the canary. */
   giveUp(stage: FleetStage, failure: unknown): void;
-  /** Sets the deadline for the starts of a stage. */
   setStartsEnd(stage: FleetStage, atMs: number): void;
   markDirty(): void;
 }
 
-/** Opens, follows and ends the canaries of a fleet. */
 export class FleetCanaries {
   readonly #limits: FleetLimits;
   readonly #effects: FleetEffects;
@@ -36,7 +32,7 @@ export class FleetCanaries {
     this.#effects.openCanary(stage.id, to);
   }
 
-  /** Ends a canary of the stage that the next change does not continue. */
+  /** Ends a canary of the stage unless the next change continues it. */
   endOther(stage: FleetStage, { atOnce, to }: Change): void {
     if (stage.canary === undefined || stage.target === undefined) return;
     const goesOn = isOfKind(to, stage.target);
@@ -44,18 +40,17 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Gives the canary what its ready replicas carry, and measures once all of the step are ready. */
+  /** Shares by ready replicas, and measures once all of the step are ready. */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;
     if (canary.raise(stage.readyFraction)) this.#effects.shareCanary(stage.id, canary.fraction);
     if (state === 'under-way' || canary.fraction === 0) return;
     canary.measure(nowMs);
-    // The starts of this step are done; those of the next have the whole time again.
+    // The starts of the next step have the whole time again.
     this.#host.setStartsEnd(stage, Number.POSITIVE_INFINITY);
   }
 
-  /** Judges the canary if that is due. */
   look(stage: FleetStage, nowMs: number): void {
     const { canary } = stage;
     if (canary === undefined || canary.lookAtMs > nowMs) return;
@@ -72,13 +67,13 @@ export class FleetCanaries {
     this.#close(stage);
   }
 
-  /** A canary that loses a replica has failed. Without an old replica the others need it whole. */
+  /** Fails the canary after any loss: a lost new replica is a verdict, a lost old one leaves too few. */
   lose(stage: FleetStage, replica: FleetReplica): void {
     const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
     this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');
   }
 
-  /** Takes the new replicas out of service at once, then closes the canary, if there is one. */
+  /** Takes new replicas out of service at once, then closes the canary, if any. */
   drop(stage: FleetStage): void {
     if (stage.canary === undefined) return;
     this.#effects.shareCanary(stage.id, 0);

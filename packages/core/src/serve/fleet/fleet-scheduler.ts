@@ -1,13 +1,11 @@
 /**
  * Replicas of a pipeline, without I/O: which to start, serve, drain and restart, and when a change is done or has
- * failed. An actuator drives it with real replicas, the simulator with an event heap. Both take the same steps for the
- * same events.
+ * failed. An actuator drives it with real replicas, the simulator with an event heap.
  *
  * Changes run one after another, so one stage at a time holds more than its plan. A failed start ends its change: the
  * stage returns to its plan or, if it only grew, keeps what has started. A lost replica is restarted after a back-off,
- * as often as needed. A more urgent change may preempt one: its stage goes on by itself, to its target or to that of a
- * later change. Protocol: bring every event with a clock that never goes back; effects are called synchronously and may
- * call back.
+ * as often as needed. A preempted change leaves its stage to continue alone, to its target or that of a later change.
+ * Protocol: bring every event with a clock that never goes back; effects are called synchronously and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -31,12 +29,11 @@ interface QueuedChange {
 interface ActiveChange extends QueuedChange {
   readonly stage: FleetStage;
   readonly previous: StagePlan | undefined;
-  /** Deadline by which everything must have started; Infinity once that was checked. */
+  /** Deadline of all starts; Infinity once checked. */
   startsEndAtMs: number;
   failure?: { readonly cause: unknown };
 }
 
-/** Applies changes and keeps the actual replicas at the desired ones. */
 export class FleetScheduler {
   readonly #limits: FleetLimits;
   readonly #effects: FleetEffects;
@@ -45,10 +42,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /**
-   * Cores of the plan in force before the running changes, lowered with each. They may exceed a budget that was
-   * lowered.
-   */
+  /** Cores of the plan before the running changes, lowered with each. They may exceed a lowered budget. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -69,7 +63,6 @@ export class FleetScheduler {
     });
   }
 
-  /** Are changes under way or waiting? */
   get changing(): boolean {
     return this.#active !== undefined || this.#waiting.length > 0;
   }
@@ -117,8 +110,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends the running and waiting changes at once, so that the next one need not wait for them. Started steps go on (a
-   * growth without further starts) and turn back if a start fails, without a report.
+   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts, and
+   * turn back if a start fails, without a report.
    */
   preempt(nowMs: number): void {
     const active = this.#active;
@@ -166,7 +159,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A replica in service is gone; returns whether it belongs to the fleet. */
+  /** Reports a lost replica; returns true if it belongs to the fleet. */
   lost(id: ReplicaId, nowMs: number): boolean {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica === undefined) return false;
@@ -180,10 +173,7 @@ export class FleetScheduler {
     return true;
   }
 
-  /**
-   * A replica is out of service for good although it still runs: it is closed, and another one starts after the
-   * back-off.
-   */
+  /** Closes a running replica for good; another one starts after the back-off. */
   unhealthy(id: ReplicaId, nowMs: number): void {
     this.#nowMs = nowMs;
     const { stage, replica } = this.#find(id);
@@ -196,7 +186,6 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A drained or discarded replica is out of service and closed. */
   left(id: ReplicaId, nowMs: number): void {
     const { stage } = this.#find(id);
     if (stage === undefined) return;
@@ -204,7 +193,6 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Handles everything that is due by now. */
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const stage of this.#stages.values()) this.#advanceStage(stage, nowMs);
@@ -222,9 +210,7 @@ export class FleetScheduler {
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
-  /**
-   * Refuses waiting changes, lets the running one end, then drains everything; `onClosed` is called when all is gone.
-   */
+  /** Refuses waiting changes, lets the running one end, then drains everything; then calls `onClosed`. */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))
@@ -236,7 +222,6 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Takes steps until none is left. */
   #settle(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#unseen = true;
@@ -266,7 +251,6 @@ export class FleetScheduler {
     }
   }
 
-  /** Takes the first waiting change. */
   #take(): void {
     this.#waiting.shift();
     this.#unseen = true;
@@ -288,7 +272,6 @@ export class FleetScheduler {
     this.#take();
     const previous = stage.comesFrom;
     this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
-    // A first plan has nothing to preempt.
     if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
     stage.forgetFailed();
     this.#canaries.endOther(stage, change);
@@ -302,7 +285,7 @@ export class FleetScheduler {
     return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** Is a stage, other than `but`, changing by itself? Its arrival may free headroom. */
+  /** Is a stage, other than `but`, changing alone? It may free headroom. */
   #isOneOnItsOwn(but?: FleetStage): boolean {
     return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
@@ -333,7 +316,7 @@ export class FleetScheduler {
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
   }
 
-  /** Does a change bring a variant that gets its requests in steps, with headroom for the first of them? */
+  /** Does a change bring a variant that needs a canary, with headroom for its first step? */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
@@ -344,7 +327,7 @@ export class FleetScheduler {
     return present + startableReplicas(free, to.resources.cpuCores) >= first;
   }
 
-  /** Ends what leads to a failed canary: the change that waits for it, or the stage by itself. */
+  /** Ends the waiting change of a failed canary, or the stage's own. */
   #giveUp(stage: FleetStage, failure: unknown): void {
     if (this.#active?.stage === stage) {
       this.#abort(this.#active, failure, this.#nowMs);
@@ -361,7 +344,6 @@ export class FleetScheduler {
     else if (stage.isOnItsOwn) stage.aloneEndsAtMs = atMs;
   }
 
-  /** The stage cannot get closer to its plan. */
   #stop(stage: FleetStage, target: StagePlan): void {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noHeadroom(stage.id, target), this.#nowMs);
@@ -441,12 +423,11 @@ export class FleetScheduler {
     return { stage, replica: stage?.replicas.get(id) };
   }
 
-  /** Cores that all replicas may hold on the way to `to`. */
   #mostCores(to: StagePlan | undefined): number {
     return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
   }
 
-  /** By stage. The first plan of a stage counts at once, because nothing that serves could make headroom for it. */
+  /** By stage. A stage's first plan counts at once, because nothing could make headroom for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
       const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;

@@ -1,7 +1,4 @@
-/**
- * One stage of the fleet: its replicas, the plan that it keeps or changes to, and its restarts. It takes no step by
- * itself.
- */
+/** One stage of the fleet: its replicas, its plan and its restarts. It takes no step by itself. */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
@@ -9,17 +6,13 @@ import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded }
 import type { StageCanary } from './stage-canary.js';
 import { isOfKind, noneReady, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
 
-/** A replica in the fleet's books. */
 export interface FleetReplica extends RunningReplica {
   status: ReplicaStatus;
-  /** Set from the start on until it has started or failed, also if it is no longer wanted. */
+  /** Set from the start until it has started or failed, also if no longer wanted. */
   launching: boolean;
-  /** Started by a change, not by a restart. */
   readonly forChange: boolean;
-  /** Instant until which its drain is awaited. */
   patienceEndsAtMs: number;
   overdue: boolean;
-  /** Instant since which it serves. */
   readyAtMs: number;
 }
 
@@ -27,19 +20,15 @@ export class FleetStage {
   readonly id: StageId;
   readonly replicas = new Map<ReplicaId, FleetReplica>();
   target: StagePlan | undefined;
-  /** Plan whose batching and drop rule are in force. */
   serving: StagePlan | undefined;
   before: ReadyCounts = noneReady;
   retryAtMs = Number.POSITIVE_INFINITY;
-  /** Set while it changes, or turns back, by itself, without a running change. */
+  /** Set while it changes, or turns back, without a running change. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
-  /**
-   * Instant at which it turns back unless everything has started; Infinity while a change or nothing waits for that.
-   */
+  /** Instant at which it turns back unless everything has started; Infinity if that is not awaited. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
-  /** Set while a new variant gets a fraction of the requests. */
   canary: StageCanary | undefined;
-  /** Variants that have served, or have passed a canary. */
+  /** Variants that have served or passed a canary. */
   readonly served = new Set<VariantId>();
   #restarts: RestartHistory = noRestarts;
   #made = 0;
@@ -48,7 +37,6 @@ export class FleetStage {
     this.id = id;
   }
 
-  /** Adds a replica under its own name. */
   register({ variantId, resources }: ReplicaKind, status: ReplicaStatus, forChange = false): FleetReplica {
     this.#made += 1;
     const id = replicaId(`${this.id}-${variantId}-${this.#made}`);
@@ -69,8 +57,8 @@ export class FleetStage {
   }
 
   /**
-   * Continues without a running change, coming `from` a plan, and turns back at `endsAtMs`. A mere growth keeps what
-   * serves or starts by now.
+   * Continues alone, coming `from` a plan, and turns back at `endsAtMs`. A mere growth keeps what serves or starts by
+   * now.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
@@ -87,46 +75,40 @@ export class FleetStage {
     this.markMissing(nowMs);
   }
 
-  /** Returns without a running change, and is on its own until it has settled. */
   turnBackAlone(nowMs: number): void {
     this.turnBack(this.#alone?.from, nowMs);
     this.settleAlone();
   }
 
-  /** Settles at its plan without a running change. */
   settleAlone(): void {
     this.#alone = { from: this.target };
   }
 
-  /** Checks at `aloneEndsAtMs` that everything has started. */
   endAloneStarts(nowMs: number): void {
     this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
     if (!this.hasArrived) this.turnBackAlone(nowMs);
   }
 
-  /** A stage on its own has arrived, or cannot continue. */
   endAlone(): void {
     this.#alone = undefined;
     this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Records that it has arrived without a running change. */
   noteArrival(): void {
     if (this.isOnItsOwn && !this.unsettled && this.hasArrived) this.endAlone();
   }
 
-  /** Is it changing without a running change? */
   get isOnItsOwn(): boolean {
     return this.#alone !== undefined;
   }
 
-  /** Its plan, or the one before it continued on its own, with what serves beyond it by now. */
+  /** Its plan or, while alone, the plan before with what serves beyond it by now. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
   }
 
-  /** Its target with `grown` replicas, if that is a mere growth of `previous`; else `previous`. */
+  /** Its target with `grown` replicas if it merely grows from `previous`; else `previous`. */
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     const isGrowth = target !== undefined && before.others === 0 && grown > 0 && grown >= (previous?.replicas ?? 0);
@@ -141,7 +123,6 @@ export class FleetStage {
     return stageSteps({ replicas: this.all(), to, before, adopted: true }, nothing).state === 'arrived';
   }
 
-  /** Are batching and drop rule those of the target? */
   get adopted(): boolean {
     const { target, serving } = this;
     return (
@@ -157,12 +138,10 @@ export class FleetStage {
     return [...this.replicas.values()];
   }
 
-  /** Replicas of the target's kind that serve or start. */
   fittingAlive(): number {
     return this.#fitting('ready') + this.#fitting('starting');
   }
 
-  /** Ready replicas of the target's kind as a fraction of those wanted. */
   get readyFraction(): number {
     return this.target === undefined ? 0 : this.#fitting('ready') / this.target.replicas;
   }
@@ -173,7 +152,7 @@ export class FleetStage {
     return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
-  /** Marks what the target has and the stage lacks as failed, to be restarted after the back-off. */
+  /** Marks missing replicas of the target as failed, to be restarted after the back-off. */
   markMissing(nowMs: number): void {
     if (this.target === undefined) return;
     const failed = this.all().filter(({ status }) => status === 'failed').length;
@@ -182,14 +161,13 @@ export class FleetStage {
     this.planRestart(nowMs);
   }
 
-  /** Marks a serving replica as failed, to be restarted. */
   markLost(replica: FleetReplica, nowMs: number): void {
     if (hadServed(nowMs - replica.readyAtMs)) this.#restarts = noRestarts;
     this.register(replica, 'failed');
     this.planRestart(nowMs);
   }
 
-  /** Sets the instant of the next restart if something has failed and none is set. */
+  /** Sets the next restart if something has failed and none is set. */
   planRestart(nowMs: number): void {
     if (this.retryAtMs < Number.POSITIVE_INFINITY || !this.all().some(({ status }) => status === 'failed')) return;
     const { delayMs, history } = nextRestart(this.#restarts, nowMs);
@@ -201,23 +179,22 @@ export class FleetStage {
     this.#restarts = restartEnded(this.#restarts, nowMs);
   }
 
-  /** Frees the places of failed replicas, so that they are started again. */
   forgetFailed(): void {
     this.retryAtMs = Number.POSITIVE_INFINITY;
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** Does something still start, or drain and is awaited? */
+  /** Does something still start, or drain with patience? */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores of its replicas, including failed ones, which will come back. */
+  /** Cores of its replicas; failed ones will come back. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }
 
-  /** Running plan; a stage that never ran has batches of one. */
+  /** A stage that never ran has batches of one. */
   running(): RunningStage {
     const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
     const replicas = this.all().map(

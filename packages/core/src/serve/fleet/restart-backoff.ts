@@ -1,7 +1,7 @@
 /**
- * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. A stage that was steady for
- * 10 s starts again at 0.1 s, and so does one whose lost replica had served for a second. So a crash costs little and a
- * crash loop does not use up the machine.
+ * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. Back to 0.1 s after 10 s of
+ * steadiness, or if the lost replica had served for a second. So a crash costs little and a crash loop does not use up
+ * the machine.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
@@ -10,12 +10,11 @@ const STEADY_MS = 10_000;
 
 const SERVED_MS = 1_000;
 
-/** Has a replica served long enough not to belong to a crash loop? */
+/** Has a replica served too long for a crash loop? */
 export function hadServed(inServiceMs: number): boolean {
   return inServiceMs >= SERVED_MS;
 }
 
-/** Restarts of one stage: how many in a row, and the instant from which steadiness counts. */
 export interface RestartHistory {
   readonly inARow: number;
   readonly lastIssueAtMs: number;
@@ -23,7 +22,7 @@ export interface RestartHistory {
 
 export const noRestarts: RestartHistory = { inARow: 0, lastIssueAtMs: Number.NEGATIVE_INFINITY };
 
-/** Delay (ms) before the next restart, decided at `nowMs`, with the new history. */
+/** Delay (ms) before the next restart, with the new history. */
 export function nextRestart(
   { inARow, lastIssueAtMs }: RestartHistory,
   nowMs: number,
@@ -33,7 +32,6 @@ export function nextRestart(
   return { delayMs, history: { inARow: before + 1, lastIssueAtMs: nowMs } };
 }
 
-/** History after a restart has ended. */
 export function restartEnded(history: RestartHistory, nowMs: number): RestartHistory {
   return { ...history, lastIssueAtMs: nowMs };
 }

@@ -1,30 +1,26 @@
-/**
- * State of one canary in the fleet: its step, the fraction in force and the next look at its outcomes. It takes no step
- * by itself.
- */
+/** State of one canary: its step, the fraction in force and the next look. It takes no step by itself. */
 import type { SideCount } from '../../model/side-count.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 
-/** Time in ms between two looks at the outcomes of both sides. */
+/** Time in ms between two looks at outcomes. */
 const LOOK_MS = 250;
 
-/** The canary of one stage. */
 export class StageCanary {
   /** Fraction of the requests that it gets now. */
   fraction = 0;
-  /** Outcomes that it needs beyond the shortest time of its step. */
+  /** Outcomes needed beyond the shortest time of its step. */
   missingOutcomes = 0;
   /** Next look; Infinity while replicas of the step start. */
   lookAtMs = Number.POSITIVE_INFINITY;
   #step = 0;
   #sinceMs = Number.POSITIVE_INFINITY;
 
-  /** Fraction of the requests that this step is about. */
+  /** Fraction of the requests of this step. */
   get target(): number {
     return canaryFractions[this.#step] ?? 1;
   }
 
-  /** Raises the fraction to the capacity of its ready replicas; returns true if it has changed. */
+  /** Raises the fraction to the capacity of its ready replicas; true if it has changed. */
   raise(readyFraction: number): boolean {
     const fraction = Math.min(this.target, readyFraction);
     if (fraction === this.fraction) return false;
@@ -32,14 +28,13 @@ export class StageCanary {
     return true;
   }
 
-  /** Begins to measure the step, once. */
   measure(nowMs: number): void {
     if (this.#sinceMs < Number.POSITIVE_INFINITY) return;
     this.#sinceMs = nowMs;
     this.lookAtMs = nowMs + LOOK_MS;
   }
 
-  /** Judges the step; after a passed one the replicas of the next one start. */
+  /** Judges the step; a passed one starts the replicas of the next. */
   look(
     counts: { readonly before: SideCount; readonly after: SideCount },
     at: { readonly percentile: number; readonly nowMs: number },
@@ -56,7 +51,6 @@ export class StageCanary {
     return verdict;
   }
 
-  /** Has it passed its last step? */
   get hasPassed(): boolean {
     return this.#step >= canaryFractions.length;
   }

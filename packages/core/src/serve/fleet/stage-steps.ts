@@ -2,12 +2,11 @@
  * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash in the middle
  * costs nothing).
  *
- * Make before break: with U₀ other and n₀ fitting replicas ready at the beginning and N wanted, u others may leave
- * while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then capacity, u·k + n·k′, is at least a mean of the capacities of old and new
- * plan, weighted by u/U₀. So it never falls below the smaller one, whatever a replica of either kind carries; with
- * several other kinds this holds for each. Batching and drop rule switch when the new kind carries as much as the old.
- * Starts use only the headroom. If it is too small, the count alone is the floor: as many ready replicas as the smaller
- * plan has. Headroom for one replica of the largest kind beyond both plans always suffices.
+ * Make before break: see `rollout/share.ts`. With U₀ other and n₀ fitting replicas ready at the beginning and N wanted,
+ * u others may leave while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. With several other kinds this holds for each. Batching and
+ * drop rule switch when the new kind carries as much as the old. Starts use only the headroom. If it is too small, the
+ * count alone is the floor: as many ready replicas as the smaller plan has. Headroom for one replica of the largest
+ * kind beyond both plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -17,36 +16,31 @@ import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/
 
 export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
 
-/** Ready replicas of the wanted kind and of others. */
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
-  /** The others by kind. A preempted change may have left several, with different capacities per replica. */
+  /** By kind: a preempted change may have left several, with different capacities. */
   readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
 
 export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
-/** A changing stage: its replicas, oldest first, its target, and what was ready at the beginning. */
+/** A changing stage: replicas, oldest first, its target, and what was ready at the beginning. */
 export interface StageOnItsWay {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
   readonly before: ReadyCounts;
-  /** Are batching and drop rule those of `to` already? */
   readonly adopted: boolean;
 }
 
-/** Headroom for starts; `comesFree` while something anywhere is leaving or starting, after which there may be more. */
+/** `comesFree` if something is leaving or starting, after which there may be more. */
 export interface StartHeadroom {
   readonly cpuCores: number;
   readonly starts: number;
   readonly comesFree: boolean;
 }
 
-/**
- * Steps to take now, in this order. Failed replicas keep their place (they are restarted after a back-off) unless they
- * are forgotten.
- */
+/** Steps to take now, in this order. Failed replicas keep their place unless they are forgotten. */
 export interface StageSteps {
   readonly forget: readonly ReplicaId[];
   readonly discard: readonly ReplicaId[];
@@ -66,7 +60,6 @@ export function isOfKind(replica: ReplicaKind, { variantId, resources }: Replica
   );
 }
 
-/** Counts what is ready for `to`. */
 export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind): ReadyCounts {
   const ready = replicas.filter(({ status }) => status === 'ready');
   const others = ready.filter((replica) => !isOfKind(replica, to));
@@ -76,8 +69,8 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
 }
 
 /**
- * Steps toward a canary with a fraction of the requests. New replicas start for that fraction. Old ones stay unless
- * they have to make room, one at a time and by the share rule.
+ * Steps toward a canary with a fraction of the requests. Old replicas stay unless they have to make room, one at a time
+ * and by the share rule.
  */
 export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
   const replicas = newReplicasFor(fraction, stage.to.replicas);
@@ -97,7 +90,6 @@ export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fract
 
 interface StartsNow {
   readonly start: number;
-  /** Something is missing, and nothing leads to headroom for it. */
   readonly isStuck: boolean;
 }
 
@@ -132,9 +124,7 @@ interface Places {
   /** Replicas that fill the places of the plan: ready, starting or failed. */
   readonly kept: readonly RunningReplica[];
   readonly ready: number;
-  /** Ready ones beyond the plan. */
   readonly surplus: readonly RunningReplica[];
-  /** Ready ones of other kinds. */
   readonly others: readonly RunningReplica[];
   readonly discarded: readonly RunningReplica[];
   readonly forgotten: readonly RunningReplica[];
@@ -157,7 +147,7 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
   };
 }
 
-/** Others that may leave while the shares of old and new capacity still sum to one. */
+/** Others that may leave by the share rule. */
 function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   if (ready >= to.replicas) return others;
   return before.othersByKind.flatMap(({ kind, ready: oldAtStart }) => {
@@ -174,7 +164,7 @@ function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places):
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** Does the new kind carry as much of its plan as the others, `staying` of them, of theirs? */
+/** Does the new kind carry as much of its plan as `staying` others of theirs? */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
@@ -184,14 +174,13 @@ function ids(replicas: readonly RunningReplica[]): readonly ReplicaId[] {
   return replicas.map(({ replicaId }) => replicaId);
 }
 
-/** A change tried without effects: the replicas of the stage, and the cores that it may hold. */
 export interface PlannedSteps {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
   readonly cpuCores: number;
 }
 
-/** Do the steps reach the plan within the headroom if every start succeeds, one at a time? */
+/** Do the steps reach the plan within the headroom if every start succeeds? */
 export function reachesPlan({ replicas, to, cpuCores }: PlannedSteps): boolean {
   const before = readyCounts(replicas, to);
   let present = replicas.filter(({ status }) => status === 'ready');

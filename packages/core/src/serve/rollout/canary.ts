@@ -4,83 +4,82 @@
  * side at the same time.
  *
  * The test is sequential, so it may be asked at any time. The evidence is a mixture of likelihood ratios of the new
- * side's outcomes against the rate that it may have. By Ville's inequality it exceeds 1/α with a chance of at most α
- * over the whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference,
- * 2023). Outcomes should be independent: count batches, not items.
+ * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
+ * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
+ * Outcomes should be independent: count batches, not items.
  */
 
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { SideCount } from '../../model/side-count.js';
 
-/** Stages whose new variants get a canary, and the percentile of the SLO. */
 export interface CanaryRules {
   readonly stages: ReadonlySet<StageId>;
   readonly percentile: number;
 }
 
-/** Reads the rules of canaries from a spec. A stage whose items may not run twice switches at once. */
+/** Reads canary rules from a spec. A stage whose items may not run twice switches at once. */
 export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages' | 'control' | 'slo'>): CanaryRules {
   const repeatable = control.canary === false ? [] : stages.filter(({ idempotent = true }) => idempotent);
   return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
 }
 
-/** Fractions of the requests that a new variant gets before it gets all. */
+/** Fractions of the requests that a new variant gets before all. */
 export const canaryFractions: readonly number[] = [0.1, 0.5];
 
-/** Both sides during a step. */
 export interface CanaryStep {
   readonly fraction: number;
   readonly before: SideCount;
   readonly after: SideCount;
-  /** Time in ms since the step began. */
   readonly elapsedMs: number;
-  /** Outcomes of the new side are those of requests, unless they are counted by batch. */
+  /** How outcomes of the new side are counted; default requests. */
   readonly unit?: 'requests' | 'batches';
-  /** Requests that were passed on to the new side, if that happens over a network. */
+  /** Requests passed on to the new side, if over a network. */
   readonly passedOn?: number;
 }
 
-/** `open` says how many outcomes are missing once the step takes longer for that; with `urgent` all requests should go to the new side now; `why` follows its name. */
+/**
+ * `open` says how many outcomes are missing once the step takes longer for that; with `urgent` all requests should go
+ * to the new side now.
+ */
 export type CanaryVerdict =
   | { readonly kind: 'passed' | 'urgent' }
   | { readonly kind: 'open'; readonly missingOutcomes: number }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** Shortest time of a step in ms, and the outcomes of the new side that it needs. */
+/** Shortest time of a step in ms, and the outcomes that it needs. */
 const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
-/** A step without any request ends after this: there is nothing to lose, and a person waits. */
+/** Length of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** A step with too few outcomes for a verdict ends after this. */
+/** Length of a step with too few outcomes. */
 const LONGEST_STEP_MS = 120_000;
-/** Chance that a good variant is rolled back for misses, and for failures. */
+/** Chance to roll a good variant back for misses, and for failures. */
 const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
-/** Failures that a variant may have although the old one had none. */
+/** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
-/** Misses or failures below which they may be those of a cold start. */
+/** Fewer misses or failures may be those of a cold start. */
 const FEWEST_HITS = 3;
 /** Largest rate in the mixture. */
 const LARGEST_RATE = 0.95;
-/** A new side that ends less than this part of the requests passed on to it is unreachable. */
+/** A new side that ends less than this fraction of passed-on requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
-/** Fewest passed-on requests for that verdict when the step is over: of fewer, one in flight would decide. */
+/** Fewest passed-on requests for that verdict: of fewer, one in flight would decide. */
 const FEWEST_PASSED_ON = 5;
-/** How much faster than the SLO allows the error budget may burn. */
+/** Largest allowed burn rate of the error budget. */
 const FASTEST_BURN = 10;
-/** Outcomes below which a fraction says nothing. */
 const FEWEST_OUTCOMES = 50;
 
-/** The fraction that follows a passed step; 1 after the last. */
+/** 1 after the last. */
 export function nextFraction(fraction: number): number {
   return canaryFractions.find((each) => each > fraction) ?? 1;
 }
 
-/** Judges a step; may be called as often as there is news. */
+/** Judges a step; may be called at any time. */
 export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
   const { before, after } = step;
   const evidence = evidenceOf(before, after, percentile);
@@ -95,7 +94,7 @@ function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
   return fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
 }
 
-/** Verdict of a step that is neither bad nor urgent: it has to last, and to have enough outcomes. */
+/** Verdict of a step that is neither bad nor urgent: enough time and outcomes. */
 function verdictOfTime(step: CanaryStep, isDoubtful: boolean): CanaryVerdict {
   const { before, after, elapsedMs, passedOn = 0 } = step;
   const { leastMs, outcomes } = needsOf(step);
@@ -110,12 +109,12 @@ function verdictOfTime(step: CanaryStep, isDoubtful: boolean): CanaryVerdict {
   return isDoubtful ? { kind: 'failed', why: missText(step) } : { kind: 'passed' };
 }
 
-/** Does a side burn the error budget so fast that a change away from it cannot wait for steps? */
+/** Does a side burn the error budget too fast for steps? */
 export function isBurning(side: SideCount, percentile: number): boolean {
   return side.ended >= FEWEST_OUTCOMES && fractionOf(side) > fastestMissFraction(percentile);
 }
 
-/** Fraction of the requests that may miss the SLO before a change is rolled back. */
+/** Largest fraction of misses before a change is rolled back. */
 export function fastestMissFraction(percentile: number): number {
   return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
 }
@@ -134,12 +133,12 @@ function evidenceOf(before: SideCount, after: SideCount, percentile: number): Ev
   };
 }
 
-/** A fraction plus one outcome and one standard error, since it is known from few outcomes. */
+/** A fraction plus one outcome and one standard error, against few outcomes. */
 function upperFraction(hits: number, outcomes: number): number {
   return Math.min(1, (hits + 1 + Math.sqrt(hits)) / (outcomes + 1));
 }
 
-/** Mean over larger rates of the likelihood of `hits` in `outcomes` against `rate`; 1 while that rate explains them. */
+/** Mean likelihood of `hits` in `outcomes` over larger rates, against `rate`; 1 while that rate explains them. */
 function likelihoodRatio(hits: number, outcomes: number, rate: number): number {
   if (hits < FEWEST_HITS || hits <= rate * outcomes || rate >= LARGEST_RATE) return 1;
   const larger = [rate ** 0.75, rate ** 0.5, rate ** 0.25, LARGEST_RATE];

@@ -1,19 +1,17 @@
 /**
- * Cores that replicas may hold while a change is under way: the budget plus `control.surge`. A plan in force with more
- * cores than the budget takes its place. The surge is by default one replica of the largest kind in the old or new
- * plan. Memory and GPUs have no surge and bound no step.
+ * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. The surge
+ * is by default one replica of the largest kind in both plans. Memory and GPUs have no surge and bound no step.
  */
 import type { PipelineSpec, Resources } from '../../model/pipeline-spec.js';
 
-/** Bounds of changes from the pipeline file: Infinity without a budget; no `surgeCpuCores` means the default. */
+/** Bounds of changes: Infinity without a budget; no `surgeCpuCores` means the default. */
 export interface ChangeBounds {
   readonly budgetCpuCores: number;
   readonly surgeCpuCores?: number | undefined;
-  /** Longest time until everything of a change has started; Infinity if the file sets none. */
+  /** Longest time (ms) until all of a change has started; default Infinity. */
   readonly maxSurgeMs: number;
 }
 
-/** Reads the bounds of changes from a spec. */
 export function changeBounds({ budget, control }: Pick<PipelineSpec, 'budget' | 'control'>): ChangeBounds {
   return {
     budgetCpuCores: budget.cpuCores ?? Number.POSITIVE_INFINITY,
@@ -22,22 +20,20 @@ export function changeBounds({ budget, control }: Pick<PipelineSpec, 'budget' | 
   };
 }
 
-/** Replicas of one kind. */
 export interface ReplicasOfKind {
   readonly replicas: number;
   readonly resources: Pick<Resources, 'cpuCores'>;
 }
 
-/** The change whose headroom is asked for. */
 export interface HeadroomInput {
   readonly inForce: readonly ReplicasOfKind[];
-  /** The new plan of one of the stages. */
+  /** The new plan of one stage. */
   readonly to?: ReplicasOfKind | undefined;
-  /** Cores of the plan in force before the first of several changes; by default those of `inForce`. */
+  /** Cores of the plan before the first of several changes; default those of `inForce`. */
   readonly fromCores?: number;
 }
 
-/** Most cores of all replicas together. A plan above the budget between two changes gives the later ones no more. */
+/** Most cores of all replicas. A plan above the budget between two changes gives the later ones no more. */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   { inForce, to, fromCores = coresOf(inForce) }: HeadroomInput,
@@ -47,7 +43,6 @@ export function coresDuringChange(
   return Math.max(budgetCpuCores, fromCores) + (surgeCpuCores ?? largest());
 }
 
-/** Cores that replicas hold together. */
 export function coresOf(all: readonly ReplicasOfKind[]): number {
   return all.reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
 }
@@ -55,7 +50,7 @@ export function coresOf(all: readonly ReplicasOfKind[]): number {
 /** Rounding in sums of CPU shares. */
 export const CORES_TOLERANCE = 1e-9;
 
-/** Replicas of a kind that fit into the headroom. */
+/** Replicas that fit into the headroom. */
 export function startableReplicas(headroomCores: number, cpuCores: number): number {
   if (cpuCores === 0) return Number.POSITIVE_INFINITY;
   return Math.max(0, Math.floor((headroomCores + CORES_TOLERANCE) / cpuCores));

@@ -1,17 +1,17 @@
 /**
- * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready and ends with N new ones. While n are
- * ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is a weighted mean of both plans' capacities,
- * whatever a replica of either kind carries. If the headroom is too small for that, the count alone is the floor.
+ * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready and ends with N new
+ * ones. While n are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is a
+ * weighted mean of both plans' capacities, whatever a replica of either kind carries. If the headroom is too small for
+ * that, the count alone is the floor.
  */
 
-/** The replicas between which a change moves. */
 export interface ReplicaShift {
   readonly oldAtStart: number;
   readonly newAtStart: number;
   readonly newWanted: number;
 }
 
-/** Fewest old replicas that keep the share of capacity while `newReady` new ones are ready. */
+/** Fewest old replicas that keep the share while `newReady` new ones are ready. */
 export function oldReplicasByShare({ oldAtStart, newAtStart, newWanted }: ReplicaShift, newReady: number): number {
   if (newReady >= newWanted) return 0;
   const toGain = newWanted - newAtStart;
@@ -19,12 +19,11 @@ export function oldReplicasByShare({ oldAtStart, newAtStart, newWanted }: Replic
   return toGain <= 0 ? oldAtStart : Math.ceil((oldAtStart * (toGain - gained)) / toGain);
 }
 
-/** Fewest replicas of both kinds together where the headroom leaves no other way: as many as the smaller plan has. */
+/** Fewest replicas of both kinds without headroom: as many as the smaller plan has. */
 export function replicasByCount({ oldAtStart, newAtStart, newWanted }: ReplicaShift): number {
   return Math.min(oldAtStart + newAtStart, newWanted);
 }
 
-/** Fewest new replicas that carry a fraction of the requests. */
 export function newReplicasFor(fraction: number, newWanted: number): number {
   return Math.min(newWanted, Math.ceil(fraction * newWanted - 1e-9));
 }

@@ -1,7 +1,7 @@
-/** Trial of a change that has reached all requests, and the back-off after a change that was rolled back. */
+/** Trial of a change that serves all requests, and the back-off after a roll-back. */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
-/** Length in ms of the trial after a change, for the control session and for warm replicas on a cluster. */
+/** Length in ms of a trial, for the control session and for warm replicas on a cluster. */
 export const TRIAL_MS = 30_000;
 
 const BACK_OFF = { shortestMs: 60_000, longestMs: 3_600_000 };
@@ -12,18 +12,17 @@ export interface BackOff {
   readonly failures: number;
 }
 
-/** The back-off after a failed change; one that passes ends the row. */
 export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOff {
   const failures = (before?.failures ?? 0) + 1;
   return { failures, untilMs: nowMs + doubledDelayMs(failures, BACK_OFF) };
 }
 
-/** Is the back-off in force? One that ends later than it could have begun now is from before the clock was set back. */
+/** Is the back-off in force? One that ends too late is from before the clock was set back. */
 export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolean {
   return nowMs < untilMs && untilMs - nowMs <= doubledDelayMs(failures, BACK_OFF);
 }
 
-/** Does a back-off count after a restart? It does while in force, and for an hour after that as one failure of the row. */
+/** Does a back-off count after a restart? It does while in force, and for an hour after as one failure of the row. */
 export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
   return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < BACK_OFF.longestMs);
 }
