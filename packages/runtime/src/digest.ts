@@ -1,14 +1,14 @@
-/** Digests by which a later run tells whether what it depended on is still the same. */
+/** Digests of dependencies, to detect changes. */
 import { createHash } from 'node:crypto';
 
-/** SHA-256 in hex over all parts; the lengths count too, so that ('ab', 'c') and ('a', 'bc') differ. */
+/** SHA-256 in hex over all parts and their lengths. */
 export function sha256(...parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
   return hash.digest('hex');
 }
 
-/** JSON with sorted keys, so that equal values have equal texts. */
+/** JSON with sorted keys: equal values have equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)

@@ -1,4 +1,4 @@
-/** Public face of the runtime: what the composition root may use. */
+/** Public interface of the runtime. */
 export { pinsText } from './admin/action-result.js';
 export { isLoopback } from './admin/admin-access.js';
 export type { AdminPipeline } from './admin/admin-endpoints.js';

@@ -1,7 +1,9 @@
-/** How far long work is. The time left is the time per unit so far × the units left; before the first unit, an expectation. */
+/**
+ * Progress of long work. The time left is the time per unit so far × the units left; before the first unit, an
+ * expectation.
+ */
 import type { Clock } from '@equipoise/core/model';
 
-/** Units done of all units, with what is done now. */
 export interface WorkProgress {
   readonly doneUnits: number;
   readonly totalUnits: number;
@@ -9,7 +11,7 @@ export interface WorkProgress {
   readonly label: string;
 }
 
-/** Counts units; every call tells the listener. */
+/** Counts units; every call informs the listener. */
 export class ProgressMeter {
   readonly #clock: Clock;
   readonly #startedAtMs: number;
@@ -33,18 +35,16 @@ export class ProgressMeter {
     this.#listener = run.listener;
   }
 
-  /** Says what is done next. */
   begin(label: string): void {
     this.#tell(label);
   }
 
-  /** Counts units that are done or skipped. */
   finish(units: number, label: string): void {
     this.#doneUnits += units;
     this.#tell(label);
   }
 
-  /** Takes units out of the work that were done before, which say nothing about the time that the rest takes. */
+  /** Excludes units that were done before, which say nothing about the time left. */
   leaveOut(units: number): void {
     this.#totalUnits -= units;
   }

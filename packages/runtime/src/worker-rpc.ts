@@ -1,26 +1,25 @@
 /**
- * Requests to a worker thread and their answers. A client finds its thread with the first request, and another one when that has ended.
+ * Requests to a worker thread. A client finds its thread with the first request, and another one when that has ended.
  * While a request waits, the process stays alive and the silence of the thread is limited.
  */
 import { Worker } from 'node:worker_threads';
 
-/** The reply to request `id`: its answer, or why there is none. */
+/** The answer to request `id`, or why there is none. */
 export interface RpcReply<Failure> {
   readonly id: number;
   readonly answer?: unknown;
   readonly failure?: Failure;
 }
 
-/** Settings of a thread. */
 export interface RpcThreadOptions<Failure> {
   /** Path of the module that runs in the thread. */
   readonly entry: string;
   readonly workerData?: unknown;
-  /** Longest silence (ms) while a request waits; unlimited when left out. */
+  /** Longest silence (ms) while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
-  /** The error of a request that the thread could not answer. */
+  /** The error of a failed request. */
   readonly errorOf: (failure: Failure) => Error;
-  /** The error of requests that wait when the thread ends; `cause` if it failed. */
+  /** The error of waiting requests when the thread ends; `cause` if it failed. */
   readonly endedError: (cause?: Error) => Error;
 }
 
@@ -30,9 +29,8 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** One thread, from its start to its end; several clients may share it. */
+/** One thread; several clients may share it. */
 export class RpcThread<Failure = never> {
-  /** Requests that wait, by their id. */
   readonly waiting = new Map<number, Waiting>();
   isOver = false;
   nextId = 0;
@@ -50,7 +48,7 @@ export class RpcThread<Failure = never> {
     this.#worker.on('exit', () => this.#end(options.endedError()));
   }
 
-  /** Tells the thread something; requests carry an `id`. */
+  /** Requests carry an `id`. */
   post(message: object): void {
     if (!this.isOver) this.#worker.postMessage(message);
   }
@@ -72,7 +70,7 @@ export class RpcThread<Failure = never> {
     this.#silence.unref();
   }
 
-  /** Rejects the requests of a client, whose answers are ignored; returns their ids. */
+  /** Rejects the requests of a client and ignores their answers; returns their ids. */
   abandon(client: object, error = this.#options.endedError()): readonly number[] {
     const ids: number[] = [];
     for (const [id, waiting] of this.waiting) {
@@ -115,7 +113,6 @@ export interface RpcConnection {
   readonly address: object;
 }
 
-/** A client of a thread. */
 export abstract class RpcClient {
   #connection: RpcConnection | undefined;
 
@@ -124,15 +121,15 @@ export abstract class RpcClient {
     return this.#connection?.thread.isOver === false ? this.#connection : undefined;
   }
 
-  /** Finds a thread, and tells it what it has to know before the first request. */
+  /** Finds a thread, and sends it the setup. */
   protected abstract connect(): RpcConnection;
 
-  /** Forgets the thread: the next request finds another one. */
+  /** The next request finds another thread. */
   protected disconnect(): void {
     this.#connection = undefined;
   }
 
-  /** Resolves with the answer; rejects with the failure, and when the thread ends. Answers come in the order of the requests. */
+  /** Rejects with the failure, and when the thread ends. Answers come in request order. */
   request<Answer>(message: object): Promise<Answer> {
     const connection = this.connection ?? this.connect();
     this.#connection = connection;
@@ -140,13 +137,13 @@ export abstract class RpcClient {
     return new Promise((resolve, reject) => {
       const id = thread.nextId++;
       thread.waiting.set(id, { client: this, resolve: resolve as Waiting['resolve'], reject });
-      // The others wait already, so the silence is being measured.
+      // With others waiting, the silence is being measured already.
       if (thread.waiting.size === 1) thread.watchSilence();
       thread.post({ ...message, ...address, id });
     });
   }
 
-  /** Tells the thread something that needs no answer; nothing without a thread. */
+  /** Sends a message without an answer; nothing without a thread. */
   protected notify(message: object): void {
     this.connection?.thread.post({ ...message, ...this.connection.address });
   }

@@ -1,4 +1,4 @@
-/** The result of a manual action in one line. */
+/** Result of a manual action in one line. */
 import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equipoise/core/model';
 
 const EFFECT: Readonly<Record<ControlMode, string>> = {
@@ -7,7 +7,6 @@ const EFFECT: Readonly<Record<ControlMode, string>> = {
   off: 'the loop neither plans nor changes anything',
 };
 
-/** The line of the log entry that an action made. */
 export function actionResult({ manual, mode = 'off', decision, outcome }: DecisionRecord): string {
   const inMode = `mode ${mode}`;
   if (decision?.kind === 'apply') {
@@ -21,7 +20,6 @@ function givenUp(outcome: DecisionRecord['outcome']): string {
   return outcome?.kind === 'given-up' ? `given up (${outcome.message})` : 'not in force';
 }
 
-/** Pins in words. */
 export function pinsText(pins: NonNullable<ManualAction['pins']>): string {
   const held = Object.entries(pins).map(([id, each]) => `${id} is held to ${choicesText(each)}`);
   return held.length === 0 ? 'nothing is held but by the pipeline file' : held.join('; ');

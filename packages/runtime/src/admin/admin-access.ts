@@ -1,6 +1,6 @@
 /**
- * Access to the admin port: by a token, or without one from this machine only. Pages of other sites in a browser of this machine are refused
- * (DNS rebinding, cross-site requests).
+ * Access to the admin port: by a token, or without one from this machine only. Refuses pages of other sites in a local
+ * browser (DNS rebinding, cross-site requests).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -8,11 +8,10 @@ import { isIPv4 } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 import { TokenBucket } from '@equipoise/core/serve';
 
-/** Rate limits, far above what a browser or a script needs; more would slow down serving. */
+/** Rate limits, far above what a browser or a script needs. */
 const READS = { burst: 100, rps: 50 };
 const WRITES = { burst: 20, rps: 5 };
 
-/** Access to the port: a token or loopback, and rate limits. */
 export class AdminAccess {
   readonly #token: BearerToken | undefined;
   readonly #nowMs: () => number;
@@ -34,7 +33,7 @@ export class AdminAccess {
   }
 }
 
-/** A token that clients send as `authorization: Bearer TOKEN`; compared in constant time. */
+/** The token of `authorization: Bearer TOKEN`, compared in constant time. */
 class BearerToken {
   readonly #digest: Buffer;
 
@@ -42,7 +41,6 @@ class BearerToken {
     this.#digest = digestOf(token);
   }
 
-  /** AppError UNAUTHENTICATED unless `header` has the token. */
   check(header: unknown): void {
     const [, shown] = typeof header === 'string' ? (/^Bearer +(\S+) *$/i.exec(header) ?? []) : [];
     if (shown !== undefined && timingSafeEqual(digestOf(shown), this.#digest)) return;
@@ -55,13 +53,12 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** True if no other machine can reach a host. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 }
 
-/** AppError FORBIDDEN for requests that a page of another site makes, by their `Origin` or (DNS rebinding) their `Host`. */
+/** AppError FORBIDDEN for requests from another site's page, by their `Origin` or (DNS rebinding) their `Host`. */
 function refuseOtherSites({ host = '', origin }: IncomingHttpHeaders): void {
   const hostName = host.replace(/:\d*$/, '');
   if (!isLoopback(hostName))

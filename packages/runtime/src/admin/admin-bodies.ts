@@ -1,4 +1,4 @@
-/** Schemas of the bodies of the admin port. Descriptions go into the reference. */
+/** Schemas of admin bodies. Descriptions go into the reference. */
 import {
   AppError,
   type Objective,
@@ -59,7 +59,7 @@ const stageRecord = <Value extends z.ZodType>(value: Value) =>
     .record(name(), value)
     .refine((stages) => Object.keys(stages).length <= MOST_STAGES, `at most ${MOST_STAGES} stages`);
 
-/** Without undefined fields, because absence has a meaning. */
+/** Removes undefined fields, because absence has a meaning. */
 export function defined<Value extends object>(value: Value): { [Key in keyof Value]: Exclude<Value[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
@@ -100,13 +100,12 @@ export const planBody = z.strictObject({
   verify: z.boolean().default(true).describe('Whether the plan is simulated.'),
 });
 
-/** Page of decisions. */
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions.'),
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
 });
 
-/** The value parsed by a schema; AppError INVALID_FIELDS lists every problem. */
+/** Parses a value; AppError INVALID_FIELDS lists every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -115,7 +114,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
   throw new AppError('INVALID_FIELDS', `The request is not as it has to be: ${text}.`, { details: { problems } });
 }
 
-/** Input fields of a schema as JSON Schema, for the reference. */
+/** Input fields as JSON Schema, for the reference. */
 export function inputFields(schema: z.ZodType): {
   readonly fields: Readonly<Record<string, object>>;
   readonly required: readonly string[];

@@ -1,7 +1,4 @@
-/**
- * A call of the admin port. Without a token the port answers only requests for a loopback address. So a page of another
- * site in a browser of this machine gets no answer (DNS rebinding, cross-site requests).
- */
+/** A call of the admin port. */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';
@@ -28,7 +25,6 @@ export const plainRoutes: readonly PlainRoute[] = [
   { method: 'GET', path: '/admin/events', kind: 'events' },
 ];
 
-/** The port that a call belongs to. */
 export interface AdminPort {
   readonly rules: CallRules;
   readonly router: Router<AnyAdminRoute>;
@@ -47,7 +43,6 @@ interface FoundRoute {
 
 const COMMON_HEADERS = { 'cache-control': 'no-store' };
 
-/** A call. */
 export class AdminCall extends HttpCall<FoundRoute> {
   readonly #port: AdminPort;
   #question: StreamQuestion | undefined;
@@ -103,7 +98,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return allReadyAnswer(this.rules.phase() === 'serving', parts);
   }
 
-  /** Answers HEAD like any other; a stream without a body would never end. */
+  /** Answers HEAD like any other: a stream without a body would never end. */
   #events({ searchParams }: URL): Answer {
     const pipeline = searchParams.get('pipeline');
     const afterId = Number(this.headers['last-event-id'] ?? searchParams.get('after') ?? Number.NaN);
@@ -118,7 +113,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return { status: 200, contentType: EVENT_STREAM, text: '' };
   }
 
-  /** The body as a JSON value; an empty one is an object without fields. */
+  /** The body as JSON; an empty one is an empty object. */
   async #jsonBody(): Promise<unknown> {
     const bytes = await this.readBody();
     if (bytes.length === 0) return {};
@@ -132,7 +127,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
   }
 }
 
-/** The target of a request; a path that begins with two slashes names no other host. */
+/** A path that begins with two slashes names no other host. */
 function urlOf(url = ''): URL {
   const text = url.startsWith('/') ? `http://admin${url}` : url;
   if (URL.canParse(text)) return new URL(text);

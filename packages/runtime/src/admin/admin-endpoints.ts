@@ -1,4 +1,7 @@
-/** Endpoints of the admin port: functions from a request to an answer that need no socket and refuse by throwing an AppError. */
+/**
+ * Endpoints of the admin port: functions from a request to an answer. They need no socket and refuse by throwing an
+ * AppError.
+ */
 import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
 import type { z } from 'zod';
@@ -16,7 +19,6 @@ import {
   type unpinBody,
 } from './admin-bodies.js';
 
-/** A pipeline as the admin port sees it. */
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
   readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'>;
@@ -24,7 +26,7 @@ export interface AdminPipeline {
   readonly control: PipelineControl;
 }
 
-/** A request to an endpoint; `body` and `query` conform to the schemas of the route. */
+/** `body` and `query` conform to the schemas of the route. */
 export interface AdminRequest<Body = unknown> {
   readonly pipelines: ReadonlyMap<string, AdminPipeline>;
   readonly names: Readonly<Record<string, string>>;
@@ -32,7 +34,6 @@ export interface AdminRequest<Body = unknown> {
   readonly query: Readonly<Record<string, unknown>>;
 }
 
-/** Answers one kind of request. */
 export type AdminEndpoint<Body> = (request: AdminRequest<Body>) => Answer | Promise<Answer>;
 
 type WithBody<Schema extends z.ZodType> = AdminEndpoint<z.output<Schema>>;
@@ -101,7 +102,7 @@ export const apply: WithBody<typeof applyBody> = async (call) => {
 export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
   done(await pipelineOf(call).control.rollBack(call.body.reason));
 
-/** Answers once the action is persisted, so that it survives a kill. */
+/** Answers once the action is persisted. */
 async function acted(call: AdminRequest, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
   const { control } = pipelineOf(call);
   const record = act(control);
@@ -109,7 +110,7 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
   return done(record);
 }
 
-/** The result in one line first, the long observation last. */
+/** The result first, the long observation last. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
   return ok({ result: actionResult(record), ...facts, observation });

@@ -1,4 +1,4 @@
-/** Routes of the admin port: purpose, input and answer. The reference page is generated from them. */
+/** Routes of the admin port. The reference page is generated from them. */
 import type { z } from 'zod';
 import type { Route } from '../net/router.js';
 import { applyBody, pageQuery, pinBody, planBody, reasonBody, unpinBody } from './admin-bodies.js';
@@ -19,7 +19,6 @@ import {
   unpin,
 } from './admin-endpoints.js';
 
-/** A route with its description. */
 export interface AdminRoute extends Route {
   readonly summary: string;
   /** Content of a 200, for the reference. */

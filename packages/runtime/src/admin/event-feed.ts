@@ -1,8 +1,8 @@
-/** Events of the pipelines for listeners. The newest are remembered, so that a listener that reconnects misses nothing. */
+/** Events of the pipelines for listeners. Remembers the newest, so that a listener that reconnects misses nothing. */
 import type { LoopEvent } from '../loop/loop-event.js';
 import { messageOf } from '../loop/loop-event.js';
 
-/** An event, numbered from the start of the process. */
+/** Numbered from the start of the process. */
 export interface FeedEvent {
   readonly id: number;
   readonly atEpochMs: number;
@@ -13,7 +13,6 @@ export interface FeedEvent {
 
 const REMEMBERED = 256;
 
-/** Passes events to listeners. */
 export class EventFeed {
   readonly #epochNowMs: () => number;
   readonly #listeners = new Set<(event: FeedEvent) => void>();
@@ -24,7 +23,7 @@ export class EventFeed {
     this.#epochNowMs = epochNowMs;
   }
 
-  /** Passes an event to all listeners, which must be quick and must not throw. */
+  /** Listeners must be quick and must not throw. */
   publish(pipeline: string, event: LoopEvent): void {
     this.#lastId += 1;
     const told = { id: this.#lastId, atEpochMs: this.#epochNowMs(), pipeline, kind: event.kind, facts: factsOf(event) };
@@ -37,14 +36,14 @@ export class EventFeed {
     return this.#recent.filter((event) => event.id > id);
   }
 
-  /** Calls `listener` for every event until the returned function is called. */
+  /** Returns a function that ends the calls. */
   listen(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 }
 
-/** Facts of an event; of a decision only enough to tell whether to ask for all of it. */
+/** Facts of an event; of a decision only a summary. */
 function factsOf(event: LoopEvent): FeedEvent['facts'] {
   switch (event.kind) {
     case 'decided': {

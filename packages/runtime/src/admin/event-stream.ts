@@ -6,36 +6,34 @@ import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import type { EventFeed, FeedEvent } from './event-feed.js';
 
-/** Most clients at a time, and most bytes that one may be behind. */
+/** Most clients at a time, and most unsent bytes of one. */
 const MOST_STREAMS = 16;
 const MOST_BEHIND_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
-/** Media type of the answer. */
 export const EVENT_STREAM = 'text/event-stream';
 
-/** Wanted events: of one pipeline or all, after the event `afterId`. */
+/** Events of one pipeline or all, after the event `afterId`. */
 export interface StreamQuestion {
   readonly pipeline?: string;
   readonly afterId?: number;
 }
 
-/** Open streams of a server. */
 export class EventStreams {
   readonly #feed: EventFeed;
-  /** Responses with the function that stops each. */
+  /** Responses with their stop functions. */
   readonly #open = new Map<ServerResponse, () => void>();
 
   constructor(feed: EventFeed) {
     this.#feed = feed;
   }
 
-  /** AppError RATE_LIMITED if too many clients listen already. */
+  /** AppError RATE_LIMITED with too many clients. */
   requireRoom(): void {
     if (this.#open.size >= MOST_STREAMS)
       throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
   }
 
-  /** Answers with events until the client goes, or until `close`. */
+  /** Sends events until the client goes, or until `close`. */
   begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
     response.writeHead(200, { 'content-type': EVENT_STREAM, 'cache-control': 'no-store' });
     response.write(': events\n\n');
@@ -57,7 +55,7 @@ export class EventStreams {
     response.on('error', () => {});
   }
 
-  /** Ends all streams. Clients still get what was written before, but no later events. */
+  /** Ends all streams; clients still get what was written before. */
   close(): void {
     for (const [response, stopListening] of [...this.#open]) {
       stopListening();

@@ -1,4 +1,4 @@
-/** The admin port, separate from the port that serves. Without a token it listens on loopback only. */
+/** The admin port. Without a token it listens on loopback only. */
 import { AppError } from '@equipoise/core/model';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
@@ -18,27 +18,26 @@ const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** Pipelines to administer and where to listen; port 0 takes a free one. */
+/** Port 0 takes a free one. */
 export interface AdminServerOptions {
   readonly pipelines: readonly AdminPipeline[];
   readonly feed: EventFeed;
   readonly host?: string;
   readonly port: number;
-  /** Requires this bearer token, except for health probes. */
+  /** Bearer token, required except for health probes. */
   readonly token?: string;
   readonly metrics?: MetricsPage;
   readonly nowMs?: () => number;
   readonly onDefect?: (error: unknown) => void;
 }
 
-/** An admin port that answers. */
 export interface RunningAdminServer {
   readonly url: string;
-  /** Ends streams, lets running requests end and cuts off the rest after a second. */
+  /** Ends streams and waits a second for running requests. */
   close(): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError WRONG_USAGE off loopback without a token, or PORT_IN_USE. */
+/** Rejects with AppError WRONG_USAGE off loopback without a token, or PORT_IN_USE. */
 export async function startAdminServer(options: AdminServerOptions): Promise<RunningAdminServer> {
   const { host = '127.0.0.1', port, token } = options;
   if (token === undefined && !isLoopback(host)) {

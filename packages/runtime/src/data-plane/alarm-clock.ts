@@ -1,6 +1,6 @@
 /**
- * Time of the data plane: a monotonic clock with alarms. An alarm never rings early: Node's timers may fire up to a
- * millisecond before `performance.now` reaches the instant, so the alarm waits for the rest.
+ * Time of the data plane: a monotonic clock with alarms. Node's timers may fire up to a millisecond before
+ * `performance.now` reaches the instant, so an alarm waits for the rest.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 

@@ -1,4 +1,4 @@
-/** Bytes of requests in flight, with a bound. This is no request policy, because only real payloads have a size. */
+/** Bytes of requests in flight, with a bound. Only real payloads have a size, so this is no request policy. */
 import { invariant, type TensorMap } from '@equipoise/core/model';
 
 export class BytesInFlight {
@@ -9,7 +9,7 @@ export class BytesInFlight {
     this.setMost(most);
   }
 
-  /** Sets another bound, or none. Requests in flight stay. */
+  /** Requests in flight stay. */
   setMost(most = Number.POSITIVE_INFINITY): void {
     this.#most = most;
   }
@@ -18,25 +18,24 @@ export class BytesInFlight {
     return this.#sum;
   }
 
-  /** Adds `bytes` unless the sum would exceed the bound. The first request is always accepted. */
+  /** Returns false above the bound. The first request is always accepted. */
   take(bytes: number): boolean {
     if (this.#sum > 0 && this.#sum + bytes > this.#most) return false;
     this.#sum += bytes;
     return true;
   }
 
-  /** Subtracts accepted bytes. */
   release(bytes: number): void {
     invariant(bytes <= this.#sum, 'no more bytes go than came');
     this.#sum -= bytes;
   }
 }
 
-/** Overhead in bytes of an element of BYTES, since a client may send millions of empty ones. Measured, rounded. */
+/** Overhead in bytes of a BYTES element: clients may send millions of empty ones. Measured, rounded. */
 const TEXT_BYTES = 32;
 const VIEW_BYTES = 112;
 
-/** Bytes of the elements. A text counts two per character; each element of BYTES adds its overhead. */
+/** A text counts two bytes per character plus its overhead. */
 export function tensorBytes(tensors: TensorMap): number {
   let bytes = 0;
   for (const { data } of Object.values(tensors)) {

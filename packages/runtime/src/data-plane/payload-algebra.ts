@@ -2,12 +2,11 @@
  * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
  * A fan-out cuts every tensor of an output along its leading dimension, the same k in all of them (k may be 0). A join
- * stacks the tensors of each name along a new leading dimension; without items it has no tensors, since nothing tells
- * their types. Several in-edges merge by name. A name from more than one of them gets the prefix `stage.` in each
- * (`request.` for the request itself). Impossible operations are an AppError STAGE_FAILED that names the stage.
+ * stacks the tensors of each name along a new leading dimension; without items it has none. Several in-edges merge by
+ * name. A name from more than one gets the prefix `stage.` in each (`request.` for the request itself). Impossible
+ * operations are an AppError STAGE_FAILED that names the stage.
  *
- * The runner of a batch owns its tensors and may transfer their buffers, so parts of a fan-out and shared payloads get
- * their own buffers.
+ * The runner of a batch may transfer its buffers, so parts of a fan-out and shared payloads get their own.
  */
 import {
   AppError,
@@ -31,8 +30,8 @@ export interface ProducedTensors {
 const REQUEST = 'request';
 
 /**
- * Payload algebra of tensors for the walk through `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid
- * CEL. An undecidable `takes` is an AppError CONDITION_FAILED.
+ * Tensor algebra for `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid CEL. An undecidable `takes`
+ * is an AppError CONDITION_FAILED.
  */
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
@@ -53,13 +52,13 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   };
 }
 
-/** Number of items that an output fans out into, by its first tensor; 0 if `fanOutTensors` would fail for that. */
+/** Number of items of an output, by its first tensor; 0 if `fanOutTensors` would fail. */
 function itemsOf(output: TensorMap): number {
   for (const name in output) return output[name]?.shape[0] ?? 0;
   return 0;
 }
 
-/** Items that an output fans out into. All its tensors need one leading dimension. */
+/** Items of an output. All its tensors need one leading dimension. */
 export function fanOutTensors(output: TensorMap, stageName: string): readonly TensorMap[] {
   const entries = Object.entries(output);
   const [first] = entries;
@@ -77,13 +76,11 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   );
 }
 
-/**
- * One payload from the items of a fan-out, in order. Every item needs the same tensors, equal in data type and shape.
- */
+/** One payload from items, in order. All need the same tensors, equal in data type and shape. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   for (const [index, part] of parts.entries()) {
-    // With as many names as the first item, all of which are checked below, the names are equal.
+    // No more names than the first item: equal, since all of those are checked below.
     if (Object.keys(part).length <= names.length) continue;
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
@@ -114,7 +111,7 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   return Object.fromEntries(merged);
 }
 
-/** Tensors that an output of the pipeline names; all of them if `wanted` is undefined. */
+/** Tensors that a pipeline output names; all if `wanted` is undefined. */
 export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
   if (wanted === undefined) return tensors;
   return Object.fromEntries(
@@ -128,8 +125,8 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 }
 
 /**
- * Tensors of a response: those named by each output of the pipeline, merged by name. `produced` is by output slot. A
- * skipped stage adds nothing; neither does an `unless` output whose other stage ran.
+ * Tensors of a response: those named by each output, merged by name. `produced` is by output slot. A skipped stage adds
+ * nothing; neither does an `unless` output whose other stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
@@ -144,12 +141,12 @@ export function responseTensors(
   return mergeTensors(picked);
 }
 
-/** The same tensors in their own buffers, without the rest of a viewed buffer. */
+/** Copies tensors into their own buffers, without the rest of a viewed buffer. */
 export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }
 
-/** AppError STAGE_FAILED that names the stage; its length is bounded. */
+/** AppError STAGE_FAILED of bounded length that names the stage. */
 export function stageFailed(stage: string, problem: string): AppError {
   const name = boundedName(stage);
   return new AppError('STAGE_FAILED', boundedMessage(`Stage ${name}: ${problem}.`), { details: { stage: name } });

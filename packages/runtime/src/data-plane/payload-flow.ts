@@ -1,6 +1,6 @@
 /**
- * Payload algebra of real requests. The policies accept no errors from it. A failed split or join marks its request as
- * failed and passes an empty payload on; the runner fails the request as soon as the policies return.
+ * Payload algebra of real requests. The policies accept no errors from it. A failed split or join marks its request and
+ * passes an empty payload on; the runner then fails the request.
  */
 import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
@@ -51,7 +51,7 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** Outcome of a request whose output stages have all answered, also if its last tensors could not be merged. */
+  /** Outcome of a request whose output stages have all answered, also if merging failed. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
@@ -68,7 +68,7 @@ function tensorsOf({ tensors }: RequestTensors): TensorMap {
   return tensors;
 }
 
-/** Without a request no fan-out has given anything yet, so nothing can fail. */
+/** Without a request no fan-out has items yet, so nothing can fail. */
 function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
   try {
     return work();
@@ -78,7 +78,6 @@ function attempt<Result>(request: PendingRequest | undefined, instead: Result, w
   }
 }
 
-/** No exception may reach the policies. */
 function asAppError(error: unknown): AppError {
   return error instanceof AppError ? error : stageFailed('output', `its tensors are unusable (${error})`);
 }

@@ -2,10 +2,9 @@ import type { AppError, RequestOutcome, TensorMap } from '@equipoise/core/model'
 import type { RequestState } from '@equipoise/core/serve';
 import type { CancelSignal } from './cancellation.js';
 
-/** Outcome of a request: tensors of the response, a drop with its reason, or an AppError. */
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
 
-/** Tensors with their request (undefined without items of a fan-out). */
+/** Request is undefined without items of a fan-out. */
 export interface RequestTensors {
   readonly request: PendingRequest | undefined;
   readonly tensors: TensorMap;
@@ -14,14 +13,13 @@ export interface RequestTensors {
 export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
 export class PendingRequest {
-  /** Start of its time, which may be before its submission. */
+  /** May be before its submission. */
   readonly arrivedAtMs: number;
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
-  /** Bytes of its tensors in flight. */
   inFlightBytes = 0;
-  /** Set if its tensors could not be split or joined: it is about to fail and runs nowhere. */
+  /** Set if its tensors could not be split or joined: it runs nowhere and is about to fail. */
   failure: AppError | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number) {

@@ -1,9 +1,9 @@
 /**
- * One served pipeline: gives the request policies of core real time, real replicas and real tensors. `PipelineScheduler` decides what runs when
- * and what is dropped; only the bound on bytes in flight is here.
+ * One served pipeline: gives the request policies of core real time, replicas and tensors. `PipelineScheduler` decides
+ * what runs when and what is dropped; only the bound on bytes in flight is here.
  *
- * Every event (request, answer of a replica, alarm, change of replicas) is one turn on the policies; turns never nest. A turn that throws is a
- * defect: it is reported, its requests fail, and serving continues.
+ * Every event (request, answer of a replica, alarm, change of replicas) is one turn on the policies; turns never nest.
+ * A turn that throws is a defect: it is reported, its requests fail, and serving continues.
  */
 import {
   type AdmissionSpec,
@@ -50,13 +50,13 @@ export interface PipelineRunnerOptions {
   readonly spec: PipelineSpec;
   readonly hostCores: number;
   readonly clock?: AlarmClock;
-  /** Receives defects of the data plane or of a listener; by default they are process warnings. */
+  /** Receives defects of the data plane or of a listener; default process warnings. */
   readonly onDefect?: (error: unknown) => void;
 }
 
-/** Options of a request; the default of `timeoutMs` is the latency of the SLO. */
+/** `timeoutMs` defaults to the latency of the SLO. */
 export interface SubmitOptions {
-  /** Arrival on the runner's clock, for requests that were elsewhere before; default now. */
+  /** Arrival on the runner's clock; default now. */
   readonly arrivedAtMs?: number;
   readonly timeoutMs?: number;
   /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
@@ -73,7 +73,6 @@ interface UnhealthyReplica extends LostReplica {
   readonly issue: HealthIssue;
 }
 
-/** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
   /** Resolves when the last request has ended after `beginDraining`. */
   readonly drained: Promise<void>;
@@ -133,13 +132,13 @@ export class PipelineRunner implements ReplicaPool {
     return this.#spec;
   }
 
-  /** Sets the SLO latency, which is also the time-out of later requests without one. */
+  /** Also the time-out of later requests without one. */
   setSloLatency(latencyMs: number): void {
     this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
     this.#statistics.sloLatencyMs = latencyMs;
   }
 
-  /** Sets bounds and priorities; running requests keep their deadlines and places. */
+  /** Running requests keep their deadlines and places. */
   setAdmission(admission: AdmissionSpec): void {
     this.#spec = { ...this.#spec, admission };
     this.#bytes.setMost(admission.maxInFlightBytes);
@@ -147,17 +146,15 @@ export class PipelineRunner implements ReplicaPool {
     this.#turn((nowMs) => this.#scheduler.setLimits(limitsOf(admission), nowMs));
   }
 
-  /** Sets the number of replica threads that may compute at once. */
   setHostCores(cores: number): void {
     this.#turn((nowMs) => this.#scheduler.setHostCores(cores, nowMs));
   }
 
-  /** Now, on the runner's clock. */
   get nowMs(): number {
     return this.#clock.nowMs();
   }
 
-  /** Outcomes of requests since the start, or since `countAnew`. */
+  /** Counts since the start, or since `countAnew`. */
   get statistics(): RequestStatistics {
     return this.#statistics;
   }
@@ -168,22 +165,21 @@ export class PipelineRunner implements ReplicaPool {
     this.takeEdgeCounts();
   }
 
-  /** Requests that have arrived and not ended. */
   get inFlight(): number {
     return this.#scheduler.inFlight;
   }
 
-  /** Bytes of the tensors of these requests, as they came. */
+  /** Bytes of their tensors, as they came. */
   get inFlightBytes(): number {
     return this.#bytes.sum;
   }
 
-  /** True while it accepts requests and every stage has a replica in service. */
+  /** True while it accepts requests and every stage has a replica. */
   get ready(): boolean {
     return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
   }
 
-  /** Accepts a request and resolves with its outcome; never rejects. The runner takes ownership of the tensors. */
+  /** Accepts a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */
   submit(
     inputs: TensorMap,
     { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, signal }: SubmitOptions = {},
@@ -193,7 +189,6 @@ export class PipelineRunner implements ReplicaPool {
       this.#turn((nowMs) => {
         const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs);
         const level = priorityLevel(this.#priorities, priority);
-        // The policies see the arrival now, because their time never goes back.
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
@@ -212,7 +207,7 @@ export class PipelineRunner implements ReplicaPool {
     this.setPolicy(stageId, { ...(this.#policies[this.#indexOf(stageId)] as BatchPolicy), ...batching });
   }
 
-  /** Sets the batching of a stage and the expected times that early drops are based on. */
+  /** Sets batching of a stage and the expected times of early drops. */
   setPolicy(stageId: StageId, policy: BatchPolicy): void {
     const stage = this.#indexOf(stageId);
     this.#policies[stage] = policy;
@@ -247,17 +242,17 @@ export class PipelineRunner implements ReplicaPool {
     this.#unhealthy.add(({ stageId, replicaId, issue }) => listener(stageId, replicaId, issue));
   }
 
-  /** Calls `listener` at the end of every request; it must be quick. */
+  /** `listener` must be quick. */
   onRequestEnd(listener: (end: RequestEnd) => void): void {
     this.#ended.add(listener);
   }
 
-  /** Calls `listener` when a replica has answered a batch; it must be quick. */
+  /** `listener` must be quick. */
   onBatchEnd(listener: (end: BatchEnd) => void): void {
     this.#batchEnded.add(listener);
   }
 
-  /** Uses of each `when` edge and items of each fan-out since the start, in the order of `spec.edges`. */
+  /** Since the start, in the order of `spec.edges`. */
   edgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.all;
   }
@@ -267,7 +262,6 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.edgeCounts.take();
   }
 
-  /** Counts of every stage since the start, with its current queue. */
   stageCounts(): Readonly<Record<StageId, StageCounts>> {
     return Object.fromEntries(
       this.#graph.stages.map(({ id, index }) => [
@@ -281,7 +275,6 @@ export class PipelineRunner implements ReplicaPool {
     );
   }
 
-  /** Circuit breakers of the replicas in service. */
   breakers(): readonly ReplicaBreaker[] {
     const nowMs = this.nowMs;
     return this.#replicas.all.map((served) => ({
@@ -368,7 +361,7 @@ export class PipelineRunner implements ReplicaPool {
     return { kind: 'dropped', reason, retryAfterMs: this.#scheduler.predictedWaitMs() };
   }
 
-  /** Fails a request after a defect during its arrival; items already queued never run. */
+  /** Fails a request after a defect during its arrival. */
   #refuse(context: PendingRequest, nowMs: number): void {
     context.failure = internalError();
     context.end({ kind: 'failed', failure: context.failure });
@@ -376,7 +369,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#lookAgain(nowMs);
   }
 
-  /** Makes every stage look at its queue, which a failed turn may have missed; setting a policy does that. */
+  /** Makes every stage look at its queue after a failed turn. */
   #lookAgain(nowMs: number): void {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
@@ -410,12 +403,10 @@ export class PipelineRunner implements ReplicaPool {
   }
 }
 
-/** The priorities of a pipeline, or the default ones. */
 function prioritiesOf({ priorities = defaultPriorities }: AdmissionSpec): PrioritySpec {
   return priorities;
 }
 
-/** Bounds on waiting requests; requests that can no longer be in time are dropped. */
 function limitsOf(admission: AdmissionSpec): Omit<SchedulerLimits, 'hostCores' | 'watchReplicas'> {
   const { maxQueueLength, maxWaitFraction, answerMarginMs } = admission;
   const priorityShares = prioritiesOf(admission).shares;

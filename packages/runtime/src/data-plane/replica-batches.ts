@@ -1,6 +1,6 @@
 /**
- * Batches that replicas run. A batch whose replica is lost returns to the policies as a whole. A defect fails its
- * requests and frees the replica or, if that fails, takes it out of service.
+ * Batches that replicas run. A batch of a lost replica returns to the policies as a whole. A defect fails its requests
+ * and frees the replica or, if that fails, takes it out of service.
  */
 import {
   AppError,
@@ -19,7 +19,7 @@ import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** A finished batch, without items whose request had failed before. */
+/** Without items whose request had failed before. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -29,7 +29,7 @@ export interface BatchEnd {
   readonly serviceMs: number;
   /** Time from hand-over to answer. */
   readonly busyMs: number;
-  /** Wait of each item in the queue of the stage. */
+  /** Wait of each item in the queue. */
   readonly waitsMs: readonly number[];
 }
 
@@ -38,28 +38,25 @@ export interface BatchDeps {
   readonly turns: TurnQueue;
   /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
-  /** The replica of this name and its stage. */
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
-  /** Makes every stage look at its queue, for a broken turn that did not get there. */
+  /** Makes every stage look at its queue after a broken turn. */
   lookAgain(nowMs: number): void;
   ended(batch: BatchEnd): void;
 }
 
-/** A batch in a replica; `ran` are its items that were handed over, in order. */
+/** `ran` are its handed-over items, in order. */
 interface RunningBatch {
   readonly served: ServedReplica;
   readonly stageId: StageId;
   readonly replica: PolicyReplica;
   readonly ran: readonly PolicyItem[];
-  /** All items, including those not handed over. */
   readonly batch: readonly PolicyItem[];
   readonly startedAtMs: number;
 }
 
 const nothing: RequestTensors = { request: undefined, tensors: {} };
 
-/** Starts batches and returns their answers to the policies. */
 export class ReplicaBatches {
   readonly #deps: BatchDeps;
 
@@ -84,7 +81,7 @@ export class ReplicaBatches {
     );
   }
 
-  /** Tensors for a replica: a copy if they may be needed once more. */
+  /** Copies the tensors if they may be needed again. */
   #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
     const { tensors } = item.payload;
     return keepsTensors || !this.#deps.scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
@@ -93,7 +90,7 @@ export class ReplicaBatches {
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler, lose } = this.#deps;
     const { served, replica, batch } = running;
-    // A hung batch was taken from its replica, which gets no other.
+    // A hung batch was taken from its replica.
     if (!replica.busy) return;
     this.#tell(running, answer, nowMs);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
@@ -133,7 +130,6 @@ export class ReplicaBatches {
     );
   }
 
-  /** After a defect: the requests of the batch fail, and its replica is free again or, if that fails, lost. */
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
     const { scheduler, turns, lookAgain, lose } = this.#deps;
     const failure = internalError();
@@ -152,19 +148,19 @@ export class ReplicaBatches {
   }
 }
 
-/** The client is at fault for an input that the stage rejects. */
+/** Clients are at fault for rejected inputs. */
 function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }
 
-/** A result for each item; `lost` is set if all failed because the replica is gone. */
+/** `lost` is set if all failed because the replica is gone. */
 interface BatchAnswer {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
   readonly lost: AppError | undefined;
 }
 
-/** Runs `batch` (possibly empty) on a replica of the named stage; never rejects. */
+/** Runs `batch` (possibly empty) on a replica; never rejects. */
 async function runBatch(stage: string, runner: ModelRunner, batch: readonly TensorMap[]): Promise<BatchAnswer> {
   if (batch.length === 0) return { items: [], serviceMs: 0, lost: undefined };
   try {
@@ -183,7 +179,7 @@ function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
   return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost };
 }
 
-/** Only messages about an input are meant for the client. */
+/** Only messages about an input are meant for clients. */
 function toldToClient(stage: string, error: unknown): AppError {
   return error instanceof AppError && error.code === 'INVALID_INPUT' ? error : new StageFailure(stage, error);
 }

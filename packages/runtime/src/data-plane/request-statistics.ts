@@ -1,6 +1,6 @@
 /**
- * Outcomes of requests: totals, counts by whole second for the last ten minutes, latencies for the last minute. Seconds
- * count from the start of the runner. Memory is constant.
+ * Outcomes of requests: totals, counts by whole second (from the runner's start) for ten minutes, latencies for one
+ * minute. Memory is constant.
  */
 import {
   ArrivalRecord,
@@ -13,10 +13,10 @@ import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
 const KEPT_LATENCY_SECONDS = 60;
-/** Kept seconds, including the running one. */
+/** Includes the running second. */
 const SLOTS = KEPT_SECONDS + 1;
 
-/** Counts of requests; `withinSlo` are completed ones within the SLO's latency, `dropped` is by reason. */
+/** `withinSlo` are completed within the SLO's latency, `dropped` is by reason. */
 export interface RequestCounts {
   readonly arrived: number;
   readonly completed: number;
@@ -25,7 +25,7 @@ export interface RequestCounts {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** Counts of one second: arrivals by arrival, outcomes by end. */
+/** Arrivals count in the second of arrival, outcomes in that of the end. */
 export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }
@@ -62,7 +62,6 @@ class Counts implements RequestCounts {
 
 export class RequestStatistics {
   readonly #startedAtMs: number;
-  /** Sets the latency of the SLO for later requests. */
   sloLatencyMs: number;
   readonly #total = new Counts(0);
   #failedHere = 0;
@@ -101,21 +100,18 @@ export class RequestStatistics {
     return this.#failedHere;
   }
 
-  /** Arrivals of whole seconds since the start, at most the last 600, oldest first, without the running second. */
+  /** By whole seconds, at most the last 600, oldest first, without the running one. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     return this.#arrivals.arrivalsPerSecond(nowMs);
   }
 
-  /** Load for the control loop. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#arrivals.burstiness(nowMs);
     const latest = this.#arrivals.latest(nowMs);
     return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), latest, ...(burstiness && { burstiness }) };
   }
 
-  /**
-   * Records of the last `count` (at most 600) whole seconds since the start, oldest first, without the running second.
-   */
+  /** Records of the last `count` (at most 600) whole seconds, oldest first, without the running one. */
   recentSeconds(nowMs: number, count: number): readonly SecondRecord[] {
     const running = this.#secondOf(nowMs);
     const first = Math.max(0, running - Math.min(count, KEPT_SECONDS));
@@ -126,7 +122,7 @@ export class RequestStatistics {
     });
   }
 
-  /** Latencies of requests completed in the last `count` (at most 60) seconds, including the running one. */
+  /** Latencies of the last `count` (at most 60) seconds, including the running one. */
   recentLatencies(nowMs: number, count: number): LatencyHistogram {
     invariant(count <= KEPT_LATENCY_SECONDS, `latencies are kept for ${KEPT_LATENCY_SECONDS} s`);
     const running = this.#secondOf(nowMs);

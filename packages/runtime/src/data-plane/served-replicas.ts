@@ -1,4 +1,4 @@
-/** Replicas of a pipeline in service, from their entry until their last batch has ended: entry, exit, loss. */
+/** Replicas of a pipeline from entry into service until their last batch has ended. */
 import { type AppError, invariant, type ReplicaId, type StageId, type VariantId } from '@equipoise/core/model';
 import type { ModelRunner, ReadyReplica } from '@equipoise/core/ports';
 import type { PipelineScheduler, ServingReplica, StageItem } from '@equipoise/core/serve';
@@ -8,7 +8,7 @@ export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
 
 export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
-/** State of a replica's circuit breaker: `open` gets no batches, `half-open` one as a probe. */
+/** `open` gets no batches, `half-open` one as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface ReplicaBreaker {
@@ -17,7 +17,7 @@ export interface ReplicaBreaker {
   readonly state: BreakerState;
 }
 
-/** One replica in service; `drained` resolves when it is out of service and free. */
+/** `drained` resolves when it is out of service and free. */
 export class ServedReplica {
   readonly replicaId: ReplicaId;
   readonly stage: number;
@@ -25,7 +25,7 @@ export class ServedReplica {
   readonly runner: ModelRunner;
   readonly drained: Promise<void>;
   readonly markDrained: () => void;
-  /** Its counterpart in the policies once it is in service. */
+  /** Undefined before it is in service. */
   inPolicies: PolicyReplica | undefined;
   lost = false;
 
@@ -41,7 +41,7 @@ export class ServedReplica {
     this.runner = runner;
   }
 
-  /** State of its breaker at an instant of the policies' clock. */
+  /** State at an instant of the policies' clock. */
   breaker(nowMs: number): BreakerState {
     const health = this.inPolicies?.health;
     if (health === undefined) return 'closed';
@@ -54,7 +54,7 @@ export interface ReplicaDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
-  /** Called once for each lost replica. */
+  /** Called once per lost replica. */
   lost(served: ServedReplica): void;
 }
 
@@ -70,19 +70,18 @@ export class ServedReplicas {
     return [...this.#byId.values()];
   }
 
-  /** Indices of the stages with a replica that takes batches. */
+  /** Indices of stages with a replica that takes batches. */
   get stages(): ReadonlySet<number> {
     return new Set(this.all.filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage));
   }
 
-  /** Replica of this name, which must be in service. */
+  /** The replica must be in service. */
   named(replicaId: ReplicaId): ServedReplica {
     const served = this.#byId.get(replicaId);
     invariant(served !== undefined, `replica ${replicaId} is in service`);
     return served;
   }
 
-  /** Takes one into service. */
   add(stage: number, replica: ReadyReplica): void {
     const { replicaId, resources } = replica;
     invariant(!this.#byId.has(replicaId), `replica ${replicaId} is in service already`);
@@ -96,7 +95,7 @@ export class ServedReplicas {
     });
   }
 
-  /** Takes one out of service. Resolves when its batch has ended, at once if the name is unknown. */
+  /** Takes one out of service. Resolves when its batch has ended, at once if unknown. */
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;
@@ -104,13 +103,12 @@ export class ServedReplicas {
     await served.drained;
   }
 
-  /** A replica out of service has ended its batch. */
   drained(replicaId: ReplicaId): void {
     this.#byId.get(replicaId)?.markDrained();
     this.#byId.delete(replicaId);
   }
 
-  /** Takes a lost one out of service, within a turn. */
+  /** To be called within a turn. */
   lose(served: ServedReplica): void {
     if (served.lost) return;
     served.lost = true;

@@ -1,10 +1,10 @@
 /**
- * Error messages of stages may quote inputs or internals. The client learns which stage failed; the stage's own error
- * is the `cause`, for the server's log.
+ * Failures of stages. Their messages may quote inputs or internals, so clients learn only the stage; its own error is
+ * the `cause`, for the log.
  */
 import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
 
-/** Failure with a message for clients; `cause` is the exception or answer of the replica. */
+/** `cause` is the exception or answer of the replica. */
 export class StageFailure extends AppError {
   readonly stage: string;
 
@@ -17,7 +17,6 @@ export class StageFailure extends AppError {
   }
 }
 
-/** Failure of the requests of a batch that does not end. */
 export function hungBatch(stage: string): StageFailure {
   return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }
@@ -30,7 +29,7 @@ function escaped(text: string): string {
   return text.replace(STEERING, (c) => NAMED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** One log line of bounded length: the stage and its message, without tensors, escaped. */
+/** One escaped log line of bounded length, without tensors. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
   // Bounded first, because the message may have any length.
@@ -41,7 +40,7 @@ export function warnOfStageFailure(failure: StageFailure): void {
   process.emitWarning(stageFailureText(failure), 'StageFailure');
 }
 
-/** AppError INTERNAL_ERROR that tells the client nothing of the defect. */
+/** AppError INTERNAL_ERROR without details for clients. */
 export function internalError(): AppError {
   return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
 }

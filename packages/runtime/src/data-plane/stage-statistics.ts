@@ -2,34 +2,31 @@
 import type { DropReason } from '@equipoise/core/model';
 import type { IssueCounts } from '@equipoise/core/serve';
 
-/** Service times of the batches of one size. */
 export interface BatchSizeCounts {
   readonly batches: number;
   readonly meanServiceMs: number;
   readonly maxServiceMs: number;
 }
 
-/** Queue and replicas by the request policies. */
 export interface PolicyCounts {
   readonly queueLength: number;
-  /** Items that were lost with their replica and tried once more. */
+  /** Items retried after their replica was lost. */
   readonly retriedItems: number;
   readonly troubles: IssueCounts;
 }
 
 export interface StageCounts extends PolicyCounts {
   readonly batches: number;
-  /** Items in finished batches; `failedItems` of them failed. */
+  /** Items in finished batches, including `failedItems`. */
   readonly items: number;
   readonly failedItems: number;
-  /** Replica-milliseconds from hand-over of a batch to its answer. */
+  /** Replica-milliseconds from hand-over to answer. */
   readonly busyMs: number;
-  /** Requests dropped from the queue of this stage. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
 
-/** A finished batch; `serviceMs` is the time inside the replica, `busyMs` includes the way there and back. */
+/** `serviceMs` is the time inside the replica, `busyMs` includes both ways. */
 export interface FinishedBatch {
   readonly size: number;
   readonly failedItems: number;

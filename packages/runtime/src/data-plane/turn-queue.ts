@@ -1,6 +1,6 @@
 /**
- * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for its end, still within the
- * same outer call. An exception in a step is a defect: it is reported, and the next step runs.
+ * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for
+ * its end, within the same outer call. An exception is a defect: it is reported, and the next step runs.
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
@@ -11,7 +11,6 @@ export class TurnQueue {
     this.#onDefect = onDefect;
   }
 
-  /** Runs `step` now, or after the running step. */
   take(step: () => void): void {
     this.#waiting.push(step);
     if (this.#running) return;
@@ -20,7 +19,7 @@ export class TurnQueue {
     this.#running = false;
   }
 
-  /** Runs a part of a step whose defects must not end the step; returns false after a defect. */
+  /** Runs a part of a step; reports a defect and returns false. */
   guard(part: () => void): boolean {
     try {
       part();
@@ -31,7 +30,7 @@ export class TurnQueue {
     }
   }
 
-  /** Reports a defect. A defect of the listener itself becomes a process warning. */
+  /** A defect of the listener itself becomes a process warning. */
   report(error: unknown): void {
     try {
       this.#onDefect(error);
@@ -41,7 +40,7 @@ export class TurnQueue {
   }
 }
 
-/** Listeners of one kind of event. They run outside the policies; one that throws affects neither them nor other listeners. */
+/** Listeners of one kind of event. One that throws affects neither the policies nor other listeners. */
 export class Listeners<Event> {
   readonly #turns: TurnQueue;
   readonly #listeners: ((event: Event) => void)[] = [];
@@ -54,7 +53,7 @@ export class Listeners<Event> {
     this.#listeners.push(listener);
   }
 
-  /** Calls all listeners after the running turn; exceptions are reported as defects. */
+  /** Calls all listeners after the running turn. */
   tell(event: Event): void {
     if (this.#listeners.length === 0) return;
     this.#turns.take(() => {
@@ -63,7 +62,6 @@ export class Listeners<Event> {
   }
 }
 
-/** The default listener for defects: a process warning. */
 export function warnOfDefect(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : 'Something that is no Error was thrown.');
 }

@@ -1,6 +1,6 @@
 /**
- * Measures end-to-end accuracy for combinations of variants: every labelled sample through every combination, with a
- * bootstrap interval. Samples run concurrently to use all cores; the answers do not depend on it.
+ * Measures end-to-end accuracy: every labelled sample through every combination of variants, with a bootstrap interval.
+ * Samples run concurrently; answers do not depend on it.
  */
 import { availableParallelism } from 'node:os';
 import {
@@ -31,23 +31,20 @@ export interface EvaluationRequest {
   readonly module: EvaluationModule;
   readonly dataDir: string;
   readonly clock: Clock;
-  /** Evaluates only the first samples. */
   readonly maxSamples?: number;
   /** Default 64. */
   readonly maxCombinations?: number;
-  /** Seed of the resamples. */
   readonly seed?: number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
-/** Measured table for a pipeline file, and the combinations left out. */
 export interface Evaluation {
   readonly table: { readonly combinations: readonly Required<MeasuredCombination>[] };
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
 }
 
 const USUAL_COMBINATIONS = 64;
-/** Estimated duration of a sample until the first is done. */
+/** Estimate in ms until the first sample is done. */
 const EXPECTED_SAMPLE_MS = 500;
 
 /** Rejects with an AppError if a variant does not start, a sample fails or the module is invalid. */
@@ -71,7 +68,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
   return leftOut === undefined ? { table: { combinations } } : { table: { combinations }, leftOut };
 }
 
-/** Answers by sample, then by combination. */
+/** By sample, then by combination. */
 async function answersToAll(
   request: EvaluationRequest,
   samples: readonly LabelledSample[],
@@ -111,7 +108,7 @@ async function startVariants(
   }
 }
 
-/** Results in the order of `items`, with one worker per core. A failure stops new work. */
+/** Results in item order, with one worker per core. A failure stops new work. */
 async function inTurn<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Promise<Result>,
@@ -141,7 +138,6 @@ function sampleFailed(number: number, cause: unknown): unknown {
   return new AppError(cause.code, `Sample ${number + 1}: ${cause.message}`, { details, cause });
 }
 
-/** Runs items of a stage on one of its variants. */
 export type RunStage = (
   stage: StageSpec,
   variant: VariantSpec,
@@ -149,14 +145,14 @@ export type RunStage = (
 ) => Promise<readonly TensorMap[]>;
 
 export /**
- * Answers of many combinations to one sample. A stage's outputs depend only on its variant and those of earlier stages, so
- * combinations that agree on them share the work (a prefix tree along the graph).
+ * Answers of many combinations to one sample. A stage's outputs depend only on its variant and earlier stages, so
+ * combinations that agree on them share the work.
  */
 class SampleAnswers {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #run: RunStage;
-  /** Per stage: itself and all stages before it. */
+  /** A stage and all before it. */
   readonly #dependsOn: readonly (readonly StageId[])[];
 
   constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {
@@ -169,7 +165,6 @@ class SampleAnswers {
     ]);
   }
 
-  /** Response of every combination to one request. */
   async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<readonly TensorMap[]> {
     const shared = new Map<string, readonly TensorMap[]>();
     const responses: TensorMap[] = [];
@@ -196,11 +191,11 @@ const variantOf = ({ variants }: StageSpec, id: VariantId | undefined): VariantS
 
 interface Runner {
   readonly runner: ModelRunner;
-  /** Resolves when the items handed over so far are done. */
+  /** Resolves when all items so far are done. */
   idle: Promise<unknown>;
 }
 
-/** One replica per evaluated variant, by stage and variant. Close them at the end. */
+/** One replica per evaluated variant. Close them at the end. */
 export class VariantRunners {
   readonly #spec: PipelineSpec;
   readonly #launcher: ReplicaLauncher;
@@ -218,7 +213,7 @@ export class VariantRunners {
     this.#runners.set(variant, { runner, idle: Promise.resolve() });
   }
 
-  /** Runs items one by one, because batches may change the last digits of an answer. Rejects if one fails. */
+  /** Runs items one by one, because batches may change last digits. Rejects if one fails. */
   async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
     const outputs: TensorMap[] = [];
     for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
@@ -241,10 +236,9 @@ export class VariantRunners {
 }
 
 const RESAMPLES = 200;
-/** Scores beyond each end: 2.5 % of the resamples, less the one at the end. */
+/** Scores beyond each end of the interval. */
 const BEYOND = 4;
 
-/** Sample indices of every resample. */
 export type Resamples = readonly Uint32Array[];
 
 export function drawResamples(sampleCount: number, rng: Rng): Resamples {
@@ -254,9 +248,9 @@ export function drawResamples(sampleCount: number, rng: Rng): Resamples {
 }
 
 /**
- * 95 % interval of `score` over `samples` by the percentile bootstrap (Efron 1979): 200 resamples of n samples with
- * replacement. The interval runs from the 5th smallest to the 5th largest score. Works for scores that are no mean,
- * such as F1. All combinations share the resamples, so their intervals are comparable.
+ * 95 % interval of `score` by the percentile bootstrap (Efron 1979): from the 5th smallest to the 5th largest of 200
+ * resamples with replacement. Works for scores that are no mean, such as F1. Combinations share the resamples, so their
+ * intervals are comparable.
  */
 export function bootstrapInterval<Sample>(
   samples: readonly Sample[],

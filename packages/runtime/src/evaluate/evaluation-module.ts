@@ -1,16 +1,14 @@
 /**
- * Accuracy measurement by the owner of a pipeline: labelled samples, and a score over all answers. The score is any
- * fraction 0…1 where more is better (accuracy, F1, 1 − error rate).
+ * Accuracy measurement by the owner of a pipeline: labelled samples, and a score over all answers. The score is a
+ * fraction 0…1 where more is better.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 
-/** Request with its expected answer. */
 export interface LabelledSample {
   readonly inputs: TensorMap;
   readonly label: unknown;
 }
 
-/** Answer of the pipeline to a sample. */
 export interface AnsweredSample {
   readonly outputs: TensorMap;
   readonly label: unknown;
@@ -23,7 +21,7 @@ export interface EvaluationModule {
 
 const described = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Checks the loaded module; throws MODULE_INVALID if a function is missing. */
+/** Throws MODULE_INVALID if a function is missing. */
 export function evaluationModule(loaded: unknown): EvaluationModule {
   const found = (loaded ?? {}) as Readonly<Record<string, unknown>>;
   const missing = ['loadSamples', 'score'].filter((name) => typeof found[name] !== 'function');
@@ -52,7 +50,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
   return samples;
 }
 
-/** Score, a fraction; throws MODULE_INVALID if the module throws or returns anything else. */
+/** A fraction; throws MODULE_INVALID if the module throws or returns anything else. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
   let score: unknown;
   try {

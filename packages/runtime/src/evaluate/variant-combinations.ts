@@ -1,19 +1,18 @@
 /**
- * Selects combinations to evaluate. Stages interact, so all are evaluated up to a limit. Beyond it, even ones are kept:
- * variants are ranked by declared accuracy (0 worst, 1 best), and unevenness is the largest rank minus the smallest. A
- * combination of a best and a worst variant is seldom worth its cost. Ties go to the more accurate one.
+ * Selects combinations to evaluate: all up to a limit, because stages interact. Beyond it, even ones are kept:
+ * unevenness is the largest rank of a variant by declared accuracy (0 worst, 1 best) minus the smallest. Ties go to the
+ * more accurate one.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** Combinations in file order, and those left out with the reason. */
+/** In file order, and those left out with the reason. */
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };
 }
 
-/** Beyond this the list is too long to choose from. */
 const MOST_ENUMERATED = 100_000;
 
 interface RankedChoice {

@@ -1,5 +1,5 @@
 /**
- * StreamIsActive: tells a client whether any replicas are wanted, at once and on every change, until it goes. So a stage at zero replicas starts
+ * StreamIsActive: reports if any replicas are wanted, at once and on every change. So a stage at zero replicas starts
  * without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';
@@ -14,7 +14,6 @@ const { streamIsActive } = ExternalScaler.method;
 
 const stopping = { 'grpc-status': String(grpcStatus.unavailable), 'grpc-message': 'The server is shutting down.' };
 
-/** Open streams of a port. */
 export class ActivityStreams {
   readonly #pipeline: ScaledPipeline;
   readonly #rules: CallRules;
@@ -25,7 +24,6 @@ export class ActivityStreams {
     this.#rules = rules;
   }
 
-  /** Serves a stream until one side ends it. */
   serve(stream: CallStream): void {
     const call = new ActivityCall(this.#pipeline, this.#rules, stream);
     this.#open.add(call);
@@ -43,7 +41,6 @@ interface ActivityRoute {
   readonly purpose: Purpose;
 }
 
-/** One stream; its answer is the part that the client watches. */
 class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
   readonly #pipeline: ScaledPipeline;
   #isStreaming = false;
@@ -53,7 +50,6 @@ class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
     this.#pipeline = pipeline;
   }
 
-  /** Ends the stream if it has begun. */
   stop(): void {
     if (this.#isStreaming) this.stream.end();
   }

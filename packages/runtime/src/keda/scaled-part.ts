@@ -1,17 +1,19 @@
-/** The part of a pipeline that a ScaledObject scales, by the metadata of its trigger: `stage`, and `variant` if it runs only one. */
+/**
+ * The part of a pipeline that a ScaledObject scales, by its trigger metadata: `stage`, and `variant` if it runs only
+ * one.
+ */
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import type { DesiredReplicas } from '../observe/desired-replicas.js';
 import type { ScaledObjectRef } from './external-scaler.gen.js';
 
-/** A served pipeline and the replicas wanted of its parts. */
 export interface ScaledPipeline {
   readonly spec: Pick<PipelineSpec, 'name' | 'stages'>;
   readonly desired: DesiredReplicas;
 }
 
 /**
- * Replicas wanted of the part that a ScaledObject names. AppError INVALID_FIELDS if it names none, NOT_FOUND for an unknown name, DROPPED while
- * there is no plan: KEDA then uses its fallback and scales nothing down.
+ * Replicas wanted of the named part. AppError INVALID_FIELDS without a name, NOT_FOUND for an unknown one, DROPPED
+ * without a plan: KEDA then uses its fallback.
  */
 export function wantedOf({ spec, desired }: ScaledPipeline, ref: ScaledObjectRef | undefined): number {
   const { pipeline = spec.name, stage, variant } = ref?.scalerMetadata ?? {};

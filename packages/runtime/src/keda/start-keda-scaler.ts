@@ -1,6 +1,6 @@
 /**
- * A port for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA owns the number of replicas. KEDA asks how many each stage should
- * have. Calls change nothing, reach no pipeline and need no token, because KEDA has none to show.
+ * A port for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA owns the number of replicas. Calls
+ * change nothing and need no token, because KEDA has none to show.
  */
 import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
@@ -22,22 +22,21 @@ const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** The scaled pipeline and the port for KEDA; port 0 takes a free one. */
+/** Port 0 takes a free one. */
 export interface KedaScalerOptions extends ScaledPipeline {
   readonly host?: string;
   readonly port: number;
-  /** Without an identity, traffic is not encrypted. */
+  /** Default: cleartext. */
   readonly tls?: TlsIdentity;
 }
 
-/** The open port. */
 export interface RunningKedaScaler {
   /** `host:port`. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for an address that cannot be used. */
+/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startKedaScaler(options: KedaScalerOptions): Promise<RunningKedaScaler> {
   const { host = '127.0.0.1', port, tls } = options;
   const methods = scalerMethods(options);
@@ -93,12 +92,11 @@ class ScalerCall extends UnaryCall<ScalerRoute> {
   }
 }
 
-/** From the bytes of a request to those of its answer. */
 type ScalerMethod = (message: Uint8Array) => Uint8Array;
 
 /**
- * Unary methods by path. The metric is the number of wanted replicas and its target is 1, so the autoscaler, which divides one by the other,
- * arrives at that number. Numbers are sent as integer and float, because older versions of KEDA read the integer only.
+ * Unary methods by path. The metric is the number of wanted replicas and its target is 1, so the autoscaler arrives at
+ * that number. Older versions of KEDA read the integer only.
  */
 function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
   return new Map<string, ScalerMethod>([

@@ -1,25 +1,24 @@
 /**
- * Open-loop load: requests leave at scheduled instants regardless of earlier ones, and latency counts from the
- * scheduled instant. So a stalled server cannot hide its stall (coordinated omission). A late timer sends all due
- * requests and does not shift the rest.
+ * Open-loop load: requests leave at scheduled instants, and latency counts from there. So a stalled server cannot hide
+ * its stall (coordinated omission). A late timer sends all due requests and does not shift the rest.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
 import type { ArrivalProcess } from '@equipoise/core/simulate';
 
-/** Target, bodies (sent in turn) and schedule. */
+/** Bodies are sent in turn. */
 export interface LoadOptions {
   readonly url: string;
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
   readonly timeoutMs: number;
-  /** Bearer token for the server. */
+  /** Bearer token. */
   readonly token?: string;
   /** Adds the attainment of this SLO to the result. */
   readonly sloLatencyMs?: number;
-  /** Most open connections. Further requests wait for one; the wait counts as latency. */
+  /** Most open connections; waiting for one counts as latency. */
   readonly maxConnections?: number;
-  /** Ends the load if the address is unreachable and nothing was answered yet. */
+  /** Ends the load if the address is unreachable before any answer. */
   readonly stopsUnreachable?: boolean;
   /** Ends the load if all of the first answers are lasting refusals (404, 405, 415, 422). */
   readonly stopsRefused?: boolean;
@@ -33,7 +32,7 @@ export interface LoadBody {
   readonly bytes: Uint8Array;
 }
 
-/** Latencies of answered requests, in ms. */
+/** Of answered requests, in ms. */
 export interface LatencySummary {
   readonly mean: number;
   readonly p50: number;
@@ -43,10 +42,7 @@ export interface LatencySummary {
   readonly max: number;
 }
 
-/**
- * Result of a load. `dropped`: refusals by an overloaded server (429, 503, 504); `failed`: all other outcomes except
- * success.
- */
+/** `dropped`: refusals by an overloaded server (429, 503, 504); `failed`: all other outcomes except success. */
 export interface LoadResult {
   readonly sent: number;
   readonly ok: number;
@@ -55,26 +51,23 @@ export interface LoadResult {
   readonly latencyMs: LatencySummary;
   readonly offeredRps: number;
   readonly achievedRps: number;
-  /** Fraction of sent requests answered within the SLO; a drop is a miss. */
+  /** Fraction of sent requests answered within the SLO. */
   readonly sloAttainmentFraction?: number;
-  /** Outcomes by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`). */
+  /** By HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
   /** First answer that was neither success nor a drop. */
   readonly firstRefusal?: Refusal;
-  /** Reason for an incomplete load. */
   readonly cutShort?: 'refused' | 'interrupted';
 }
 
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
-/** Refusals that repeat for the same request: unknown path or unsupported input. */
 const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** Refusals, without any other answer, after which the load stops. */
+/** Refusals in a row from the start after which the load stops. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
-/** Interval at which a long pause checks for a reason to stop. */
+/** Interval at which a long pause checks for a stop. */
 const LOOK_EVERY_MS = 100;
-/** Errors of an unreachable address. */
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',
@@ -84,8 +77,8 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Sends the load and resolves when every request has ended. Rejects only with WRONG_USAGE (not an HTTP address), or
- * UNREACHABLE if `stopsUnreachable`.
+ * Resolves when every request has ended. Rejects only with WRONG_USAGE (not an HTTP address), or UNREACHABLE if
+ * `stopsUnreachable`.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
@@ -210,7 +203,7 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** Status or error code of a request, and the start of the text of an answer without success. */
+/** Status or error code, and the start of a text without success. */
 interface RequestEnd {
   readonly status: number | string;
   readonly body: string;
@@ -254,7 +247,7 @@ function unreachable(url: string, code: string): AppError {
   });
 }
 
-/** Waits until `atMs`, never less, unless it is over: a timer for whole milliseconds, event loop turns for the rest. */
+/** Never wakes early, unless it is over: a timer for whole milliseconds, event loop turns for the rest. */
 async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
   for (let leftMs = atMs - performance.now(); leftMs > 0 && !isOver(); leftMs = atMs - performance.now()) {
     const wholeMs = Math.min(Math.floor(leftMs), LOOK_EVERY_MS);
@@ -271,10 +264,9 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** Longest quoted message, in characters. */
 const LONGEST = 300;
 
-/** Extracts the message of Equipoise or of the Open Inference Protocol from a body, else quotes the text. */
+/** The message of Equipoise or of the Open Inference Protocol in a body, else the text. */
 export function refusalOf(status: number, body: string): Refusal {
   const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
   return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };

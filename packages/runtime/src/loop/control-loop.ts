@@ -1,7 +1,7 @@
 /**
- * The control loop: observe, decide, apply, record; again and again. It owns the timer and the order of things, and decides
- * nothing itself. Whatever fails here, the plan in force goes on serving: a failed decision or change is reported and the next
- * tick starts from what really runs then.
+ * The control loop: observe, decide, apply, record. It owns the timer and the order of steps, and decides nothing
+ * itself. If a step fails, the plan in force keeps serving: the failure is reported and the next tick starts from what
+ * runs then.
  */
 import { type ControllerSnapshot, changesToApply, type Tick, type TickAnswer } from '@equipoise/core/control';
 import {
@@ -24,13 +24,13 @@ import type { OutcomeWatch } from './outcome-watch.js';
 import type { StandingFaults } from './standing-faults.js';
 
 /**
- * Collaborators of the loop. `decide` may take its time, because it plans in another thread; ticks never overlap. A
- * tick between two plans without a decision leaves no trace.
+ * Collaborators of the loop. `decide` plans in another thread; ticks never overlap. A tick between two plans without a
+ * decision leaves no trace.
  */
 export interface ControlLoopParts {
   readonly pipelineName: string;
   readonly specDigest: string;
-  /** Names what the steps are taken with, in the store. */
+  /** Names the planning setup in the store. */
   readonly setupDigest: string;
   readonly mode: () => ControlMode;
   readonly intervalMs: number;
@@ -38,9 +38,9 @@ export interface ControlLoopParts {
   readonly epochNowMs: () => number;
   readonly observe: () => Observation;
   readonly decide: (observation: Observation, circumstances: Omit<Tick, 'observation' | 'pins'>) => Promise<TickAnswer>;
-  /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
+  /** Called at each interval during a decision, for more urgent events. */
   readonly meanwhile: () => void;
-  /** Abandons the decision under way; its answer is no longer needed. */
+  /** Abandons the decision under way. */
   readonly abandonPlan: () => void;
   readonly actuator: Actuator;
   readonly store: Pick<PlanStore, 'saveGoodPlan' | 'keep'>;
@@ -51,18 +51,15 @@ export interface ControlLoopParts {
   readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
-  /** Called with what is worth keeping of what was learned, when there is news. */
+  /** Called with news worth persisting. */
   readonly onLearned: (kept: ControllerSnapshot) => void;
   readonly report: (event: LoopEvent) => void;
 }
 
-/** A decision that says to change something. */
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
-/** Facts that are logged with a decision. */
 export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
 
-/** A decision with the observation that it was made on. */
 interface DecidedTick {
   readonly observation: Observation;
   readonly answer: TickAnswer & { readonly decision: Decision };
@@ -81,21 +78,19 @@ export class ControlLoop {
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #hasEndedCanary = false;
-  /** Ends the wait for the decision under way. */
   #endDeciding: (() => void) | undefined;
-  /** Are changes of the loop under way? */
   #isChanging = false;
-  /** Has a person preempted the changes of the loop? */
+  /** Has a person preempted the loop's changes? */
   #isPreempted = false;
   #changedByHand = false;
-  /** Answer to a burst that was seen during the changes of the loop. It replaces the rest of them. */
+  /** Answer to a burst during the loop's changes. It replaces the rest of them. */
   #urgent: DecidedTick | undefined;
-  /** Of a decision of the loop, until a tick was told of it. */
+  /** Kept until a tick has reported it. */
   #lastChange: LastChange | undefined;
   #saving: Promise<void> = Promise.resolve();
-  /** The plan that was given to the store last. */
+  /** The last plan given to the store. */
   #newest: SavedPlan | undefined;
-  /** The same where the store did not take it. */
+  /** Set if the store did not take it. */
   #unsaved: SavedPlan | undefined;
 
   constructor(parts: ControlLoopParts) {
@@ -106,12 +101,12 @@ export class ControlLoop {
     this.#schedule(this.#parts.clock.nowMs() + this.#parts.intervalMs);
   }
 
-  /** Looks next an interval from now: what was due by a longer one is not waited for. */
+  /** Looks next an interval from now. */
   intervalChanged(): void {
     if (this.#timer !== undefined) this.start();
   }
 
-  /** Ends after the tick that is under way. */
+  /** Ends after the tick under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -121,32 +116,32 @@ export class ControlLoop {
     await this.settled();
   }
 
-  /** A stop does not wait for the verdict on a canary. */
+  /** A stop does not wait for a canary's verdict. */
   #endCanary(): void {
     const { actuator } = this.#parts;
     this.#hasEndedCanary = Object.values(actuator.runningPlan().stages).some(({ canary }) => canary !== undefined);
     if (this.#hasEndedCanary) actuator.preempt();
   }
 
-  /** Resolves when what was decided so far is in the store, or has failed to be. */
+  /** Resolves when all decisions so far are stored, or have failed to be. */
   async settled(): Promise<void> {
     await this.#saving;
     await this.#parts.log.settled();
   }
 
-  /** Does something when no tick and nothing else is under way. */
+  /** Runs work when no tick or other turn is under way. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#turns.then(work);
     this.#turns = result.catch(() => undefined);
     return result;
   }
 
-  /** A person preempts the planner: a decision under way is abandoned, and leaves no trace. */
+  /** Abandons a decision under way for a person; it leaves no trace. */
   preemptPlan(): void {
     this.#endDeciding?.();
   }
 
-  /** A person preempts the loop: its changes end, too, so that the next turn comes at once. True if there were some. */
+  /** Ends the loop's changes, too, so that a person's turn comes at once. True if there were some. */
   preempt(): boolean {
     this.preemptPlan();
     if (!this.#isChanging) return false;
@@ -155,14 +150,14 @@ export class ControlLoop {
     return true;
   }
 
-  /** One whole tick; never rejects. */
+  /** Never rejects. */
   tick(): Promise<void> {
     return this.turn(() => this.#look());
   }
 
   /**
-   * Carries a decision out and records it with its outcome; rejects with the error of a change that failed. One of the loop ends between two
-   * changes when a person takes the loop off, and at once for the answer to a burst.
+   * Carries a decision out and records its outcome; rejects with the error of a failed change. Changes of the loop end
+   * early when a person takes over, and at once for a burst.
    */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
     const { outcomes, report } = this.#parts;
@@ -198,7 +193,7 @@ export class ControlLoop {
     const decided = await this.#decide(executes);
     if (decided === undefined) return;
     const { observation, answer } = decided;
-    // A person may have changed the mode while it was decided.
+    // The mode may have changed meanwhile.
     if (executes && answer.decision.kind === 'apply' && mode() !== 'auto')
       this.#lastChange = lastChangeOf('given-up', answer.decision.changes, 0);
     if (mode() === 'off') return;
@@ -207,7 +202,7 @@ export class ControlLoop {
       await this.#carryOn(urgent.observation, urgent.answer);
   }
 
-  /** Asks for the decision of a tick; undefined without one, and if deciding fails or a person preempts it. */
+  /** Undefined without a decision, and if deciding fails or is preempted. */
   async #decide(executes: boolean): Promise<DecidedTick | undefined> {
     const { observe, decide, faults, onLearned } = this.#parts;
     let observation: Observation | undefined;
@@ -227,7 +222,7 @@ export class ControlLoop {
       const { decision } = answer;
       return decision && { observation: answer.observation ?? seen, answer: { ...answer, decision } };
     } catch (error) {
-      // A stop takes the planner away from a decision under way: that is no failure.
+      // A stop ends the planner during a decision: no failure.
       if (!this.#stopped) this.#failedToDecide(observation, error);
       return undefined;
     }
@@ -239,7 +234,7 @@ export class ControlLoop {
     return urgent;
   }
 
-  /** Looks for bursts at every interval until changes have ended; the answer to one ends them. */
+  /** Looks for bursts at every interval during changes; the answer to one ends them. */
   async #whileLookingOn(changing: Promise<boolean>): Promise<boolean> {
     let looking: Promise<void> | undefined;
     const look = async (): Promise<void> => {
@@ -274,12 +269,11 @@ export class ControlLoop {
     }
   }
 
-  /** True if the loop must carry out nothing more. */
   get #isOff(): boolean {
     return this.#stopped || this.#parts.mode() !== 'auto';
   }
 
-  /** Decides, and looks on at every interval meanwhile; undefined if a person preempts the decision. */
+  /** Decides and looks on meanwhile; undefined if a person preempts it. */
   async #unlessPreempted(decide: () => Promise<TickAnswer>): Promise<TickAnswer | undefined> {
     const { intervalMs, meanwhile, abandonPlan } = this.#parts;
     const timer = setInterval(() => {
@@ -303,7 +297,6 @@ export class ControlLoop {
     }
   }
 
-  /** Carries out what was decided, or writes it down. */
   async #carryOn(
     observation: Observation,
     { decision, trigger, input }: TickAnswer & { readonly decision: Decision },
@@ -318,7 +311,7 @@ export class ControlLoop {
 
   #failedToDecide(observation: Observation | undefined, error: unknown): void {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#parts;
-    // A fault that stands is in the log already; each tick again, it would push out what was decided.
+    // An active fault is in the log already; repeating it would push out decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.failed('decide', error);
     if (observation === undefined || stands) return;
@@ -337,19 +330,16 @@ export class ControlLoop {
     const isRollback = trigger === 'roll-back' || manual?.action === 'roll-back';
     const changing = this.#change(plan, changesToApply(decision, isRollback), isOfLoop);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
-    // The target of a person or of a roll-back runs after a restart, too.
+    // The target of a person or of a roll-back is restored, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
-    // The answer to a burst is what a server that is killed in the burst has to come back with.
+    // A server killed in a burst must restart with the answer to it.
     if (keepsPlans && (isGood || trigger === 'burst'))
       this.#save({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     const tookMs = clock.nowMs() - startedAtMs;
     return tookMs;
   }
 
-  /**
-   * True if all changes were carried out. Rejects with the error of the first one that fails. Reports how changes of
-   * the loop ended.
-   */
+  /** True if all changes were carried out. Rejects with the first error. Reports how changes of the loop ended. */
   async #change(plan: Plan, changes: readonly Change[], isOfLoop: boolean): Promise<boolean> {
     const { actuator, onChanged } = this.#parts;
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
@@ -359,7 +349,6 @@ export class ControlLoop {
       for (const change of changes) {
         if (isOver()) break;
         await actuator.apply(change);
-        // One that gave way, to a burst, a person or a stop, is not done.
         if (isOfLoop && (this.#urgent !== undefined || this.#isPreempted || this.#hasEndedCanary)) break;
         done += 1;
         onChanged(change.stageId, plan);
@@ -373,7 +362,7 @@ export class ControlLoop {
     }
   }
 
-  /** Not awaited: a slow store must not hold up the next tick. */
+  /** Not awaited: a slow store must not delay the next tick. */
   #save(saved: SavedPlan): void {
     const { faults, store, pipelineName } = this.#parts;
     this.#unsaved = undefined;
@@ -388,12 +377,11 @@ export class ControlLoop {
     });
   }
 
-  /** The plan that runs must not be missing after a restart because the store was locked for a moment. */
+  /** The store may have been locked for a moment. */
   #saveAgain(): void {
     if (this.#unsaved !== undefined) this.#save(this.#unsaved);
   }
 
-  /** Names what a decision had to do without. */
   #reportGaps({ staleSources }: Observation, { evidence: { forecast } }: Decision): void {
     const { faults } = this.#parts;
     const passedOver = forecast.passedOver ?? [];
@@ -412,7 +400,7 @@ export class ControlLoop {
     return entry;
   }
 
-  /** Keeps to the grid of the interval; ticks that a long one has covered are skipped. A clock that is set back puts none off. */
+  /** Keeps the grid of the interval; skips ticks that a long one has covered. Tolerates a clock that is set back. */
   #schedule(atMs: number): void {
     if (this.#stopped) return;
     const { clock, intervalMs } = this.#parts;
@@ -430,7 +418,7 @@ export class ControlLoop {
   }
 }
 
-/** An observation as it is logged: service times and counts of edges are in what the step took in as learned. */
+/** Observation to log, without what the step's input already has. */
 function seen({ batches: _, edges: __, ...observation }: Observation): Observation {
   return observation;
 }

@@ -1,6 +1,6 @@
 /**
- * A log of decisions as a file: the state file of a server, or JSON lines that were exported from one. In these each line is
- * `{kind: "setup", digest, setup}` or `{kind: "decision", pipeline, record}`, setups before the decisions that name them.
+ * A log of decisions as a file: a server's state file, or JSON lines exported from one. Each line is `{kind: "setup",
+ * digest, setup}` or `{kind: "decision", pipeline, record}`, setups first.
  */
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -11,19 +11,18 @@ import type { SqlitePlanStore } from '../store/sqlite-plan-store.js';
 import type { PlanningSetup } from './planning-session.js';
 import type { LoggedDecision, RecordedLog } from './replay-log.js';
 
-/** Which part of a log. */
 export interface LogSelection {
   readonly pipelineName?: string;
-  /** The newest so many of each pipeline. */
+  /** Number of newest decisions of each pipeline. */
   readonly newest?: number;
-  /** Only the decision of that number, of each pipeline that has one. */
+  /** Only the decision of that number. */
   readonly id?: number;
 }
 
 const SQLITE_HEAD = 'SQLite format 3\0';
 const PAGE = 500;
 
-/** Reads a log; rejects with AppError FILE_NOT_FOUND, FILE_UNREADABLE with the line, or STORE_FAILED. */
+/** Rejects with AppError FILE_NOT_FOUND, FILE_UNREADABLE with the line, or STORE_FAILED. */
 export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
   const filePath = resolve(path);
   if (!existsSync(filePath)) {
@@ -40,7 +39,6 @@ export async function readDecisionLog(path: string, selection: LogSelection = {}
     : readLines(filePath, selection);
 }
 
-/** The lines of a log, without their line ends. */
 export function* logLines({ setups, decisions }: RecordedLog): Generator<string> {
   for (const [digest, setup] of setups) yield JSON.stringify({ kind: 'setup', digest, setup });
   for (const { pipelineName, record } of decisions)
@@ -91,7 +89,7 @@ async function decisionsOf(
   return found.toReversed().map((record) => ({ pipelineName, record }));
 }
 
-/** JSON has no Infinity, which is what no bound on the cores of the host is. */
+/** JSON has no Infinity, the value of unbounded host cores. */
 function setupOf(setup: object): PlanningSetup {
   const kept = setup as PlanningSetup & { readonly hostCores: number | null };
   return { ...kept, hostCores: kept.hostCores ?? Number.POSITIVE_INFINITY };

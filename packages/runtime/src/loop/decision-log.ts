@@ -1,32 +1,29 @@
 /**
- * The log of decisions as the loop writes it: each entry goes to the store at once and is added to when more is known. A store that fails
- * costs entries and nothing else; the newest stay in memory, so that what was decided can be seen and applied while it fails.
+ * The log of decisions as the loop writes it: each entry goes to the store at once, later facts are added. A failing
+ * store costs entries only; the newest stay in memory, to be seen and applied.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, PlanStore } from '@equipoise/core/ports';
 import type { LoopEvent } from './loop-event.js';
 import type { StandingFaults } from './standing-faults.js';
 
-/** Entries in memory. */
 const RECENT = 100;
 
-/** Destination of the log. */
 export interface DecisionLogParts {
   readonly pipelineName: string;
   readonly store: PlanStore;
   readonly faults: StandingFaults;
   readonly report: (event: LoopEvent) => void;
-  /** The id of the newest entry that the store holds; 0 without any. */
+  /** 0 without any entry. */
   readonly lastId: number;
 }
 
-/** An entry; `record` has what is known of it by now. */
+/** `record` has what is known by now. */
 export interface LogEntry {
   readonly record: DecisionRecord;
   amend(later: LaterFacts): void;
 }
 
-/** Writes and reads the log of one pipeline. */
 export class DecisionLog {
   readonly #parts: DecisionLogParts;
   readonly #recent: Entry[] = [];
@@ -51,7 +48,7 @@ export class DecisionLog {
     return entry;
   }
 
-  /** Entries, newest first: those of the store, or where it fails the newest in memory. */
+  /** Newest first: from the store, or memory if it fails. */
   async page(page: DecisionPage): Promise<readonly DecisionRecord[]> {
     const { store, pipelineName } = this.#parts;
     await this.settled();
@@ -73,12 +70,12 @@ export class DecisionLog {
     return faults.attempt('store', () => store.decision(pipelineName, id));
   }
 
-  /** Resolves when all that was appended and added is written, or has failed to be. */
+  /** Resolves when everything is written, or has failed to be. */
   async settled(): Promise<void> {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
-  /** Another process that writes to the same log may have taken the number. */
+  /** Another process may have taken the number. */
   #numbered(entry: Entry, id: number | undefined): void {
     if (id === undefined) return;
     entry.record = { ...entry.record, id };
@@ -89,7 +86,6 @@ export class DecisionLog {
     const { store, pipelineName, faults, report } = this.#parts;
     entry.record = { ...entry.record, ...later };
     report({ kind: 'amended', id: entry.record.id, ...later });
-    // An entry that was never stored cannot be amended.
     this.#track(
       stored.then((id) =>
         id === undefined ? undefined : faults.attempt('store', () => store.amendDecision(pipelineName, id, later)),

@@ -2,7 +2,7 @@
 import { pinObjection } from '@equipoise/core/control';
 import { AppError, type StagePins, type StageSpec } from '@equipoise/core/model';
 
-/** Problem of one field; the path is empty for the whole body. */
+/** The path is empty for the whole body. */
 export interface FieldProblem {
   readonly path: string;
   readonly message: string;
@@ -13,7 +13,9 @@ export const invalidFields = (what: string, problems: readonly FieldProblem[]): 
     details: { problems },
   });
 
-/** Why a stage cannot be held to pins, choice by choice, or, where each could be alone, to all of them; `path` is that of the pins. */
+/**
+ * Why a stage cannot have pins: choice by choice or, if each is possible alone, together. `path` is that of the pins.
+ */
 export function pinProblems(stage: StageSpec, pins: StagePins, path: string): readonly FieldProblem[] {
   const whole = pinObjection(stage, pins);
   if (whole === undefined) return [];

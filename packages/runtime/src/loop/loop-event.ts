@@ -1,12 +1,11 @@
 /** Events of the control loop. */
 import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan, StageId } from '@equipoise/core/model';
 
-/** Steps that may fail; a tick continues without the failed one. */
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
 /**
- * `decided` comes before anything is applied, `manual` is an action of a person without a plan, `amended` brings what is known of a decision
- * only later. A step that failed is at fault until it has `recovered`.
+ * `decided` comes before anything is applied, `manual` is an action without a plan, `amended` brings later facts of a
+ * decision. A failed step is at fault until it has `recovered`.
  */
 export type LoopEvent =
   | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
@@ -17,5 +16,4 @@ export type LoopEvent =
   | { readonly kind: 'failed'; readonly step: LoopStep; readonly error: unknown }
   | { readonly kind: 'recovered'; readonly step: LoopStep };
 
-/** An error in words. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

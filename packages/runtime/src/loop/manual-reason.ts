@@ -1,7 +1,6 @@
-/** Why a plan that a person puts in force is in force, for the log of decisions. */
+/** Reason of a manual plan, for the log of decisions. */
 import type { ManualAction, Plan, StageId } from '@equipoise/core/model';
 
-/** In words, with the pins that the plan does not keep to. */
 export function manualReason(
   { action, decisionId, reason }: ManualAction,
   plan: Plan,
@@ -18,7 +17,6 @@ export function manualReason(
   return reason === undefined ? `${what}${against}` : `${what}${against}: ${reason}`;
 }
 
-/** Which replicas a plan runs, stage by stage. */
 function replicasText({ stages }: Plan): string {
   const each = ([id, parts]: readonly [string, Plan['stages'][StageId]]) =>
     parts.map(({ replicas, variantId }) => `${id}: ${replicas} ${variantId}`);

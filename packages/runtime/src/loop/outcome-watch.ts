@@ -1,6 +1,6 @@
 /**
- * Outcomes of decisions. Requests after a decision are counted until the plan changes again, for a minute at most, and
- * added to its log entry.
+ * Outcomes of decisions: counts requests until the plan changes again, for a minute at most, and adds them to the log
+ * entry.
  */
 import type { ObservedOutcome } from '@equipoise/core/model';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';
@@ -8,13 +8,11 @@ import type { LogEntry } from './decision-log.js';
 
 const WINDOW_MS = 60_000;
 
-/** Sources of the counts. */
 export interface WatchedPipeline {
   readonly nowMs: number;
   readonly statistics: Pick<RequestStatistics, 'recentSeconds' | 'recentLatencies'>;
 }
 
-/** Watches what came of the decisions of one pipeline. */
 export class OutcomeWatch {
   readonly #pipeline: WatchedPipeline;
   readonly #percentile: number;
@@ -26,7 +24,6 @@ export class OutcomeWatch {
     this.#percentile = percentile;
   }
 
-  /** Watches from now on. */
   watch(entry: LogEntry): void {
     this.#watched.push({ entry, fromMs: this.#pipeline.nowMs });
   }
@@ -36,7 +33,7 @@ export class OutcomeWatch {
     this.#end((fromMs, nowMs) => nowMs - fromMs >= WINDOW_MS);
   }
 
-  /** To be called when the plan is about to change, and at the end. */
+  /** To be called before the plan changes, and at the end. */
   planEnds(): void {
     this.#end(() => true);
   }
@@ -51,7 +48,7 @@ export class OutcomeWatch {
     }
   }
 
-  /** Of the whole seconds in the window; undefined where it has none. */
+  /** By whole seconds in the window; undefined without any. */
   #observed(fromMs: number, nowMs: number): ObservedOutcome | undefined {
     const { statistics } = this.#pipeline;
     const seconds = Math.floor(Math.min(WINDOW_MS, nowMs - fromMs) / 1000);

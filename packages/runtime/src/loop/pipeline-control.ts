@@ -1,7 +1,7 @@
 /**
  * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. Nothing here overlaps a
- * tick. Each action is in the decision log; mode and pins outlive a restart. A plan applied by hand turns `auto` into
- * `advise`, because the next tick would replace the plan.
+ * tick. Each action is logged; mode and pins outlive a restart. A manual plan turns `auto` into `advise`, because the
+ * next tick would replace it.
  */
 import {
   brokenPins,
@@ -42,31 +42,27 @@ import { manualReason } from './manual-reason.js';
 import type { PlanAssumptions } from './planning-session.js';
 import type { StandingFault, StandingFaults } from './standing-faults.js';
 
-/** Manual settings that outlive a restart. */
 export interface OperatorWishes {
   readonly mode?: ControlMode;
   readonly pins: PinsByStage;
 }
 
-/** A question of what would be. */
 export interface PlanQuery extends PlanAssumptions {
   readonly arrivalRps: number;
   readonly policy: PolicyName;
   readonly verify: boolean;
 }
 
-/** Requirements of a plan other than those of its stages. */
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
 
-/** Collaborators of the control of a pipeline. */
 export interface PipelineControlParts {
-  /** The pipeline as it is planned for on this machine. */
+  /** The pipeline as planned for on this machine. */
   readonly spec: PipelineSpec;
   readonly specDigest: string;
   readonly setupDigest: string;
   readonly mode: ControlMode;
   readonly pins: PinsByStage;
-  /** Pins of before the start that cannot hold any more, in words; none when left out. */
+  /** Reasons why earlier pins no longer hold. */
   readonly lostPins?: readonly string[];
   /** True if a fixed plan is served, which the loop must not touch. */
   readonly isFixed: boolean;
@@ -77,31 +73,28 @@ export interface PipelineControlParts {
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly curves: Pick<ServiceCurves, 'curve'>;
   readonly epochNowMs: () => number;
-  /** An observation between those of the ticks. */
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
-  /** Prediction for stages at a load; undefined if none is available now. A change by hand does not wait for it. */
+  /** Prediction for stages at a load; undefined if none is available now. Manual changes do not wait for it. */
   readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
 }
 
-/** A pipeline as a person sees that may change it. */
 export interface ControlStatus {
   readonly mode: ControlMode;
   readonly fixed: boolean;
   readonly pins: PinsByStage;
-  /** Why pins of before the start do not hold any more; missing where all do. */
+  /** Missing if all earlier pins hold. */
   readonly lostPins?: readonly string[];
   readonly faults: readonly StandingFault[];
   readonly specDigest: string;
 }
 
-/** Plans that are compared for the next one back. */
+/** Plans compared to find the next roll-back target. */
 const LOOKED_BACK = 20;
-/** Questions of what would be that may wait. */
+/** Most waiting what-if questions. */
 const MOST_QUERIES = 4;
 
-/** The control of one pipeline by hand. */
 export class PipelineControl {
   readonly #parts: PipelineControlParts;
   #mode: ControlMode;
@@ -136,14 +129,14 @@ export class PipelineControl {
     return this.#parts.log.page(page);
   }
 
-  /** AppError NOT_FOUND where there is none of this number. */
+  /** Rejects with AppError NOT_FOUND. */
   async decision(id: number): Promise<DecisionRecord> {
     const found = await this.#parts.log.entry(id);
     if (found === undefined) throw new AppError('NOT_FOUND', `There is no decision ${id}, or it is no longer kept.`);
     return found;
   }
 
-  /** The plan for a rate, with what is assumed, and the changes from what runs; nothing is changed. */
+  /** The plan for a rate under assumptions, and its changes; applies nothing. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
     for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
@@ -159,12 +152,12 @@ export class PipelineControl {
     }
   }
 
-  /** Resolves when what was asked for is kept and written down, or cannot be. */
+  /** Resolves when manual settings are stored and logged, or cannot be. */
   written(): Promise<void> {
     return this.#parts.log.settled();
   }
 
-  /** Neither plans nor changes until `resume`. */
+  /** Stops plans and changes until `resume`. */
   pause(reason?: string): DecisionRecord {
     this.#parts.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
@@ -180,7 +173,7 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Holds a stage to choices, in place of those that were pinned before; the next plan keeps to them. */
+  /** Replaces the manual pins of a stage; the next plan keeps to them. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
@@ -193,21 +186,20 @@ export class PipelineControl {
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
-  /** Goes on without the pins of before the start, which leave no plan; until a person asks for something else they stay in the store. */
+  /** Continues without earlier pins, which leave no plan; the store keeps them until the next action. */
   losePins(why: string): void {
     this.#pins = {};
     this.#lostPins = [...this.#lostPins, why];
   }
 
-  /** Those that could not hold are no longer kept from here on. */
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
-    // A plan that is being made would break them.
+    // A plan under way would break them.
     this.#parts.loop.preemptPlan();
   }
 
-  /** Lets a stage go, or all of them where none is named; pins of the pipeline file stay. */
+  /** Unpins a stage, or all without a name; pins of the pipeline file stay. */
   unpin(stageId?: string, reason?: string): DecisionRecord {
     const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
     if (stageId !== undefined) this.#stage(stageId);
@@ -215,7 +207,10 @@ export class PipelineControl {
     return this.#asked({ action: 'unpin', pins: this.#pins, ...because(reason) });
   }
 
-  /** Puts the plan of a decision in force; rejects with AppError CONFLICT where it does not fit, and with that of a change that fails. */
+  /**
+   * Puts the plan of a decision in force; rejects with AppError CONFLICT if it does not fit, or with the error of a
+   * failed change.
+   */
   async applyDecision(decisionId: number, reason?: string): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
     if (decision?.kind !== 'apply') throw conflict(`decision ${decisionId} changes nothing`);
@@ -226,7 +221,10 @@ export class PipelineControl {
     });
   }
 
-  /** Puts a plan in force; AppError INVALID_FIELDS where it is none of this pipeline. Memory and GPUs are those of the variants. */
+  /**
+   * Puts a plan in force; AppError INVALID_FIELDS if it does not match this pipeline. Memory and GPUs are those of the
+   * variants.
+   */
   async applyStages(asked: Plan['stages'], reason?: string): Promise<DecisionRecord> {
     const { estimate, look } = this.#parts;
     const planFor = (spec: PipelineSpec): Plan => {
@@ -244,7 +242,7 @@ export class PipelineControl {
     });
   }
 
-  /** Puts the newest good plan in force that differs from what runs. */
+  /** Restores the newest good plan that differs from what runs. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store, actuator } = this.#parts;
     const running = runningAsPlan(spec, actuator.runningPlan());
@@ -279,7 +277,6 @@ export class PipelineControl {
     return this.#asked(action);
   }
 
-  /** Keeps what was asked for and writes it down. */
   #asked(manual: ManualAction): DecisionRecord {
     const { log, look, epochNowMs, setupDigest, report } = this.#parts;
     this.#keep();
@@ -302,7 +299,7 @@ export class PipelineControl {
     return planObjection(spec, plan) ?? profileObjection(plan, curves);
   }
 
-  /** Puts a plan in force in a turn of its own, by what the pipeline is then: another file may have been read while it waited. */
+  /** Puts a plan in force in its own turn, by the pipeline at that time: it may have been reloaded. */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     if (this.#changing) throw conflict('a change by hand is under way');
     this.#fitting(planFor);
@@ -313,7 +310,7 @@ export class PipelineControl {
       const underWay = this.#parts.loop.preempt();
       return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor), underWay));
     } catch (error) {
-      // A failed change does not turn `auto` off, unless another mode was set since.
+      // A failed change does not turn `auto` off, unless the mode was set since.
       if (wasAuto && this.#mode === 'advise') this.#takeOver('auto');
       throw error;
     } finally {
@@ -326,7 +323,7 @@ export class PipelineControl {
     this.#keep();
   }
 
-  /** AppError CONFLICT where the plan does not fit. */
+  /** AppError CONFLICT if the plan does not fit. */
   #fitting(planFor: (spec: PipelineSpec) => Plan): Plan {
     const plan = planFor(this.#parts.spec);
     const objection = this.#objection(plan);
@@ -334,7 +331,7 @@ export class PipelineControl {
     return plan;
   }
 
-  /** `underWay`: the loop was changing stages, which may still be on their way to another plan. */
+  /** `underWay`: stages may still be changing to another plan. */
   async #putInForce(manual: ManualAction, plan: Plan, underWay: boolean): Promise<DecisionRecord> {
     const { spec, loop, look } = this.#parts;
     const observation = look();

@@ -4,21 +4,18 @@ import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { type PlannerMessage, PlannerWorker } from './planner-worker.js';
 
-/**
- * Niceness added: planning may wait, requests may not, and replicas keep the cores that they were planned with. On a busy core the worker
- * still gets a quarter, because an answer to a burst must not wait long.
- */
+/** Niceness added. On a busy core the worker still gets a quarter, because an answer to a burst must not wait long. */
 const LESS_PRIORITY = 5;
 
-/** Lowers the priority of this thread alone, if the system can (Linux) and allows it. */
+/** Lowers the priority of this thread alone, if the system (Linux) allows it. */
 function yieldToServing(): void {
   try {
     const [processId, , threadId] = readlinkSync('/proc/thread-self').split('/').map(Number);
-    // The files of other processes than ours can see number this thread otherwise.
+    // A /proc of another process namespace numbers this thread differently.
     if (threadId === undefined || processId !== process.pid) return;
     setPriority(threadId, Math.min(constants.priority.PRIORITY_LOW, getPriority(threadId) + LESS_PRIORITY));
   } catch {
-    // Elsewhere it competes with what is served.
+    // Without it, planning competes with serving.
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Planner worker: answers the questions of several pipelines in one thread, one at a time. Each pipeline has a planning session, whose
- * questions are answered in order. A tick with a burst to answer comes first, for it takes no time and cannot wait; else the session that was
- * answered longest ago. While a plan is made, bursts of other pipelines are answered between two verifications. Training gets a tenth of the
- * time, and none while a question waits.
+ * Planner worker: answers the questions of several pipelines in one thread, one at a time. Each pipeline has a planning
+ * session, whose questions are answered in order. A tick with a burst comes first, else the session that was answered
+ * longest ago. While a plan is made, bursts of other pipelines are answered between two verifications. Training gets a
+ * tenth of the time, and none while a question waits.
  */
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
@@ -10,8 +10,8 @@ import type { RpcReply } from '../worker-rpc.js';
 import { PlanningSession, type PlanningSetup, type PlanningTask } from './planning-session.js';
 
 /**
- * A message to the worker. `show` is an observation that is newer than the tick under way. `abandon` drops questions,
- * ends a plan under way, and undoes a tick without a delivered answer.
+ * `show` is an observation newer than the tick under way. `abandon` drops questions, ends a plan under way, and undoes
+ * a tick without a delivered answer.
  */
 export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
@@ -21,46 +21,42 @@ export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'show'; readonly observation: Observation }
 );
 
-/** Collaborators of a worker. */
 export interface PlannerWorkerDeps {
   readonly post: (reply: RpcReply<string>) => void;
-  /** Passes all messages that have arrived since to `take`. */
+  /** Passes all messages that have arrived to `take`. */
   readonly takeIn: () => void;
   readonly nowMs: () => number;
-  /** Makes a session; `betweenVerdicts` is to be called before each verification, and may throw. */
+  /** `betweenVerdicts` is called before each verification, and may throw. */
   readonly sessionFor?: (setup: PlanningSetup, betweenVerdicts: () => void) => PlanningSession;
 }
 
 type Question = PlannerMessage & { readonly kind: 'ask' };
 
-/** A session with what waits for it. */
 interface Place {
   readonly setup: PlanningSetup;
   readonly kept: ControllerSnapshot | undefined;
   questions: Question[];
-  /** Made with the first question, so that what is wrong with a setup is an answer. */
+  /** Made with the first question, so that setup errors are an answer. */
   session?: PlanningSession;
-  /** The newest observation that was shown since the last answer. */
+  /** The newest observation shown since the last answer. */
   shown?: Observation | undefined;
-  /** Number of the last answer. */
   answered: number;
-  /** Id of the question under way, else of the last one, if it is a tick. */
+  /** Id of the last question, if it is a tick. */
   lastTickId?: number | undefined;
   isAnswering: boolean;
-  /** Training steps that its ticks have earned. */
+  /** Training steps earned by ticks. */
   trainingSteps: number;
-  /** True if the answer to the question under way is no longer needed. */
+  /** True if the answer under way is no longer needed. */
   isAbandoned: boolean;
 }
 
 /** Pause after a training step, as a multiple of its time. */
 const PAUSE_FACTOR = 9;
 
-/** Work of one thread. */
 export class PlannerWorker {
   readonly #deps: PlannerWorkerDeps;
   readonly #places = new Map<number, Place>();
-  /** Known answers to "does this observation show a burst?", while their ticks wait. */
+  /** Known burst verdicts of waiting ticks. */
   readonly #bursts = new WeakMap<Observation, boolean>();
   #answers = 0;
   #isAnsweringBetween = false;
@@ -70,7 +66,6 @@ export class PlannerWorker {
     this.#deps = deps;
   }
 
-  /** Takes a message; what it asks is answered by `work`. */
   take(message: PlannerMessage): void {
     const place = this.#places.get(message.session);
     switch (message.kind) {
@@ -92,7 +87,7 @@ export class PlannerWorker {
     }
   }
 
-  /** Takes a message, if any, and answers all that waits and what arrives meanwhile; trains when nothing waits. */
+  /** Takes a message, if any, and answers all that waits; trains when nothing waits. */
   work(message?: PlannerMessage): void {
     if (message !== undefined) this.take(message);
     do {
@@ -108,7 +103,7 @@ export class PlannerWorker {
     return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
   }
 
-  /** Does the tick that a session waits for, or what was shown besides, have a burst? */
+  /** Does a waiting tick or a shown observation have a burst? */
   #isUrgent({ questions, session, shown }: Place): boolean {
     const task = questions[0]?.task;
     if (task?.kind !== 'tick' || session === undefined) return false;
@@ -137,7 +132,7 @@ export class PlannerWorker {
     } catch (error) {
       reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    // An observation shown by now is too late for this question; a later one belongs to the next.
+    // An observation shown by now is too late for this question.
     this.#deps.takeIn();
     takeShown(place);
     place.isAnswering = false;
@@ -148,7 +143,6 @@ export class PlannerWorker {
   #abandon(place: Place, ids: readonly number[]): void {
     place.questions = place.questions.filter(({ id }) => !ids.includes(id));
     if (place.isAnswering) place.isAbandoned = true;
-    // The answer was on its way.
     else if (place.lastTickId !== undefined && ids.includes(place.lastTickId)) place.session?.control.forgetTick();
   }
 
@@ -156,12 +150,12 @@ export class PlannerWorker {
     if (place.session !== undefined) return place.session;
     const { sessionFor = (setup, between) => new PlanningSession(setup, between) } = this.#deps;
     place.session = sessionFor(place.setup, () => this.#betweenVerdicts(place));
-    // A snapshot that does not fit costs what was learned; the question tells whether the session is well.
+    // A snapshot that does not fit costs only what was learned.
     if (place.kept !== undefined) place.session.answer({ kind: 'resume', kept: place.kept });
     return place.session;
   }
 
-  /** While a session plans: bursts of others are answered, and an abandoned plan ends. */
+  /** Answers bursts of others, and ends an abandoned plan. */
   #betweenVerdicts(planning: Place): void {
     this.#deps.takeIn();
     if (planning.isAbandoned) throw new Error('the plan was abandoned');
@@ -175,7 +169,7 @@ export class PlannerWorker {
     }
   }
 
-  /** Trains the session that has waited for it longest; false if there is none to train now. */
+  /** Trains the session that has waited longest; false if none needs it. */
   #train(): boolean {
     const beganAtMs = this.#deps.nowMs();
     if (beganAtMs < this.#nextTrainingAtMs) return false;
@@ -183,7 +177,6 @@ export class PlannerWorker {
     if (owed === undefined) return false;
     const [number, place] = owed;
     place.trainingSteps--;
-    // To the end of the line.
     this.#places.delete(number);
     this.#places.set(number, place);
     try {

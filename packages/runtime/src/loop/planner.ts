@@ -1,4 +1,4 @@
-/** Planner of one pipeline as its callers see it: questions to its planning session in a worker, one at a time in order. */
+/** Planner of one pipeline: questions to its planning session in a worker, one at a time in order. */
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
 import { RpcClient, type RpcConnection } from '../worker-rpc.js';
@@ -13,14 +13,13 @@ export class PlanPreempted extends Error {
 }
 
 /**
- * Plans for one pipeline, in a thread of its own unless several share a `pool`. A crash of the thread and an answer that comes too late
- * reject what waits; the next question starts a new session from the last snapshot.
+ * Uses its own thread unless several share a `pool`. A crash or a late answer rejects what waits; the next question
+ * starts a new session from the last snapshot.
  */
 export class Planner extends RpcClient {
   readonly #pool: PlannerPool;
   #setup: PlanningSetup;
   #session: SessionConnection | undefined;
-  /** Snapshot for a session that replaces the last one. */
   #kept: ControllerSnapshot | undefined;
 
   constructor(setup: PlanningSetup, pool = new PlannerPool()) {
@@ -33,18 +32,18 @@ export class Planner extends RpcClient {
     return this.request({ kind: 'ask', task });
   }
 
-  /** Shows the worker an observation while it decides on an earlier one; a burst in it preempts the plan. */
+  /** Shows an observation newer than the one under way; a burst in it preempts the plan. */
   show(observation: Observation): void {
     this.notify({ kind: 'show', observation });
   }
 
-  /** Abandons what waits: it rejects at once with `PlanPreempted`, and the worker ends its plan at the next verification. */
+  /** Rejects what waits with `PlanPreempted`; the worker ends its plan at the next verification. */
   preempt(): void {
     const ids = this.connection?.thread.abandon(this, new PlanPreempted()) ?? [];
     if (ids.length > 0) this.notify({ kind: 'abandon', ids });
   }
 
-  /** Keeps a snapshot, or a part of it, in case that the thread ends. */
+  /** Keeps a snapshot, or a part of it, for a new session. */
   remember(kept: ControllerSnapshot): void {
     this.#kept = { ...this.#kept, ...kept };
   }
@@ -56,7 +55,7 @@ export class Planner extends RpcClient {
       void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
-  /** Plans for another description from now on; rejects if that cannot be planned for, and then nothing has changed. */
+  /** Rejects, and changes nothing, if the new description cannot be planned for. */
   async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
     const before = this.#setup;
     this.#setup = { ...before, spec, hostCores };

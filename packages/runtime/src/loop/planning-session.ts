@@ -1,4 +1,4 @@
-/** Planning session of one pipeline: its control session and its planner, with verification wired in. Synchronous. */
+/** Planning session of one pipeline: control session and planner with verification. Synchronous. */
 import {
   type ControllerRules,
   type ControllerSnapshot,
@@ -15,17 +15,16 @@ import type { Objective, PinsByStage, PipelineSpec, Plan, PlanResult, ProfileSet
 import { estimateStages, type PlanningProblem, type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
 import { verifiersOf } from '@equipoise/core/simulate';
 
-/** Everything that a session plans with. `hostCores` is Infinity if the replicas are not on one host. */
+/** `hostCores` is Infinity if the replicas are not on one host. */
 export interface PlanningSetup {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
   readonly hostCores: number;
   readonly seed: number;
-  /** Requests that one verification of a plan may simulate, counted at all stages; 100,000 when left out. */
+  /** Requests that one verification may simulate, counted at all stages; default 100,000. */
   readonly workStageRequests?: number;
 }
 
-/** Changes of the pipeline that a what-if question assumes. */
 export interface PlanAssumptions {
   readonly sloLatencyMs?: number;
   readonly budgetCpuCores?: number;
@@ -33,10 +32,8 @@ export interface PlanAssumptions {
   readonly pins?: PinsByStage;
 }
 
-/** Parts of a setup that a changed description replaces. */
 export type ReloadedSetup = Pick<PlanningSetup, 'spec' | 'hostCores'>;
 
-/** A what-if question: the plan for a rate. */
 export interface PlanTask {
   readonly kind: 'plan';
   readonly policy: PolicyName;
@@ -45,10 +42,7 @@ export interface PlanTask {
   readonly assuming?: PlanAssumptions;
 }
 
-/**
- * A question: a tick, a plan for a rate, the prediction of a given plan, the resumption of a snapshot, the snapshot itself, or another
- * description of the pipeline.
- */
+/** A tick, a plan for a rate, the prediction of a plan, a snapshot to resume or return, or a changed description. */
 export type PlanningTask =
   | ({ readonly kind: 'tick' } & Tick)
   | PlanTask
@@ -66,10 +60,9 @@ interface Answers {
   readonly reload: undefined;
 }
 
-/** The answer by the kind of the question. */
 export type PlanningAnswer<Task extends PlanningTask> = Answers[Task['kind']];
 
-/** Rules of a served pipeline. Throws AppError PROFILE_MISSING or PROFILE_INVALID if the profiles do not suffice. */
+/** Rules of a served pipeline. Throws AppError PROFILE_MISSING or PROFILE_INVALID. */
 export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
   const partsFor = (set: ProfileSet, of: PipelineSpec) => {
     const curves = requireCurves(of, set);
@@ -86,9 +79,8 @@ export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup)
   };
 }
 
-/** Answers the questions about one pipeline; ticks come in the order of time. */
+/** Ticks come in the order of time. */
 export class PlanningSession {
-  /** Decides at ticks. */
   readonly control: ControlSession;
   #setup: PlanningSetup;
 
@@ -127,7 +119,6 @@ export class PlanningSession {
   }
 }
 
-/** A plan for a rate, of the pipeline as it is or as it is assumed to be. */
 function planFor(
   { spec: _, profiles: __, ...simulated }: PlanningSetup,
   { spec, profiles, verifierAt, curves }: ControllerRules,

@@ -1,6 +1,6 @@
 /**
- * A log of decisions taken again: each step that the log has whole is given to the code of now, under what it took in then. The same code comes
- * to the same decisions; where it does not, what differs is named.
+ * Replays a log of decisions: each completely logged step runs through the current code with its logged input.
+ * Differences are named.
  */
 import {
   type ControllerRules,
@@ -13,26 +13,25 @@ import type { DecisionRecord } from '@equipoise/core/model';
 import type { PlanningProblem } from '@equipoise/core/plan';
 import { controllerRules, type PlanningSetup } from './planning-session.js';
 
-/** A log: decisions with the names of their pipelines, oldest first, and what they were taken with by digest. */
+/** Decisions with their pipelines, oldest first, and their setups by digest. */
 export interface RecordedLog {
   readonly setups: ReadonlyMap<string, PlanningSetup>;
   readonly decisions: readonly LoggedDecision[];
 }
 
-/** A decision of one of the pipelines of a log. */
 export interface LoggedDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
 }
 
-/** A value that differs, by its place in the decision; undefined where there is none. */
+/** A value that differs, by its path; undefined if missing. */
 export interface Difference {
   readonly path: string;
   readonly recorded: unknown;
   readonly replayed: unknown;
 }
 
-/** How a decision fared: the same, another one (at most twenty of its differences are named), or why it cannot be taken again. */
+/** The same, another one (at most twenty differences are named), or why it cannot be replayed. */
 export type ReplayVerdict =
   | { readonly kind: 'same' }
   | { readonly kind: 'different'; readonly differences: readonly Difference[] }
@@ -40,7 +39,6 @@ export type ReplayVerdict =
 
 const MOST_DIFFERENCES = 20;
 
-/** Takes the decisions of a log again, one by one. */
 export class LogReplay {
   readonly #setups: RecordedLog['setups'];
   readonly #ofSetup = new Map<string, { readonly rules: ControllerRules; readonly replay: StepReplay }>();
@@ -62,7 +60,7 @@ export class LogReplay {
     return differences.length === 0 ? { kind: 'same' } : { kind: 'different', differences };
   }
 
-  /** The question behind a decision; undefined where the log does not have it. */
+  /** The question behind a decision; undefined if the log lacks it. */
   problemOf(record: DecisionRecord): PlanningProblem | undefined {
     const load = record.decision?.evidence.load;
     const input = inputOf(record);
@@ -84,10 +82,10 @@ export class LogReplay {
 
 type Trial = NonNullable<StepInput['state']['trial']>;
 
-/** A change on trial as logs may have it: older versions counted drops alone, by another name. */
+/** Older versions counted only drops, under another name. */
 type LoggedTrial = Omit<Trial, 'missedAtStart'> & { readonly missedAtStart?: number; readonly droppedAtStart?: number };
 
-/** Input of a step in today's terms; undefined if the log lacks it. */
+/** Input of a step in current terms; undefined if the log lacks it. */
 function inputOf({ input }: DecisionRecord): StepInput | undefined {
   const logged = input as StepInput | undefined;
   const { trial, beforeChange } = logged?.state ?? {};
@@ -106,10 +104,8 @@ function trialOf({ droppedAtStart = 0, missedAtStart = droppedAtStart, ...trial 
 
 const notReplayable = (reason: string): ReplayVerdict => ({ kind: 'not-replayable', reason });
 
-/** The value after a round trip through JSON. */
 const asJson = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
-/** The places at which two JSON values differ. */
 function differencesOf(recorded: unknown, replayed: unknown, path = 'decision'): readonly Difference[] {
   if (isBranch(recorded) && isBranch(replayed) && Array.isArray(recorded) === Array.isArray(replayed)) {
     const names = [...new Set([...Object.keys(recorded), ...Object.keys(replayed)])];

@@ -1,7 +1,7 @@
-/** Which steps of the loop are at fault: from their first failure until they succeed again. */
+/** Faults of loop steps, from their first failure until they succeed again. */
 import { type LoopEvent, type LoopStep, messageOf } from './loop-event.js';
 
-/** A step that fails; `message` is that of the last time, `count` how often since it began. */
+/** `message` is the latest, `count` the failures since it began. */
 export interface StandingFault {
   readonly step: LoopStep;
   readonly message: string;
@@ -9,7 +9,7 @@ export interface StandingFault {
   readonly count: number;
 }
 
-/** Keeps the faults and tells of each failure and each recovery. */
+/** Keeps faults and reports each failure and recovery. */
 export class StandingFaults {
   readonly #faults = new Map<LoopStep, StandingFault>();
   readonly #epochNowMs: () => number;
@@ -30,7 +30,7 @@ export class StandingFaults {
     if (this.#faults.delete(step)) this.#report({ kind: 'recovered', step });
   }
 
-  /** Does something and notes how it went; undefined where it failed. */
+  /** Undefined if the action fails. */
   async attempt<Result>(step: LoopStep, action: () => Promise<Result>): Promise<Result | undefined> {
     try {
       const result = await action();
@@ -42,7 +42,7 @@ export class StandingFaults {
     }
   }
 
-  /** Those that stand, in the order in which they began. */
+  /** Active faults, oldest first. */
   get all(): readonly StandingFault[] {
     return [...this.#faults.values()];
   }

@@ -1,6 +1,6 @@
-/** Answers before they become bytes, and the answers that all ports share: liveness, readiness and metrics. */
+/** Answers before they become bytes, and those that all ports share: liveness, readiness and metrics. */
 
-/** An answer over HTTP: `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
+/** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -9,29 +9,26 @@ export interface Answer {
   readonly raw?: readonly Uint8Array[];
 }
 
-/** A page in the text format of Prometheus. */
 export interface MetricsPage {
   readonly contentType: string;
-  /** All metrics, or those named in `names` that exist; a histogram counts as one. */
+  /** All metrics, or the existing ones of `names`; a histogram counts as one. */
   text(names?: readonly string[]): Promise<string>;
 }
 
-/** A 200 with a JSON value. */
 export function ok(value: unknown): Answer {
   return { status: 200, text: JSON.stringify(value) };
 }
 
-/** The process runs. */
 export function liveAnswer(): Answer {
   return { status: 200, text: '{"live":true}' };
 }
 
-/** 200 if everything is ready, else 503; `facts` come first in the body. */
+/** 200 if ready, else 503; `facts` come first in the body. */
 export function readyAnswer(isReady: boolean, facts: Readonly<Record<string, unknown>> = {}): Answer {
   return { status: isReady ? 200 : 503, text: JSON.stringify({ ...facts, ready: isReady }) };
 }
 
-/** Readiness of a server and its parts; parts that are not ready are named. */
+/** Readiness of a server; names parts that are not ready. */
 export function allReadyAnswer(
   isServing: boolean,
   parts: Iterable<{ readonly name: string; readonly ready: boolean }>,
@@ -40,7 +37,7 @@ export function allReadyAnswer(
   return readyAnswer(isServing && notReady.length === 0, notReady.length > 0 ? { notReady } : {});
 }
 
-/** A metrics page, limited to the metrics in the query parameters `name[]` if there are any. */
+/** Metrics, limited to the query parameters `name[]` if there are any. */
 export async function metricsAnswer({ contentType, text }: MetricsPage, query: URLSearchParams): Promise<Answer> {
   const names = query.getAll('name[]');
   return { status: 200, contentType, text: await (names.length === 0 ? text() : text(names)) };

@@ -1,19 +1,18 @@
 /**
- * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that progress shows. A client
- * that takes too little for too long is cut off.
+ * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that
+ * progress shows. A client that takes too little for too long is cut off.
  *
- * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection: progress shows on the
- * connection, and a stream waits for its turn. A stream that its client holds back while it takes others may wait longer, in proportion to the
- * number of answers that wait on the connection.
+ * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection:
+ * progress shows on the connection. A stream that its client holds back while it takes others may wait longer, in
+ * proportion to the number of waiting answers.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 
-/** Size of a piece; a client has to take one within its patience. */
+/** A client has to take a piece of this size within its patience. */
 const PIECE_BYTES = 1024 * 1024;
 
-/** A response or a stream. */
 export interface AnswerSink {
   write(chunk: Uint8Array): boolean;
   end(): unknown;
@@ -24,7 +23,7 @@ export function isLargeAnswer(length: number): boolean {
   return length > PIECE_BYTES;
 }
 
-/** Writes an answer piece by piece, each after the previous one has left; stops when the sink closes. */
+/** Writes an answer piece by piece, each after the previous one has left. */
 export function writeInPieces(sink: AnswerSink, parts: readonly Uint8Array[]): void {
   const pieces = piecesOf(parts);
   const more = () => {
@@ -45,7 +44,7 @@ function* piecesOf(parts: readonly Uint8Array[]): Generator<Uint8Array, undefine
   }
 }
 
-/** Unsent answers of a server over HTTP/1.1, by connection. */
+/** Unsent answers over HTTP/1.1, by connection. */
 export class SlowReaders {
   readonly #byConnection = new Map<Socket, Set<() => void>>();
   readonly #patienceMs: number;
@@ -56,12 +55,14 @@ export class SlowReaders {
     this.#patienceMs = patienceMs;
   }
 
-  /** Number of connections with unsent answers. */
   get connections(): number {
     return this.#byConnection.size;
   }
 
-  /** Calls `sent` once a response has left or its connection is closed. Node reports the close only for the response being sent. */
+  /**
+   * Calls `sent` once a response has left or its connection is closed, which Node reports only to the response being
+   * sent.
+   */
   watch(response: ServerResponse, sent: () => void): void {
     const { socket } = response.req;
     if ((response.writableEnded && response.writableLength === 0) || socket.destroyed) {
@@ -70,14 +71,14 @@ export class SlowReaders {
     }
     const unsent = this.#byConnection.get(socket) ?? new Set();
     this.#byConnection.set(socket, unsent.add(sent));
-    // Node itself closes a connection that times out. A response behind an unfinished one starts its time when it gets the connection.
+    // Node itself times connections out. A response behind an unfinished one starts its time when it gets the
+    // connection.
     if (response.socket === null) response.once('socket', () => this.#begin(socket, sent));
     else socket.setTimeout(this.#patienceMs);
-    // Runs before Node's listener, which sets the keep-alive timeout.
+    // Before Node's listener, which sets the keep-alive timeout.
     response.prependOnceListener('finish', () => this.#sent(socket, sent));
   }
 
-  /** Releases the answers of a closed connection. */
   closed(socket: Socket): void {
     const unsent = this.#byConnection.get(socket);
     this.#byConnection.delete(socket);
@@ -112,14 +113,15 @@ export class SlowReaders {
   }
 }
 
-/** Progress that a connection has to make within the patience; keep-alive traffic is less. */
+/** Progress required within the patience; keep-alive traffic is less. */
 const LEAST_BYTES = 64 * 1024;
 
 const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
 
 /**
- * Watches the answer of a stream while it is written. The client has to take 64 KiB of the connection within `patienceMs` (up to twice that).
- * A stream without progress may wait that long once per waiting answer, plus twice. A connection that the system cannot write to is closed.
+ * Watches the answer of a stream. The client has to take 64 KiB of the connection within `patienceMs` (up to twice
+ * that). A stream without progress may wait that long once per waiting answer, plus twice. A blocked connection is
+ * closed.
  */
 export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {
   const { session } = stream as { readonly session: ServerHttp2Session | undefined };
@@ -132,13 +134,12 @@ export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): 
   connection.add(stream);
 }
 
-/** Timer ticks since an answer made progress, and the most answers that waited with it. */
+/** Timer ticks since the last progress, and the most answers that waited meanwhile. */
 interface Waiting {
   ticks: number;
   most: number;
 }
 
-/** Unsent answers of one HTTP/2 connection. */
 class SlowStreams {
   readonly #session: ServerHttp2Session;
   readonly #patienceMs: number;
@@ -176,7 +177,7 @@ class SlowStreams {
     for (const [stream, waiting] of this.#waiting) {
       waiting.ticks++;
       waiting.most = Math.max(waiting.most, this.#waiting.size);
-      // The first tick covers a part of the patience only.
+      // The first tick covers only a part of the patience.
       const isOver = isTaking ? waiting.ticks > waiting.most + 1 : waiting.ticks > 1;
       if (!isOver) continue;
       // Bytes handed to the connection can only go with it.
@@ -191,8 +192,8 @@ class SlowStreams {
 }
 
 /**
- * Bytes of a connection that the system has taken, and bytes that wait for it. Node reports large writes only once all has left, so this reads the
- * queue of the handle (under TLS, of the underlying socket).
+ * Bytes that the system has taken, and bytes that wait. Node reports large writes only once all has left, so this reads
+ * the queue of the handle (under TLS, of the underlying socket).
  */
 function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
   const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
@@ -201,7 +202,7 @@ function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; reado
   return { taken: link.bytesWritten - held, held };
 }
 
-/** Closes a connection at once; destroying its session would wait for queued writes. */
+/** Destroying the session would wait for queued writes. */
 function closeAtOnce({ socket }: ServerHttp2Session): void {
   Socket.prototype.destroy.call(socket);
 }

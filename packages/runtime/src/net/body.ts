@@ -1,4 +1,4 @@
-/** Reads request bodies into memory of their own, within bounds that are checked before and while reading. */
+/** Reads request bodies into their own memory, within bounds checked before and while reading. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
@@ -6,23 +6,25 @@ import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { dropError } from './refusal.js';
 
-/** Layout of the memory: the byte at offset `alignAt` is aligned for numbers of every kind. */
+/** The byte at offset `alignAt` is aligned for numbers of every kind. */
 export interface BodyLayout {
   readonly alignAt: number;
 }
 
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 
-/** Bounds of a body. */
 export interface BodyBounds {
   readonly maxBodyBytes: number;
-  /** Longest time for the body; undefined if the server of the connection enforces it. */
+  /** Undefined if the server of the connection limits the time. */
   readonly timeoutMs: number | undefined;
-  /** Bytes of all unfinished bodies: clients that hold back the ends of large bodies must not fill the memory. */
+  /** Bytes of all unfinished bodies: clients that hold back ends must not fill the memory. */
   readonly inbound: BytesInFlight;
 }
 
-/** The whole body; rejects with AppError BODY_TOO_LARGE or DROPPED (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+/**
+ * Rejects with AppError BODY_TOO_LARGE or DROPPED (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or
+ * MALFORMED_REQUEST.
+ */
 export async function readBody(
   request: RequestBody,
   options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,

@@ -1,6 +1,7 @@
 /**
- * Life cycle of a call, the same for REST, gRPC, admin and probes: find its route, admit the caller, run the endpoint, reserve room for the
- * answer, write it. An error at any point becomes a refusal. A protocol says how to read and write (HttpCall, GrpcCall), a port who may call.
+ * Life cycle of a call, the same for REST, gRPC, admin and probes: find its route, admit the caller, run the endpoint,
+ * reserve memory for the answer, write it. Any error becomes a refusal. A protocol says how to read and write
+ * (HttpCall, GrpcCall), a port who may call.
  */
 import { randomUUID } from 'node:crypto';
 import { AppError, type ErrorCode } from '@equipoise/core/model';
@@ -11,10 +12,10 @@ import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { ServingPhase } from './drain.js';
 import { dropError } from './refusal.js';
 
-/** Purpose of a route. Probes need no token; probes and metrics are not counted; only inference answers take outbound bytes. */
+/** Probes need no token; probes and metrics are not counted; only inference answers take outbound bytes. */
 export type Purpose = 'inference' | 'metadata' | 'probe' | 'metrics';
 
-/** An answer that left the server; `code` is that of its error, or OK. */
+/** `code` is that of its error, or OK. */
 export interface AnsweredCall {
   readonly protocol: 'rest' | 'grpc';
   readonly code: ErrorCode | 'OK';
@@ -22,36 +23,34 @@ export interface AnsweredCall {
   readonly tenant?: string;
 }
 
-/** Limits of a port and its listeners. */
 export interface CallRules {
   readonly maxBodyBytes: number;
-  /** Bytes of request bodies on their way, over all connections. */
+  /** Bytes of unfinished request bodies, over all connections. */
   readonly inbound: BytesInFlight;
-  /** Bytes of inference answers on their way, over all connections. */
+  /** Bytes of unsent inference answers, over all connections. */
   readonly outbound: BytesInFlight;
-  /** Longest time from the first byte of a request to its last. */
+  /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
-  /** Receives errors that are not AppErrors: defects of the server. */
+  /** Receives defects: errors that are not AppErrors. */
   readonly onDefect: (error: unknown) => void;
-  /** Receives failures of stages; their `cause` is what the stage said. */
+  /** Receives failures of stages, with the stage's error as `cause`. */
   readonly onStageFailure: (failure: StageFailure) => void;
   /** Receives every counted answer; must not throw. */
   readonly onAnswer: (call: AnsweredCall) => void;
 }
 
-/** A tenant, as far as calls count it. */
 export interface Caller {
   readonly name: string;
 }
 
-/** A running call. `R` is its route, `A` its answer, `C` its tenant. */
+/** `R` is its route, `A` its answer, `C` its tenant. */
 export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends Caller = Caller> {
   protected readonly rules: CallRules;
   protected readonly requestId: string;
   /** Aborts when the client goes away, or the call ends early. */
   protected readonly signal = new Cancellation();
-  /** Set if another server answered, which has counted the answer. */
+  /** Set if another server answered and counted. */
   protected isForeign = false;
   readonly #protocol: AnsweredCall['protocol'];
   #purpose: Purpose | undefined;
@@ -66,7 +65,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     this.requestId = requestIdOf(givenId);
   }
 
-  /** Answers the call; never rejects. */
+  /** Never rejects. */
   async serve(): Promise<void> {
     try {
       const route = this.route();
@@ -79,30 +78,27 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     }
   }
 
-  /** True once the call is answered or refused, or its client is gone. */
   protected get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** The route of the call; throws the AppError of an unknown one. */
+  /** Throws the AppError of an unknown route. */
   protected abstract route(): R;
 
-  /** The tenant, if the port knows tenants; throws the AppError of a caller without access. Nothing of the body is read before. */
+  /** The tenant, if any; throws the AppError of a caller without access. Runs before the body is read. */
   protected abstract authenticate(route: R): C | undefined;
 
   /** Throws the AppError of a call that is not accepted now. */
   protected admit(_route: R, _caller: C | undefined): void {}
 
-  /** Reads the request and answers it. */
   protected abstract run(route: R): A | Promise<A>;
 
   /** Bytes that the answer takes until it has left. */
   protected abstract lengthOf(answer: A): number;
 
-  /** Writes the answer; calls `sent` when it has left. */
+  /** Calls `sent` when the answer has left. */
   protected abstract write(answer: A): void;
 
-  /** Writes an error as an answer. */
   protected abstract writeRefusal(error: unknown): void;
 
   /** Runs once when the call is over, before anything is written. */
@@ -117,13 +113,11 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     if (isFirst) this.writeRefusal(error);
   }
 
-  /** The client is gone, or the connection has ended. */
   protected gone(): void {
     this.sent();
     if (this.#over()) this.signal.abort();
   }
 
-  /** The answer has left, or its client is gone. */
   protected sent(): void {
     this.rules.outbound.release(this.#outboundBytes);
     this.#outboundBytes = 0;
@@ -156,12 +150,11 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   }
 }
 
-/** The code that an error is counted under. */
 function codeOf(error: unknown): ErrorCode {
   return error instanceof AppError ? error.code : 'INTERNAL_ERROR';
 }
 
-/** Reports defects and stage failures; a listener that throws must not cost the client its answer. */
+/** A listener that throws must not cost the client its answer. */
 function reportFailure({ onDefect, onStageFailure }: CallRules, error: unknown): void {
   try {
     if (error instanceof StageFailure) onStageFailure(error);

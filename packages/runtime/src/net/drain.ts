@@ -1,10 +1,10 @@
 /**
- * Draining: how a port stops without cutting off clients that keep connections. First it asks clients to reconnect elsewhere while it still
- * serves them (`connection: close`, GOAWAY), then it closes.
+ * Draining: a port first asks clients to reconnect elsewhere while it still serves them (`connection: close`, GOAWAY),
+ * then it closes.
  *
- * Over HTTP/2 a client gets a GOAWAY with its next stream (RFC 9113 §6.8) that still accepts every stream, and a ping. The answer to the ping
- * shows that the client has read the GOAWAY and that everything it sent before has arrived. The stream is held until then, because Node reads
- * nothing more from a connection after a GOAWAY if no stream is open.
+ * Over HTTP/2 a client gets with its next stream a ping and a GOAWAY that still accepts every stream (RFC 9113 §6.8).
+ * The answer to the ping shows that the client has read the GOAWAY and that everything it sent before has arrived. The
+ * stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
  */
 import {
   constants,
@@ -15,30 +15,28 @@ import {
 } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Phase of a server. Requests are accepted while `serving` and `draining`; it is ready only while `serving`. */
+/** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
-/** Memory of a connection is its bodies and answers, which are bounded for all connections together. */
+/** Bodies and answers are bounded for all connections together. */
 export const UNBOUNDED_SESSION_MEMORY = Number.MAX_SAFE_INTEGER;
 
-/** Highest stream number of a client, so that a GOAWAY refuses none. */
+/** Highest stream number, so that a GOAWAY refuses none. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
 
-/** Resolves once no connection is idle, or after `withinMs`. */
 export async function drained(idleConnections: () => number, withinMs: number): Promise<void> {
   const endsAtMs = performance.now() + withinMs;
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
-/** Open HTTP/2 connections of a server. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
   readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
   #draining = false;
 
-  /** The server may not have accepted connections yet; each gets a window of `windowBytes`. */
+  /** Call before the server accepts connections; each gets a window of `windowBytes`. */
   constructor(server: Http2Server | Http2SecureServer, windowBytes: number) {
     server.on('session', (session) => {
       const streams = new Set<ServerHttp2Stream>();
@@ -46,9 +44,9 @@ export class OpenSessions {
       session.once('close', () => this.#streams.delete(session));
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
-      // A half-closed client cannot receive an answer: it could not grant window for it.
+      // A half-closed client could not grant window for an answer.
       session.socket.once('end', () => session.destroy());
-      // Runs before the server's own listener, which serves the stream.
+      // Before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
         streams.add(stream);
         if (this.#draining) this.#goAway(session, stream);
@@ -60,17 +58,14 @@ export class OpenSessions {
     });
   }
 
-  /** Number of open connections. */
   get count(): number {
     return this.#streams.size;
   }
 
-  /** Number of connections with open streams. */
   get answering(): number {
     return [...this.#streams.values()].filter(({ size }) => size > 0).length;
   }
 
-  /** Open streams of a connection. */
   streamsOf(session: ServerHttp2Session): ReadonlySet<ServerHttp2Stream> {
     return this.#streams.get(session) ?? new Set();
   }
@@ -92,7 +87,6 @@ export class OpenSessions {
     for (const session of this.#streams.keys()) session.close();
   }
 
-  /** Cancels all streams, then closes their connections. */
   destroyAll(): void {
     for (const streams of this.#streams.values()) for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
     setImmediate(() => {

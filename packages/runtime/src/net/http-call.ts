@@ -1,6 +1,6 @@
 /**
- * A call over HTTP. An unread body is discarded for a moment after the answer, so that a client that still sends can read the answer. Then the
- * connection is closed; over HTTP/2 only the stream.
+ * A call over HTTP. An unread body is discarded for a moment after the answer, so that a client that still sends can
+ * read the answer. Then the connection is closed; over HTTP/2 only the stream.
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
@@ -12,7 +12,6 @@ import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
 import { refusal } from './refusal.js';
 
-/** A request with its response, over HTTP/1.1 or HTTP/2. */
 export interface HttpExchange {
   readonly request: RequestBody & {
     readonly method?: string | undefined;
@@ -20,22 +19,19 @@ export interface HttpExchange {
     readonly complete: boolean;
   };
   readonly response: HttpResponse;
-  /** True if the client holds its body back until it gets a 100. */
+  /** True if the client waits for a 100 with its body. */
   readonly awaitsContinue: boolean;
-  /** Longest time (ms) for the body; undefined if the server enforces it. */
+  /** Undefined if the server limits the time (ms). */
   readonly bodyTimeoutMs: number | undefined;
   isGone(): boolean;
-  /** Calls `listener` if the client goes before the response is written. */
+  /** Called if the client goes before the response is written. */
   onGone(listener: () => void): void;
-  /** Calls `listener` once the response has left or its client is gone; cuts off a client that takes too little of it. */
+  /** Called once the response has left or its client is gone; cuts off a slow reader. */
   onSent(listener: () => void): void;
-  /** Headers that a response needs in this phase. */
   headersIn(phase: ServingPhase): Readonly<Record<string, string>>;
-  /** Discards the rest of the body after the response is written. */
   discardRest(): void;
 }
 
-/** The common part of both kinds of response. */
 export interface HttpResponse extends AnswerSink {
   readonly headersSent: boolean;
   writeContinue(): void;
@@ -48,7 +44,6 @@ const LINGER_MS = 2000;
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
 
-/** An exchange over HTTP/1.1. */
 export class Http1Exchange implements HttpExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -93,7 +88,6 @@ export class Http1Exchange implements HttpExchange {
   }
 }
 
-/** An exchange over a stream of HTTP/2. */
 export class Http2Exchange implements HttpExchange {
   readonly request: Http2ServerRequest;
   readonly response: HttpResponse;
@@ -102,7 +96,7 @@ export class Http2Exchange implements HttpExchange {
   readonly #response: Http2ServerResponse;
   readonly #stream: Http2ServerResponse['stream'];
 
-  /** `timeoutMs` bounds the time for the body, and the time in which the client takes nothing of the answer. */
+  /** `timeoutMs` bounds the time for the body, and the time without progress of the answer. */
   constructor(
     request: Http2ServerRequest,
     response: Http2ServerResponse,
@@ -122,7 +116,7 @@ export class Http2Exchange implements HttpExchange {
 
   onGone(listener: () => void): void {
     this.#stream.once('close', () => {
-      // A stream that is reset counts as written to its end.
+      // A reset stream counts as written to its end.
       if (!this.#response.writableEnded) listener();
     });
   }
@@ -146,7 +140,7 @@ export class Http2Exchange implements HttpExchange {
   }
 }
 
-/** A call over HTTP; subclasses find the route, admit the caller and run the endpoint. */
+/** Subclasses find the route, admit the caller and run the endpoint. */
 export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extends Caller = Caller> extends Call<
   R,
   Answer,
@@ -179,14 +173,14 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return this.exchange.request.headers;
   }
 
-  /** Media type of the body without parameters, lower case; undefined if the client stated none. */
+  /** Without parameters, lower case; undefined if the client stated none. */
   protected get mediaType(): string | undefined {
     const { 'content-type': header = '' } = this.headers;
     const at = header.indexOf(';');
     return (at < 0 ? header : header.slice(0, at)).trim().toLowerCase() || undefined;
   }
 
-  /** Reads the whole body; rejects as `readBody` does. */
+  /** Rejects as `readBody` does. */
   protected readBody(layout?: BodyLayout): Promise<Uint8Array<ArrayBuffer>> {
     const { request, response, awaitsContinue, bodyTimeoutMs } = this.exchange;
     const { maxBodyBytes, inbound } = this.rules;
@@ -228,7 +222,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
 
   protected end(): void {}
 
-  /** Headers that every answer of the port has. */
+  /** Headers of every answer of the port. */
   protected commonHeaders(): Readonly<Record<string, string>> {
     return NO_HEADERS;
   }
@@ -255,7 +249,6 @@ function lengthOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((length, bytes) => length + bytes.length, 0);
 }
 
-/** Writes the parts without joining them. */
 function writeParts(response: HttpResponse, parts: readonly Uint8Array[]): void {
   if (isLargeAnswer(lengthOf(parts))) {
     writeInPieces(response, parts);

@@ -1,6 +1,5 @@
 /**
- * An HTTP port. In cleartext it speaks HTTP/1.1, over TLS also HTTP/2 (by ALPN). Slow handshakes, headers and bodies time out. Closing stops
- * accepting, lets running requests end and cuts the rest off after a timeout.
+ * An HTTP port: HTTP/1.1 in cleartext, over TLS also HTTP/2 (by ALPN). Slow handshakes, headers and bodies time out.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
@@ -21,17 +20,15 @@ import { type ShownIdentity, showChanges } from './tls.js';
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 const MOST_STREAMS_PER_CONNECTION = 1000;
-/** Window of a body; with the default of 64 KiB, large tensors would wait for a round trip after each. */
+/** Window of a body; with the default of 64 KiB, large tensors would wait for many round trips. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** Address, identity and the time limit for requests to arrive. */
 export interface HttpServerOptions {
   readonly place: ListeningPlace;
   readonly tls?: ShownIdentity | undefined;
   readonly requestTimeoutMs: number;
 }
 
-/** A port that accepts requests. */
 export interface RunningHttpServer {
   readonly url: string;
   /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
@@ -42,7 +39,7 @@ export interface RunningHttpServer {
 
 type HttpServer = Server | Http2SecureServer;
 
-/** Starts to listen and hands every request to `serve`; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Hands every request to `serve`; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export async function startHttpServer(
   { place, tls, requestTimeoutMs }: HttpServerOptions,
   serve: (exchange: HttpExchange) => void,
@@ -72,21 +69,20 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
     maxSessionMemory: UNBOUNDED_SESSION_MEMORY,
   });
-  // The HTTP/1.1 part of a secure server takes its options from properties of the server only.
+  // The HTTP/1.1 part of a secure server reads its options only from properties.
   Object.assign(server, http1, { requireHostHeader: true });
   showChanges(server, tls);
   server.on('tlsClientError', (_, socket) => socket.destroy());
   return server;
 }
 
-/** Connections of a server and the requests on them. */
 class Connections {
   readonly #server: HttpServer;
   readonly #requestTimeoutMs: number;
   readonly #serve: (exchange: HttpExchange) => void;
   readonly #sockets = new Set<Socket>();
   readonly #sessions: OpenSessions;
-  /** Responses being made over HTTP/1.1, by connection. */
+  /** Unfinished HTTP/1.1 responses, by connection. */
   readonly #answering = new Map<Duplex, ServerResponse>();
   readonly #slowReaders: SlowReaders;
 
@@ -96,14 +92,13 @@ class Connections {
     this.#serve = serve;
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
-    // A server in cleartext has no sessions.
     this.#sessions = new OpenSessions(server as Http2SecureServer, WINDOW_BYTES);
     (server as Http2SecureServer).on('session', (session) => {
-      // Without traffic for this long no new request is taken; a running one still gets its answer.
+      // Idle connections take no new request; a running one still gets its answer.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
     });
     server.on('request', (request, response) => this.#begin(request, response, false));
-    // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
+    // Node would answer unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
     server.on('checkExpectation', (request, response) => this.#begin(request, response, false));
     server.on('checkContinue', (request, response) => this.#begin(request, response, true));
     server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#answering.get(socket)));
@@ -119,7 +114,7 @@ class Connections {
     const cutOff = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, timeoutMs);
-    // The close of an HTTP/1.1 server also closes connections whose answer is written but has not left.
+    // The HTTP/1.1 close would cut connections with written but unsent answers.
     const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
     this.#sessions.closeAll();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -162,7 +157,7 @@ class Connections {
   }
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {
-    // A stream that its client resets emits an error, which its call learns in another way.
+    // A reset stream emits an error, which its call learns in another way.
     response.stream.on('error', () => {});
     const timeoutMs = this.#requestTimeoutMs;
     this.#sessions.serve(response.stream, () => {

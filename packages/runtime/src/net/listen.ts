@@ -1,21 +1,21 @@
-/** Listening on an address, with the errors that tell why it failed. */
+/** Listening on an address, with clear errors. */
 import type { AddressInfo, Server } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 
-/** A host and a port; port 0 takes a free one. */
+/** Port 0 takes a free one. */
 export interface ListeningPlace {
   readonly host: string;
   readonly port: number;
 }
 
-/** `host:port`, IPv6 in brackets; AppError WRONG_USAGE unless the port is valid. */
+/** `host:port`, IPv6 in brackets; AppError WRONG_USAGE for an invalid port. */
 export function placeText({ host, port }: ListeningPlace): string {
   const text = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return text;
   throw new AppError('WRONG_USAGE', `Cannot listen on ${text}: a port is an integer from 0 to 65535.`);
 }
 
-/** Starts to listen and resolves with the bound address; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Resolves with the bound address; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export function listen(server: Server, place: ListeningPlace): Promise<ListeningPlace> {
   return new Promise((resolve, reject) => {
     const text = placeText(place);

@@ -1,14 +1,15 @@
 /**
- * Errors over HTTP. The code of an error decides status and headers; the body is the `{error}` of the Open Inference Protocol with more fields.
+ * Errors over HTTP. Status and headers follow the error code; the body is the `{error}` of the Open Inference Protocol
+ * with more fields.
  */
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { Answer } from './answer.js';
 
-/** Bounds of Retry-After in seconds. */
+/** Bounds of Retry-After. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
-/** Retry delay without a prediction, for causes that pass soon (start-up, full memory). */
+/** Retry delay without a prediction, for short causes (start-up, full memory). */
 const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
@@ -21,7 +22,7 @@ const dropMessages: Readonly<Record<DropReason, string>> = {
   cancelled: 'The client went away.',
 };
 
-/** The answer to a failed request. An error that is not an AppError is a defect, of which the client learns nothing. */
+/** An error that is not an AppError is a defect, of which the client learns nothing. */
 export function refusal(error: unknown): Answer {
   if (!(error instanceof AppError))
     return refusal(new AppError('INTERNAL_ERROR', 'The server failed on this request.'));
@@ -38,7 +39,7 @@ export function refusal(error: unknown): Answer {
   return { status: httpStatus, headers: refusalHeaders(error, httpStatus), text: JSON.stringify(body) };
 }
 
-/** The error of a dropped request; a retry after `retryAfterMs` may succeed. */
+/** A retry after `retryAfterMs` may succeed. */
 export function dropError(reason: DropReason, retryAfterMs = UNPREDICTED_WAIT_MS): AppError {
   const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
   return new AppError(code, dropMessages[reason], {
@@ -62,7 +63,10 @@ function retryAfterSeconds(retryAfterMs: unknown): number {
 
 const reasonPhrases: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout' };
 
-/** Refuses bytes that are no HTTP request, on the bare socket. Closes it without an answer if an earlier request still waits for its response. */
+/**
+ * Refuses bytes that are no HTTP request, on the bare socket. Gives no answer while an earlier request waits for its
+ * response.
+ */
 export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending: ServerResponse | undefined): void {
   const othersWait = pending !== undefined && (pending.headersSent || pending.req.complete);
   if (error.code === 'ECONNRESET' || !socket.writable || othersWait) {

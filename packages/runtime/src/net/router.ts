@@ -1,19 +1,17 @@
-/** Routes of a server: a request is matched by its method and path. In a pattern, `{name}` stands for one segment. */
+/** Routes of a server, by method and path. `{name}` in a pattern matches one segment. */
 import { AppError } from '@equipoise/core/model';
 
-/** A method and the pattern of a path. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
 }
 
-/** A matched route with its decoded path parameters. */
+/** With decoded path parameters. */
 export interface RouteMatch<R extends Route> {
   readonly route: R;
   readonly names: Readonly<Record<string, string>>;
 }
 
-/** Finds routes by method and path. */
 export class Router<R extends Route> {
   readonly #routes: readonly { readonly route: R; readonly segments: readonly string[] }[];
 
@@ -21,7 +19,7 @@ export class Router<R extends Route> {
     this.#routes = all.map((route) => ({ route, segments: segmentsOf(route.path) }));
   }
 
-  /** The route of a request (HEAD counts as GET); AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
+  /** HEAD counts as GET. AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
   find(method: string, path: string): RouteMatch<R> {
     const segments = segmentsOf(path);
     const matching = this.#routes.filter((each) => matches(each.segments, segments));

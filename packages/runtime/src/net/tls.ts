@@ -1,35 +1,37 @@
-/** Certificate and key of a port, reloaded when their files change. A pair that cannot be used is refused, and the previous one stays. */
+/**
+ * Certificate and key of a port, reloaded when their files change. An unusable pair is refused, and the previous one
+ * stays.
+ */
 import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import { AppError } from '@equipoise/core/model';
 
-/** Two PEM files: the certificate with its chain, and its key. */
+/** PEM files: the certificate with its chain, and its key. */
 export interface TlsFiles {
   readonly certPath: string;
   readonly keyPath: string;
 }
 
-/** Contents of the two files. */
 export interface CertifiedKey {
   readonly cert: Buffer;
   readonly key: Buffer;
 }
 
-/** The part of an identity that a port shows. */
 export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
 
 /** Polling interval. File events would miss mounted secrets, which are replaced by moving links. */
 const LOOK_EVERY_MS = 5000;
-/** Mode bits that a key must not have: any right of others, more than reading for its group. */
+/** Forbidden mode bits of a key: any right of others, more than reading for its group. */
 const FORBIDDEN_MODE = 0o037;
 
-/** An identity that can change while it is shown. */
 export class TlsIdentity {
   readonly #files: TlsFiles;
   readonly #listeners = new Set<(identity: CertifiedKey) => void>();
   #current: CertifiedKey;
 
-  /** AppError FILE_NOT_FOUND; FILE_UNREADABLE also if the key is readable by others or does not match the certificate. */
+  /**
+   * AppError FILE_NOT_FOUND; FILE_UNREADABLE also if the key is readable by others or does not match the certificate.
+   */
   constructor(files: TlsFiles) {
     this.#files = files;
     this.#current = readIdentity(files);
@@ -39,13 +41,13 @@ export class TlsIdentity {
     return this.#current;
   }
 
-  /** Calls `listener` with every new identity until the returned function is called. */
+  /** Returns a function that ends the calls. */
   onChange(listener: (identity: CertifiedKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the files again and returns whether the identity changed; if it throws (as the constructor does), nothing changes. */
+  /** Reads the files again and returns true for a change. Throws as the constructor does, without effect. */
   reload(): boolean {
     const { cert, key } = this.#current;
     const read = readIdentity(this.#files);
@@ -55,7 +57,7 @@ export class TlsIdentity {
     return true;
   }
 
-  /** Reloads when a file changes and reports the result, until the returned function is called. */
+  /** Reloads changed files and reports the result, until the returned function is called. */
   watch(onReload: (outcome: { readonly changed: boolean } | { readonly error: unknown }) => void): () => void {
     const look = () => {
       try {
@@ -72,7 +74,7 @@ export class TlsIdentity {
   }
 }
 
-/** Shows every new identity on a server until that closes. */
+/** Shows every new identity until the server closes. */
 export function showChanges(server: Server, identity: ShownIdentity): void {
   const stop = identity.onChange((changed) => server.setSecureContext({ ...changed }));
   server.once('close', stop);

@@ -1,6 +1,6 @@
-/** Bounds of histograms as fractions of the SLO latency, so that the share within the SLO is exact. */
+/** Histogram bounds as fractions of the SLO latency, so that the share within the SLO is exact. */
 
-/** Upper bounds (s) for latencies of whole requests; one of them is the SLO. */
+/** Upper bounds (s) for latencies of requests; one of them is the SLO. */
 export function latencyBucketsSeconds(sloLatencyMs: number): number[] {
   return [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5].map((part) =>
     bound(part, sloLatencyMs),
@@ -14,10 +14,9 @@ export function partBucketsSeconds(sloLatencyMs: number): number[] {
   );
 }
 
-/** Upper bounds for items in a batch. */
 export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/** Rounds away digits that floating point adds to every line of the page. */
+/** Rounds away digits of floating point. */
 function bound(part: number, sloLatencyMs: number): number {
   return Number(((part * sloLatencyMs) / 1000).toPrecision(6));
 }

@@ -1,6 +1,7 @@
 /**
- * Wanted replicas of each variant: those of the last decided plan, in mode `advise` of the advice. Until that plan is in force, variants that it
- * drops keep their replicas, so that an autoscaler stops nothing that still serves. Advice ends when the loop accepts the running plan.
+ * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advice). Until that plan is in
+ * force, variants that it drops keep their replicas, so that an autoscaler stops nothing that still serves. Advice ends
+ * when the loop accepts the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
@@ -11,7 +12,6 @@ export interface DesiredVariant {
   readonly replicas: number;
 }
 
-/** Follows the events of the control loop. */
 export class DesiredReplicas {
   readonly #listeners = new Set<() => void>();
   #inForce: Plan | undefined;
@@ -34,7 +34,7 @@ export class DesiredReplicas {
     return this.#inForce;
   }
 
-  /** Variants that should have replicas; empty before the first plan. */
+  /** Empty before the first plan. */
   all(): readonly DesiredVariant[] {
     const wanted = variantsOf(this.#decided);
     const serving = variantsOf(this.#inForce).filter(
@@ -43,7 +43,7 @@ export class DesiredReplicas {
     return [...wanted, ...serving];
   }
 
-  /** Replicas of a stage, or of one variant of it; undefined before the first plan. */
+  /** Replicas of a stage or variant; undefined before the first plan. */
   of(stage: string, variant?: string): number | undefined {
     if (this.#decided === undefined) return undefined;
     return this.all()
@@ -51,7 +51,7 @@ export class DesiredReplicas {
       .reduce((sum, { replicas }) => sum + replicas, 0);
   }
 
-  /** Calls `listener` when numbers may have changed, until the returned function is called. */
+  /** Returns a function that ends the calls. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -64,7 +64,7 @@ export class DesiredReplicas {
   }
 }
 
-/** True if planning confirmed the running plan; with stale input or nothing feasible, nothing is known of it. */
+/** True if planning confirmed the running plan; stale input and infeasible plans say nothing. */
 function isVerdict({ evidence: { result } }: Decision): boolean {
   return result?.kind === 'feasible' || result?.bestEffort !== undefined;
 }

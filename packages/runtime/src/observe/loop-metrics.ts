@@ -15,7 +15,6 @@ const STEPS: Readonly<Record<LoopStep, true>> = {
 
 const OUTCOMES: Readonly<Record<DecisionOutcome['kind'], true>> = { applied: true, 'given-up': true, failed: true };
 
-/** Follows the events of the loop. */
 export class LoopMetrics {
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'step'>;
@@ -39,7 +38,7 @@ export class LoopMetrics {
       labelNames: ['step'],
       registers,
     });
-    // Without this, Prometheus would not see the increase to the first value.
+    // Prometheus would miss the increase to the first value.
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
@@ -154,10 +153,9 @@ export class LoopMetrics {
   }
 }
 
-/** Metrics of what serving has taught: profile corrections, fan-outs and branches, as the last decision used them. */
+/** Metrics of profile corrections, fan-outs and branches, as the last decision used them. */
 class LearnedMetrics {
   #edges: readonly LearnedEdge[] = [];
-  /** By factor, ascending. */
   #corrections: StepInput['corrections'] = [];
 
   constructor(registry: Registry) {
@@ -174,7 +172,7 @@ class LearnedMetrics {
     });
   }
 
-  /** Follows a decision. Manual decisions and the first one have no input and change nothing here. */
+  /** Manual decisions and the first one have no input and change nothing. */
   note({ decision, input }: Pick<DecisionRecord, 'decision' | 'input'>): void {
     if (input === undefined) return;
     const { corrections } = input as StepInput;

@@ -1,9 +1,8 @@
-/** Metrics of a cluster operator for Prometheus: leadership, pipelines, decisions, failures, and the process itself. */
+/** Metrics of a cluster operator for Prometheus, including those of the process. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/answer.js';
 
 export class OperatorMonitor {
-  /** Number of followed pipelines. */
   pipelines: () => number = () => 0;
   readonly #registry = new Registry();
   readonly #leads: Gauge;
@@ -81,13 +80,12 @@ export class OperatorMonitor {
     this.#failures.inc({ of });
   }
 
-  /** Forgets a deleted pipeline. */
   gone(pipeline: string): void {
     this.#shifting.delete(pipeline);
     this.#rolledBackAt.delete(pipeline);
   }
 
-  /** Records the status of a pipeline after a pass and returns true for a new roll-back. The first status seen is not new. */
+  /** Records a status after a pass; true for a new roll-back. The first status seen is not new. */
   passed(
     pipeline: string,
     { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },

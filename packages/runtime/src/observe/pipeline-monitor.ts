@@ -1,4 +1,4 @@
-/** All metrics of a served pipeline for Prometheus, including those of the process. A process has one monitor. */
+/** All metrics of a served pipeline for Prometheus, including those of the process. One monitor per process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { MetricsPage } from '../net/answer.js';
@@ -13,7 +13,7 @@ export interface MetricDescription {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** Labels in addition to `pipeline`. */
+  /** In addition to `pipeline`. */
   readonly labels: readonly string[];
   readonly adminOnly: boolean;
 }
@@ -41,12 +41,11 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** For the serving port, without metrics by tenant: no tenant may read of another. */
+  /** Without metrics by tenant: no tenant may read of another. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: (names) => textOf(this.#registry, names) };
   }
 
-  /** For the admin port: all metrics. */
   get adminPage(): MetricsPage {
     return {
       contentType: this.#registry.contentType,
@@ -54,12 +53,11 @@ export class PipelineMonitor {
     };
   }
 
-  /** Replicas that the control loop wants. */
   get desiredReplicas(): DesiredReplicas {
     return this.#loop.desired;
   }
 
-  /** Registered metrics of Equipoise in the order of the page. */
+  /** In the order of the page. */
   describe(): readonly MetricDescription[] {
     return [this.#registry, this.#tenantRegistry].flatMap((registry) =>
       registry
@@ -69,7 +67,6 @@ export class PipelineMonitor {
     );
   }
 
-  /** Counts events of the data plane from now on. */
   watch(pipeline: WatchedPipeline): void {
     this.#requests.watch(pipeline.runner);
     watchStages(this.#registry, pipeline);
@@ -79,19 +76,17 @@ export class PipelineMonitor {
     this.#loop.note(event);
   }
 
-  /** Counts a request that was passed on to another server. */
   shared(outcome: SharedOutcome): void {
     this.#requests.shared(outcome);
   }
 
-  /** Counts an answer of the serving port. */
   answered(call: AnsweredCall): void {
     this.#requests.answered(call);
     this.#tenants.answered(call);
   }
 }
 
-/** The library keeps kind and labels on a metric, but not in its types. */
+/** The types of the library lack kind and labels. */
 function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
@@ -105,7 +100,6 @@ async function textOf(registry: Registry, names: readonly string[] | undefined):
   return texts.map((text) => `${text}\n`).join('');
 }
 
-/** Counts answers by tenant of the token file. */
 class TenantMetrics {
   readonly #answers: Counter<'tenant' | 'code'>;
 

@@ -1,4 +1,4 @@
-/** Metrics of requests, their arrival times and their answers. */
+/** Metrics of requests, arrival times and answers. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
@@ -8,7 +8,6 @@ import { latencyBucketsSeconds } from './buckets.js';
 
 const LONG_WINDOW_S = 10;
 
-/** Counts requests of one pipeline and answers of its server. */
 export class RequestMetrics {
   readonly #registry: Registry;
   readonly #answers: Counter<'protocol' | 'code'>;
@@ -39,7 +38,6 @@ export class RequestMetrics {
     this.#answers.inc({ protocol, code });
   }
 
-  /** Counts requests that end from now on. */
   watch(runner: PipelineRunner): void {
     const registers = [this.#registry];
     this.#gauges(runner);
@@ -116,7 +114,7 @@ function reasonOf(end: RequestEnd): string {
   }
 }
 
-/** Registers metrics of arrival times, which a control loop in another process needs in addition to their number. */
+/** Metrics of arrival times, for a control loop in another process. */
 export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, 'statistics' | 'nowMs'>): void {
   const registers = [registry];
   const labelNames = ['window_seconds'] as const;

@@ -12,7 +12,7 @@ export interface WatchedPipeline {
 
 const CAUSES: Readonly<Record<HealthIssue | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
 
-/** Registers the metrics of all stages; histograms count the batches that end from now on. */
+/** Histograms count the batches that end from now on. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
   watchQueues(registry, watched.runner);
   watchReplicas(registry, watched);
@@ -109,7 +109,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     labelNames: ['stage', 'cause'],
     registers,
   });
-  // Without this, Prometheus would not see the increase to the first value.
+  // Prometheus would miss the increase to the first value.
   for (const { id } of runner.spec.stages) {
     for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
   }

@@ -1,4 +1,4 @@
-/** A port for probes and metrics of a process that serves no requests: `/livez`, `/readyz` and `/metrics`. */
+/** Probes and metrics of a process that serves no requests: `/livez`, `/readyz` and `/metrics`. */
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -9,13 +9,11 @@ import { startHttpServer } from '../net/http-server.js';
 import type { ListeningPlace } from '../net/listen.js';
 import { type Route, Router } from '../net/router.js';
 
-/** Address and contents of the port. */
 export interface ProbeServerOptions extends ListeningPlace {
   readonly isReady: () => boolean;
   readonly metrics: MetricsPage;
 }
 
-/** A port that answers. */
 export interface RunningProbeServer {
   readonly url: string;
   close(): Promise<void>;
@@ -28,7 +26,7 @@ interface ProbeRoute extends Route {
 
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for an address that cannot be used. */
+/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startProbeServer(options: ProbeServerOptions): Promise<RunningProbeServer> {
   const { isReady, metrics, ...place } = options;
   const router = new Router(probeRoutes(isReady, metrics));

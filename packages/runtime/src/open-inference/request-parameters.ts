@@ -1,16 +1,19 @@
-/** Parameters of a request, from a JSON object or a query: time limit and priority. */
+/** Time limit and priority of a request, from a JSON object or a query. */
 import { AppError } from '@equipoise/core/model';
 
 const LONGEST_TIMEOUT_MS = 3_600_000;
 
-/** Checked parameters; undefined means the default of the pipeline. */
+/** Undefined means the default of the pipeline. */
 export interface RequestParameters {
   readonly timeoutMs: number | undefined;
   /** 1 is the most urgent; 0 means none. */
   readonly priority: number | undefined;
 }
 
-/** Reads `timeout_ms`, `timeout` (µs, as in Triton; the shorter of both holds) and `priority`; AppError MALFORMED_REQUEST for bad values. */
+/**
+ * Reads `timeout_ms`, `timeout` (µs, as in Triton; the shorter holds) and `priority`; AppError MALFORMED_REQUEST for
+ * bad values.
+ */
 export function readParameters(fields: Readonly<Record<string, unknown>>): RequestParameters {
   const { timeout_ms: timeoutMs, timeout: timeoutUs, priority } = fields;
   if (priority !== undefined && !(Number.isSafeInteger(priority) && Number(priority) >= 0)) {
@@ -25,7 +28,7 @@ export function readParameters(fields: Readonly<Record<string, unknown>>): Reque
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {
   if (value === undefined) return undefined;
-  // Checks the quotient, because division turns the smallest numbers into 0.
+  // The quotient, because division turns the smallest numbers into 0.
   const timeoutMs = typeof value === 'number' ? value / unit.perMs : Number.NaN;
   if (timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return timeoutMs;
   throw new AppError(
@@ -34,7 +37,7 @@ function readTimeout(name: string, value: unknown, unit: { readonly word: string
   );
 }
 
-/** Reads `timeout_ms` and `priority` from the query of a URL. */
+/** Reads `timeout_ms` and `priority`. */
 export function readQueryParameters(query: URLSearchParams): RequestParameters {
   const fields: Record<string, unknown> = {};
   for (const name of ['timeout_ms', 'priority']) {

@@ -1,5 +1,6 @@
 /**
- * A pipeline behind the protocol, with its metadata. Stages do not declare their outputs, so those types are learned from completed requests.
+ * A pipeline behind the protocol, with its metadata. Stages do not declare outputs, so those types are learned from
+ * completed requests.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
@@ -10,12 +11,11 @@ import { dropError } from '../net/refusal.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
 
-/** The part of a runner that the protocol needs. */
 export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
 
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
-  /** Arrival on the runner's clock; undefined stands for now. */
+  /** On the runner's clock; default now. */
   readonly arrivedAtMs?: number | undefined;
 }
 
@@ -28,11 +28,10 @@ interface CompletedRun {
 
 const SERVER_NAME = 'equipoise';
 
-/** A pipeline with the types of its inputs and outputs. */
 export class ServedPipeline {
   readonly name: string;
   readonly sourceName: string;
-  /** Declared inputs; empty if the pipeline declares none. */
+  /** Empty if the pipeline declares none. */
   readonly inputs: readonly SourceTensor[];
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
@@ -46,7 +45,7 @@ export class ServedPipeline {
     this.#stageTypes = stageTypes;
   }
 
-  /** Metadata of a stage; undefined if there is none of this name. */
+  /** Undefined for an unknown stage. */
   stage(name: string): Pick<ModelMetadata, 'versions' | 'inputs' | 'outputs'> | undefined {
     const stage = this.#runner.spec.stages.find(({ id }) => id === name);
     if (stage === undefined) return undefined;
@@ -58,12 +57,11 @@ export class ServedPipeline {
     return this.#runner.ready;
   }
 
-  /** Outputs seen so far. */
   get outputs(): readonly TensorMetadata[] {
     return this.#stageTypes.pipelineOutputs.all;
   }
 
-  /** Runs one request to its end; throws the AppError of any end but completion. */
+  /** Throws the AppError of any end but completion. */
   async run(inputs: TensorMap, { timeoutMs, priority, signal, arrivedAtMs }: RunOptions): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {
@@ -78,7 +76,7 @@ export class ServedPipeline {
   }
 }
 
-/** A pipeline by its name; AppError NOT_FOUND lists the served ones. */
+/** AppError NOT_FOUND lists the served pipelines. */
 export function pipelineByName(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ServedPipeline {
   const pipeline = pipelines.get(name);
   if (pipeline !== undefined) return pipeline;
@@ -88,14 +86,13 @@ export function pipelineByName(pipelines: ReadonlyMap<string, ServedPipeline>, n
   });
 }
 
-/** Name, version and protocol extensions of the server. */
 export function serverMetadataOf(version: string): ServerMetadata {
   return { name: SERVER_NAME, version, extensions: ['binary_tensor_data'] };
 }
 
 /**
- * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage are its variants. Inputs
- * of a pipeline are those declared, all other tensors those seen.
+ * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage
+ * are its variants. Pipeline inputs are declared, all other tensors learned.
  */
 export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ModelMetadata {
   if (!pipelines.has(name)) {
@@ -113,7 +110,6 @@ export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name:
   };
 }
 
-/** The output of a completed request; throws the AppError of any other outcome. */
 function completed(outcome: PipelineOutcome) {
   switch (outcome.kind) {
     case 'completed':

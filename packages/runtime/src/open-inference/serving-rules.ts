@@ -5,16 +5,15 @@ import { dropError } from '../net/refusal.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { Tenant, Tenants } from './tenants/tenants.js';
 
-/** Served pipelines, limits, tenants and listeners. */
 export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
-  /** Version of the product, for the server metadata. */
+  /** For the server metadata. */
   readonly version: string;
   /** Undefined lets every client in. */
   readonly tenants: Tenants | undefined;
 }
 
-/** The tenant of a call that is not a probe; AppError UNAUTHENTICATED without a valid token. */
+/** Undefined for probes and without tenants; AppError UNAUTHENTICATED without a valid token. */
 export function authenticate({ tenants }: ServingRules, purpose: Purpose, authorization: unknown): Tenant | undefined {
   return purpose === 'probe' ? undefined : tenants?.identify(authorization);
 }

@@ -1,6 +1,6 @@
 /**
- * Tensor types at the stages of a pipeline and of its answers, learned from traffic: from the first item of each batch, and from completed
- * requests. Clients can read them as metadata.
+ * Tensor types at the stages of a pipeline and of its answers, learned from the first item of each batch and from
+ * completed requests.
  */
 import type { StageId, Tensor, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
@@ -8,7 +8,7 @@ import type { TensorMetadata } from '@equipoise/open-inference-codec';
 
 const MOST_TENSORS = 64;
 
-/** Types of the tensors seen at one place. A dimension that varies is −1. */
+/** Tensor types seen at one place. A dimension that varies is −1. */
 export class LearnedTypes {
   readonly #types = new Map<string, Pick<Tensor, 'datatype' | 'shape'>>();
 
@@ -30,25 +30,23 @@ export class LearnedTypes {
   }
 }
 
-/** Types at one stage. */
 export interface StageTensors {
   readonly inputs: LearnedTypes;
   readonly outputs: LearnedTypes;
 }
 
-/** Types at all stages of a pipeline, and of its answers. */
 export class StageTypes {
   readonly pipelineOutputs = new LearnedTypes();
   readonly #stages = new Map<StageId, StageTensors>();
 
-  /** Types at a stage; empty before its first batch. */
+  /** Empty before the first batch of the stage. */
   of(stageId: StageId): StageTensors {
     const known = this.#stages.get(stageId) ?? { inputs: new LearnedTypes(), outputs: new LearnedTypes() };
     this.#stages.set(stageId, known);
     return known;
   }
 
-  /** A launcher whose replicas teach the types. */
+  /** A launcher whose replicas report the types. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request) => {

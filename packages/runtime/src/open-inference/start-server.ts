@@ -19,62 +19,64 @@ import type { Tenants } from './tenants/tenants.js';
 import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
-/** Number of largest bodies that may be on their way at once. */
+/** Number of largest bodies that may be inbound at once. */
 const MOST_LARGEST_BODIES = 16;
 /** Answers may be far larger than bodies, so their bound has a floor. */
 const LEAST_OUTBOUND_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
-/** Pipelines to serve and where; port 0 takes a free one. */
+/** Port 0 takes a free one. */
 export interface ServerOptions {
   readonly runners: readonly Runner[];
-  /** Tensor types at the stages, by pipeline; without them, the metadata of stages list none. */
+  /** Tensor types by pipeline; without them, the metadata of stages list none. */
   readonly stageTypes?: ReadonlyMap<string, StageTypes>;
   readonly version: string;
   readonly port: number;
   readonly host?: string;
-  /** Port of gRPC on the same host; none if omitted. */
+  /** Default no gRPC. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Most bytes of all bodies on their way, and again of those passed on; by default 16 of the largest. */
+  /** Most bytes of all inbound bodies, and again of those passed on; default 16 of the largest. */
   readonly maxInboundBytes?: number;
-  /** Most bytes of all inference answers on their way; by default 16 of the largest bodies, and at least 256 MiB. */
+  /** Most bytes of unsent inference answers; default 16 of the largest bodies, and at least 256 MiB. */
   readonly maxOutboundBytes?: number;
-  /** Requires a bearer token of one of them, except for health probes. */
+  /** Requires their bearer tokens, except for health probes. */
   readonly tenants?: Tenants;
-  /** Without an identity, traffic is not encrypted. */
+  /** Default: cleartext. */
   readonly tls?: ShownIdentity;
   /** Another server that gets a share of the HTTP requests; only with a single pipeline. */
   readonly share?: TrafficShareOptions;
   /** Answers only probes until `beginServing`: ports are bound before replicas start. */
   readonly starting?: boolean;
-  /** Longest time from the first byte of a request to its last. */
+  /** From the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
-  /** Receives errors that are defects of the server; by default they are process warnings. */
+  /** Receives defects of the server; default process warnings. */
   readonly onDefect?: (error: unknown) => void;
-  /** Receives failures of stages, with what the stage said as the `cause`; by default they are process warnings. */
+  /** Receives failures of stages, with the stage's error as `cause`; default process warnings. */
   readonly onStageFailure?: (failure: StageFailure) => void;
-  /** Page for `/metrics`; without it there is no such path. */
+  /** Page for `/metrics`; default no such path. */
   readonly metrics?: MetricsPage;
   /** Receives every answer except those to probes and for metrics; must not throw. */
   readonly onAnswer?: (call: AnsweredCall) => void;
 }
 
-/** A server that accepts requests. */
 export interface RunningServer {
   readonly url: string;
-  /** `host:port` of gRPC, if it was requested. */
+  /** `host:port` of gRPC, if requested. */
   readonly grpcAddress?: string;
-  /** Accepts requests from now on, if the server was started with `starting`. */
+  /** Accepts requests from now on, after `starting`. */
   beginServing(): void;
-  /** Is no longer ready and asks clients to reconnect, but still serves them; resolves once no connection is idle, or after `withinMs`. */
+  /**
+   * Is no longer ready and asks clients to reconnect, but still serves them; resolves once no connection is idle, or
+   * after `withinMs`.
+   */
   drain(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for an address that cannot be used. */
+/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port, grpcPort, tls } = options;
   let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';
@@ -147,7 +149,7 @@ function mostInboundBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxInboundByt
   return maxInboundBytes ?? MOST_LARGEST_BODIES * maxBodyBytes;
 }
 
-/** Default bound (bytes) on all inference answers on their way. */
+/** Default bound (bytes) on unsent inference answers. */
 export function mostOutboundBytes(maxBodyBytes: number): number {
   return Math.max(LEAST_OUTBOUND_BYTES, MOST_LARGEST_BODIES * maxBodyBytes);
 }
@@ -156,7 +158,6 @@ function shareOf(options: ServerOptions): TrafficShare | undefined {
   const { share, runners } = options;
   const [runner] = runners;
   if (share === undefined || runner === undefined) return undefined;
-  // Shared requests count as inbound and as in flight.
   const { maxInFlightBytes = Number.POSITIVE_INFINITY } = runner.spec.admission;
   return new TrafficShare(share, runner, Math.min(mostInboundBytes(options), maxInFlightBytes));
 }

@@ -1,7 +1,7 @@
 /**
- * Sends a share of the requests to another server of the same pipeline while a new plan is tried. Requests are picked at random, so that the
- * share is one of requests and not of connections. If the other server fails, the request is answered here within its deadline; it may then run
- * twice, so all stages must be `idempotent`.
+ * Sends a share of the requests to another server of the same pipeline while a new plan is tried. Requests are picked
+ * at random, so that connections do not matter. If the other server fails, the request is answered here within its
+ * deadline; it may then run twice, so all stages must be `idempotent`.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,7 +14,7 @@ import { dropError, refusal } from '../net/refusal.js';
 import type { Endpoint, RestRequest } from './rest/endpoint.js';
 import type { Runner } from './served-pipeline.js';
 
-/** The other server and its share, 0…1. */
+/** The share is a fraction 0…1. */
 export interface TrafficShareOptions {
   /** `http://host:port` of the other server. */
   readonly url: string;
@@ -24,33 +24,31 @@ export interface TrafficShareOptions {
   readonly onShared?: (outcome: SharedOutcome) => void;
 }
 
-/** Outcome of a request that was passed on: answered there, returned and answered here, or abandoned by its client. */
+/** Answered there, returned and answered here, or abandoned by its client. */
 export type SharedOutcome = 'answered' | 'returned' | 'abandoned';
 
-/** An answer; one that is not `isOwn` is counted by the other server. */
+/** If not `isOwn`, the other server counts the answer. */
 export interface SharedAnswer {
   readonly answer: Answer;
   readonly isOwn: boolean;
 }
 
-/** Method and target of a request. */
 export interface RequestLine {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
 }
 
-/** Marks a request that was passed on: its receiver answers it, so that it cannot travel back and forth. */
+/** Marks a request that was passed on, so that it cannot travel back and forth. */
 const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
-/** Most requests at the other server at once, because each holds a connection; the rest is answered here. */
+/** Most requests at the other server at once, because each holds a connection. */
 const MOST_AWAY = 500;
-/** Lowest status of a server error; lower ones are about the request. */
 const FIRST_SERVER_ERROR = 500;
 /** Statuses about access and limits of the other server, which the client passed here. */
 const REFUSED_CLIENT: ReadonlySet<number> = new Set([401, 429]);
 
-/** Headers of one connection, and headers that this server writes itself. */
+/** Headers of one connection, or written by this server itself. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -76,7 +74,10 @@ export class TrafficShare {
   readonly #awayBytes: BytesInFlight;
   #away = 0;
 
-  /** Requests and answers on their way hold at most `mostBytes`. AppError WRONG_USAGE for an invalid share, or a stage that may not run twice. */
+  /**
+   * Shared requests and answers hold at most `mostBytes`. AppError WRONG_USAGE for an invalid share, or a stage that
+   * may not run twice.
+   */
   constructor(options: TrafficShareOptions, runner: Pick<Runner, 'spec' | 'nowMs'>, mostBytes: number) {
     checkShare(options);
     const once = runner.spec.stages.find(({ idempotent = true }) => !idempotent);
@@ -89,7 +90,7 @@ export class TrafficShare {
     this.#runner = runner;
   }
 
-  /** Answers a request, there or here by `endpoint`. */
+  /** Answers there, or here by `endpoint`. */
   async answer(line: RequestLine, call: RestRequest, endpoint: Endpoint): Promise<SharedAnswer> {
     const { rng, fraction, onShared } = this.#options;
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
@@ -101,7 +102,7 @@ export class TrafficShare {
       arrivedAtMs,
       readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt),
     };
-    // A request whose client went away is dropped here, like one that was never passed on.
+    // A request whose client went away is dropped here, like any other.
     if (call.signal.aborted || !this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
     this.#cameBack(body);
@@ -114,12 +115,11 @@ export class TrafficShare {
     return isForeign ? { answer, isOwn: false } : { answer: await endpoint(here), isOwn: true };
   }
 
-  /** Closes all connections to the other server. */
   close(): void {
     this.#agent.destroy();
   }
 
-  /** Reserves room for one more request; false if there is none. */
+  /** Reserves capacity for one more request; false if there is none. */
   #send(body: Uint8Array): boolean {
     if (this.#away >= MOST_AWAY || !this.#awayBytes.take(body.length)) return false;
     this.#away += 1;
@@ -131,7 +131,7 @@ export class TrafficShare {
     this.#awayBytes.release(body.length);
   }
 
-  /** The answer of the other server; undefined if it fails or is too slow, or the client goes away. */
+  /** The other server's answer; undefined if it fails or is too slow, or the client goes away. */
   #ask({ method, target }: RequestLine, call: RestRequest, body: Uint8Array): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };
@@ -156,8 +156,8 @@ export class TrafficShare {
 }
 
 /**
- * Keeps an error listener on the connection after the request. Node removes its own once an answered request is written; if the server closed
- * before reading all of it, a later error would end the process.
+ * Keeps an error listener on the connection. Node removes its own once an answered request is written; if the server
+ * closed before reading all of it, a later error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);
@@ -209,7 +209,7 @@ async function answerFrom(response: IncomingMessage, away: BytesInFlight): Promi
   };
 }
 
-/** The whole body; rejects if the connection breaks or `away` has no room. */
+/** Rejects if the connection breaks or `away` has no memory left. */
 async function bodyOf(response: IncomingMessage, away: BytesInFlight): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -1,17 +1,16 @@
 /**
  * Statistics of batch service times with 95 % intervals, assuming independent batches.
  *
- * Quantiles are nearest-rank (the p99 of 20 batches is the slowest). The interval of the mean is ±1.96·s/√n. The
- * interval of a quantile p is free of shape assumptions. The number of times below it is binomial(n, p), so it lies
- * between the order statistics l and u with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
+ * Quantiles are nearest-rank. The interval of the mean is ±1.96·s/√n. The interval of a quantile p needs no shape
+ * assumption. The number of times below it is binomial(n, p), so it lies between the order statistics l and u with P(l
+ * ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
  */
 
 const Z95 = 1.959964;
-/** Probability beyond each end of an interval. */
 const TAIL = 0.025;
 const NEGLIGIBLE = 1e-15;
 
-/** Service times in ms, in measured order. */
+/** In ms, in measured order. */
 export class BatchTimes {
   readonly #serviceMs: number[] = [];
   #sum = 0;
@@ -39,24 +38,24 @@ export class BatchTimes {
     return (Z95 * Math.sqrt(variance / n)) / this.meanMs;
   }
 
-  /** Ascending copy of the times in ms. */
+  /** Ascending copy. */
   sorted(): Float64Array {
     return Float64Array.from(this.#serviceMs).sort();
   }
 }
 
-/** Nearest-rank quantile (ms) at `fraction` (0…1) of at least one ascending time. */
+/** Nearest-rank quantile (ms) at `fraction` (0…1) of at least one time. */
 export function quantileOfSorted(sortedMs: Float64Array, fraction: number): number {
   return sortedMs[Math.max(0, Math.ceil(fraction * sortedMs.length) - 1)] as number;
 }
 
-/** Interval of a quantile (ms) with at least 95 % confidence. */
+/** In ms, with at least 95 % confidence. */
 export interface QuantileInterval {
   readonly lowMs: number;
   readonly highMs: number;
 }
 
-/** Interval at `fraction` (0…1) of ascending times; undefined if the sample is too small. */
+/** Interval at `fraction` (0…1); undefined if the sample is too small. */
 export function quantileInterval(sortedMs: Float64Array, fraction: number): QuantileInterval | undefined {
   const { low, high } = orderStatistics(sortedMs.length, fraction);
   if (low < 1 || high > sortedMs.length) return undefined;
@@ -80,7 +79,7 @@ function orderStatistics(n: number, fraction: number): { readonly low: number; r
   return { low: mode - stepsInside(below, outside), high: mode + 1 + stepsInside(above, outside) };
 }
 
-/** Weights of the counts 1, 2, … away from the mode, relative to the mode, until negligible. */
+/** Weights of the counts 1, 2, … away from the mode, relative to it, until negligible. */
 function tailWeights(ratioAt: (distance: number) => number, most: number): readonly number[] {
   const weights: number[] = [];
   let weight = 1;

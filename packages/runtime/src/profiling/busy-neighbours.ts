@@ -1,16 +1,15 @@
 /**
- * Keeps the other cores busy during a measurement, as in service. A variant is slower next to busy replicas and
- * hyper-threads, and plans use the busy figure.
+ * Keeps the other cores busy during a measurement, as in service: a variant is slower next to busy replicas and
+ * hyper-threads.
  */
 import { Worker } from 'node:worker_threads';
 
-/** Computes on a number of cores. */
 export interface NeighbourLoad {
   /** Resolves when exactly `threads` threads compute. */
   keepBusy(threads: number): Promise<void>;
 }
 
-/** Multiply-adds over an array that fits the second-level cache: arithmetic and memory traffic like a model's. */
+/** Multiply-adds over an array in the second-level cache: arithmetic and memory traffic like a model's. */
 const NEIGHBOUR_CODE = `
   const values = new Float64Array(32768).fill(1);
   require('node:worker_threads').parentPort.postMessage('computing');

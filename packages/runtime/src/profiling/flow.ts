@@ -1,19 +1,19 @@
-/** Variants that carry samples to later stages, which are thus measured on real inputs. */
+/** Variants that carry samples to later stages, so that those are measured on real inputs. */
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 
-/** Most accurate variant of a stage; the first of equals. */
+/** Most accurate variant; the first of equals. */
 export function flowVariant(stage: StageSpec): VariantSpec {
   const accuracyOf = (variant: VariantSpec): number => variant.accuracy?.value ?? 0;
   return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
 }
 
-/** Cores of a variant outside measurements: the fewest whole cores, else its largest CPU share. */
+/** Cores outside measurements: the fewest whole cores, else the largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }
 
-/** Indices of all stages before a stage, ascending. */
+/** All stages before a stage, ascending. */
 export function stagesBefore(graph: ServingGraph, stage: number): readonly number[] {
   const before = new Set<number>();
   const visit = (index: number): void => {

@@ -4,8 +4,8 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
- * Machine and runtime of a measurement; a profile is valid only there. Memory is rounded to whole GiB, because the
- * reported value varies a little.
+ * Machine and runtime of a measurement; a profile is valid only there. Memory is rounded to GiB, because the reported
+ * value varies.
  */
 export interface MachineFingerprint {
   readonly cpuModel: string;
@@ -41,7 +41,7 @@ function versionIn(packageFile: string, name: string): string | undefined {
   }
 }
 
-/** Fingerprint of this machine, with packages as resolved from `baseDir`. */
+/** Packages are resolved from `baseDir`. */
 export function machineFingerprint(baseDir: string): MachineFingerprint {
   const onnxruntimeVersion =
     packageVersion('onnxruntime-node', join(baseDir, 'any.js')) ?? packageVersion('onnxruntime-node', import.meta.url);

@@ -1,7 +1,6 @@
 /**
  * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
- * batch runs from hand-over to answer, as the dispatch rule sees it. It includes the transfer to the replica and back,
- * which dominates for tiny models, but not the copying of inputs.
+ * batch runs from hand-over to answer, without copying of inputs, as the dispatch rule sees it.
  *
  * It stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
  */
@@ -11,7 +10,7 @@ import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statisti
 import type { InputCycle } from './input-cycle.js';
 import type { MeasurementEnd, ProfileDepth, ServiceFigures } from './measured-profile.js';
 
-/** Warm-up, required precision and time cap; `maxMs` counts from the first batch. */
+/** `maxMs` counts from the first batch. */
 export interface PointLimits {
   readonly warmUpMs: number;
   readonly minWarmUpBatches: number;
@@ -22,7 +21,7 @@ export interface PointLimits {
   readonly p99UncertaintyFraction: number;
 }
 
-/** Limits by depth. A quick p99 is a by-product of a quick mean. */
+/** A quick p99 is a by-product of a quick mean. */
 export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   quick: {
     warmUpMs: 60,
@@ -44,7 +43,7 @@ export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   },
 };
 
-/** Limits of a secondary figure: a quarter of the time. */
+/** Limits of a secondary figure. */
 export function briefer(limits: PointLimits): PointLimits {
   const { warmUpMs, minMeasuredMs, minBatches, maxMs } = limits;
   return {
@@ -56,7 +55,6 @@ export function briefer(limits: PointLimits): PointLimits {
   };
 }
 
-/** Batches that are timed even after the cap. */
 const LEAST_BATCHES = 3;
 /** Upper bound of a batch for which no clock advanced. */
 const CLOCK_RESOLUTION_MS = 0.001;
@@ -69,7 +67,7 @@ export interface PointMeasurement {
   readonly clock: Clock;
 }
 
-/** Runs the next batch; returns its service time in ms. */
+/** Service time (ms) of the next batch. */
 async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<number> {
   const batch = inputs.nextBatch(batchSize);
   const startedAtMs = clock.nowMs();

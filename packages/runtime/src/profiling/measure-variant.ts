@@ -4,7 +4,7 @@
  * interrupted run are reused.
  *
  * Memory is the resident memory of the replica's process. For a replica in a thread it is the growth of this process,
- * an approximation that includes the caller's buffers.
+ * an approximation.
  */
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
@@ -28,22 +28,22 @@ interface VariantMeasurement {
   readonly coresAvailable: number;
   readonly residentBytes: () => number;
   readonly progress: ProgressMeter;
-  /** Known points of the same variant under the same conditions. */
+  /** Known points under the same conditions. */
   readonly known: MeasuredVariant | undefined;
-  /** Called after every point with everything known so far. */
+  /** Called after every point with all points so far. */
   readonly keep: (soFar: MeasuredVariant) => void;
   /** Called once, with the first measured replica. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;
 }
 
-/** Points and skipped points; `loadMs` is the longest launch. */
+/** `loadMs` is the longest launch. */
 export interface MeasuredVariant {
   readonly points: readonly MeasuredPoint[];
   readonly skipped: readonly SkippedPoint[];
   readonly loadMs: number;
 }
 
-/** Measures all core counts; rejects if a replica does not start or its smallest batch fails. */
+/** Rejects if a replica does not start or its smallest batch fails. */
 export function measureVariant(measurement: VariantMeasurement): Promise<MeasuredVariant> {
   return new VariantMeasurer(measurement).run();
 }
@@ -88,7 +88,6 @@ class VariantMeasurer {
     for (const batchSize of grid.batchSizes) {
       const label = labelOf(grid, cpuCores, batchSize);
       const found = skip ?? this.#known(cpuCores, batchSize);
-      // Points of an interrupted run are not measured again.
       if (found === undefined || found === skip) progress.begin(label);
       const outcome = found ?? (await this.#pointOrReason(replica, batchSize));
       if ('kind' in outcome) this.#skipped.push({ cpuCores, batchSize, ...outcome });
@@ -151,7 +150,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Saves the points so far; a point in the middle of a sweep joins the earlier ones. */
+  /** A point in the middle of a sweep joins the earlier ones. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });
@@ -165,7 +164,7 @@ class VariantMeasurer {
 /** Replica of one core count, started on first use. */
 class ReplicaOnDemand {
   readonly cpuCores: number;
-  /** Cores left to others, which are kept busy. */
+  /** Cores left to busy neighbours. */
   readonly freeCores: number;
   readonly #with: VariantMeasurement;
   readonly #onLoaded: (loadMs: number) => void;
@@ -224,7 +223,6 @@ function labelOf({ stage, variant }: VariantGrid, cpuCores: number, batchSize: n
 const FLAT_SIZES = 2;
 const LEAST_GAIN = 0.02;
 
-/** Reason to skip the remaining sizes. */
 interface SkipReason {
   readonly kind: SkipKind;
   readonly reason: string;

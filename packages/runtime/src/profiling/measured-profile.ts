@@ -1,35 +1,35 @@
 /**
- * Result of a profiling run: points, skipped points with reasons, and the identity that tells later runs if the figures
- * are still valid. Plain JSON, as `equipoise profile --json` prints it.
+ * Result of a profiling run: points, skipped points with reasons, and the identity that tells if figures are still
+ * valid. Plain JSON, as `equipoise profile --json` prints it.
  */
 import type { LatencyProfile, ProfilePoint, StageId, VariantId } from '@equipoise/core/model';
 import type { MonotoneFit } from '@equipoise/core/plan';
 import type { MachineFingerprint } from './machine-fingerprint.js';
 import type { VariantIdentity } from './profile-identity.js';
 
-/** Measurement effort: `quick` accepts wider intervals than `full`. */
+/** `quick` accepts wider intervals than `full`. */
 export type ProfileDepth = 'quick' | 'full';
 
-/** Reason for the end of a measurement: precise enough, or out of time. */
+/** End of a measurement: precise enough, or out of time. */
 export type MeasurementEnd = 'sure' | 'time-cap';
 
-/** Service times of one replica in a closed loop, with uncertainty; `batches` is the number of timed batches. */
+/** Service times of one replica in a closed loop; `batches` is the number of timed batches. */
 export interface ServiceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Items per second of a saturated replica. */
+  /** Of a saturated replica. */
   readonly throughputRps: number;
   readonly batches: number;
   /** Half the width of the mean's 95 % interval ÷ the mean. */
   readonly meanUncertaintyFraction: number;
-  /** 95 % interval of the p99 by order statistics; missing with too few batches. */
+  /** 95 % interval by order statistics; missing with too few batches. */
   readonly p99IntervalMs?: readonly [low: number, high: number];
   readonly endedBy: MeasurementEnd;
 }
 
-/** Profile point. Its figures, measured next to `busyNeighbours` busy cores, are used by plans. */
+/** Figures next to `busyNeighbours` busy cores, which plans use. */
 export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -41,13 +41,9 @@ export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly idle?: ServiceFigures;
 }
 
-/**
- * Reason to skip a point: above the SLO by itself, no better than a smaller batch, failing, or more cores than the
- * machine has.
- */
+/** Above the SLO by itself, no better than a smaller batch, failing, or more cores than the machine has. */
 export type SkipKind = 'over-slo' | 'dominated' | 'failed' | 'no-such-cores';
 
-/** Point that was not measured, with the reason in words. */
 export interface SkippedPoint {
   readonly cpuCores: number;
   readonly batchSize: number;
@@ -73,7 +69,6 @@ export interface VariantProfile extends LatencyProfile {
 /** Points of an interrupted run. */
 export type UnfinishedProfile = Omit<VariantProfile, 'fits' | 'measuredAtEpochMs'>;
 
-/** Variant that needs no measurement, with the reason in words. */
 export interface NotMeasuredVariant {
   readonly stageId: StageId;
   readonly variantId: VariantId;

@@ -5,8 +5,7 @@ export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry
 
 /**
  * Source files of a stage module, `path` first, with the local files that it imports, recursively. JavaScript and
- * TypeScript: relative imports. Python: modules next to the stage module or to the importing file. Installed packages
- * are excluded.
+ * TypeScript: relative imports. Python: modules next to the stage module or to the importing file.
  */
 export function moduleSources(path: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -30,7 +29,7 @@ function scriptImports(path: string, text: string): readonly string[] {
   });
 }
 
-/** Source file of an import path; modules may name their compiled form (`./x.js`). */
+/** Modules may name their compiled form (`./x.js`). */
 function scriptFile(path: string): string | undefined {
   const stem = path.slice(0, path.length - extname(path).length);
   return [path, `${stem}.ts`, `${path}.ts`, `${path}.js`, join(path, 'index.ts'), join(path, 'index.js')].find(isFile);

@@ -1,7 +1,7 @@
 /**
  * Example requests: the files of the first source's samples folder, by name. File bytes become a UINT8 [-1] tensor, or
- * text a BYTES tensor; a .json file holds {tensor: nested arrays}. Files that the source does not accept, such as
- * labels, are skipped and reported.
+ * text a BYTES tensor; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are skipped and
+ * reported.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
@@ -16,19 +16,18 @@ import {
   type TensorType,
 } from '@equipoise/core/model';
 
-/** Example request; `name` is its file. */
+/** `name` is its file. */
 export interface PipelineSample {
   readonly name: string;
   readonly inputs: TensorMap;
 }
 
-/** Samples by file name, and the skipped files. */
+/** By file name. */
 export interface PipelineSamples {
   readonly samples: readonly PipelineSample[];
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Enough samples for a profile. */
 const USUAL_SAMPLES = 24;
 
 const mediaTypes: Readonly<Record<string, string>> = {
@@ -169,7 +168,7 @@ function storedData(values: readonly unknown[], datatype: Datatype): TensorData 
   return storage[datatype](values as readonly number[]);
 }
 
-/** Tensor of nested JSON arrays, or the reason in words why it does not fit the type. */
+/** Tensor of nested JSON arrays, or the reason why it does not fit the type. */
 export function tensorOfJson(value: unknown, type: TensorType): Tensor | string {
   const shape = shapeOf(value);
   if (!isRegular(value, shape)) return 'rows of unequal length';

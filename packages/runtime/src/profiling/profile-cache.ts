@@ -1,7 +1,7 @@
 /**
- * Cached profiles: one JSON file per pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`. It is replaced
- * atomically (written aside, flushed, renamed). It also keeps points of interrupted runs, which the next run continues.
- * An unreadable file counts as missing, with a warning.
+ * Cached profiles: one JSON file per pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`, replaced atomically
+ * (written aside, flushed, renamed). It also keeps points of interrupted runs. An unreadable file counts as missing,
+ * with a warning.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;
 
-/** Content of the file; `warning` if it is unreadable. */
+/** `warning` if the file is unreadable. */
 export interface CachedProfiles {
   readonly variants: readonly VariantProfile[];
   readonly unfinished: readonly UnfinishedProfile[];
@@ -43,7 +43,7 @@ export class ProfileCache {
     }
   }
 
-  /** Replaces the file; throws STORE_FAILED. */
+  /** Throws STORE_FAILED. */
   write(variants: readonly VariantProfile[], unfinished: readonly UnfinishedProfile[] = []): void {
     const written = `${this.path}.${process.pid}.new`;
     try {

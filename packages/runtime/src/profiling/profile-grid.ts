@@ -1,13 +1,13 @@
 /**
- * Points worth measuring: allowed batch sizes (default 1, 2, 4, … 32) on every core count. CPU shares below one core
- * are planned from points of one core. Core counts above the machine's are left out.
+ * Points worth measuring: allowed batch sizes (default 1, 2, 4, … 32) on every core count of this machine. CPU shares
+ * below one core are planned from points of one core.
  */
 import type { PipelineSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { NotMeasuredVariant, SkippedPoint } from './measured-profile.js';
 
 const USUAL_BATCH_SIZES = [1, 2, 4, 8, 16, 32] as const;
 
-/** Points to measure of one variant; lists ascend. */
+/** Ascending lists. */
 export interface VariantGrid {
   readonly stage: StageSpec;
   readonly variant: VariantSpec;
@@ -16,7 +16,7 @@ export interface VariantGrid {
   readonly skipped: readonly SkippedPoint[];
 }
 
-/** Grids in stage order, and the variants that need none. */
+/** In stage order. */
 export interface ProfileGrid {
   readonly variants: readonly VariantGrid[];
   readonly notMeasured: readonly NotMeasuredVariant[];
@@ -24,7 +24,7 @@ export interface ProfileGrid {
 
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
-/** Measured core counts of a variant; one core for CPU shares. */
+/** One core for CPU shares. */
 function measuredCoreCounts(variant: VariantSpec): readonly number[] {
   return ascending(variant.cpuCores.map((cpuCores) => Math.max(1, cpuCores)));
 }
@@ -52,7 +52,6 @@ function reasonNotToMeasure(stage: StageSpec, variant: VariantSpec): string | un
   return undefined;
 }
 
-/** Grid on a machine with `coresAvailable` cores. */
 export function profileGrid(spec: PipelineSpec, coresAvailable: number): ProfileGrid {
   const variants: VariantGrid[] = [];
   const notMeasured: NotMeasuredVariant[] = [];

@@ -1,7 +1,7 @@
 /**
- * Conditions that a profile depends on: machine, runtime, and SHA-256 digests of artifact, stage module with local
- * imports, parameters, and inputs (samples and all earlier stages). An artifact counts by its stated digest, or by address
- * and version if it is remote and not cached. A server counts by description and version, a packaged module by its
+ * Conditions of a profile: machine, runtime, and SHA-256 digests of artifact, stage module with local imports,
+ * parameters, and inputs (samples and all earlier stages). An artifact counts by its stated digest, or by address and
+ * version if it is remote and not cached. A server counts by description and version, a packaged module by its
  * package.json.
  */
 import { readFileSync } from 'node:fs';
@@ -13,14 +13,13 @@ import type { MachineFingerprint } from './machine-fingerprint.js';
 import { isFile, moduleSources } from './module-sources.js';
 import type { PipelineSample } from './pipeline-samples.js';
 
-/** Runtime of a stage's replica besides Node. */
 export interface StageRuntime {
   readonly isolation: Isolation;
-  /** Interpreter name and version; missing without Python or an interpreter. */
+  /** Missing without Python or an interpreter. */
   readonly pythonVersion?: string;
 }
 
-/** Identity of a variant's profile; if equal, the figures are valid. */
+/** If equal, the figures are valid. */
 export interface VariantIdentity {
   readonly machine: MachineFingerprint;
   readonly runtime: StageRuntime;
@@ -36,7 +35,6 @@ export interface VariantIdentity {
  */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-/** File lookup and runtimes of the measuring launcher. */
 export interface LaunchRules {
   readonly locate: LocateFile;
   readonly runtimeOf: (stage: StageSpec, baseDir: string) => StageRuntime;
@@ -88,7 +86,6 @@ function tensorsDigest(tensors: TensorMap): string {
   return sha256(...parts);
 }
 
-/** Current identities of all variants. */
 export class ProfileIdentities {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
@@ -152,7 +149,7 @@ const changes: Readonly<Record<Exclude<keyof VariantIdentity, 'machine' | 'runti
   inputs: 'the samples or a stage before it changed',
 };
 
-/** Differences between two identities, in words; empty if the profile is valid. */
+/** Differences in words; empty if the profile is valid. */
 export function identityDifferences(then: VariantIdentity, now: VariantIdentity): readonly string[] {
   const reasons = (Object.keys(changes) as (keyof typeof changes)[])
     .filter((field) => then[field] !== now[field])

@@ -1,9 +1,7 @@
 /**
  * Profiles a pipeline stage by stage on real inputs: samples that passed the most accurate variant of each earlier
- * stage. Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues where it
- * stopped.
- *
- * Measures one replica at a time and expects an otherwise idle machine and event loop.
+ * stage. Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues. Expects an
+ * otherwise idle machine and event loop.
  */
 import {
   AppError,
@@ -36,14 +34,12 @@ export interface ProfileRequest {
   readonly launcher: ReplicaLauncher;
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
-  /** Rules of the launcher. */
   readonly rules: LaunchRules;
-  /** Example requests; by default read from the samples folder if something must be measured. */
+  /** Default: the samples folder, if something must be measured. */
   readonly samples?: readonly PipelineSample[];
-  /** Source and destination of profiles. */
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
-  /** Keeps the free cores busy; idle if omitted. */
+  /** Keeps the free cores busy; default idle. */
   readonly neighbours?: NeighbourLoad;
   readonly residentBytes?: () => number;
   readonly nowEpochMs?: () => number;
@@ -105,7 +101,7 @@ class PipelineProfiler {
     };
   }
 
-  /** Takes valid cached profiles and returns the grids left to measure. */
+  /** Returns the grids left to measure. */
   #takeCachedProfiles(): readonly VariantGrid[] {
     const { cache, options } = this.#request;
     const { variants: kept = [], unfinished = [] } = cache?.read() ?? {};
@@ -145,7 +141,7 @@ class PipelineProfiler {
     }
   }
 
-  /** Measures the variants of a stage; returns its outputs if a later stage needs them. */
+  /** Returns the outputs of a stage if a later one needs them. */
   async #measureStage(job: {
     readonly stage: StageSpec;
     readonly wanted: readonly VariantGrid[];
@@ -213,7 +209,7 @@ class PipelineProfiler {
     cache?.write([...this.#known.values()], [...this.#unfinished.values()]);
   }
 
-  /** Points of an interrupted run, or of a profile with a smaller grid, if measured under the requested conditions. */
+  /** Points of an interrupted run, or of a smaller grid, if measured under the requested conditions. */
   #measuredBefore(
     about: Pick<UnfinishedProfile, 'stageId' | 'variantId' | 'identity' | 'depth'>,
   ): MeasuredVariant | undefined {

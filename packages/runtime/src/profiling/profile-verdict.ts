@@ -1,6 +1,6 @@
 /**
  * Verdict on cached profiles per variant: `fresh`, `stale` with reasons, or `missing`. Stale: other machine, code or
- * inputs; a grid that has grown (by the file or by a higher latency target); `quick` where `full` is asked for.
+ * inputs; a grown grid (by the file or a higher latency target); `quick` instead of `full`.
  */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { servingGraph } from '@equipoise/core/serve';
@@ -21,7 +21,7 @@ export type VariantVerdict =
     }
   | { readonly kind: 'missing'; readonly grid: VariantGrid };
 
-/** Cached profile with its verdict. `reasons` name stage, variant and change; `missing` outranks `stale`. */
+/** `reasons` name stage, variant and change; `missing` outranks `stale`. */
 export interface CachedProfile {
   readonly kind: 'fresh' | 'stale' | 'missing';
   readonly reasons: readonly string[];
@@ -59,7 +59,7 @@ function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile
   ];
 }
 
-/** Verdict on every variant, in grid order. */
+/** In grid order. */
 export function variantVerdicts({
   grid,
   identities,
@@ -98,7 +98,7 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   try {
     return loadPipelineSamples(spec).samples;
   } catch {
-    // Without samples nothing can be measured, but cached profiles can still be judged: their inputs differ.
+    // Without samples, cached profiles can still be judged: their inputs differ.
     return [];
   }
 }
@@ -109,7 +109,6 @@ export interface JudgedBy {
   readonly machine?: MachineFingerprint;
 }
 
-/** Reads and judges the cached profile of a pipeline. */
 export function cachedProfile(
   spec: PipelineSpec,
   cache: ProfileCache,

@@ -1,13 +1,13 @@
 /**
- * Takes requests through the graph stage by stage: all items of a stage, then the next. Core's walk, which also serves,
- * decides on items. Where a join waits for the first of several, the earlier stage in the graph is the first; the
- * others run, too. Payloads are shared by reference: copy an item before running it.
+ * Takes requests through the graph stage by stage, by core's walk. For a join that waits for the first of several, the
+ * earlier stage in the graph is the first; the others run, too. Payloads are shared by reference: copy an item before
+ * running it.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
 import { tensorAlgebra } from '../data-plane/payload-algebra.js';
 
-/** Inputs of one stage, in request order. */
+/** In request order. */
 export type CapturedInputs = readonly TensorMap[];
 
 type Request = RequestState<TensorMap, undefined>;
@@ -43,12 +43,12 @@ export class SampleWalk {
     });
   }
 
-  /** Inputs of a stage; complete once all earlier stages have left. */
+  /** Complete once all earlier stages have left. */
   inputsOf(stage: number): CapturedInputs {
     return (this.#waiting[stage] ?? []).map((item) => item.payload);
   }
 
-  /** Sends a stage's outputs on, one per input and in their order. */
+  /** One output per input, in their order. */
   leave(stage: number, outputs: readonly TensorMap[]): void {
     const items = this.#waiting[stage] ?? [];
     this.#waiting[stage] = [];
@@ -59,7 +59,7 @@ export class SampleWalk {
     });
   }
 
-  /** Outputs of each request, by output slot. */
+  /** By request, then by output slot. */
   responses(): readonly (readonly (TensorMap | undefined)[])[] {
     return this.#requests.map((request) => request.outputs);
   }

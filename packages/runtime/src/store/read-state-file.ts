@@ -1,6 +1,6 @@
 /**
- * Reads a state file. A server of an older version may be using it and could not write after a migration, so an older
- * file is copied, and the copy is migrated.
+ * Reads a state file. An older file is copied and the copy migrated, because a server of that version may still write
+ * to it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { SqlitePlanStore } from './sqlite-plan-store.js';
 import { attempt } from './state-file.js';
 import { isOlder } from './state-schema.js';
 
-/** Runs `work` on the store in the file; rejects with STORE_FAILED. */
+/** Rejects with STORE_FAILED. */
 export async function readStateFile<Result>(
   path: string,
   work: (store: SqlitePlanStore) => Promise<Result>,
@@ -28,7 +28,7 @@ export async function readStateFile<Result>(
   }
 }
 
-/** The file itself, or a copy if it is of an older version. */
+/** The file itself, or a copy of an older version. */
 function newestOf(path: string, copyPath: string): string {
   const database = new Database(path);
   try {

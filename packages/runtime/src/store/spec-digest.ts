@@ -1,7 +1,6 @@
 /**
  * Digest of everything that plans depend on. A plan stored under another digest may name removed variants or exceed a
- * new budget, so it is not restored. Excluded: file locations, samples, code, loop intervals and queue lengths, on
- * which no plan depends.
+ * new budget, so it is not restored. Excluded: file locations, samples, code, loop intervals and queue lengths.
  */
 import type { PipelineSpec, StageSpec } from '@equipoise/core/model';
 import { canonicalJson, sha256 } from '../digest.js';
@@ -14,7 +13,6 @@ const plannableStage = ({ id, kind, variants, bounds, pins }: StageSpec) => ({
   variants: variants.map(({ artifact: _, parameters: __, version: ___, ...plannable }) => plannable),
 });
 
-/** Digest as hex text. */
 export function specDigest(spec: PipelineSpec): string {
   const { name, slo, budget, prices, objective, edges, outputs, nodes, accuracyTable } = spec;
   const sources = spec.sources.map((source) => ({ name: source.name, to: source.to }));

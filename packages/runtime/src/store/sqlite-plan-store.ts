@@ -15,13 +15,13 @@ import { migrate, type StateStatements, stateStatements } from './state-schema.j
 
 /** Retention per pipeline, and the file limit. */
 const KEPT_PLANS = 20;
-/** One day of decisions every 10 s; older than a month only if there are few. */
+/** One day of decisions every 10 s. */
 const KEPT_DECISIONS = 10_000;
 const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
-/** Decisions deleted to make room; multiplied if that does not suffice. */
+/** Decisions deleted to make space; multiplied if that does not suffice. */
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
@@ -38,14 +38,14 @@ interface PlanRow {
   readonly spec_digest: string;
 }
 
-/** Crash-safe PlanStore. A process may hold several, and several processes may share a file. */
+/** Crash-safe. Several processes may share a file. */
 export class SqlitePlanStore implements PlanStore {
   readonly #path: string;
   readonly #database: Database.Database;
   readonly #statements: StateStatements;
   #closed = false;
 
-  /** Opens or creates the file and its folder; throws STORE_FAILED if it is damaged, newer or not writable. */
+  /** Opens or creates the file; throws STORE_FAILED if it is damaged, newer or not writable. */
   constructor(path: string, { mostBytes = MOST_BYTES }: { readonly mostBytes?: number } = {}) {
     this.#path = path;
     this.#database = attempt(path, () => openStateFile(path, mostBytes));
@@ -140,7 +140,7 @@ export class SqlitePlanStore implements PlanStore {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      // libsql releases the file later, with its statements: empty the log here so that one file holds everything.
+      // libsql releases the file later: empty the log here so that one file holds everything.
       attempt(this.#path, () => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } finally {
       this.#database.close();
@@ -153,8 +153,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * Writes all or nothing. In a full file, `forgotten` oldest decisions are deleted to make room, in growing numbers.
-   * They stay if that does not help, as on a disk filled by others.
+   * Writes all or nothing. In a full file, `forgotten` oldest decisions are deleted, in growing numbers. They stay if
+   * that does not help.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;

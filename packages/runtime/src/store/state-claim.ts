@@ -1,7 +1,7 @@
 /**
- * Exclusive claim of one server on a pipeline's state: two would apply plans against each other. A lock file next to
- * the state file is locked by the system for the life of the process, so none is ever left over. Readers (`explain`,
- * `replay`) are not blocked.
+ * Exclusive claim of one server on a pipeline's state: two would apply plans against each other. The system locks a
+ * file next to the state file for the life of the process, so no lock is left over. Readers (`explain`, `replay`) are
+ * not blocked.
  */
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -26,7 +26,7 @@ export class StateClaim {
   readonly #database: Database.Database;
   #released = false;
 
-  /** Claims the state; throws STATE_IN_USE if another server has it, STORE_FAILED if the file is not writable. */
+  /** Throws STATE_IN_USE if another server has it, STORE_FAILED if the file is not writable. */
   constructor({ path, pipelineName }: ClaimedState) {
     this.#lockPath = `${path}.${pipelineName}.lock`;
     const taken = (processId: number): AppError => inUse({ path, pipelineName }, processId);
@@ -55,10 +55,10 @@ export class StateClaim {
   }
 }
 
-/** Locks the file and records the process id if possible: a full disk must not keep a server from its state. */
+/** Records the process id only if possible: a full disk must not keep a server from its state. */
 function lock(database: Database.Database): void {
   database.pragma('busy_timeout = 100');
-  // Without a journal the number is overwritten in place, which needs no space and no undo.
+  // Overwrites the number in place, which needs no space and no undo.
   database.pragma('journal_mode = OFF');
   // Keeps the lock between transactions.
   database.pragma('locking_mode = EXCLUSIVE');

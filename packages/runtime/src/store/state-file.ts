@@ -6,7 +6,7 @@ import Database from 'libsql';
 
 const BUSY_TIMEOUT_MS = 2000;
 
-/** Opens or creates a file (and folder) that grows to `mostBytes`. */
+/** Opens or creates a file that grows to `mostBytes`. */
 export function openStateFile(path: string, mostBytes: number): Database.Database {
   mkdirSync(dirname(path), { recursive: true });
   const database = new Database(path);
@@ -38,13 +38,12 @@ export function inTransaction(database: Database.Database, work: () => void): vo
   }
 }
 
-/** Throws if the pages are inconsistent. */
 export function checkPages(database: Database.Database): void {
   const { quick_check: verdict } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
   if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
 }
 
-/** Turns failures of `work` into STORE_FAILED with a remedy. */
+/** Turns failures into STORE_FAILED with a remedy. */
 export function attempt<Result>(path: string, work: () => Result): Result {
   try {
     return work();

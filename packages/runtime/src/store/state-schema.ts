@@ -62,7 +62,6 @@ const migrations: readonly string[] = [
    ) STRICT;`,
 ];
 
-/** True if the open file needs migration. */
 export function isOlder(database: Database.Database): boolean {
   return versionOf(database) < migrations.length;
 }
@@ -71,7 +70,7 @@ function versionOf(database: Database.Database): number {
   return (database.prepare('PRAGMA user_version').get() as { readonly user_version: number }).user_version;
 }
 
-/** Migrates an open file; throws STORE_FAILED if a newer Equipoise wrote it. */
+/** Throws STORE_FAILED if a newer Equipoise wrote the file. */
 export function migrate(database: Database.Database, path: string): void {
   inTransaction(database, () => {
     const version = versionOf(database);
@@ -122,7 +121,7 @@ const texts = {
 
 export type StateStatements = Readonly<Record<keyof typeof texts, Database.Statement<unknown[]>>>;
 
-/** Prepares all statements for a migrated file. */
+/** Requires a migrated file. */
 export function stateStatements(database: Database.Database): StateStatements {
   const prepared = Object.entries(texts).map(([name, text]) => [name, database.prepare(text)]);
   return Object.fromEntries(prepared) as StateStatements;

@@ -10,14 +10,12 @@ import {
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import { RpcClient, type RpcConnection, RpcThread } from '../worker-rpc.js';
 
-/** Call for the thread. */
 export interface StoreCall {
   readonly id: number;
   readonly method: 'open' | keyof PlanStore;
   readonly args: readonly unknown[];
 }
 
-/** An AppError as data. */
 export interface StoreFailure {
   readonly code: ErrorCode;
   readonly message: string;
@@ -37,7 +35,7 @@ export class ThreadedPlanStore extends RpcClient implements PlanStore {
     this.#path = path;
   }
 
-  /** Opens the file; rejects like `SqlitePlanStore`. */
+  /** Rejects like `SqlitePlanStore`. */
   static async open(path: string): Promise<ThreadedPlanStore> {
     const store = new ThreadedPlanStore(path);
     try {
@@ -93,7 +91,6 @@ export class ThreadedPlanStore extends RpcClient implements PlanStore {
     return this.#ask('pipelineNames');
   }
 
-  /** Waits for earlier calls. */
   close(): Promise<void> {
     this.#closed ??= this.#end();
     return this.#closed;

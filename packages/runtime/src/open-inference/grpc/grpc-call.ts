@@ -1,6 +1,6 @@
 /**
- * A call of gRPC on a stream of HTTP/2. Cancelling, closing the connection or passing the deadline aborts its signal, by which the request
- * leaves its queue. A call that ends before its message has arrived is closed after its status.
+ * A gRPC call on an HTTP/2 stream. Cancelling, closing the connection or passing the deadline aborts its signal, by
+ * which the request leaves its queue. A call that ends before its message has arrived is closed after its status.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { isLargeAnswer, watchSlowStream, writeInPieces } from '../../net/backpressure.js';
@@ -9,10 +9,9 @@ import { dropError } from '../../net/refusal.js';
 import { acceptedEncodings, decompressed, framed, UnaryMessage, type WholeMessage } from './grpc-message.js';
 import { GrpcError, grpcRefusal, grpcStatus } from './grpc-status.js';
 
-/** The longest time of a timer, in ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-// Node copies options without `endStream`, and each copy gets a hidden class of its own.
+// Node copies options without `endStream`, and each copy gets its own hidden class.
 const answerOptions = { endStream: false, waitForTrailers: true };
 const answerHeaders = {
   ':status': 200,
@@ -24,19 +23,18 @@ const goodTrailers = { 'grpc-status': String(grpcStatus.ok) };
 const perMs = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const;
 const TIMEOUT_FORM = /^(\d{1,8})([HMSmun])$/;
 
-/** The time (ms) in a header `grpc-timeout`: up to eight digits and a unit. NaN if it is invalid. */
+/** Time (ms) in a `grpc-timeout` header: up to eight digits and a unit. NaN if invalid. */
 export function readGrpcTimeout(header: string): number {
   const [, digits, unit] = TIMEOUT_FORM.exec(header) ?? [];
   return digits === undefined ? Number.NaN : Number(digits) * perMs[unit as keyof typeof perMs];
 }
 
-/** A stream that a client has opened. */
 export interface CallStream {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** A call; subclasses find the method, admit the caller and answer the message. */
+/** Subclasses find the method, admit the caller and answer the message. */
 export abstract class GrpcCall<
   R extends { readonly purpose: Purpose },
   A = Uint8Array,
@@ -58,7 +56,6 @@ export abstract class GrpcCall<
     stream.once('close', () => this.gone());
   }
 
-  /** Answers the content of the message. */
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
   /** Time (ms) until the client's deadline; undefined without one. */
@@ -104,7 +101,6 @@ export abstract class GrpcCall<
     stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
-  /** Sends the headers of an answer and, at its end, good trailers. */
   protected respond(trailers: Readonly<Record<string, string>> = goodTrailers): void {
     const { stream } = this;
     stream.respond({ 'x-request-id': this.requestId, ...answerHeaders }, answerOptions);
@@ -121,7 +117,7 @@ export abstract class GrpcCall<
     this.#deadlineTimer = setTimeout(() => this.fail(pastDeadline()), inMs);
   }
 
-  /** The message, once all of it is here; never settles if the call is over before. */
+  /** The whole message; never settles if the call is over before. */
   #received(): Promise<WholeMessage> {
     return new Promise((resolve) => {
       this.stream.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -153,7 +149,6 @@ export abstract class GrpcCall<
   }
 }
 
-/** A call that is answered with one message. */
 export abstract class UnaryCall<R extends { readonly purpose: Purpose }, C extends Caller = Caller> extends GrpcCall<
   R,
   Uint8Array,
@@ -163,7 +158,6 @@ export abstract class UnaryCall<R extends { readonly purpose: Purpose }, C exten
     return message.length;
   }
 
-  /** Message and status leave together. */
   protected write(message: Uint8Array): void {
     const { stream } = this;
     watchSlowStream(stream, this.rules.requestTimeoutMs);

@@ -1,6 +1,5 @@
 /**
- * A port that speaks gRPC, over TLS if it has an identity. Connections that do not answer a ping are cut off, idle ones are closed. Closing
- * stops accepting, lets running calls end and cuts the rest off after a timeout.
+ * A gRPC port, over TLS if it has an identity. Connections that do not answer a ping are cut off, idle ones are closed.
  */
 import {
   createSecureServer,
@@ -16,18 +15,17 @@ import type { CallStream } from './grpc-call.js';
 
 const MOST_CALLS_PER_CONNECTION = 1000;
 const HANDSHAKE_MS = 10_000;
-/** Window of a message; with the default of 64 KiB, large tensors would wait for a round trip after each. */
+/** Window of a message; with the default of 64 KiB, large tensors would wait for many round trips. */
 const WINDOW_BYTES = 1024 * 1024;
 const PING_MS = { every: 60_000, timeout: 20_000 };
 const IDLE_MS = 300_000;
 
-/** Address and identity; without an identity traffic is not encrypted. */
+/** Default: cleartext. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;
 }
 
-/** A gRPC port that accepts calls. */
 export interface RunningGrpcServer {
   readonly address: string;
   /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
@@ -36,7 +34,7 @@ export interface RunningGrpcServer {
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Hands every call of gRPC to `onCall` and refuses all else; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Hands every gRPC call to `onCall` and refuses all else; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export async function listenForCalls(
   { place, tls }: GrpcPlace,
   onCall: (call: CallStream) => void,
@@ -45,7 +43,7 @@ export async function listenForCalls(
   const sessions = new OpenSessions(server, WINDOW_BYTES);
   server.on('session', (session) => watch(session, sessions));
   server.on('stream', (stream, headers) => {
-    // A stream that its client resets emits an error, which its call learns in another way.
+    // A reset stream emits an error, which its call learns in another way.
     stream.on('error', () => {});
     sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
   });
@@ -87,7 +85,7 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
   return server;
 }
 
-/** Pings a connection, and closes it when it is idle, until it closes. */
+/** Pings a connection, and closes it when idle. */
 function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
   let idleSinceMs = performance.now();
   session.on('stream', (stream) => {

@@ -1,6 +1,6 @@
 /**
- * The one message of a call: a byte for compression, four for the length, then the content. A message that cannot become valid is refused as
- * soon as that shows.
+ * The one message of a call: a byte for compression, four for the length, then the content. Invalid messages are
+ * refused as early as possible.
  */
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
@@ -8,18 +8,15 @@ import { GrpcError, grpcStatus } from './grpc-status.js';
 
 const PREFIX_BYTES = 5;
 
-/** Encodings of messages, as the server announces them. */
 export const acceptedEncodings = 'identity,deflate,gzip';
 
 const decompressors = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
 
-/** A complete message. */
 export interface WholeMessage {
   readonly compressed: boolean;
   readonly bytes: Uint8Array;
 }
 
-/** Assembles a message from chunks. */
 export class UnaryMessage {
   readonly #maxBytes: number;
   #chunks: Buffer[] = [];
@@ -30,12 +27,11 @@ export class UnaryMessage {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes received so far. */
   get length(): number {
     return this.#length;
   }
 
-  /** Adds bytes; throws the GrpcError of a message that is too long or not alone. */
+  /** Throws the GrpcError of a message that is too long or not alone. */
   take(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
@@ -47,7 +43,7 @@ export class UnaryMessage {
     if (this.#length > this.#wholeLength) throw notOneMessage();
   }
 
-  /** The message, once no more bytes come; throws the GrpcError of an incomplete one. */
+  /** The whole message; throws the GrpcError of an incomplete one. */
   end(): WholeMessage {
     if (this.#length === 0) throw notOneMessage();
     if (this.#length !== this.#wholeLength) throw new GrpcError(grpcStatus.internal, 'The message ended early.');
@@ -56,7 +52,6 @@ export class UnaryMessage {
     return { compressed: whole[0] !== 0, bytes: whole.subarray(PREFIX_BYTES) };
   }
 
-  /** The first bytes in one buffer. */
   #head(): Buffer {
     const [first] = this.#chunks;
     if (first !== undefined && first.length >= PREFIX_BYTES) return first;
@@ -65,7 +60,7 @@ export class UnaryMessage {
   }
 }
 
-/** The content of a compressed message; rejects with the GrpcError of one that cannot be decompressed. */
+/** Rejects with the GrpcError of content that cannot be decompressed. */
 export async function decompressed(
   { bytes }: WholeMessage,
   { encoding, maxBytes }: { readonly encoding: string; readonly maxBytes: number },
@@ -82,7 +77,7 @@ export async function decompressed(
   }
 }
 
-/** A message as its parts in a stream; large messages are not copied. */
+/** The parts of a message in a stream; large messages are not copied. */
 export function framed(message: Uint8Array): readonly Uint8Array[] {
   const head = Buffer.allocUnsafe(PREFIX_BYTES);
   head[0] = 0;

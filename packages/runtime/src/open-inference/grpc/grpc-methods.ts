@@ -1,4 +1,6 @@
-/** Methods of the gRPC port: functions from the bytes of a request to those of an answer. They need no socket and refuse by throwing. */
+/**
+ * Methods of the gRPC port: functions from request bytes to answer bytes. They need no socket and refuse by throwing.
+ */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   grpcMethods,
@@ -21,11 +23,10 @@ import { readParameters } from '../request-parameters.js';
 import { metadataOf, pipelineByName, type ServedPipeline, serverMetadataOf } from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
 
-/** A request to a method. */
 export interface GrpcRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly requestId: string;
-  /** Time (ms) until the client's deadline; undefined without one. */
+  /** Undefined without a deadline. */
   readonly remainingMs: number | undefined;
   /** Aborts when the client goes away or cancels, or its deadline passes. */
   readonly signal: CancelSignal;
@@ -33,10 +34,8 @@ export interface GrpcRequest {
   readonly maxBodyBytes: number;
 }
 
-/** Answers one kind of call. */
 export type GrpcMethod = (message: Uint8Array, request: GrpcRequest) => Uint8Array | Promise<Uint8Array>;
 
-/** A method with its purpose. */
 export interface GrpcRoute {
   readonly method: GrpcMethod;
   readonly purpose: Purpose;
@@ -66,7 +65,7 @@ const modelReady: GrpcMethod = (message, request) => {
   return writeMessage(grpcMethods.modelReady.output, { ready: request.phase === 'serving' && ready });
 };
 
-/** Standard health service. An empty service or that of the protocol is the server, other names are pipelines. */
+/** Standard health service. An empty name or that of the protocol is the server, others are pipelines. */
 const health: GrpcMethod = (message, request) => {
   const { service } = readMessage(healthCheck.input, message);
   const isServer = service === '' || service === inferenceServiceName;
@@ -80,7 +79,7 @@ function serverMetadata(version: string): GrpcMethod {
   return () => writeMessage(grpcMethods.serverMetadata.output, { ...named, extensions: [...extensions] });
 }
 
-/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
 const modelMetadata: GrpcMethod = (message, request) => {
   const { name, version } = readMessage(grpcMethods.modelMetadata.input, message);
   const metadata = metadataOf(request.pipelines, name);
@@ -88,7 +87,7 @@ const modelMetadata: GrpcMethod = (message, request) => {
   return writeGrpcMetadata(metadata);
 };
 
-/** Tensors raw or in typed contents, answered in the form in which they came. */
+/** Raw or typed tensors, answered in the same form. */
 const modelInfer: GrpcMethod = async (bytes, request) => {
   const owned = ownedMessage(bytes, { kind: 'request', maxBytes: request.maxBodyBytes });
   const message = readMessage(grpcMethods.modelInfer.input, owned);
@@ -102,7 +101,7 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 };
 
-/** The shorter of the call's deadline and the request's parameter. */
+/** The shorter of deadline and request parameter. */
 function timeoutOf({ remainingMs }: GrpcRequest, stated: number | undefined): number | undefined {
   if (remainingMs === undefined) return stated;
   if (remainingMs <= 0) throw new AppError('DEADLINE_PASSED', 'The deadline of the call passed before it was read.');
@@ -125,7 +124,7 @@ function pipelineReady(service: string, { pipelines, phase }: GrpcRequest): bool
   throw new AppError('NOT_FOUND', `No service of this name is checked; there are ${services.join(', ')}.`);
 }
 
-/** A pipeline by name; AppError NOT_FOUND also for a version, which pipelines do not have. */
+/** AppError NOT_FOUND also for a version, which pipelines do not have. */
 function pipelineOfVersion({ pipelines }: GrpcRequest, name: string, version: string): ServedPipeline {
   const pipeline = pipelineByName(pipelines, name);
   refuseVersion(name, version);

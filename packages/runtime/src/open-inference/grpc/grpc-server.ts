@@ -7,7 +7,7 @@ import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-l
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
-/** Starts to listen; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
   const methods = servingMethods(rules.version);
   return listenForCalls(where, (stream) => void new ServingCall(rules, methods, stream).serve());
@@ -44,7 +44,6 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
   }
 }
 
-/** The refusal of an unknown method. */
 export function noSuchMethod(): GrpcError {
   return new GrpcError(grpcStatus.unimplemented, 'There is no such method.', 'NOT_FOUND');
 }

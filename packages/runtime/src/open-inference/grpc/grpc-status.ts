@@ -1,7 +1,7 @@
-/** Statuses of gRPC: how a call ends, and the status of an error. */
+/** Statuses of gRPC calls and errors. */
 import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core/model';
 
-/** Status codes that a call may end with (gRPC, statuscodes). */
+/** Status codes of the gRPC specification (statuscodes). */
 export const grpcStatus = {
   ok: 0,
   cancelled: 1,
@@ -19,7 +19,7 @@ export const grpcStatus = {
 
 export type GrpcStatus = (typeof grpcStatus)[keyof typeof grpcStatus];
 
-/** An error whose status is given by the rules of gRPC and not by its code. */
+/** An error whose status follows the rules of gRPC and not its code. */
 export class GrpcError extends AppError {
   readonly status: GrpcStatus;
 
@@ -29,14 +29,14 @@ export class GrpcError extends AppError {
   }
 }
 
-/** The end of a call without an answer; `fields` are trailing metadata. */
+/** `fields` are trailing metadata. */
 export interface GrpcRefusal {
   readonly code: GrpcStatus;
   readonly details: string;
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Bounds of the delay that retry policies are told, in ms; over HTTP it is Retry-After. */
+/** Bounds of the retry delay in ms; over HTTP it is Retry-After. */
 const RETRY_PUSHBACK_MS = { least: 1000, most: 30_000 };
 /** Clients refuse metadata above 8 KiB; percent-encoding makes text up to nine times longer. */
 const MOST_ENCODED_CHARACTERS = 4096;
@@ -60,7 +60,7 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
   504: grpcStatus.deadlineExceeded,
 };
 
-/** Reasons of drops that say more than their code: overload is not an outage. */
+/** Drop reasons with their own status: overload is not an outage. */
 const statusOfReason: Readonly<Record<string, GrpcStatus>> = {
   'queue-full': grpcStatus.resourceExhausted,
   'memory-full': grpcStatus.resourceExhausted,
@@ -68,7 +68,7 @@ const statusOfReason: Readonly<Record<string, GrpcStatus>> = {
   cancelled: grpcStatus.cancelled,
 };
 
-/** Status and metadata of an error. An error that is not an AppError is a defect, of which the client learns nothing. */
+/** An error that is not an AppError is a defect, of which the client learns nothing. */
 export function grpcRefusal(error: unknown): GrpcRefusal {
   if (error instanceof GrpcError) return { code: error.status, details: error.message, fields: NO_FIELDS };
   if (!(error instanceof AppError)) {
@@ -94,7 +94,7 @@ function pushbackMs(retryAfterMs: unknown): number {
   return typeof retryAfterMs === 'number' ? Math.min(Math.max(Math.ceil(retryAfterMs), least), most) : least;
 }
 
-/** Text that percent-encoding accepts (no half of a surrogate pair) and that fits into metadata. */
+/** Text that percent-encoding accepts (no half of a surrogate pair), cut to fit. */
 function sendable(text: string): string {
   let fitting = Buffer.from(text).toString();
   while (encodeURI(fitting).length > MOST_ENCODED_CHARACTERS) {

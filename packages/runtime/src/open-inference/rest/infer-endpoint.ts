@@ -15,7 +15,7 @@ import type { Answer } from '../../net/answer.js';
 import { readParameters } from '../request-parameters.js';
 import { pipelineOf, type RestRequest } from './endpoint.js';
 
-/** Clients without a type, or with the default of curl, are read as JSON. */
+/** Without a type, or with curl's default, a body is read as JSON. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
   undefined,
   'application/json',
@@ -36,7 +36,9 @@ export async function infer(call: RestRequest): Promise<Answer> {
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
 }
 
-/** Length of the JSON in a body with raw tensors; undefined for JSON alone. AppError UNSUPPORTED_MEDIA_TYPE for other bodies. */
+/**
+ * Length of the JSON before raw tensors; undefined for JSON alone. AppError UNSUPPORTED_MEDIA_TYPE for other bodies.
+ */
 function statedJsonLength({ mediaType, headers }: RestRequest): number | undefined {
   const header = headers[JSON_LENGTH_HEADER];
   const jsonLength = readJsonLength(typeof header === 'object' ? header.join() : header);

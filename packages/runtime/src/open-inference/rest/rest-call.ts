@@ -1,4 +1,7 @@
-/** A call over REST: admits tenants within their limits, then runs the endpoint here or on the server that shares the traffic. */
+/**
+ * A call over REST: admits tenants within their limits, then runs the endpoint here or on the server that shares the
+ * traffic.
+ */
 import type { Answer } from '../../net/answer.js';
 import { HttpCall, type HttpExchange } from '../../net/http-call.js';
 import type { RouteMatch, Router } from '../../net/router.js';
@@ -9,7 +12,6 @@ import type { TrafficShare } from '../traffic-share.js';
 import type { RestRequest } from './endpoint.js';
 import type { RestRoute } from './rest-routes.js';
 
-/** The rules of the port, its routes, and the server that gets a share of the requests. */
 export interface RestPort {
   readonly rules: ServingRules;
   readonly router: Router<RestRoute>;
@@ -20,7 +22,6 @@ interface FoundRoute extends RestRoute {
   readonly pipelineName: string;
 }
 
-/** A call of the serving port. */
 export class RestCall extends HttpCall<FoundRoute, Tenant> {
   readonly #port: RestPort;
 

@@ -15,13 +15,13 @@ import { type Endpoint, pipelineOf, type RestRequest } from './endpoint.js';
 import { infer } from './infer-endpoint.js';
 import { run } from './run-endpoint.js';
 
-/** A route of the serving port; its path has at most a `{pipeline}`. */
+/** The path has at most a `{pipeline}`. */
 export interface RestRoute extends Route {
   readonly endpoint: Endpoint;
   readonly purpose: Purpose;
 }
 
-/** All routes of the serving port; `/metrics` only with a page. */
+/** `/metrics` only with a page. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
   const metrics = (shown: MetricsPage): RestRoute => ({
     method: 'GET',
@@ -43,7 +43,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
   ];
 }
 
-/** Ready means that every stage of every pipeline has a replica in service. */
+/** Every stage of every pipeline has a replica in service. */
 function ready({ pipelines, phase }: RestRequest): Answer {
   return allReadyAnswer(phase === 'serving', pipelines.values());
 }
@@ -53,7 +53,7 @@ function pipelineReady(request: RestRequest): Answer {
   return readyAnswer(request.phase === 'serving' && pipeline.ready, { name: pipeline.name });
 }
 
-/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
 function modelMetadata({ pipelines, pipelineName }: RestRequest): Answer {
   return ok(metadataOf(pipelines, pipelineName));
 }

@@ -1,8 +1,8 @@
 /**
- * The plain endpoint: any body in, JSON out. The media type decides how the body is read. A type that the tensor
- * declares means the bytes of a UINT8 [-1] tensor or the text of a BYTES [1] tensor. Without declarations that is any
- * type but JSON. text/plain always means text, application/json {tensor: nested arrays}. A pipeline that declares no
- * tensors gets the bytes under the name of its source.
+ * The plain endpoint: any body in, JSON out, by media type. A type that the tensor declares means the bytes of a UINT8
+ * [-1] tensor or the text of a BYTES [1] tensor. Without declarations that is any type but JSON. text/plain always
+ * means text, application/json {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under the
+ * name of its source.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
@@ -39,7 +39,7 @@ export async function run(request: RestRequest): Promise<Answer> {
 
 type BodyReader = (bytes: Uint8Array<ArrayBuffer>) => TensorMap;
 
-/** Reader for a media type; AppError UNSUPPORTED_MEDIA_TYPE lists the accepted types. */
+/** AppError UNSUPPORTED_MEDIA_TYPE lists the accepted types. */
 function bodyReader({ inputs, sourceName }: ServedPipeline, mediaType: string | undefined): BodyReader {
   if (inputs.length === 0) {
     return (bytes) => ({ [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } });
@@ -64,7 +64,7 @@ function takesRaw(tensor: SourceTensor, mediaType = ''): boolean {
   });
 }
 
-/** Media types whose bodies are the content of the tensor. */
+/** Media types whose bodies are the tensor's content. */
 function rawTypes({ datatype, shape, contentTypes }: SourceTensor): readonly string[] {
   const declared = contentTypes.map((type) => type.toLowerCase());
   if (datatype === 'UINT8' && shape.length === 1) return declared.length === 0 ? ['*/*'] : declared;

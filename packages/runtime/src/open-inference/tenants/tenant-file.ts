@@ -1,11 +1,10 @@
 /**
- * A token file: one line per token, `[TENANT] TOKEN [rps=N] [burst=N]`. Empty lines and lines that begin with # are ignored. A line without a
- * name belongs to the tenant `default`. A tenant may have several tokens, so that they can be replaced one by one.
+ * A token file: one line per token, `[TENANT] TOKEN [rps=N] [burst=N]`. Empty lines and lines that begin with # are
+ * ignored. Without a name the tenant is `default`. A tenant may have several tokens, to replace them one by one.
  */
 import { AppError } from '@equipoise/core/model';
 import type { RateLimit } from '@equipoise/core/serve';
 
-/** A tenant with its tokens and rate limit. */
 export interface TenantEntry {
   readonly name: string;
   readonly tokens: readonly string[];
@@ -25,7 +24,7 @@ interface Line {
   readonly limit: RateLimit | undefined;
 }
 
-/** Parses the text of a token file; AppError WRONG_USAGE names the wrong line, never its content. */
+/** AppError WRONG_USAGE names the wrong line, never its content. */
 export function parseTenantFile(text: string, path: string): readonly TenantEntry[] {
   const tenants = new Map<string, TenantEntry>();
   const owners = new Map<string, number>();

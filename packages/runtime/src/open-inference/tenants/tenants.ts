@@ -1,19 +1,18 @@
 /**
- * Authentication and rate limits. With tokens configured, a request needs one of them, and each tenant stays within its limit. Health
- * probes need no token. Tokens are kept and looked up as digests under a random key, so timing reveals nothing about them.
+ * Authentication and rate limits. With tokens configured, a request needs one of them, and each tenant stays within its
+ * limit. Tokens are kept and looked up as digests under a random key, so timing reveals nothing about them.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { AppError } from '@equipoise/core/model';
 import { TokenBucket } from '@equipoise/core/serve';
 import type { TenantEntry } from './tenant-file.js';
 
-/** A client that may send requests. */
 export interface Tenant {
   readonly name: string;
   readonly bucket: TokenBucket | undefined;
 }
 
-/** Tenants of a server. They can be replaced while it runs. */
+/** Replaceable while the server runs. */
 export class Tenants {
   readonly #key = randomBytes(32);
   #byDigest: ReadonlyMap<string, Tenant> = new Map();
@@ -22,7 +21,7 @@ export class Tenants {
     this.replace(entries);
   }
 
-  /** Replaces all tenants and returns whether anything changed. A tenant that keeps its limit keeps the rest of its budget. */
+  /** Replaces all tenants; true for a change. A tenant with the same limit keeps the rest of its budget. */
   replace(entries: readonly TenantEntry[]): boolean {
     const before = this.#byDigest;
     const known = new Map([...before.values()].map((tenant) => [tenant.name, tenant]));
@@ -36,7 +35,7 @@ export class Tenants {
     return now.size !== before.size || [...now].some(([digest, tenant]) => before.get(digest) !== tenant);
   }
 
-  /** Returns the tenant of the header `authorization: Bearer TOKEN`; AppError UNAUTHENTICATED if there is none. */
+  /** Reads the header `authorization: Bearer TOKEN`; AppError UNAUTHENTICATED without a valid token. */
   identify(header: unknown): Tenant {
     const [, shown] = typeof header === 'string' ? (/^Bearer +(\S+) *$/i.exec(header) ?? []) : [];
     const tenant = shown === undefined ? undefined : this.#byDigest.get(digestOf(shown, this.#key));
@@ -50,7 +49,7 @@ function digestOf(token: string, key: Buffer): string {
   return createHmac('sha256', key).update(token).digest('base64');
 }
 
-/** Counts one more request; AppError RATE_LIMITED above the tenant's limit. */
+/** AppError RATE_LIMITED above the tenant's limit. */
 export function admitWithinLimit({ bucket }: Tenant, nowMs: number): void {
   const waitMs = bucket?.take(nowMs) ?? 0;
   if (waitMs === 0) return;
