@@ -1,6 +1,6 @@
 /**
- * Events as server-sent events (HTML Living Standard §9.2). A client that falls too far behind is cut off; after reconnecting it continues with
- * `Last-Event-ID`.
+ * Server-sent events (HTML Living Standard §9.2). A client that falls too far behind is cut off; after reconnecting it
+ * continues with `Last-Event-ID`.
  */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
