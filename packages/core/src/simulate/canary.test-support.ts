@@ -36,7 +36,7 @@ export interface Rollout {
   readonly endAtMs?: number;
 }
 
-/** What became of it; instants in ms since `w` got its first request. */
+/** Outcome of a roll-out; instants in ms since `w` got its first request. */
 export interface RolledOut {
   readonly kind: 'everywhere' | 'rolled-back' | 'open';
   readonly verdictAfterMs: number;

@@ -138,7 +138,7 @@ export class LoopBench {
     });
   }
 
-  /** What every tick observes. */
+  /** Observation of every tick. */
   readonly seen = observation;
 
   /** Kinds of what was told, without what is known later. */

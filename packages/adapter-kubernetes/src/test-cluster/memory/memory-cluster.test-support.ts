@@ -78,7 +78,7 @@ export class MemoryCluster {
     this.#lookSoon();
   }
 
-  /** What a pod waits for in place of running. */
+  /** Reason for which a pod waits instead of running. */
   set waitingFor(waitingFor: (pod: KubeObject) => string | undefined) {
     this.#waitingFor = waitingFor;
     this.#lookSoon();

@@ -45,7 +45,7 @@ export class FleetBench implements FleetEffects {
   readonly events: BenchEvent[] = [];
   readonly startMs: (replica: RunningReplica) => number;
   readonly drainMs: (replica: RunningReplica) => number;
-  /** What both sides of a canary have counted by an instant. */
+  /** Counts of both sides of a canary by an instant. */
   outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
   /** Called after every event. */
   onEvent = (): void => {};
