@@ -44,10 +44,10 @@ export function measureAgainstIpa(referenceDir: string): IpaFigures {
   const rows = RATES.flatMap((arrivalRps): IpaRow[] => {
     const problem = { spec, profiles: [], arrivalRps, estimator: 'sum-of-tails' } as const;
     const theirs = ipa(problem);
-    if (theirs.kind === 'infeasible') return [];
+    if (theirs.kind !== 'feasible') return [];
     const cost = theirs.plan.predicted.costPerHour;
     const own = optimize({ ...problem, budget: { costPerHour: cost }, objective: { kind: 'max-accuracy' } });
-    if (own.kind === 'infeasible') throw new Error(`no plan at ${arrivalRps} rps for what IPA's costs`);
+    if (own.kind !== 'feasible') throw new Error(`no plan at ${arrivalRps} rps for what IPA's costs`);
     const verify = planVerifier({ spec, curves, arrivalRps, hostCores: Infinity, seed: 1, workStageRequests: WORK });
     return [
       {

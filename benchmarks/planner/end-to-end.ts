@@ -74,7 +74,7 @@ function counted(verify: VerifyPlan): { readonly verify: VerifyPlan; readonly pl
 }
 
 function pasAndCost(result: PlanResult): { readonly pas: number; readonly cost: number } {
-  if (result.kind === 'infeasible') return { pas: 0, cost: 0 };
+  if (result.kind !== 'feasible') return { pas: 0, cost: 0 };
   const { pas, costPerHour } = result.plan.predicted;
   if (result.plan.verified === undefined || !showsSloMet(result.plan.verified))
     throw new Error('the plan does not hold');

@@ -45,7 +45,8 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
 }
 or, with exit code 1,
 {
-  kind: "infeasible", proven, bindingConstraint,
+  kind: "infeasible", proven: true, or kind: "not-found", tried: the number of judged plans,
+  bindingConstraint,
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
   bestEffort?: PLAN
 }

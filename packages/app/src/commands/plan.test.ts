@@ -94,7 +94,7 @@ describe('equipoise plan', () => {
       bestEffort: { ...planShape, predicted: { ...planShape.predicted, latencyMs: null }, verified },
       arrivalRps: 400,
     });
-    const cpuCores = result.kind === 'infeasible' ? (result.fixes.budget?.cpuCores ?? 0) : 0;
+    const cpuCores = result.kind !== 'feasible' ? (result.fixes.budget?.cpuCores ?? 0) : 0;
     expect(cpuCores).toBeGreaterThan(3);
     expect((await answer(...arrivalRps, '--budget-cores', String(cpuCores))).kind).toBe('feasible');
   });
@@ -102,7 +102,7 @@ describe('equipoise plan', () => {
   it('says which latency could be met', async () => {
     const result = await answer('--arrival-rps', '10', '--slo-ms', '8');
     expect(result).toMatchObject({ kind: 'infeasible', bindingConstraint: 'slo', bestEffort: planShape });
-    const latencyMs = result.kind === 'infeasible' ? (result.fixes.slo?.latencyMs ?? 0) : 0;
+    const latencyMs = result.kind !== 'feasible' ? (result.fixes.slo?.latencyMs ?? 0) : 0;
     expect((await answer('--arrival-rps', '10', '--slo-ms', String(latencyMs))).kind).toBe('feasible');
   });
 

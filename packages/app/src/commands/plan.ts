@@ -89,7 +89,7 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
   const policy = options.policy === 'equipoise' ? optimize : policies[options.policy];
   const result = policy(problem, verifierAt?.(problem.arrivalRps));
   const answer = answered(result, options);
-  if (!options.explain || result.kind === 'infeasible') return answer;
+  if (!options.explain || result.kind !== 'feasible') return answer;
   const explanation = explainPlan(problem, result, verifierAt);
   const { plan: chosen } = result;
   const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
@@ -105,7 +105,7 @@ const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }
 });
 
 function answered(result: PlanResult, asked: PlanOptions): CommandResult {
-  return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
+  return { json: result, text: planText(result, asked), answerIsNo: result.kind !== 'feasible' };
 }
 
 function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {

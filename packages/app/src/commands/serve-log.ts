@@ -27,7 +27,7 @@ export function logStart(
     const { passedOver, lostPins, result } = first;
     if (lostPins !== undefined) warn(`saved pins are ignored: ${lostPins}`);
     if (passedOver !== undefined) log(`the last good plan is not restored: ${passedOver}`);
-    if (result.kind === 'infeasible') {
+    if (result.kind !== 'feasible') {
       warn(`no plan meets the SLO: ${bindingText(result.bindingConstraint)}; a best effort serves`);
     }
   }

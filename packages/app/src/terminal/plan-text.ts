@@ -12,7 +12,7 @@ export interface PlanAsked {
 }
 
 type Feasible = Extract<PlanResult, { kind: 'feasible' }>;
-type Infeasible = Extract<PlanResult, { kind: 'infeasible' }>;
+type Infeasible = Exclude<PlanResult, Feasible>;
 
 export function planText(result: PlanResult, asked: PlanAsked): string {
   return result.kind === 'feasible' ? feasibleText(result, asked) : infeasibleText(result, asked);
@@ -42,9 +42,9 @@ function degreeOf({ optimal, gapFraction }: Certificate): string {
 }
 
 function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): string {
-  const { bindingConstraint, proven, bestEffort } = result;
+  const { bindingConstraint, bestEffort } = result;
   const who = policy === 'equipoise' ? 'No plan' : `No plan of ${policy}`;
-  const found = proven ? '' : pc.dim(' None was found, which does not prove that there is none.');
+  const found = result.kind === 'infeasible' ? '' : pc.dim(' None was found, which does not prove that there is none.');
   const fixes = fixesText(result);
   return [
     `${pc.red(who)} meets the SLO at ${arrivalRps} rps: ${pc.bold(bindingText(bindingConstraint))}.${found}`,

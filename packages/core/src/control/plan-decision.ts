@@ -133,12 +133,12 @@ function dwells({ spec, observation: { stages, atMs } }: Situation, stageId: Sta
 }
 
 function infeasibleReason(result: PlanResult): string {
-  return result.kind === 'infeasible' ? `no plan is feasible: ${result.bindingConstraint} binds` : 'no plan';
+  return result.kind !== 'feasible' ? `no plan is feasible: ${result.bindingConstraint} binds` : 'no plan';
 }
 
 function applyReason(result: PlanResult, upperRps: number): string {
   const rate = `${upperRps.toFixed(1)} rps`;
-  if (result.kind === 'infeasible')
+  if (result.kind !== 'feasible')
     return `nothing meets the SLO at ${rate} (${result.bindingConstraint} binds); the best effort`;
   return `best plan for up to ${rate}`;
 }

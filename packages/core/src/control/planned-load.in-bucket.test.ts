@@ -16,7 +16,7 @@ const planned = (pas: number, costPerHour: number): PlanResult => ({
     ...{ gapToBoundFraction: 0, solver: 'none', elapsedMs: 0, labels: 0 },
   },
 });
-const none: PlanResult = { kind: 'infeasible', bindingConstraint: 'budget', proven: false, fixes: {} };
+const none: PlanResult = { kind: 'not-found', bindingConstraint: 'budget', tried: 3, fixes: {} };
 
 /** The step whose answer is given to a load that step `covering` covers, and the steps that were asked about. */
 function inBucket(answers: readonly PlanResult[], covering: number) {

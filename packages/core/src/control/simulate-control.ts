@@ -233,7 +233,7 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   const result = policy.plan(problem, policy.usesVerdicts ? verifierAt({ arrivalRps: upperRps }) : undefined);
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan !== undefined) return plan;
-  const binding = result.kind === 'infeasible' ? result.bindingConstraint : 'capacity';
+  const binding = result.kind !== 'feasible' ? result.bindingConstraint : 'capacity';
   const rate = upperRps.toFixed(1);
   throw new AppError('INFEASIBLE', `No plan carries the ${rate} rps that the load begins with; ${binding} binds.`, {
     details: { bindingConstraint: binding, arrivalRps: upperRps },

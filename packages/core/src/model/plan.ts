@@ -66,6 +66,13 @@ export interface PlanFixes {
 
 export type BindingConstraint = 'slo' | 'budget' | 'accuracy-floor' | 'capacity';
 
+interface NoPlan {
+  readonly bindingConstraint: BindingConstraint;
+  readonly fixes: PlanFixes;
+  readonly bestEffort?: Plan;
+}
+
+/** `infeasible` is proven: even the relaxation has no plan. */
 export type PlanResult =
   | {
       readonly kind: 'feasible';
@@ -73,10 +80,6 @@ export type PlanResult =
       readonly objectiveValue: number;
       readonly certificate: Certificate;
     }
-  | {
-      readonly kind: 'infeasible';
-      readonly proven: boolean;
-      readonly bindingConstraint: BindingConstraint;
-      readonly fixes: PlanFixes;
-      readonly bestEffort?: Plan;
-    };
+  | ({ readonly kind: 'infeasible'; readonly proven: true } & NoPlan)
+  /** No plan was found. `tried` counts the judged ones. */
+  | ({ readonly kind: 'not-found'; readonly tried: number } & NoPlan);

@@ -18,7 +18,7 @@ const spec = { ...testPipeline([detect, classify]), budget: { cpuCores: 5 } };
 
 function explained(problem: PlanningProblem) {
   const result = optimize(problem);
-  if (result.kind === 'infeasible') throw new Error(`infeasible: ${result.bindingConstraint}`);
+  if (result.kind !== 'feasible') throw new Error(`infeasible: ${result.bindingConstraint}`);
   return { result, explanation: explainPlan(problem, result) };
 }
 
@@ -82,7 +82,7 @@ describe('explanation', () => {
     };
     const easy = problemOf({ ...spec, budget: { cpuCores: 50 }, slo: { latencyMs: 20_000, percentile: 99 } }, 20);
     const held = optimize(easy, largeMisses);
-    if (held.kind === 'infeasible') throw new Error('infeasible');
+    if (held.kind !== 'feasible') throw new Error('infeasible');
     const { nextBetter } = explainPlan(easy, held, () => largeMisses).stages[stageOf('detect')] ?? {};
     expect(nextBetter?.verdict.kind).toBe('refuted');
   });
@@ -111,7 +111,7 @@ describe('explanation', () => {
       });
     };
     const result = optimize(problem, verifierAt(60));
-    if (result.kind === 'infeasible') throw new Error('a plan holds');
+    if (result.kind !== 'feasible') throw new Error('a plan holds');
     const told = explainPlan(problem, result, verifierAt);
     const { capacityRps } = result.plan.predicted;
     expect(told.holdsUntilRps).toBeLessThan(capacityRps / 1.5);

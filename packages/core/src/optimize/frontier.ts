@@ -8,7 +8,7 @@ import { type PreparedProblem, prepareProblem } from './options/prepared-problem
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
-import { infeasibleResult } from './search/infeasibility.js';
+import { noPlanResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
 import { judgeOf, searchPrepared } from './search/search-plan.js';
 import { type Judge, type JudgedChoice, trimChoice } from './search/verified-search.js';
@@ -127,7 +127,7 @@ export function frontier(
   const asked: PlanningProblem = { ...fresh, objective: { kind: 'max-accuracy' } };
   const prepared = prepareProblem(asked);
   const outcome = searchPrepared(prepared, verify);
-  if (outcome.kind === 'none') return infeasibleResult(asked, outcome.fastest, verify);
+  if (outcome.kind === 'none') return noPlanResult(asked, outcome, verify);
   const { factors } = outcome.found;
   const { points, tolerance, complete } = exactFront(new SurrogateSolver(prepared), factors);
   const front = thinPoints(points, options.mostPoints ?? MOST_POINTS);

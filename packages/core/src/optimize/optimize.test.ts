@@ -40,8 +40,8 @@ function feasible(result: PlanResult): PlanResult & { kind: 'feasible' } {
   return result;
 }
 
-function infeasible(result: PlanResult): PlanResult & { kind: 'infeasible' } {
-  if (result.kind !== 'infeasible') throw new Error('a plan where none should be');
+function infeasible(result: PlanResult): Exclude<PlanResult, { kind: 'feasible' }> {
+  if (result.kind === 'feasible') throw new Error('a plan where none should be');
   return result;
 }
 

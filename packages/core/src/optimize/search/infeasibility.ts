@@ -171,8 +171,18 @@ function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: Veri
   return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
 }
 
-/** `fastest` is the plan of least latency within budget and floor, if any. */
-export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
+export interface FailedSearch {
+  /** Plan of least latency within budget and floor, if any. */
+  readonly fastest: Plan | undefined;
+  /** Judged plans. */
+  readonly tried: number;
+}
+
+export function noPlanResult(
+  problem: PlanningProblem,
+  { fastest, tried }: FailedSearch,
+  verify?: VerifyPlan,
+): PlanResult {
   const spec = specOf(problem);
   const judge = problem.verifiesAdvice === false ? undefined : verify;
   const fixes = [
@@ -182,11 +192,11 @@ export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undef
   ];
   const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
   const bestEffort = fastest ?? withVerdict(largestCapacityPlan(problem), spec, verify);
-  return {
-    kind: 'infeasible',
-    proven: relaxationBound(problem) === undefined,
+  const reasons = {
     bindingConstraint: helping[0]?.constraint ?? bindingByRelaxation(problem),
     fixes: Object.assign({}, ...helping.map((fix) => fix.fixes)) as PlanFixes,
     ...(bestEffort === undefined ? {} : { bestEffort }),
   };
+  if (relaxationBound(problem) === undefined) return { kind: 'infeasible', proven: true, ...reasons };
+  return { kind: 'not-found', tried, ...reasons };
 }

@@ -23,14 +23,16 @@ export interface FoundPlan {
 /** Without a plan that holds: the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
-  | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly labels: number };
+  | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly tried: number; readonly labels: number };
 
 const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 
 const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
 
-function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
-  const known = new Map<string, Answer>();
+function memoize<Answer>(
+  answer: (choice: SurrogateChoice) => Answer,
+  known = new Map<string, Answer>(),
+): (choice: SurrogateChoice) => Answer {
   return (choice) => {
     const key = choiceKey(choice);
     const before = known.get(key);
@@ -45,14 +47,14 @@ function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: 
 export function judgeOf(prepared: PreparedProblem, verify: VerifyPlan | undefined): Judge {
   const { slo } = prepared.spec;
   const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);
-  if (verify !== undefined)
-    return { estimateMs, verdict: memoize((choice) => verify(sketchOf(prepared, optionsOf(choice)), slo)) };
-  const verdict = (choice: SurrogateChoice): PlanVerification => {
+  const byEstimate = (choice: SurrogateChoice): PlanVerification => {
     const latencyMs = estimateMs(choice);
     const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0;
     return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [] };
   };
-  return { estimateMs, verdict };
+  const verdicts = new Map<string, PlanVerification>();
+  const judge = verify ? (choice: SurrogateChoice) => verify(sketchOf(prepared, optionsOf(choice)), slo) : byEstimate;
+  return { estimateMs, verdict: memoize(judge, verdicts), judged: () => verdicts.size };
 }
 
 function verifiedPlanOf(
@@ -82,7 +84,7 @@ function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefine
     return { kind: 'found', labels, found: { ...found, plan: toPlan(found) } };
   }
   const { fastest } = outcome;
-  return { kind: 'none', labels, fastest: fastest && toPlan(fastest) };
+  return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.judged() };
 }
 
 function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
@@ -93,7 +95,7 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
     verifiedPlanOf(prepared, of, verify?.(sketchOf(prepared, optionsOf(of)), prepared.spec.slo));
   if (choice === undefined) {
     const fastest = leastLatencyChoice(solver, TAILS);
-    return { kind: 'none', fastest: fastest && toPlan(fastest), labels };
+    return { kind: 'none', fastest: fastest && toPlan(fastest), tried: 1, labels };
   }
   const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };

@@ -36,6 +36,8 @@ export interface Judge {
   verdict(choice: SurrogateChoice): PlanVerification;
   /** By the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
+  /** Number of judged choices. */
+  judged(): number;
 }
 
 export interface FoundChoice {
