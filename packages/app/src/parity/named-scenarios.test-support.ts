@@ -165,7 +165,7 @@ export const namedScenarios: readonly NamedScenario[] = [
       plan: [{ maxBatchSize: 2 }, { maxBatchSize: 4, replicas: 2 }],
       over: { admission: { maxQueueLength: 100, maxWaitFraction: 0.5 } },
     }),
-    shows: [/queue-full/, /completed/],
+    shows: [/wait-too-long/, /completed/],
     hides: [/deadline/],
   },
   {

@@ -49,7 +49,7 @@ describe('simulator and data plane', () => {
   afterAll(() => {
     expect([...outcomes.keys()].sort()).toEqual([
       ...['cancelled', 'completed', 'deadline-passed', 'deadline-unreachable', 'draining', 'failed'],
-      ...['no-ready-replica', 'queue-full'],
+      ...['no-ready-replica', 'queue-full', 'wait-too-long'],
     ]);
     expect(compared.batches).toBeGreaterThan(15_000);
     expect(compared.ends).toBeGreaterThan(15_000);

@@ -197,7 +197,7 @@ export interface AdmissionSpec {
   readonly maxQueueLength: number;
   /**
    * Largest expected wait at a stage, as a fraction (0…1) of the request's slack: remaining time minus remaining work.
-   * Longer waits are dropped as `queue-full`. Default: only the deadline bounds waits.
+   * Longer waits are dropped as `wait-too-long`. Default: only the deadline bounds waits.
    */
   readonly maxWaitFraction?: number;
   /**

@@ -2,6 +2,7 @@
 
 export type DropReason =
   | 'queue-full'
+  | 'wait-too-long'
   | 'memory-full'
   | 'deadline-unreachable'
   | 'deadline-passed'

@@ -207,7 +207,7 @@ describe('a bounded wait', () => {
     for (const name of ['running', 'a', 'b', 'c']) bench.arrive(name, 0, 50, 1);
     bench.arrive('more time', 0, 100, 1);
     bench.arrive('urgent', 0, 60, 0);
-    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c queue-full']);
+    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c wait-too-long']);
     expect(bench.scheduler.predictedWaitMs()).toBe(45);
   });
 

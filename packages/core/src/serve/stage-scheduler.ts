@@ -87,7 +87,7 @@ export class StageScheduler<Payload, Context> {
   /** Enqueues an item. A full queue drops a less urgent item, or else this one. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
-      this.#effects.dropItem(item, 'queue-full', nowMs);
+      this.#effects.dropItem(item, 'wait-too-long', nowMs);
       return;
     }
     if (this.queue.length >= this.#limits.maxQueueLength) {

@@ -73,7 +73,7 @@ export const admissionSchema = z
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        'Longest expected wait of a request at a stage, as a fraction of the time that it has left beyond its remaining work. A request that would wait longer is dropped at once. The rest is a reserve for work that takes longer than expected.',
+        'Longest expected wait of a request at a stage, as a fraction of the time that it has left beyond its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest is a reserve for work that takes longer than expected.',
       ),
     answerMarginMs: nonNegative()
       .optional()

@@ -53,6 +53,7 @@ describe('RequestStatistics', () => {
     statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED', mayComeOfPlan: true });
     const none = {
       'queue-full': 0,
+      'wait-too-long': 0,
       'memory-full': 0,
       'deadline-unreachable': 0,
       'deadline-passed': 0,

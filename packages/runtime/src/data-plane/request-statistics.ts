@@ -38,6 +38,7 @@ class Counts implements RequestCounts {
   failed = 0;
   readonly dropped = {
     'queue-full': 0,
+    'wait-too-long': 0,
     'memory-full': 0,
     'deadline-unreachable': 0,
     'deadline-passed': 0,

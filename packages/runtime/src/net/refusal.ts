@@ -14,6 +14,7 @@ const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
   'queue-full': 'Too many requests wait already.',
+  'wait-too-long': 'The expected wait is longer than the pipeline admits.',
   'memory-full': 'The requests in flight hold as much memory as they may.',
   'deadline-unreachable': 'The request could not have been answered by its deadline and was dropped early.',
   'deadline-passed': 'The deadline of the request passed before it was answered.',

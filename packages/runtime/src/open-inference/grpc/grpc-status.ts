@@ -63,6 +63,7 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
 /** Drop reasons with their own status: overload is not an outage. */
 const statusOfReason: Readonly<Record<string, GrpcStatus>> = {
   'queue-full': grpcStatus.resourceExhausted,
+  'wait-too-long': grpcStatus.resourceExhausted,
   'memory-full': grpcStatus.resourceExhausted,
   'deadline-unreachable': grpcStatus.resourceExhausted,
   cancelled: grpcStatus.cancelled,
