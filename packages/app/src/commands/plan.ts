@@ -64,7 +64,13 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
     if (!question.wantsFrontier)
       return { file, question, result: asDocument(planned(problem, options, verifierAt), problem) };
     const front = frontier(problem, verifierAt?.(problem.arrivalRps));
-    if (front.kind !== 'frontier') return { file, question, result: asDocument(answered(front, options), problem) };
+    if (front.kind !== 'frontier') {
+      const answer = withNote(
+        answered(front, options),
+        'frontier: no plan meets the SLO within the budget, so it has no points.',
+      );
+      return { file, question, result: asDocument(answer, problem) };
+    }
     const result = { json: frontierDocument(front), text: frontierText(front), answerIsNo: false };
     return { file, question, result: asDocument(result, problem), frontier: front };
   } finally {
@@ -89,7 +95,8 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
   const policy = options.policy === 'equipoise' ? optimize : policies[options.policy];
   const result = policy(problem, verifierAt?.(problem.arrivalRps));
   const answer = answered(result, options);
-  if (!options.explain || result.kind !== 'feasible') return answer;
+  if (!options.explain) return answer;
+  if (result.kind !== 'feasible') return withNote(answer, '--explain: no plan to explain.');
   const explanation = explainPlan(problem, result, verifierAt);
   const { plan: chosen } = result;
   const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
@@ -107,6 +114,11 @@ const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }
 function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind !== 'feasible' };
 }
+
+const withNote = (answer: CommandResult, note: string): CommandResult => ({
+  ...answer,
+  text: `${answer.text}\n\n${pc.yellow(note)}`,
+});
 
 function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {
   const scaled = scaledProfiles(profiles);
