@@ -5,11 +5,9 @@
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import type { RunningPlan, RunningStage } from '../model/running-plan.js';
-import { isOfKind } from '../serve/fleet/stage-steps.js';
+import { isOfKind, liveReplicas, type RunningPlan, type RunningStage } from '../model/running-plan.js';
 import type { ChangeBounds } from '../serve/rollout/headroom.js';
 import { arrangeChanges } from './arrange-changes.js';
-import { liveReplicas } from './plan-facts.js';
 
 const ORDER: Readonly<Record<Change['kind'], number>> = {
   'set-batch': 0,

@@ -4,25 +4,10 @@ import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
+import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps } from '../profile/service-curve.js';
-import { isOfKind } from '../serve/fleet/stage-steps.js';
-
-/**
- * Stages of what runs; undefined while a stage has no ready replica. A changing stage counts as the kind that serves
- * most.
- */
-export function runningStages(spec: PipelineSpec, running: RunningPlan): Plan['stages'] | undefined {
-  const stages: Record<StageId, readonly StagePlan[]> = {};
-  for (const { id } of spec.stages) {
-    const stagePlan = runningStage(running.stages[id]);
-    if (stagePlan === undefined) return undefined;
-    stages[id] = [stagePlan];
-  }
-  return stages;
-}
 
 /** The ready replicas as a plan; undefined while a stage has none. Latency and capacity are 0: unknown. */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
@@ -45,22 +30,6 @@ export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, 
   for (const [id, [stagePlan]] of Object.entries(stages))
     if (stagePlan !== undefined) choice[id as StageId] = stagePlan.variantId;
   return choice;
-}
-
-function runningStage(stage: RunningStage | undefined): StagePlan | undefined {
-  const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
-  const kinds = ready.map((replica) => ready.filter((other) => isOfKind(replica, other)));
-  const largest = kinds.reduce((best, kind) => (kind.length > best.length ? kind : best), []);
-  const [replica] = largest;
-  if (stage === undefined || replica === undefined) return undefined;
-  const { variantId, resources } = replica;
-  const { maxBatchSize, maxBatchWaitMs } = stage;
-  return { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 };
-}
-
-/** Serving and starting replicas of a stage. */
-export function liveReplicas(stage: RunningStage | undefined): readonly RunningReplica[] {
-  return stage?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
 }
 
 /** Do two plans run the same replicas? */

@@ -18,7 +18,7 @@ import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans, diffUnderWay } from './diff-plans.js';
 import { largestFeasibleRate } from './feasible-rate.js';
 import { variantPins } from './guard/switching.js';
-import { isSamePlan, sustainableRps, withoutShrinking } from './plan-facts.js';
+import { isSamePlan, withoutShrinking } from './plan-facts.js';
 import { type PlannedRate, plannedArrivals, rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
@@ -93,11 +93,11 @@ function takesAway(change: Change): boolean {
 
 /** The planned envelope; of a bursty load no more than what runs can carry in time. */
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
-  const { spec, rules, rates, observation } = situation;
+  const { spec, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
-  const running = planned.burstiness === undefined ? undefined : situation.runningStages;
-  if (running === undefined) return plannedEnvelope(planned, bounds);
-  const carried = { rps: sustainableRps(spec, running, rules.curves), sloMs: spec.slo.latencyMs };
+  const sustainable = planned.burstiness === undefined ? undefined : situation.sustainableLoad;
+  if (sustainable === undefined) return plannedEnvelope(planned, bounds);
+  const carried = { rps: sustainable.arrivalRps, sloMs: spec.slo.latencyMs };
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 

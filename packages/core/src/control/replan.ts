@@ -1,15 +1,29 @@
 /**
  * Slow loop: forecasts the load, plans for it, and keeps the change within accuracy floor, switching rules and
  * guardrails.
+ *
+ * The plan is made for the end of the load's bucket, or a step of it if the end has a more expensive plan. While what
+ * runs meets the SLO, nearly the same accuracy and cost are not worth a restart. A stage that has just switched its
+ * variant does not switch to a more accurate one (dwell). On stale input the loop holds.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
-import type { Decision, Forecast, LoadObservation } from '../model/decision.js';
+import { CacheByOwner } from '../kernel/lru-cache.js';
+import type { Change } from '../model/change.js';
+import type { Decision, DecisionEvidence, Forecast, LoadObservation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { StageId } from '../model/ids.js';
+import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
+import { liveReplicas, type RunningStage } from '../model/running-plan.js';
+import type { VerifyPlan } from '../optimize/planning-problem.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
 import type { ControllerState } from './controller-state.js';
+import { diffPlans } from './diff-plans.js';
 import { keepFloor } from './feasible-rate.js';
 import { guardDecision, passOver } from './guard/guardrails.js';
 import { isWorthSwitching, switchedStages, switchObjection, withRunningVariants } from './guard/switching.js';
-import { decideByPlan } from './plan-decision.js';
+import { fitsBudget, keepsBounds, keepsPins } from './plan-facts.js';
+import { planInBucket, plannedLoad } from './planned-load.js';
 import type { GuardrailRules } from './rules.js';
 import type { Situation } from './situation.js';
 
@@ -17,6 +31,14 @@ import type { Situation } from './situation.js';
 const IN_BURST_MS = 10_000;
 /** Fractions of the way from the expected to the upper rate, tried until one is feasible. */
 const FEASIBLE_FRACTIONS = [1, 0.5, 0];
+/** Least worthwhile gain in PAS (fraction) while what runs is good enough. */
+const WORTHWHILE_PAS = 0.002;
+/** Least worthwhile saving, as a fraction of the running cost. */
+const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
+/** Time (ms) from the tick until a plan is in force: planning, loading, draining. */
+const PUTTING_IN_FORCE_MS = 2_000;
+/** Plans by load, target and what runs. Most ticks of a quiet hour repeat a question. */
+const plans = new CacheByOwner<PlanResult>(1024);
 
 /** Makes the decision when a plan is due. */
 export function replan(situation: Situation, state: ControllerState): Decision {
@@ -111,4 +133,115 @@ function sanitizeForecast(
   if (![meanRps, upperRps].every((rps) => Number.isFinite(rps) && rps >= 0)) return undefined;
   const mostRps = largestForecastRatio * Math.max(1, ...arrivalsPerSecond);
   return upperRps <= mostRps ? forecast : { ...forecast, meanRps: Math.min(meanRps, mostRps), upperRps: mostRps };
+}
+
+/** The verified plan for the forecast, if it is worth a change. Guardrails are not asked. */
+export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
+  const { spec, observation } = situation;
+  const { runningPlan } = observation;
+  const graceMs = spec.control.intervalMs + PUTTING_IN_FORCE_MS;
+  const forecast = forecaster(observation.load, graceMs, observation.atMs);
+  if (observation.staleSources.length > 0)
+    return {
+      kind: 'hold',
+      reason: `no fresh input from ${observation.staleSources.join(', ')}`,
+      evidence: { forecast },
+    };
+  const bucket = plannedLoad(spec, { observation, forecast, graceMs });
+  const { load, result } = planInBucket(bucket, (asked) => rememberedPlan(situation, asked));
+  const evidence: DecisionEvidence = { forecast, load, result };
+  const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
+  if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
+  const changes = diffPlans(runningPlan, plan, changeBounds(spec));
+  if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
+  const mayStay = result.kind === 'feasible' ? mayContinue(situation, { plan, changes, load }) : false;
+  if (typeof mayStay === 'string') return { kind: 'hold', reason: mayStay, evidence };
+  const reason = applyReason(result, load.arrivalRps);
+  return { kind: 'apply', plan, changes, reason, evidence: { ...evidence, necessary: !mayStay } };
+}
+
+function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
+  const { rules, spec, observation } = situation;
+  const running = Object.entries(observation.runningPlan.stages).map(([id, stage]) => [id, runningKey(stage)]);
+  const key = JSON.stringify([load, spec.budget, spec.objective, running]);
+  return plans.remember(rules, key, () => askPolicy(situation, load));
+}
+
+/** Everything that switching costs depend on: live replicas by kind. */
+function runningKey(stage: RunningStage): readonly string[] {
+  return liveReplicas(stage)
+    .map(({ variantId, resources }) => `${variantId}:${resources.cpuCores}`)
+    .sort();
+}
+
+function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, load: ExpectedLoad): PlanResult {
+  const { profiles, policy } = rules;
+  const { arrivalRps, burstiness } = load;
+  const verify: VerifyPlan = (plan, slo) => rules.verifierAt(load)(plan, slo);
+  const problem = {
+    spec,
+    profiles,
+    arrivalRps,
+    runningPlan,
+    estimator: 'distribution',
+    // The decision cannot wait for advice.
+    verifiesAdvice: false,
+    ...(burstiness && { burstiness }),
+  } as const;
+  const result = policy.plan(problem, policy.usesVerdicts ? verify : undefined);
+  const verified = (plan: Plan): Plan => ({ ...plan, verified: plan.verified ?? verify(plan, spec.slo) });
+  if (result.kind === 'feasible') return { ...result, plan: verified(result.plan) };
+  return result.bestEffort === undefined ? result : { ...result, bestEffort: verified(result.bestEffort) };
+}
+
+interface Proposal {
+  readonly plan: Plan;
+  readonly changes: readonly Change[];
+  readonly load: ExpectedLoad;
+}
+
+/** Why a feasible plan should wait; else, may what runs continue? */
+function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
+  const { rules, spec, runningPlan: running } = situation;
+  if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;
+  if (!showsSloMet(rules.verifierAt(load)(running, spec.slo))) return false;
+  const gainedPas = plan.predicted.pas - running.predicted.pas;
+  const savedFraction = savedCostFraction(running, plan);
+  if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION[spec.objective.kind])
+    return 'what runs meets the SLO and the gain is too small';
+  const recent = changes.find(({ kind, stageId }) => kind === 'switch-variant' && dwells(situation, stageId));
+  return recent === undefined
+    ? true
+    : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
+}
+
+/** Does what runs keep budget, floor, bounds and pins, with all profile points? A resumed plan may lack some. */
+function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
+  const isProfiled = spec.stages.every(({ id }) => {
+    const stage = running.stages[id]?.[0];
+    return stage !== undefined && curves.curve(id, stage.variantId, stage.resources.cpuCores) !== undefined;
+  });
+  if (!isProfiled || running.predicted.pas < accuracyFloor) return false;
+  return fitsBudget(spec, running) && keepsBounds(spec, running) && keepsPins(spec, running);
+}
+
+function savedCostFraction(running: Plan, plan: Plan): number {
+  const before = running.predicted.costPerHour;
+  return before === 0 ? 0 : 1 - plan.predicted.costPerHour / before;
+}
+
+function dwells({ spec, observation: { stages, atMs } }: Situation, stageId: StageId): boolean {
+  const sinceMs = stages[stageId]?.variantSinceMs;
+  return sinceMs !== undefined && atMs - sinceMs < spec.control.minDwellMs;
+}
+
+function infeasibleReason(result: PlanResult): string {
+  return result.kind !== 'feasible' ? `no plan is feasible: ${result.bindingConstraint} binds` : 'no plan';
+}
+
+function applyReason(result: PlanResult, upperRps: number): string {
+  const rate = `${upperRps.toFixed(1)} rps`;
+  if (result.kind !== 'feasible')
+    return `nothing meets the SLO at ${rate} (${result.bindingConstraint} binds); the best effort`;
+  return `best plan for up to ${rate}`;
 }

@@ -49,11 +49,6 @@ export interface SessionOptions {
 /** Longest time (ms) in which measurements alone are not worth a snapshot. */
 const SNAPSHOT_MS = 600_000;
 
-interface DecidedStep {
-  readonly observation: Observation;
-  readonly step: ControlStep;
-}
-
 class Preempted extends Error {
   readonly observation: Observation;
 
@@ -61,6 +56,18 @@ class Preempted extends Error {
     super('a burst preempted the plan');
     this.observation = observation;
   }
+}
+
+interface FirstStep {
+  readonly rules: ControllerRules;
+  readonly before: ControllerState;
+  readonly first: Observation;
+}
+
+/** Throws if a later observation needs an answer before the plan. */
+function preemptFor(later: Observation | undefined, { rules, before, first }: FirstStep): void {
+  if (later === undefined || later.atMs <= first.atMs) return;
+  if (wouldProtect(rules, before, later)) throw new Preempted(later);
 }
 
 /** Drives the control steps of one pipeline; ticks come in the order of time. */
@@ -98,7 +105,21 @@ export class ControlSession {
     this.#beforeTick = { state: this.#state, advises: this.#advises };
     const before = this.#stateBefore(tick);
     const rules = this.#rulesWith(pins);
-    const { step, observation } = this.#step(rules, before, { first, later });
+    this.#checkLater = () => preemptFor(later?.(), { rules, before, first });
+    let [observation, step]: [Observation, ControlStep | undefined] = [first, undefined];
+    while (step === undefined) {
+      try {
+        step = controlStep(rules, before, observation);
+      } catch (error) {
+        if (!(error instanceof Preempted)) {
+          this.#state = afterDefect(this.#state, this.#rules, first.atMs);
+          throw error;
+        }
+        observation = withOneTimeFacts(error.observation, first);
+      } finally {
+        this.#checkLater = undefined;
+      }
+    }
     const { decision, state } = step;
     this.#state = decision?.kind === 'apply' && !executes ? afterAdvice(before, state) : state;
     const kept = this.#delta(observation.atMs);
@@ -153,34 +174,6 @@ export class ControlSession {
     this.#rules = this.#preemptible(rules);
     this.#pinned = { key: '{}', rules: this.#rules };
     this.#state = afterHandChange(this.#state);
-  }
-
-  /** Takes one step, again on a later observation that preempts it. */
-  #step(
-    rules: ControllerRules,
-    before: ControllerState,
-    { first, later }: { readonly first: Observation; readonly later: LaterObservation | undefined },
-  ): DecidedStep {
-    this.#checkLater = () => {
-      const latest = later?.();
-      if (latest === undefined || latest.atMs <= first.atMs) return;
-      if (wouldProtect(rules, before, latest)) throw new Preempted(latest);
-    };
-    try {
-      return { observation: first, step: controlStep(rules, before, first) };
-    } catch (error) {
-      this.#checkLater = undefined;
-      try {
-        if (!(error instanceof Preempted)) throw error;
-        const observation = withOneTimeFacts(error.observation, first);
-        return { observation, step: controlStep(rules, before, observation) };
-      } catch (defect) {
-        this.#state = afterDefect(this.#state, this.#rules, first.atMs);
-        throw defect;
-      }
-    } finally {
-      this.#checkLater = undefined;
-    }
   }
 
   #stateBefore({ executes, changedByHand = false, observation: { atMs } }: Tick): ControllerState {

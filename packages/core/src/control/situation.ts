@@ -1,11 +1,13 @@
 /** Situation of one step: observation, rules and spec of now, running plan and planned rates. */
-import { LruCache } from '../kernel/lru-cache.js';
+import { CacheByOwner } from '../kernel/lru-cache.js';
 import type { LearnedEdge, Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
+import { runningStages } from '../model/running-plan.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
-import { planOfStages, runningStages } from './plan-facts.js';
+import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
 
@@ -14,19 +16,17 @@ export interface Feedback {
   readonly edges?: readonly LearnedEdge[] | undefined;
 }
 
-/** Feedback in force and the one before, by which a learning tick judges meanwhile. */
-const REMEMBERED = 2;
-
-const memories = new WeakMap<ControllerRules, LruCache<ControllerRules>>();
+/** Rules by feedback: that in force and the one before, by which a learning tick judges meanwhile. */
+const corrected = new CacheByOwner<ControllerRules>(2);
+/** Loads by what runs: the present plan, and those of a change under way. */
+const sustainable = new CacheByOwner<ExpectedLoad>(16);
 
 /** The rules with feedback applied; the same object for the same feedback. */
 export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
   const { partsFor } = rules;
   if (partsFor === undefined || corrections.length + edges.length === 0) return rules;
   const key = JSON.stringify([corrections, edges.map(({ edge, kind, value }) => [edge, kind, value])]);
-  const memory = memories.get(rules) ?? new LruCache<ControllerRules>(REMEMBERED);
-  memories.set(rules, memory);
-  return memory.remember(key, () => {
+  return corrected.remember(rules, key, () => {
     const spec = learnedSpec(rules.spec, edges);
     const profiles =
       corrections.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, corrections);
@@ -52,7 +52,7 @@ export class Situation {
 
   constructor({ rules, observation, plannedRates }: SituationInput) {
     this.rules = rules;
-    this.spec = { ...rules.spec, ...rules.targetAt?.(observation.atMs) };
+    this.spec = rules.targetAt === undefined ? rules.spec : { ...rules.spec, ...rules.targetAt(observation.atMs) };
     this.observation = observation;
     this.rates = recentRates(plannedRates, observation.atMs);
   }
@@ -69,6 +69,15 @@ export class Situation {
     if (stages === undefined) return undefined;
     this.#runningPlan ??= planOfStages(this.spec, stages);
     return this.#runningPlan;
+  }
+
+  /** Load that what runs sustains at any latency; undefined while a stage has no ready replica. */
+  get sustainableLoad(): ExpectedLoad | undefined {
+    const { rules, runningStages: stages } = this;
+    if (stages === undefined) return undefined;
+    return sustainable.remember(rules, JSON.stringify(stages), () => ({
+      arrivalRps: sustainableRps(rules.spec, stages, rules.curves),
+    }));
   }
 
   /** Least accuracy (fraction) of plans; undefined without a floor. */

@@ -17,7 +17,6 @@ import {
 } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
-import { sustainableRps } from './plan-facts.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect } from './protect.js';
 import { isInBurst, replan } from './replan.js';
@@ -123,7 +122,8 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
 function protectStep(situation: Situation, state: ControllerState): ControlStep {
   const { observation, rates } = situation;
   const { atMs } = observation;
-  const planned = state.planned ?? runningLoad(situation);
+  // The load is unknown before the first plan: what runs can serve replaces it.
+  const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
   const protection = protect(situation, { planned, inBurst: isInBurst(state, atMs), underWay: state.underWay });
   if (protection === undefined) return { state };
@@ -133,11 +133,6 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
-}
-
-/** The load is unknown before the first plan: the rate that runs can serve replaces it. */
-function runningLoad({ spec, rules, runningStages: running }: Situation) {
-  return running && { arrivalRps: sustainableRps(spec, running, rules.curves) };
 }
 
 function replanStep(situation: Situation, state: ControllerState): ControlStep {

@@ -30,6 +30,13 @@ export function meanOf(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+export function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [lower = 0, upper = 0] = [sorted[middle - 1], sorted[middle]];
+  return sorted.length % 2 === 1 ? upper : (lower + upper) / 2;
+}
+
 export function centralMoment(values: readonly number[], order: number): number {
   const mean = meanOf(values);
   return meanOf(values.map((value) => (value - mean) ** order));

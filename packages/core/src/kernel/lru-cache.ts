@@ -1,4 +1,4 @@
-/** Cache of pure functions: its content affects speed only. */
+/** Caches of pure functions: their content affects speed only. */
 import { invariant } from './invariant.js';
 
 export class LruCache<Answer> {
@@ -24,5 +24,21 @@ export class LruCache<Answer> {
       if (oldest !== undefined) this.#entries.delete(oldest);
     }
     return found;
+  }
+}
+
+/** A cache for each owner, which lives as long as its owner. */
+export class CacheByOwner<Answer> {
+  readonly #capacity: number;
+  readonly #caches = new WeakMap<object, LruCache<Answer>>();
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  remember(owner: object, key: string, answer: () => Answer): Answer {
+    const cache = this.#caches.get(owner) ?? new LruCache<Answer>(this.#capacity);
+    this.#caches.set(owner, cache);
+    return cache.remember(key, answer);
   }
 }

@@ -1,5 +1,6 @@
 import type { ReplicaId, StageId, VariantId } from './ids.js';
-import type { Resources } from './pipeline-spec.js';
+import type { PipelineSpec, Resources } from './pipeline-spec.js';
+import type { Plan, StagePlan } from './plan.js';
 
 /** A replica's batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
@@ -34,6 +35,50 @@ export interface RunningCanary {
 /** Observed on every tick and never assumed. */
 export interface RunningPlan {
   readonly stages: Readonly<Record<StageId, RunningStage>>;
+}
+
+export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
+
+export function isOfKind(replica: ReplicaKind, { variantId, resources }: ReplicaKind): boolean {
+  return (
+    replica.variantId === variantId &&
+    replica.resources.cpuCores === resources.cpuCores &&
+    replica.resources.memoryBytes === resources.memoryBytes &&
+    replica.resources.gpus === resources.gpus
+  );
+}
+
+/** Serving and starting replicas of a stage. */
+export function liveReplicas(stage: RunningStage | undefined): readonly RunningReplica[] {
+  return stage?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
+}
+
+/**
+ * Stages of what runs; undefined while a stage has no ready replica. A changing stage counts as the kind that serves
+ * most.
+ */
+export function runningStages(
+  { stages }: Pick<PipelineSpec, 'stages'>,
+  running: RunningPlan,
+): Plan['stages'] | undefined {
+  const found: Record<StageId, readonly StagePlan[]> = {};
+  for (const { id } of stages) {
+    const stagePlan = servingStage(running.stages[id]);
+    if (stagePlan === undefined) return undefined;
+    found[id] = [stagePlan];
+  }
+  return found;
+}
+
+function servingStage(stage: RunningStage | undefined): StagePlan | undefined {
+  const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
+  const kinds = ready.map((replica) => ready.filter((other) => isOfKind(replica, other)));
+  const largest = kinds.reduce((best, kind) => (kind.length > best.length ? kind : best), []);
+  const [replica] = largest;
+  if (stage === undefined || replica === undefined) return undefined;
+  const { variantId, resources } = replica;
+  const { maxBatchSize, maxBatchWaitMs } = stage;
+  return { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 };
 }
 
 interface Age {

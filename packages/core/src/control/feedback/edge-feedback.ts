@@ -13,6 +13,7 @@
  * moves in steps, so that noise makes no new plans. Branches that leave a stage are learned together, because each
  * output takes one of them.
  */
+import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ControllerRules } from '../rules.js';
@@ -281,10 +282,10 @@ function estimateOf(
 function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
   if (blocks.length === 0) return blocks;
   const ratios = blocks.map(({ of, sum }) => sum / of);
-  const middle = median(ratios);
+  const middle = medianOf(ratios);
   // If most blocks have no items at all, the others are no outliers.
   if (middle === 0) return blocks;
-  const deviation = NORMAL_SCALE * median(ratios.map((ratio) => Math.abs(ratio - middle)));
+  const deviation = NORMAL_SCALE * medianOf(ratios.map((ratio) => Math.abs(ratio - middle)));
   const reach = REACH * Math.max(deviation, LEAST_DEVIATION_FRACTION * middle);
   return blocks.map(({ of, sum }) => ({
     of,
@@ -294,10 +295,3 @@ function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
 
 const total = (blocks: readonly Block[], each: (block: Block) => number): number =>
   blocks.reduce((sum, block) => sum + each(block), 0);
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
-}

@@ -9,6 +9,8 @@
  * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
  * noise makes no new plans.
  */
+import { medianOf } from '../../kernel/count-statistics.js';
+import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { BatchTimes, Observation } from '../../model/decision.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
@@ -59,6 +61,9 @@ export interface ServiceState {
   readonly corrections: readonly Correction[];
 }
 
+/** Median service times (ms) of points; NaN without a curve. */
+const profiledMedians = new CacheByOwner<number>(1024);
+
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
 
 /** Adds the batches of a tick; corrections follow when a plan is due. */
@@ -85,9 +90,10 @@ export function observeBatches(
 
 function withBatches(before: ServiceRatios, batches: BatchTimes, curves: ServiceCurves): ServiceRatios {
   const { stageId, variantId, cpuCores, batchSize, serviceMs } = batches;
-  const curve = curves.curve(stageId, variantId, cpuCores);
-  if (curve === undefined) return before;
-  const medianMs = lawQuantileMs(curve.law(batchSize), 0.5);
+  const medianMs = profiledMedians.remember(curves, JSON.stringify([stageId, variantId, cpuCores, batchSize]), () => {
+    const curve = curves.curve(stageId, variantId, cpuCores);
+    return curve === undefined ? Number.NaN : lawQuantileMs(curve.law(batchSize), 0.5);
+  });
   const fresh = serviceMs.map((ms) => ms / medianMs).filter((ratio) => Number.isFinite(ratio) && ratio > 0);
   if (fresh.length === 0) return before;
   const isOf = (each: VariantRatios): boolean =>
@@ -153,14 +159,7 @@ export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCor
     of.flatMap(({ sizes }) => sizes.flatMap(({ ratios }) => ratios));
   const closest = [size.flatMap(({ ratios }) => ratios), ratiosOf(variant), ratiosOf(stage)];
   const enough = closest.find((ratios) => ratios.length >= FEWEST);
-  return enough === undefined ? 1 : median(enough);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+  return enough === undefined ? 1 : medianOf(enough);
 }
 
 /** Corrections of all points, without factors of 1. Those in force stay while measurements keep to them. */

@@ -5,12 +5,11 @@
 import type { Decision } from '../../model/decision.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
-import type { RunningPlan } from '../../model/running-plan.js';
-import { isOfKind } from '../../serve/fleet/stage-steps.js';
+import { isOfKind, liveReplicas, type RunningPlan } from '../../model/running-plan.js';
 import { changeBounds } from '../../serve/rollout/headroom.js';
 import { type BackOff, holdsBack } from '../../serve/rollout/trial.js';
 import { diffPlans } from '../diff-plans.js';
-import { liveReplicas, withLeastReplicas } from '../plan-facts.js';
+import { withLeastReplicas } from '../plan-facts.js';
 import type { GuardrailRules } from '../rules.js';
 import type { Situation } from '../situation.js';
 

@@ -5,6 +5,7 @@
  * a hundredth of PAS over the best plan of the running variants. It also must survive what chance may bring back within
  * a minute. The more improvements of a stage were undone recently, the longer the stage rests.
  */
+import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision } from '../../model/decision.js';
 import type { StageId } from '../../model/ids.js';
 import type { Objective, PipelineSpec, StagePins } from '../../model/pipeline-spec.js';
@@ -27,6 +28,7 @@ export interface SwitchHistory {
 }
 
 const REMEMBERED_MS = 1_200_000;
+const REMEMBERED_RULES = 64;
 /** A recent rate up to this multiple of the present one (two buckets) may return by chance. */
 const BY_CHANCE = 1.11;
 /** Factor on the rest of a stage for each undone improvement. */
@@ -43,7 +45,7 @@ export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonl
   );
 }
 
-const keptRules = new WeakMap<ControlContext, Map<string, ControlContext>>();
+const pinnedRules = new CacheByOwner<ControlContext>(REMEMBERED_RULES);
 
 /**
  * Rules that plan with the variants of `running` alone. Returns the same object each time, so that its plans are
@@ -51,13 +53,10 @@ const keptRules = new WeakMap<ControlContext, Map<string, ControlContext>>();
  */
 export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
   const pins = variantPins(rules.spec, running.stages);
-  const known = keptRules.get(rules) ?? new Map<string, ControlContext>();
-  keptRules.set(rules, known);
-  const key = JSON.stringify(pins);
-  const stages = rules.spec.stages.map((stage) => ({ ...stage, pins: pins[stage.id] ?? stage.pins }));
-  const made = known.get(key) ?? { ...rules, spec: { ...rules.spec, stages } };
-  known.set(key, made);
-  return made as Rules;
+  return pinnedRules.remember(rules, JSON.stringify(pins), () => {
+    const stages = rules.spec.stages.map((stage) => ({ ...stage, pins: pins[stage.id] ?? stage.pins }));
+    return { ...rules, spec: { ...rules.spec, stages } };
+  }) as Rules;
 }
 
 /** Is `free` better than `kept` by enough to switch? */

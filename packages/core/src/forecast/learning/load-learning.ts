@@ -3,6 +3,7 @@
  * Training repeats when history has doubled, suffices for one more method, or is a day older. No forecast is below what
  * recent seconds show beyond doubt.
  */
+import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { Forecast, LoadObservation } from '../../model/decision.js';
 import {
   beginBacktest,
@@ -14,12 +15,18 @@ import {
 } from '../backtest/rolling-backtest.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
 import { type PeakTask, USUAL_PEAK_TASK } from '../peak-series.js';
-import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './bin-counts.js';
 import { beginRound, type FitRound, roundStep } from './fit-round.js';
 
 export interface LearningRules {
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;
+}
+
+/** Open bin. `second` is the one after the last read, counted from the start of the record. */
+export interface BinCounts {
+  readonly second: number;
+  readonly inBin: number;
+  readonly maximumRps: number;
 }
 
 export interface LoadLearning {
@@ -56,6 +63,8 @@ const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, 
 const PRESENT_S = 5;
 const ERRORS = 2;
 
+export const noCounts: BinCounts = { second: -1, inBin: 0, maximumRps: 0 };
+
 export const initialLearning: LoadLearning = { counts: noCounts, historyRps: [], fittedBins: 0, binsSince: 0 };
 
 /** Adds new seconds at a tick. Starts a training round if due. */
@@ -82,6 +91,33 @@ export function observeLoad(
     }),
   };
   return isRoundDue(grown, rules) ? { ...grown, ...startRound(grown, rules) } : grown;
+}
+
+export interface ReadCounts {
+  readonly counts: BinCounts;
+  readonly maximaRps: readonly number[];
+}
+
+/** Reads the seconds up to `atMs`; skips those already read. A gap or a clock set back restarts the bin. */
+export function readCounts(
+  before: BinCounts,
+  { arrivalsPerSecond, atMs }: { readonly arrivalsPerSecond: readonly number[]; readonly atMs: number },
+  binS: number,
+): ReadCounts {
+  const end = Math.floor(atMs / 1000);
+  const first = end - arrivalsPerSecond.length;
+  const goesOn = before.second >= first && before.second <= end;
+  let counts = goesOn ? before : { second: first, inBin: 0, maximumRps: 0 };
+  const maximaRps: number[] = [];
+  for (const count of arrivalsPerSecond.slice(counts.second - first)) {
+    const outside = counts.inBin === 0 && counts.second % binS !== 0;
+    const inBin = outside ? 0 : counts.inBin + 1;
+    const maximumRps = outside ? 0 : Math.max(counts.maximumRps, count);
+    if (inBin === binS) maximaRps.push(maximumRps);
+    const full = inBin === binS;
+    counts = { second: counts.second + 1, inBin: full ? 0 : inBin, maximumRps: full ? 0 : maximumRps };
+  }
+  return { counts, maximaRps };
 }
 
 function isRoundDue({ round, historyRps, fittedBins, binsSince }: LoadLearning, { methods }: LearningRules): boolean {
@@ -166,6 +202,25 @@ export function learnedForecast(
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);
   const meanRps = Math.min(upper, rateBehindPeak(pointRps, law));
   return { method, meanRps: Math.max(meanRps, presentRps), upperRps: Math.max(upper, presentRps) };
+}
+
+export interface PeakLaw {
+  readonly seconds: number;
+  /** Probability that the peak stays lower, in (0, 1). */
+  readonly fraction: number;
+  /** Variance ÷ mean; 1 for Poisson. */
+  readonly dispersion: number;
+}
+
+/**
+ * Rate (rps) whose peak of `seconds` counts stays below `peakRps` with probability `fraction`; at most the peak. Counts
+ * of rate r and dispersion D are near normal with variance D·r. All n stay below r + z·√(D·r) with probability p, where
+ * z is the normal quantile of p^(1/n).
+ */
+export function rateBehindPeak(peakRps: number, { seconds, fraction, dispersion }: PeakLaw): number {
+  const spread = Math.max(0, normalQuantile(fraction ** (1 / seconds))) * Math.sqrt(dispersion);
+  const root = (Math.sqrt(spread * spread + 4 * peakRps) - spread) / 2;
+  return root * root;
 }
 
 function presentRate(arrivalsPerSecond: readonly number[], dispersion: number): number {

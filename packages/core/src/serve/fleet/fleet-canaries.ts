@@ -2,11 +2,12 @@
 import type { Change } from '../../model/change.js';
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
+import { isOfKind } from '../../model/running-plan.js';
 import { canaryFailed } from './change-errors.js';
 import type { FleetEffects, FleetLimits } from './fleet-effects.js';
 import type { FleetReplica, FleetStage } from './fleet-stage.js';
 import { StageCanary } from './stage-canary.js';
-import { isOfKind, type StageSteps } from './stage-steps.js';
+import type { StageSteps } from './stage-steps.js';
 
 export interface CanaryHost {
   retire(stage: FleetStage, id: ReplicaId): FleetReplica;

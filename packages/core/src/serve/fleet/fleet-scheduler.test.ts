@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StagePlan } from '../../model/plan.js';
+import { isOfKind } from '../../model/running-plan.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
-import { isOfKind } from './stage-steps.js';
 
 const coresIn = (bench: FleetBench): number =>
   [stageA, stageB]

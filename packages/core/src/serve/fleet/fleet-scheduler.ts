@@ -11,7 +11,7 @@ import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
 import type { ReplicaId, StageId } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
-import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
+import { isOfKind, type RunningPlan, type RunningStage } from '../../model/running-plan.js';
 import { canaryFractions } from '../rollout/canary.js';
 import { coresDuringChange, coresOf, startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor } from '../rollout/share.js';
@@ -19,7 +19,7 @@ import { closingError, noHeadroom, tooSlow } from './change-errors.js';
 import { FleetCanaries } from './fleet-canaries.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
-import { canarySteps, isOfKind, reachesPlan, stageSteps } from './stage-steps.js';
+import { canarySteps, reachesPlan, stageSteps } from './stage-steps.js';
 
 interface QueuedChange {
   readonly change: Change;

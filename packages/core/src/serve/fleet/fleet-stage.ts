@@ -1,10 +1,16 @@
 /** One stage of the fleet: its replicas, its plan and its restarts. It takes no step by itself. */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
-import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
+import {
+  isOfKind,
+  type ReplicaKind,
+  type ReplicaStatus,
+  type RunningReplica,
+  type RunningStage,
+} from '../../model/running-plan.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
 import type { StageCanary } from './stage-canary.js';
-import { isOfKind, noneReady, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
+import { noneReady, type ReadyCounts, readyCounts, stageSteps } from './stage-steps.js';
 
 export interface FleetReplica extends RunningReplica {
   status: ReplicaStatus;

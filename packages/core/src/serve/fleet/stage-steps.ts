@@ -10,11 +10,9 @@
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
-import type { RunningReplica } from '../../model/running-plan.js';
+import { isOfKind, type ReplicaKind, type RunningReplica } from '../../model/running-plan.js';
 import { startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/share.js';
-
-export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
 
 export interface ReadyCounts {
   readonly fitting: number;
@@ -49,15 +47,6 @@ export interface StageSteps {
   readonly drain: readonly ReplicaId[];
   /** `arrived` if only drains remain; `no-room` if nothing can ever be done. */
   readonly state: 'under-way' | 'arrived' | 'no-room';
-}
-
-export function isOfKind(replica: ReplicaKind, { variantId, resources }: ReplicaKind): boolean {
-  return (
-    replica.variantId === variantId &&
-    replica.resources.cpuCores === resources.cpuCores &&
-    replica.resources.memoryBytes === resources.memoryBytes &&
-    replica.resources.gpus === resources.gpus
-  );
 }
 
 export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind): ReadyCounts {

@@ -7,8 +7,8 @@ import type { RunningPlan } from '../model/running-plan.js';
 import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import { decideByPlan } from './plan-decision.js';
 import { rateBucketEnd } from './planned-load.js';
+import { decideByPlan } from './replan.js';
 import { type ControlContext, controlPolicies } from './rules.js';
 import { Situation } from './situation.js';
 

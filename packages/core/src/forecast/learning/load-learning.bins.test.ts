@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './bin-counts.js';
+import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './load-learning.js';
 import { poissonCount } from './poisson-counts.test-support.js';
 
 /** Reads a trace at the given ticks (s), each time shown the last `shown` seconds. */
