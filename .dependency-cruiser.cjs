@@ -31,7 +31,7 @@ const CORE_FOLDERS = {
   optimize: ['kernel', 'model', 'ports', 'profile', 'estimate'],
   forecast: ['kernel', 'model', 'ports'],
   serve: ['kernel', 'model', 'ports'],
-  simulate: ['kernel', 'model', 'ports', 'profile', 'serve'],
+  simulate: ['kernel', 'model', 'ports', 'profile', 'estimate', 'serve'],
   control: ['kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'serve', 'simulate'],
 };
 

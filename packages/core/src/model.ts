@@ -10,6 +10,7 @@ export type { AccuracyTable, MeasuredCombination } from './model/accuracy-table.
 export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';
 export { boundedMessage, boundedName } from './model/bounded-text.js';
+export type { CanaryCounts, SideCount } from './model/canary-counts.js';
 export { type Change, type LastChange, lastChangeOf } from './model/change.js';
 export type {
   BatchTimes,
@@ -78,7 +79,6 @@ export {
   type RunningReplica,
   type RunningStage,
 } from './model/running-plan.js';
-export type { SideCount } from './model/side-count.js';
 export {
   type Datatype,
   elementCount,

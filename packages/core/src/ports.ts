@@ -1,5 +1,5 @@
 /** Entry `@equipoise/core/ports`: interfaces that runtime and adapters implement. */
-export type { Actuator, CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from './ports/actuator.js';
+export type { Actuator, ReadyReplica, ReplicaPool, StageBatching } from './ports/actuator.js';
 export type {
   BatchResult,
   ItemResult,

@@ -1,5 +1,6 @@
 /** Entry `@equipoise/core/serve`: policies of a request: admission, queues, batches, replicas, graph walk. */
 export type { BatchPolicy } from './serve/batch-policy.js';
+export type { CanaryPolicy } from './serve/canary-lane.js';
 export { eventRank } from './serve/event-rank.js';
 export { mayComeOfPlan, tooManyItems } from './serve/fan-out-bound.js';
 export { defaultFleetLimits, type FleetEffects, type FleetLimits } from './serve/fleet/fleet-effects.js';

@@ -289,6 +289,16 @@ export const namedScenarios: readonly NamedScenario[] = [
     hides: [/ w gets 0\.5/],
   },
   {
+    name: 'a variant that is too slow for all requests is rolled back before it misses the SLO',
+    scenario: made({
+      ...{ ...canary, over: { ...tried, slo: { latencyMs: 250, percentile: 99 } } },
+      variants: [v, variantOf('w', { one: 24, eight: 60, spread: 1.5 })],
+      faults: faults({ 'a-w-3': [{ kind: 'slow', fromMs: 0, untilMs: 60_000, factor: 1.8 }] }),
+    }),
+    shows: [/ w gets 0\.1$/m, /a 1\/0 a-v-1:ready a-v-2:ready$/m],
+    hides: [/ w gets 0\.5/, /deadline/],
+  },
+  {
     name: 'a canary that loses a replica is rolled back',
     scenario: made({
       ...{ ...canary, over: { ...tried, ...relaxed } },

@@ -36,3 +36,11 @@ export function normalQuantile(fraction: number): number {
     1;
   return (q * top) / bottom;
 }
+
+/** P(N(0,1) ≤ z), to 1.5e-7 (Abramowitz and Stegun 7.1.26). */
+export function normalFraction(z: number): number {
+  const t = 1 / (1 + (0.3275911 * Math.abs(z)) / Math.SQRT2);
+  const sum = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  const above = (sum * Math.exp((-z * z) / 2)) / 2;
+  return z < 0 ? above : 1 - above;
+}

@@ -1,8 +1,8 @@
+import type { CanaryCounts } from '../model/canary-counts.js';
 import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { HealthIssue, RunningPlan } from '../model/running-plan.js';
-import type { SideCount } from '../model/side-count.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**
@@ -28,11 +28,6 @@ export interface ReadyReplica {
 export interface StageBatching {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-}
-
-export interface CanaryCounts {
-  readonly before: SideCount;
-  readonly after: SideCount;
 }
 
 export interface ReplicaPool {

@@ -80,6 +80,15 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   };
 }
 
+/** The curve of batches that take `slowness` times as long. */
+export function slowedCurve(curve: ServiceCurve, slowness: number): ServiceCurve {
+  return {
+    ...curve,
+    meanMs: (batchSize) => slowness * curve.meanMs(batchSize),
+    law: (batchSize) => lawWithMean(curve.law(batchSize), slowness * curve.meanMs(batchSize)),
+  };
+}
+
 /** Items per second, with at most `maxBatchSize` per batch. */
 export function capacityRps(curve: ServiceCurve, replicas: number, maxBatchSize: number): number {
   let itemsPerMs = 0;

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
-import { drawMs, lawMeanMs, lawOfPoint, lawQuantileMs, lawVariationSquared, type ServiceLaw } from './service-law.js';
+import {
+  drawMs,
+  lawFractionBelow,
+  lawMeanMs,
+  lawOfPoint,
+  lawQuantileMs,
+  lawVariationSquared,
+  type ServiceLaw,
+} from './service-law.js';
 
 const point = (fields: Partial<ProfilePoint>): ProfilePoint => ({ cpuCores: 1, batchSize: 4, ...fields });
 
@@ -71,5 +79,24 @@ describe('drawMs', () => {
     const mean = sum / 200_000;
     expect(mean / lawMeanMs(law)).toBeCloseTo(1, 1);
     expect((squares / 200_000 / mean ** 2 - 1) / lawVariationSquared(law)).toBeCloseTo(1, 1);
+  });
+});
+
+describe('lawFractionBelow', () => {
+  it.each<ServiceLaw>([
+    { kind: 'exponential', meanMs: 7 },
+    { kind: 'lognormal', mu: 1, sigma: 0.5 },
+  ])('is the inverse of the quantiles of %j', (law) => {
+    for (const fraction of [0.01, 0.3, 0.5, 0.95])
+      expect(lawFractionBelow(law, lawQuantileMs(law, fraction))).toBeCloseTo(fraction, 6);
+  });
+
+  it('counts half of the times that are equal', () => {
+    const two: ServiceLaw = { kind: 'two-point', usualMs: 5, slowMs: 50, slowFraction: 0.2 };
+    expect([4, 5, 6, 50, 51].map((ms) => lawFractionBelow(two, ms))).toEqual([0, 0.4, 0.8, 0.9, 1]);
+    expect([6, 7, 8].map((ms) => lawFractionBelow({ kind: 'constant', ms: 7 }, ms))).toEqual([0, 0.5, 1]);
+    expect([1, 3, 9].map((ms) => lawFractionBelow({ kind: 'empirical', sortedMs: [1, 2, 4, 8] }, ms))).toEqual([
+      0.125, 0.5, 1,
+    ]);
   });
 });

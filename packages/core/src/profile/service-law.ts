@@ -4,7 +4,7 @@
  * two points keep mean and p99. A single number is constant.
  */
 
-import { normalQuantile } from '../kernel/normal-quantile.js';
+import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
@@ -132,6 +132,24 @@ export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
     }
   }
 }
+
+/** Fraction of times below `ms`; equal ones count half. */
+export function lawFractionBelow(law: ServiceLaw, ms: number): number {
+  switch (law.kind) {
+    case 'constant':
+      return stepFraction(law.ms, ms);
+    case 'exponential':
+      return -Math.expm1(-ms / law.meanMs);
+    case 'lognormal':
+      return normalFraction((Math.log(ms) - law.mu) / law.sigma);
+    case 'two-point':
+      return (1 - law.slowFraction) * stepFraction(law.usualMs, ms) + law.slowFraction * stepFraction(law.slowMs, ms);
+    case 'empirical':
+      return law.sortedMs.reduce((sum, each) => sum + stepFraction(each, ms), 0) / law.sortedMs.length;
+  }
+}
+
+const stepFraction = (atMs: number, ms: number): number => (ms < atMs ? 0 : ms === atMs ? 0.5 : 1);
 
 /** In ms, from exactly one number of `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {

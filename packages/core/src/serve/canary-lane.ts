@@ -4,11 +4,20 @@
  * low-discrepancy sequence: deterministic and without a period.
  *
  * The main lane counts outcomes by request, the canary by batch, because its items end together. An item that fails in
- * the canary runs again in the main lane. It counts against the canary unless it fails there, too.
+ * the canary runs again in the main lane. It counts against the canary unless it fails there, too. Service times of
+ * batches that did not fail are tested against the profile, with the items that reached both lanes as the load.
  */
-import type { SideCount } from '../model/side-count.js';
+import type { CanaryCounts } from '../model/canary-counts.js';
+import type { BatchPolicy } from './batch-policy.js';
+import type { ServingReplica } from './replica.js';
 import type { CanaryMark, RequestState, StageItem } from './request-state.js';
+import { type CanaryProfile, SlownessTest } from './rollout/slowness.js';
 import type { StageScheduler } from './stage-scheduler.js';
+
+/** Without a profile, service times are not tested. */
+export interface CanaryPolicy extends BatchPolicy {
+  readonly profile?: CanaryProfile;
+}
 
 export type CountedOutcome = 'in-time' | 'missed' | 'failed';
 
@@ -23,6 +32,9 @@ export class CanaryLane<Payload, Context> {
   readonly #main: StageScheduler<Payload, Context>;
   readonly before = { ended: 0, missed: 0, failed: 0 };
   readonly after = { ended: 0, missed: 0, failed: 0 };
+  readonly #slowness: SlownessTest | undefined;
+  readonly #running = new Map<ServingReplica<Payload, Context>, { readonly items: number; readonly atMs: number }>();
+  readonly #load = new MeanRate();
   #fraction = 0;
   #credit = 0;
   #reached = 0;
@@ -30,22 +42,26 @@ export class CanaryLane<Payload, Context> {
   constructor(
     stage: number,
     lanes: { readonly main: StageScheduler<Payload, Context>; readonly canary: StageScheduler<Payload, Context> },
+    profile?: CanaryProfile,
   ) {
     this.stage = stage;
     this.scheduler = lanes.canary;
     this.#main = lanes.main;
+    this.#slowness = profile && new SlownessTest(profile);
   }
 
   set fraction(fraction: number) {
     this.#fraction = fraction;
   }
 
-  get counts(): { readonly before: SideCount; readonly after: SideCount } {
-    return { before: { ...this.before }, after: { ...this.after } };
+  get counts(): CanaryCounts {
+    const slowness = this.#slowness?.result(this.#load.atLeastPerSecond);
+    return { before: { ...this.before }, after: { ...this.after }, ...(slowness && { slowness }) };
   }
 
-  takes(request: RequestState<Payload, Context>): boolean {
+  takes(request: RequestState<Payload, Context>, nowMs: number): boolean {
     if (this.#fraction === 0) return false;
+    this.#load.note(nowMs);
     const mark = this.#markOf(request) ?? this.#marked(request);
     if (!mark.isOffered || this.scheduler.replicas.length === 0) return false;
     if (this.scheduler.waitMs() > this.#main.waitMs()) return false;
@@ -54,12 +70,25 @@ export class CanaryLane<Payload, Context> {
     return true;
   }
 
-  batchStarted(items: readonly StageItem<Payload, Context>[]): void {
+  batchStarted(replica: ServingReplica<Payload, Context>, atMs: number): void {
     const batch = { isCounted: false };
-    for (const { request } of items) {
+    this.#running.set(replica, { items: replica.batch.length, atMs });
+    for (const { request } of replica.batch) {
       const mark = this.#markOf(request);
       if (mark !== undefined) mark.batch = batch;
     }
+  }
+
+  batchEnded(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    const started = this.#running.get(replica);
+    if (started === undefined) return;
+    this.#running.delete(replica);
+    this.#slowness?.note(started.items, nowMs - started.atMs);
+  }
+
+  /** The time of a failed batch says nothing. */
+  batchFailed(replica: ServingReplica<Payload, Context>): void {
+    this.#running.delete(replica);
   }
 
   /** An item failed in the canary; `isRetried` if it runs again in the main lane. */
@@ -96,6 +125,24 @@ export class CanaryLane<Payload, Context> {
     const mark = { lane: this, isOffered, isTaken: false, hasFailed: false, isRetried: false, batch: undefined };
     request.canary = mark;
     return mark;
+  }
+}
+
+class MeanRate {
+  #events = 0;
+  #firstMs = 0;
+  #lastMs = 0;
+
+  note(nowMs: number): void {
+    if (this.#events === 0) this.#firstMs = nowMs;
+    this.#events += 1;
+    this.#lastMs = nowMs;
+  }
+
+  /** Events per second less one standard error of their number. */
+  get atLeastPerSecond(): number {
+    const gaps = this.#events - 1;
+    return gaps <= 0 ? 0 : Math.max(0, (1000 * (gaps - Math.sqrt(gaps))) / (this.#lastMs - this.#firstMs));
   }
 }
 

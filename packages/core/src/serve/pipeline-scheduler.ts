@@ -7,11 +7,11 @@
  * synchronously and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
  */
 import { invariant } from '../kernel/invariant.js';
+import type { CanaryCounts } from '../model/canary-counts.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
-import type { SideCount } from '../model/side-count.js';
 import type { BatchPolicy } from './batch-policy.js';
-import { CanaryLane } from './canary-lane.js';
+import { CanaryLane, type CanaryPolicy } from './canary-lane.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
 import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
@@ -133,6 +133,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#nowMs = nowMs;
     const { batch } = replica;
     const stage = this.#laneOf(replica);
+    if (replica.inCanary) this.#canary?.batchEnded(replica, nowMs);
     if (replica.health !== undefined) this.#judge(replica, nowMs);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
@@ -168,11 +169,13 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       if (this.mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
       else this.failItem(item, failure, nowMs);
     }
+    this.#canary?.batchFailed(replica);
     this.batchDone(replica, [], nowMs);
   }
 
   /** A running batch failed as a whole by the stage's fault; `batchDone` follows. */
   noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
+    this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
   }
 
@@ -247,11 +250,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /** Opens a canary at a stage, one at a time. It gets requests after `setCanaryFraction`. */
-  openCanary(stage: number, policy: BatchPolicy): void {
+  openCanary(stage: number, policy: CanaryPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
     canary.setPolicy(policy);
-    this.#canary = new CanaryLane(stage, { main: this.#stage(stage), canary });
+    this.#canary = new CanaryLane(stage, { main: this.#stage(stage), canary }, policy.profile);
     this.#lanes = [...this.#stages, canary];
   }
 
@@ -260,7 +263,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /** Outcomes of both sides since the canary's first requests; undefined without a canary. */
-  get canaryCounts(): { readonly before: SideCount; readonly after: SideCount } | undefined {
+  get canaryCounts(): CanaryCounts | undefined {
     return this.#canary?.counts;
   }
 
@@ -290,7 +293,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
-    if (replica.inCanary) this.#canary?.batchStarted(replica.batch);
+    if (replica.inCanary) this.#canary?.batchStarted(replica, nowMs);
     this.#effects.startBatch(replica, nowMs);
   }
 
@@ -473,7 +476,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #laneFor(item: StageItem<Payload, Context>): StageScheduler<Payload, Context> {
     const canary = this.#canary;
-    if (canary === undefined || canary.stage !== item.stage || !canary.takes(item.request))
+    if (canary === undefined || canary.stage !== item.stage || !canary.takes(item.request, this.#nowMs))
       return this.#stage(item.stage);
     item.inCanary = true;
     return canary.scheduler;

@@ -5,11 +5,12 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { StagePlan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves, type ServiceCurves } from '../profile/curves-of.js';
+import { drawMs } from '../profile/service-law.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import type { ReplicaFault } from './replica-faults.js';
 import { simulatePlan } from './simulate-plan.js';
-import type { SimulatedEnd } from './simulation-input.js';
+import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-input.js';
 
 const a = stageId('a');
 /** The change begins here; requests are counted from here on. */
@@ -23,6 +24,10 @@ export interface Rollout {
   readonly canary?: boolean;
   readonly idempotent?: boolean;
   readonly meanMs?: number;
+  /** p99 ÷ mean of the profile; default constant times. */
+  readonly tail?: number;
+  /** Deviation (σ of the logarithm) of true times around a profile that has none. */
+  readonly noise?: number;
   /** Service times of `w` as a multiple of its profile. */
   readonly slowness?: number;
   /** Fraction of the batches of `w` that fail. */
@@ -48,10 +53,21 @@ export interface RolledOut {
 
 /** Simulates a roll-out. */
 export function rollOut(rollout: Rollout): RolledOut {
-  const { rps, seed, replicas = 2, slowness = 1, failing = 0, maxBatchSize = 1, atOnce, endAtMs = 160_000 } = rollout;
+  const {
+    rps,
+    seed,
+    replicas = 2,
+    noise,
+    slowness = 1,
+    failing = 0,
+    maxBatchSize = 1,
+    atOnce,
+    endAtMs = 160_000,
+  } = rollout;
   const spec = specOf(rollout);
   const [before, after] = ['v', 'w'].map((name) => stagePlan(spec, name, { replicas, maxBatchSize }));
   if (before === undefined || after === undefined) throw new Error('two plans');
+  const curves = requireCurves(spec, []);
   const faultsOfNew: readonly ReplicaFault[] = [
     { kind: 'slow', fromMs: 0, untilMs: Number.POSITIVE_INFINITY, factor: slowness },
     { kind: 'failing', fromMs: 0, untilMs: Number.POSITIVE_INFINITY, fraction: failing },
@@ -60,7 +76,8 @@ export function rollOut(rollout: Rollout): RolledOut {
   const watch = new Watch();
   let [isAsked, firstMs] = [false, Number.POSITIVE_INFINITY];
   simulatePlan({
-    ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize, replicas }) },
+    ...{ spec, curves, plan: planOf(spec, { maxBatchSize, replicas }) },
+    ...(noise === undefined ? {} : { serviceTimes: noisyTimes(curves, noise) }),
     ...{ rng: new SeededRng(seed), hostCores: Number.POSITIVE_INFINITY, drops: true },
     arrivals: poissonArrivals(rps, endAtMs, new SeededRng(seed + 1_000)),
     controller: {
@@ -88,6 +105,12 @@ export function rollOut(rollout: Rollout): RolledOut {
   return { kind, verdictAfterMs: atMs - firstMs, lost, ended: counted.length, fractions };
 }
 
+function noisyTimes(curves: ServiceCurves, sigma: number): SimulatedServiceTimes {
+  const noise = { kind: 'lognormal', mu: -(sigma * sigma) / 2, sigma } as const;
+  const curve = curves.curve(a, variantId('v'), 1);
+  return { drawMs: ({ batchSize }, rng) => (curve?.meanMs(batchSize) ?? 0) * drawMs(noise, rng) };
+}
+
 /** Reads the course of a canary from what runs. */
 class Watch {
   kind: RolledOut['kind'] = 'open';
@@ -111,9 +134,12 @@ class Watch {
 }
 
 function specOf({ canary = true, idempotent = true, latencyMs = 100, ...rollout }: Rollout): PipelineSpec {
-  const { meanMs = 80, percentile = 99, surgeCpuCores, replicas = 2 } = rollout;
-  const point = { cpuCores: 1, batchSize: 1, meanMs };
-  const chain = chainSpec({ a: [point, { cpuCores: 1, batchSize: 8, meanMs: 4 * meanMs }] });
+  const { meanMs = 80, tail, percentile = 99, surgeCpuCores, replicas = 2 } = rollout;
+  const points = [1, 8].map((batchSize) => {
+    const batchMs = batchSize === 1 ? meanMs : 4 * meanMs;
+    return { cpuCores: 1, batchSize, meanMs: batchMs, ...(tail === undefined ? {} : { p99Ms: tail * batchMs }) };
+  });
+  const chain = chainSpec({ a: points });
   const [stage] = chain.stages;
   const [variant] = stage?.variants ?? [];
   if (stage === undefined || variant === undefined) throw new Error('a stage with a variant');

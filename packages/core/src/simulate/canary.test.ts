@@ -19,6 +19,10 @@ describe('a canary in simulated time', () => {
 
   it.each([
     ['is 30 % slower than its profile and misses the SLO', { slowness: 1.3 }],
+    [
+      'is 30 % slower than its profile and lacks capacity with all requests only',
+      { slowness: 1.3, rps: 50, replicas: 3, maxBatchSize: 4, latencyMs: 400 },
+    ],
     ['fails 5 % of its batches', { failing: 0.05 }],
     ['fails 5 % of its batches with time for another try', { failing: 0.05, latencyMs: 400, percentile: 95 }],
   ])('rolls back a variant that %s within 30 s, with at most 0.5 %% of the requests lost to it', (_, fault) => {

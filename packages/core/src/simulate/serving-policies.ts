@@ -1,8 +1,13 @@
+import { carriedSlowness } from '../estimate/carried-slowness.js';
+import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
+import { lawFractionBelow } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
+import type { CanaryPolicy } from '../serve/canary-lane.js';
+import type { CanaryProfile } from '../serve/rollout/slowness.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
@@ -67,10 +72,20 @@ export class ServingPolicies {
     this.#setAll();
   }
 
-  canaryPolicy(stageId: StageId, to: StagePlan): BatchPolicy {
+  /** Policy of a canary, with the profile in force now. */
+  canaryPolicy(stageId: StageId, to: StagePlan): CanaryPolicy {
+    const [spec, curves] = [this.#spec, this.#curves];
     const stages = { ...this.#serving, [stageId]: [to] };
-    const policies = batchPolicies(this.#spec, { stages }, this.#curves);
-    return policies[this.#spec.stages.findIndex(({ id }) => id === stageId)] as BatchPolicy;
+    const policy = batchPolicies(spec, { stages }, curves)[spec.stages.findIndex(({ id }) => id === stageId)];
+    invariant(policy !== undefined, `the pipeline has the stage ${stageId}`);
+    const curve = curves.curve(stageId, to.variantId, to.resources.cpuCores);
+    if (curve === undefined) return policy;
+    const profile: CanaryProfile = {
+      meanMs: (batchSize) => curve.meanMs(batchSize),
+      fractionBelow: (batchSize, ms) => lawFractionBelow(curve.law(batchSize), ms),
+      carries: carriedSlowness({ spec, curves, stages, stageId }),
+    };
+    return { ...policy, profile };
   }
 
   /** Sets new service times in all serving stages. */

@@ -1,12 +1,12 @@
 /** Replicas of a simulated pipeline: drives `FleetScheduler`, which serving uses too, in simulated time. */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
+import type { CanaryCounts } from '../model/canary-counts.js';
 import { type Change, type LastChange, lastChangeOf } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
-import type { SideCount } from '../model/side-count.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -228,7 +228,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#setup.scheduler.setCanaryFraction(fraction);
   }
 
-  canaryCounts(): { readonly before: SideCount; readonly after: SideCount } {
+  canaryCounts(): CanaryCounts {
     const counts = this.#setup.scheduler.canaryCounts;
     invariant(counts !== undefined, 'a canary is open');
     return counts;

@@ -9,6 +9,7 @@ import {
   type AdmissionSpec,
   type AlarmClock,
   type AppError,
+  type CanaryCounts,
   type DropReason,
   defaultPriorities,
   type EdgeCount,
@@ -21,10 +22,11 @@ import {
   type StageId,
   type TensorMap,
 } from '@equipoise/core/model';
-import type { CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
+import type { ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 import {
   type Arrival,
   type BatchPolicy,
+  type CanaryPolicy,
   PipelineScheduler,
   type SchedulerLimits,
   type ServingEffects,
@@ -214,7 +216,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#turn((nowMs) => this.#scheduler.setPolicy(stage, policy, nowMs));
   }
 
-  openCanary(stageId: StageId, policy: Omit<BatchPolicy, 'remainingMs'> & Partial<BatchPolicy>): void {
+  openCanary(stageId: StageId, policy: Omit<CanaryPolicy, 'remainingMs'> & Partial<CanaryPolicy>): void {
     const stage = this.#indexOf(stageId);
     const { remainingMs } = this.#policies[stage] as BatchPolicy;
     this.#turn(() => this.#scheduler.openCanary(stage, { remainingMs, ...policy }));

@@ -1,5 +1,12 @@
-import { AppError, type HealthIssue, type ReplicaId, type StageId, type TensorMap } from '@equipoise/core/model';
-import type { BatchResult, CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
+import {
+  AppError,
+  type CanaryCounts,
+  type HealthIssue,
+  type ReplicaId,
+  type StageId,
+  type TensorMap,
+} from '@equipoise/core/model';
+import type { BatchResult, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
 export type PoolEvent =
   | {

@@ -1,7 +1,7 @@
+import type { CanaryCounts } from '../../model/canary-counts.js';
 import type { StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
-import type { SideCount } from '../../model/side-count.js';
 import type { CanaryRules } from '../rollout/canary.js';
 import type { ChangeBounds } from '../rollout/headroom.js';
 
@@ -21,7 +21,7 @@ export interface FleetEffects {
   openCanary(stageId: StageId, to: StagePlan): void;
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes of both sides since the canary got its first requests. */
-  canaryCounts(stageId: StageId): { readonly before: SideCount; readonly after: SideCount };
+  canaryCounts(stageId: StageId): CanaryCounts;
   /** Its replicas that are not drained then serve like all others. */
   closeCanary(stageId: StageId): void;
   /** A restart without a waiting change has failed; another follows. */

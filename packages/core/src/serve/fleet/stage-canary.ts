@@ -1,5 +1,5 @@
 /** State of one canary: its step, the fraction in force and the next look. It takes no step by itself. */
-import type { SideCount } from '../../model/side-count.js';
+import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 
 /** Time in ms between two looks at outcomes. */
@@ -35,10 +35,7 @@ export class StageCanary {
   }
 
   /** Judges the step; a passed one starts the replicas of the next. */
-  look(
-    counts: { readonly before: SideCount; readonly after: SideCount },
-    at: { readonly percentile: number; readonly nowMs: number },
-  ): CanaryVerdict {
+  look(counts: CanaryCounts, at: { readonly percentile: number; readonly nowMs: number }): CanaryVerdict {
     const elapsedMs = at.nowMs - this.#sinceMs;
     const verdict = judgeCanary({ ...counts, fraction: this.target, elapsedMs, unit: 'batches' }, at);
     this.lookAtMs = at.nowMs + LOOK_MS;

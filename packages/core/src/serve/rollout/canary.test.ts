@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import type { SideCount } from '../../model/side-count.js';
+import type { SideCount } from '../../model/canary-counts.js';
 import { isBurning, judgeCanary, nextFraction } from './canary.js';
 
 const side = (missed: number, ended: number, failed = 0): SideCount => ({ ended, missed, failed });
@@ -66,6 +66,30 @@ describe('judgeCanary', () => {
     expect(verdict(side(5, 60, 5), side(1, 540), { percentile: 90 })).toMatchObject({
       why: '5 of its 60 requests failed, 0 of 540 requests of the old variant',
     });
+  });
+});
+
+describe('slowness', () => {
+  const slowness = { measured: 1.312, tooSlow: 1.1, itemsPerSecond: 49.6 };
+  const judge = (evidence: number, { elapsedS = 25, fraction = 0.5 } = {}) =>
+    judgeCanary(
+      {
+        ...{ fraction, before: side(0, 900), after: side(0, 100), elapsedMs: 1000 * elapsedS },
+        slowness: { ...slowness, evidence },
+      },
+      { percentile: 99 },
+    );
+
+  it('rolls back at once, and says how slow it is', () => {
+    expect(judge(501, { elapsedS: 1, fraction: 0.1 })).toEqual({
+      kind: 'failed',
+      why: 'its batches take 1.31 times as long as profiled, and from 1.10 times on its plan does not carry 50 items per second within the SLO',
+    });
+  });
+
+  it('holds the last step open while it is likely, and then rolls back', () => {
+    expect([judge(4).kind, judge(4, { fraction: 0.1 }).kind, judge(2).kind]).toEqual(['open', 'passed', 'passed']);
+    expect(judge(4, { elapsedS: 120 })).toMatchObject({ kind: 'failed', why: expect.stringContaining('1.31 times') });
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. Outcomes of both sides since the
  * step (or the canary) began decide. The new side may miss the SLO as often as the SLO allows, or as often as the old
- * side at the same time.
+ * side at the same time. It may be slower than its profile as long as its plan still carries the load (slowness.ts).
  *
  * The test is sequential, so it may be asked at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
@@ -9,9 +9,9 @@
  * Outcomes should be independent: count batches, not items.
  */
 
+import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
-import type { SideCount } from '../../model/side-count.js';
 
 export interface CanaryRules {
   readonly stages: ReadonlySet<StageId>;
@@ -27,10 +27,8 @@ export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages
 /** Fractions of the requests that a new variant gets before all. */
 export const canaryFractions: readonly number[] = [0.1, 0.5];
 
-export interface CanaryStep {
+export interface CanaryStep extends CanaryCounts {
   readonly fraction: number;
-  readonly before: SideCount;
-  readonly after: SideCount;
   readonly elapsedMs: number;
   /** How outcomes of the new side are counted; default requests. */
   readonly unit?: 'requests' | 'batches';
@@ -57,8 +55,11 @@ const LONGEST_STEP_MS = 120_000;
 /** Chance to roll a good variant back for misses, and for failures. */
 const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
+/** The same for service times, if the plan would carry the variant. */
+const SLOW_ALPHA = 0.002;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
+const SLOWNESS_DOUBT = 3;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
 /** Fewer misses or failures may be those of a cold start. */
@@ -85,17 +86,27 @@ export function judgeCanary(step: CanaryStep, { percentile }: { readonly percent
   const evidence = evidenceOf(before, after, percentile);
   if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(step) };
   if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(step) };
+  if (step.slowness !== undefined && step.slowness.evidence > 1 / SLOW_ALPHA)
+    return { kind: 'failed', why: slownessText(step.slowness) };
   if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
-  return verdictOfTime(step, Math.max(evidence.misses, evidence.failures) > 1 / DOUBT_ALPHA);
+  return verdictOfTime(step, doubtOf(step, evidence));
 }
 
 function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
   return fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
 }
 
+/** Reason for a doubt. A slow side carries its fraction, so only the last step waits for that. */
+function doubtOf(step: CanaryStep, { misses, failures }: Evidence): string | undefined {
+  if (Math.max(misses, failures) > 1 / DOUBT_ALPHA) return missText(step);
+  const { slowness, fraction } = step;
+  const isSlow = slowness !== undefined && slowness.evidence > SLOWNESS_DOUBT && nextFraction(fraction) === 1;
+  return isSlow ? slownessText(slowness) : undefined;
+}
+
 /** Verdict of a step that is neither bad nor urgent: enough time and outcomes. */
-function verdictOfTime(step: CanaryStep, isDoubtful: boolean): CanaryVerdict {
+function verdictOfTime(step: CanaryStep, doubt: string | undefined): CanaryVerdict {
   const { before, after, elapsedMs, passedOn = 0 } = step;
   const { leastMs, outcomes } = needsOf(step);
   const isIdle = before.ended + after.ended + passedOn === 0;
@@ -105,8 +116,8 @@ function verdictOfTime(step: CanaryStep, isDoubtful: boolean): CanaryVerdict {
   if (passedOn >= (isOver ? FEWEST_PASSED_ON : TELLING_PASSED_ON) && after.ended < LEAST_REACHED_FRACTION * passedOn)
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const missingOutcomes = Math.max(0, outcomes - after.ended);
-  if (!isOver && (missingOutcomes > 0 || isDoubtful)) return { kind: 'open', missingOutcomes };
-  return isDoubtful ? { kind: 'failed', why: missText(step) } : { kind: 'passed' };
+  if (!isOver && (missingOutcomes > 0 || doubt !== undefined)) return { kind: 'open', missingOutcomes };
+  return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
 }
 
 /** Does a side burn the error budget too fast for steps? */
@@ -152,6 +163,9 @@ const fractionOf = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : 
 
 const missText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
   `${after.missed} of its ${after.ended} ${unit} missed the SLO, ${before.missed} of ${before.ended} requests of the old variant`;
+
+const slownessText = ({ measured, tooSlow, itemsPerSecond }: SlownessEvidence): string =>
+  `its batches take ${measured.toFixed(2)} times as long as profiled, and from ${tooSlow.toFixed(2)} times on its plan does not carry ${itemsPerSecond.toFixed(0)} items per second within the SLO`;
 
 const failureText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
   `${after.failed ?? 0} of its ${after.ended} ${unit} failed, ${before.failed ?? 0} of ${before.ended} requests of the old variant`;

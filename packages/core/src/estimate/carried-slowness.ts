@@ -1,0 +1,73 @@
+/**
+ * Does a plan still carry the load when one of its stages is slower than its profile? The data plane drops late
+ * requests early, which leaves about half of the misses that the estimate, made without drops, gives.
+ */
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan } from '../model/plan.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import { slowedCurve } from '../profile/service-curve.js';
+import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
+import { stageLoads } from './stage-load.js';
+
+/** Estimated misses ÷ allowed misses up to which the SLO holds with early drops. */
+const MISSES_WITHOUT_DROPS = 2;
+
+/** Rates are rounded down to a grid of this ratio, so that a serving thread rarely estimates. */
+const RATE_STEP = 1.02;
+
+export interface SlowedPlan {
+  readonly spec: PipelineSpec;
+  readonly curves: ServiceCurves;
+  readonly stages: Plan['stages'];
+  readonly stageId: StageId;
+}
+
+/**
+ * Answers whether the plan carries `itemsPerSecond` at the stage with that slowness. It counts only losses that the
+ * slowness causes: a plan that is overloaded, or misses the SLO, without it carries any.
+ */
+export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
+  const { spec, stageId } = plan;
+  const configurations = configurationsOf(plan);
+  const slowed = configurations?.get(stageId);
+  const itemsPerRequest = stageLoads(spec, 1).get(stageId)?.visits ?? 0;
+  if (configurations === undefined || slowed === undefined || itemsPerRequest === 0) return () => true;
+  const fraction = Math.max(0, 1 - MISSES_WITHOUT_DROPS * (1 - spec.slo.percentile / 100));
+  const known = new Map<string, Outlook>();
+  const estimateAt = (slowness: number, step: number): Outlook => {
+    const key = `${slowness} ${step}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const stages = new Map(configurations).set(stageId, { ...slowed, curve: slowedCurve(slowed.curve, slowness) });
+    const estimate = estimatePipeline({ spec, stages, arrivalRps: RATE_STEP ** step / itemsPerRequest });
+    const outlook = { stable: estimate.stable, isInTime: estimate.quantileMs(fraction) <= spec.slo.latencyMs };
+    known.set(key, outlook);
+    return outlook;
+  };
+  return (slowness, itemsPerSecond) => {
+    if (itemsPerSecond <= 0) return true;
+    const step = Math.floor(Math.log(itemsPerSecond) / Math.log(RATE_STEP));
+    const slow = estimateAt(slowness, step);
+    if (slow.isInTime) return true;
+    const asProfiled = estimateAt(1, step);
+    return !asProfiled.stable || (slow.stable && !asProfiled.isInTime);
+  };
+}
+
+interface Outlook {
+  readonly stable: boolean;
+  readonly isInTime: boolean;
+}
+
+/** Undefined while a stage has no plan or no curve. */
+function configurationsOf({ spec, curves, stages }: SlowedPlan): ReadonlyMap<StageId, StageConfiguration> | undefined {
+  const found = new Map<StageId, StageConfiguration>();
+  for (const { id } of spec.stages) {
+    const plan = stages[id]?.[0];
+    const curve = plan && curves.curve(id, plan.variantId, plan.resources.cpuCores);
+    if (plan === undefined || curve === undefined) return undefined;
+    found.set(id, { curve, replicas: plan.replicas, maxBatchSize: plan.maxBatchSize });
+  }
+  return found;
+}

@@ -1,0 +1,82 @@
+/**
+ * Sequential test of service times: is a new variant slower than its profile by more than its plan can carry?
+ *
+ * Each batch bets that it takes longer than `ratio` × its profile, for a grid of ratios. With u = fraction of profiled
+ * batches below time ÷ ratio, a bet λ multiplies the evidence by 1 + λ (2u − 1). While the true ratio is no larger, u
+ * averages at most ½. Then the evidence exceeds 1/α with a chance of at most α, by Ville's inequality. Source:
+ * Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so tails do no harm. More
+ * spread than profiled does none either, as long as the median holds.
+ */
+import type { SlownessEvidence } from '../../model/canary-counts.js';
+
+/** Profile of a canary at the cores of its plan. */
+export interface CanaryProfile {
+  meanMs(batchSize: number): number;
+  /** Fraction of batches that take less than `ms`; equal times count half. */
+  fractionBelow(batchSize: number, ms: number): number;
+  /** Does the plan carry `itemsPerSecond` at the stage if batches take `slowness` × the profile? Monotone. */
+  carries(slowness: number, itemsPerSecond: number): boolean;
+}
+
+/** Smallest ratio that counts: profiles are taken as right within a tenth, as by the feedback of service times. */
+const LEAST_RATIO = 1.1;
+/** Fine up to twice the profile, then coarse up to eleven times. */
+const [FINE, FINE_STEP, COARSE, COARSE_STEP] = [24, 1.025, 12, 1.15];
+const ratios: readonly number[] = Array.from(
+  { length: FINE + COARSE },
+  (_, i) => LEAST_RATIO * FINE_STEP ** Math.min(i, FINE) * COARSE_STEP ** Math.max(0, i - FINE),
+);
+const bets: readonly number[] = [0.2, 0.45, 0.7, 0.95];
+/** Least evidence that is kept, so that a variant which becomes slow later is still found. */
+const FLOOR = 1e-9;
+
+export class SlownessTest {
+  readonly #profile: CanaryProfile;
+  /** By ratio, then by bet. */
+  readonly #evidence = new Float64Array(ratios.length * bets.length).fill(1);
+  #measuredMs = 0;
+  #profiledMs = 0;
+
+  constructor(profile: CanaryProfile) {
+    this.#profile = profile;
+  }
+
+  note(batchSize: number, serviceMs: number): void {
+    this.#measuredMs += serviceMs;
+    this.#profiledMs += this.#profile.meanMs(batchSize);
+    let at = 0;
+    for (const ratio of ratios) {
+      const excess = 2 * this.#profile.fractionBelow(batchSize, serviceMs / ratio) - 1;
+      for (const bet of bets) {
+        this.#evidence[at] = Math.max(FLOOR, (this.#evidence[at] as number) * (1 + bet * excess));
+        at += 1;
+      }
+    }
+  }
+
+  /** Evidence against the smallest ratio that the plan does not carry; undefined if it carries all that may be. */
+  result(itemsPerSecond: number): SlownessEvidence | undefined {
+    if (this.#against(0) <= 1) return undefined;
+    const first = firstIndex(ratios.length, (i) => !this.#profile.carries(ratios[i] as number, itemsPerSecond));
+    const tooSlow = ratios[first];
+    if (tooSlow === undefined) return undefined;
+    const measured = this.#measuredMs / this.#profiledMs;
+    return { measured, tooSlow, itemsPerSecond, evidence: this.#against(first) };
+  }
+
+  #against(index: number): number {
+    const from = index * bets.length;
+    return this.#evidence.subarray(from, from + bets.length).reduce((sum, each) => sum + each, 0) / bets.length;
+  }
+}
+
+/** First index below `length` with a property that all later ones have; `length` if none has it. */
+function firstIndex(length: number, has: (index: number) => boolean): number {
+  let [from, to] = [0, length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (has(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
