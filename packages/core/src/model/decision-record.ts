@@ -17,6 +17,8 @@ export interface ManualAction {
   readonly reason?: string;
   readonly decisionId?: number;
   readonly pins?: PinsByStage;
+  /** A new variant gets all requests at once. */
+  readonly canary?: false;
 }
 
 export type DecisionOutcome =

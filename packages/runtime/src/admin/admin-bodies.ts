@@ -84,6 +84,10 @@ export const applyBody = z
     stages: stageRecord(z.array(stagePlan).length(1))
       .optional()
       .describe('Or the `stages` of a plan, as `plan` answers them.'),
+    canary: z
+      .boolean()
+      .optional()
+      .describe('`false`: a new variant gets all requests at once. Default: as the pipeline file says.'),
     ...reason,
   })
   .refine(({ decisionId, stages }) => (decisionId === undefined) !== (stages === undefined), 'decisionId or stages');

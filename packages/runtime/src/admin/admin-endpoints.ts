@@ -91,11 +91,12 @@ export const unpin: WithBody<typeof unpinBody> = (call) =>
 
 export const apply: WithBody<typeof applyBody> = async (call) => {
   const { control } = pipelineOf(call);
-  const { decisionId, stages = {}, reason } = call.body;
+  const { decisionId, stages = {}, reason, canary } = call.body;
+  const facts = { ...(reason !== undefined && { reason }), ...(canary === false && { canary }) };
   return done(
     decisionId === undefined
-      ? await control.applyStages(stages, reason)
-      : await control.applyDecision(decisionId, reason),
+      ? await control.applyStages(stages, facts)
+      : await control.applyDecision(decisionId, facts),
   );
 };
 

@@ -54,7 +54,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     endpoint: runningPlan,
     summary: 'What runs now, replica by replica.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength}}}`',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}}}}`; `canary` while a new variant is tried',
   },
   {
     method: 'POST',
@@ -127,7 +127,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/apply`,
     body: applyBody,
     endpoint: apply,
-    summary: 'Puts the plan of a decision, or a plan that is given, in force. Mode `auto` becomes `advise`.',
+    summary:
+      'Puts the plan of a decision, or a plan that is given, in force. Mode `auto` becomes `advise`. During a canary it answers after the verdict.',
     answer: `${RECORD}, with its outcome`,
   },
   {
@@ -135,7 +136,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/roll-back`,
     body: reasonBody,
     endpoint: rollBack,
-    summary: 'Puts the good plan before the one that runs in force again. Mode `auto` becomes `advise`.',
+    summary:
+      'Puts the good plan before the one that runs in force again, also during a canary or another change. Mode `auto` becomes `advise`.',
     answer: `${RECORD}, with its outcome`,
   },
 ] as const;

@@ -109,6 +109,10 @@ describe('the admin port', () => {
         { manual: { pins: {} }, result: 'nothing is held but by the pipeline file; the next plan goes by it' },
       ],
       [
+        ...(['apply', { stages: planWith('small', 3).stages, canary: false }] as const),
+        { manual: { canary: false }, result: expect.stringContaining('a plan given by hand, without a canary') },
+      ],
+      [
         ...(['apply', { decisionId: id }] as const),
         {
           ...{ manual: { decisionId: id }, outcome: { kind: 'applied' } },
@@ -137,6 +141,7 @@ describe('the admin port', () => {
     ['a wrong type and a negative number', 'pin', { stageId: 1, replicas: -1 }, 422, /stageId: .*; replicas: /],
     ['an unknown stage', 'pin', { stageId: 'b', replicas: 1 }, 404, /There is no stage b/],
     ['neither decision nor plan', 'apply', {}, 422, /decisionId or stages/],
+    ['a canary that is no boolean', 'apply', { decisionId: 1, canary: 'no' }, 422, /canary/],
     ['both', 'apply', { decisionId: 1, stages: {} }, 422, /decisionId or stages/],
     ['an unknown decision', 'apply', { decisionId: 77 }, 404, /There is no decision 77/],
     ['a plan that does not fit', 'apply', { stages: planWith('huge', 1).stages }, 422, /no variant huge/],

@@ -79,8 +79,9 @@ export class ControlLoop {
   #stopped = false;
   #hasEndedCanary = false;
   #endDeciding: (() => void) | undefined;
-  #isChanging = false;
-  /** Has a person preempted the loop's changes? */
+  /** Author of the changes under way. */
+  #changing: 'loop' | 'hand' | undefined;
+  /** Has a person preempted the changes? */
   #isPreempted = false;
   #changedByHand = false;
   /** Answer to a burst during the loop's changes. It replaces the rest of them. */
@@ -141,10 +142,13 @@ export class ControlLoop {
     this.#endDeciding?.();
   }
 
-  /** Ends the loop's changes, too, so that a person's turn comes at once. True if there were some. */
-  preempt(): boolean {
+  /**
+   * Ends the loop's changes, too, so that a person's turn comes at once; those by hand only if `evenByHand`. True if
+   * there were some.
+   */
+  preempt({ evenByHand = false } = {}): boolean {
     this.preemptPlan();
-    if (!this.#isChanging) return false;
+    if (this.#changing === undefined || (this.#changing === 'hand' && !evenByHand)) return false;
     this.#isPreempted = true;
     this.#parts.actuator.preempt();
     return true;
@@ -169,7 +173,7 @@ export class ControlLoop {
       if (tookMs !== undefined) {
         entry.amend({ outcome: { kind: 'applied', tookMs } });
         report({ kind: 'in-force', plan: decision.plan, tookMs });
-      } else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp() } });
+      } else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp(facts) } });
       outcomes.watch(entry);
       return entry;
     } catch (error) {
@@ -178,8 +182,9 @@ export class ControlLoop {
     }
   }
 
-  #whyGivenUp(): string {
+  #whyGivenUp({ manual }: DecisionFacts): string {
     if (this.#stopped) return 'the server was stopped before all of it was done';
+    if (manual !== undefined) return 'a roll-back by hand takes its place';
     if (this.#parts.mode() !== 'auto') return `the mode is ${this.#parts.mode()} now`;
     return 'a burst is answered in its place';
   }
@@ -327,8 +332,9 @@ export class ControlLoop {
     const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
-    const isRollback = trigger === 'roll-back' || manual?.action === 'roll-back';
-    const changing = this.#change(plan, changesToApply(decision, isRollback), isOfLoop);
+    const isAtOnce = trigger === 'roll-back' || manual?.action === 'roll-back' || manual?.canary === false;
+    const by = isOfLoop ? 'loop' : manual && 'hand';
+    const changing = this.#change(plan, changesToApply(decision, isAtOnce), by);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // The target of a person or of a roll-back is restored, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
@@ -340,23 +346,24 @@ export class ControlLoop {
   }
 
   /** True if all changes were carried out. Rejects with the first error. Reports how changes of the loop ended. */
-  async #change(plan: Plan, changes: readonly Change[], isOfLoop: boolean): Promise<boolean> {
+  async #change(plan: Plan, changes: readonly Change[], by: 'loop' | 'hand' | undefined): Promise<boolean> {
     const { actuator, onChanged } = this.#parts;
+    const isOfLoop = by === 'loop';
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
-    this.#isChanging = isOfLoop;
+    this.#changing = by;
     try {
       for (const change of changes) {
         if (isOver()) break;
         await actuator.apply(change);
-        if (isOfLoop && (this.#urgent !== undefined || this.#isPreempted || this.#hasEndedCanary)) break;
+        if (this.#isPreempted || this.#hasEndedCanary || (isOfLoop && this.#urgent !== undefined)) break;
         done += 1;
         onChanged(change.stageId, plan);
       }
       end = done === changes.length ? 'applied' : 'given-up';
       return done === changes.length;
     } finally {
-      this.#isChanging = false;
+      this.#changing = undefined;
       this.#isPreempted = false;
       if (isOfLoop) this.#lastChange = lastChangeOf(end, changes, done);
     }

@@ -2,7 +2,7 @@
 import type { ManualAction, Plan, StageId } from '@equipoise/core/model';
 
 export function manualReason(
-  { action, decisionId, reason }: ManualAction,
+  { action, decisionId, canary, reason }: ManualAction,
   plan: Plan,
   broken: readonly string[],
 ): string {
@@ -14,7 +14,8 @@ export function manualReason(
         : `the plan of decision ${decisionId}, by hand`;
   const against =
     broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, to which the loop goes back in mode auto`;
-  return reason === undefined ? `${what}${against}` : `${what}${against}: ${reason}`;
+  const how = canary === false ? ', without a canary' : '';
+  return reason === undefined ? `${what}${how}${against}` : `${what}${how}${against}: ${reason}`;
 }
 
 function replicasText({ stages }: Plan): string {

@@ -66,13 +66,14 @@ export class ControlBench {
   running: RunningPlan = { stages: {} };
   /** What the next changes come to. */
   change: () => Promise<void> = async () => {};
+  preempted: () => void = () => {};
   readonly actuator: Actuator = {
     runningPlan: () => this.running,
     apply: async ({ to }) => {
       await this.change();
       this.#run(to);
     },
-    preempt: () => {},
+    preempt: () => this.preempted(),
     close: async () => {},
   };
 

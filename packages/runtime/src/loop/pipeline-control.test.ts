@@ -154,7 +154,7 @@ describe('a plan that is applied by hand', () => {
   it('may be that of a decision; the loop only advises from then on', async () => {
     const bench = new ControlBench();
     const id = bench.advised(planWith('large', 3));
-    const record = await bench.control.applyDecision(id, 'looks good');
+    const record = await bench.control.applyDecision(id, { reason: 'looks good' });
     expect(bench.runs).toBe('3 large');
     expect(record).toMatchObject({
       ...{ id: id + 1, trigger: 'manual', mode: 'advise', outcome: { kind: 'applied' } },
@@ -231,6 +231,23 @@ describe('a plan that is applied by hand', () => {
     const { decision } = await bench.control.applyStages(planWith('large', 2).stages);
     const resources = { cpuCores: 1, memoryBytes: 1e9, gpus: 1 };
     expect(decision).toMatchObject({ plan: { stages: { a: [{ resources }] } } });
+  });
+
+  it('leaves the canary out if that is asked for, and says so', async () => {
+    const changes: (true | undefined)[] = [];
+    const bench = new ControlBench();
+    const { apply } = bench.actuator;
+    bench.actuator.apply = (change) => {
+      changes.push(change.atOnce);
+      return apply(change);
+    };
+    const record = await bench.control.applyStages(planWith('large', 2).stages, { canary: false, reason: 'urgent' });
+    await bench.control.applyStages(planWith('small', 2).stages);
+    expect(changes).toEqual([true, undefined]);
+    expect([record.manual, record.decision?.reason]).toEqual([
+      { action: 'apply', canary: false, reason: 'urgent' },
+      'a plan given by hand, without a canary: urgent',
+    ]);
   });
 
   it('is held against the file that is read while it waits, and gives the mode back', async () => {
@@ -327,6 +344,41 @@ describe('a roll-back', () => {
     expect(decision?.reason).toBe(
       'back to the good plan before (a: 2 large), by hand, against the pin of a: variantId small, to which the loop goes back in mode auto: errors',
     );
+  });
+
+  it('takes the place of a change by hand, to the plan before that', async () => {
+    const bench = new ControlBench();
+    const { memory } = bench.bench;
+    await memory.saveGoodPlan('p', good(planWith('large', 2)));
+    await memory.saveGoodPlan('p', good(planWith('small', 1)));
+    const begun = new Promise<void>((begin) => {
+      bench.change = () =>
+        new Promise((resolve) => {
+          begin();
+          bench.preempted = resolve;
+        });
+    });
+    const applied = bench.control.applyStages(planWith('large', 3).stages);
+    await begun;
+    bench.change = async () => {};
+    const record = await bench.control.rollBack();
+    expect((await applied).outcome).toEqual({ kind: 'given-up', message: 'a roll-back by hand takes its place' });
+    expect([bench.runs, bench.control.mode, record.outcome?.kind]).toEqual(['1 small', 'advise', 'applied']);
+  });
+
+  it('cancels a change by hand that waits for its turn', async () => {
+    const bench = new ControlBench();
+    await bench.bench.memory.saveGoodPlan('p', good(planWith('small', 2)));
+    let end = () => {};
+    void bench.bench.loop.turn(() => new Promise<void>((resolve) => (end = resolve)));
+    const applied = bench.control.applyStages(planWith('large', 3).stages);
+    while (bench.control.mode === 'auto') await Promise.resolve();
+    const back = bench.control.rollBack();
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    end();
+    await expect(applied).rejects.toEqual(code('CONFLICT', 'a roll-back by hand takes its place'));
+    await back;
+    expect([bench.runs, bench.control.mode]).toEqual(['2 small', 'advise']);
   });
 
   it('is refused where there is none', async () => {

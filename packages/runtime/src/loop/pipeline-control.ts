@@ -80,6 +80,8 @@ export interface PipelineControlParts {
   readonly report: (event: LoopEvent) => void;
 }
 
+export type ApplyFacts = Pick<ManualAction, 'reason' | 'canary'>;
+
 export interface ControlStatus {
   readonly mode: ControlMode;
   readonly fixed: boolean;
@@ -100,7 +102,8 @@ export class PipelineControl {
   #mode: ControlMode;
   #pins: PinsByStage;
   #lostPins: readonly string[];
-  #changing = false;
+  /** The change by hand that is under way, or waits for its turn. */
+  #changing: ManualAction | undefined;
   #queries = 0;
 
   constructor(parts: PipelineControlParts) {
@@ -208,14 +211,14 @@ export class PipelineControl {
   }
 
   /**
-   * Puts the plan of a decision in force; rejects with AppError CONFLICT if it does not fit, or with the error of a
+   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if it does not fit, or with the error of a
    * failed change.
    */
-  async applyDecision(decisionId: number, reason?: string): Promise<DecisionRecord> {
+  async applyDecision(decisionId: number, facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
     if (decision?.kind !== 'apply') throw conflict(`decision ${decisionId} changes nothing`);
     const { plan } = decision;
-    return this.#enact({ action: 'apply', decisionId, ...because(reason) }, () => {
+    return this.#enact({ action: 'apply', decisionId, ...facts }, () => {
       if (setupDigest === this.#parts.setupDigest) return plan;
       throw conflict(`decision ${decisionId} was made for another pipeline file, profile or machine`);
     });
@@ -225,7 +228,7 @@ export class PipelineControl {
    * Puts a plan in force; AppError INVALID_FIELDS if it does not match this pipeline. Memory and GPUs are those of the
    * variants.
    */
-  async applyStages(asked: Plan['stages'], reason?: string): Promise<DecisionRecord> {
+  async applyStages(asked: Plan['stages'], facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { estimate, look } = this.#parts;
     const planFor = (spec: PipelineSpec): Plan => {
       const stages = withVariantResources(spec, asked);
@@ -236,17 +239,17 @@ export class PipelineControl {
     };
     const { stages } = planFor(this.#parts.spec);
     const predicted = await estimate(stages, smoothedRate(look().load).upperRps);
-    return this.#enact({ action: 'apply', ...because(reason) }, (spec) => {
+    return this.#enact({ action: 'apply', ...facts }, (spec) => {
       const plan = planFor(spec);
       return { ...plan, predicted: { ...plan.predicted, ...predicted } };
     });
   }
 
-  /** Restores the newest good plan that differs from what runs. */
+  /** Restores the newest good plan: during a change by hand that before it, else one that differs from what runs. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store, actuator } = this.#parts;
-    const running = runningAsPlan(spec, actuator.runningPlan());
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
+    const running = this.#changing === undefined ? runningAsPlan(spec, actuator.runningPlan()) : undefined;
     const before = good.find(
       ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
     );
@@ -299,22 +302,30 @@ export class PipelineControl {
     return planObjection(spec, plan) ?? profileObjection(plan, curves);
   }
 
-  /** Puts a plan in force in its own turn, by the pipeline at that time: it may have been reloaded. */
+  /**
+   * Puts a plan in force in its own turn, by the pipeline at that time: it may have been reloaded. A roll-back takes the
+   * place of another change by hand.
+   */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
-    if (this.#changing) throw conflict('a change by hand is under way');
+    const { loop } = this.#parts;
+    const takesOver = manual.action === 'roll-back' && this.#changing?.action === 'apply';
+    if (this.#changing !== undefined && !takesOver) throw conflict('a change by hand is under way');
     this.#fitting(planFor);
-    this.#changing = true;
+    this.#changing = manual;
     const wasAuto = this.#mode === 'auto';
     try {
       if (wasAuto) this.#takeOver('advise');
-      const underWay = this.#parts.loop.preempt();
-      return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor), underWay));
+      const underWay = loop.preempt({ evenByHand: takesOver });
+      return await loop.turn(async () => {
+        if (this.#changing !== manual) throw conflict('a roll-back by hand takes its place');
+        return this.#putInForce(manual, this.#fitting(planFor), underWay);
+      });
     } catch (error) {
-      // A failed change does not turn `auto` off, unless the mode was set since.
-      if (wasAuto && this.#mode === 'advise') this.#takeOver('auto');
+      // A failed change does not turn `auto` off, unless the mode was set since, or a roll-back took its place.
+      if (wasAuto && this.#mode === 'advise' && this.#changing === manual) this.#takeOver('auto');
       throw error;
     } finally {
-      this.#changing = false;
+      if (this.#changing === manual) this.#changing = undefined;
     }
   }
 
