@@ -6,6 +6,7 @@ import {
   ControlSession,
   controlPolicies,
   diffPlans,
+  type Tick,
   usualGuardrails,
 } from '@equipoise/core/control';
 import { type Forecaster, smoothedRate } from '@equipoise/core/forecast';
@@ -13,12 +14,13 @@ import { type Decision, type Observation, type PipelineSpec, type RunningPlan, S
 import { type Policy, requireCurves } from '@equipoise/core/plan';
 import { verifiersOf } from '@equipoise/core/simulate';
 import {
+  ActiveFaults,
   ControlLoop,
   DecisionLog,
   type LoopEvent,
-  OutcomeWatch,
+  OutcomeTracker,
   PipelineRunner,
-  StandingFaults,
+  type Planner,
 } from '@equipoise/runtime';
 import { ManualClock, MemoryPlanStore } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -44,7 +46,7 @@ class Bench {
   readonly runner: PipelineRunner;
   readonly actuator: EmbeddedActuator;
   readonly events: LoopEvent[] = [];
-  readonly faults: StandingFaults;
+  readonly faults: ActiveFaults;
   readonly ends = new Map<string, number>();
   fault: Fault = {};
   readonly #spec: PipelineSpec;
@@ -74,19 +76,23 @@ class Bench {
     const report = (event: LoopEvent) => void this.events.push(event);
     const nowMs = () => clock.nowMs() + (this.fault.clockMs ?? 0);
     const store = new MemoryPlanStore();
-    this.faults = new StandingFaults(nowMs, report);
+    this.faults = new ActiveFaults(nowMs, report);
     this.#loop = new ControlLoop({
-      ...{ pipelineName: spec.name, specDigest: 'spec', setupDigest: 'setup', intervalMs: 1000 },
+      ...{ specDigest: 'spec', setupDigest: 'setup', intervalMs: 1000 },
       mode: () => 'auto',
+      pins: () => ({}),
       clock: { nowMs },
       epochNowMs: nowMs,
+      look: () => this.#observe(),
       observe: () => this.#observe(),
-      decide: async (observation) => session.tick({ observation, executes: true }),
-      meanwhile: () => {},
-      abandonPlan: () => {},
-      ...{ actuator: this.actuator, store, faults: this.faults, keepsPlans: true },
+      planner: {
+        ask: (async (tick: Tick) => session.tick({ ...tick, executes: true })) as unknown as Planner['ask'],
+        show: () => {},
+        preempt: () => {},
+      },
+      ...{ actuator: this.actuator, faults: this.faults, keepsPlans: true },
       log: new DecisionLog({ pipelineName: spec.name, store, faults: this.faults, report, lastId: 0 }),
-      outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
+      outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),
       onChanged: () => {},
       onLearned: () => {},
       report,

@@ -23,16 +23,16 @@ import type { GoodPlan } from '@equipoise/core/ports';
 import { changeBounds } from '@equipoise/core/serve';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
+  ActiveFaults,
   ControlLoop,
   DecisionLog,
   type LoopEvent,
-  OutcomeWatch,
+  OutcomeTracker,
   PipelineControl,
   type PipelineMonitor,
   PipelineRunner,
   Planner,
   StageTypes,
-  StandingFaults,
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
@@ -84,7 +84,7 @@ export class PipelineComposition {
   readonly #curves: ServiceCurves;
   readonly #store: ThreadedPlanStore;
   #served: ServedSpec;
-  readonly #faults: StandingFaults;
+  readonly #faults: ActiveFaults;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
   /** Answers what-if questions, which must not delay a tick. */
@@ -106,7 +106,7 @@ export class PipelineComposition {
     this.#store = store;
     this.#served = servedSpec(spec, profiles);
     const { setup } = this.#served;
-    this.#faults = new StandingFaults(Date.now, report);
+    this.#faults = new ActiveFaults(Date.now, report);
     this.#log = new DecisionLog({
       pipelineName: spec.name,
       store,
@@ -193,7 +193,7 @@ export class PipelineComposition {
         ...(scaled.length === 0 ? {} : { scaledProfiles: scaled }),
       },
     };
-    await this.loop.enact(this.#observe(), decision, { trigger: 'start' });
+    await this.loop.enact(this.#look(), decision, { trigger: 'start' });
     await this.loop.settled();
   }
 
@@ -283,7 +283,6 @@ export class PipelineComposition {
     const { spec, report, policy, fixed } = this.#options;
     const served = () => this.#served;
     return new ControlLoop({
-      pipelineName: spec.name,
       get specDigest() {
         return served().specDigest;
       },
@@ -291,24 +290,22 @@ export class PipelineComposition {
         return served().setupDigest;
       },
       mode: () => this.control.mode,
+      pins: () => this.control.pins,
       get intervalMs() {
         return tickMs({ spec: served().spec, policy: controlPolicies.equipoise });
       },
       clock: { nowMs: () => performance.now() },
       epochNowMs: Date.now,
+      look: () => this.#look(),
       observe: () => ({
-        ...this.#observe(),
+        ...this.#look(),
         batches: this.#batches.take(),
         edges: this.runner.takeEdgeCounts(),
       }),
-      decide: (observation, circumstances) =>
-        this.#planner.ask({ kind: 'tick', observation, pins: this.control.pins, ...circumstances }),
-      meanwhile: () => this.#planner.show(this.#observe()),
-      abandonPlan: () => this.#planner.preempt(),
+      planner: this.#planner,
       actuator: this.actuator,
-      store: this.#store,
       log: this.#log,
-      outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
+      outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),
       faults: this.#faults,
       // The state belongs to the adapting server.
       keepsPlans: policy === 'equipoise' && !fixed,
@@ -347,7 +344,7 @@ export class PipelineComposition {
       actuator: this.actuator,
       curves: this.#curves,
       epochNowMs: Date.now,
-      look: () => this.#observe(),
+      look: () => this.#look(),
       plan: ({ policy, arrivalRps, verify, ...assuming }) =>
         this.#adviser.ask({ kind: 'plan', policy, arrivalRps, verify, assuming }),
       estimate: (stages, arrivalRps) => {
@@ -358,7 +355,7 @@ export class PipelineComposition {
     });
   }
 
-  #observe(): Observation {
+  #look(): Observation {
     const { runner, actuator } = this;
     const { statistics, nowMs: atMs } = runner;
     return buildObservation({

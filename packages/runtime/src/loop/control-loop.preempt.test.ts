@@ -1,21 +1,17 @@
 /** A person preempts the loop: the plan that is being made, and the changes under way. */
-import type { Tick, TickAnswer } from '@equipoise/core/control';
+import type { TickAnswer } from '@equipoise/core/control';
 import type { ControlMode } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
-import { apply, LoopBench } from './control-loop.test-support.js';
+import { apply, type Circumstances, LoopBench } from './control-loop.test-support.js';
 
 /** A planner that answers when the test says so. */
 function heldPlanner() {
-  const asked: Omit<Tick, 'observation' | 'pins'>[] = [];
+  const asked: Circumstances[] = [];
   let answer: (answer: TickAnswer) => void = () => {};
-  let abandoned = 0;
   return {
     asked,
     answer: (of: TickAnswer) => answer(of),
-    abandonPlan: () => {
-      abandoned += 1;
-    },
-    decide: (_: unknown, circumstances: Omit<Tick, 'observation' | 'pins'>) => {
+    decide: (_: unknown, circumstances: Circumstances) => {
       asked.push(circumstances);
       return new Promise<TickAnswer>((resolve) => {
         answer = resolve;
@@ -25,17 +21,14 @@ function heldPlanner() {
     async isAsked(times = 1) {
       while (asked.length < times) await Promise.resolve();
     },
-    get abandoned() {
-      return abandoned;
-    },
   };
 }
 
 describe('a plan that is being made', () => {
   it('is not waited for: a turn comes at once, and the plan leaves no trace', async () => {
     const planner = heldPlanner();
-    const { abandonPlan, decide } = planner;
-    const bench = new LoopBench({ abandonPlan, decide });
+    const { decide } = planner;
+    const bench = new LoopBench({ decide });
     const ticking = bench.loop.tick();
     await planner.isAsked();
     expect(bench.loop.preempt()).toBe(false);
@@ -43,14 +36,14 @@ describe('a plan that is being made', () => {
     await ticking;
     planner.answer({ decision: apply, trigger: 'plan' });
     await bench.loop.settled();
-    expect(planner.abandoned).toBe(1);
+    expect(bench.planner.preempted).toBe(1);
     expect([bench.applied, bench.kinds, await bench.records(), bench.faults.all]).toEqual([[], [], [], []]);
   });
 
   it('is told of a change by hand at the next tick, if it was preempted at this one', async () => {
     const planner = heldPlanner();
-    const { abandonPlan, decide } = planner;
-    const bench = new LoopBench({ abandonPlan, decide });
+    const { decide } = planner;
+    const bench = new LoopBench({ decide });
     await bench.loop.enact({ ...bench.seen }, apply, { trigger: 'manual', manual: { action: 'apply' } });
     const first = bench.loop.tick();
     await planner.isAsked();
@@ -66,8 +59,8 @@ describe('a plan that is being made', () => {
   it('is no decision to act once the mode is off', async () => {
     const planner = heldPlanner();
     let mode: ControlMode = 'auto';
-    const { abandonPlan, decide } = planner;
-    const bench = new LoopBench({ abandonPlan, decide, mode: () => mode });
+    const { decide } = planner;
+    const bench = new LoopBench({ decide, mode: () => mode });
     const ticking = bench.loop.tick();
     await planner.isAsked();
     mode = 'off';

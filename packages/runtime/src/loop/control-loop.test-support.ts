@@ -1,4 +1,5 @@
 /** A control loop whose surroundings are all played: what it decides is given, changes are only counted, the store is in memory. */
+import type { Tick, TickAnswer } from '@equipoise/core/control';
 import {
   type Certificate,
   type Change,
@@ -15,11 +16,13 @@ import {
 import type { Actuator } from '@equipoise/core/ports';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import type { SecondRecord } from '../data-plane/request-statistics.js';
-import { ControlLoop, type ControlLoopParts } from './control-loop.js';
+import { ActiveFaults } from './active-faults.js';
+import { ControlLoop, type ControlLoopDeps } from './control-loop.js';
 import { DecisionLog } from './decision-log.js';
 import type { LoopEvent } from './loop-event.js';
-import { OutcomeWatch } from './outcome-watch.js';
-import { StandingFaults } from './standing-faults.js';
+import { OutcomeTracker } from './outcome-tracker.js';
+import { type Planner, PlanPreempted } from './planner.js';
+import type { PlanningTask } from './planning-session.js';
 
 const target: StagePlan = {
   variantId: variantId('v'),
@@ -75,7 +78,44 @@ const statistics = {
   },
 };
 
-export type LoopOver = Partial<ControlLoopParts> & {
+export type Circumstances = Omit<Tick, 'observation' | 'pins'>;
+
+/** A planner that answers with `decide` unless it is preempted. */
+export class PlannerFake {
+  preempted = 0;
+  readonly #decide: NonNullable<LoopOver['decide']>;
+  readonly #shown: () => void;
+  #reject: (error: Error) => void = () => {};
+
+  constructor(decide: NonNullable<LoopOver['decide']>, shown = (): void => {}) {
+    this.#decide = decide;
+    this.#shown = shown;
+  }
+
+  readonly ask = (async (task: PlanningTask) => {
+    if (task.kind !== 'tick') throw new Error(`The planner was asked for ${task.kind}.`);
+    const { kind: _, observation: seen, pins: __, ...circumstances } = task;
+    const preempted = new Promise<never>((_resolve, reject) => {
+      this.#reject = reject;
+    });
+    return Promise.race([this.#decide(seen, circumstances), preempted]);
+  }) as Planner['ask'];
+
+  show(): void {
+    this.#shown();
+  }
+
+  preempt(): void {
+    this.preempted += 1;
+    this.#reject(new PlanPreempted());
+  }
+}
+
+export type LoopOver = Partial<ControlLoopDeps> & {
+  /** The answer of the planner to an observation. */
+  readonly decide?: (observation: Observation, circumstances: Circumstances) => Promise<TickAnswer>;
+  /** Called when the planner is shown what comes meanwhile. */
+  readonly shown?: () => void;
   readonly applyChange?: () => Promise<void>;
   readonly preempt?: () => void;
 };
@@ -84,9 +124,10 @@ export class LoopBench {
   readonly applied: Change[] = [];
   readonly events: LoopEvent[] = [];
   readonly memory = new MemoryPlanStore();
-  readonly faults: StandingFaults;
+  readonly faults: ActiveFaults;
   readonly log: DecisionLog;
   readonly actuator: Actuator;
+  readonly planner: PlannerFake;
   readonly loop: ControlLoop;
   decisions = 0;
   intervalMs = 1000;
@@ -103,22 +144,29 @@ export class LoopBench {
       preempt: () => void over.preempt?.(),
       close: async () => {},
     };
-    this.faults = new StandingFaults(Date.now, report);
+    this.faults = new ActiveFaults(Date.now, report);
     const { faults } = this;
     this.log = new DecisionLog({ ...{ pipelineName: 'p', store: this.memory, faults, report }, lastId: 0 });
+    this.planner = new PlannerFake(
+      over.decide ??
+        (async ({ changing }) => {
+          if (changing) return {};
+          this.decisions += 1;
+          return { decision: apply, trigger: 'plan' };
+        }),
+      over.shown,
+    );
     this.loop = new ControlLoop({
-      ...{ pipelineName: 'p', specDigest: 'd', setupDigest: 's', keepsPlans: true },
+      ...{ specDigest: 'd', setupDigest: 's', keepsPlans: true },
       mode: () => 'auto',
+      pins: () => ({}),
       clock: { nowMs: Date.now },
       epochNowMs: Date.now,
+      look: () => observation,
       observe: () => observation,
-      decide: async ({ changing }) => {
-        if (changing) return {};
-        this.decisions += 1;
-        return { decision: apply, trigger: 'plan' };
-      },
-      ...{ actuator: this.actuator, store: this.memory, log: this.log, faults, report },
-      outcomes: new OutcomeWatch(
+      planner: this.planner,
+      ...{ actuator: this.actuator, log: this.log, faults, report },
+      outcomes: new OutcomeTracker(
         {
           get nowMs() {
             return Date.now();
@@ -128,8 +176,6 @@ export class LoopBench {
         99,
       ),
       onChanged: () => {},
-      meanwhile: () => {},
-      abandonPlan: () => {},
       onLearned: () => {},
       ...over,
       get intervalMs() {

@@ -88,7 +88,7 @@ describe('ControlLoop', () => {
         shown = looks === 2;
         return { decision: apply, trigger: 'burst', observation: later };
       },
-      meanwhile: () => {
+      shown: () => {
         looks += 1;
         throw new Error('a source');
       },

@@ -3,7 +3,7 @@
  * itself. If a step fails, the plan in force keeps serving: the failure is reported and the next tick starts from what
  * runs then.
  */
-import { type ControllerSnapshot, changesToApply, type Tick, type TickAnswer } from '@equipoise/core/control';
+import { type ControllerSnapshot, changesToApply, type TickAnswer } from '@equipoise/core/control';
 import {
   type Change,
   type Clock,
@@ -14,39 +14,35 @@ import {
   type LastChange,
   lastChangeOf,
   type Observation,
+  type PinsByStage,
   type Plan,
   type StageId,
 } from '@equipoise/core/model';
-import type { Actuator, GoodPlan, PlanStore } from '@equipoise/core/ports';
+import type { Actuator } from '@equipoise/core/ports';
+import type { ActiveFaults } from './active-faults.js';
 import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type LoopEvent, messageOf } from './loop-event.js';
-import type { OutcomeWatch } from './outcome-watch.js';
-import type { StandingFaults } from './standing-faults.js';
+import type { OutcomeTracker } from './outcome-tracker.js';
+import { type Planner, PlanPreempted } from './planner.js';
 
-/**
- * Collaborators of the loop. `decide` plans in another thread; ticks never overlap. A tick between two plans without a
- * decision leaves no trace.
- */
-export interface ControlLoopParts {
-  readonly pipelineName: string;
+export interface ControlLoopDeps {
   readonly specDigest: string;
   /** Names the planning setup in the store. */
   readonly setupDigest: string;
-  readonly mode: () => ControlMode;
   readonly intervalMs: number;
+  readonly mode: () => ControlMode;
+  readonly pins: () => PinsByStage;
   readonly clock: Clock;
   readonly epochNowMs: () => number;
+  /** The pipeline now. */
+  readonly look: () => Observation;
+  /** The same with what was counted since the last call. */
   readonly observe: () => Observation;
-  readonly decide: (observation: Observation, circumstances: Omit<Tick, 'observation' | 'pins'>) => Promise<TickAnswer>;
-  /** Called at each interval during a decision, for more urgent events. */
-  readonly meanwhile: () => void;
-  /** Abandons the decision under way. */
-  readonly abandonPlan: () => void;
+  readonly planner: Pick<Planner, 'ask' | 'show' | 'preempt'>;
   readonly actuator: Actuator;
-  readonly store: Pick<PlanStore, 'saveGoodPlan' | 'keep'>;
   readonly log: DecisionLog;
-  readonly outcomes: OutcomeWatch;
-  readonly faults: StandingFaults;
+  readonly outcomes: OutcomeTracker;
+  readonly faults: ActiveFaults;
   /** True if plans are saved for a restart; those of a baseline are not. */
   readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
@@ -62,23 +58,18 @@ export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>
 
 interface DecidedTick {
   readonly observation: Observation;
-  readonly answer: TickAnswer & { readonly decision: Decision };
+  readonly decision: Decision;
+  readonly facts: DecisionFacts;
 }
 
-/** A plan to resume after a restart. Only a good one is also a roll-back target. */
-interface SavedPlan {
-  readonly plan: GoodPlan;
-  readonly isGood: boolean;
-}
-
-/** Runs ticks every `intervalMs` between `start` and `stop`. */
+/** Runs ticks every `intervalMs` between `start` and `stop`. They never overlap. */
 export class ControlLoop {
-  readonly #parts: ControlLoopParts;
+  readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #hasEndedCanary = false;
-  #endDeciding: (() => void) | undefined;
+  #isAsking = false;
   /** Author of the changes under way. */
   #changing: 'loop' | 'hand' | undefined;
   /** Has a person preempted the changes? */
@@ -88,18 +79,13 @@ export class ControlLoop {
   #urgent: DecidedTick | undefined;
   /** Kept until a tick has reported it. */
   #lastChange: LastChange | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  /** The last plan given to the store. */
-  #newest: SavedPlan | undefined;
-  /** Set if the store did not take it. */
-  #unsaved: SavedPlan | undefined;
 
-  constructor(parts: ControlLoopParts) {
-    this.#parts = parts;
+  constructor(deps: ControlLoopDeps) {
+    this.#deps = deps;
   }
 
   start(): void {
-    this.#schedule(this.#parts.clock.nowMs() + this.#parts.intervalMs);
+    this.#schedule(this.#deps.clock.nowMs() + this.#deps.intervalMs);
   }
 
   /** Looks next an interval from now. */
@@ -113,21 +99,20 @@ export class ControlLoop {
     clearTimeout(this.#timer);
     this.#endCanary();
     await this.#turns;
-    this.#parts.outcomes.planEnds();
+    this.#deps.outcomes.endAll();
     await this.settled();
   }
 
   /** A stop does not wait for a canary's verdict. */
   #endCanary(): void {
-    const { actuator } = this.#parts;
+    const { actuator } = this.#deps;
     this.#hasEndedCanary = Object.values(actuator.runningPlan().stages).some(({ canary }) => canary !== undefined);
     if (this.#hasEndedCanary) actuator.preempt();
   }
 
   /** Resolves when all decisions so far are stored, or have failed to be. */
-  async settled(): Promise<void> {
-    await this.#saving;
-    await this.#parts.log.settled();
+  settled(): Promise<void> {
+    return this.#deps.log.settled();
   }
 
   /** Runs work when no tick or other turn is under way. */
@@ -139,7 +124,7 @@ export class ControlLoop {
 
   /** Abandons a decision under way for a person; it leaves no trace. */
   preemptPlan(): void {
-    this.#endDeciding?.();
+    if (this.#isAsking) this.#deps.planner.preempt();
   }
 
   /**
@@ -150,13 +135,76 @@ export class ControlLoop {
     this.preemptPlan();
     if (this.#changing === undefined || (this.#changing === 'hand' && !evenByHand)) return false;
     this.#isPreempted = true;
-    this.#parts.actuator.preempt();
+    this.#deps.actuator.preempt();
     return true;
   }
 
   /** Never rejects. */
   tick(): Promise<void> {
-    return this.turn(() => this.#look());
+    return this.turn(() => this.#tick().catch((error) => this.#failedToDecide(undefined, error)));
+  }
+
+  async #tick(): Promise<void> {
+    const { mode, pins, outcomes, log, observe, planner } = this.#deps;
+    outcomes.tick();
+    log.savePlanAgain();
+    if (mode() === 'off') return;
+    const executes = mode() === 'auto';
+    const lastChange = this.#lastChange;
+    const observation = { ...observe(), ...(lastChange && { lastChange }) };
+    const tick = { observation, pins: pins(), executes, changedByHand: this.#changedByHand };
+    let decided = await this.#decided(observation, planner.ask({ kind: 'tick', ...tick }));
+    // The mode may have changed meanwhile.
+    if (executes && decided?.decision.kind === 'apply' && mode() !== 'auto')
+      this.#lastChange = lastChangeOf('given-up', decided.decision.changes, 0);
+    if (mode() === 'off') return;
+    for (; decided !== undefined; decided = this.#urgent) {
+      this.#urgent = undefined;
+      await this.#carryOut(decided);
+    }
+  }
+
+  /** Undefined without a decision, and if deciding fails or is preempted. */
+  async #decided(observation: Observation, asked: Promise<TickAnswer>): Promise<DecidedTick | undefined> {
+    try {
+      const answer = await this.#answerTo(asked);
+      if (answer === undefined) return undefined;
+      // A failed or preempted tick has not reported the changes.
+      this.#changedByHand = false;
+      this.#lastChange = undefined;
+      this.#deps.faults.clear('decide');
+      return this.#stopped ? undefined : decidedTick(observation, answer);
+    } catch (error) {
+      this.#failedToDecide(observation, error);
+      return undefined;
+    }
+  }
+
+  /** Shows the planner what comes meanwhile. Undefined if a person preempts the question. */
+  async #answerTo(asked: Promise<TickAnswer>): Promise<TickAnswer | undefined> {
+    const { intervalMs, onLearned } = this.#deps;
+    const timer = setInterval(() => this.#show(), intervalMs);
+    this.#isAsking = true;
+    try {
+      const answer = await asked;
+      if (answer.kept !== undefined && !this.#stopped) onLearned(answer.kept);
+      return answer;
+    } catch (error) {
+      if (error instanceof PlanPreempted) return undefined;
+      throw error;
+    } finally {
+      clearInterval(timer);
+      this.#isAsking = false;
+    }
+  }
+
+  #show(): void {
+    const { look, planner } = this.#deps;
+    try {
+      planner.show(look());
+    } catch {
+      // The next tick meets and reports the failure.
+    }
   }
 
   /**
@@ -164,17 +212,17 @@ export class ControlLoop {
    * early when a person takes over, and at once for a burst.
    */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
-    const { outcomes, report } = this.#parts;
+    const { outcomes, report } = this.#deps;
     const entry = this.#record(observation, decision, facts);
     this.#changedByHand ||= facts.manual !== undefined;
-    outcomes.planEnds();
+    outcomes.endAll();
     try {
       const tookMs = await this.#putInForce(decision, facts);
       if (tookMs !== undefined) {
         entry.amend({ outcome: { kind: 'applied', tookMs } });
         report({ kind: 'in-force', plan: decision.plan, tookMs });
       } else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp(facts) } });
-      outcomes.watch(entry);
+      outcomes.track(entry);
       return entry;
     } catch (error) {
       entry.amend({ outcome: failure('apply', error) });
@@ -185,58 +233,8 @@ export class ControlLoop {
   #whyGivenUp({ manual }: DecisionFacts): string {
     if (this.#stopped) return 'the server was stopped before all of it was done';
     if (manual !== undefined) return 'a roll-back by hand takes its place';
-    if (this.#parts.mode() !== 'auto') return `the mode is ${this.#parts.mode()} now`;
+    if (this.#deps.mode() !== 'auto') return `the mode is ${this.#deps.mode()} now`;
     return 'a burst is answered in its place';
-  }
-
-  async #look(): Promise<void> {
-    const { mode, outcomes } = this.#parts;
-    outcomes.look();
-    this.#saveAgain();
-    if (mode() === 'off') return;
-    const executes = mode() === 'auto';
-    const decided = await this.#decide(executes);
-    if (decided === undefined) return;
-    const { observation, answer } = decided;
-    // The mode may have changed meanwhile.
-    if (executes && answer.decision.kind === 'apply' && mode() !== 'auto')
-      this.#lastChange = lastChangeOf('given-up', answer.decision.changes, 0);
-    if (mode() === 'off') return;
-    await this.#carryOn(observation, answer);
-    for (let urgent = this.#takeUrgent(); urgent !== undefined; urgent = this.#takeUrgent())
-      await this.#carryOn(urgent.observation, urgent.answer);
-  }
-
-  /** Undefined without a decision, and if deciding fails or is preempted. */
-  async #decide(executes: boolean): Promise<DecidedTick | undefined> {
-    const { observe, decide, faults, onLearned } = this.#parts;
-    let observation: Observation | undefined;
-    try {
-      const lastChange = this.#lastChange;
-      const seen = { ...observe(), ...(lastChange && { lastChange }) };
-      observation = seen;
-      const changedByHand = this.#changedByHand;
-      const answer = await this.#unlessPreempted(() => decide(seen, { executes, changedByHand }));
-      if (answer === undefined) return undefined;
-      // A failed or preempted tick has not reported the changes.
-      this.#changedByHand = false;
-      this.#lastChange = undefined;
-      faults.well('decide');
-      if (this.#stopped) return undefined;
-      if (answer.kept !== undefined) onLearned(answer.kept);
-      const { decision } = answer;
-      return decision && { observation: answer.observation ?? seen, answer: { ...answer, decision } };
-    } catch (error) {
-      // A stop ends the planner during a decision: no failure.
-      if (!this.#stopped) this.#failedToDecide(observation, error);
-      return undefined;
-    }
-  }
-
-  #takeUrgent(): DecidedTick | undefined {
-    const urgent = this.#urgent;
-    this.#urgent = undefined;
-    return urgent;
   }
 
   /** Looks for bursts at every interval during changes; the answer to one ends them. */
@@ -248,7 +246,7 @@ export class ControlLoop {
     };
     const timer = setInterval(() => {
       looking ??= look();
-    }, this.#parts.intervalMs);
+    }, this.#deps.intervalMs);
     try {
       return await changing;
     } finally {
@@ -258,16 +256,14 @@ export class ControlLoop {
   }
 
   async #lookForBurst(): Promise<void> {
-    const { observe, decide, onLearned, actuator } = this.#parts;
+    const { observe, pins, planner, actuator } = this.#deps;
     if (this.#isOff || this.#urgent !== undefined) return;
     try {
       const observation = { ...observe(), changing: true };
-      const answer = await this.#unlessPreempted(() => decide(observation, { executes: true, changedByHand: false }));
-      if (answer === undefined) return;
-      if (answer.kept !== undefined) onLearned(answer.kept);
-      const { decision } = answer;
-      if (decision?.kind !== 'apply' || this.#isOff) return;
-      this.#urgent = { observation, answer: { ...answer, decision } };
+      const answer = await this.#answerTo(planner.ask({ kind: 'tick', observation, pins: pins(), executes: true }));
+      const decided = answer && decidedTick(observation, answer);
+      if (decided?.decision.kind !== 'apply' || this.#isOff) return;
+      this.#urgent = decided;
       actuator.preempt();
     } catch {
       // The next tick meets and reports the failure.
@@ -275,50 +271,24 @@ export class ControlLoop {
   }
 
   get #isOff(): boolean {
-    return this.#stopped || this.#parts.mode() !== 'auto';
+    return this.#stopped || this.#deps.mode() !== 'auto';
   }
 
-  /** Decides and looks on meanwhile; undefined if a person preempts it. */
-  async #unlessPreempted(decide: () => Promise<TickAnswer>): Promise<TickAnswer | undefined> {
-    const { intervalMs, meanwhile, abandonPlan } = this.#parts;
-    const timer = setInterval(() => {
-      try {
-        meanwhile();
-      } catch {
-        // The next tick meets and reports the failure.
-      }
-    }, intervalMs);
-    const preempted = new Promise<undefined>((resolve) => {
-      this.#endDeciding = () => {
-        resolve(undefined);
-        abandonPlan();
-      };
-    });
-    try {
-      return await Promise.race([decide(), preempted]);
-    } finally {
-      clearInterval(timer);
-      this.#endDeciding = undefined;
-    }
-  }
-
-  async #carryOn(
-    observation: Observation,
-    { decision, trigger, input }: TickAnswer & { readonly decision: Decision },
-  ): Promise<void> {
-    const { mode, faults, outcomes } = this.#parts;
+  async #carryOut({ observation, decision, facts }: DecidedTick): Promise<void> {
+    const { mode, faults, outcomes } = this.#deps;
     this.#reportGaps(observation, decision);
-    const facts = { ...(trigger && { trigger }), ...(input && { input }) };
     if (decision.kind === 'apply' && mode() === 'auto')
       await faults.attempt('apply', () => this.enact(observation, decision, facts));
-    else outcomes.watch(this.#record(observation, decision, facts));
+    else outcomes.track(this.#record(observation, decision, facts));
   }
 
   #failedToDecide(observation: Observation | undefined, error: unknown): void {
-    const { faults, log, epochNowMs, mode, setupDigest } = this.#parts;
+    const { faults, log, epochNowMs, mode, setupDigest } = this.#deps;
+    // A stop ends the planner during a decision: no failure.
+    if (this.#stopped) return;
     // An active fault is in the log already; repeating it would push out decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
-    faults.failed('decide', error);
+    faults.raise('decide', error);
     if (observation === undefined || stands) return;
     log.append({
       ...{ atEpochMs: epochNowMs(), mode: mode(), setupDigest },
@@ -328,7 +298,7 @@ export class ControlLoop {
 
   /** Applies the changes one by one and saves the plan; undefined if some were left. */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
-    const { clock, epochNowMs, keepsPlans, specDigest } = this.#parts;
+    const { clock, epochNowMs, keepsPlans, specDigest, log } = this.#deps;
     const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
@@ -340,14 +310,13 @@ export class ControlLoop {
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // A server killed in a burst must restart with the answer to it.
     if (keepsPlans && (isGood || trigger === 'burst'))
-      this.#save({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
-    const tookMs = clock.nowMs() - startedAtMs;
-    return tookMs;
+      log.savePlan({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
+    return clock.nowMs() - startedAtMs;
   }
 
   /** True if all changes were carried out. Rejects with the first error. Reports how changes of the loop ended. */
   async #change(plan: Plan, changes: readonly Change[], by: 'loop' | 'hand' | undefined): Promise<boolean> {
-    const { actuator, onChanged } = this.#parts;
+    const { actuator, onChanged } = this.#deps;
     const isOfLoop = by === 'loop';
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
@@ -369,38 +338,18 @@ export class ControlLoop {
     }
   }
 
-  /** Not awaited: a slow store must not delay the next tick. */
-  #save(saved: SavedPlan): void {
-    const { faults, store, pipelineName } = this.#parts;
-    this.#unsaved = undefined;
-    this.#newest = saved;
-    this.#saving = this.#saving.then(async () => {
-      const isSaved = await faults.attempt('store', async () => {
-        await store.keep(pipelineName, 'in-force', saved.plan);
-        if (saved.isGood) await store.saveGoodPlan(pipelineName, saved.plan);
-        return true;
-      });
-      if (isSaved === undefined && this.#newest === saved) this.#unsaved = saved;
-    });
-  }
-
-  /** The store may have been locked for a moment. */
-  #saveAgain(): void {
-    if (this.#unsaved !== undefined) this.#save(this.#unsaved);
-  }
-
   #reportGaps({ staleSources }: Observation, { evidence: { forecast } }: Decision): void {
-    const { faults } = this.#parts;
+    const { faults } = this.#deps;
     const passedOver = forecast.passedOver ?? [];
-    if (staleSources.length === 0) faults.well('observe');
-    if (passedOver.length === 0) faults.well('forecast');
-    for (const source of staleSources) faults.failed('observe', new Error(`no fresh input from ${source}`));
+    if (staleSources.length === 0) faults.clear('observe');
+    if (passedOver.length === 0) faults.clear('forecast');
+    for (const source of staleSources) faults.raise('observe', new Error(`no fresh input from ${source}`));
     for (const method of passedOver)
-      faults.failed('forecast', new Error(`the forecast of ${method} is no number; that of ${forecast.method} counts`));
+      faults.raise('forecast', new Error(`the forecast of ${method} is no number; that of ${forecast.method} counts`));
   }
 
   #record(observation: Observation, decision: Decision, facts: DecisionFacts): LogEntry {
-    const { epochNowMs, log, mode, setupDigest, report } = this.#parts;
+    const { epochNowMs, log, mode, setupDigest, report } = this.#deps;
     const at = { atEpochMs: epochNowMs(), mode: mode(), setupDigest };
     const entry = log.append({ ...at, ...facts, observation: seen(observation), decision });
     report({ kind: 'decided', record: { ...entry.record, decision } });
@@ -410,7 +359,7 @@ export class ControlLoop {
   /** Keeps the grid of the interval; skips ticks that a long one has covered. Tolerates a clock that is set back. */
   #schedule(atMs: number): void {
     if (this.#stopped) return;
-    const { clock, intervalMs } = this.#parts;
+    const { clock, intervalMs } = this.#deps;
     const inMs = Math.min(intervalMs, Math.max(0, atMs - clock.nowMs()));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#runTick(atMs), inMs);
@@ -418,7 +367,7 @@ export class ControlLoop {
 
   #runTick(atMs: number): void {
     void this.tick().then(() => {
-      const { clock, intervalMs } = this.#parts;
+      const { clock, intervalMs } = this.#deps;
       const missed = Math.max(0, Math.floor((clock.nowMs() - atMs) / intervalMs));
       this.#schedule(atMs + (missed + 1) * intervalMs);
     });
@@ -428,6 +377,12 @@ export class ControlLoop {
 /** Observation to log, without what the step's input already has. */
 function seen({ batches: _, edges: __, ...observation }: Observation): Observation {
   return observation;
+}
+
+/** Undefined without a decision. */
+function decidedTick(first: Observation, answer: TickAnswer): DecidedTick | undefined {
+  const { observation = first, decision, trigger, input } = answer;
+  return decision && { observation, decision, facts: { ...(trigger && { trigger }), ...(input && { input }) } };
 }
 
 function failure(step: 'decide' | 'apply', error: unknown): DecisionOutcome {

@@ -1,18 +1,18 @@
 /**
- * The log of decisions as the loop writes it: each entry goes to the store at once, later facts are added. A failing
- * store costs entries only; the newest stay in memory, to be seen and applied.
+ * Writes of the loop to the store: each decision at once, later facts of it, and the plans in force. A failing store
+ * costs entries only; the newest stay in memory, to be seen and applied, and the last plan is saved again.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
-import type { DecisionPage, PlanStore } from '@equipoise/core/ports';
+import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
+import type { ActiveFaults } from './active-faults.js';
 import type { LoopEvent } from './loop-event.js';
-import type { StandingFaults } from './standing-faults.js';
 
 const RECENT = 100;
 
-export interface DecisionLogParts {
+export interface DecisionLogDeps {
   readonly pipelineName: string;
   readonly store: PlanStore;
-  readonly faults: StandingFaults;
+  readonly faults: ActiveFaults;
   readonly report: (event: LoopEvent) => void;
   /** 0 without any entry. */
   readonly lastId: number;
@@ -21,41 +21,76 @@ export interface DecisionLogParts {
 /** `record` has what is known by now. */
 export interface LogEntry {
   readonly record: DecisionRecord;
-  amend(later: LaterFacts): void;
+  readonly amend: (later: LaterFacts) => void;
+}
+
+/** A plan to resume after a restart. Only a good one is also a roll-back target. */
+export interface SavedPlan {
+  readonly plan: GoodPlan;
+  readonly isGood: boolean;
+}
+
+interface Entry extends LogEntry {
+  record: DecisionRecord;
 }
 
 export class DecisionLog {
-  readonly #parts: DecisionLogParts;
+  readonly #deps: DecisionLogDeps;
   readonly #recent: Entry[] = [];
   readonly #writing = new Set<Promise<unknown>>();
   #lastId: number;
+  #saving: Promise<void> = Promise.resolve();
+  #newestPlan: SavedPlan | undefined;
+  /** Set if the store did not take it. */
+  #unsavedPlan: SavedPlan | undefined;
 
-  constructor(parts: DecisionLogParts) {
-    this.#parts = parts;
-    this.#lastId = parts.lastId;
+  constructor(deps: DecisionLogDeps) {
+    this.#deps = deps;
+    this.#lastId = deps.lastId;
   }
 
   append(facts: Omit<DecisionRecord, 'id'>): LogEntry {
-    const { store, pipelineName, faults } = this.#parts;
+    const { store, pipelineName, faults } = this.#deps;
     this.#lastId += 1;
     const record = { ...facts, id: this.#lastId };
     const stored = faults.attempt('store', () => store.appendDecision(pipelineName, record));
     this.#track(stored);
-    const entry = new Entry(record, (later) => this.#amend(entry, stored, later));
+    const entry: Entry = { record, amend: (later) => this.#amend(entry, stored, later) };
     void stored.then((id) => this.#numbered(entry, id));
     this.#recent.push(entry);
     if (this.#recent.length > RECENT) this.#recent.shift();
     return entry;
   }
 
+  /** Not awaited: a slow store must not delay the next tick. */
+  savePlan(saved: SavedPlan): void {
+    const { store, pipelineName, faults } = this.#deps;
+    this.#unsavedPlan = undefined;
+    this.#newestPlan = saved;
+    this.#saving = this.#saving.then(async () => {
+      const isSaved = await faults.attempt('store', async () => {
+        await store.keep(pipelineName, 'in-force', saved.plan);
+        if (saved.isGood) await store.saveGoodPlan(pipelineName, saved.plan);
+        return true;
+      });
+      if (isSaved === undefined && this.#newestPlan === saved) this.#unsavedPlan = saved;
+    });
+    this.#track(this.#saving);
+  }
+
+  /** Saves the last plan if the store did not take it: it may have been locked for a moment. */
+  savePlanAgain(): void {
+    if (this.#unsavedPlan !== undefined) this.savePlan(this.#unsavedPlan);
+  }
+
   /** Newest first: from the store, or memory if it fails. */
   async page(page: DecisionPage): Promise<readonly DecisionRecord[]> {
-    const { store, pipelineName } = this.#parts;
+    const { store, pipelineName } = this.#deps;
     await this.settled();
     try {
       return await store.decisions(pipelineName, page);
     } catch (error) {
-      this.#parts.faults.failed('store', error);
+      this.#deps.faults.raise('store', error);
       const { limit, beforeId = Number.POSITIVE_INFINITY } = page;
       const before = this.#recent.map(({ record }) => record).filter(({ id }) => id < beforeId);
       return before.toReversed().slice(0, limit);
@@ -66,7 +101,7 @@ export class DecisionLog {
   async entry(id: number): Promise<DecisionRecord | undefined> {
     const recent = this.#recent.find(({ record }) => record.id === id);
     if (recent !== undefined) return recent.record;
-    const { store, pipelineName, faults } = this.#parts;
+    const { store, pipelineName, faults } = this.#deps;
     return faults.attempt('store', () => store.decision(pipelineName, id));
   }
 
@@ -83,7 +118,7 @@ export class DecisionLog {
   }
 
   #amend(entry: Entry, stored: Promise<number | undefined>, later: LaterFacts): void {
-    const { store, pipelineName, faults, report } = this.#parts;
+    const { store, pipelineName, faults, report } = this.#deps;
     entry.record = { ...entry.record, ...later };
     report({ kind: 'amended', id: entry.record.id, ...later });
     this.#track(
@@ -96,15 +131,5 @@ export class DecisionLog {
   #track(written: Promise<unknown>): void {
     this.#writing.add(written);
     void written.finally(() => this.#writing.delete(written));
-  }
-}
-
-class Entry implements LogEntry {
-  record: DecisionRecord;
-  readonly amend: LogEntry['amend'];
-
-  constructor(record: DecisionRecord, amend: LogEntry['amend']) {
-    this.record = record;
-    this.amend = amend;
   }
 }

@@ -12,7 +12,7 @@ import {
 import { estimateStages, requireCurves } from '@equipoise/core/plan';
 import type { Actuator } from '@equipoise/core/ports';
 import { evidence, LoopBench, observation } from './control-loop.test-support.js';
-import { PipelineControl, type PipelineControlParts, type PlanQuery } from './pipeline-control.js';
+import { PipelineControl, type PipelineControlDeps, type PlanQuery } from './pipeline-control.js';
 
 export const a = stageId('a');
 
@@ -77,7 +77,7 @@ export class ControlBench {
     close: async () => {},
   };
 
-  constructor(over: Partial<PipelineControlParts> = {}) {
+  constructor(over: Partial<PipelineControlDeps> = {}) {
     this.#run(planWith('small', 1).stages[a]?.[0] as StagePlan);
     this.bench = new LoopBench({ mode: () => this.control.mode, actuator: this.actuator });
     const { loop, log, memory, faults, events } = this.bench;

@@ -34,13 +34,13 @@ import {
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import type { Actuator, DecisionPage, PlanStore } from '@equipoise/core/ports';
 import { changeBounds } from '@equipoise/core/serve';
+import type { ActiveFault, ActiveFaults } from './active-faults.js';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';
 import { invalidFields, pinProblems } from './field-problems.js';
 import type { LoopEvent } from './loop-event.js';
 import { manualReason } from './manual-reason.js';
 import type { PlanAssumptions } from './planning-session.js';
-import type { StandingFault, StandingFaults } from './standing-faults.js';
 
 export interface OperatorWishes {
   readonly mode?: ControlMode;
@@ -55,7 +55,7 @@ export interface PlanQuery extends PlanAssumptions {
 
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
 
-export interface PipelineControlParts {
+export interface PipelineControlDeps {
   /** The pipeline as planned for on this machine. */
   readonly spec: PipelineSpec;
   readonly specDigest: string;
@@ -69,7 +69,7 @@ export interface PipelineControlParts {
   readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan'>;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
-  readonly faults: StandingFaults;
+  readonly faults: ActiveFaults;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly curves: Pick<ServiceCurves, 'curve'>;
   readonly epochNowMs: () => number;
@@ -88,7 +88,7 @@ export interface ControlStatus {
   readonly pins: PinsByStage;
   /** Missing if all earlier pins hold. */
   readonly lostPins?: readonly string[];
-  readonly faults: readonly StandingFault[];
+  readonly faults: readonly ActiveFault[];
   readonly specDigest: string;
 }
 
@@ -98,7 +98,7 @@ const LOOKED_BACK = 20;
 const MOST_QUERIES = 4;
 
 export class PipelineControl {
-  readonly #parts: PipelineControlParts;
+  readonly #deps: PipelineControlDeps;
   #mode: ControlMode;
   #pins: PinsByStage;
   #lostPins: readonly string[];
@@ -106,11 +106,11 @@ export class PipelineControl {
   #changing: ManualAction | undefined;
   #queries = 0;
 
-  constructor(parts: PipelineControlParts) {
-    this.#parts = parts;
-    this.#mode = parts.mode;
-    this.#pins = parts.pins;
-    this.#lostPins = parts.lostPins ?? [];
+  constructor(deps: PipelineControlDeps) {
+    this.#deps = deps;
+    this.#mode = deps.mode;
+    this.#pins = deps.pins;
+    this.#lostPins = deps.lostPins ?? [];
   }
 
   get mode(): ControlMode {
@@ -122,19 +122,19 @@ export class PipelineControl {
   }
 
   get status(): ControlStatus {
-    const { isFixed, faults, specDigest } = this.#parts;
+    const { isFixed, faults, specDigest } = this.#deps;
     const lost = this.#lostPins.length > 0 && { lostPins: this.#lostPins };
     return { mode: this.#mode, fixed: isFixed, pins: this.#pins, ...lost, faults: faults.all, specDigest };
   }
 
   /** Newest first. */
   decisions(page: DecisionPage): Promise<readonly DecisionRecord[]> {
-    return this.#parts.log.page(page);
+    return this.#deps.log.page(page);
   }
 
   /** Rejects with AppError NOT_FOUND. */
   async decision(id: number): Promise<DecisionRecord> {
-    const found = await this.#parts.log.entry(id);
+    const found = await this.#deps.log.entry(id);
     if (found === undefined) throw new AppError('NOT_FOUND', `There is no decision ${id}, or it is no longer kept.`);
     return found;
   }
@@ -145,7 +145,7 @@ export class PipelineControl {
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
     this.#queries += 1;
     try {
-      const { plan, actuator, spec } = this.#parts;
+      const { plan, actuator, spec } = this.#deps;
       const result = await plan({ ...query, pins: { ...this.#pins, ...query.pins } });
       const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
       const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, changeBounds(spec));
@@ -157,22 +157,22 @@ export class PipelineControl {
 
   /** Resolves when manual settings are stored and logged, or cannot be. */
   written(): Promise<void> {
-    return this.#parts.log.settled();
+    return this.#deps.log.settled();
   }
 
   /** Stops plans and changes until `resume`. */
   pause(reason?: string): DecisionRecord {
-    this.#parts.loop.preemptPlan();
+    this.#deps.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
   }
 
   resume(reason?: string): DecisionRecord {
-    if (this.#parts.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
+    if (this.#deps.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
     return this.#setMode('auto', { action: 'resume', ...because(reason) });
   }
 
   advise(reason?: string): DecisionRecord {
-    if (this.#parts.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
+    if (this.#deps.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
@@ -181,9 +181,9 @@ export class PipelineControl {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
     const all: PinsByStage = { ...this.#pins, [id]: pins };
-    const objection = pinsObjection(this.#parts.spec, all);
+    const objection = pinsObjection(this.#deps.spec, all);
     if (objection !== undefined) throw invalidFields('These pins leave no plan', [{ path: '', message: objection }]);
-    const unknown = unprofiledPins(stage, pins, this.#parts.curves);
+    const unknown = unprofiledPins(stage, pins, this.#deps.curves);
     if (unknown !== undefined) throw invalidFields('This cannot be pinned', [{ path: '', message: unknown }]);
     this.#setPins(all);
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
@@ -199,7 +199,7 @@ export class PipelineControl {
     this.#pins = pins;
     this.#lostPins = [];
     // A plan under way would break them.
-    this.#parts.loop.preemptPlan();
+    this.#deps.loop.preemptPlan();
   }
 
   /** Unpins a stage, or all without a name; pins of the pipeline file stay. */
@@ -211,15 +211,15 @@ export class PipelineControl {
   }
 
   /**
-   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if it does not fit, or with the error of a
-   * failed change.
+   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if it does
+   * not fit, or with the error of a failed change.
    */
   async applyDecision(decisionId: number, facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
     if (decision?.kind !== 'apply') throw conflict(`decision ${decisionId} changes nothing`);
     const { plan } = decision;
     return this.#enact({ action: 'apply', decisionId, ...facts }, () => {
-      if (setupDigest === this.#parts.setupDigest) return plan;
+      if (setupDigest === this.#deps.setupDigest) return plan;
       throw conflict(`decision ${decisionId} was made for another pipeline file, profile or machine`);
     });
   }
@@ -229,7 +229,7 @@ export class PipelineControl {
    * variants.
    */
   async applyStages(asked: Plan['stages'], facts: ApplyFacts = {}): Promise<DecisionRecord> {
-    const { estimate, look } = this.#parts;
+    const { estimate, look } = this.#deps;
     const planFor = (spec: PipelineSpec): Plan => {
       const stages = withVariantResources(spec, asked);
       const objection = this.#objection({ stages, predicted: NOTHING_PREDICTED });
@@ -237,7 +237,7 @@ export class PipelineControl {
         throw invalidFields('This plan cannot be applied', [{ path: 'stages', message: objection }]);
       return planOfStages(spec, stages);
     };
-    const { stages } = planFor(this.#parts.spec);
+    const { stages } = planFor(this.#deps.spec);
     const predicted = await estimate(stages, smoothedRate(look().load).upperRps);
     return this.#enact({ action: 'apply', ...facts }, (spec) => {
       const plan = planFor(spec);
@@ -247,7 +247,7 @@ export class PipelineControl {
 
   /** Restores the newest good plan: during a change by hand that before it, else one that differs from what runs. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
-    const { spec, specDigest, store, actuator } = this.#parts;
+    const { spec, specDigest, store, actuator } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
     const running = this.#changing === undefined ? runningAsPlan(spec, actuator.runningPlan()) : undefined;
     const before = good.find(
@@ -266,7 +266,7 @@ export class PipelineControl {
   }
 
   #stage(stageId: string): StageSpec {
-    const { stages } = this.#parts.spec;
+    const { stages } = this.#deps.spec;
     const stage = stages.find(({ id }) => id === stageId);
     if (stage !== undefined) return stage;
     throw new AppError(
@@ -281,7 +281,7 @@ export class PipelineControl {
   }
 
   #asked(manual: ManualAction): DecisionRecord {
-    const { log, look, epochNowMs, setupDigest, report } = this.#parts;
+    const { log, look, epochNowMs, setupDigest, report } = this.#deps;
     this.#keep();
     const facts = { atEpochMs: epochNowMs(), trigger: 'manual' as const, mode: this.#mode, setupDigest, manual };
     const { record } = log.append({ ...facts, observation: look() });
@@ -291,14 +291,14 @@ export class PipelineControl {
 
   /** With a fixed plan, the saved settings belong to the adaptive server of the same pipeline. */
   #keep(): void {
-    const { store, spec, faults, isFixed } = this.#parts;
+    const { store, spec, faults, isFixed } = this.#deps;
     if (isFixed) return;
     const wishes: OperatorWishes = { mode: this.#mode, pins: this.#pins };
     void faults.attempt('store', () => store.keep(spec.name, 'operator', wishes));
   }
 
   #objection(plan: Plan): string | undefined {
-    const { spec, curves } = this.#parts;
+    const { spec, curves } = this.#deps;
     return planObjection(spec, plan) ?? profileObjection(plan, curves);
   }
 
@@ -307,7 +307,7 @@ export class PipelineControl {
    * place of another change by hand.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
-    const { loop } = this.#parts;
+    const { loop } = this.#deps;
     const takesOver = manual.action === 'roll-back' && this.#changing?.action === 'apply';
     if (this.#changing !== undefined && !takesOver) throw conflict('a change by hand is under way');
     this.#fitting(planFor);
@@ -336,7 +336,7 @@ export class PipelineControl {
 
   /** AppError CONFLICT if the plan does not fit. */
   #fitting(planFor: (spec: PipelineSpec) => Plan): Plan {
-    const plan = planFor(this.#parts.spec);
+    const plan = planFor(this.#deps.spec);
     const objection = this.#objection(plan);
     if (objection !== undefined) throw conflict(`this plan does not fit the pipeline any more: ${objection}`);
     return plan;
@@ -344,7 +344,7 @@ export class PipelineControl {
 
   /** `underWay`: stages may still be changing to another plan. */
   async #putInForce(manual: ManualAction, plan: Plan, underWay: boolean): Promise<DecisionRecord> {
-    const { spec, loop, look } = this.#parts;
+    const { spec, loop, look } = this.#deps;
     const observation = look();
     const diff = underWay ? diffUnderWay : diffPlans;
     const changes = diff(observation.runningPlan, plan, changeBounds(spec));

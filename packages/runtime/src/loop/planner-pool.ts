@@ -1,13 +1,10 @@
 /**
- * Planner workers: a few threads for all pipelines of a process. Each pipeline has a planning session in one of them,
- * where its plans are remembered. A new session gets its own thread while the limit allows, else the thread with the
- * fewest. A thread ends with its last session; one that crashes or stays silent takes its sessions with it.
+ * Threads of planner workers, shared by the pipelines of a process. Each pipeline has a session in one of them, where its
+ * plans are remembered. A new session gets its own thread while the limit allows, else the thread with the fewest. A
+ * thread ends with its last session; one that crashes or stays silent takes its sessions with it.
  */
 import { createRequire } from 'node:module';
-import type { ControllerSnapshot } from '@equipoise/core/control';
-import { type RpcConnection, RpcThread } from '../worker-rpc.js';
-import type { PlannerMessage } from './planner-worker.js';
-import type { PlanningSetup } from './planning-session.js';
+import { RpcThread } from '../worker-rpc.js';
 
 /** Longest silence (ms) while an answer is awaited. The largest plans take some seconds. */
 const ANSWER_LIMIT_MS = 120_000;
@@ -23,12 +20,13 @@ export interface PlannerPoolOptions {
 /** One processor stays free for everything else. */
 export const plannerThreadsFor = (processors: number): number => Math.max(1, Math.min(MOST_THREADS, processors - 1));
 
-export interface SessionConnection extends RpcConnection {
-  readonly address: { readonly session: number };
+export interface PooledSession {
+  readonly thread: RpcThread<string>;
+  readonly session: number;
 }
 
 interface PooledThread {
-  readonly rpc: RpcThread<string>;
+  readonly thread: RpcThread<string>;
   readonly sessions: Set<number>;
 }
 
@@ -43,23 +41,20 @@ export class PlannerPool {
     this.#answerLimitMs = answerLimitMs;
   }
 
-  /** Opens a session, which continues from a snapshot; starts a thread if needed. */
-  open(setup: PlanningSetup, kept?: ControllerSnapshot): SessionConnection {
-    this.#running = this.#running.filter(({ rpc }) => !rpc.isOver);
-    if (this.#running.length < this.#threads) this.#running.push({ rpc: this.#thread(), sessions: new Set() });
-    const { rpc, sessions } = this.#running.reduce((a, b) => (b.sessions.size < a.sessions.size ? b : a));
+  /** Numbers a session of a thread; starts a thread if needed. */
+  open(): PooledSession {
+    this.#running = this.#running.filter(({ thread }) => !thread.isOver);
+    if (this.#running.length < this.#threads) this.#running.push({ thread: this.#thread(), sessions: new Set() });
+    const { thread, sessions } = this.#running.reduce((a, b) => (b.sessions.size < a.sessions.size ? b : a));
     const session = this.#nextSession++;
     sessions.add(session);
-    rpc.post({ kind: 'open', session, setup, kept } satisfies PlannerMessage);
-    return { thread: rpc as RpcThread<never>, address: { session } };
+    return { thread, session };
   }
 
   /** The last session ends its thread. */
-  async close({ thread, address: { session } }: SessionConnection): Promise<void> {
-    const of = this.#running.find(({ rpc }) => (rpc as object) === thread);
-    if (of === undefined || !of.sessions.delete(session)) return;
-    if (of.sessions.size > 0) thread.post({ kind: 'close', session } satisfies PlannerMessage);
-    else await thread.terminate();
+  async close({ thread, session }: PooledSession): Promise<void> {
+    const pooled = this.#running.find((each) => each.thread === thread);
+    if (pooled?.sessions.delete(session) && pooled.sessions.size === 0) await thread.terminate();
   }
 
   #thread(): RpcThread<string> {

@@ -1,8 +1,8 @@
 /** Entry of a planner worker, so that planning never delays a request. */
 import { readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
-import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
-import { type PlannerMessage, PlannerWorker } from './planner-worker.js';
+import { parentPort } from 'node:worker_threads';
+import { servePlanners } from './planner.js';
 
 /** Niceness added. On a busy core the worker still gets a quarter, because an answer to a burst must not wait long. */
 const LESS_PRIORITY = 5;
@@ -20,15 +20,4 @@ function yieldToServing(): void {
 }
 
 yieldToServing();
-const port = parentPort;
-if (port !== null) {
-  const worker = new PlannerWorker({
-    takeIn: () => {
-      for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-        worker.take(next.message as PlannerMessage);
-    },
-    nowMs: () => performance.now(),
-    post: (reply) => port.postMessage(reply),
-  });
-  port.on('message', (message: PlannerMessage) => worker.work(message));
-}
+if (parentPort !== null) servePlanners(parentPort);

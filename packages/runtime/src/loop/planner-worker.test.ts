@@ -1,7 +1,7 @@
 import type { Observation } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import type { RpcReply } from '../worker-rpc.js';
-import { type PlannerMessage, PlannerWorker } from './planner-worker.js';
+import { type PlannerMessage, PlannerWorker } from './planner.js';
 import type { PlanningSession, PlanningSetup, PlanningTask } from './planning-session.js';
 
 const setup = {} as PlanningSetup;

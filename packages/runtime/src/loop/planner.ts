@@ -1,9 +1,33 @@
-/** Planner of one pipeline: questions to its planning session in a worker, one at a time in order. */
+/**
+ * Planner of one pipeline: both ends of its conversation. `Planner` asks, one question at a time in order.
+ * `PlannerWorker` answers all pipelines of a thread: bursts first, then the pipeline that was answered longest ago.
+ * Bursts of other pipelines are answered between two verifications. Training gets a tenth of the time, and none while a
+ * question waits.
+ */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
-import { RpcClient, type RpcConnection } from '../worker-rpc.js';
-import { PlannerPool, type SessionConnection } from './planner-pool.js';
-import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-session.js';
+import type { RpcReply } from '../worker-rpc.js';
+import { PlannerPool, type PooledSession } from './planner-pool.js';
+import {
+  type PlanningAnswer,
+  PlanningSession,
+  type PlanningSetup,
+  type PlanningTask,
+  type ReloadedSetup,
+} from './planning-session.js';
+
+/**
+ * `show` is an observation newer than the tick under way. `abandon` drops questions, ends a plan under way, and undoes
+ * a tick without a delivered answer.
+ */
+export type PlannerMessage = { readonly session: number } & (
+  | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'abandon'; readonly ids: readonly number[] }
+  | { readonly kind: 'ask'; readonly id: number; readonly task: PlanningTask }
+  | { readonly kind: 'show'; readonly observation: Observation }
+);
 
 /** Rejects questions that a person has preempted. */
 export class PlanPreempted extends Error {
@@ -16,31 +40,33 @@ export class PlanPreempted extends Error {
  * Uses its own thread unless several share a `pool`. A crash or a late answer rejects what waits; the next question
  * starts a new session from the last snapshot.
  */
-export class Planner extends RpcClient {
+export class Planner {
   readonly #pool: PlannerPool;
   #setup: PlanningSetup;
-  #session: SessionConnection | undefined;
+  #session: PooledSession | undefined;
   #kept: ControllerSnapshot | undefined;
 
   constructor(setup: PlanningSetup, pool = new PlannerPool()) {
-    super();
     this.#setup = setup;
     this.#pool = pool;
   }
 
-  ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
-    return this.request({ kind: 'ask', task });
+  async ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
+    const { thread, session } = this.#openSession ?? this.#open();
+    const { id, answer } = thread.expectAnswer<PlanningAnswer<Task>>(this);
+    thread.postMessage({ kind: 'ask', session, id, task } satisfies PlannerMessage);
+    return answer;
   }
 
   /** Shows an observation newer than the one under way; a burst in it preempts the plan. */
   show(observation: Observation): void {
-    this.notify({ kind: 'show', observation });
+    this.#notify((session) => ({ kind: 'show', session, observation }));
   }
 
   /** Rejects what waits with `PlanPreempted`; the worker ends its plan at the next verification. */
   preempt(): void {
-    const ids = this.connection?.thread.abandon(this, new PlanPreempted()) ?? [];
-    if (ids.length > 0) this.notify({ kind: 'abandon', ids });
+    const ids = this.#openSession?.thread.abandon(this, new PlanPreempted()) ?? [];
+    if (ids.length > 0) this.#notify((session) => ({ kind: 'abandon', session, ids }));
   }
 
   /** Keeps a snapshot, or a part of it, for a new session. */
@@ -51,7 +77,7 @@ export class Planner extends RpcClient {
   /** Resumes from the snapshot of another planner, or a part of it. */
   follow(kept: ControllerSnapshot): void {
     this.remember(kept);
-    if (this.#kept !== undefined && this.connection !== undefined)
+    if (this.#kept !== undefined && this.#openSession !== undefined)
       void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
@@ -70,13 +96,233 @@ export class Planner extends RpcClient {
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.disconnect();
-    session?.thread.abandon(this);
-    if (session !== undefined) await this.#pool.close(session);
+    if (session === undefined) return;
+    session.thread.abandon(this);
+    session.thread.postMessage({ kind: 'close', session: session.session } satisfies PlannerMessage);
+    await this.#pool.close(session);
   }
 
-  protected override connect(): RpcConnection {
-    this.#session = this.#pool.open(this.#setup, this.#kept);
+  /** Undefined before the first question and after the thread has ended. */
+  get #openSession(): PooledSession | undefined {
+    return this.#session?.thread.isOver === false ? this.#session : undefined;
+  }
+
+  #open(): PooledSession {
+    this.#session = this.#pool.open();
+    this.#notify((session) => ({ kind: 'open', session, setup: this.#setup, kept: this.#kept }));
     return this.#session;
   }
+
+  /** Sends a message without an answer; nothing without a thread. */
+  #notify(messageTo: (session: number) => PlannerMessage): void {
+    const { thread, session } = this.#openSession ?? {};
+    if (thread !== undefined && session !== undefined) thread.postMessage(messageTo(session));
+  }
+}
+
+export interface PlannerWorkerDeps {
+  readonly post: (reply: RpcReply<string>) => void;
+  /** Passes all messages that have arrived to `take`. */
+  readonly takeIn: () => void;
+  readonly nowMs: () => number;
+  /** `betweenVerdicts` is called before each verification, and may throw. */
+  readonly sessionFor?: (setup: PlanningSetup, betweenVerdicts: () => void) => PlanningSession;
+}
+
+type Question = PlannerMessage & { readonly kind: 'ask' };
+
+interface Place {
+  readonly setup: PlanningSetup;
+  readonly kept: ControllerSnapshot | undefined;
+  questions: Question[];
+  /** Made with the first question, so that setup errors are an answer. */
+  session?: PlanningSession;
+  /** The newest observation shown since the last answer. */
+  shown?: Observation | undefined;
+  answered: number;
+  /** Id of the last question, if it is a tick. */
+  lastTickId?: number | undefined;
+  isAnswering: boolean;
+  /** Training steps earned by ticks. */
+  trainingSteps: number;
+  /** True if the answer under way is no longer needed. */
+  isAbandoned: boolean;
+}
+
+/** Pause after a training step, as a multiple of its time. */
+const PAUSE_FACTOR = 9;
+
+export class PlannerWorker {
+  readonly #deps: PlannerWorkerDeps;
+  readonly #places = new Map<number, Place>();
+  /** Known burst verdicts of waiting ticks. */
+  readonly #bursts = new WeakMap<Observation, boolean>();
+  #answers = 0;
+  #isAnsweringBetween = false;
+  #nextTrainingAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: PlannerWorkerDeps) {
+    this.#deps = deps;
+  }
+
+  take(message: PlannerMessage): void {
+    const place = this.#places.get(message.session);
+    switch (message.kind) {
+      case 'open':
+        this.#places.set(message.session, newPlace(message.setup, message.kept));
+        break;
+      case 'close':
+        this.#places.delete(message.session);
+        if (place !== undefined) place.isAbandoned = true;
+        break;
+      case 'abandon':
+        if (place !== undefined) this.#abandon(place, message.ids);
+        break;
+      case 'ask':
+        place?.questions.push(message);
+        break;
+      case 'show':
+        if (place !== undefined) place.shown = message.observation;
+    }
+  }
+
+  /** Takes a message, if any, and answers all that waits; trains when nothing waits. */
+  work(message?: PlannerMessage): void {
+    if (message !== undefined) this.take(message);
+    do {
+      for (let place = this.#next(); place !== undefined; place = this.#next()) this.#answer(place);
+    } while (this.#train());
+  }
+
+  #next(): Place | undefined {
+    this.#deps.takeIn();
+    const waiting = [...this.#places.values()].filter(({ questions }) => questions.length > 0);
+    if (waiting.length < 2) return waiting[0];
+    const urgent = waiting.find((place) => this.#isUrgent(place));
+    return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
+  }
+
+  /** Does a waiting tick or a shown observation have a burst? */
+  #isUrgent({ questions, session, shown }: Place): boolean {
+    const task = questions[0]?.task;
+    if (task?.kind !== 'tick' || session === undefined) return false;
+    const seen = shown === undefined ? [task.observation] : [task.observation, shown];
+    return seen.some((observation) => {
+      const known = this.#bursts.get(observation) ?? showsBurst(session, { ...task, observation });
+      this.#bursts.set(observation, known);
+      return known;
+    });
+  }
+
+  #answer(place: Place): void {
+    const question = place.questions.shift();
+    if (question === undefined) return;
+    const { id, task } = question;
+    place.answered = ++this.#answers;
+    place.isAbandoned = false;
+    place.isAnswering = true;
+    place.lastTickId = task.kind === 'tick' ? id : undefined;
+    let reply: RpcReply<string>;
+    try {
+      const session = this.#sessionOf(place);
+      const later = () => takeShown(place);
+      reply = { id, answer: task.kind === 'tick' ? session.control.tick(task, later) : session.answer(task) };
+      if (task.kind === 'tick') place.trainingSteps++;
+    } catch (error) {
+      reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    }
+    // An observation shown by now is too late for this question.
+    this.#deps.takeIn();
+    takeShown(place);
+    place.isAnswering = false;
+    if (!place.isAbandoned) this.#deps.post(reply);
+    else if (task.kind === 'tick') place.session?.control.forgetTick();
+  }
+
+  #abandon(place: Place, ids: readonly number[]): void {
+    place.questions = place.questions.filter(({ id }) => !ids.includes(id));
+    if (place.isAnswering) place.isAbandoned = true;
+    else if (place.lastTickId !== undefined && ids.includes(place.lastTickId)) place.session?.control.forgetTick();
+  }
+
+  #sessionOf(place: Place): PlanningSession {
+    if (place.session !== undefined) return place.session;
+    const { sessionFor = (setup, between) => new PlanningSession(setup, between) } = this.#deps;
+    place.session = sessionFor(place.setup, () => this.#betweenVerdicts(place));
+    // A snapshot that does not fit costs only what was learned.
+    if (place.kept !== undefined) place.session.answer({ kind: 'resume', kept: place.kept });
+    return place.session;
+  }
+
+  /** Answers bursts of others, and ends an abandoned plan. */
+  #betweenVerdicts(planning: Place): void {
+    this.#deps.takeIn();
+    if (planning.isAbandoned) throw new Error('the plan was abandoned');
+    if (this.#isAnsweringBetween) return;
+    this.#isAnsweringBetween = true;
+    try {
+      for (const place of [...this.#places.values()])
+        if (place !== planning && this.#isUrgent(place)) this.#answer(place);
+    } finally {
+      this.#isAnsweringBetween = false;
+    }
+  }
+
+  /** Trains the session that has waited longest; false if none needs it. */
+  #train(): boolean {
+    const beganAtMs = this.#deps.nowMs();
+    if (beganAtMs < this.#nextTrainingAtMs) return false;
+    const owed = [...this.#places].find(([, { trainingSteps }]) => trainingSteps > 0);
+    if (owed === undefined) return false;
+    const [number, place] = owed;
+    place.trainingSteps--;
+    this.#places.delete(number);
+    this.#places.set(number, place);
+    try {
+      place.session?.control.train();
+    } catch {
+      // A defect in training is not worth the answers of the others.
+    }
+    const endedAtMs = this.#deps.nowMs();
+    this.#nextTrainingAtMs = endedAtMs + PAUSE_FACTOR * (endedAtMs - beganAtMs);
+    return true;
+  }
+}
+
+const newPlace = (setup: PlanningSetup, kept: ControllerSnapshot | undefined): Place => ({
+  setup,
+  kept,
+  questions: [],
+  answered: 0,
+  trainingSteps: 0,
+  isAnswering: false,
+  isAbandoned: false,
+});
+
+function takeShown(place: Place): Observation | undefined {
+  const { shown } = place;
+  place.shown = undefined;
+  return shown;
+}
+
+/** A defect shows when the tick is answered. */
+function showsBurst({ control }: PlanningSession, tick: PlanningTask & { readonly kind: 'tick' }): boolean {
+  try {
+    return control.isUrgent(tick);
+  } catch {
+    return false;
+  }
+}
+
+/** Answers the messages of a thread's port. */
+export function servePlanners(port: MessagePort): void {
+  const worker = new PlannerWorker({
+    takeIn: () => {
+      for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+        worker.take(next.message);
+    },
+    nowMs: () => performance.now(),
+    post: (reply) => port.postMessage(reply),
+  });
+  port.on('message', (message: PlannerMessage) => worker.work(message));
 }

@@ -3,7 +3,7 @@ import { firstPlan, simulateControl, type Tick, type TickAnswer } from '@equipoi
 import { type Observation, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core/model';
 import { arrivalsOf } from '@equipoise/core/simulate';
 import { describe, expect, it } from 'vitest';
-import { type PlannerMessage, PlannerWorker } from './planner-worker.js';
+import { type PlannerMessage, PlannerWorker } from './planner.js';
 import { controllerRules } from './planning-session.js';
 import { playedSetup } from './replay-log.test-support.js';
 

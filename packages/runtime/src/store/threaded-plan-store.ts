@@ -8,7 +8,7 @@ import {
   type LaterFacts,
 } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
-import { RpcClient, type RpcConnection, RpcThread } from '../worker-rpc.js';
+import { RpcThread } from '../worker-rpc.js';
 
 export interface StoreCall {
   readonly id: number;
@@ -26,12 +26,12 @@ export interface StoreFailure {
 /** Most waiting calls, for a disk that hangs. */
 const MOST_WAITING = 256;
 
-export class ThreadedPlanStore extends RpcClient implements PlanStore {
+export class ThreadedPlanStore implements PlanStore {
   readonly #path: string;
+  #thread: RpcThread<StoreFailure> | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(path: string) {
-    super();
     this.#path = path;
   }
 
@@ -41,7 +41,7 @@ export class ThreadedPlanStore extends RpcClient implements PlanStore {
     try {
       await store.#ask<void>('open');
     } catch (error) {
-      await store.connection?.thread.terminate();
+      await store.#thread?.terminate();
       throw error;
     }
     return store;
@@ -96,22 +96,11 @@ export class ThreadedPlanStore extends RpcClient implements PlanStore {
     return this.#closed;
   }
 
-  protected override connect(): RpcConnection {
-    const because = (why: string) => new AppError('STORE_FAILED', `The thread of the state file ${this.#path} ${why}.`);
-    const thread = new RpcThread<StoreFailure>({
-      entry: createRequire(import.meta.url).resolve('@equipoise/runtime/store-thread'),
-      workerData: this.#path,
-      errorOf: (failure) => new AppError(failure.code, failure.message, failure),
-      endedError: (cause) => because(cause === undefined ? 'has ended' : `failed: ${cause.message}`),
-    });
-    return { thread: thread as RpcThread<never>, address: {} };
-  }
-
   async #end(): Promise<void> {
-    const thread = this.connection?.thread;
-    if (thread === undefined) return;
+    const thread = this.#thread;
+    if (thread === undefined || thread.isOver) return;
     try {
-      await this.request<void>({ method: 'close', args: [] });
+      await this.#call<void>(thread, 'close');
     } finally {
       await thread.terminate();
     }
@@ -119,10 +108,31 @@ export class ThreadedPlanStore extends RpcClient implements PlanStore {
 
   async #ask<Answer>(method: StoreCall['method'], ...args: readonly unknown[]): Promise<Answer> {
     if (this.#closed !== undefined) throw new AppError('STORE_FAILED', `The state file ${this.#path} is closed.`);
-    if ((this.connection?.thread.waiting.size ?? 0) >= MOST_WAITING) {
+    if (this.#thread === undefined || this.#thread.isOver) this.#thread = this.#newThread();
+    if (this.#thread.waitingRequests >= MOST_WAITING) {
       const message = `The state file ${this.#path} is too slow: ${MOST_WAITING} calls wait for it already.`;
       throw new AppError('STORE_FAILED', message, { retryable: true });
     }
-    return this.request({ method, args });
+    return this.#call(this.#thread, method, args);
+  }
+
+  #call<Answer>(
+    thread: RpcThread<StoreFailure>,
+    method: StoreCall['method'],
+    args: readonly unknown[] = [],
+  ): Promise<Answer> {
+    const { id, answer } = thread.expectAnswer<Answer>(this);
+    thread.postMessage({ id, method, args } satisfies StoreCall);
+    return answer;
+  }
+
+  #newThread(): RpcThread<StoreFailure> {
+    const because = (why: string) => new AppError('STORE_FAILED', `The thread of the state file ${this.#path} ${why}.`);
+    return new RpcThread<StoreFailure>({
+      entry: createRequire(import.meta.url).resolve('@equipoise/runtime/store-thread'),
+      workerData: this.#path,
+      errorOf: (failure) => new AppError(failure.code, failure.message, failure),
+      endedError: (cause) => because(cause === undefined ? 'has ended' : `failed: ${cause.message}`),
+    });
   }
 }

@@ -2,7 +2,7 @@
 import { type LoopEvent, type LoopStep, messageOf } from './loop-event.js';
 
 /** `message` is the latest, `count` the failures since it began. */
-export interface StandingFault {
+export interface ActiveFault {
   readonly step: LoopStep;
   readonly message: string;
   readonly sinceEpochMs: number;
@@ -10,8 +10,8 @@ export interface StandingFault {
 }
 
 /** Keeps faults and reports each failure and recovery. */
-export class StandingFaults {
-  readonly #faults = new Map<LoopStep, StandingFault>();
+export class ActiveFaults {
+  readonly #faults = new Map<LoopStep, ActiveFault>();
   readonly #epochNowMs: () => number;
   readonly #report: (event: LoopEvent) => void;
 
@@ -20,13 +20,13 @@ export class StandingFaults {
     this.#report = report;
   }
 
-  failed(step: LoopStep, error: unknown): void {
+  raise(step: LoopStep, error: unknown): void {
     const { sinceEpochMs = this.#epochNowMs(), count = 0 } = this.#faults.get(step) ?? {};
     this.#faults.set(step, { step, message: messageOf(error), sinceEpochMs, count: count + 1 });
     this.#report({ kind: 'failed', step, error });
   }
 
-  well(step: LoopStep): void {
+  clear(step: LoopStep): void {
     if (this.#faults.delete(step)) this.#report({ kind: 'recovered', step });
   }
 
@@ -34,16 +34,16 @@ export class StandingFaults {
   async attempt<Result>(step: LoopStep, action: () => Promise<Result>): Promise<Result | undefined> {
     try {
       const result = await action();
-      this.well(step);
+      this.clear(step);
       return result;
     } catch (error) {
-      this.failed(step, error);
+      this.raise(step, error);
       return undefined;
     }
   }
 
   /** Active faults, oldest first. */
-  get all(): readonly StandingFault[] {
+  get all(): readonly ActiveFault[] {
     return [...this.#faults.values()];
   }
 }

@@ -8,40 +8,40 @@ import type { LogEntry } from './decision-log.js';
 
 const WINDOW_MS = 60_000;
 
-export interface WatchedPipeline {
+export interface TrackedPipeline {
   readonly nowMs: number;
   readonly statistics: Pick<RequestStatistics, 'recentSeconds' | 'recentLatencies'>;
 }
 
-export class OutcomeWatch {
-  readonly #pipeline: WatchedPipeline;
+export class OutcomeTracker {
+  readonly #pipeline: TrackedPipeline;
   readonly #percentile: number;
-  #watched: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
+  #tracked: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
 
   /** `percentile` is that of the SLO. */
-  constructor(pipeline: WatchedPipeline, percentile: number) {
+  constructor(pipeline: TrackedPipeline, percentile: number) {
     this.#pipeline = pipeline;
     this.#percentile = percentile;
   }
 
-  watch(entry: LogEntry): void {
-    this.#watched.push({ entry, fromMs: this.#pipeline.nowMs });
+  track(entry: LogEntry): void {
+    this.#tracked.push({ entry, fromMs: this.#pipeline.nowMs });
   }
 
   /** To be called at every tick. */
-  look(): void {
+  tick(): void {
     this.#end((fromMs, nowMs) => nowMs - fromMs >= WINDOW_MS);
   }
 
   /** To be called before the plan changes, and at the end. */
-  planEnds(): void {
+  endAll(): void {
     this.#end(() => true);
   }
 
   #end(isOver: (fromMs: number, nowMs: number) => boolean): void {
     const { nowMs } = this.#pipeline;
-    const over = this.#watched.filter(({ fromMs }) => isOver(fromMs, nowMs));
-    this.#watched = this.#watched.filter(({ fromMs }) => !isOver(fromMs, nowMs));
+    const over = this.#tracked.filter(({ fromMs }) => isOver(fromMs, nowMs));
+    this.#tracked = this.#tracked.filter(({ fromMs }) => !isOver(fromMs, nowMs));
     for (const { entry, fromMs } of over) {
       const observed = this.#observed(fromMs, nowMs);
       if (observed !== undefined) entry.amend({ observed });
