@@ -1,11 +1,13 @@
 /**
  * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
- * results.json keeps the others.
+ * results.json keeps the others. `-- instances` and `-- monotone` are long runs with flags and results of their own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { details } from './details.js';
+import { runInstances } from './instances/run-instances.js';
+import { runMonotone } from './monotone/run-monotone.js';
 import { type Bar, type Section, sections } from './sections.js';
 
 interface Kept {
@@ -31,6 +33,14 @@ function sectionText({ name, bars }: Section, { made, figures }: Kept): string {
   const rows = bars(figures as never).map(barRow);
   return `## ${name}\n\n${made}.\n\n| claim | measured | bar | |\n|---|---|---|---|\n${rows.join('\n')}\n\n${details(name, figures)}`;
 }
+
+const [longRun, ...flags] = process.argv.slice(2);
+const longRuns: Readonly<Record<string, (args: readonly string[]) => boolean>> = {
+  instances: runInstances,
+  monotone: runMonotone,
+};
+const run = longRuns[longRun ?? ''];
+if (run !== undefined) process.exit(run(flags) ? 0 : 1);
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !sections.some((section) => section.name === name));
