@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SeededRng } from '@equipoise/core/model';
+import { withBindingLimits } from './binding-limits.js';
 import { Draw, significant } from './draw.js';
 import { type DrawnGraph, drawGraph, type Family, type Flow } from './draw-graph.js';
 import { type CoreMode, type DrawnVariant, drawVariants } from './draw-variants.js';
@@ -24,6 +25,8 @@ export interface Instance {
   readonly loads: Readonly<Record<string, { readonly visits: number; readonly groupSize: number }>>;
 }
 
+/** The other instances keep the limits of the rough plan. */
+const BINDING_FRACTION = 0.8;
 const LEAST_SCALE_MS = 1;
 const MOST_SCALE_MS = 3000;
 /** Shares of a core serve short work. */
@@ -75,7 +78,7 @@ export function drawInstance(seedFrom: string, index: number): Instance {
     ...objectiveOf(draw.fork('objective'), rough, accuracyOf(graph, variants, rough.choice)),
   };
   const name = `${graph.family}-${index}`;
-  return {
+  const drawn: Instance = {
     name,
     family: graph.family,
     small,
@@ -86,6 +89,8 @@ export function drawInstance(seedFrom: string, index: number): Instance {
     flow: graph.flow,
     loads: Object.fromEntries(graph.stages.map(({ name: id, visits, groupSize }) => [id, { visits, groupSize }])),
   };
+  const binding = draw.fork('binding limits');
+  return binding.chance(BINDING_FRACTION) ? withBindingLimits(binding, drawn, rough.choice) : drawn;
 }
 
 function variantsOf(

@@ -1,6 +1,9 @@
+import { SeededRng } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { measureMonotone } from '../monotone/measure-monotone.js';
 import { askPlanner } from './ask-planner.js';
+import { Draw } from './draw.js';
+import { drawGraph } from './draw-graph.js';
 import { drawInstance } from './draw-instance.js';
 import { measureInstance } from './measure-instance.js';
 import { PlanJudge, specOf } from './plan-judge.js';
@@ -20,9 +23,11 @@ function smallInstances(count: number) {
 
 describe('planning instances', () => {
   it('are valid pipeline files of every family, equal for equal seeds', () => {
-    const drawn = Array.from({ length: 120 }, (_, index) => drawInstance(SEEDS, index));
+    const drawn = Array.from({ length: 10 }, (_, index) => drawInstance(SEEDS, index));
     for (const instance of drawn) expect(specOf(instance).stages.length).toBeGreaterThan(1);
-    expect(new Set(drawn.map(({ family }) => family)).size).toBe(6);
+    const draw = new Draw(new SeededRng(1));
+    const graphs = Array.from({ length: 200 }, () => drawGraph(draw, false));
+    expect(new Set(graphs.map(({ family }) => family)).size).toBe(6);
     expect(drawInstance(SEEDS, 7)).toEqual(drawn[7]);
     expect(drawInstance('other seeds', 7)).not.toEqual(drawn[7]);
   });

@@ -29,10 +29,15 @@ export class LatencyModel {
     return above / composed.length;
   }
 
+  /** Uncorrected. */
+  quantileMs(latenciesOf: LatenciesOf, fraction: number): number {
+    const sorted = this.#compose(this.#flow, latenciesOf).slice().sort();
+    return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction))] as number;
+  }
+
   /** Learns from a simulated plan. */
   learn(latenciesOf: LatenciesOf, fraction: number, simulatedMs: number): void {
-    const sorted = this.#compose(this.#flow, latenciesOf).slice().sort();
-    const composedMs = sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction))] as number;
+    const composedMs = this.quantileMs(latenciesOf, fraction);
     if (!(composedMs > 0 && Number.isFinite(simulatedMs))) return;
     this.#ratios.push(Math.min(3, Math.max(0.3, simulatedMs / composedMs)));
     const recent = this.#ratios.slice(-15).sort((a, b) => a - b);

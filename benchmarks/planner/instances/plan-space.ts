@@ -1,7 +1,7 @@
 /** All plans of a question: combinations of variants, and within each the options of the stages. */
 import type { StageId, VariantId } from '@equipoise/core/model';
 import type { Instance } from './draw-instance.js';
-import { LatencyModel } from './latency-model.js';
+import { type LatenciesOf, LatencyModel } from './latency-model.js';
 import type { PlanJudge, StagePlans } from './plan-judge.js';
 import { type StageOption, StageOptions } from './stage-options.js';
 
@@ -55,15 +55,20 @@ export class PlanSpace {
   }
 
   misses(config: Config, multipleOfSlo = 1): number {
-    return this.model.misses(
-      (stage) => (config[this.#index.get(stage) as number] as StageOption).latenciesMs,
-      this.judge.spec.slo.latencyMs * multipleOfSlo,
-    );
+    return this.model.misses(this.#latenciesOf(config), this.judge.spec.slo.latencyMs * multipleOfSlo);
+  }
+
+  /** Latency at the percentile of the SLO, by the model alone. */
+  latencyMs(config: Config): number {
+    return this.model.quantileMs(this.#latenciesOf(config), this.judge.spec.slo.percentile / 100);
   }
 
   learn(config: Config, simulatedMs: number): void {
-    const latenciesOf = (stage: string) => (config[this.#index.get(stage) as number] as StageOption).latenciesMs;
-    this.model.learn(latenciesOf, this.judge.spec.slo.percentile / 100, simulatedMs);
+    this.model.learn(this.#latenciesOf(config), this.judge.spec.slo.percentile / 100, simulatedMs);
+  }
+
+  #latenciesOf(config: Config): LatenciesOf {
+    return (stage) => (config[this.#index.get(stage) as number] as StageOption).latenciesMs;
   }
 
   /** Combinations that may hold, best bound first. */
