@@ -59,7 +59,8 @@ const FAILURE_ALPHA = 0.005;
 const SLOW_ALPHA = 0.002;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
-const SLOWNESS_DOUBT = 3;
+/** The same of slowness: a good variant is soon below. */
+const SLOWNESS_DOUBT = 0.1;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
 /** Fewer misses or failures may be those of a cold start. */
@@ -90,23 +91,27 @@ export function judgeCanary(step: CanaryStep, { percentile }: { readonly percent
     return { kind: 'failed', why: slownessText(step.slowness) };
   if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
-  return verdictOfTime(step, doubtOf(step, evidence));
+  return verdictOfTime(step, evidence);
 }
 
 function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
   return fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
 }
 
-/** Reason for a doubt. A slow side carries its fraction, so only the last step waits for that. */
+/** Reason for a doubt that lasts when the time of the step is over. */
 function doubtOf(step: CanaryStep, { misses, failures }: Evidence): string | undefined {
   if (Math.max(misses, failures) > 1 / DOUBT_ALPHA) return missText(step);
-  const { slowness, fraction } = step;
-  const isSlow = slowness !== undefined && slowness.evidence > SLOWNESS_DOUBT && nextFraction(fraction) === 1;
-  return isSlow ? slownessText(slowness) : undefined;
+  const { slowness } = step;
+  return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
+}
+
+/** May the variant be slow? A slow side carries its fraction, so only the last step waits for an answer. */
+function mayBeSlow({ slowness, fraction }: CanaryStep): boolean {
+  return slowness !== undefined && slowness.evidence > SLOWNESS_DOUBT && nextFraction(fraction) === 1;
 }
 
 /** Verdict of a step that is neither bad nor urgent: enough time and outcomes. */
-function verdictOfTime(step: CanaryStep, doubt: string | undefined): CanaryVerdict {
+function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
   const { before, after, elapsedMs, passedOn = 0 } = step;
   const { leastMs, outcomes } = needsOf(step);
   const isIdle = before.ended + after.ended + passedOn === 0;
@@ -116,7 +121,9 @@ function verdictOfTime(step: CanaryStep, doubt: string | undefined): CanaryVerdi
   if (passedOn >= (isOver ? FEWEST_PASSED_ON : TELLING_PASSED_ON) && after.ended < LEAST_REACHED_FRACTION * passedOn)
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const missingOutcomes = Math.max(0, outcomes - after.ended);
-  if (!isOver && (missingOutcomes > 0 || doubt !== undefined)) return { kind: 'open', missingOutcomes };
+  const doubt = doubtOf(step, evidence);
+  if (!isOver && (missingOutcomes > 0 || doubt !== undefined || mayBeSlow(step)))
+    return { kind: 'open', missingOutcomes };
   return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
 }
 

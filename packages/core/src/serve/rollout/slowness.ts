@@ -27,6 +27,8 @@ const ratios: readonly number[] = Array.from(
   (_, i) => LEAST_RATIO * FINE_STEP ** Math.min(i, FINE) * COARSE_STEP ** Math.max(0, i - FINE),
 );
 const bets: readonly number[] = [0.2, 0.45, 0.7, 0.95];
+/** Less is no sign of slowness. */
+const LEAST_EVIDENCE = 0.01;
 /** Least evidence that is kept, so that a variant which becomes slow later is still found. */
 const FLOOR = 1e-9;
 
@@ -56,7 +58,7 @@ export class SlownessTest {
 
   /** Evidence against the smallest ratio that the plan does not carry; undefined if it carries all that may be. */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
-    if (this.#against(0) <= 1) return undefined;
+    if (this.#against(0) < LEAST_EVIDENCE) return undefined;
     const first = firstIndex(ratios.length, (i) => !this.#profile.carries(ratios[i] as number, itemsPerSecond));
     const tooSlow = ratios[first];
     if (tooSlow === undefined) return undefined;
