@@ -14,7 +14,7 @@ const variants = [
   variantNamed('large'),
   variantNamed('broken', { parameters: { failToLoad: true } }),
 ];
-const pipeline = {
+export const pipeline = {
   baseDir: fixtures,
   stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
   budget: {},

@@ -13,6 +13,7 @@ import {
   fakeLauncher,
   large,
   open,
+  pipeline,
   planOf,
   scaleTo,
   settled,
@@ -48,6 +49,22 @@ describeActuatorConformance('EmbeddedActuator of synthetic replicas', () => {
       },
     }),
   );
+});
+
+it('reports steps and the verdict of a canary', async () => {
+  const news: unknown[] = [];
+  const clock = new ManualClock();
+  const { actuator, pool } = open(fakeLauncher(), { clock, onCanary: (stage, of) => news.push([stage, of]) });
+  await actuator.apply(scaleTo(planOf(small, 1)));
+  actuator.setBounds({ ...pipeline, control: { ...pipeline.control, canary: true } });
+  const applied = expect(actuator.apply(scaleTo(planOf(large, 1)))).rejects.toMatchObject({ code: 'CANARY_FAILED' });
+  await settled();
+  expect(news).toEqual([[a, { variantId: large, state: 'step', fraction: 0.1 }]]);
+  pool.counts = { before: { ended: 90, missed: 0 }, after: { ended: 10, missed: 10 } };
+  await clock.advanceTo(1_000);
+  const why = '10 of its 10 batches missed the SLO, 0 of 90 requests of the old variant';
+  expect(news.slice(1)).toEqual([[a, { variantId: large, state: 'rolled-back', fraction: 0.1, why }]]);
+  await applied;
 });
 
 describeActuatorConformance(

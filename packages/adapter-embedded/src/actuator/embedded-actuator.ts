@@ -39,6 +39,8 @@ export interface EmbeddedActuatorOptions {
   /** Puts batching and drop rule in force before the replaced replicas drain; default: the batching alone. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
   readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
+  /** Reports steps and verdicts of canaries. */
+  readonly onCanary?: FleetEffects['canaryChanged'];
   /** Reports failures that no caller awaits. */
   readonly onFailure?: (stageId: StageId, error: unknown) => void;
 }
@@ -119,6 +121,7 @@ export class EmbeddedActuator implements Actuator {
       },
       shareCanary: (stageId, fraction) => pool.shareCanary(stageId, fraction),
       canaryCounts: (stageId) => pool.canaryCounts(stageId),
+      canaryChanged: (stageId, news) => this.#options.onCanary?.(stageId, news),
       closeCanary: (stageId) => {
         this.#canaries.delete(stageId);
         pool.closeCanary(stageId);

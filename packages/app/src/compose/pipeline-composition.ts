@@ -124,6 +124,7 @@ export class PipelineComposition {
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => this.#policies.adopt(stageId, to),
       openCanary: (stageId, to) => this.runner.openCanary(stageId, this.#policies.canaryPolicy(stageId, to)),
+      onCanary: (stageId, news) => report({ kind: 'canary', stageId, ...news }),
       onFailure: (stageId, error) => report({ kind: 'replica-replaced', stageId, error }),
     });
     this.loop = this.#controlLoop();

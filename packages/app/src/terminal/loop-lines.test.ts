@@ -78,6 +78,17 @@ it('does not call a replaced replica a failed apply', () => {
   expect(new LoopLines().of(event)).toBe('a replica of detect is replaced: it hangs');
 });
 
+it.each([
+  ['step', 'gets 50 % of the requests'],
+  ['passed', 'has passed and gets all requests'],
+  ['rolled-back', 'is rolled back: it is slow'],
+  ['ended', 'has ended without a verdict'],
+] as const)('logs each step and verdict of a canary: %s', (state, words) => {
+  const of = { kind: 'canary', stageId: stageId('detect'), variantId: variantId('large'), fraction: 0.5 } as const;
+  const event = { ...of, state, ...(state === 'rolled-back' && { why: 'it is slow' }) };
+  expect(new LoopLines().of(event)).toBe(`canary: variant large of stage detect ${words}`);
+});
+
 it('tells an advice as one, and once until it is another', () => {
   const lines = new LoopLines();
   const of = (replicas: number) =>

@@ -3,7 +3,7 @@
  * when its changes are carried out.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
-import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
+import { type CanaryEvent, type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { choiceText, rateText } from './plan-table.js';
 
@@ -27,6 +27,8 @@ export class LoopLines {
         return this.#decided(event.record);
       case 'replica-replaced':
         return pc.yellow(`a replica of ${event.stageId} is replaced: ${messageOf(event.error)}`);
+      case 'canary':
+        return canaryText(event);
       case 'amended':
         return this.#ended(event);
     }
@@ -52,6 +54,20 @@ export class LoopLines {
     if (outcome.kind === 'applied') return `${number} ${decisionText(decision, 'apply')}`;
     const what = outcome.kind === 'failed' ? 'not applied' : 'given up';
     return `${number} ${what}: ${outcome.message}; ${decision.reason}`;
+  }
+}
+
+function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEvent): string {
+  const of = `canary: variant ${variantId} of stage ${stageId}`;
+  switch (state) {
+    case 'step':
+      return `${of} gets ${Math.round(100 * fraction)} % of the requests`;
+    case 'passed':
+      return pc.green(`${of} has passed and gets all requests`);
+    case 'rolled-back':
+      return pc.yellow(`${of} is rolled back: ${why}`);
+    case 'ended':
+      return `${of} has ended without a verdict`;
   }
 }
 

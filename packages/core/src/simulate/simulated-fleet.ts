@@ -239,6 +239,8 @@ export class SimulatedFleet implements FleetEffects {
     this.#setup.scheduler.closeCanary(this.#nowMs);
   }
 
+  canaryChanged(): void {}
+
   adopt(stageId: StageId, to: StagePlan): void {
     this.#policies.adopt(stageId, to);
   }

@@ -4,7 +4,7 @@ import type { Change } from '../../model/change.js';
 import { type ReplicaId, type StageId, stageId, variantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
-import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
+import type { CanaryNews, ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { FleetScheduler } from './fleet-scheduler.js';
 
 /** The stages of the bench. */
@@ -43,6 +43,7 @@ const nothing = { ended: 0, missed: 0 };
 export class FleetBench implements FleetEffects {
   readonly fleet: FleetScheduler;
   readonly events: BenchEvent[] = [];
+  readonly news: CanaryNews[] = [];
   readonly startMs: (replica: RunningReplica) => number;
   readonly drainMs: (replica: RunningReplica) => number;
   /** Counts of both sides of a canary by an instant. */
@@ -153,6 +154,10 @@ export class FleetBench implements FleetEffects {
 
   canaryCounts(): CanaryOutcomes {
     return this.outcomes(this.nowMs);
+  }
+
+  canaryChanged(_: StageId, news: CanaryNews): void {
+    this.news.push(news);
   }
 
   closeCanary(stage: StageId): void {

@@ -4,7 +4,7 @@ import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import { isOfKind } from '../../model/running-plan.js';
 import { canaryFailed } from './change-errors.js';
-import type { FleetEffects, FleetLimits } from './fleet-effects.js';
+import type { CanaryNews, FleetEffects, FleetLimits } from './fleet-effects.js';
 import type { FleetReplica, FleetStage } from './fleet-stage.js';
 import { StageCanary } from './stage-canary.js';
 import type { StageSteps } from './stage-steps.js';
@@ -37,7 +37,7 @@ export class FleetCanaries {
   endOther(stage: FleetStage, { atOnce, to }: Change): void {
     if (stage.canary === undefined || stage.target === undefined) return;
     const goesOn = isOfKind(to, stage.target);
-    if (goesOn && atOnce === true) this.#close(stage);
+    if (goesOn && atOnce === true) this.#close(stage, { state: 'ended' });
     else if (!goesOn) this.drop(stage);
   }
 
@@ -45,7 +45,10 @@ export class FleetCanaries {
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;
-    if (canary.raise(stage.readyFraction)) this.#effects.shareCanary(stage.id, canary.fraction);
+    if (canary.raise(stage.readyFraction)) {
+      this.#effects.shareCanary(stage.id, canary.fraction);
+      this.#tell(stage, { state: 'step' });
+    }
     if (state === 'under-way' || canary.fraction === 0) return;
     canary.measure(nowMs);
     // The starts of the next step have the whole time again.
@@ -65,7 +68,7 @@ export class FleetCanaries {
     this.#host.setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
     if (verdict.kind === 'passed' && !canary.hasPassed) return;
     if (stage.target !== undefined) stage.served.add(stage.target.variantId);
-    this.#close(stage);
+    this.#close(stage, { state: 'passed' });
   }
 
   /** Fails the canary after any loss: a lost new replica is a verdict, a lost old one leaves too few. */
@@ -76,26 +79,35 @@ export class FleetCanaries {
 
   /** Takes new replicas out of service at once, then closes the canary, if any. */
   drop(stage: FleetStage): void {
-    if (stage.canary === undefined) return;
+    const { canary } = stage;
+    if (canary === undefined) return;
     this.#effects.shareCanary(stage.id, 0);
     for (const { replicaId: id, status, ...kind } of stage.all()) {
       if (stage.target === undefined || !isOfKind(kind, stage.target)) continue;
       if (status === 'starting') this.#host.retire(stage, id);
       if (status === 'ready') this.#effects.drain(stage.id, this.#host.retire(stage, id));
     }
-    this.#close(stage);
+    const { failure } = canary;
+    this.#close(stage, failure === undefined ? { state: 'ended' } : { state: 'rolled-back', why: failure });
   }
 
   #fail(stage: FleetStage, why: string): void {
     const { canary, target } = stage;
     if (canary === undefined || target === undefined) return;
     const { variantId } = target;
+    canary.failure = why;
     this.#host.giveUp(stage, canaryFailed(stage.id, { variantId, fraction: canary.fraction, why }));
   }
 
-  #close(stage: FleetStage): void {
+  #close(stage: FleetStage, news: Pick<CanaryNews, 'state' | 'why'>): void {
+    this.#tell(stage, news);
     stage.canary = undefined;
     this.#effects.closeCanary(stage.id);
     this.#host.markDirty();
+  }
+
+  #tell({ id, canary, target }: FleetStage, news: Pick<CanaryNews, 'state' | 'why'>): void {
+    if (canary === undefined || target === undefined) return;
+    this.#effects.canaryChanged(id, { variantId: target.variantId, fraction: canary.fraction, ...news });
   }
 }

@@ -1,9 +1,21 @@
 import type { CanaryCounts } from '../../model/canary-counts.js';
-import type { StageId } from '../../model/ids.js';
+import type { StageId, VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
 import type { CanaryRules } from '../rollout/canary.js';
 import type { ChangeBounds } from '../rollout/headroom.js';
+
+/**
+ * News of a canary, for logs: a step gives it the fraction of the requests. It ends with a verdict, or without one when
+ * another change takes its place or a start fails.
+ */
+export interface CanaryNews {
+  readonly variantId: VariantId;
+  readonly state: 'step' | 'passed' | 'rolled-back' | 'ended';
+  readonly fraction: number;
+  /** Reason of a roll-back. */
+  readonly why?: string;
+}
 
 /** Effects of the fleet, implemented once per clock. */
 export interface FleetEffects {
@@ -24,6 +36,7 @@ export interface FleetEffects {
   canaryCounts(stageId: StageId): CanaryCounts;
   /** Its replicas that are not drained then serve like all others. */
   closeCanary(stageId: StageId): void;
+  canaryChanged(stageId: StageId, news: CanaryNews): void;
   /** A restart without a waiting change has failed; another follows. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }

@@ -35,6 +35,11 @@ describe('FleetScheduler, a canary', () => {
       [{ kind: 'done' }],
       ['l:ready', 'l:ready'],
     ]);
+    expect(bench.news).toEqual([
+      { variantId: 'l', state: 'step', fraction: 0.1 },
+      { variantId: 'l', state: 'step', fraction: 0.5 },
+      { variantId: 'l', state: 'passed', fraction: 0.5 },
+    ]);
   });
 
   it('is rolled back at once: its replica goes, the old ones serve on, and the change has failed', () => {
@@ -44,6 +49,8 @@ describe('FleetScheduler, a canary', () => {
     expect(ends).toMatchObject([{ kind: 'failed', failure: { code: 'CANARY_FAILED' } }]);
     expect(bench.shown()).toEqual(['s:ready', 's:ready']);
     expect(canaryOf(bench)).toBeUndefined();
+    const why = expect.stringContaining('missed the SLO');
+    expect(bench.news.slice(1)).toEqual([{ variantId: 'l', state: 'rolled-back', fraction: 0.1, why }]);
     // It has not served, so it is tried again.
     bench.outcomes = good;
     bench.apply(changeTo(planFor('l', 2)));
@@ -84,10 +91,11 @@ describe('FleetScheduler, a canary', () => {
     const beganMs = same.nowMs;
     expect(same.applied({ ...changeTo(planFor('l', 3)), atOnce: true })).toEqual({ kind: 'done' });
     expect([same.nowMs - beganMs < 100, same.shown()]).toEqual([true, Array(3).fill('l:ready')]);
+    expect(same.news.at(-1)?.state).toBe('ended');
     const other = tried().bench;
     other.fleet.preempt(other.nowMs);
     expect(other.applied({ ...changeTo(planFor('s', 3)), atOnce: true })).toEqual({ kind: 'done' });
-    expect(other.shown()).toEqual(Array(3).fill('s:ready'));
+    expect([other.shown(), other.news.at(-1)?.state]).toEqual([Array(3).fill('s:ready'), 'ended']);
   });
 
   it('that goes on by itself is rolled back by itself, and another canary waits for it', () => {

@@ -10,6 +10,8 @@ export class StageCanary {
   fraction = 0;
   /** Outcomes needed beyond the shortest time of its step. */
   missingOutcomes = 0;
+  /** Verdict against it. */
+  failure: string | undefined;
   /** Next look; Infinity while replicas of the step start. */
   lookAtMs = Number.POSITIVE_INFINITY;
   #step = 0;
