@@ -56,7 +56,7 @@ it('reports steps and the verdict of a canary', async () => {
   const clock = new ManualClock();
   const { actuator, pool } = open(fakeLauncher(), { clock, onCanary: (stage, of) => news.push([stage, of]) });
   await actuator.apply(scaleTo(planOf(small, 1)));
-  actuator.setBounds({ ...pipeline, control: { ...pipeline.control, canary: true } });
+  actuator.setBounds({ ...pipeline, control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 } });
   const applied = expect(actuator.apply(scaleTo(planOf(large, 1)))).rejects.toMatchObject({ code: 'CANARY_FAILED' });
   await settled();
   expect(news).toEqual([[a, { variantId: large, state: 'step', fraction: 0.1 }]]);
