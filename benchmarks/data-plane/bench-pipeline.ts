@@ -20,7 +20,6 @@ import {
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
-import { changeBounds } from '@equipoise/core/serve';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
 
@@ -67,8 +66,7 @@ export async function startBenchPipeline(stages: readonly BenchStage[], sloLaten
     launcher: launcher(stages),
     adopt: (id, to) => policies.adopt(id, to),
   });
-  for (const change of diffPlans(actuator.runningPlan(), planOf(stages), changeBounds(spec)))
-    await actuator.apply(change);
+  for (const change of diffPlans(actuator.runningPlan(), planOf(stages), spec)) await actuator.apply(change);
   return { spec, runner, close: () => actuator.close() };
 }
 

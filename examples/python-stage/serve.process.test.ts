@@ -10,7 +10,6 @@ import {
 } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import type { PipelineSpec, Plan } from '@equipoise/core/model';
-import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { PipelineRunner, type RunningServer, startServer } from '@equipoise/runtime';
 import { describeWithTool, type Tool } from '@equipoise/testkit';
@@ -57,7 +56,7 @@ describeWithTool(python, 'the example with a stage in Python', () => {
       command: thread,
     });
     actuator = new EmbeddedActuator(spec, { pool: runner, launcher });
-    for (const change of diffPlans(actuator.runningPlan(), firstPlan(spec), changeBounds(spec)))
+    for (const change of diffPlans(actuator.runningPlan(), firstPlan(spec), spec))
       await actuator.apply(change);
     server = await startServer({ runners: [runner], version: 'test', port: 0 });
   }, 60_000);

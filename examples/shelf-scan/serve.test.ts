@@ -14,7 +14,6 @@ import {
   unstackTensor,
 } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
-import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { PipelineRunner, type RunningServer, startServer } from '@equipoise/runtime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -52,8 +51,7 @@ beforeAll(async () => {
   spec = { ...parsed.spec, slo: PATIENT };
   const runner = new PipelineRunner({ spec, hostCores: 2 });
   actuator = new EmbeddedActuator(spec, { pool: runner, launcher: new ThreadReplicaLauncher() });
-  for (const change of diffPlans(actuator.runningPlan(), bestPlan(spec), changeBounds(spec)))
-    await actuator.apply(change);
+  for (const change of diffPlans(actuator.runningPlan(), bestPlan(spec), spec)) await actuator.apply(change);
   server = await startServer({ runners: [runner], version: 'test', port: 0 });
 }, 60_000);
 

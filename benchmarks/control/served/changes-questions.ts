@@ -4,7 +4,6 @@ import { EmbeddedActuator, SyntheticReplicaLauncher } from '@equipoise/adapter-e
 import { diffPlans } from '@equipoise/core/control';
 import { type PipelineSpec, type Plan, SeededRng, type StagePlan, type TensorMap } from '@equipoise/core/model';
 import { drawMs, requireCurves } from '@equipoise/core/plan';
-import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { copyTensors, loadPipelineSamples, PipelineRunner } from '@equipoise/runtime';
 import { embeddedLauncher } from '../../../packages/app/src/compose/embedded-launcher.js';
@@ -84,7 +83,7 @@ async function samplesOf(spec: PipelineSpec, launcher: ChangesQuestion['launcher
   const runner = new PipelineRunner({ spec, hostCores: 2 });
   const actuator = new EmbeddedActuator(spec, { pool: runner, launcher });
   for (const plan of combinations(spec)) {
-    for (const change of diffPlans(actuator.runningPlan(), plan, changeBounds(spec))) await actuator.apply(change);
+    for (const change of diffPlans(actuator.runningPlan(), plan, spec)) await actuator.apply(change);
     for (const [i, image] of images.entries()) {
       const outcome = await runner.submit(copyTensors(image));
       if (outcome.kind === 'completed') answers[i]?.add(textOf(outcome.output));

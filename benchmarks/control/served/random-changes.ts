@@ -4,7 +4,6 @@ import { diffPlans } from '@equipoise/core/control';
 import type { Change, PipelineSpec, Plan, ReplicaId, SeededRng, StageId, StagePlan } from '@equipoise/core/model';
 import { capacityRps, type ServiceCurves, stageLoads } from '@equipoise/core/plan';
 import type { ReplicaLauncher, ReplicaPool } from '@equipoise/core/ports';
-import { changeBounds } from '@equipoise/core/serve';
 import type { LoadSpec } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
 import { planAt } from '../pipelines.js';
@@ -120,7 +119,7 @@ export async function serveChanges(question: ChangesQuestion): Promise<ChangesFi
   const actuator = new EmbeddedActuator(spec, { pool, launcher });
   let plan = planAt(spec, question.leastRps);
   const enact = async (next: Plan): Promise<readonly Change[]> => {
-    const changes = diffPlans(actuator.runningPlan(), next, changeBounds(spec));
+    const changes = diffPlans(actuator.runningPlan(), next, spec);
     for (const change of changes) await actuator.apply(change);
     return changes;
   };

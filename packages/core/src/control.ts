@@ -1,5 +1,12 @@
 /** Entry `@equipoise/core/control`: from observation to decision. */
 export { isSameSpec, needsRestart } from './control/changeable-spec.js';
+export {
+  agedSnapshot,
+  type ClockReading,
+  type ControllerSnapshot,
+  type DatedGuardrails,
+  guardrailsAfterRestart,
+} from './control/controller-snapshot.js';
 export { diffPlans, diffUnderWay } from './control/diff-plans.js';
 export { type BatchKind, BatchRecord } from './control/feedback/batch-record.js';
 export { correctedProfiles } from './control/feedback/service-feedback.js';
@@ -15,8 +22,6 @@ export {
 } from './control/pinned-spec.js';
 export { isSamePlan, planOfStages, runningAsPlan, variantChoice } from './control/plan-facts.js';
 export { changesToApply } from './control/protect.js';
-export type { StepInput } from './control/replay/step-input.js';
-export { decisionProblem, type StepReplay, stepReplay } from './control/replay/step-replay.js';
 export {
   type ControlContext,
   type ControllerRules,
@@ -24,12 +29,13 @@ export {
   type PlanningTarget,
   usualGuardrails,
 } from './control/rules.js';
-export { ControlSession, type LaterObservation, type Tick, type TickAnswer } from './control/session.js';
-export { arrivalRng, firstPlan, simulateControl } from './control/simulate-control.js';
-export { agedSnapshot, type ControllerSnapshot } from './control/snapshot/controller-snapshot.js';
 export {
-  type ClockReading,
-  type DatedGuardrails,
-  guardrailsAfterRestart,
-} from './control/snapshot/guardrail-snapshot.js';
+  ControlSession,
+  type LaterObservation,
+  type StepInput,
+  type Tick,
+  type TickAnswer,
+} from './control/session.js';
+export { arrivalRng, firstPlan, simulateControl } from './control/simulate-control.js';
 export { tickMs } from './control/step.js';
+export { decisionProblem, type StepReplay, stepReplay } from './control/step-replay.js';

@@ -18,7 +18,6 @@ export * from './evaluate/evaluation-module.js';
 export * from './keda/start-keda-scaler.js';
 export * from './load/load-file.js';
 export * from './load/run-load.js';
-export * from './loop/active-faults.js';
 export * from './loop/control-loop.js';
 export * from './loop/decision-log.js';
 export * from './loop/decision-log-file.js';

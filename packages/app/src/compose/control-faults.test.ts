@@ -105,8 +105,8 @@ class Bench {
       ...{ spec: this.#spec, profiles: [], arrivalRps: CALM_RPS, estimator: 'distribution' },
     });
     if (result.kind !== 'feasible') throw new Error('a plan for the calm load');
-    const bounds = { budgetCpuCores: 8, maxSurgeMs: Number.POSITIVE_INFINITY };
-    const changes = diffPlans(this.runningPlan(), result.plan, bounds).map((change) => this.actuator.apply(change));
+    const limits = { budget: { cpuCores: 8 }, control: {} };
+    const changes = diffPlans(this.runningPlan(), result.plan, limits).map((change) => this.actuator.apply(change));
     await this.clock.advanceTo(500);
     await Promise.all(changes);
     await this.clock.advanceTo(1000);

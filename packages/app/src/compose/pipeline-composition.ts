@@ -20,7 +20,6 @@ import {
 } from '@equipoise/core/model';
 import { type PolicyName, requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';
-import { changeBounds } from '@equipoise/core/serve';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
   ActiveFaults,
@@ -186,7 +185,7 @@ export class PipelineComposition {
     const decision = {
       kind: 'apply' as const,
       plan,
-      changes: diffPlans(this.actuator.runningPlan(), plan, changeBounds(this.#served.setup.spec)),
+      changes: diffPlans(this.actuator.runningPlan(), plan, this.#served.setup.spec),
       reason: firstReason(first, this.#options.policy),
       evidence: {
         forecast,

@@ -2,7 +2,7 @@
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import { type Change, type Plan, SeededRng } from '@equipoise/core/model';
-import { changeBounds, eventRank, servingGraph } from '@equipoise/core/serve';
+import { eventRank, servingGraph } from '@equipoise/core/serve';
 import { ItemChances, ServingPolicies } from '@equipoise/core/simulate';
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { ManualClock } from '@equipoise/testkit';
@@ -89,7 +89,7 @@ class ServedScenario {
   }
 
   #changesTo(plan: Plan): readonly Change[] {
-    return diffPlans(this.#actuator.runningPlan(), plan, changeBounds(this.#scenario.spec));
+    return diffPlans(this.#actuator.runningPlan(), plan, this.#scenario.spec);
   }
 
   #arrange(): void {

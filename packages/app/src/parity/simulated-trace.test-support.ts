@@ -1,6 +1,5 @@
 import { diffPlans } from '@equipoise/core/control';
 import { SeededRng } from '@equipoise/core/model';
-import { changeBounds } from '@equipoise/core/serve';
 import { simulatePlan } from '@equipoise/core/simulate';
 import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
@@ -26,7 +25,7 @@ export function simulatedTrace(scenario: Scenario): Trace {
         const { runningPlan, failedTotal = 0 } = view.observe();
         trace.failedAtTicks.push(failedTotal);
         const next = nextPlans[ticks++];
-        return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
+        return next === undefined ? [] : diffPlans(runningPlan, next, spec);
       },
       loadMs,
       expectedCurves: () => believedAt(scenario, ticks),

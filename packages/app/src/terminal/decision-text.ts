@@ -191,7 +191,7 @@ function passedOver(
   ];
 }
 
-const UNBOUND = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
+const UNBOUND = { budget: {}, control: {} };
 
 const runs = (running: RunningPlan, plan: Plan): boolean => diffPlans(running, plan, UNBOUND).length === 0;
 

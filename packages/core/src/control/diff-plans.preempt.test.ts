@@ -5,6 +5,7 @@ import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { FleetBench, planFor, stageA, stageB } from '../serve/fleet/fleet-bench.test-support.js';
 import type { ChangeEnd } from '../serve/fleet/fleet-effects.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans, diffUnderWay } from './diff-plans.js';
 
 const coresOf = ({ replicas, resources }: StagePlan): number => replicas * resources.cpuCores;
@@ -23,8 +24,8 @@ type Turn = Readonly<{ a: StagePlan; b: StagePlan; givesWayAfter: number }>;
 
 /** Goes from plan to plan as a loop does, the next one in the middle of the one before; what was held at most, and how the last ended. */
 function followed(turns: readonly Turn[], budgetCpuCores: number) {
-  const bounds = { budgetCpuCores, surgeCpuCores: 2, maxSurgeMs: Number.POSITIVE_INFINITY };
-  const bench = new FleetBench(bounds);
+  const limits = { budget: { cpuCores: budgetCpuCores }, control: { surgeCpuCores: 2 } };
+  const bench = new FleetBench(changeBounds(limits));
   const held = (): number =>
     [stageA, stageB]
       .flatMap((stage) => bench.fleet.runningPlan().stages[stage]?.replicas ?? [])
@@ -38,7 +39,7 @@ function followed(turns: readonly Turn[], budgetCpuCores: number) {
   for (const [index, { a, b, givesWayAfter }] of turns.entries()) {
     if (bench.fleet.changing) bench.fleet.preempt(bench.nowMs);
     const plan = { stages: { [stageA]: [a], [stageB]: [b] } } as unknown as Plan;
-    const changes = [...diffUnderWay(bench.fleet.runningPlan(), plan, bounds)];
+    const changes = [...diffUnderWay(bench.fleet.runningPlan(), plan, limits)];
     const isLast = index === turns.length - 1;
     ends = [];
     const next = (): void => {
@@ -71,21 +72,21 @@ function running(shown: Readonly<Record<string, readonly string[]>>): RunningPla
 }
 
 const planOf = (a: StagePlan, b: StagePlan) => ({ stages: { [stageA]: [a], [stageB]: [b] } }) as unknown as Plan;
-const bounds = { budgetCpuCores: 4, maxSurgeMs: Number.POSITIVE_INFINITY };
+const limits = { budget: { cpuCores: 4 }, control: {} };
 const shownOf = (changes: readonly Change[]) => changes.map(({ stageId, to }) => `${stageId}:${to.replicas}`);
 
 it('what holds the surge already gives the changes behind it no more room', () => {
   const present = running({ a: ['s:ready', 's:ready', 'l:ready'], b: ['s:ready', 's:ready'] });
   const plan = planOf(planFor('s', 3), planFor('s', 1));
-  expect(shownOf(diffPlans(present, plan, bounds))).toEqual(['a:3', 'b:1']);
-  expect(shownOf(diffUnderWay(present, plan, bounds))).toEqual(['b:1', 'a:3']);
+  expect(shownOf(diffPlans(present, plan, limits))).toEqual(['a:3', 'b:1']);
+  expect(shownOf(diffUnderWay(present, plan, limits))).toEqual(['b:1', 'a:3']);
 });
 
 it('tells each stage where to go, also where that is what runs and starts', () => {
   const present = running({ a: ['s:ready', 's:starting'], b: ['s:ready'] });
   const plan = planOf(planFor('s', 2), planFor('s', 1));
-  expect(shownOf(diffPlans(present, plan, bounds))).toEqual([]);
-  expect(shownOf(diffUnderWay(present, plan, bounds))).toEqual(['a:2', 'b:1']);
+  expect(shownOf(diffPlans(present, plan, limits))).toEqual([]);
+  expect(shownOf(diffUnderWay(present, plan, limits))).toEqual(['a:2', 'b:1']);
 });
 
 it('plans that take the place of one another at any moment keep within budget and surge, and come to an end (1,000 sequences)', () => {

@@ -5,10 +5,11 @@ import { replicaId, type StageId, stageId, variantId } from '../model/ids.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
 import { FleetBench, stageA, stageB } from '../serve/fleet/fleet-bench.test-support.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans } from './diff-plans.js';
 
-const unbounded = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
-const within = (budgetCpuCores: number) => ({ ...unbounded, budgetCpuCores });
+const unbounded = { budget: {}, control: {} };
+const within = (cpuCores: number) => ({ ...unbounded, budget: { cpuCores } });
 
 const stagePlan = (over: Partial<StagePlan> & { readonly cpuCores?: number } = {}): StagePlan => {
   const { cpuCores = 1, ...rest } = over;
@@ -127,7 +128,7 @@ describe('diffPlans', () => {
           Object.values(stages)
             .flat()
             .reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
-        const bench = new FleetBench(within(Math.max(...plans.map(cores))));
+        const bench = new FleetBench(changeBounds(within(Math.max(...plans.map(cores)))));
         for (const plan of plans) {
           for (const change of diffPlans(bench.fleet.runningPlan(), plan, within(Math.max(...plans.map(cores))))) {
             expect(bench.applied(change)).toEqual({ kind: 'done' });

@@ -1,13 +1,30 @@
 /**
  * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes before
- * shrinking unless it needs that headroom. No stage gets two changes that restart replicas.
+ * shrinking unless it needs that headroom: then it waits for changes that return cores. Between two plans within the
+ * budget an order exists if there is headroom for one replica of the largest kind: shrinking stages first. No stage
+ * gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import { isOfKind, liveReplicas, type RunningPlan, type RunningStage } from '../model/running-plan.js';
-import type { ChangeBounds } from '../serve/rollout/headroom.js';
-import { arrangeChanges } from './arrange-changes.js';
+import {
+  isOfKind,
+  liveReplicas,
+  type RunningPlan,
+  type RunningReplica,
+  type RunningStage,
+} from '../model/running-plan.js';
+import { reachesPlan } from '../serve/fleet/stage-steps.js';
+import {
+  type ChangeBounds,
+  type ChangeLimits,
+  CORES_TOLERANCE,
+  changeBounds,
+  coresDuringChange,
+  coresOf,
+} from '../serve/rollout/headroom.js';
+
+type ReplicasByStage = ReadonlyMap<StageId, readonly RunningReplica[]>;
 
 const ORDER: Readonly<Record<Change['kind'], number>> = {
   'set-batch': 0,
@@ -17,19 +34,19 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
 };
 
 /**
- * Changes from `running` to `plan`, within the headroom of `bounds`. Starting and ready replicas count; draining and
+ * Changes from `running` to `plan`, within the headroom of a pipeline. Starting and ready replicas count; draining and
  * failed ones do not.
  */
-export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
-  return arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: false });
+export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
+  return arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: false });
 }
 
 /**
  * Changes that preempt others under way. A stage without a difference may be changing to another plan, so each is told
  * its target, those last.
  */
-export function diffUnderWay(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
-  const changes = arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: true });
+export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
+  const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });
   const told = new Set(changes.flatMap(({ kind, stageId }) => (kind === 'set-batch' ? [] : [stageId])));
   const others = Object.entries(plan.stages).flatMap(([id, [to]]): readonly Change[] => {
     const stageId = id as StageId;
@@ -67,4 +84,84 @@ function stageChanges(stageId: StageId, running: RunningStage | undefined, to: S
 function shrinks(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
   return change.kind === 'set-resources' && change.to.resources.cpuCores < change.fromResources.cpuCores;
+}
+
+/**
+ * Each change has its headroom in its turn; those without headroom in any order come last and will be refused. The
+ * running plan may exceed the budget, unless it is `onItsWay`: then the surge may be in it.
+ */
+function arrangedChanges(
+  running: RunningPlan,
+  plan: Plan,
+  { bounds, onItsWay }: { readonly bounds: ChangeBounds; readonly onItsWay: boolean },
+): readonly Change[] {
+  const changes = inOrder(differences(running, plan));
+  const replicas = new Map<StageId, readonly RunningReplica[]>();
+  for (const [id, stage] of Object.entries(running.stages))
+    replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
+  const fromCores = onItsWay ? 0 : coresOf([...replicas.values()].flat().map(oneOf));
+  const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
+  // Growth into the surge may leave no headroom for later changes.
+  return first.left.length === 0
+    ? first.order
+    : inOneRow(arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: false }));
+}
+
+interface Arranged {
+  readonly order: readonly Change[];
+  readonly left: readonly Change[];
+}
+
+const inOneRow = ({ order, left }: Arranged): readonly Change[] => [...order, ...left];
+
+function arranged(changes: readonly Change[], running: ReplicasByStage, room: Room): Arranged {
+  const replicas = new Map(running);
+  const left = [...changes];
+  const order: Change[] = [];
+  let { fromCores } = room;
+  for (;;) {
+    fromCores = Math.min(fromCores, coresOf([...replicas.values()].flat().map(oneOf)));
+    const place = left.findIndex((change) => hasRoom(change, replicas, { ...room, fromCores }));
+    const [next] = place < 0 ? [] : left.splice(place, 1);
+    if (next === undefined) return { order, left };
+    order.push(next);
+    if (next.kind !== 'set-batch') replicas.set(next.stageId, replicasOf(next));
+  }
+}
+
+interface Room {
+  readonly bounds: ChangeBounds;
+  readonly fromCores: number;
+  /** May a stage keep its share of the surge until others have shrunk? */
+  readonly growsIntoSurge: boolean;
+}
+
+function hasRoom(
+  { kind, stageId, to }: Change,
+  replicas: ReplicasByStage,
+  { bounds, fromCores, growsIntoSurge }: Room,
+): boolean {
+  const own = replicas.get(stageId) ?? [];
+  if (kind === 'set-batch' || own.length === 0) return true;
+  const all = [...replicas.values()].flat();
+  const inForce = all.map(oneOf);
+  const heldByOthers = coresOf(inForce) - coresOf(own.map(oneOf));
+  const mostAtRest = Math.max(bounds.budgetCpuCores, fromCores) + CORES_TOLERANCE;
+  if (!growsIntoSurge && heldByOthers + to.replicas * to.resources.cpuCores > mostAtRest) return false;
+  const cpuCores = coresDuringChange(bounds, { inForce, to, fromCores }) - heldByOthers;
+  return reachesPlan({ replicas: own, to, cpuCores });
+}
+
+const oneOf = ({ resources }: RunningReplica) => ({ replicas: 1, resources });
+
+function asReady(replica: RunningReplica): RunningReplica {
+  return { ...replica, status: 'ready' };
+}
+
+function replicasOf({ stageId, to }: Change): readonly RunningReplica[] {
+  const { variantId, resources } = to;
+  return Array.from({ length: to.replicas }, (_, i) => ({
+    replicaId: `${stageId}-${i}` as RunningReplica['replicaId'],
+    ...{ variantId, resources, status: 'ready' },
+  }));
 }

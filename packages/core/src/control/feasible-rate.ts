@@ -4,7 +4,6 @@
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
-import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans } from './diff-plans.js';
 import { variantPins } from './guard/switching.js';
 import { withoutShrinking } from './plan-facts.js';
@@ -32,7 +31,7 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
   const most = largestFeasibleRate(situation, belowRps);
   if (most === undefined) return decision;
   const plan = withoutShrinking(spec, most.plan, runningStages);
-  const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+  const changes = diffPlans(observation.runningPlan, plan, spec);
   const rate = `${most.arrivalRps.toFixed(1)} rps`;
   const load = { arrivalRps: most.arrivalRps };
   if (changes.length === 0) {

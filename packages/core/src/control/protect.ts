@@ -14,7 +14,6 @@ import type { Change } from '../model/change.js';
 import type { Burst, Decision, LoadObservation } from '../model/decision.js';
 import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
-import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans, diffUnderWay } from './diff-plans.js';
 import { largestFeasibleRate } from './feasible-rate.js';
 import { variantPins } from './guard/switching.js';
@@ -68,7 +67,7 @@ export function protect(situation: Situation, { planned, inBurst, underWay }: Pr
   // The change under way already reaches this plan.
   if (isChanging && isSamePlan(plan.stages, underWay)) return undefined;
   const diff = isChanging ? diffUnderWay : diffPlans;
-  const changes = diff(observation.runningPlan, plan, changeBounds(spec));
+  const changes = diff(observation.runningPlan, plan, spec);
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));

@@ -16,7 +16,6 @@ import type { StageId } from '../model/ids.js';
 import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import { liveReplicas, type RunningStage } from '../model/running-plan.js';
 import type { VerifyPlan } from '../optimize/planning-problem.js';
-import { changeBounds } from '../serve/rollout/headroom.js';
 import type { ControllerState } from './controller-state.js';
 import { diffPlans } from './diff-plans.js';
 import { keepFloor } from './feasible-rate.js';
@@ -152,7 +151,7 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
   const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
-  const changes = diffPlans(runningPlan, plan, changeBounds(spec));
+  const changes = diffPlans(runningPlan, plan, spec);
   if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
   const mayStay = result.kind === 'feasible' ? mayContinue(situation, { plan, changes, load }) : false;
   if (typeof mayStay === 'string') return { kind: 'hold', reason: mayStay, evidence };

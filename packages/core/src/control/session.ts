@@ -3,20 +3,16 @@
  * pins, and the consequences of advice and manual changes. It has no clock: observations bring the time, and `tickMs`
  * is the wanted interval.
  */
-import type { Decision, Observation } from '../model/decision.js';
+import { learnedForecast } from '../forecast/learning/load-learning.js';
+import type { Decision, Forecast, LearnedEdge, LoadObservation, Observation } from '../model/decision.js';
 import type { DecisionTrigger, PinsByStage } from '../model/decision-record.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
+import { type ControllerSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
 import { type ControllerState, newController } from './controller-state.js';
+import type { Correction } from './feedback/service-feedback.js';
 import { pinnedSpec } from './pinned-spec.js';
-import { type StepInput, stepInput, stepTrigger } from './replay/step-input.js';
 import type { ControllerRules, ProfiledParts } from './rules.js';
 import { correctedRules } from './situation.js';
-import {
-  type ControllerSnapshot,
-  controllerSnapshot,
-  resumeController,
-  snapshotDelta,
-} from './snapshot/controller-snapshot.js';
 import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks, wouldProtect } from './step.js';
 
 export interface Tick {
@@ -26,6 +22,21 @@ export interface Tick {
   readonly executes: boolean;
   /** Did a person change what runs since the last tick? */
   readonly changedByHand?: boolean;
+}
+
+/**
+ * Input of a step besides the observation, small enough to log. Days of measurements affect a decision only through the
+ * forecast, corrections and learned edges kept here.
+ */
+export interface StepInput {
+  readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges'>;
+  /** Missing before a learned method was fitted. */
+  readonly learned?: Forecast;
+  readonly corrections: readonly Correction[];
+  /** Fan-outs and branches that differ from the pipeline file; missing in old logs. */
+  readonly edges?: readonly LearnedEdge[];
+  /** Manual pins, in addition to the pipeline file's. */
+  readonly pins?: PinsByStage;
 }
 
 /** Without a decision between two plans if the fast loop has nothing to do. */
@@ -257,4 +268,27 @@ export function afterHandChange({ trial: _, beforeChange, ...state }: Controller
   if (beforeChange === undefined) return state;
   const { trial: __, ...rest } = beforeChange;
   return { ...state, beforeChange: rest };
+}
+
+function stepInput(
+  { learning: _, service: __, edges: ___, ...state }: ControllerState,
+  after: ControllerState,
+  { load, pins }: { readonly load: LoadObservation; readonly pins?: PinsByStage },
+): StepInput {
+  const learned = learnedForecast(after.learning, load);
+  const { inForce: edges = [] } = after.edges ?? {};
+  return {
+    state,
+    corrections: after.service.corrections,
+    ...(learned && { learned }),
+    ...(edges.length > 0 && { edges }),
+    ...(pins && Object.keys(pins).length > 0 && { pins }),
+  };
+}
+
+function stepTrigger(before: ControllerState, { state, decision }: ControlStep): DecisionTrigger {
+  if (decision?.evidence.burst !== undefined) return 'burst';
+  return decision?.kind === 'apply' && state.backOff !== undefined && state.backOff !== before.backOff
+    ? 'roll-back'
+    : 'plan';
 }

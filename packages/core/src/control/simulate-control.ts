@@ -12,7 +12,6 @@ import type { ControlMode, PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { changeBounds } from '../serve/rollout/headroom.js';
 import { arrivalsOf, type LoadSpec } from '../simulate/arrivals/load-spec.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import type {
@@ -203,7 +202,7 @@ class SimulatedLoop implements SimulatedController {
   #applyByHand(plan: Plan, view: SimulatedView): readonly Change[] {
     if (this.#mode === 'auto') this.#mode = 'advise';
     this.#changedByHand = true;
-    return diffPlans(view.peek().runningPlan, plan, changeBounds(this.#context.spec));
+    return diffPlans(view.peek().runningPlan, plan, this.#context.spec);
   }
 }
 

@@ -16,10 +16,9 @@ import {
 import type { Actuator } from '@equipoise/core/ports';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import type { SecondRecord } from '../data-plane/request-statistics.js';
-import { ActiveFaults } from './active-faults.js';
 import { ControlLoop, type ControlLoopDeps } from './control-loop.js';
 import { DecisionLog } from './decision-log.js';
-import type { LoopEvent } from './loop-event.js';
+import { ActiveFaults, type LoopEvent } from './loop-event.js';
 import { OutcomeTracker } from './outcome-tracker.js';
 import { type Planner, PlanPreempted } from './planner.js';
 import type { PlanningTask } from './planning-session.js';

@@ -19,9 +19,8 @@ import {
   type StageId,
 } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
-import type { ActiveFaults } from './active-faults.js';
 import type { DecisionLog, LogEntry } from './decision-log.js';
-import { type LoopEvent, messageOf } from './loop-event.js';
+import { type ActiveFaults, type LoopEvent, messageOf } from './loop-event.js';
 import type { OutcomeTracker } from './outcome-tracker.js';
 import { type Planner, PlanPreempted } from './planner.js';
 

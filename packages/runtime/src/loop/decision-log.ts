@@ -4,8 +4,7 @@
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
-import type { ActiveFaults } from './active-faults.js';
-import type { LoopEvent } from './loop-event.js';
+import type { ActiveFaults, LoopEvent } from './loop-event.js';
 
 const RECENT = 100;
 

@@ -1,4 +1,4 @@
-/** Events of the control loop. */
+/** Events of the control loop, and the faults that they report. */
 import type {
   ControlMode,
   Decision,
@@ -39,3 +39,50 @@ export interface CanaryEvent {
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** `message` is the latest, `count` the failures since it began. */
+export interface ActiveFault {
+  readonly step: LoopStep;
+  readonly message: string;
+  readonly sinceEpochMs: number;
+  readonly count: number;
+}
+
+/** Faults of loop steps, from their first failure until they succeed again. Reports each failure and recovery. */
+export class ActiveFaults {
+  readonly #faults = new Map<LoopStep, ActiveFault>();
+  readonly #epochNowMs: () => number;
+  readonly #report: (event: LoopEvent) => void;
+
+  constructor(epochNowMs: () => number, report: (event: LoopEvent) => void) {
+    this.#epochNowMs = epochNowMs;
+    this.#report = report;
+  }
+
+  raise(step: LoopStep, error: unknown): void {
+    const { sinceEpochMs = this.#epochNowMs(), count = 0 } = this.#faults.get(step) ?? {};
+    this.#faults.set(step, { step, message: messageOf(error), sinceEpochMs, count: count + 1 });
+    this.#report({ kind: 'failed', step, error });
+  }
+
+  clear(step: LoopStep): void {
+    if (this.#faults.delete(step)) this.#report({ kind: 'recovered', step });
+  }
+
+  /** Undefined if the action fails. */
+  async attempt<Result>(step: LoopStep, action: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      const result = await action();
+      this.clear(step);
+      return result;
+    } catch (error) {
+      this.raise(step, error);
+      return undefined;
+    }
+  }
+
+  /** Active faults, oldest first. */
+  get all(): readonly ActiveFault[] {
+    return [...this.#faults.values()];
+  }
+}

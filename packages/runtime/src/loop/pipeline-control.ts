@@ -33,12 +33,10 @@ import {
 } from '@equipoise/core/model';
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import type { Actuator, DecisionPage, PlanStore } from '@equipoise/core/ports';
-import { changeBounds } from '@equipoise/core/serve';
-import type { ActiveFault, ActiveFaults } from './active-faults.js';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';
 import { invalidFields, pinProblems } from './field-problems.js';
-import type { LoopEvent } from './loop-event.js';
+import type { ActiveFault, ActiveFaults, LoopEvent } from './loop-event.js';
 import { manualReason } from './manual-reason.js';
 import type { PlanAssumptions } from './planning-session.js';
 
@@ -148,7 +146,7 @@ export class PipelineControl {
       const { plan, actuator, spec } = this.#deps;
       const result = await plan({ ...query, pins: { ...this.#pins, ...query.pins } });
       const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
-      const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, changeBounds(spec));
+      const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, spec);
       return { result, changes };
     } finally {
       this.#queries -= 1;
@@ -347,7 +345,7 @@ export class PipelineControl {
     const { spec, loop, look } = this.#deps;
     const observation = look();
     const diff = underWay ? diffUnderWay : diffPlans;
-    const changes = diff(observation.runningPlan, plan, changeBounds(spec));
+    const changes = diff(observation.runningPlan, plan, spec);
     const evidence = { forecast: smoothedRate(observation.load) };
     const decision = {
       kind: 'apply' as const,

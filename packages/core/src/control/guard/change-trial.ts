@@ -13,7 +13,6 @@ import type { ExpectedLoad } from '../../model/expected-load.js';
 import type { Slo } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
 import { fastestMissFraction } from '../../serve/rollout/canary.js';
-import { changeBounds } from '../../serve/rollout/headroom.js';
 import { type BackOff, backOffAfter, TRIAL_MS } from '../../serve/rollout/trial.js';
 import { diffPlans } from '../diff-plans.js';
 import { keepsPins } from '../plan-facts.js';
@@ -180,7 +179,7 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   const isBurst =
     detectBurst(load, plannedEnvelope(trial.beforeLoad, { before: { rates, nowMs: atMs } })) !== undefined;
   if (isBurst) return { state: without };
-  const changes = diffPlans(runningPlan, trial.before, changeBounds(spec));
+  const changes = diffPlans(runningPlan, trial.before, spec);
   const backOff = backOffAfter(atMs, state.backOff);
   const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
   const after = { ...without, planned: trial.beforeLoad, backOff, appliedAtMs };

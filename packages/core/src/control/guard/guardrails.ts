@@ -6,7 +6,6 @@ import type { Decision } from '../../model/decision.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
 import { isOfKind, liveReplicas, type RunningPlan } from '../../model/running-plan.js';
-import { changeBounds } from '../../serve/rollout/headroom.js';
 import { type BackOff, holdsBack } from '../../serve/rollout/trial.js';
 import { diffPlans } from '../diff-plans.js';
 import { withLeastReplicas } from '../plan-facts.js';
@@ -37,7 +36,7 @@ export function guardDecision(
   if (objection !== undefined)
     return passOver({ kind: 'hold', reason: objection, evidence: decision.evidence }, decision.plan, objection);
   const plan = limitDownstep(spec, { plan: decision.plan, running: runningPlan }, guardrails);
-  return { ...decision, plan, changes: diffPlans(runningPlan, plan, changeBounds(spec)) };
+  return { ...decision, plan, changes: diffPlans(runningPlan, plan, spec) };
 }
 
 /** The decision with the rejected plan, as data. */

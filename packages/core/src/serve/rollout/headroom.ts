@@ -2,7 +2,7 @@
  * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. The surge
  * is by default one replica of the largest kind in both plans. Memory and GPUs have no surge and bound no step.
  */
-import type { PipelineSpec, Resources } from '../../model/pipeline-spec.js';
+import type { Budget, ControlSpec, Resources } from '../../model/pipeline-spec.js';
 
 /** Bounds of changes: Infinity without a budget; no `surgeCpuCores` means the default. */
 export interface ChangeBounds {
@@ -12,7 +12,13 @@ export interface ChangeBounds {
   readonly maxSurgeMs: number;
 }
 
-export function changeBounds({ budget, control }: Pick<PipelineSpec, 'budget' | 'control'>): ChangeBounds {
+/** Fields of a pipeline that bound changes. */
+export interface ChangeLimits {
+  readonly budget: Pick<Budget, 'cpuCores'>;
+  readonly control: Pick<ControlSpec, 'surgeCpuCores' | 'surgeMaxMs'>;
+}
+
+export function changeBounds({ budget, control }: ChangeLimits): ChangeBounds {
   return {
     budgetCpuCores: budget.cpuCores ?? Number.POSITIVE_INFINITY,
     ...(control.surgeCpuCores === undefined ? {} : { surgeCpuCores: control.surgeCpuCores }),

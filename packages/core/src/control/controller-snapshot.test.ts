@@ -1,19 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import {
-  initialLearning,
-  learnedForecast,
-  learningSnapshot,
-  observeLoad,
-} from '../../forecast/learning/load-learning.js';
-import { forecastMethods } from '../../forecast/methods/forecast-methods.js';
-import { smoothedRate } from '../../forecast/smoothed-rate.js';
-import { stageId, variantId } from '../../model/ids.js';
-import { planOf, smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
-import { requireCurves } from '../../profile/curves-of.js';
-import { verifiersOf } from '../../simulate/plan-verifier.js';
-import { type ControllerState, newController } from '../controller-state.js';
-import { type ControllerRules, controlPolicies } from '../rules.js';
+import { initialLearning, learnedForecast, learningSnapshot, observeLoad } from '../forecast/learning/load-learning.js';
+import { forecastMethods } from '../forecast/methods/forecast-methods.js';
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import { stageId, variantId } from '../model/ids.js';
+import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
 import { agedSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
+import { type ControllerState, newController } from './controller-state.js';
+import { type ControllerRules, controlPolicies } from './rules.js';
 
 const spec = smallOrLargeSpec();
 const curves = requireCurves(spec, []);

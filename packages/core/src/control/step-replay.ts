@@ -1,14 +1,13 @@
 /** Replays steps from a log: the same code under the same input comes to the same decision. */
-import { initialLearning } from '../../forecast/learning/load-learning.js';
-import type { Decision, Forecast, Observation } from '../../model/decision.js';
-import type { ExpectedLoad } from '../../model/expected-load.js';
-import type { PlanningProblem } from '../../optimize/planning-problem.js';
-import { nothingMeasured } from '../feedback/service-feedback.js';
-import { pinnedSpec } from '../pinned-spec.js';
-import type { ControllerRules } from '../rules.js';
-import { ControlSession } from '../session.js';
-import { correctedRules } from '../situation.js';
-import type { StepInput } from './step-input.js';
+import { initialLearning } from '../forecast/learning/load-learning.js';
+import type { Decision, Forecast, Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { PlanningProblem } from '../optimize/planning-problem.js';
+import { nothingMeasured } from './feedback/service-feedback.js';
+import { pinnedSpec } from './pinned-spec.js';
+import type { ControllerRules } from './rules.js';
+import { ControlSession, type StepInput } from './session.js';
+import { correctedRules } from './situation.js';
 
 export type StepReplay = (input: StepInput, observation: Observation) => Decision | undefined;
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { stageId } from '../../model/ids.js';
-import { planOf, smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
-import { type ControllerState, newController } from '../controller-state.js';
+import { stageId } from '../model/ids.js';
+import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import {
   type GuardrailSnapshot,
   guardrailSnapshot,
   guardrailsAfterRestart,
   guardrailsDiffer,
-} from './guardrail-snapshot.js';
+} from './controller-snapshot.js';
+import { type ControllerState, newController } from './controller-state.js';
 
 const spec = smallOrLargeSpec();
 const detect = stageId('detect');

@@ -1,0 +1,154 @@
+/**
+ * State of a controller that outlives a restart: what it learned, and the memory of its guardrails.
+ *
+ * Instants of guardrails are on the clock of a process, which restarts with it. They move on by the time that passed on
+ * the wall clock. Future instants and too old ones are dropped: a clock that was set back must neither block nor free
+ * the loop.
+ */
+import {
+  ageSnapshot,
+  type LearningSnapshot,
+  learningSnapshot,
+  resumeLearning,
+} from '../forecast/learning/load-learning.js';
+import { standingBackOff } from '../serve/rollout/trial.js';
+import { type ControllerState, newController } from './controller-state.js';
+import { type EdgeState, snapshotEdges, withoutStopped } from './feedback/edge-feedback.js';
+import { agedByStop, type ServiceState } from './feedback/service-feedback.js';
+import { isUnderTrial, type Trial } from './guard/change-trial.js';
+import { inLastHour } from './guard/guardrails.js';
+import { recentSwitches } from './guard/switching.js';
+import type { ControllerRules } from './rules.js';
+
+export type GuardrailSnapshot = Pick<ControllerState, 'appliedAtMs' | 'switches' | 'trial' | 'backOff'>;
+
+export interface ClockReading {
+  readonly atMs: number;
+  readonly atEpochMs: number;
+}
+
+export interface DatedGuardrails {
+  readonly guardrails: GuardrailSnapshot;
+  readonly keptAt: ClockReading;
+}
+
+/** Missing parts start empty. Guardrail instants are on the clock of the process. */
+export interface ControllerSnapshot {
+  /** Missing until something was learned. */
+  readonly learning?: LearningSnapshot;
+  readonly service?: ServiceState;
+  readonly edges?: EdgeState;
+  readonly guardrails?: GuardrailSnapshot;
+}
+
+export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
+  const { service, edges } = state;
+  const learning = learningSnapshot(state.learning);
+  const guardrails = guardrailSnapshot(state);
+  return {
+    service,
+    ...(learning && { learning }),
+    ...(edges && { edges: snapshotEdges(edges) }),
+    ...(guardrails && { guardrails }),
+  };
+}
+
+/** Parts that differ from the last snapshot by more than some measurements; undefined if none does. */
+export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
+  const { service, edges } = state;
+  const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
+  const delta: ControllerSnapshot = {
+    ...(learning && { learning }),
+    ...(differs(service.corrections, before.service.corrections) && { service }),
+    ...(edges && differs(edges.inForce, before.edges?.inForce ?? []) && { edges: snapshotEdges(edges) }),
+    ...(guardrailsDiffer(state, before) && {
+      guardrails: guardrailSnapshot(state) ?? { appliedAtMs: [], switches: [] },
+    }),
+  };
+  return Object.keys(delta).length === 0 ? undefined : delta;
+}
+
+/**
+ * The snapshot, `stoppedMs` later. Service times and edge counts weigh less after a longer stop. Learned forecasters
+ * wait until their last values are recent again.
+ */
+export function agedSnapshot(
+  { learning, service, edges, ...kept }: ControllerSnapshot,
+  stoppedMs: number,
+): ControllerSnapshot {
+  const { memories = [] } = edges ?? {};
+  return {
+    ...kept,
+    ...(learning && { learning: ageSnapshot(learning, stoppedMs) }),
+    ...(service && { service: { ...service, measured: agedByStop(service.measured, stoppedMs) } }),
+    ...(edges && { edges: { ...edges, memories: memories.map((each) => withoutStopped(each, stoppedMs)) } }),
+  };
+}
+
+export function resumeController(
+  { learning, service, edges, guardrails }: ControllerSnapshot,
+  rules: ControllerRules,
+): ControllerState {
+  return {
+    ...newController,
+    ...guardrails,
+    ...(learning && rules.learning && { learning: resumeLearning(learning, rules.learning) }),
+    ...(service && { service }),
+    ...(edges && { edges }),
+  };
+}
+
+function hasLearned({ learning }: ControllerState, { learning: before }: ControllerState): boolean {
+  return (
+    learning.fittedBins !== before.fittedBins ||
+    (learning.backtest === undefined) !== (before.backtest === undefined) ||
+    (learning.round === undefined) !== (before.round === undefined)
+  );
+}
+
+function differs(a: readonly object[], b: readonly object[]): boolean {
+  return a !== b && JSON.stringify(a) !== JSON.stringify(b);
+}
+
+export function guardrailSnapshot(state: ControllerState): GuardrailSnapshot | undefined {
+  const { appliedAtMs, switches, backOff } = state;
+  const trial = standingTrial(state);
+  if (appliedAtMs.length + switches.length === 0 && trial === undefined && backOff === undefined) return undefined;
+  return { appliedAtMs, switches, ...(trial && { trial }), ...(backOff && { backOff }) };
+}
+
+export function guardrailsDiffer(state: ControllerState, before: ControllerState): boolean {
+  return (
+    state.appliedAtMs !== before.appliedAtMs ||
+    standingTrial(state) !== standingTrial(before) ||
+    state.backOff !== before.backOff
+  );
+}
+
+/**
+ * The trial to persist: the one before a change under way, which the next process does not find in force. The change
+ * still counts, so that one that kills the process is not tried at each start.
+ */
+function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
+  return beforeChange === undefined ? trial : beforeChange.trial;
+}
+
+/** Memory of an ended process, on the clock of one that starts at `now` and counts misses from 0. */
+export function guardrailsAfterRestart({ guardrails, keptAt }: DatedGuardrails, now: ClockReading): GuardrailSnapshot {
+  const byMs = now.atMs - now.atEpochMs - (keptAt.atMs - keptAt.atEpochMs);
+  const { appliedAtMs, switches, trial, backOff } = guardrails;
+  const moved = trial && { ...trial, sinceMs: trial.sinceMs + byMs, missedAtStart: 0 };
+  const movedBackOff = backOff && { ...backOff, untilMs: backOff.untilMs + byMs };
+  return {
+    appliedAtMs: inLastHour(
+      appliedAtMs.map((atMs) => atMs + byMs),
+      now.atMs,
+    ),
+    switches: recentSwitches(
+      switches.map((each) => ({ ...each, atMs: each.atMs + byMs })),
+      now.atMs,
+    ),
+    ...(moved && isUnderTrial(moved, now.atMs) && { trial: moved }),
+    ...(movedBackOff && standingBackOff(movedBackOff, now.atMs) && { backOff: movedBackOff }),
+  };
+}
