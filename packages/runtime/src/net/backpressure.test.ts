@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ask, inferHeaders } from '../open-inference/http-bench.test-support.js';
+import { type AnswerSink, writeAnswer } from './backpressure.js';
 import {
   ANSWER_BYTES,
   body,
@@ -18,6 +19,37 @@ import {
 } from './backpressure.test-support.js';
 
 afterEach(endAll);
+
+describe('the writes of an answer', () => {
+  const MEBIBYTE = 1024 * 1024;
+
+  /** Records calls; takes everything at once. */
+  function recorder() {
+    const calls: string[] = [];
+    const shown = (chunk: string | Uint8Array | undefined) =>
+      chunk === undefined ? '' : typeof chunk === 'string' ? ` text ${chunk.length}` : ` bytes ${chunk.length}`;
+    const sink: AnswerSink = {
+      write: (chunk) => calls.push(`write${shown(chunk)}`) > 0,
+      end: (chunk) => calls.push(`end${shown(chunk)}`),
+      cork: () => calls.push('cork'),
+      uncork: () => calls.push('uncork'),
+      once: () => {},
+    };
+    return { calls, sink };
+  }
+
+  it.each<[string, readonly (string | Uint8Array)[], readonly string[]]>([
+    ['one for a text, which stays a string', ['four'], ['end text 4']],
+    ['one for a message', [new Uint8Array(9)], ['end bytes 9']],
+    ['one for a text and its tensors', ['ab', new Uint8Array(8)], ['cork', 'write text 2', 'end bytes 8', 'uncork']],
+    ['one for each MiB', ['x'.repeat(MEBIBYTE + 5)], [`write bytes ${MEBIBYTE}`, 'write bytes 5', 'end']],
+  ])('are %s', (_, parts, expected) => {
+    const { calls, sink } = recorder();
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    writeAnswer(sink, parts, length);
+    expect(calls).toEqual(expected);
+  });
+});
 
 describe('an answer that nobody reads', () => {
   it.each(kinds)('is cut off after a time, and makes room for the next: %s', async (kind) => {

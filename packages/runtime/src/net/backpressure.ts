@@ -14,17 +14,34 @@ import { Socket } from 'node:net';
 const PIECE_BYTES = 1024 * 1024;
 
 export interface AnswerSink {
-  write(chunk: Uint8Array): boolean;
-  end(): unknown;
+  write(chunk: string | Uint8Array): boolean;
+  end(chunk?: string | Uint8Array): unknown;
+  cork(): void;
+  uncork(): void;
   once(event: 'drain', listener: () => void): unknown;
 }
 
-export function isLargeAnswer(length: number): boolean {
-  return length > PIECE_BYTES;
+/**
+ * Writes an answer of `length` bytes. A small one leaves in a single write, its text as a string, which Node sends
+ * without a copy. A large one leaves piece by piece, each after the previous one.
+ */
+export function writeAnswer(sink: AnswerSink, parts: readonly (string | Uint8Array)[], length: number): void {
+  if (length > PIECE_BYTES) {
+    writeInPieces(sink, parts.map(bytesOf));
+    return;
+  }
+  const last = parts.length - 1;
+  if (last > 0) sink.cork();
+  for (let at = 0; at < last; at++) sink.write(parts[at] as string | Uint8Array);
+  sink.end(parts[last]);
+  if (last > 0) sink.uncork();
 }
 
-/** Writes an answer piece by piece, each after the previous one has left. */
-export function writeInPieces(sink: AnswerSink, parts: readonly Uint8Array[]): void {
+function bytesOf(part: string | Uint8Array): Uint8Array {
+  return typeof part === 'string' ? Buffer.from(part) : part;
+}
+
+function writeInPieces(sink: AnswerSink, parts: readonly Uint8Array[]): void {
   const pieces = piecesOf(parts);
   const more = () => {
     for (let { value, done } = pieces.next(); !done; { value, done } = pieces.next()) {
@@ -156,10 +173,13 @@ class SlowStreams {
   add(stream: ServerHttp2Stream): void {
     const waiting: Waiting = { ticks: 0, most: 1 };
     this.#waiting.set(stream, waiting);
-    stream.on('drain', () => {
-      waiting.ticks = 0;
-    });
-    stream.once('close', () => this.#waiting.delete(stream));
+    // An answer that was written in one go makes no progress of its own.
+    if (!stream.writableEnded) {
+      stream.on('drain', () => {
+        waiting.ticks = 0;
+      });
+    }
+    stream.on('close', () => this.#waiting.delete(stream));
     // One timer per connection; it stops itself.
     if (this.#timer !== undefined) return;
     this.#taken = linkOf(this.#session).taken;

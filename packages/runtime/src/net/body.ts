@@ -9,6 +9,8 @@ import { dropError } from './refusal.js';
 /** The byte at offset `alignAt` is aligned for numbers of every kind. */
 export interface BodyLayout {
   readonly alignAt: number;
+  /** True if nothing keeps the body: then it may share the memory of the transport. */
+  readonly isTransient?: boolean;
 }
 
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
@@ -29,34 +31,41 @@ export async function readBody(
   request: RequestBody,
   options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { maxBodyBytes, beforeReading, alignAt = 0 } = options;
+  const { maxBodyBytes, beforeReading, alignAt = 0, isTransient = false } = options;
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
   beforeReading();
-  return alignedBody(await readChunks(request, options), alignAt);
+  const chunks = await readChunks(request, options);
+  const [first] = chunks;
+  return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
 }
 
 function readChunks(
   request: RequestBody,
   { maxBodyBytes, timeoutMs, inbound }: BodyBounds,
-): Promise<readonly Uint8Array[]> {
+): Promise<readonly Uint8Array<ArrayBuffer>[]> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
+    let chunks: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
+    let isSettled = false;
     const late = () => settle(() => reject(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.')));
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+    // The listeners stay on the request, which costs less than to remove them; they must not keep the body alive.
     const settle = (end: () => void) => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
       inbound.release(length);
-      request.off('data', take).off('end', ended).off('error', cutOff).off('close', cutOff);
       end();
+      chunks = [];
     };
     const ended = () => settle(() => resolve(chunks));
     const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
-    const take = (chunk: Uint8Array) => {
+    const take = (chunk: Uint8Array<ArrayBuffer>) => {
+      if (isSettled) return;
       if (length + chunk.length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
       else if (!inbound.take(chunk.length)) settle(() => reject(dropError('memory-full')));
       else {

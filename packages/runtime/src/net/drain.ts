@@ -32,6 +32,8 @@ export async function drained(idleConnections: () => number, withinMs: number): 
 
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
+  /** Time of the last end of a stream, or of the connection's start. */
+  readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
   readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
   #draining = false;
@@ -41,6 +43,7 @@ export class OpenSessions {
     server.on('session', (session) => {
       const streams = new Set<ServerHttp2Stream>();
       this.#streams.set(session, streams);
+      this.#idleSinceMs.set(session, performance.now());
       session.once('close', () => this.#streams.delete(session));
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
@@ -50,9 +53,11 @@ export class OpenSessions {
       session.prependListener('stream', (stream) => {
         streams.add(stream);
         if (this.#draining) this.#goAway(session, stream);
-        stream.once('close', () => {
+        stream.on('close', () => {
           streams.delete(stream);
-          if (streams.size === 0 && this.#goneAway.has(session)) session.close();
+          if (streams.size > 0) return;
+          this.#idleSinceMs.set(session, performance.now());
+          if (this.#goneAway.has(session)) session.close();
         });
       });
     });
@@ -66,8 +71,10 @@ export class OpenSessions {
     return [...this.#streams.values()].filter(({ size }) => size > 0).length;
   }
 
-  streamsOf(session: ServerHttp2Session): ReadonlySet<ServerHttp2Stream> {
-    return this.#streams.get(session) ?? new Set();
+  /** Time without a stream; 0 while there is one. */
+  idleMs(session: ServerHttp2Session): number {
+    if ((this.#streams.get(session)?.size ?? 0) > 0) return 0;
+    return performance.now() - (this.#idleSinceMs.get(session) ?? performance.now());
   }
 
   /** Sends each client a GOAWAY with its next stream. */

@@ -6,7 +6,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerR
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
-import { type AnswerSink, isLargeAnswer, type SlowReaders, watchSlowStream, writeInPieces } from './backpressure.js';
+import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from './backpressure.js';
 import { type BodyLayout, type RequestBody, readBody } from './body.js';
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
@@ -36,11 +36,10 @@ export interface HttpResponse extends AnswerSink {
   readonly headersSent: boolean;
   writeContinue(): void;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  cork(): void;
-  uncork(): void;
 }
 
 const LINGER_MS = 2000;
+const NO_QUERY = new URLSearchParams();
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
 
@@ -67,7 +66,7 @@ export class Http1Exchange implements HttpExchange {
   }
 
   onGone(listener: () => void): void {
-    this.response.once('close', () => {
+    this.response.on('close', () => {
       if (!this.response.writableFinished) listener();
     });
   }
@@ -115,7 +114,7 @@ export class Http2Exchange implements HttpExchange {
   }
 
   onGone(listener: () => void): void {
-    this.#stream.once('close', () => {
+    this.#stream.on('close', () => {
       // A reset stream counts as written to its end.
       if (!this.#response.writableEnded) listener();
     });
@@ -127,7 +126,7 @@ export class Http2Exchange implements HttpExchange {
       return;
     }
     watchSlowStream(this.#stream, this.bodyTimeoutMs);
-    this.#stream.once('close', listener);
+    this.#stream.on('close', listener);
   }
 
   headersIn(): Readonly<Record<string, string>> {
@@ -149,7 +148,8 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
   protected readonly exchange: HttpExchange;
   protected readonly path: string;
   readonly #query: string;
-  #parts: readonly Uint8Array[] = [];
+  /** Bytes of the answer's text; undefined before they are counted. */
+  #textBytes: number | undefined;
 
   protected constructor(rules: CallRules, exchange: HttpExchange) {
     super(rules, 'rest', exchange.request.headers['x-request-id']);
@@ -166,7 +166,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
   }
 
   protected get query(): URLSearchParams {
-    return new URLSearchParams(this.#query);
+    return this.#query === '' ? NO_QUERY : new URLSearchParams(this.#query);
   }
 
   protected get headers(): IncomingHttpHeaders {
@@ -196,27 +196,28 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
   }
 
   protected lengthOf(answer: Answer): number {
-    this.#parts = partsOf(answer);
-    return lengthOf(this.#parts);
+    this.#textBytes = Buffer.byteLength(answer.text);
+    return this.#textBytes + rawBytes(answer);
   }
 
   protected write(answer: Answer): void {
-    const parts = this.#parts.length > 0 ? this.#parts : partsOf(answer);
     const { exchange } = this;
     const { request, response } = exchange;
     if (exchange.isGone() || response.headersSent) {
       this.sent();
       return;
     }
-    this.#writeHead(answer, parts);
+    const textBytes = this.#textBytes ?? Buffer.byteLength(answer.text);
+    const length = textBytes + rawBytes(answer);
+    response.writeHead(answer.status, this.#headersOf(answer, textBytes, length));
     if (request.method === 'HEAD') response.end();
-    else writeParts(response, parts);
+    else writeAnswer(response, answer.raw === undefined ? [answer.text] : [answer.text, ...answer.raw], length);
     if (!request.complete) exchange.discardRest();
     exchange.onSent(() => this.sent());
   }
 
   protected writeRefusal(error: unknown): void {
-    this.#parts = [];
+    this.#textBytes = undefined;
     this.write(refusal(error));
   }
 
@@ -227,35 +228,20 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return NO_HEADERS;
   }
 
-  #writeHead(answer: Answer, parts: readonly Uint8Array[]): void {
-    const { contentType = 'application/json' } = answer;
-    this.exchange.response.writeHead(answer.status, {
-      'content-type': answer.raw === undefined ? contentType : BINARY_MEDIA_TYPE,
-      'content-length': lengthOf(parts),
+  #headersOf({ contentType, raw, headers }: Answer, textBytes: number, length: number): OutgoingHttpHeaders {
+    const all: OutgoingHttpHeaders = {
+      'content-type': raw === undefined ? (contentType ?? 'application/json') : BINARY_MEDIA_TYPE,
+      'content-length': length,
       'x-request-id': this.requestId,
-      ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: parts[0]?.length }),
-      ...this.commonHeaders(),
-      ...this.exchange.headersIn(this.rules.phase()),
-      ...answer.headers,
-    });
+    };
+    if (raw !== undefined) all[JSON_LENGTH_HEADER] = textBytes;
+    for (const more of [this.commonHeaders(), this.exchange.headersIn(this.rules.phase()), headers]) {
+      if (more !== undefined && more !== NO_HEADERS) Object.assign(all, more);
+    }
+    return all;
   }
 }
 
-function partsOf({ text, raw = [] }: Answer): readonly Uint8Array[] {
-  return [Buffer.from(text), ...raw];
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  return parts.reduce((length, bytes) => length + bytes.length, 0);
-}
-
-function writeParts(response: HttpResponse, parts: readonly Uint8Array[]): void {
-  if (isLargeAnswer(lengthOf(parts))) {
-    writeInPieces(response, parts);
-    return;
-  }
-  response.cork();
-  for (const part of parts) response.write(part);
-  response.end();
-  response.uncork();
+function rawBytes({ raw }: Answer): number {
+  return raw === undefined ? 0 : raw.reduce((length, bytes) => length + bytes.length, 0);
 }

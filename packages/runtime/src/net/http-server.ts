@@ -150,7 +150,7 @@ class Connections {
   #beginHttp1(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { socket } = request;
     this.#answering.set(socket, response);
-    response.once('close', () => {
+    response.on('close', () => {
       if (this.#answering.get(socket) === response) this.#answering.delete(socket);
     });
     this.#serve(new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders }));

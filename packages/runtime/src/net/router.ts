@@ -12,49 +12,72 @@ export interface RouteMatch<R extends Route> {
   readonly names: Readonly<Record<string, string>>;
 }
 
+interface Segment {
+  readonly text: string;
+  readonly isName: boolean;
+}
+
+interface KnownRoute<R extends Route> {
+  readonly route: R;
+  readonly segments: readonly Segment[];
+}
+
 export class Router<R extends Route> {
-  readonly #routes: readonly { readonly route: R; readonly segments: readonly string[] }[];
+  readonly #routes: readonly KnownRoute<R>[];
 
   constructor(all: readonly R[]) {
-    this.#routes = all.map((route) => ({ route, segments: segmentsOf(route.path) }));
+    this.#routes = all.map((route) => ({ route, segments: segmentsOf(route.path).map(patternOf) }));
   }
 
   /** HEAD counts as GET. AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
   find(method: string, path: string): RouteMatch<R> {
     const segments = segmentsOf(path);
-    const matching = this.#routes.filter((each) => matches(each.segments, segments));
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    for (const known of this.#routes) {
+      if (known.route.method === wanted && matches(known.segments, segments)) {
+        return { route: known.route, names: namesIn(known.segments, segments) };
+      }
+    }
+    throw this.#unknown(segments);
+  }
+
+  #unknown(segments: readonly string[]): AppError {
+    const matching = this.#routes.filter((known) => matches(known.segments, segments)).map(({ route }) => route);
     const [first] = matching;
     if (first === undefined) {
       const paths = this.#routes.map(({ route }) => `${route.method} ${route.path}`);
-      throw new AppError('NOT_FOUND', `There is no such path; there are ${paths.join(', ')}.`, { details: { paths } });
+      return new AppError('NOT_FOUND', `There is no such path; there are ${paths.join(', ')}.`, { details: { paths } });
     }
-    const wanted = method === 'HEAD' ? 'GET' : method;
-    const found = matching.find(({ route }) => route.method === wanted);
-    if (found === undefined) {
-      const allow = matching.flatMap(({ route }) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]));
-      throw new AppError('METHOD_NOT_ALLOWED', `${first.route.path} allows ${allow.join(', ')}.`, {
-        details: { allow },
-      });
-    }
-    const named = found.segments.flatMap((part, i) => (isName(part) ? [[part.slice(1, -1), segments[i] ?? '']] : []));
-    return {
-      route: found.route,
-      names: Object.fromEntries(named.map(([name = '', segment = '']) => [name, decoded(segment)])),
-    };
+    const allow = matching.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+    return new AppError('METHOD_NOT_ALLOWED', `${first.path} allows ${allow.join(', ')}.`, { details: { allow } });
   }
 }
-
-const isName = (part: string): boolean => part.startsWith('{') && part.endsWith('}');
 
 function segmentsOf(path: string): readonly string[] {
   return (path.endsWith('/') ? path.slice(0, -1) : path).split('/').slice(1);
 }
 
-function matches(pattern: readonly string[], segments: readonly string[]): boolean {
-  return (
-    pattern.length === segments.length &&
-    pattern.every((part, i) => (isName(part) ? segments[i] !== '' : part === segments[i]))
-  );
+function patternOf(text: string): Segment {
+  const isName = text.startsWith('{') && text.endsWith('}');
+  return { text: isName ? text.slice(1, -1) : text, isName };
+}
+
+function matches(pattern: readonly Segment[], segments: readonly string[]): boolean {
+  if (pattern.length !== segments.length) return false;
+  for (let at = 0; at < pattern.length; at++) {
+    const { text, isName } = pattern[at] as Segment;
+    if (isName ? segments[at] === '' : text !== segments[at]) return false;
+  }
+  return true;
+}
+
+function namesIn(pattern: readonly Segment[], segments: readonly string[]): Readonly<Record<string, string>> {
+  const names: Record<string, string> = {};
+  for (let at = 0; at < pattern.length; at++) {
+    const { text, isName } = pattern[at] as Segment;
+    if (isName) names[text] = decoded(segments[at] as string);
+  }
+  return names;
 }
 
 function decoded(segment: string): string {

@@ -3,7 +3,7 @@
  * which the request leaves its queue. A call that ends before its message has arrived is closed after its status.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { isLargeAnswer, watchSlowStream, writeInPieces } from '../../net/backpressure.js';
+import { watchSlowStream, writeAnswer } from '../../net/backpressure.js';
 import { Call, type Caller, type CallRules, type Purpose } from '../../net/call.js';
 import { dropError } from '../../net/refusal.js';
 import { acceptedEncodings, decompressed, framed, UnaryMessage, type WholeMessage } from './grpc-message.js';
@@ -53,7 +53,7 @@ export abstract class GrpcCall<
     this.stream = stream;
     this.headers = headers;
     this.#message = new UnaryMessage(rules.maxBodyBytes);
-    stream.once('close', () => this.gone());
+    stream.on('close', () => this.gone());
   }
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
@@ -104,7 +104,7 @@ export abstract class GrpcCall<
   protected respond(trailers: Readonly<Record<string, string>> = goodTrailers): void {
     const { stream } = this;
     stream.respond({ 'x-request-id': this.requestId, ...answerHeaders }, answerOptions);
-    stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
   }
 
   #startTimers(timeout: unknown): void {
@@ -121,7 +121,7 @@ export abstract class GrpcCall<
   #received(): Promise<WholeMessage> {
     return new Promise((resolve) => {
       this.stream.on('data', (chunk: Buffer) => this.#take(chunk));
-      this.stream.once('end', () => {
+      this.stream.on('end', () => {
         clearTimeout(this.#messageTimer);
         try {
           if (!this.isOver) resolve(this.#message.end());
@@ -160,18 +160,10 @@ export abstract class UnaryCall<R extends { readonly purpose: Purpose }, C exten
 
   protected write(message: Uint8Array): void {
     const { stream } = this;
-    watchSlowStream(stream, this.rules.requestTimeoutMs);
     if (stream.destroyed || stream.closed) return;
     this.respond();
-    const [head, body] = framed(message) as [Uint8Array, Uint8Array];
-    if (isLargeAnswer(message.length)) {
-      writeInPieces(stream, [head, body]);
-      return;
-    }
-    stream.cork();
-    stream.write(head);
-    stream.end(body);
-    stream.uncork();
+    writeAnswer(stream, framed(message), message.length);
+    watchSlowStream(stream, this.rules.requestTimeoutMs);
   }
 }
 

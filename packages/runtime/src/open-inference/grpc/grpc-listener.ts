@@ -87,15 +87,9 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
 
 /** Pings a connection, and closes it when idle. */
 function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
-  let idleSinceMs = performance.now();
-  session.on('stream', (stream) => {
-    stream.once('close', () => {
-      idleSinceMs = performance.now();
-    });
-  });
   let cutOff: NodeJS.Timeout | undefined;
   const look = () => {
-    if (sessions.streamsOf(session).size === 0 && performance.now() - idleSinceMs >= IDLE_MS) {
+    if (sessions.idleMs(session) >= IDLE_MS) {
       session.close();
       return;
     }

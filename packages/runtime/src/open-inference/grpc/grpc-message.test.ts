@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { framed } from './grpc-bench.test-support.js';
-import { decompressed, UnaryMessage } from './grpc-message.js';
+import { decompressed, framed as framedParts, UnaryMessage } from './grpc-message.js';
 import { grpcStatus } from './grpc-status.js';
 
 const bytes = Buffer.from('some bytes');
@@ -25,6 +25,17 @@ describe('the message of a call', () => {
       whole.subarray(i * size, (i + 1) * size),
     );
     expect(read(chunks)).toEqual({ compressed: true, bytes });
+  });
+
+  it.each([
+    [0, 1],
+    [64 * 1024, 1],
+    [64 * 1024 + 1, 2],
+  ])('of %d bytes leaves in %d parts', (length, parts) => {
+    const message = Buffer.alloc(length, 7);
+    const written = framedParts(message);
+    expect(written).toHaveLength(parts);
+    expect(Buffer.concat(written).equals(framed(message))).toBe(true);
   });
 
   it('may be empty', () => {

@@ -26,7 +26,8 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const jsonLength = statedJsonLength(call);
-  const body = readRestBody(await call.readBody({ alignAt: jsonLength ?? 0 }), jsonLength);
+  const layout = { alignAt: jsonLength ?? 0, isTransient: jsonLength === undefined };
+  const body = readRestBody(await call.readBody(layout), jsonLength);
   const request = readInferRequest(body, pipeline.inputs);
   const parameters = readParameters(request.parameters);
   const { signal, arrivedAtMs } = call;

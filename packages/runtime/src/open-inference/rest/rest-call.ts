@@ -9,7 +9,7 @@ import { pipelineByName } from '../served-pipeline.js';
 import { authenticate, requireServing, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import type { TrafficShare } from '../traffic-share.js';
-import type { RestRequest } from './endpoint.js';
+import type { Endpoint, RestRequest } from './endpoint.js';
 import type { RestRoute } from './rest-routes.js';
 
 export interface RestPort {
@@ -50,7 +50,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
     if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
   }
 
-  protected async run({ endpoint, purpose, pipelineName }: FoundRoute): Promise<Answer> {
+  protected run({ endpoint, purpose, pipelineName }: FoundRoute): Answer | Promise<Answer> {
     const { rules, share } = this.#port;
     const request: RestRequest = {
       pipelines: rules.pipelines,
@@ -63,7 +63,10 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       phase: rules.phase(),
       readBody: (layout) => this.readBody(layout),
     };
-    if (share === undefined || purpose !== 'inference') return endpoint(request);
+    return share === undefined || purpose !== 'inference' ? endpoint(request) : this.#shared(share, request, endpoint);
+  }
+
+  async #shared(share: TrafficShare, request: RestRequest, endpoint: Endpoint): Promise<Answer> {
     const target = this.exchange.request.url ?? '';
     const { answer, isOwn } = await share.answer({ method: this.method, target }, request, endpoint);
     this.isForeign = !isOwn;
