@@ -22,42 +22,52 @@ export class EventHeap {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#atMs[0] as number);
   }
 
+  /** Rank of the next event; Infinity when empty. */
+  get nextRank(): number {
+    return this.#size === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#sequence[0] as number) / RANK);
+  }
+
   /** `rank` (0…15) orders events of the same instant. */
   push(atMs: number, event: number, rank = 0): void {
     if (this.#size === this.#atMs.length) this.#grow();
     const keys = this.#atMs;
     const order = this.#sequence;
+    const events = this.#event;
     const sequence = rank * RANK + this.#pushed++;
     let hole = this.#size++;
     while (hole > 0) {
       const parent = (hole - 1) >> 2;
       const parentAtMs = keys[parent] as number;
       if (parentAtMs < atMs || (parentAtMs === atMs && (order[parent] as number) < sequence)) break;
-      this.#move(parent, hole);
+      keys[hole] = parentAtMs;
+      order[hole] = order[parent] as number;
+      events[hole] = events[parent] as number;
       hole = parent;
     }
     keys[hole] = atMs;
     order[hole] = sequence;
-    this.#event[hole] = event;
+    events[hole] = event;
   }
 
   /** Requires `size` > 0. */
   pop(): number {
     const event = this.#event[0] as number;
-    const last = --this.#size;
-    if (last > 0) this.#move(last, this.#holeFor(last));
+    this.#size -= 1;
+    this.#sinkLast();
     return event;
   }
 
-  /** Returns the free position for the entry at `last`. */
-  #holeFor(last: number): number {
+  /** Moves the entry behind the last one to its place below the free root. */
+  #sinkLast(): void {
     const keys = this.#atMs;
     const order = this.#sequence;
+    const events = this.#event;
+    const last = this.#size;
     const atMs = keys[last] as number;
     const sequence = order[last] as number;
     let hole = 0;
     for (;;) {
-      let first = -1;
+      let first = last;
       let firstAtMs = atMs;
       let firstSequence = sequence;
       const end = Math.min(4 * hole + 5, last);
@@ -70,16 +80,12 @@ export class EventHeap {
         firstAtMs = childAtMs;
         firstSequence = childSequence;
       }
-      if (first < 0) return hole;
-      this.#move(first, hole);
+      keys[hole] = firstAtMs;
+      order[hole] = firstSequence;
+      events[hole] = events[first] as number;
+      if (first === last) return;
       hole = first;
     }
-  }
-
-  #move(from: number, to: number): void {
-    this.#atMs[to] = this.#atMs[from] as number;
-    this.#sequence[to] = this.#sequence[from] as number;
-    this.#event[to] = this.#event[from] as number;
   }
 
   #grow(): void {

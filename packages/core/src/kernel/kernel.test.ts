@@ -13,7 +13,13 @@ describe('EventHeap', () => {
         const heap = new EventHeap();
         for (const [i, { atMs, rank }] of events.entries()) heap.push(atMs, i, rank);
         const popped: number[] = [];
-        while (heap.size > 0) popped.push(heap.pop());
+        while (heap.size > 0) {
+          const { nextAtMs, nextRank } = heap;
+          const next = heap.pop();
+          expect({ atMs: nextAtMs, rank: nextRank }).toEqual(events[next]);
+          popped.push(next);
+        }
+        expect([heap.nextAtMs, heap.nextRank]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
         const inOrder = [...events.entries()].sort(([a, x], [b, y]) => x.atMs - y.atMs || x.rank - y.rank || a - b);
         expect(popped).toEqual(inOrder.map(([i]) => i));
       }),

@@ -32,11 +32,10 @@ type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
 /** Replicas count up from 0, fleet events down from far below these. */
-const ARRIVAL = -1;
-const WAKE = -2;
-const TICK = -3;
-const CLIENT_GONE = -4;
-const DRAIN = -5;
+const WAKE = -1;
+const TICK = -2;
+const CLIENT_GONE = -3;
+const DRAIN = -4;
 
 class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly tally: SimulationTally;
@@ -59,7 +58,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #pas = 0;
   #failedHere = 0;
   #admitted = 0;
-  #loadEnded = false;
+  /** Infinity at the end of the load. */
+  #arrivesAtMs = 0;
   #nowMs = 0;
 
   constructor(input: SimulationInput) {
@@ -94,7 +94,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       scheduler: this.#scheduler,
       loadMs,
       faults: input.faults,
-      loadLasts: () => !this.#loadEnded,
+      loadLasts: () => this.#arrivesAtMs < Number.POSITIVE_INFINITY,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });
     this.#fleet.begin(input.plan, 0);
@@ -103,15 +103,18 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   run(): SimulationRun {
     for (let i = 0; i < (this.#input.backlogRequests ?? 0); i++) this.#admit();
-    this.#scheduleArrival();
+    this.#drawArrival();
     const { controller, drainsAtMs } = this.#input;
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
     if (drainsAtMs !== undefined) this.#events.push(drainsAtMs, DRAIN, eventRank.tick);
-    while (this.#events.size > 0) {
-      const { nextAtMs } = this.#events;
-      invariant(nextAtMs >= this.#nowMs, 'an event lies in the past');
-      this.#nowMs = nextAtMs;
-      this.#step(this.#events.pop());
+    for (;;) {
+      const isArrival = this.#arrivesFirst();
+      if (!isArrival && this.#events.size === 0) break;
+      const atMs = isArrival ? this.#arrivesAtMs : this.#events.nextAtMs;
+      invariant(atMs >= this.#nowMs, 'an event lies in the past');
+      this.#nowMs = atMs;
+      if (isArrival) this.#arrive();
+      else this.#step(this.#events.pop());
     }
     const mayHang = this.#input.faults !== undefined;
     invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
@@ -174,7 +177,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #step(event: number): void {
     if (event >= 0) this.#endBatch(event);
-    else if (event === ARRIVAL) this.#arrive();
     else if (event === WAKE) this.#wake();
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
@@ -214,7 +216,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #arrive(): void {
-    this.#scheduleArrival();
+    this.#drawArrival();
     this.#admit();
   }
 
@@ -244,15 +246,21 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (first !== undefined) this.#scheduler.cancel(first.request, this.#nowMs);
   }
 
-  #scheduleArrival(): void {
-    const atMs = this.#input.arrivals.nextAtMs();
-    if (atMs === undefined) this.#loadEnded = true;
-    else this.#events.push(atMs, ARRIVAL, eventRank.arrival);
+  #drawArrival(): void {
+    this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Arrivals are most events, and only one is known at a time: it takes no place in the heap. */
+  #arrivesFirst(): boolean {
+    const atMs = this.#arrivesAtMs;
+    const { nextAtMs } = this.#events;
+    if (atMs !== nextAtMs) return atMs < nextAtMs;
+    return atMs < Number.POSITIVE_INFINITY && this.#events.nextRank > eventRank.arrival;
   }
 
   #tick(): void {
     const { controller } = this.#input;
-    if (controller === undefined || this.#loadEnded) return;
+    if (controller === undefined || this.#arrivesAtMs === Number.POSITIVE_INFINITY) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     const { changing } = this.#fleet;
     if (changing && controller.looksWhileChanging !== true) return;
