@@ -2,11 +2,12 @@
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
+const { projects: _, ...settings } = quick.test ?? {};
+
 export default defineConfig({
   ...quick,
   test: {
-    ...quick.test,
-    isolate: true,
+    ...settings,
     include: ['{packages/*/src,examples,scripts}/**/*.process.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     setupFiles: [],

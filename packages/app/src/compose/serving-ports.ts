@@ -27,7 +27,6 @@ export interface ServingPortOptions {
   readonly port: number;
   readonly grpcPort?: number | undefined;
   readonly maxBodyBytes: number;
-  readonly maxJsonBytes: number;
   readonly tokenFile?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
@@ -77,10 +76,10 @@ export class ServingPorts {
 export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
-): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'tenants' | 'share'> & {
+): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'tenants' | 'share'> & {
   readonly tls?: TlsIdentity;
 } {
-  const { host, port, grpcPort, maxBodyBytes, maxJsonBytes } = options;
+  const { host, port, grpcPort, maxBodyBytes } = options;
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options, reloads);
   const share = shareOf(options, monitor);
@@ -88,7 +87,6 @@ export function servingPortOptions(
     host,
     port,
     maxBodyBytes,
-    maxJsonBytes,
     ...(grpcPort !== undefined && { grpcPort }),
     ...(tls && { tls }),
     ...(tenants && { tenants }),

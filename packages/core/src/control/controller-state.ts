@@ -10,9 +10,9 @@ export interface ControllerState extends ChangeMemory {
   readonly savedMs?: number;
   readonly service: ServiceState;
   /** Missing until edges are counted. */
-  readonly edges?: EdgeState | undefined;
+  readonly edges?: EdgeState;
   /** Of the last half minute, oldest first; missing if failures are not counted. */
-  readonly failures?: readonly FailureCount[] | undefined;
+  readonly failures?: readonly FailureCount[];
 }
 
 export const newController: ControllerState = {

@@ -86,10 +86,12 @@ function observe(
   { observation, isDue: due }: { readonly observation: Observation; readonly isDue: boolean },
 ): ControllerState {
   const { learning: methods } = rules;
+  const edges = observeEdges(rules, state.edges, { observation, due });
+  const failures = withFailures(state.failures, observation);
   return {
     ...state,
-    edges: observeEdges(rules, state.edges, { observation, due }),
-    failures: withFailures(state.failures, observation) ?? state.failures,
+    ...(edges && { edges }),
+    ...(failures && { failures }),
     learning: methods ? observeLoad(state.learning, observation.load, observation.atMs, methods) : state.learning,
     service: observeService(rules, state.service, { observation, due }),
   };
@@ -127,7 +129,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   // A decision that replaces a change under way counts as the same change.
-  const rest = { ...(observation.changing === true ? withoutChange(state) : state), trial: undefined };
+  const { trial: _, ...rest } = observation.changing === true ? withoutChange(state) : state;
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };

@@ -25,11 +25,6 @@ export function lateReason(
   return at.nowMs + leastMs > item.deadlineAtMs ? 'deadline-unreachable' : undefined;
 }
 
-/** Last instant at which an item could start alone in time. */
-export function latestStartAtMs(policy: BatchPolicy, deadlineAtMs: number): number {
-  return deadlineAtMs - serviceMs(policy, 1) - policy.remainingMs;
-}
-
 /**
  * Instant until which a free replica waits for companions. Counts from the oldest arrival, so an overtaking item does
  * not restart the wait.

@@ -17,7 +17,7 @@ export class DeadlineQueue<Payload, Context> {
   }
 
   peek(): StageItem<Payload, Context> | undefined {
-    return this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
+    return this.#heap.length > 0 && this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
   }
 
   /** Arrival of the oldest item in ms; Infinity if empty. O(items). */
@@ -36,9 +36,14 @@ export class DeadlineQueue<Payload, Context> {
   }
 
   pop(): StageItem<Payload, Context> | undefined {
-    const item = this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
+    const item = this.#heap.length > 0 && this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
     if (item !== undefined) item.request.queuedItems -= 1;
     return item;
+  }
+
+  /** Moves the first `count` items to a batch. Requires as many. */
+  popInto(batch: StageItem<Payload, Context>[], count: number): void {
+    for (let i = 0; i < count; i++) batch.push(this.pop() as StageItem<Payload, Context>);
   }
 
   /** Removes the last item. O(items outside the line). */
@@ -73,11 +78,10 @@ export class DeadlineQueue<Payload, Context> {
     for (const other of others) this.#pushHeap(other);
   }
 
+  /** Requires a heap with items. */
   #heapGoesFirst(): boolean {
-    const aside = this.#heap[0];
-    if (aside === undefined) return false;
     const first = this.#line.first();
-    return first === undefined || goesBefore(aside, first);
+    return first === undefined || goesBefore(at(this.#heap, 0), first);
   }
 
   #pushHeap(item: StageItem<Payload, Context>): void {

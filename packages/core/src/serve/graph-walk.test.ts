@@ -337,6 +337,11 @@ describe('outputs', () => {
     expect(walkThrough(cascade, { takes: take('a>b') }).ends).toEqual(['2 xa xab']);
   });
 
+  it('keep their slots when a later one comes first', () => {
+    const spec = graphSpec([way('a>b')], { outputs: [{ from: stageId('b') }, { from: stageId('a') }] });
+    expect(walkThrough(spec, {}).ends).toEqual(['2 xab xa']);
+  });
+
   it('counts how often branches were taken and how many items fan-outs gave', () => {
     const spec = graphSpec([when('a>b'), when('a>c'), way('b>d', FAN_OUT), way('d>e', ALL)]);
     const script: WalkScript = {

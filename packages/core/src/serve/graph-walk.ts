@@ -69,6 +69,7 @@ export class GraphWalk<Payload, Context> {
   readonly edgeCounts: EdgeCounts;
   readonly #stages: readonly ServingStage[];
   readonly #entries: readonly Door[];
+  readonly #hasEarlyJoins: boolean;
   readonly #algebra: PayloadAlgebra<Payload>;
   readonly #effects: WalkEffects<Payload, Context>;
 
@@ -76,6 +77,7 @@ export class GraphWalk<Payload, Context> {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
     this.#stages = graph.stages;
     this.#entries = graph.entries.map(({ index }) => ({ index: -1, to: index, slot: 0, partial: false }));
+    this.#hasEarlyJoins = graph.stages.some(({ discardedBy }) => discardedBy.length > 0);
     this.#algebra = algebra;
     this.#effects = effects;
   }
@@ -118,6 +120,7 @@ export class GraphWalk<Payload, Context> {
 
   /** Has every join that could use an item gone on without it? */
   isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
+    if (!this.#hasEarlyJoins) return false;
     const { discardedBy } = this.#stages[stage] as ServingStage;
     for (let i = 0; i < discardedBy.length; i++)
       if (hasClosed(discardedBy[i] as DiscardRule, request, scope)) return true;
@@ -190,8 +193,7 @@ export class GraphWalk<Payload, Context> {
   }
 
   #respond(request: RequestState<Payload, Context>, { slot }: ServingEdge, payload: Payload): void {
-    request.outputs[slot] = payload;
-    request.missingOutputs -= 1;
+    request.answer(slot, payload);
   }
 
   #arrive(request: RequestState<Payload, Context>, door: Door, ready: ReadyInput<Payload>): void {

@@ -45,6 +45,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;
+  #replicaCount = 0;
   #pendingWakeAtMs = Number.POSITIVE_INFINITY;
   #draining = false;
   #nowMs = 0;
@@ -129,7 +130,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   /** Ends a running batch. `outputs` are in the order of `replica.batch`; those of ended requests are ignored. */
   batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
-    invariant(replica.busy, `replica ${replica.replicaId} finished a batch that it did not run`);
+    invariant(replica.busy, 'a replica finished a batch that it did not run');
     this.#nowMs = nowMs;
     const { batch } = replica;
     const stage = this.#laneOf(replica);
@@ -241,7 +242,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   addReplica(stage: number, description: ReplicaDescription, nowMs: number): ServingReplica<Payload, Context> {
     this.#nowMs = nowMs;
-    const replica = new ServingReplica<Payload, Context>(stage, description, { nowMs, watched: this.#watched });
+    const replica = new ServingReplica<Payload, Context>({ stage, index: this.#replicaCount++ }, description, {
+      nowMs,
+      watched: this.#watched,
+    });
     const lane = this.#laneOf(replica);
     lane.replicas.push(replica);
     this.#markDirty(lane);
@@ -446,7 +450,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #openGate(): void {
-    for (const stage of this.#lanes) if (stage.waitsAtGate) this.#markDirty(stage);
+    for (let i = 0; i < this.#lanes.length; i++) {
+      const stage = this.#lanes[i] as StageScheduler<Payload, Context>;
+      if (stage.waitsAtGate) this.#markDirty(stage);
+    }
   }
 
   /**

@@ -132,6 +132,23 @@ describe('a queue with priorities', () => {
     expect(queue.pop()).toBe(urgent);
   });
 
+  it('moves to a batch what it would give one by one', () => {
+    const levels = [2, 0, 1, 1, 0, 2, 2, 1, 0, 2, 1, 2];
+    for (let count = 0; count < levels.length; count++) {
+      const whole = new PriorityQueue<undefined, undefined>([0, 0.4, 0.2]);
+      const single = new PriorityQueue<undefined, undefined>([0, 0.4, 0.2]);
+      for (const [deadlineAtMs, level] of levels.entries()) {
+        const pushed = item(level, deadlineAtMs % 5);
+        whole.push(pushed);
+        single.push(pushed);
+      }
+      const batch: Item[] = [];
+      whole.popInto(batch, count);
+      expect(batch).toEqual(Array.from({ length: count }, () => single.pop()));
+      expect([whole.length, whole.pop()]).toEqual([single.length, single.pop()]);
+    }
+  });
+
   it('gives what a plain list would give, whatever comes and goes (property)', () => {
     const kinds = ['push', 'push', 'push', 'pop', 'earliest', 'last', 'discard'] as const;
     const step = fc.record({ kind: fc.constantFrom(...kinds), level: fc.nat(2), deadlineAtMs: fc.nat(5) });

@@ -55,13 +55,26 @@ export class PriorityQueue<Payload, Context> {
   pop(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
-    const isAlone = (waiting & (waiting - 1)) === 0;
-    return this.#popFrom(isAlone ? 31 - Math.clz32(waiting) : this.#nextLevel());
+    return this.#popFrom(isSingle(waiting) ? lowestOf(waiting) : this.#nextLevel());
+  }
+
+  /** Moves the next `count` items to a batch. Requires as many. */
+  popInto(batch: StageItem<Payload, Context>[], count: number): void {
+    let left = count;
+    for (; left > 0 && !isSingle(this.#waiting); left--) batch.push(this.pop() as StageItem<Payload, Context>);
+    if (left === 0) return;
+    const level = lowestOf(this.#waiting);
+    const queue = this.#level(level);
+    queue.popInto(batch, left);
+    this.#length -= left;
+    if (queue.length === 0) this.#emptied(level);
   }
 
   /** The item with the earliest deadline: the first that can be late. */
   earliest(): StageItem<Payload, Context> | undefined {
-    return this.#waiting === 0 ? undefined : this.#level(this.#earliestLevel()).peek();
+    const waiting = this.#waiting;
+    if (waiting === 0) return undefined;
+    return this.#level(isSingle(waiting) ? lowestOf(waiting) : this.#earliestLevel()).peek();
   }
 
   popEarliest(): StageItem<Payload, Context> | undefined {
@@ -124,14 +137,12 @@ export class PriorityQueue<Payload, Context> {
         most = due + ROUNDING;
       }
     }
-    if (next < 0) next = 31 - Math.clz32(this.#waiting & -this.#waiting);
+    if (next < 0) next = lowestOf(this.#waiting);
     owed[next] = Math.max(0, (owed[next] as number) - 1);
     return next;
   }
 
   #earliestLevel(): number {
-    const waiting = this.#waiting;
-    if ((waiting & (waiting - 1)) === 0) return 31 - Math.clz32(waiting);
     let earliest = 0;
     let deadlineAtMs = Number.POSITIVE_INFINITY;
     for (let level = 0; level < this.#levels.length; level++) {
@@ -147,3 +158,7 @@ export class PriorityQueue<Payload, Context> {
     return this.#levels[level] as DeadlineQueue<Payload, Context>;
   }
 }
+
+/** Of a set of levels, one per bit. */
+const isSingle = (levels: number): boolean => (levels & (levels - 1)) === 0;
+const lowestOf = (levels: number): number => 31 - Math.clz32(levels & -levels);

@@ -15,6 +15,8 @@ export interface ReplicaDescription {
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;
+  /** Counts the replicas of the pipeline, in the order in which they entered service. */
+  readonly index: number;
   readonly threads: number;
   readonly bucket: CpuShareBucket | undefined;
   /** Running batch; empty while free. */
@@ -26,11 +28,12 @@ export class ServingReplica<Payload, Context> {
   readonly health: ReplicaHealth | undefined;
 
   constructor(
-    stage: number,
+    place: { readonly stage: number; readonly index: number },
     description: ReplicaDescription,
     at: { readonly nowMs: number; readonly watched: boolean },
   ) {
-    this.stage = stage;
+    this.stage = place.stage;
+    this.index = place.index;
     this.replicaId = description.replicaId;
     this.inCanary = description.inCanary === true;
     this.threads = Math.max(1, Math.ceil(description.cpuCores));

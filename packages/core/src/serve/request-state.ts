@@ -23,6 +23,9 @@ export interface CanaryMark {
   batch: { isCounted: boolean } | undefined;
 }
 
+/** Shared by requests without an answer. */
+const NONE: never[] = [];
+
 /** A request between arrival and its single end. `context` belongs to the driver. */
 export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
@@ -32,8 +35,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   deadlineAtMs: number;
   /** 0 is the most urgent. */
   readonly level: number;
-  /** By output slot. */
-  readonly outputs: (Payload | undefined)[] = [];
+  /** By output slot; shorter if the last ones are missing. */
+  outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
   ended = false;
   queuedItems = 0;
@@ -52,6 +55,13 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.dueAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
+  }
+
+  answer(slot: number, payload: Payload): void {
+    // A literal takes one place, an empty array that grows takes 17.
+    if (this.outputs === NONE) this.outputs = slot === 0 ? [payload] : [];
+    this.outputs[slot] = payload;
+    this.missingOutputs -= 1;
   }
 
   /**

@@ -6,14 +6,7 @@
 
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
-import {
-  type BatchPolicy,
-  companionsUntilMs,
-  expectedWaitMs,
-  lateReason,
-  latestStartAtMs,
-  serviceMs,
-} from './batch-policy.js';
+import { type BatchPolicy, companionsUntilMs, expectedWaitMs, lateReason, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
@@ -48,10 +41,14 @@ export class StageScheduler<Payload, Context> {
   #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
+  /** Expected service time of one item. */
+  #aloneMs = 0;
   /** Arrival of the oldest item, or of one that has left since; maintained only for companions. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
+  /** Of `replicas`, those that run a batch. */
+  #busyReplicas = 0;
   /** Set after a change that may let a batch start; cleared by the pipeline scheduler. */
   isDirty = false;
   /** Set while only the core gate blocks a start. */
@@ -66,6 +63,7 @@ export class StageScheduler<Payload, Context> {
 
   setPolicy(policy: BatchPolicy): void {
     this.#policy = policy;
+    this.#aloneMs = serviceMs(policy, 1);
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
@@ -81,7 +79,7 @@ export class StageScheduler<Payload, Context> {
 
   /** Least time in ms that a request needs from here; 0 if unknown. */
   get leastMs(): number {
-    return serviceMs(this.#policy, 1) + this.#policy.remainingMs;
+    return this.#aloneMs + this.#policy.remainingMs;
   }
 
   /** Enqueues an item. A full queue drops a less urgent item, or else this one. */
@@ -120,6 +118,7 @@ export class StageScheduler<Payload, Context> {
       item.inCanary = false;
       this.#push(item, nowMs);
     }
+    this.#busyReplicas += lane.#busyReplicas;
     this.retries += lane.retries;
     for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.issues[kind] += lane.issues[kind];
   }
@@ -137,8 +136,7 @@ export class StageScheduler<Payload, Context> {
   /** Starts one batch if possible; else requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
-    for (;;) {
-      if (this.queue.length === 0) return false;
+    while (this.queue.length > 0 && this.#busyReplicas < this.replicas.length) {
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
       if (!this.#gate.admits(replica.threads)) {
@@ -159,7 +157,7 @@ export class StageScheduler<Payload, Context> {
     if (!this.#limits.dropLate) return;
     for (;;) {
       const head = this.queue.earliest();
-      if (head === undefined || nowMs < latestStartAtMs(this.#policy, head.deadlineAtMs)) return;
+      if (head === undefined || nowMs < this.#latestStartAtMs(head)) return;
       this.queue.popEarliest();
       this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
     }
@@ -191,6 +189,7 @@ export class StageScheduler<Payload, Context> {
 
   finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = false;
+    this.#busyReplicas -= 1;
     replica.bucket?.batchEnded(nowMs);
     this.#gate.leave(replica.threads);
   }
@@ -200,11 +199,11 @@ export class StageScheduler<Payload, Context> {
     this.queue.push(item);
   }
 
-  #wouldWaitTooLong({ request, deadlineAtMs }: StageItem<Payload, Context>, nowMs: number): boolean {
+  #wouldWaitTooLong(item: StageItem<Payload, Context>, nowMs: number): boolean {
     const { maxWaitFraction = 1, dropLate } = this.#limits;
-    const ahead = this.queue.lengthUpTo(request.level);
+    const ahead = this.queue.lengthUpTo(item.request.level);
     if (ahead === 0 || !dropLate) return false;
-    const leftMs = latestStartAtMs(this.#policy, deadlineAtMs) - nowMs;
+    const leftMs = this.#latestStartAtMs(item) - nowMs;
     return expectedWaitMs(this.#policy, ahead, this.replicas.length) > maxWaitFraction * leftMs;
   }
 
@@ -215,6 +214,7 @@ export class StageScheduler<Payload, Context> {
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
+    this.#busyReplicas += 1;
     if (replica.health !== undefined) this.#watch(replica, replica.health, nowMs);
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
@@ -244,9 +244,7 @@ export class StageScheduler<Payload, Context> {
 
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (this.#limits.dropLate) this.#dropLateHeads(nowMs);
-    const { batch } = replica;
-    for (let free = this.#batchSizeFor(replica); free > 0; free--)
-      batch.push(this.queue.pop() as StageItem<Payload, Context>);
+    this.queue.popInto(replica.batch, this.#batchSizeFor(replica));
   }
 
   /** Items of a batch end together, so the earliest deadline decides for all. */
@@ -282,7 +280,8 @@ export class StageScheduler<Payload, Context> {
   /** The longest in service first. */
   #pickReplica(nowMs: number): ServingReplica<Payload, Context> | undefined {
     let soonestMs = Number.POSITIVE_INFINITY;
-    for (const replica of this.replicas) {
+    for (let i = 0; i < this.replicas.length; i++) {
+      const replica = this.replicas[i] as ServingReplica<Payload, Context>;
       if (replica.busy || replica.draining) continue;
       if (replica.health !== undefined && replica.health.openUntilMs > nowMs) {
         soonestMs = Math.min(soonestMs, replica.health.openUntilMs);
@@ -299,6 +298,11 @@ export class StageScheduler<Payload, Context> {
   #watchDeadline(): void {
     if (!this.#limits.dropLate) return;
     const head = this.queue.earliest();
-    if (head !== undefined) this.#effects.wakeAt(latestStartAtMs(this.#policy, head.deadlineAtMs));
+    if (head !== undefined) this.#effects.wakeAt(this.#latestStartAtMs(head));
+  }
+
+  /** Last instant at which an item could start alone in time. */
+  #latestStartAtMs({ request }: StageItem<Payload, Context>): number {
+    return request.deadlineAtMs - this.#aloneMs - this.#policy.remainingMs;
   }
 }

@@ -44,8 +44,8 @@ export interface StageUse {
   readonly resources: readonly Resources[];
 }
 
-/** `index` is the event code. */
 export interface Engine {
+  /** That of its replica, and the event code of its batches. */
   readonly index: number;
   readonly stageId: StageId;
   readonly curve: ServiceCurve;
@@ -70,8 +70,8 @@ export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
+  /** By index of the replica. The scheduler may start a batch before it returns a new replica. */
   readonly #engines: Engine[] = [];
-  /** The scheduler may start a batch before it returns the new replica. */
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
   readonly #unfit: ReplicaId[] = [];
@@ -108,10 +108,8 @@ export class SimulatedFleet implements FleetEffects {
     this.#event(nowMs, () => this.#policies.follow(curves));
   }
 
-  engineOf({ replicaId: id }: SimulatedReplica): Engine {
-    const engine = this.#engineOf.get(id);
-    invariant(engine !== undefined, 'a batch for an unknown replica');
-    return engine;
+  engineOf({ index }: SimulatedReplica): Engine {
+    return this.#engines[index] as Engine;
   }
 
   /** Undefined if the batch was lost or hangs. */

@@ -61,8 +61,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       headers: this.headers,
       signal: this.signal,
       phase: rules.phase(),
-      maxJsonBytes: rules.maxJsonBytes,
-      readBody: (layout, limit) => this.readBody(layout, limit),
+      readBody: (layout) => this.readBody(layout),
     };
     return share === undefined || purpose !== 'inference' ? endpoint(request) : this.#shared(share, request, endpoint);
   }

@@ -6,7 +6,6 @@
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
-  checkJsonWork,
   checkShape,
   decodeNested,
   decodeText,
@@ -17,7 +16,7 @@ import {
 import type { Answer } from '../../net/answer.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
-import { pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
+import { pipelineOf, type RestRequest } from './endpoint.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -25,7 +24,8 @@ const JSON_TYPE = 'application/json';
 export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
-  const inputs = await readInputs(pipeline, request);
+  const read = bodyReader(pipeline, request.mediaType);
+  const inputs = read(await request.readBody());
   const { signal, arrivedAtMs } = request;
   const { output, missing, latencyMs } = await pipeline.run(inputs, { signal, arrivedAtMs, ...parameters });
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
@@ -37,22 +37,16 @@ export async function run(request: RestRequest): Promise<Answer> {
   };
 }
 
-/** AppError UNSUPPORTED_MEDIA_TYPE, before the body is read, lists the accepted types. */
-async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestRequest): Promise<TensorMap> {
-  const { mediaType, maxJsonBytes } = request;
+type BodyReader = (bytes: Uint8Array<ArrayBuffer>) => TensorMap;
+
+/** AppError UNSUPPORTED_MEDIA_TYPE lists the accepted types. */
+function bodyReader({ inputs, sourceName }: ServedPipeline, mediaType: string | undefined): BodyReader {
   if (inputs.length === 0) {
-    const bytes = await request.readBody();
-    return { [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } };
+    return (bytes) => ({ [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } });
   }
   const [only] = inputs;
-  if (inputs.length === 1 && only !== undefined && takesRaw(only, mediaType)) {
-    return rawInput(only, await request.readBody());
-  }
-  if (mediaType === JSON_TYPE) {
-    const bytes = await readJsonBody(request);
-    checkJsonWork(bytes, maxJsonBytes);
-    return jsonInputs(inputs, parseJson(bytes));
-  }
+  if (inputs.length === 1 && only !== undefined && takesRaw(only, mediaType)) return (bytes) => rawInput(only, bytes);
+  if (mediaType === JSON_TYPE) return (bytes) => jsonInputs(inputs, parseJson(bytes));
   const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
   throw new AppError(
     'UNSUPPORTED_MEDIA_TYPE',
