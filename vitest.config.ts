@@ -2,23 +2,14 @@
 import { defineConfig } from 'vitest/config';
 import { SkippedSuitesReporter } from './scripts/skipped-suites-reporter.js';
 
-const everywhere = ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'];
-const otherTiers = ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'];
-const sharing = [
-  'packages/{adapter-artifacts,adapter-kubernetes,adapter-open-inference,app,core,open-inference-codec,pipeline-file,runtime,testkit}/src/**/*.test.ts',
-  'scripts/**/*.test.ts',
-];
-
 export default defineConfig({
   resolve: { conditions: ['equipoise-source'] },
   ssr: { resolve: { conditions: ['equipoise-source', 'node', 'import', 'module', 'default'] } },
   test: {
-    exclude: otherTiers,
-    projects: [
-      // These test files restore what they change, so that they can share a process and its modules.
-      { extends: true, test: { name: 'shared', isolate: false, include: sharing } },
-      { extends: true, test: { name: 'isolated', include: everywhere, exclude: [...otherTiers, ...sharing] } },
-    ],
+    include: ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'],
+    // Test files restore what they change, so that they can share a process and its modules.
+    isolate: false,
     setupFiles: ['scripts/refuse-child-processes.ts'],
     reporters: ['default', new SkippedSuitesReporter()],
     // Texts are compared without colors, which the environment (CI, FORCE_COLOR) would add otherwise.

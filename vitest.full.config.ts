@@ -2,7 +2,7 @@
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
-const { projects: _, ...settings } = quick.test ?? {};
+const { include: _, ...settings } = quick.test ?? {};
 const excluded = ['**/node_modules/**', '**/dist/**'];
 /** Suites that measure times, or run a whole cluster: nothing else runs meanwhile. */
 const alone = [
@@ -16,6 +16,7 @@ export default defineConfig({
   ...quick,
   test: {
     ...settings,
+    isolate: true,
     env: { ...settings.env, EQUIPOISE_SEEDS: 'all' },
     exclude: excluded,
     projects: [

@@ -2,12 +2,11 @@
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
-const { projects: _, ...settings } = quick.test ?? {};
-
 export default defineConfig({
   ...quick,
   test: {
-    ...settings,
+    ...quick.test,
+    isolate: true,
     include: ['{packages/*/src,examples,scripts}/**/*.process.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     setupFiles: [],

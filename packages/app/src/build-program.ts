@@ -251,6 +251,7 @@ function addServe(program: Command): void {
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
+    .option('--max-json-bytes <n>', 'largest JSON of a request', count, 2 * MIB)
     .option(
       '--token-file <file>',
       'require bearer tokens from clients; the file has one line per token: [TENANT] TOKEN [rps=N] [burst=N]',

@@ -5,6 +5,7 @@ export * from './grpc/grpc-infer-response.js';
 export * from './grpc/grpc-metadata.js';
 export * from './grpc/grpc-methods.js';
 export * from './grpc/owned-message.js';
+export * from './json/json-work.js';
 export * from './json/parse-json.js';
 export * from './json-tensors/decode-tensor.js';
 export * from './json-tensors/encode-tensor.js';

@@ -69,7 +69,17 @@ class PlainPlanner implements PipelinePlanner {
   }
 }
 
+/** Equal specs share their verdicts: verification is a pure function. */
+const rulesBySpec = new Map<string, ControllerRules>();
+
 function rulesOf(spec: PipelineSpec): ControllerRules {
+  const key = JSON.stringify(spec);
+  const rules = rulesBySpec.get(key) ?? newRulesOf(spec);
+  rulesBySpec.set(key, rules);
+  return rules;
+}
+
+function newRulesOf(spec: PipelineSpec): ControllerRules {
   const curves = requireCurves(spec, []);
   const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 500 };
   const verifierAt = verifiersOf({ spec, curves, ...simulated });
@@ -115,6 +125,7 @@ export class LoopRig {
   #arrived = 1_000;
   #late = 0;
   #countedAtMs = 0;
+  #parsed: { readonly pipeline: InferencePipeline; readonly spec: PipelineSpec } | undefined;
 
   constructor(over: Parameters<typeof shelf>[0] = {}) {
     this.pipeline = shelf(over);
@@ -132,13 +143,20 @@ export class LoopRig {
     this.plans.onDecided((key) => this.told.push(key));
   }
 
+  /** Spec of the pipeline; parsed once. */
+  get #spec(): PipelineSpec {
+    if (this.#parsed?.pipeline !== this.pipeline)
+      this.#parsed = { pipeline: this.pipeline, spec: specOf(this.pipeline) };
+    return this.#parsed.spec;
+  }
+
   get view(): ObservedPipeline {
     return { pipeline: this.pipeline, pods: this.pods, children: this.children };
   }
 
   /** A pass of the operator. */
   pass() {
-    return this.plans.planOf(KEY, specOf(this.pipeline), this.view);
+    return this.plans.planOf(KEY, this.#spec, this.view);
   }
 
   /** Lets time go by, with a pass of the operator after each second. */

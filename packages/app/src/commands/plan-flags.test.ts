@@ -8,7 +8,9 @@ import { equipoiseHere } from '../run-here.test-support.js';
 import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
-const plan = (...flags: string[]) => planned(folder.path, ['pipeline.yaml'], '--arrival-rps', '10', ...flags);
+const verifiedPlan = (...flags: string[]) => planned(folder.path, ['pipeline.yaml'], '--arrival-rps', '10', ...flags);
+/** Without the simulation of each plan, which takes most of the time. */
+const plan = (...flags: string[]) => verifiedPlan('--no-verify', ...flags);
 const path = (name: string) => join(folder.path, name);
 const written = (name: string) => readFileSync(path(name), 'utf8');
 
@@ -32,8 +34,8 @@ afterAll(() => folder.remove());
 
 describe('plan --frontier', () => {
   it('lists every best trade-off, by either name', async () => {
-    const short = await plan('--frontier', '--budget-cores', '2');
-    const long = await plan('--objective', 'frontier');
+    const short = await verifiedPlan('--frontier', '--budget-cores', '2');
+    const long = await verifiedPlan('--objective', 'frontier');
     const { points } = long.document as { points: { plan: { verified: unknown } }[] };
     expect(long.exitCode).toBe(0);
     expect(Object.keys(long.document as object)).toEqual([
@@ -71,6 +73,12 @@ describe('plan --frontier', () => {
 });
 
 describe('plan --explain', () => {
+  let tight: Awaited<ReturnType<typeof verifiedPlan>>;
+
+  beforeAll(async () => {
+    tight = await verifiedPlan('--explain', '--slo-ms', '25');
+  });
+
   it('says that there is nothing to explain', async () => {
     const { exitCode, text } = await plan('--explain', '--slo-ms', '8');
     expect({ exitCode, text }).toMatchObject({
@@ -79,9 +87,8 @@ describe('plan --explain', () => {
     });
   });
 
-  it('adds the reasons to the answer', async () => {
-    const { document } = await plan('--explain', '--slo-ms', '25');
-    const { explanation, ...answer } = document as PlanResult & { explanation: PlanExplanation };
+  it('adds the reasons to the answer', () => {
+    const { explanation, ...answer } = tight.document as PlanResult & { explanation: PlanExplanation };
     expect(answer).toMatchObject({ kind: 'feasible', objectiveValue: 0.25 });
     expect(explanation).toMatchObject({
       value: 0.25,
@@ -96,7 +103,7 @@ describe('plan --explain', () => {
   });
 
   it('tells people', async () => {
-    const { text } = await plan('--explain', '--slo-ms', '25');
+    const { text } = tight;
     expect(text).toMatch(/│ one more core +│ +0\.250 │ +0 │ +2\.00 │ none +│/);
     expect(text).toMatch(/│ 10 ms more SLO +│ +0\.400 │ +\+0\.150 │ +\d\.00 │ detect +│/);
     expect(text).toMatch(/latency is bound by .*detect.* \(\d+\.\d % of the SLO\)/);

@@ -27,6 +27,7 @@ export interface ServingPortOptions {
   readonly port: number;
   readonly grpcPort?: number | undefined;
   readonly maxBodyBytes: number;
+  readonly maxJsonBytes: number;
   readonly tokenFile?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
@@ -76,10 +77,10 @@ export class ServingPorts {
 export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
-): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'tenants' | 'share'> & {
+): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'tenants' | 'share'> & {
   readonly tls?: TlsIdentity;
 } {
-  const { host, port, grpcPort, maxBodyBytes } = options;
+  const { host, port, grpcPort, maxBodyBytes, maxJsonBytes } = options;
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options, reloads);
   const share = shareOf(options, monitor);
@@ -87,6 +88,7 @@ export function servingPortOptions(
     host,
     port,
     maxBodyBytes,
+    maxJsonBytes,
     ...(grpcPort !== undefined && { grpcPort }),
     ...(tls && { tls }),
     ...(tenants && { tenants }),

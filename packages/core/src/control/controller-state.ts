@@ -10,9 +10,9 @@ export interface ControllerState extends ChangeMemory {
   readonly savedMs?: number;
   readonly service: ServiceState;
   /** Missing until edges are counted. */
-  readonly edges?: EdgeState;
+  readonly edges?: EdgeState | undefined;
   /** Of the last half minute, oldest first; missing if failures are not counted. */
-  readonly failures?: readonly FailureCount[];
+  readonly failures?: readonly FailureCount[] | undefined;
 }
 
 export const newController: ControllerState = {

@@ -239,21 +239,13 @@ function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Ob
 /** State after advice: learning stays, the change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
   const { learning, service, edges, failures, nextPlanAtMs, planned } = after;
-  return {
-    ...before,
-    learning,
-    service,
-    ...(edges && { edges }),
-    ...(failures && { failures }),
-    ...(nextPlanAtMs !== undefined && { nextPlanAtMs }),
-    // Otherwise each tick would advise on the same burst.
-    ...(planned && { planned }),
-  };
+  // Without the planned load each tick would advise on the same burst.
+  return { ...before, learning, service, edges, failures, nextPlanAtMs, planned: planned ?? before.planned };
 }
 
 /** State when changes are carried out again after advice. The load of the running plan is unknown, so a plan is due. */
-export function afterAdvising({ planned: _, ...state }: ControllerState, atMs: number): ControllerState {
-  return { ...state, nextPlanAtMs: atMs };
+export function afterAdvising(state: ControllerState, atMs: number): ControllerState {
+  return { ...state, planned: undefined, nextPlanAtMs: atMs };
 }
 
 /** State after a failed step: a due plan is due again an interval later. */
@@ -264,10 +256,8 @@ function afterDefect(state: ControllerState, rules: ControllerRules, atMs: numbe
 }
 
 /** State after a manual change: no change is on trial any more. */
-export function afterHandChange({ trial: _, beforeChange, ...state }: ControllerState): ControllerState {
-  if (beforeChange === undefined) return state;
-  const { trial: __, ...rest } = beforeChange;
-  return { ...state, beforeChange: rest };
+export function afterHandChange({ beforeChange, ...state }: ControllerState): ControllerState {
+  return { ...state, trial: undefined, beforeChange: beforeChange && { ...beforeChange, trial: undefined } };
 }
 
 function stepInput(

@@ -19,7 +19,7 @@ const context: ControlContext = {
   ...{ spec, profiles: [], curves },
   policy: controlPolicies.equipoise,
   forecaster: smoothedRate,
-  verifierAt: verifiersOf({ spec, curves, hostCores: 2, seed: 1 }),
+  verifierAt: verifiersOf({ spec, curves, hostCores: 2, seed: 1, workStageRequests: 20_000 }),
 };
 
 function controlled(rates: readonly number[]) {

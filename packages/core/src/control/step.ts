@@ -86,12 +86,10 @@ function observe(
   { observation, isDue: due }: { readonly observation: Observation; readonly isDue: boolean },
 ): ControllerState {
   const { learning: methods } = rules;
-  const edges = observeEdges(rules, state.edges, { observation, due });
-  const failures = withFailures(state.failures, observation);
   return {
     ...state,
-    ...(edges && { edges }),
-    ...(failures && { failures }),
+    edges: observeEdges(rules, state.edges, { observation, due }),
+    failures: withFailures(state.failures, observation) ?? state.failures,
     learning: methods ? observeLoad(state.learning, observation.load, observation.atMs, methods) : state.learning,
     service: observeService(rules, state.service, { observation, due }),
   };
@@ -129,7 +127,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   // A decision that replaces a change under way counts as the same change.
-  const { trial: _, ...rest } = observation.changing === true ? withoutChange(state) : state;
+  const rest = { ...(observation.changing === true ? withoutChange(state) : state), trial: undefined };
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };

@@ -82,7 +82,7 @@ export const errorCodes = {
   BODY_TOO_LARGE: {
     httpStatus: 413,
     exitCode: 2,
-    remedy: 'Send a smaller body or raise the limit with --max-body-bytes.',
+    remedy: 'Send a smaller body, or large tensors raw, or raise the limit: --max-body-bytes, --max-json-bytes.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     httpStatus: 415,

@@ -139,10 +139,10 @@ class MeanRate {
     this.#lastMs = nowMs;
   }
 
-  /** Events per second less one standard error of their number. */
+  /** Events per second less two standard errors of their number: chance must not make a load too large. */
   get atLeastPerSecond(): number {
     const gaps = this.#events - 1;
-    return gaps <= 0 ? 0 : Math.max(0, (1000 * (gaps - Math.sqrt(gaps))) / (this.#lastMs - this.#firstMs));
+    return gaps <= 0 ? 0 : Math.max(0, (1000 * (gaps - 2 * Math.sqrt(gaps))) / (this.#lastMs - this.#firstMs));
   }
 }
 

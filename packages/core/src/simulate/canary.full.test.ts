@@ -23,3 +23,26 @@ describe.each(cases)('200 canaries %s', (_, rollout) => {
     expect(early.length).toBeGreaterThanOrEqual(190);
   });
 });
+
+describe('200 canaries of a variant that is 30 % slower than its profile', () => {
+  const slower = { slowness: 1.3, endAtMs: 100_000 };
+  const lostFraction = (ends: ReturnType<typeof rollouts>) =>
+    ends.reduce((sum, { lost, ended }) => sum + lost / ended, 0) / ends.length;
+
+  it.each([
+    ['at 20 rps', { rps: 20, replicas: 5 }],
+    ['at 50 rps in batches', { rps: 50, replicas: 3, maxBatchSize: 4, latencyMs: 400 }],
+    ['at 200 rps in batches', { rps: 200, replicas: 3, maxBatchSize: 4, meanMs: 20, latencyMs: 100 }],
+  ])('roll it back %s within 30 s, with at most 0.5 %% of the requests lost to it', (_, rollout) => {
+    const ends = rollouts({ ...rollout, ...slower });
+    expect(ends.filter(({ kind }) => kind === 'rolled-back').length).toBe(200);
+    expect(Math.max(...ends.map(({ verdictAfterMs }) => verdictAfterMs))).toBeLessThanOrEqual(30_000);
+    const good = rollouts({ ...rollout, endAtMs: 100_000 });
+    expect(lostFraction(ends) - lostFraction(good)).toBeLessThanOrEqual(0.005);
+  });
+
+  it('let it pass if the plan carries it, but for 2', () => {
+    const ends = rollouts({ rps: 20, replicas: 3, latencyMs: 400, ...slower });
+    expect(ends.filter(({ kind }) => kind === 'everywhere').length).toBeGreaterThanOrEqual(198);
+  });
+});

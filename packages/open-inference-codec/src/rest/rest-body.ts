@@ -3,6 +3,7 @@
  * `binary_data_size`, in entry order. A header gives the length of the JSON; without it, the body is JSON only.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
+import { checkJsonWork } from '../json/json-work.js';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
 /** In bytes. */
@@ -40,19 +41,23 @@ export function readJsonLength(header: string | undefined): number | undefined {
   );
 }
 
-/** Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid. */
-export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined): ReceivedBody {
-  if (jsonLength === undefined) return received(bytes, new Uint8Array(0));
+/**
+ * Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid; given `maxJsonBytes`, as a server,
+ * BODY_TOO_LARGE if the JSON would take too much work.
+ */
+export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined, maxJsonBytes?: number): ReceivedBody {
+  if (jsonLength === undefined) return received(bytes, new Uint8Array(0), maxJsonBytes);
   if (jsonLength > bytes.length) {
     throw new AppError(
       'MALFORMED_REQUEST',
       `The header Inference-Header-Content-Length states ${jsonLength} bytes of JSON, the body has ${bytes.length} in all.`,
     );
   }
-  return received(bytes.subarray(0, jsonLength), bytes.subarray(jsonLength));
+  return received(bytes.subarray(0, jsonLength), bytes.subarray(jsonLength), maxJsonBytes);
 }
 
-function received(json: Uint8Array, raw: Uint8Array): ReceivedBody {
+function received(json: Uint8Array, raw: Uint8Array, maxJsonBytes: number | undefined): ReceivedBody {
+  if (maxJsonBytes !== undefined) checkJsonWork(json, maxJsonBytes);
   const value = parseJson(json);
   let exact: { readonly value: unknown } | undefined;
   const exactValue = () => {

@@ -131,22 +131,34 @@ export interface PlannerWorkerDeps {
 
 type Question = PlannerMessage & { readonly kind: 'ask' };
 
-interface Place {
+/** Place of a session in its thread. */
+class Place {
   readonly setup: PlanningSetup;
   readonly kept: ControllerSnapshot | undefined;
-  questions: Question[];
+  questions: Question[] = [];
   /** Made with the first question, so that setup errors are an answer. */
-  session?: PlanningSession;
-  /** The newest observation shown since the last answer. */
-  shown?: Observation | undefined;
-  answered: number;
+  session: PlanningSession | undefined;
+  answered = 0;
   /** Id of the last question, if it is a tick. */
-  lastTickId?: number | undefined;
-  isAnswering: boolean;
-  /** Training steps earned by ticks. */
-  trainingSteps: number;
+  lastTickId: number | undefined;
+  isAnswering = false;
   /** True if the answer under way is no longer needed. */
-  isAbandoned: boolean;
+  isAbandoned = false;
+  /** Training steps earned by ticks. */
+  trainingSteps = 0;
+  /** The newest observation shown since the last answer. */
+  shown: Observation | undefined;
+
+  constructor(setup: PlanningSetup, kept: ControllerSnapshot | undefined) {
+    this.setup = setup;
+    this.kept = kept;
+  }
+
+  takeShown(): Observation | undefined {
+    const { shown } = this;
+    this.shown = undefined;
+    return shown;
+  }
 }
 
 /** Pause after a training step, as a multiple of its time. */
@@ -169,7 +181,7 @@ export class PlannerWorker {
     const place = this.#places.get(message.session);
     switch (message.kind) {
       case 'open':
-        this.#places.set(message.session, newPlace(message.setup, message.kept));
+        this.#places.set(message.session, new Place(message.setup, message.kept));
         break;
       case 'close':
         this.#places.delete(message.session);
@@ -225,7 +237,7 @@ export class PlannerWorker {
     let reply: RpcReply<string>;
     try {
       const session = this.#sessionOf(place);
-      const later = () => takeShown(place);
+      const later = () => place.takeShown();
       reply = { id, answer: task.kind === 'tick' ? session.control.tick(task, later) : session.answer(task) };
       if (task.kind === 'tick') place.trainingSteps++;
     } catch (error) {
@@ -233,7 +245,7 @@ export class PlannerWorker {
     }
     // An observation shown by now is too late for this question.
     this.#deps.takeIn();
-    takeShown(place);
+    place.takeShown();
     place.isAnswering = false;
     if (!place.isAbandoned) this.#deps.post(reply);
     else if (task.kind === 'tick') place.session?.control.forgetTick();
@@ -287,22 +299,6 @@ export class PlannerWorker {
     this.#nextTrainingAtMs = endedAtMs + PAUSE_FACTOR * (endedAtMs - beganAtMs);
     return true;
   }
-}
-
-const newPlace = (setup: PlanningSetup, kept: ControllerSnapshot | undefined): Place => ({
-  setup,
-  kept,
-  questions: [],
-  answered: 0,
-  trainingSteps: 0,
-  isAnswering: false,
-  isAbandoned: false,
-});
-
-function takeShown(place: Place): Observation | undefined {
-  const { shown } = place;
-  place.shown = undefined;
-  return shown;
 }
 
 /** A defect shows when the tick is answered. */

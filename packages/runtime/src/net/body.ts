@@ -13,10 +13,17 @@ export interface BodyLayout {
   readonly isTransient?: boolean;
 }
 
+/** A limit of one kind of body, below that of the port, with the error beyond it. */
+export interface BodyLimit {
+  readonly mostBytes: number;
+  readonly error: () => AppError;
+}
+
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 
 export interface BodyBounds {
   readonly maxBodyBytes: number;
+  readonly limit?: BodyLimit | undefined;
   /** Undefined if the server of the connection limits the time. */
   readonly timeoutMs: number | undefined;
   /** Bytes of all unfinished bodies: clients that hold back ends must not fill the memory. */
@@ -31,22 +38,22 @@ export async function readBody(
   request: RequestBody,
   options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { maxBodyBytes, beforeReading, alignAt = 0, isTransient = false } = options;
+  const { beforeReading, alignAt = 0, isTransient = false } = options;
+  const { mostBytes, error } = limitOf(options);
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
   }
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw error();
   beforeReading();
   const chunks = await readChunks(request, options);
   const [first] = chunks;
   return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
 }
 
-function readChunks(
-  request: RequestBody,
-  { maxBodyBytes, timeoutMs, inbound }: BodyBounds,
-): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+function readChunks(request: RequestBody, bounds: BodyBounds): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  const { timeoutMs, inbound } = bounds;
+  const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
     let chunks: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
@@ -66,7 +73,7 @@ function readChunks(
     const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
     const take = (chunk: Uint8Array<ArrayBuffer>) => {
       if (isSettled) return;
-      if (length + chunk.length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+      if (length + chunk.length > mostBytes) settle(() => reject(error()));
       else if (!inbound.take(chunk.length)) settle(() => reject(dropError('memory-full')));
       else {
         length += chunk.length;
@@ -88,6 +95,11 @@ export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uin
     at += chunk.length;
   }
   return body;
+}
+
+function limitOf({ maxBodyBytes, limit }: BodyBounds): BodyLimit {
+  if (limit !== undefined && limit.mostBytes < maxBodyBytes) return limit;
+  return { mostBytes: maxBodyBytes, error: () => tooLarge(maxBodyBytes) };
 }
 
 function tooLarge(maxBodyBytes: number): AppError {

@@ -7,7 +7,7 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'no
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
 import { type AnswerSink, type SlowReaders, watchSlowStream, writeAnswer } from './backpressure.js';
-import { type BodyLayout, type RequestBody, readBody } from './body.js';
+import { type BodyLayout, type BodyLimit, type RequestBody, readBody } from './body.js';
 import { Call, type Caller, type CallRules, type Purpose } from './call.js';
 import type { ServingPhase } from './drain.js';
 import { refusal } from './refusal.js';
@@ -181,11 +181,12 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
   }
 
   /** Rejects as `readBody` does. */
-  protected readBody(layout?: BodyLayout): Promise<Uint8Array<ArrayBuffer>> {
+  protected readBody(layout?: BodyLayout, limit?: BodyLimit): Promise<Uint8Array<ArrayBuffer>> {
     const { request, response, awaitsContinue, bodyTimeoutMs } = this.exchange;
     const { maxBodyBytes, inbound } = this.rules;
     return readBody(request, {
       maxBodyBytes,
+      limit,
       inbound,
       timeoutMs: bodyTimeoutMs,
       beforeReading: () => {

@@ -9,6 +9,7 @@ export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   /** For the server metadata. */
   readonly version: string;
+  readonly maxJsonBytes: number;
   /** Undefined lets every client in. */
   readonly tenants: Tenants | undefined;
 }

@@ -19,6 +19,7 @@ import type { Tenants } from './tenants/tenants.js';
 import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
+const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
 /** Number of largest bodies that may be inbound at once. */
 const MOST_LARGEST_BODIES = 16;
 /** Answers may be far larger than bodies, so their bound has a floor. */
@@ -37,6 +38,8 @@ export interface ServerOptions {
   /** Default no gRPC. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
+  /** Limit of JSON, in or as a body. */
+  readonly maxJsonBytes?: number;
   /** Most bytes of all inbound bodies, and again of those passed on; default 16 of the largest. */
   readonly maxInboundBytes?: number;
   /** Most bytes of unsent inference answers; default 16 of the largest bodies, and at least 256 MiB. */
@@ -129,6 +132,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     ),
     version: options.version,
     maxBodyBytes,
+    maxJsonBytes: options.maxJsonBytes ?? DEFAULT_MAX_JSON_BYTES,
     inbound: new BytesInFlight(mostInboundBytes(options)),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     tenants: options.tenants,

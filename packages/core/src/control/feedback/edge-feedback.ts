@@ -128,8 +128,8 @@ function learnedEdges(
 export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[]): PipelineSpec {
   if (inForce.length === 0) return spec;
   const edges = spec.edges.map((each, edge): EdgeSpec => {
-    const items = learnedValue(inForce, edge, 'fan-out');
-    const share = learnedValue(inForce, edge, 'branch');
+    const items = presentOf(inForce, { edge, kind: 'fan-out' })?.value;
+    const share = presentOf(inForce, { edge, kind: 'branch' })?.value;
     return {
       ...each,
       ...(each.fanOut && items !== undefined && { fanOut: stretched(each.fanOut, items) }),
@@ -165,12 +165,12 @@ const isBranchOf =
   ({ of }: Standing): boolean =>
     of.kind === 'branch' && of.from === from;
 
-function presentOf(inForce: readonly LearnedEdge[], { edge, kind }: Subject): LearnedEdge | undefined {
+function presentOf(
+  inForce: readonly LearnedEdge[],
+  { edge, kind }: Pick<Subject, 'edge' | 'kind'>,
+): LearnedEdge | undefined {
   return inForce.find((each) => each.edge === edge && each.kind === kind);
 }
-
-const learnedValue = (inForce: readonly LearnedEdge[], edge: number, kind: LearnedEdge['kind']): number | undefined =>
-  inForce.find((each) => each.edge === edge && each.kind === kind)?.value;
 
 function hasLeft(estimate: EdgeEstimate | undefined, value: number, kind: LearnedEdge['kind']): boolean {
   if (estimate === undefined) return false;

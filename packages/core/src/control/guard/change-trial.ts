@@ -43,24 +43,24 @@ export interface FailureCount {
 
 /** Memory that a change alters. */
 export interface BeforeChange {
-  readonly planned?: ExpectedLoad;
+  readonly planned?: ExpectedLoad | undefined;
   /** Rates planned for in the last minute, oldest first; missing before the first plan. */
-  readonly plannedRates?: readonly PlannedRate[];
+  readonly plannedRates?: readonly PlannedRate[] | undefined;
   readonly appliedAtMs: readonly number[];
-  readonly protectedAtMs?: number;
+  readonly protectedAtMs?: number | undefined;
   /** Of the last 20 minutes. */
   readonly switches: readonly VariantSwitch[];
-  readonly trial?: Trial;
+  readonly trial?: Trial | undefined;
 }
 
 export interface ChangeMemory extends BeforeChange {
   /** Undefined before the first tick. */
-  readonly nextPlanAtMs?: number;
-  readonly backOff?: BackOff;
+  readonly nextPlanAtMs?: number | undefined;
+  readonly backOff?: BackOff | undefined;
   /** Memory to return to; set until the end of the last change is known. */
-  readonly beforeChange?: BeforeChange;
+  readonly beforeChange?: BeforeChange | undefined;
   /** Target of this change; set as long as `beforeChange`. */
-  readonly underWay?: Plan['stages'];
+  readonly underWay?: Plan['stages'] | undefined;
 }
 
 /** Misses of the first seconds belong to the change itself. */
@@ -122,37 +122,28 @@ function arrivedIn({ arrivalsPerSecond }: Observation['load'], seconds: number):
 /** Memory to return to if the step's change is not carried out. */
 export function memoryBefore(memory: ChangeMemory): BeforeChange {
   const { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs } = memory;
-  return {
-    appliedAtMs,
-    switches,
-    ...(planned && { planned }),
-    ...(plannedRates && { plannedRates }),
-    ...(trial && { trial }),
-    ...(protectedAtMs !== undefined && { protectedAtMs }),
-  };
+  return { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs };
 }
 
 /** The memory without the change under way; it keeps what to return to. */
 export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
   if (memory.beforeChange === undefined) return memory;
-  const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = memory;
-  return { ...rest, ...memory.beforeChange } as Memory;
+  const unset = { planned: undefined, plannedRates: undefined, trial: undefined, protectedAtMs: undefined };
+  return { ...memory, ...unset, ...memory.beforeChange };
 }
 
 /** The memory once the end of the last change is known. */
 export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;
+  const ended = { beforeChange: undefined, underWay: undefined };
   if (lastChange.kind === 'applied') {
-    const { beforeChange: _, underWay: __, ...ended } = memory;
-    const { trial } = ended;
-    const begun = trial && { ...trial, sinceMs: atMs, missedAtStart: missedRequests(observation) };
-    return { ...ended, ...(begun && { trial: begun }) } as Memory;
+    const trial = memory.trial && { ...memory.trial, sinceMs: atMs, missedAtStart: missedRequests(observation) };
+    return { ...memory, ...ended, trial };
   }
-  const { beforeChange: _, underWay: __, ...rest } = withoutChange(memory);
   // A failing start would otherwise be retried at every tick.
   const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
-  return { ...rest, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;
+  return { ...withoutChange(memory), ...ended, nextPlanAtMs: atMs, backOff };
 }
 
 interface Reviewed<Memory> {
@@ -166,12 +157,12 @@ interface Reviewed<Memory> {
  */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;
-  const { trial, ...rest } = state;
-  const without = rest as Memory;
+  const { trial } = state;
+  const without: Memory = { ...state, trial: undefined };
   if (rules.guardrails === undefined || trial === undefined || observation.staleSources.length > 0) return { state };
   const verdict = judgeTrial(trial, observation, spec.slo);
   if (verdict === 'open') return { state: { ...state, trial: settleTrial(trial, observation) } };
-  if (verdict === 'passed') return { state: withoutBackOff(without) };
+  if (verdict === 'passed') return { state: { ...without, backOff: undefined } };
   // Pins may have changed meanwhile.
   if (!keepsPins(spec, trial.before)) return { state: without };
   const { atMs, load, runningPlan } = observation;
@@ -192,19 +183,15 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   return { state: after, decision: { kind: 'apply', plan: trial.before, changes, reason, evidence } };
 }
 
-function withoutBackOff<Memory extends ChangeMemory>({ backOff: _, ...rest }: Memory): Memory {
-  return rest as Memory;
-}
-
 /** Counts a change of the slow loop. An improvement on a plan for `beforeLoad` goes on trial. */
-export function countChange<Memory extends ChangeMemory & { readonly failures?: readonly FailureCount[] }>(
+export function countChange<Memory extends ChangeMemory & { readonly failures?: readonly FailureCount[] | undefined }>(
   { rules, observation, runningPlan: running }: Situation,
   state: Memory,
   { decision, before: { planned: beforeLoad, trial } }: { decision: ApplyDecision; before: ChangeMemory },
 ): Memory {
   const { atMs } = observation;
-  const { trial: _, ...rest } = state;
-  const counted = { ...rest, appliedAtMs: [...inLastHour(state.appliedAtMs, atMs), atMs] } as unknown as Memory;
+  const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
+  const counted: Memory = { ...state, trial: undefined, appliedAtMs };
   if (rules.guardrails === undefined || decision.evidence.necessary === true) return counted;
   if (running === undefined || beforeLoad === undefined) return counted;
   const missedAtStart = missedRequests(observation);

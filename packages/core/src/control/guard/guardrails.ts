@@ -27,7 +27,7 @@ const LAST_PAS = 0.02;
 
 export function guardDecision(
   { rules: { guardrails }, spec, observation: { atMs, runningPlan }, runningPlan: running }: Situation,
-  { appliedAtMs, backOff }: { readonly appliedAtMs: readonly number[]; readonly backOff?: BackOff },
+  { appliedAtMs, backOff }: { readonly appliedAtMs: readonly number[]; readonly backOff?: BackOff | undefined },
   decision: Decision,
 ): Decision {
   if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;

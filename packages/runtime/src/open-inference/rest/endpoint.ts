@@ -1,9 +1,10 @@
 /**
  * An endpoint of REST: a function from a request to an answer. It needs no socket and refuses by throwing an AppError.
  */
+import { largeJson } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Answer } from '../../net/answer.js';
-import type { BodyLayout } from '../../net/body.js';
+import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
 
@@ -22,10 +23,17 @@ export interface RestRequest {
   /** Earlier arrival at another server, on the runner's clock; default now. */
   readonly arrivedAtMs?: number;
   /** Rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
-  readonly readBody: (layout?: BodyLayout) => Promise<Uint8Array<ArrayBuffer>>;
+  readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
+  readonly maxJsonBytes: number;
 }
 
 export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
+
+/** Reads a body that is JSON as a whole, within the limit of JSON. */
+export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<Uint8Array<ArrayBuffer>> {
+  const limit = { mostBytes: maxJsonBytes, error: () => largeJson(maxJsonBytes) };
+  return readBody({ alignAt: 0, isTransient: true }, limit);
+}
 
 /** AppError NOT_FOUND lists the served pipelines. */
 export function pipelineOf({ pipelines, pipelineName }: RestRequest): ServedPipeline {

@@ -13,7 +13,7 @@ import {
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
 import { readParameters } from '../request-parameters.js';
-import { pipelineOf, type RestRequest } from './endpoint.js';
+import { pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 /** Without a type, or with curl's default, a body is read as JSON. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
@@ -26,8 +26,8 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const jsonLength = statedJsonLength(call);
-  const layout = { alignAt: jsonLength ?? 0, isTransient: jsonLength === undefined };
-  const body = readRestBody(await call.readBody(layout), jsonLength);
+  const bytes = await (jsonLength === undefined ? readJsonBody(call) : call.readBody({ alignAt: jsonLength }));
+  const body = readRestBody(bytes, jsonLength, call.maxJsonBytes);
   const request = readInferRequest(body, pipeline.inputs);
   const parameters = readParameters(request.parameters);
   const { signal, arrivedAtMs } = call;

@@ -219,6 +219,40 @@ describe('refusals', () => {
   });
 });
 
+describe('JSON over its own limit', () => {
+  const limit = 200;
+  const vector = specFor([tensorOf('UINT8', [-1, 2])]);
+  const text = JSON.stringify(x('UINT8', [1, 2], [1, 2]));
+  const padded = (length: number) => text + ' '.repeat(length - text.length);
+  const binary = (length: number) => ({
+    body: padded(length),
+    headers: { 'content-type': 'application/octet-stream', [JSON_LENGTH_HEADER]: String(length) },
+  });
+  const json = { 'content-type': 'application/json' };
+
+  it.each<[string, string, (length: number) => Send]>([
+    ['of an inference request', INFER, (length) => ({ body: padded(length), headers: json })],
+    ['before raw tensors', INFER, binary],
+    ['of the plain endpoint', RUN, (length) => ({ body: `{"x":[[1,2]]}${' '.repeat(length - 13)}`, headers: json })],
+  ])('is refused: %s', async (_, path, send) => {
+    const bench = await start(vector, undefined, { maxJsonBytes: limit });
+    expect(await bench.send(path, send(limit + 1))).toMatchObject({
+      status: 413,
+      body: { code: 'BODY_TOO_LARGE', details: { maxJsonBytes: limit } },
+    });
+    expect((await bench.send(path, send(limit))).status).toBe(200);
+  });
+
+  it('is refused, too, if it would take long to parse', async () => {
+    const { send } = await start(vector);
+    const body = `{"inputs":[],"x":[${'{},'.repeat(300_000)}0]}`;
+    expect(await send(INFER, { body, headers: json })).toMatchObject({
+      status: 413,
+      body: { code: 'BODY_TOO_LARGE', details: { limit: 'objects and arrays' } },
+    });
+  });
+});
+
 describe('bodies over the limit', () => {
   const bytes = specFor([image]);
   const headers = { 'content-type': 'image/png' };

@@ -61,7 +61,8 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       headers: this.headers,
       signal: this.signal,
       phase: rules.phase(),
-      readBody: (layout) => this.readBody(layout),
+      maxJsonBytes: rules.maxJsonBytes,
+      readBody: (layout, limit) => this.readBody(layout, limit),
     };
     return share === undefined || purpose !== 'inference' ? endpoint(request) : this.#shared(share, request, endpoint);
   }

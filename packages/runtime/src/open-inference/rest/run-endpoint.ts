@@ -6,6 +6,7 @@
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
+  checkJsonWork,
   checkShape,
   decodeNested,
   decodeText,
@@ -16,7 +17,7 @@ import {
 import type { Answer } from '../../net/answer.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
-import { pipelineOf, type RestRequest } from './endpoint.js';
+import { pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -24,8 +25,7 @@ const JSON_TYPE = 'application/json';
 export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
-  const read = bodyReader(pipeline, request.mediaType);
-  const inputs = read(await request.readBody());
+  const inputs = await readInputs(pipeline, request);
   const { signal, arrivedAtMs } = request;
   const { output, missing, latencyMs } = await pipeline.run(inputs, { signal, arrivedAtMs, ...parameters });
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
@@ -37,16 +37,22 @@ export async function run(request: RestRequest): Promise<Answer> {
   };
 }
 
-type BodyReader = (bytes: Uint8Array<ArrayBuffer>) => TensorMap;
-
-/** AppError UNSUPPORTED_MEDIA_TYPE lists the accepted types. */
-function bodyReader({ inputs, sourceName }: ServedPipeline, mediaType: string | undefined): BodyReader {
+/** AppError UNSUPPORTED_MEDIA_TYPE, before the body is read, lists the accepted types. */
+async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestRequest): Promise<TensorMap> {
+  const { mediaType, maxJsonBytes } = request;
   if (inputs.length === 0) {
-    return (bytes) => ({ [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } });
+    const bytes = await request.readBody();
+    return { [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } };
   }
   const [only] = inputs;
-  if (inputs.length === 1 && only !== undefined && takesRaw(only, mediaType)) return (bytes) => rawInput(only, bytes);
-  if (mediaType === JSON_TYPE) return (bytes) => jsonInputs(inputs, parseJson(bytes));
+  if (inputs.length === 1 && only !== undefined && takesRaw(only, mediaType)) {
+    return rawInput(only, await request.readBody());
+  }
+  if (mediaType === JSON_TYPE) {
+    const bytes = await readJsonBody(request);
+    checkJsonWork(bytes, maxJsonBytes);
+    return jsonInputs(inputs, parseJson(bytes));
+  }
   const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
   throw new AppError(
     'UNSUPPORTED_MEDIA_TYPE',

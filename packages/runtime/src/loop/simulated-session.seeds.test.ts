@@ -14,7 +14,7 @@ const spec: PipelineSpec = {
   stages:
     stage === undefined ? [] : [{ ...stage, variants: stage.variants.map((each) => ({ ...each, loadMs: 1500 })) }],
 };
-const setup = { ...playedSetup, spec };
+const setup = { ...playedSetup, spec, workStageRequests: 1000 };
 const load = {
   kind: 'square-wave',
   levels: [
@@ -30,7 +30,19 @@ interface RecordedTick {
   readonly later: Observation | undefined;
 }
 
-function simulated(over: Partial<Parameters<typeof simulateControl>[0]>) {
+type Over = Partial<Parameters<typeof simulateControl>[0]>;
+
+/** Runs by what they differ in: a run is the same whenever it is asked for. */
+const runs = new Map<string, ReturnType<typeof simulatedRun>>();
+
+function simulated(over: Over): ReturnType<typeof simulatedRun> {
+  const key = JSON.stringify(over);
+  const run = runs.get(key) ?? simulatedRun(over);
+  runs.set(key, run);
+  return run;
+}
+
+function simulatedRun(over: Over) {
   const context = controllerRules(setup);
   const ticks: RecordedTick[] = [];
   const run = simulateControl({
@@ -65,61 +77,68 @@ function served(ticks: readonly RecordedTick[]) {
 }
 
 const small = { [a]: { variantId: variantId('small') } };
+const pinning = [
+  { atMs: 15_000, pins: small },
+  { atMs: 90_000, pins: {} },
+];
 const byHand = firstPlan(controllerRules(setup), { kind: 'poisson', arrivalRps: 40, durationS: 20 }, 1);
 
-describe('a planner worker decides as the simulated loop does', () => {
-  it.each([
-    ['without a person', {}],
-    [
-      'with pins',
-      {
-        actions: [
-          { atMs: 15_000, pins: small },
-          { atMs: 90_000, pins: {} },
-        ],
-      },
-    ],
-    [
-      'with advice and a pause',
-      {
-        actions: [
-          { atMs: 20_000, mode: 'advise' },
-          { atMs: 75_000, mode: 'off' },
-          { atMs: 95_000, mode: 'auto' },
-        ],
-      },
-    ],
-    [
-      'with a plan by hand',
-      {
-        actions: [
-          { atMs: 42_000, plan: byHand },
-          { atMs: 80_000, mode: 'auto' },
-        ],
-      },
-    ],
-    [
-      'with plans that take 4 s, which bursts and a person preempt',
-      {
-        planningMs: 4000,
-        actions: [
-          { atMs: 51_500, pins: small },
-          { atMs: 101_500, pins: {} },
-        ],
-      },
-    ],
-  ] as const)('%s', { timeout: 120_000 }, (_, over) => {
+type Case = readonly [string, Over];
+
+const usual: readonly Case[] = [
+  ['without a person', {}],
+  [
+    'with advice and a pause',
+    {
+      actions: [
+        { atMs: 20_000, mode: 'advise' },
+        { atMs: 75_000, mode: 'off' },
+        { atMs: 95_000, mode: 'auto' },
+      ],
+    },
+  ],
+  [
+    'with plans that take 4 s, which bursts and a person preempt',
+    {
+      planningMs: 4000,
+      actions: [
+        { atMs: 51_500, pins: small },
+        { atMs: 101_500, pins: {} },
+      ],
+    },
+  ],
+];
+const further: readonly Case[] = [
+  ['with pins', { actions: pinning }],
+  [
+    'with a plan by hand',
+    {
+      actions: [
+        { atMs: 42_000, plan: byHand },
+        { atMs: 80_000, mode: 'auto' },
+      ],
+    },
+  ],
+];
+const isWhole = process.env['EQUIPOISE_SEEDS'] === 'all';
+
+describe('a planner worker decides as the simulated loop does', { timeout: 120_000 }, () => {
+  it.each([...usual, ...(isWhole ? further : [])])('%s', (_, over) => {
     const { ticks, decisions } = simulated(over);
     expect(decisions.length).toBeGreaterThan(5);
     expect(decisions.some(({ trigger }) => trigger === 'burst')).toBe(true);
     expect(served(ticks)).toEqual(decisions);
   });
+});
 
-  it('and pre-emption, pins and advice do change what is decided', { timeout: 120_000 }, () => {
+describe('a person and pre-emption', { timeout: 120_000 }, () => {
+  it('change what is decided', () => {
     const plain = simulated({}).decisions;
+    for (const [, over] of usual.slice(1)) expect(simulated(over).decisions).not.toEqual(plain);
+    if (!isWhole) return;
     const slow = simulated({ planningMs: 4000 });
     expect(slow.ticks.some(({ later }) => later !== undefined)).toBe(true);
     expect(slow.decisions).not.toEqual(plain);
-    expect(simulated({ actions: [{ atMs: 15_000, pins: small }] }).decisions).not.toEqual(plain);
+    expect(simulated({ actions: pinning }).decisions).not.toEqual(plain);
   });
 });

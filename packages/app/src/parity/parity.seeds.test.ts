@@ -10,7 +10,8 @@ import { servedTrace } from './served-trace.test-support.js';
 import { simulatedTrace } from './simulated-trace.test-support.js';
 import type { Trace } from './trace.test-support.js';
 
-const RANDOM_PIPELINES = 240;
+const ALL_PIPELINES = 240;
+const RANDOM_PIPELINES = process.env['EQUIPOISE_SEEDS'] === 'all' ? ALL_PIPELINES : 60;
 
 const compared = { batches: 0, ends: 0, fleet: 0 };
 const outcomes = new Map<string, number>();
@@ -51,8 +52,9 @@ describe('simulator and data plane', () => {
       ...['cancelled', 'completed', 'deadline-passed', 'deadline-unreachable', 'draining', 'failed'],
       ...['no-ready-replica', 'queue-full', 'wait-too-long'],
     ]);
-    expect(compared.batches).toBeGreaterThan(15_000);
-    expect(compared.ends).toBeGreaterThan(15_000);
-    expect(compared.fleet).toBeGreaterThan(2_000);
+    const part = RANDOM_PIPELINES / ALL_PIPELINES;
+    expect(compared.batches).toBeGreaterThan(part * 15_000);
+    expect(compared.ends).toBeGreaterThan(part * 15_000);
+    expect(compared.fleet).toBeGreaterThan(part * 2_000);
   });
 });
