@@ -6,7 +6,7 @@ import { anyTensor } from '../sample-tensors.test-support.js';
 import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
 import { readMessage } from './grpc-methods.js';
 import { ModelInferRequestSchema } from './open-inference.gen.js';
-import { ownedMessage } from './owned-message.js';
+import { MOST_GRPC_WORK, ownedMessage } from './owned-message.js';
 
 const bounds = { kind: 'request', maxBytes: 100_000 } as const;
 const doubles: TensorMap = { d: { datatype: 'FP64', shape: [3], data: Float64Array.of(1, 2, 3) } };
@@ -50,7 +50,7 @@ describe('a message made ready', () => {
 
 describe('a message that would take much memory is refused before it is read', () => {
   type Fields = MessageInitShape<typeof ModelInferRequestSchema>;
-  const count = 8000;
+  const count = 4000;
   const filled = <Value>(value: Value): Value[] => Array(count).fill(value);
 
   it.each<[string, Fields]>([
@@ -66,8 +66,8 @@ describe('a message that would take much memory is refused before it is read', (
     ['parameters', { parameters: Object.fromEntries(filled('').map((_, i) => [`${i}`, {}])) }],
   ])('%s', (_, fields) => {
     const bytes = toBinary(ModelInferRequestSchema, create(ModelInferRequestSchema, fields));
-    const maxBytes = 9000;
-    const ample = { kind: 'request', maxBytes: 800_000 } as const;
+    const maxBytes = 4500;
+    const ample = { kind: 'request', maxBytes: 400_000 } as const;
     expect(ownedMessage(bytes, ample)).toHaveLength(bytes.length);
     // Where the bytes alone are too many they are refused for that.
     expect(() => ownedMessage(bytes, { kind: 'request', maxBytes })).toThrow(
@@ -91,5 +91,49 @@ describe('a message that would take much memory is refused before it is read', (
   it('but not one of raw tensors, however large', () => {
     const inputs: TensorMap = { b: { datatype: 'UINT8', shape: [90_000], data: new Uint8Array(90_000) } };
     expect(ownedMessage(writeGrpcRequest('m', { inputs }, true), bounds).length).toBeGreaterThan(90_000);
+  });
+});
+
+describe('a message that would take much work is refused before it is read', () => {
+  const limits = { kind: 'request', maxBytes: 2 ** 24 } as const;
+
+  /** A field of a message, in the wire form. */
+  function field(number: number, content: Uint8Array = new Uint8Array(0)): Buffer {
+    const length: number[] = [];
+    for (let rest = content.length; ; rest >>= 7) {
+      length.push(rest < 128 ? rest : (rest & 127) | 128);
+      if (rest < 128) break;
+    }
+    return Buffer.concat([Uint8Array.from([number * 8 + 2, ...length]), content]);
+  }
+  const many = (count: number, part: Buffer) => Buffer.concat(Array<Buffer>(count).fill(part));
+
+  it.each<[string, keyof typeof MOST_GRPC_WORK, (count: number) => Buffer]>([
+    ['parameters', 'parameters', (count) => many(count, field(4))],
+    ['parameters of an input', 'parameters', (count) => field(5, many(count, field(4)))],
+    ['inputs', 'tensors', (count) => many(count, field(5))],
+    ['raw contents', 'tensors', (count) => many(count, field(7))],
+    ['elements', 'elements', (count) => field(5, field(5, field(2, Buffer.alloc(count - 1))))],
+  ])('%s', (_, limit, message) => {
+    const most = MOST_GRPC_WORK[limit];
+    expect(ownedMessage(message(most), limits).length).toBe(message(most).length);
+    expect(() => ownedMessage(message(most + 1), limits)).toThrow(
+      expect.objectContaining({ code: 'BODY_TOO_LARGE', details: { limit, most } }),
+    );
+    // An answer comes from a server that is trusted.
+    expect(() => ownedMessage(message(most + 1), { ...limits, kind: 'response' })).not.toThrow();
+  });
+
+  it('and the rest of it is not looked at', () => {
+    const bytes = many(1_000_000, field(5));
+    let last = 0;
+    const watched = new Proxy(bytes, {
+      get: (target, at) => {
+        if (typeof at === 'string' && /^\d+$/.test(at)) last = Number(at);
+        return Reflect.get(target, at, target) as unknown;
+      },
+    });
+    expect(() => ownedMessage(watched, limits)).toThrow('more than 4096 tensors');
+    expect(last).toBeLessThan(2 * 4097);
   });
 });

@@ -64,6 +64,12 @@ describe('refusals', () => {
     );
   });
 
+  it('of a long message of a method that takes a name', async () => {
+    const { send } = await start();
+    const ask = (bytes: number) => send('/inference.GRPCInferenceService/ServerReady', new Uint8Array(bytes)).ended;
+    expect((await ask(64 * 1024 + 1)).error?.code).toBe(status.RESOURCE_EXHAUSTED);
+  });
+
   it('of typed contents that would take much more memory than their bytes', async () => {
     const { infer } = await start({ maxBodyBytes: 10_000 });
     const longs = { n: { datatype: 'INT64', shape: [5000], data: new BigInt64Array(5000) } } as const;

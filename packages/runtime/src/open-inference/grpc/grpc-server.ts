@@ -7,6 +7,9 @@ import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-l
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
+/** Messages of methods other than inference hold a few names. */
+const MOST_QUESTION_BYTES = 64 * 1024;
+
 /** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
   const methods = servingMethods(rules.version);
@@ -37,11 +40,17 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
     if (purpose === 'inference' && tenant !== undefined) admitWithinLimit(tenant, performance.now());
   }
 
-  protected answer({ method }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
     const { pipelines, maxBodyBytes, phase } = this.#rules;
     const { requestId, signal, remainingMs } = this;
     return method(message, { pipelines, maxBodyBytes, requestId, phase: phase(), signal, remainingMs });
   }
+}
+
+function longQuestion(): GrpcError {
+  const problem = `The message of this method is larger than ${MOST_QUESTION_BYTES} bytes.`;
+  return new GrpcError(grpcStatus.resourceExhausted, problem, 'BODY_TOO_LARGE');
 }
 
 export function noSuchMethod(): GrpcError {
