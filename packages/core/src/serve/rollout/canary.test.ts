@@ -88,7 +88,7 @@ describe('slowness', () => {
   });
 
   it('holds the last step open while it is possible, and rolls back if it is likely in the end', () => {
-    const open = [judge(0.2), judge(0.2, { fraction: 0.1 }), judge(0.05)];
+    const open = [judge(0.02), judge(0.02, { fraction: 0.1 }), judge(0.005)];
     expect(open.map(({ kind }) => kind)).toEqual(['open', 'passed', 'passed']);
     const late = { elapsedS: 120 };
     expect(judge(21, late)).toMatchObject({ kind: 'failed', why: expect.stringContaining('1.31 times') });

@@ -60,7 +60,7 @@ const SLOW_ALPHA = 0.002;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
 /** The same of slowness: a good variant is soon below. */
-const SLOWNESS_DOUBT = 0.1;
+const SLOWNESS_DOUBT = 0.01;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
 /** Fewer misses or failures may be those of a cold start. */
