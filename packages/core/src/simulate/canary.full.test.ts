@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Rollout, rollOut } from './canary.test-support.js';
 
-const rollouts = (rollout: Omit<Rollout, 'seed'>) =>
-  Array.from({ length: 200 }, (_, seed) => rollOut({ ...rollout, seed }));
+const rollouts = (rollout: Omit<Rollout, 'seed'>, count = 200) =>
+  Array.from({ length: count }, (_, seed) => rollOut({ ...rollout, seed }));
 const cases: readonly (readonly [string, Omit<Rollout, 'seed'>])[] = [
   ['at 20 rps', { rps: 20, replicas: 5 }],
   ['at 20 rps with a generous SLO', { rps: 20, replicas: 3, latencyMs: 200, percentile: 95 }],
@@ -24,7 +24,7 @@ describe.each(cases)('200 canaries %s', (_, rollout) => {
   });
 });
 
-describe('200 canaries of a variant that is 30 % slower than its profile', () => {
+describe('100 canaries of a variant that is 30 % slower than its profile', () => {
   const slower = { slowness: 1.3, endAtMs: 100_000 };
   const lostFraction = (ends: ReturnType<typeof rollouts>) =>
     ends.reduce((sum, { lost, ended }) => sum + lost / ended, 0) / ends.length;
@@ -34,15 +34,15 @@ describe('200 canaries of a variant that is 30 % slower than its profile', () =>
     ['at 50 rps in batches', { rps: 50, replicas: 3, maxBatchSize: 4, latencyMs: 400 }],
     ['at 200 rps in batches', { rps: 200, replicas: 3, maxBatchSize: 4, meanMs: 20, latencyMs: 100 }],
   ])('roll it back %s within 30 s, with at most 0.5 %% of the requests lost to it', (_, rollout) => {
-    const ends = rollouts({ ...rollout, ...slower });
-    expect(ends.filter(({ kind }) => kind === 'rolled-back').length).toBe(200);
+    const ends = rollouts({ ...rollout, ...slower }, 100);
+    expect(ends.filter(({ kind }) => kind === 'rolled-back').length).toBe(100);
     expect(Math.max(...ends.map(({ verdictAfterMs }) => verdictAfterMs))).toBeLessThanOrEqual(30_000);
-    const good = rollouts({ ...rollout, endAtMs: 100_000 });
+    const good = rollouts({ ...rollout, endAtMs: 100_000 }, 100);
     expect(lostFraction(ends) - lostFraction(good)).toBeLessThanOrEqual(0.005);
   });
 
-  it('let it pass if the plan carries it, but for 2', () => {
-    const ends = rollouts({ rps: 20, replicas: 3, latencyMs: 400, ...slower });
-    expect(ends.filter(({ kind }) => kind === 'everywhere').length).toBeGreaterThanOrEqual(198);
+  it('let it pass if the plan carries it, but for 1', () => {
+    const ends = rollouts({ rps: 20, replicas: 3, latencyMs: 400, ...slower }, 100);
+    expect(ends.filter(({ kind }) => kind === 'everywhere').length).toBeGreaterThanOrEqual(99);
   });
 });
