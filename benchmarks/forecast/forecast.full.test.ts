@@ -1,4 +1,4 @@
-/** Small comparison: a synthetic trace of fifteen hours with a slow wave, noise and gaps. The LSTM, which takes most of the time, runs once. */
+/** Small comparison: a synthetic trace of nine hours with a slow wave, noise and gaps. The LSTM, which takes most of the time, runs once. */
 import { forecastMethods } from '@equipoise/core/forecast';
 import { SeededRng } from '@equipoise/core/model';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,15 +6,15 @@ import { type Accuracy, accuracyOf } from './accuracy.js';
 import { accuracyBars, bestSimple, selectedMethod } from './bars.js';
 import { forecastReport } from './report.js';
 
-const SECONDS = 54_000;
-const TRAIN_S = 36_000;
+const SECONDS = 32_400;
+const TRAIN_S = 21_600;
 
-/** Requests per second around a wave of two hours, with a gap of 300 s every five hours. */
+/** Requests per second around a wave of two hours, with a gap of 300 s every three hours. */
 function trace(): readonly number[] {
   const rng = new SeededRng(5);
   return Array.from({ length: SECONDS }, (_, second) => {
     const noise = rng.next() + rng.next() + rng.next() + rng.next() - 2;
-    if (second % 18_000 >= 17_000 && second % 18_000 < 17_300) return 0;
+    if (second % 10_800 >= 10_000 && second % 10_800 < 10_300) return 0;
     return Math.max(0, Math.round(140 + 80 * Math.sin((2 * Math.PI * second) / 7200) + 40 * noise));
   });
 }
@@ -39,7 +39,7 @@ describe('the comparison of forecasters in small', () => {
 
   it('has figures by day and by tercile that add up to those of all', () => {
     const { inForce, forecasts } = removed;
-    expect(forecasts).toBeGreaterThan(1600);
+    expect(forecasts).toBeGreaterThan(960);
     expect(inForce.coverageByDay).toHaveLength(1);
     expect(inForce.coverageByDay[0]).toBeCloseTo(inForce.coverageFraction, 12);
     const mean = inForce.coverageByTercile.reduce((sum, value) => sum + value, 0) / 3;

@@ -14,7 +14,7 @@ describe('a served pipeline', () => {
   });
 
   it('loses nothing to random changes, and no capacity that old and new plan have', async () => {
-    const figures = await serveChanges(syntheticChanges(100));
+    const figures = await serveChanges(syntheticChanges(30));
     expect(figures.sent).toBeGreaterThan(100);
     expect(figures.failedChanges).toBe(0);
     expect(changesBars(figures).filter(({ met }) => !met)).toEqual([]);

@@ -9,15 +9,15 @@ const folder = mkdtempSync(join(tmpdir(), 'equipoise-killed-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('a store whose writer is killed', () => {
-  it('has everything acknowledged and nothing by halves, 100 times over', async () => {
+  it('has everything acknowledged and nothing by halves, 60 times over', async () => {
     const rng = new SeededRng(23);
     const path = join(folder, 'state.db');
     let next = 0;
-    for (let kill = 0; kill < 100; kill++) {
+    for (let kill = 0; kill < 60; kill++) {
       // One in four is killed around its start, while the file is opened; the others between and in the middle of writes.
       const writes = rng.next() < 0.25 ? 0 : 1 + Math.floor(20 * rng.next());
       next = await killedAndRead(path, next, { writes, afterMs: (writes === 0 ? 1200 : 12) * rng.next() });
     }
-    expect(next).toBeGreaterThan(300);
+    expect(next).toBeGreaterThan(180);
   });
 });

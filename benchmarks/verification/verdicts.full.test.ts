@@ -1,0 +1,19 @@
+/** The bench in small. The cases at the truth are judged together: few seeds of one case say little about 2 %. */
+import { describe, expect, it } from 'vitest';
+import { containing, countVerdicts, farBelow, nearCapacity } from './verdicts.js';
+
+describe('the 99 % interval of a verification', () => {
+  it('contains the truth of M/M/1, and is seldom wrong where a plan passes', { timeout: 300_000 }, () => {
+    const counts = [...containing, nearCapacity].map((each) => countVerdicts(each, 30));
+    const sum = (key: 'seeds' | 'inconclusive' | 'passes') => counts.reduce((all, each) => all + each[key], 0);
+    expect(sum('inconclusive') / sum('seeds')).toBeGreaterThanOrEqual(0.97);
+    expect(sum('passes') / sum('seeds')).toBeLessThanOrEqual(0.02);
+  });
+});
+
+describe('a verification against an SLO far above the percentile', () => {
+  it.each(farBelow)('mostly passes: $load of capacity, $requests requests', { timeout: 300_000 }, (each) => {
+    const { passes, seeds } = countVerdicts(each, 8);
+    expect(passes / seeds).toBeGreaterThanOrEqual(0.5);
+  });
+});
