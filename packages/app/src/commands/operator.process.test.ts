@@ -1,6 +1,9 @@
 /** `equipoise operator` as a process, without a cluster. */
+
+import { startServer } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { endCommands, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+import { kubeconfigTo } from './kube-api-server.test-support.js';
 
 const folder = new TestFolder();
 const lines = (text: string) =>
@@ -38,5 +41,22 @@ describe('the process of equipoise operator', () => {
     command.signal('SIGTERM');
     expect(await command.ended).toMatchObject({ exitCode: 0, stdout: '' });
     expect(lines(command.stderr).at(-1)).toMatchObject({ message: 'stopped' });
+  });
+
+  // It asks for its lease several times, seconds apart.
+  it('gives up an API server that does not answer where it is to run once, with a lease', async () => {
+    const ended = await equipoise(folder.path, 'operator', '--once', '--json', '--kubeconfig', 'kube');
+    expect(ended.exitCode).toBe(3);
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'UNREACHABLE' } });
+  });
+
+  it('says that the kubeconfig leads to an Equipoise server, with a lease', async () => {
+    const { url, close } = await startServer({ runners: [], version: 'test', port: 0 });
+    folder.write('astray', kubeconfigTo(url));
+    const ended = await equipoise(folder.path, 'operator', '--once', '--json', '--kubeconfig', 'astray');
+    await close();
+    expect(ended.exitCode).toBe(3);
+    const message = expect.stringContaining(`what answers at ${url}/ is no Kubernetes`);
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'CLUSTER_REFUSED', message } });
   });
 });

@@ -22,11 +22,8 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 describe('equipoise operator', () => {
-  it.each([
-    ['with a lease', []],
-    ['without one', ['--no-leader-election']],
-  ])('gives up an API server that does not answer where it is to run once, %s', async (_, flags) => {
-    const ended = await operator('--once', '--json', '--kubeconfig', 'kube', ...flags);
+  it('gives up an API server that does not answer where it is to run once, without a lease', async () => {
+    const ended = await operator('--once', '--json', '--kubeconfig', 'kube', '--no-leader-election');
     expect(ended.exitCode).toBe(3);
     expect(JSON.parse(ended.stdout)).toMatchObject({ error: { code: 'UNREACHABLE' } });
   });

@@ -107,10 +107,15 @@ describe('the admin port of serve', () => {
     });
     const server = await administered('given.yaml', '--arrival-rps', '1');
     const stages = { detect: [part('small', 2)], classify: [part('only', 1)] };
-    expect(await post(server, 'apply', { stages })).toMatchObject({
-      status: 200,
-      json: { decision: { plan: { predicted: { capacityRps: expect.closeTo(250, 6) } } } },
-    });
+    const applied = async () => {
+      const { status, json } = await post(server, 'apply', { stages });
+      expect(status).toBe(200);
+      return json.decision.plan.predicted.capacityRps;
+    };
+    // A plan is applied without its estimate where a busy machine takes more than half a second for it.
+    let capacityRps = await applied();
+    while (capacityRps === 0) capacityRps = await applied();
+    expect(capacityRps).toBeCloseTo(250, 6);
     const page = await (await fetch(new URL('/metrics', server.admin))).text();
     expect(page).toMatch(/^equipoise_plan_capacity_rps\{[^}]*\} 2(50|49\.9)/m);
     expect(page).toMatch(/^equipoise_plan_latency_seconds\{[^}]*\} 0\.0[1-3]/m);

@@ -139,7 +139,6 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
       ['k8s', 'apply', 'pipeline.yaml', '--plan', 'small.json'],
       ['k8s', 'status', 'synthetic'],
       ['operator', '--once', '--no-leader-election'],
-      ['operator', '--once'],
     ];
     for (const command of connected) {
       const ended = await equipoiseHere(folder.path, ...command, '--kubeconfig', 'astray', '--json');
