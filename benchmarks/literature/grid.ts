@@ -19,9 +19,15 @@ export interface GridPipeline {
   readonly sloMs: number;
   readonly weights: { readonly accuracy: number; readonly cost: number; readonly batch: number };
   readonly stages: readonly GridStage[];
+  /** Published thresholds of the base cores (rps), `default` and those of single policies. */
+  readonly baseRps: { readonly default: number } & Readonly<Partial<Record<PolicyName, number>>>;
   /** Fixed choices of a policy by stage. */
-  readonly pins: Readonly<Partial<Record<PolicyName, Readonly<Record<string, StagePins>>>>>;
+  readonly pins: PolicyPins;
+  /** Published exceptions under a load. */
+  readonly pinsByLoad?: Readonly<Record<string, PolicyPins>>;
 }
+
+type PolicyPins = Readonly<Partial<Record<PolicyName, Readonly<Record<string, StagePins>>>>>;
 
 /** One load time for every variant. */
 export interface Grid {

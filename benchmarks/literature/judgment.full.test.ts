@@ -31,8 +31,8 @@ describe('judged', () => {
   it.each([
     ['PAS 0.09 points below', cellOf({ pasPercent: 49.91 }, {}), true],
     ['PAS 0.11 points below', cellOf({ pasPercent: 49.89 }, {}), false],
-    ['cost 1.9 % above', cellOf({}, { cpuCores: 10.19 }), true],
-    ['cost 2.1 % above', cellOf({}, { cpuCores: 10.21 }), false],
+    ['cost 0.9 % above', cellOf({}, { cpuCores: 10.09 }), true],
+    ['cost 1.1 % above', cellOf({}, { cpuCores: 10.11 }), false],
     ['attainment at 99.5 %', cellOf({ attainmentFraction: 0.995 }, {}), true],
     ['attainment under both bars', cellOf({ attainmentFraction: 0.9949 }, {}), false],
     ['attainment under both bars for cost', cellOf({}, { attainmentFraction: 0.9949 }), false],

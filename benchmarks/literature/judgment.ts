@@ -26,7 +26,7 @@ export interface JudgedCell {
 }
 
 const LEAST_PAS_POINTS = -0.1;
-const MOST_COST_FRACTION = 0.02;
+const MOST_COST_FRACTION = 0.01;
 const ATTAINMENT = 0.995;
 
 /** Means over the seeds. */

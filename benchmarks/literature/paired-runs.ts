@@ -12,9 +12,9 @@ import {
 } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
 import type { PipelineSpec, Plan } from '@equipoise/core/model';
-import { type PolicyName, requireCurves } from '@equipoise/core/plan';
+import { type Policy, type PolicyName, requireCurves } from '@equipoise/core/plan';
 import { arrivalsOf, type LoadSpec, simulationReport, verifiersOf } from '@equipoise/core/simulate';
-import { grid } from './grid.js';
+import { type GridPipeline, grid } from './grid.js';
 import { dominated, type PlannedInterval } from './optimal-plans.js';
 import { withPins } from './pipelines.js';
 
@@ -97,8 +97,7 @@ export class CellBench {
   }
 
   cell({ load, loadSpec, policy, seeds: chosen }: CellQuestion): CellFigures {
-    const pins = grid.pipelines[this.#spec.name]?.pins[policy];
-    const theirs = this.#contextOf(withPins(this.#spec, pins), policy);
+    const theirs = this.#theirContext(policy, load);
     const seeds = chosen.map((seed) => this.#paired(theirs, loadSpec, seed));
     const intervals = policy === 'equipoise' ? [] : seeds.flatMap(({ all }) => all[0]?.intervals ?? []);
     const better = dominated({ spec: this.#spec, curves: this.#curves, verifierAt: this.#verifierAt }, intervals);
@@ -133,6 +132,17 @@ export class CellBench {
     }));
     const figures = { maxAccuracy: maxAccuracy.figures, minCost: minCost.figures };
     return { runs: { seed, policy: theirs.figures, ...figures }, all: [theirs, maxAccuracy, minCost] };
+  }
+
+  /** The policy with its published threshold and fixed choices. */
+  #theirContext(policy: PolicyName, load: string): ControlContext {
+    const { pins, pinsByLoad, baseRps: published } = grid.pipelines[this.#spec.name] as GridPipeline;
+    const chosen = pinsByLoad?.[load]?.[policy] ?? pins[policy];
+    const context = this.#contextOf(withPins(this.#spec, chosen), policy);
+    if (policy === 'equipoise') return context;
+    const baseRps = published[policy] ?? published.default;
+    const plan: Policy = (problem, verify) => context.policy.plan({ ...problem, baseRps }, verify);
+    return { ...context, policy: { ...context.policy, plan } };
   }
 
   #contextOf(spec: PipelineSpec, policy: PolicyName): ControlContext {

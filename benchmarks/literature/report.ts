@@ -17,7 +17,7 @@ export interface LiteratureOutcome {
   readonly fastLoop: boolean;
 }
 
-/** Pages, and true if all bars of measured cells are met. */
+/** Pages, and true if all bars are met. */
 export interface LiteraturePages {
   readonly text: string;
   readonly html: string;
@@ -29,10 +29,11 @@ const interval = ({ mean, low, high }: MeanInterval, digits: number): string =>
 
 const percent = (fraction: number): string => (100 * fraction).toFixed(2);
 
-const verdict = ({ keepsGoal, keepsAttainment, betterIn }: Comparison): string => {
+const verdict = ({ keepsGoal, keepsAttainment, betterIn }: Comparison, sameOptimum: boolean): string => {
   const missed = [...(keepsGoal ? [] : ['goal']), ...(keepsAttainment ? [] : ['attainment'])];
   if (missed.length > 0) return `**misses ${missed.join(' and ')}**`;
-  return betterIn.length > 0 ? `better in ${betterIn.join(', ')}` : 'equal';
+  if (betterIn.length > 0) return `better in ${betterIn.join(', ')}`;
+  return sameOptimum ? 'equal: the same optimum' : 'equal';
 };
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -61,9 +62,9 @@ function comparisonTable(cells: readonly JudgedCell[]): string {
     cell.load,
     `${policy.pasPercent.toFixed(2)} · ${policy.cpuCores.toFixed(2)} · ${percent(policy.attainmentFraction)}`,
     `${interval(a.pasPoints, 2)} · ${percent(a.attainmentFraction)}`,
-    verdict(a),
+    verdict(a, optimal),
     `${interval({ mean: 100 * b.costFraction.mean, low: 100 * b.costFraction.low, high: 100 * b.costFraction.high }, 1)} · ${percent(b.attainmentFraction)}`,
-    verdict(b),
+    verdict(b, optimal),
     optimal ? 'all' : `${percent(cell.optimalIntervalsFraction)} %`,
   ]);
   const head = [
@@ -131,7 +132,7 @@ function pipelineText(outcome: LiteratureOutcome, pipeline: LiteraturePipeline):
   const measured = pipeline.filled === 0;
   const title = measured
     ? `${pipeline.name}: measured points only`
-    : `${pipeline.name}: with ${pipeline.filled} filled points, no part of any claim`;
+    : `${pipeline.name}: with ${pipeline.filled} filled points, judged separately, no part of any claim`;
   const points = [
     pipeline.leftOut.length === 0 ? '' : `Left out because p99 < batch ÷ throughput: ${pipeline.leftOut.join('; ')}. `,
     pipeline.censored.length === 0 ? '' : `Throughput censored at the offered 20 rps: ${pipeline.censored.join('; ')}.`,
@@ -154,20 +155,69 @@ function pipelineText(outcome: LiteratureOutcome, pipeline: LiteraturePipeline):
     .join('\n\n');
 }
 
-const METHOD = `Every run is the product's own loop in simulated time: the policy plans every ${grid.intervalMs / 1000} s for the same forecast (the larger of the last two 10-s maxima × 1.19), rounded up by 5 % at most and by 1.2 % where the plan depends on it, a replica takes ${grid.loadMs} ms to start, two at a time, surge as by default (one replica of the largest kind; no budget, no bound); ${grid.seeds.length} seeds in pairs (the same arrivals), the first ${grid.excludeFirstS} s not counted. Drops count as misses, replicas that start or drain as cost. In each interval ours gets the cores of the plan that the other policy has in force as its budget (*same cores*, max-accuracy), or its PAS as the floor (*same PAS*, min-cost). Bars: PAS no more than 0.1 points below, cost no more than 2 % above, attainment at least the smaller of 99.5 % and the other's. Brackets are 95 % intervals of the paired differences. A policy is optimal in an interval if no plan of all that carry the load has its PAS or more at its cores or fewer, one of them better, and holds in simulation. fa2-high freezes the published pair of variants. Each number that is filled in is marked in filled-points.json, and no claim rests on it.`;
+function publishedParameters(): string {
+  return Object.entries(grid.pipelines)
+    .map(([name, { baseRps, pins, pinsByLoad = {} }]) => {
+      const { default: usual, ...others } = baseRps;
+      const exceptions = Object.entries(others).map(([policy, rps]) => `${policy} ${rps}`);
+      const replicas = (of: typeof pins): string =>
+        Object.values(of.rim ?? {})
+          .map((stage) => stage.replicas)
+          .join(' | ');
+      const underLoads = Object.entries(pinsByLoad).map(([load, of]) => `${replicas(of)} under ${load}`);
+      const threshold = [`${usual} rps`, ...exceptions].join(', ');
+      return `${name}: base cores at ${threshold}; replicas of rim ${[replicas(pins), ...underLoads].join(', ')}`;
+    })
+    .join('; ');
+}
+
+const METHOD = `Every run is the product's own loop in simulated time: the policy plans every ${grid.intervalMs / 1000} s for the same forecast (the larger of the last two 10-s maxima × 1.19), rounded up by 5 % at most and by 1.2 % where the plan depends on it, a replica takes ${grid.loadMs} ms to start, two at a time, surge as by default (one replica of the largest kind; no budget, no bound); ${grid.seeds.length} seeds in pairs (the same arrivals), the first ${grid.excludeFirstS} s not counted. Drops count as misses, replicas that start or drain as cost. In each interval ours gets the cores of the plan that the other policy has in force as its budget (*same cores*, max-accuracy), or its PAS as the floor (*same PAS*, min-cost). Bars: PAS no more than 0.1 points below, cost no more than 1 % above, attainment at least the smaller of 99.5 % and the other's. Brackets are 95 % intervals of the paired differences. A policy is optimal in an interval if no plan of all that carry the load has its PAS or more at its cores or fewer, one of them better, and holds in simulation. The baselines have their published parameters: ${publishedParameters()}. fa2-high freezes the published pair of variants. Each number that is filled in is marked in filled-points.json; pipelines with such points are judged separately, and no claim rests on them.`;
 
 const WITHOUT_FAST_LOOP =
   'Fast loop and guardrails are off. With the fast loop: results-fast-loop.md, where it was run.';
 const WITH_FAST_LOOP = `Ours has its fast loop: every ${grid.fastIntervalMs / 1000} s it looks for a burst and answers it with replicas or a cheaper variant, within the cores or above the PAS of that moment; where replicas are added to answer a burst, the other policy waits for its next plan. Guardrails are off. Without it: results.md.`;
 
+/** Bars of measured pipelines, and of those with filled points. `met`: all of both. */
+function separateBars({ cells, pipelines }: LiteratureOutcome): { readonly bars: string; readonly met: boolean } {
+  const kinds = { 'measured points only': true, 'with filled points': false };
+  const rows = Object.entries(kinds).flatMap(([kind, isMeasured]) => {
+    const names = pipelines.filter(({ filled }) => (filled === 0) === isMeasured).map(({ name }) => name);
+    const own = cells.filter(({ pipeline, policy }) => names.includes(pipeline) && policy !== 'equipoise').map(judged);
+    if (own.length === 0) return [];
+    const kept = (of: (cell: JudgedCell) => boolean): string => {
+      const count = own.filter(of).length;
+      return count === own.length ? `${count} of ${count}` : `**${count} of ${own.length}**`;
+    };
+    const cheapEnough = ({ minCost }: JudgedCell): boolean => minCost.keepsGoal && minCost.keepsAttainment;
+    const accurateEnough = ({ maxAccuracy }: JudgedCell): boolean =>
+      maxAccuracy.keepsGoal && maxAccuracy.keepsAttainment;
+    const same = own.filter(({ optimal, better }) => optimal && !better).length;
+    return [{ row: [kind, names.join(', '), kept(cheapEnough), kept(accurateEnough), String(same)], own }];
+  });
+  const head = [
+    'points',
+    'pipelines',
+    "cells with both bars kept at the policy's PAS",
+    'at its cores',
+    'cells with the same optimum',
+  ];
+  return {
+    bars: table(
+      head,
+      rows.map(({ row }) => row),
+    ),
+    met: rows.every(
+      ({ own }) => own.every((cell) => cell.met) && betterRows(own).every(({ better, of }) => 2 * better >= of),
+    ),
+  };
+}
+
 export async function literatureReport(outcome: LiteratureOutcome): Promise<LiteraturePages> {
   const { made, cells, pipelines, fastLoop } = outcome;
   const method = `${METHOD} ${fastLoop ? WITH_FAST_LOOP : WITHOUT_FAST_LOOP}`;
   const parts = pipelines.map((pipeline) => pipelineText(outcome, pipeline));
-  const text = `# The literature's evaluation\n\n${made}.\n\n${method}\n\n${parts.join('\n\n')}\n`;
-  const claimed = new Set(pipelines.filter(({ filled }) => filled === 0).map(({ name }) => name));
-  const compared = cells.filter(({ pipeline, policy }) => claimed.has(pipeline) && policy !== 'equipoise').map(judged);
-  const met = compared.every((cell) => cell.met) && betterRows(compared).every(({ better, of }) => 2 * better >= of);
+  const text = `# The literature's evaluation\n\n${made}.\n\n${method}\n\n${bars}\n\n${parts.join('\n\n')}\n`;
+  const { bars, met } = separateBars(outcome);
   const sections: PageSection[] = [];
   for (const { name } of pipelines) {
     const own = cells.filter((cell) => cell.pipeline === name);

@@ -30,6 +30,11 @@ export interface PlanningProblem {
   readonly labelLimit?: number;
   readonly clock?: Clock;
   /**
+   * Items per second that one replica of a baseline's variant must reach; sets its base cores. Default 4, as published
+   * for the video pipeline.
+   */
+  readonly baseRps?: number;
+  /**
    * Verifies relaxations of an infeasible answer, which may double the time. Default true. False: they are estimates
    * and may be too small.
    */

@@ -12,13 +12,14 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** Items per second of one replica, as released for the video pipeline. */
-const BASE_RPS = 4;
+/** As released for the video pipeline. */
+const VIDEO_BASE_RPS = 4;
 
 interface StageTarget {
   readonly stage: StageSpec;
   readonly curves: ServiceCurves;
   readonly latencyMs: number;
+  readonly baseRps: number;
 }
 
 /** Throughput (rps) and p99 (ms) at batch size 1, cores ascending. */
@@ -34,7 +35,7 @@ function measuredCores({ stage, curves }: StageTarget, variant: VariantSpec) {
 
 function baseCores(target: StageTarget, variant: VariantSpec, least: number): number | undefined {
   const measured = measuredCores(target, variant);
-  const enough = measured.find((m) => m.cpuCores >= least && m.rps >= BASE_RPS && m.p99Ms <= target.latencyMs);
+  const enough = measured.find((m) => m.cpuCores >= least && m.rps >= target.baseRps && m.p99Ms <= target.latencyMs);
   const fastest = measured.reduce<(typeof measured)[number] | undefined>(
     (best, m) => (best === undefined || m.rps > best.rps ? m : best),
     undefined,
@@ -59,5 +60,6 @@ export function onBaseCores(problem: PlanningProblem): PipelineSpec {
   const spec = specOf(problem);
   const curves = planningCurves(spec, problem.profiles);
   const latencyMs = spec.slo.latencyMs / planningGraph(spec).depth;
-  return { ...spec, stages: spec.stages.map((stage) => withBaseCores({ stage, curves, latencyMs })) };
+  const { baseRps = VIDEO_BASE_RPS } = problem;
+  return { ...spec, stages: spec.stages.map((stage) => withBaseCores({ stage, curves, latencyMs, baseRps })) };
 }

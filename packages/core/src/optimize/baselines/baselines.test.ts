@@ -45,6 +45,13 @@ describe('base cores', () => {
     ]);
   });
 
+  it('follow the threshold of the problem', () => {
+    const coresAt = (baseRps: number) =>
+      onBaseCores({ ...problemOf(spec, 5), baseRps }).stages[0]?.variants.map((v) => v.cpuCores);
+    expect(coresAt(1)).toEqual([[1], [1]]);
+    expect(coresAt(9)).toEqual([[1], [4]]);
+  });
+
   it('fall back to the fastest where none reaches it', () => {
     const tight = { ...spec, slo: { latencyMs: 100, percentile: 99 } };
     expect(onBaseCores(problemOf(tight, 5)).stages[0]?.variants[1]?.cpuCores).toEqual([4]);
@@ -69,10 +76,18 @@ describe('baselines of the literature', () => {
     expect(shape(planOf(policies['fa2-high'](problemOf(pinned, 5))))[1]).toMatch(/^small/);
   });
 
-  it('rim keeps three replicas and gives up accuracy as the rate rises', () => {
+  it('rim keeps three replicas by default and gives up accuracy as the rate rises', () => {
     expect(shape(planOf(policies.rim(problemOf(spec, 5))))).toEqual(['large 2x3', 'large 1x3']);
     expect(shape(planOf(policies.rim(problemOf(spec, 40))))).toEqual(['small 1x3', 'small 1x3']);
     expect(policies.rim(problemOf(spec, 400)).kind).toBe('infeasible');
+  });
+
+  it('rim keeps the replicas that are pinned', () => {
+    const stages = [
+      { ...detect, pins: { replicas: 5 } },
+      { ...classify, pins: { replicas: 2 } },
+    ];
+    expect(shape(planOf(policies.rim(problemOf({ ...spec, stages }, 5))))).toEqual(['large 2x5', 'large 1x2']);
   });
 
   it('reports the sum of tails as its claim', () => {
