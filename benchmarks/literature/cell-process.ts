@@ -12,6 +12,8 @@ export interface CellName {
   readonly load: string;
   readonly policy: PolicyName;
   readonly fastLoop: boolean;
+  /** The first of the grid's seeds. */
+  readonly seeds: number;
 }
 
 export interface CellAnswer {
@@ -36,8 +38,8 @@ function benchOf({ pipeline, fastLoop }: CellName): CellBench {
 }
 
 process.on('message', (name: CellName) => {
-  const { load, policy } = name;
+  const { load, policy, seeds } = name;
   const startedAtMs = performance.now();
-  const figures = benchOf(name).cell({ load, loadSpec: shippedLoad(load), policy, seeds: grid.seeds });
+  const figures = benchOf(name).cell({ load, loadSpec: shippedLoad(load), policy, seeds: grid.seeds.slice(0, seeds) });
   process.send?.({ figures, elapsedMs: performance.now() - startedAtMs } satisfies CellAnswer);
 });

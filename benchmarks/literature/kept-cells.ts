@@ -12,7 +12,8 @@ interface KeptCell {
 }
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const FOLDER = here('../../.equipoise/literature');
+/** Finished cells and unpublished results. */
+export const FOLDER = here('../../.equipoise/literature');
 
 function filesUnder(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -34,8 +35,8 @@ export function inputsDigest(referenceDir: string): string {
   return hash.digest('hex');
 }
 
-const fileOf = ({ pipeline, load, policy, fastLoop }: CellName): string =>
-  join(FOLDER, `${pipeline}.${load}.${policy}${fastLoop ? '.fast' : ''}.json`);
+const fileOf = ({ pipeline, load, policy, fastLoop, seeds }: CellName): string =>
+  join(FOLDER, `${pipeline}.${load}.${policy}.${seeds}${fastLoop ? '.fast' : ''}.json`);
 
 /** Cached cell with these inputs. */
 export function keptCell(name: CellName, digest: string): CellFigures | undefined {

@@ -171,7 +171,8 @@ function publishedParameters(): string {
     .join('; ');
 }
 
-const METHOD = `Every run is the product's own loop in simulated time: the policy plans every ${grid.intervalMs / 1000} s for the same forecast (the larger of the last two 10-s maxima × 1.19), rounded up by 5 % at most and by 1.2 % where the plan depends on it, a replica takes ${grid.loadMs} ms to start, two at a time, surge as by default (one replica of the largest kind; no budget, no bound); ${grid.seeds.length} seeds in pairs (the same arrivals), the first ${grid.excludeFirstS} s not counted. Drops count as misses, replicas that start or drain as cost. In each interval ours gets the cores of the plan that the other policy has in force as its budget (*same cores*, max-accuracy), or its PAS as the floor (*same PAS*, min-cost). Bars: PAS no more than 0.1 points below, cost no more than 1 % above, attainment at least the smaller of 99.5 % and the other's. Brackets are 95 % intervals of the paired differences. A policy is optimal in an interval if no plan of all that carry the load has its PAS or more at its cores or fewer, one of them better, and holds in simulation. The baselines have their published parameters: ${publishedParameters()}. fa2-high freezes the published pair of variants. Each number that is filled in is marked in filled-points.json; pipelines with such points are judged separately, and no claim rests on them.`;
+const methodText = (seeds: number): string =>
+  `Every run is the product's own loop in simulated time: the policy plans every ${grid.intervalMs / 1000} s for the same forecast (the larger of the last two 10-s maxima × 1.19), rounded up by 5 % at most and by 1.2 % where the plan depends on it, a replica takes ${grid.loadMs} ms to start, two at a time, surge as by default (one replica of the largest kind; no budget, no bound); ${seeds} seeds in pairs (the same arrivals), the first ${grid.excludeFirstS} s not counted. Drops count as misses, replicas that start or drain as cost. In each interval ours gets the cores of the plan that the other policy has in force as its budget (*same cores*, max-accuracy), or its PAS as the floor (*same PAS*, min-cost). Bars: PAS no more than 0.1 points below, cost no more than 1 % above, attainment at least the smaller of 99.5 % and the other's. Brackets are 95 % intervals of the paired differences. A policy is optimal in an interval if no plan of all that carry the load has its PAS or more at its cores or fewer, one of them better, and holds in simulation. The baselines have their published parameters: ${publishedParameters()}. fa2-high freezes the published pair of variants. Each number that is filled in is marked in filled-points.json; pipelines with such points are judged separately, and no claim rests on them.`;
 
 const WITHOUT_FAST_LOOP =
   'Fast loop and guardrails are off. With the fast loop: results-fast-loop.md, where it was run.';
@@ -214,10 +215,11 @@ function separateBars({ cells, pipelines }: LiteratureOutcome): { readonly bars:
 
 export async function literatureReport(outcome: LiteratureOutcome): Promise<LiteraturePages> {
   const { made, cells, pipelines, fastLoop } = outcome;
-  const method = `${METHOD} ${fastLoop ? WITH_FAST_LOOP : WITHOUT_FAST_LOOP}`;
+  const seeds = cells[0]?.runs.length ?? 0;
+  const method = `${methodText(seeds)} ${fastLoop ? WITH_FAST_LOOP : WITHOUT_FAST_LOOP}`;
   const parts = pipelines.map((pipeline) => pipelineText(outcome, pipeline));
-  const text = `# The literature's evaluation\n\n${made}.\n\n${method}\n\n${bars}\n\n${parts.join('\n\n')}\n`;
   const { bars, met } = separateBars(outcome);
+  const text = `# The literature's evaluation\n\n${made}.\n\n${method}\n\n${bars}\n\n${parts.join('\n\n')}\n`;
   const sections: PageSection[] = [];
   for (const { name } of pipelines) {
     const own = cells.filter((cell) => cell.pipeline === name);

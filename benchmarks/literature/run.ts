@@ -1,16 +1,17 @@
 /**
- * `npm run bench:literature [-- PIPELINE…] [--fast-loop]`: published evaluation on our loads. `--fast-loop`: ours
- * answers bursts between plans; separate result files. Finished cells are reused while their inputs are unchanged.
- * Needs EQUIPOISE_REFERENCE_DIR.
+ * `npm run bench:literature [-- PIPELINE…] [--fast-loop] [--seeds N]`: published evaluation on our loads. `--fast-loop`:
+ * ours answers bursts between plans; separate result files. `--seeds`: fewer seeds, for a first look; results stay with
+ * the finished cells, which are reused while their inputs are unchanged. Needs EQUIPOISE_REFERENCE_DIR.
  */
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CellAnswer, CellName } from './cell-process.js';
 import { grid } from './grid.js';
-import { inputsDigest, keepCell, keptCell } from './kept-cells.js';
+import { FOLDER, inputsDigest, keepCell, keptCell } from './kept-cells.js';
 import { madeOn } from './machine.js';
 import type { CellFigures } from './paired-runs.js';
 import { literaturePipeline } from './pipelines.js';
@@ -20,18 +21,24 @@ const referenceDir = process.env['EQUIPOISE_REFERENCE_DIR'];
 if (referenceDir === undefined)
   throw new Error('Set EQUIPOISE_REFERENCE_DIR to the folder of published reference data.');
 const { values, positionals: asked } = parseArgs({
-  options: { 'fast-loop': { type: 'boolean', default: false } },
+  options: {
+    'fast-loop': { type: 'boolean', default: false },
+    seeds: { type: 'string', default: String(grid.seeds.length) },
+  },
   allowPositionals: true,
 });
 const fastLoop = values['fast-loop'];
-const resultsFile = (ending: string): URL =>
-  new URL(`results${fastLoop ? '-fast-loop' : ''}.${ending}`, import.meta.url);
+const seeds = Number(values.seeds);
+if (!(Number.isInteger(seeds) && seeds > 0 && seeds <= grid.seeds.length))
+  throw new Error(`--seeds must be a whole number from 1 to ${grid.seeds.length}, got ${values.seeds}`);
+const resultsFolder = seeds === grid.seeds.length ? fileURLToPath(new URL('.', import.meta.url)) : FOLDER;
+const resultsFile = (ending: string): string => join(resultsFolder, `results${fastLoop ? '-fast-loop' : ''}.${ending}`);
 const pipelines = Object.keys(grid.pipelines).filter((name) => asked.length === 0 || asked.includes(name));
 const made = madeOn();
 const digest = inputsDigest(referenceDir);
 
 const cells: readonly CellName[] = pipelines.flatMap((pipeline) =>
-  grid.loads.flatMap((load) => grid.policies.map((policy) => ({ pipeline, load, policy, fastLoop }))),
+  grid.loads.flatMap((load) => grid.policies.map((policy) => ({ pipeline, load, policy, fastLoop, seeds }))),
 );
 const done = new Map<CellName, CellFigures>();
 for (const cell of cells) {

@@ -1,7 +1,9 @@
 /** Tables below the bars of a section. */
+
 import type { IpaFigures } from './against-ipa.js';
 import type { EndToEndCase } from './end-to-end.js';
 import type { ExactnessFigures } from './exactness.js';
+import { NATIVE_MISSING } from './native-solvers.js';
 import type { Times } from './speed.js';
 
 type FamilyFigures = ExactnessFigures & { readonly family: string };
@@ -48,7 +50,9 @@ const timesRow = (name: string, t: Times): string =>
 interface SpeedFigures {
   readonly solves: Readonly<Record<string, Times>>;
   readonly frontiers: Readonly<Record<'cores' | 'real', Times & { readonly medianPoints: number }>>;
-  readonly highs: Readonly<Record<'own' | 'ownLean' | 'whole' | 'lean', Times>>;
+  readonly highs: Readonly<Record<'own' | 'ownLean' | 'whole' | 'lean', Times>> & {
+    readonly native?: Readonly<Record<'highsWhole' | 'highsLean' | 'cpSatWhole' | 'cpSatLean', Times>>;
+  };
 }
 
 const timesHead = '| what | instances | median | p95 | worst |\n|---|---|---|---|---|';
@@ -69,15 +73,23 @@ function speedDetails({ solves, frontiers, highs }: SpeedFigures): string {
     timesRow('frontier, real prices', frontiers.real),
     timesRow('10 stages, compared with HiGHS: ours', highs.own),
     timesRow('ours, dominated options gone before', highs.ownLean),
-    timesRow('HiGHS (WASM, gap 0)', highs.whole),
-    timesRow('HiGHS, dominated options gone before', highs.lean),
+    timesRow('HiGHS (WebAssembly, gap 0)', highs.whole),
+    timesRow('HiGHS (WebAssembly), dominated options gone before', highs.lean),
+    ...(highs.native === undefined
+      ? []
+      : [
+          timesRow('HiGHS (native, one thread, gap 0)', highs.native.highsWhole),
+          timesRow('HiGHS (native), dominated options gone before', highs.native.highsLean),
+          timesRow('CP-SAT (one worker)', highs.native.cpSatWhole),
+          timesRow('CP-SAT, dominated options gone before', highs.native.cpSatLean),
+        ]),
   ];
   return `Milliseconds, of each instance the median of three runs; in the comparison with HiGHS one run of each, taking turns. A solve starts from 1,400 options a stage and includes leaving out the dominated
 ones and the second solve for the lowest cost at the best accuracy. With dominated options gone before, neither side leaves them out again. Frontiers have ${frontiers.cores.medianPoints} and ${frontiers.real.medianPoints} points in the median.
 
 ${timesHead}
 ${rows.join('\n')}
-`;
+${highs.native === undefined ? `\n${NATIVE_MISSING}\n` : ''}`;
 }
 
 function ipaDetails({ rows, leftOut }: IpaFigures): string {

@@ -6,11 +6,16 @@
 import { prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import type { SurrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import type { PlanningGraph } from '../../packages/core/src/optimize/problem/planning-graph.js';
-import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
+import {
+  highsModel,
+  loadHighs,
+  solveWithHighs,
+} from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
 import { isBetter } from '../../packages/core/src/optimize/surrogate/objective-value.js';
 import { solve, solveUndominated } from '../../packages/core/src/optimize/surrogate/solve.js';
 import { surrogateFrontier } from '../../packages/core/src/optimize/surrogate/surrogate-frontier.js';
 import { undominatedOptions } from '../../packages/core/src/optimize/surrogate/undominated-options.js';
+import { type NativeAnswers, NativeSolvers } from './native-solvers.js';
 import { optionTableProblem } from './option-table-instance.js';
 import { chainGraph, joinGraph, type PriceKind, solverInstance } from './solver-instances.js';
 
@@ -117,12 +122,29 @@ export function frontierTimes(prices: PriceKind, instances: number): Times & { r
   };
 }
 
-/** Own time and HiGHS, on the whole model and on the model without dominated options. */
+interface SolverRow {
+  readonly ownMs: number;
+  readonly ownLeanMs: number;
+  readonly wholeMs: number;
+  readonly leanMs: number;
+  readonly same: boolean;
+  readonly native?: Readonly<Record<'whole' | 'lean', NativeAnswers>>;
+}
+
+/**
+ * Own time and HiGHS, on the whole model and on the model without dominated options. With a Python that has them,
+ * native HiGHS and CP-SAT solve the same models in turns.
+ */
 export async function againstHighs(instances: number) {
   const highs = await loadHighs();
+  const solvers = NativeSolvers.start();
   const warm = solverInstance(chainGraph(10), 1000).problem;
-  for (const problem of [warm, undominatedOptions(warm)]) solveWithHighs(highs, problem);
-  const rows = range(instances).map((seed) => {
+  for (const problem of [warm, undominatedOptions(warm)]) {
+    solveWithHighs(highs, problem);
+    await solvers?.solve(highsModel(highs, problem));
+  }
+  const rows: SolverRow[] = [];
+  for (const seed of range(instances)) {
     const { problem } = solverInstance(chainGraph(10), seed);
     const pruned = undominatedOptions(problem);
     const pas = bestPas(problem);
@@ -137,14 +159,36 @@ export async function againstHighs(instances: number) {
     const wholeMs = askedMs(problem);
     const ownLeanMs = elapsedMs(() => solveUndominated(pruned));
     const leanMs = askedMs(pruned);
-    return { ownMs, ownLeanMs, wholeMs, leanMs, same };
-  });
+    const native = solvers && {
+      whole: await solvers.solve(highsModel(highs, problem)),
+      lean: await solvers.solve(highsModel(highs, pruned)),
+    };
+    if (native && Object.values(native).some((of) => !agree(of, pas))) same = false;
+    rows.push({ ownMs, ownLeanMs, wholeMs, leanMs, same, ...(native && { native }) });
+  }
+  solvers?.stop();
   return {
     own: timesOf(rows.map((row) => row.ownMs)),
     ownLean: timesOf(rows.map((row) => row.ownLeanMs)),
     whole: timesOf(rows.map((row) => row.wholeMs)),
     lean: timesOf(rows.map((row) => row.leanMs)),
     mismatches: rows.filter((row) => !row.same).length,
+    ...(solvers !== undefined && { native: nativeTimes(rows) }),
+  };
+}
+
+/** CP-SAT counts in integers and HiGHS has tolerances. */
+const agree = ({ highs, cpSat }: NativeAnswers, pas: number): boolean =>
+  [highs, cpSat].every(({ value }) => value !== null && Math.abs(Math.exp(value) - pas) <= 1e-5 * pas);
+
+function nativeTimes(rows: readonly SolverRow[]) {
+  const times = (model: 'whole' | 'lean', solver: keyof NativeAnswers): Times =>
+    timesOf(rows.flatMap(({ native }) => native?.[model][solver].elapsedMs ?? []));
+  return {
+    highsWhole: times('whole', 'highs'),
+    highsLean: times('lean', 'highs'),
+    cpSatWhole: times('whole', 'cpSat'),
+    cpSatLean: times('lean', 'cpSat'),
   };
 }
 

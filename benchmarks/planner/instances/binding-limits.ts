@@ -1,52 +1,94 @@
 /**
- * Limits that bind: budget and SLO lie between those of the cheapest stable plan and of a fast plan of the same variants,
- * by stages that are simulated alone.
+ * Limits that bind. Without an SLO some combination of variants is best: it fits the budget with the fewest stable
+ * replicas. The SLO is set around the latency of that combination, so that latency decides if it, or what else, holds.
  */
-import type { StageId, VariantId } from '@equipoise/core/model';
+import type { PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
 import { type Draw, significant } from './draw.js';
 import type { Instance } from './draw-instance.js';
 import { PlanJudge, specOf } from './plan-judge.js';
 import { type Config, PlanSpace } from './plan-space.js';
 import type { StageOption } from './stage-options.js';
 
-/** Cores that the fast plan may use, as a multiple of those of the cheapest. */
-const MOST_CORES = 6;
+type Choice = Readonly<Record<string, string>>;
+
 const SHARE_STEP = 0.05;
 /** An upgrade leaves at most this fraction of the latency. */
 const LEAST_GAIN = 0.99;
 
-export function withBindingLimits(draw: Draw, instance: Instance, choice: Readonly<Record<string, string>>): Instance {
-  const space = spaceOf(instance, choice);
-  const choices = space.stages.map((options) => {
-    const [variant] = options.variants;
-    return variant === undefined ? [] : options.of(variant);
-  });
+export function withBindingLimits(draw: Draw, instance: Instance, rough: Choice): Instance {
+  const drawn = specOf(instance);
+  const least = leastUses(drawn, instance);
+  const wanted = drawn.stages.reduce((sum, { id }) => sum + (least.get(`${id} ${rough[id]}`) ?? Number.NaN), 0);
+  if (!(wanted > 0)) return instance;
+  const step = instance.coreMode === 'shares' || instance.coreMode === 'mixed' ? SHARE_STEP : 1;
+  const slack = draw.chance(0.08) ? draw.uniform(0.8, 1) : draw.logUniform(1, 1.8);
+  const cpuCores = Number((Math.ceil((wanted * slack) / step - 1e-9) * step).toFixed(2));
+  const spec = { ...drawn, budget: { ...drawn.budget, cpuCores } };
+  const best = bestWithoutSlo(spec, { arrivalRps: instance.arrivalRps, least });
+  if (best === undefined) return instance;
+  const space = spaceOf(spec, instance, best);
+  const choices = space.stages.map((options) => options.variants.flatMap((variant) => options.of(variant)));
   if (choices.some(({ length }) => length === 0)) return instance;
   const cheapest = choices.map((options) => options[0] as StageOption);
-  const leastCores = coresOf(cheapest);
-  const slack = draw.chance(0.1) ? draw.uniform(0.8, 1) : draw.logUniform(1, 2);
-  const step = instance.coreMode === 'shares' || instance.coreMode === 'mixed' ? SHARE_STEP : 1;
-  const cpuCores = Number((Math.ceil((leastCores * slack) / step - 1e-9) * step).toFixed(2));
-  const fast = upgraded(space, { choices, from: cheapest, mostCores: Math.max(cpuCores, leastCores) });
-  const [slowMs, fastMs] = [space.latencyMs(cheapest), space.latencyMs(fast)];
-  const place = draw.uniform(-0.1, 0.85);
-  const latencyMs = significant(fastMs ** (1 - place) * Math.min(slowMs, fastMs * 12) ** place, 3);
-  return withLimits(instance, { latencyMs, cpuCores });
+  const fastMs = space.latencyMs(upgraded(space, { choices, from: cheapest, mostCores: cpuCores }));
+  const slowMs = Math.min(space.latencyMs(cheapest), 8 * fastMs);
+  const latencyMs =
+    spec.objective.kind === 'max-accuracy'
+      ? fastMs * draw.logUniform(0.4, 1.1)
+      : slowMs * (fastMs / slowMs) ** draw.uniform(0, 0.9) * draw.logUniform(0.6, 1);
+  return withLimits(instance, { latencyMs: significant(latencyMs, 3), cpuCores });
 }
 
-/** All plans of the chosen variants, without the limits of the instance. */
-function spaceOf(instance: Instance, choice: Readonly<Record<string, string>>): PlanSpace {
-  const { nodes: _, ...spec } = specOf(instance);
-  const cpuCores = (spec.budget.cpuCores ?? 1) * MOST_CORES;
-  const stages = spec.stages.map((stage) => ({
-    ...stage,
-    pins: { variantId: choice[stage.id as StageId] as VariantId },
-  }));
-  const judge = new PlanJudge(
-    { ...spec, stages, budget: { cpuCores }, objective: { kind: 'max-accuracy' } },
-    instance.arrivalRps,
-  );
-  return new PlanSpace(judge, instance);
+/** Cores of the fewest stable replicas, by stage and variant. */
+function leastUses(spec: PipelineSpec, { arrivalRps, loads }: Instance): ReadonlyMap<string, number> {
+  const curves = requireCurves(spec, []);
+  const uses = new Map<string, number>();
+  for (const { id, variants, bounds } of spec.stages)
+    for (const variant of variants) {
+      const ofCores = variant.cpuCores.map((cpuCores) => {
+        const curve = curves.curve(id, variant.id, cpuCores);
+        if (curve === undefined) return Number.POSITIVE_INFINITY;
+        const sizes = (bounds.batchSizes ?? curve.batchSizes).filter((size) => size <= curve.maxBatchSize);
+        const itemsPerMs = Math.max(0, ...sizes.map((size) => size / curve.meanMs(size)));
+        const itemRps = arrivalRps * (loads[id]?.visits ?? 1);
+        const replicas = Math.max(bounds.minReplicas, Math.ceil(itemRps / (1000 * Math.min(1, cpuCores) * itemsPerMs)));
+        return replicas > bounds.maxReplicas ? Number.POSITIVE_INFINITY : replicas * cpuCores;
+      });
+      uses.set(`${id} ${variant.id}`, Math.min(...ofCores));
+    }
+  return uses;
+}
+
+/** Best combination that fits the budget when latency does not count. */
+function bestWithoutSlo(
+  spec: PipelineSpec,
+  { arrivalRps, least }: { readonly arrivalRps: number; readonly least: ReadonlyMap<string, number> },
+): Choice | undefined {
+  const judge = new PlanJudge(spec, arrivalRps);
+  const { objective, budget } = spec;
+  const worthOf = (pas: number, cores: number): number => {
+    if (objective.kind === 'max-accuracy') return pas - 1e-9 * cores;
+    if (objective.kind === 'weights') return objective.accuracy * pas - objective.cost * cores;
+    return pas >= objective.accuracyFloor ? -cores : Number.NEGATIVE_INFINITY;
+  };
+  let choices: Choice[] = [{}];
+  for (const { id, variants } of spec.stages)
+    choices = choices.flatMap((choice) => variants.map((variant) => ({ ...choice, [id]: variant.id })));
+  let best: { readonly choice: Choice; readonly value: number } | undefined;
+  for (const choice of choices) {
+    const cores = spec.stages.reduce((sum, { id }) => sum + (least.get(`${id} ${choice[id]}`) ?? 0), 0);
+    if (!(cores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY) + 1e-9)) continue;
+    const value = worthOf(judge.accuracy(choice as Readonly<Record<StageId, VariantId>>), cores);
+    if (value > (best?.value ?? Number.NEGATIVE_INFINITY)) best = { choice, value };
+  }
+  return best?.choice;
+}
+
+/** All plans of the chosen variants within the budget. */
+function spaceOf({ nodes: _, ...spec }: PipelineSpec, instance: Instance, choice: Choice): PlanSpace {
+  const stages = spec.stages.map((stage) => ({ ...stage, pins: { variantId: choice[stage.id] as VariantId } }));
+  return new PlanSpace(new PlanJudge({ ...spec, stages }, instance.arrivalRps), instance);
 }
 
 interface Upgrade {

@@ -146,6 +146,9 @@ function keepsLimits(problem: SurrogateProblem, choice: readonly SurrogateOption
   );
 }
 
+/** The program as HiGHS reads it, for other solvers of the same model. */
+export const highsModel = (highs: Highs, problem: SurrogateProblem): ModelData => new Program(problem).model(highs);
+
 /** Solves `problem` with HiGHS at gap 0; an answer that only keeps the limits within its tolerance is sought again a little inside them. */
 export function solveWithHighs(highs: Highs, problem: SurrogateProblem): HighsAnswer {
   if (problem.stages.some((options) => options.length === 0)) return { value: undefined, elapsedMs: 0 };
