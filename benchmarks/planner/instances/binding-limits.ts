@@ -5,7 +5,7 @@
 import type { PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import { type Draw, significant } from './draw.js';
-import type { Instance } from './draw-instance.js';
+import type { Instance } from './instance.js';
 import { PlanJudge, specOf } from './plan-judge.js';
 import { type Config, PlanSpace } from './plan-space.js';
 import type { StageOption } from './stage-options.js';

@@ -6,24 +6,10 @@ import { createHash } from 'node:crypto';
 import { SeededRng } from '@equipoise/core/model';
 import { withBindingLimits } from './binding-limits.js';
 import { Draw, significant } from './draw.js';
-import { type DrawnGraph, drawGraph, type Family, type Flow } from './draw-graph.js';
+import { type DrawnGraph, drawGraph } from './draw-graph.js';
 import { type CoreMode, type DrawnVariant, drawVariants } from './draw-variants.js';
+import type { Instance } from './instance.js';
 import { type RoughPlan, roughPlan } from './rough-plan.js';
-
-export interface Instance {
-  readonly name: string;
-  readonly family: Family;
-  readonly small: boolean;
-  readonly coreMode: CoreMode;
-  /** A pipeline file as data. */
-  readonly document: Record<string, unknown>;
-  readonly arrivalRps: number;
-  /** Cores of each node that the replicas must fit on. */
-  readonly nodeCores?: readonly number[];
-  readonly flow: Flow;
-  /** Items of a request that reach the stage, and that reach it together. */
-  readonly loads: Readonly<Record<string, { readonly visits: number; readonly groupSize: number }>>;
-}
 
 /** The other instances keep the limits of the rough plan. */
 const BINDING_FRACTION = 0.8;

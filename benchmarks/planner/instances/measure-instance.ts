@@ -1,7 +1,7 @@
 /** One instance: the planner's answer against that of the reference search. */
 import { showsSloMet } from '@equipoise/core/model';
 import { askPlanner, cpuSeconds, type PlannerAnswer } from './ask-planner.js';
-import type { Instance } from './draw-instance.js';
+import type { Instance } from './instance.js';
 import { type Loss, PlanJudge, specOf, type Worth } from './plan-judge.js';
 import { PlanSpace } from './plan-space.js';
 import { type Origin, type ReferenceAnswer, ReferenceSearch } from './reference-search.js';

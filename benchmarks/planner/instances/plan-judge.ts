@@ -18,7 +18,7 @@ import {
 } from '@equipoise/core/plan';
 import { verifiersOf } from '@equipoise/core/simulate';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
-import type { Instance } from './draw-instance.js';
+import type { Instance } from './instance.js';
 
 export type StagePlans = Readonly<Record<StageId, readonly StagePlan[]>>;
 

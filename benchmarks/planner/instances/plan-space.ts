@@ -1,6 +1,6 @@
 /** All plans of a question: combinations of variants, and within each the options of the stages. */
 import type { StageId, VariantId } from '@equipoise/core/model';
-import type { Instance } from './draw-instance.js';
+import type { Instance } from './instance.js';
 import { type LatenciesOf, LatencyModel } from './latency-model.js';
 import type { PlanJudge, StagePlans } from './plan-judge.js';
 import { type StageOption, StageOptions } from './stage-options.js';

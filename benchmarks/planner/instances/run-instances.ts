@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readRunOptions, runResumably } from '../resumable-run.js';
-import { drawInstance, type Instance } from './draw-instance.js';
+import { drawInstance } from './draw-instance.js';
+import type { Instance } from './instance.js';
 import { type InstanceResult, measureInstance } from './measure-instance.js';
 import { barsOf, isMissed, reportOf } from './report-instances.js';
 

@@ -12,7 +12,7 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** As released for the video pipeline. */
+/** Default: the released value of the video pipeline. */
 const VIDEO_BASE_RPS = 4;
 
 interface StageTarget {
