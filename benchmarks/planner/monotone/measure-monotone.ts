@@ -41,7 +41,8 @@ interface Answer {
 const SAME = 1e-9;
 const SMALL_COST = 0.01;
 
-export function measureMonotone(seedFrom: string, index: number): MonotoneResult {
+/** `only`: axes to ask along; default all. */
+export function measureMonotone(seedFrom: string, index: number, only?: readonly Axis['name'][]): MonotoneResult {
   const seed = `monotone ${seedFrom}`;
   const instance = drawInstance(seed, index);
   const spec = specOf(instance);
@@ -58,7 +59,8 @@ export function measureMonotone(seedFrom: string, index: number): MonotoneResult
   };
   let compared = 0;
   const violations: Violation[] = [];
-  for (const axis of axesOf(spec, instance.arrivalRps, draw)) {
+  const axes = axesOf(spec, instance.arrivalRps, draw).filter(({ name }) => only?.includes(name) ?? true);
+  for (const axis of axes) {
     for (const [harder, question] of axis.questions.entries()) {
       const ofHarder = ask(question);
       for (const easier of axis.questions.slice(0, harder)) {
