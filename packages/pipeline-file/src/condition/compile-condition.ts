@@ -4,12 +4,16 @@
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';
+import { boundSteps, offsetOfRegularExpression } from './bounded-work.js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
   /** Throws CONDITION_FAILED if undecidable, such as for a missing tensor. */
   holds(output: TensorMap): boolean;
 }
+
+const NO_REGULAR_EXPRESSIONS =
+  'expected a condition without regular expressions, found `matches`. Use ==, in, contains, startsWith or endsWith';
 
 /** `offset` counts characters of the text. */
 export type CompiledCondition =
@@ -32,7 +36,14 @@ export function compileCondition(text: string): CompiledCondition {
         message: `expected a condition that is true or false, found one of type ${type}`,
         offset: 0,
       };
-    return { kind: 'valid', condition: { holds: (output) => decide(text, expression, output) } };
+    const offset = offsetOfRegularExpression(expression.ast);
+    if (offset !== undefined) return { kind: 'invalid', message: NO_REGULAR_EXPRESSIONS, offset };
+    const begin = boundSteps(expression.ast);
+    const holds = (output: TensorMap) => {
+      begin();
+      return decide(text, expression, output);
+    };
+    return { kind: 'valid', condition: { holds } };
   } catch (error) {
     return invalid(error);
   }

@@ -28,6 +28,38 @@ function condition(text: string): Condition {
   return compiled.condition;
 }
 
+describe('the work of a condition', () => {
+  const ten = '[1,2,3,4,5,6,7,8,9,10]';
+  /** Loops in each other, the innermost of which asks for `inner`. */
+  const nested = (loop: (name: string, body: string) => string, depth: number, inner = 'true'): string =>
+    depth === 0 ? inner : loop(`v${depth}`, nested(loop, depth - 1, inner));
+
+  it.each<[string, (name: string, body: string) => string]>([
+    ['all', (name, body) => `${ten}.all(${name}, ${body})`],
+    ['exists', (name, body) => `!${ten}.exists(${name}, !(${body}))`],
+    ['exists_one', (name, body) => `!${ten}.exists_one(${name}, !(${body}))`],
+    ['filter', (name, body) => `size(${ten}.filter(${name}, ${body})) == 10`],
+    ['map', (name, body) => `size(${ten}.map(${name}, ${body})) == 10`],
+  ])('is counted in nested loops: %s', (_, loop) => {
+    expect(condition(nested(loop, 3)).holds(output)).toBe(true);
+    expect(() => condition(nested(loop, 8)).holds(output)).toThrow('it takes more than 2000000 steps');
+  });
+
+  it('is counted for each evaluation', () => {
+    const whole = condition(nested((name, body) => `${ten}.all(${name}, ${body})`, 5));
+    for (let times = 0; times < 10; times++) expect(whole.holds(output)).toBe(true);
+  });
+
+  it('is not that of a regular expression', () => {
+    expect(compileCondition('true && output.label.matches("^(a+)+$")')).toEqual({
+      kind: 'invalid',
+      offset: 8,
+      message: expect.stringMatching(/without regular expressions, found `matches`/),
+    });
+    expect(condition('output.label.contains("a") && output["label"] != "matches"').holds(output)).toBe(true);
+  });
+});
+
 describe('a condition', () => {
   it.each([
     ['output.confidence < 0.8', true],

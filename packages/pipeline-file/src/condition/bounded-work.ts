@@ -1,0 +1,50 @@
+/**
+ * Bounds the work of a condition, which runs on the serving thread. Every node that is evaluated is a step, so nested
+ * loops end. Regular expressions are refused: those of the engine backtrack, and an output may be chosen to make them.
+ */
+
+/** A node of the library's syntax tree. */
+interface SyntaxNode {
+  readonly op: string;
+  readonly args: unknown;
+  readonly start: number;
+  readonly evaluate: (...args: unknown[]) => unknown;
+}
+
+/** Steps of one evaluation; takes up to 0.3 s. */
+export const MOST_STEPS = 2_000_000;
+
+/** Offset of a regular expression; undefined if there is none. */
+export function offsetOfRegularExpression(tree: unknown): number | undefined {
+  return nodesOf(tree).find(({ op, args }) => op === 'rcall' && Array.isArray(args) && args[0] === 'matches')?.start;
+}
+
+/** Makes the nodes count; returns a function that starts a new evaluation. */
+export function boundSteps(tree: unknown): () => void {
+  let steps = 0;
+  for (const node of nodesOf(tree)) {
+    let { evaluate } = node;
+    const counted = (...args: unknown[]) => {
+      steps += 1;
+      if (steps > MOST_STEPS) throw new Error(`it takes more than ${MOST_STEPS} steps`);
+      return evaluate.apply(node, args);
+    };
+    // A node replaces its `evaluate` when it is first run.
+    const replace = (faster: SyntaxNode['evaluate']) => {
+      evaluate = faster;
+    };
+    Object.defineProperty(node, 'evaluate', { get: () => counted, set: replace });
+  }
+  return () => {
+    steps = 0;
+  };
+}
+
+function nodesOf(tree: unknown): readonly SyntaxNode[] {
+  if (Array.isArray(tree)) return tree.flatMap(nodesOf);
+  return isNode(tree) ? [tree, ...nodesOf(tree.args)] : [];
+}
+
+function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
