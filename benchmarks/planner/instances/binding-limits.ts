@@ -20,7 +20,7 @@ export function withBindingLimits(draw: Draw, instance: Instance, rough: Choice)
   const drawn = specOf(instance);
   const least = leastUses(drawn, instance);
   const wanted = drawn.stages.reduce((sum, { id }) => sum + (least.get(`${id} ${rough[id]}`) ?? Number.NaN), 0);
-  if (!(wanted > 0)) return instance;
+  if (!(wanted > 0 && Number.isFinite(wanted))) return instance;
   const step = instance.coreMode === 'shares' || instance.coreMode === 'mixed' ? SHARE_STEP : 1;
   const slack = draw.chance(0.08) ? draw.uniform(0.8, 1) : draw.logUniform(1, 1.8);
   const cpuCores = Number((Math.ceil((wanted * slack) / step - 1e-9) * step).toFixed(2));
