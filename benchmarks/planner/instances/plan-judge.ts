@@ -210,17 +210,31 @@ export class PlanJudge {
 export const choiceOf = (stages: StagePlans): Readonly<Record<StageId, VariantId>> =>
   Object.fromEntries(Object.entries(stages).map(([id, [first]]) => [id, (first as StagePlan).variantId]));
 
-/** First-fit decreasing by cores. */
+/** Steps of the packing search; beyond them a plan counts as one that does not fit. */
+const MOST_STEPS = 20_000;
+
+/** First-fit decreasing by cores, then other nodes for each replica, nodes with equal room once. */
 function fitOnNodes(stages: StagePlans, nodes: readonly NodeGroup[]): boolean {
   const left = nodes.flatMap(({ cpuCores, count }) => Array.from({ length: count }, () => cpuCores));
   const replicas = Object.values(stages)
     .flat()
     .flatMap(({ replicas: count, resources }) => Array.from({ length: count }, () => resources.cpuCores))
     .sort((a, b) => b - a);
-  return replicas.every((cpuCores) => {
-    const node = left.findIndex((free) => free >= cpuCores - SAME);
-    if (node < 0) return false;
-    left[node] = (left[node] as number) - cpuCores;
-    return true;
-  });
+  let steps = 0;
+  const place = (next: number): boolean => {
+    const cpuCores = replicas[next];
+    if (cpuCores === undefined) return true;
+    if (++steps > MOST_STEPS) return false;
+    const tried = new Set<number>();
+    for (const [node, free] of left.entries()) {
+      const room = Math.round(free * 1000);
+      if (free < cpuCores - SAME || tried.has(room)) continue;
+      tried.add(room);
+      left[node] = free - cpuCores;
+      if (place(next + 1)) return true;
+      left[node] = free;
+    }
+    return false;
+  };
+  return place(0);
 }
