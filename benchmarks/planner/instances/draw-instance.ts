@@ -189,7 +189,8 @@ function accuracyTableOf(
       return { variants: of, accuracy };
     }),
   );
-  const measured = isPartial ? combinations.filter(() => draw.chance(0.7)) : combinations;
+  const some = combinations.filter(() => draw.chance(0.7));
+  const measured = isPartial && some.length > 0 ? some : combinations;
   const others = stages.filter(({ name }) => !joint.includes(name));
   const kept = others.reduce(
     (table, { name }) =>
@@ -198,7 +199,7 @@ function accuracyTableOf(
       ),
     measured,
   );
-  return kept.length === 0 ? {} : { accuracyTable: { combinations: kept } };
+  return { accuracyTable: { combinations: kept } };
 }
 
 function objectiveOf(draw: Draw, rough: RoughPlan, accuracy: number): Record<string, unknown> {
