@@ -67,6 +67,7 @@ export {
   type PlanPrediction,
   type PlanResult,
   type PlanVerification,
+  type SearchEffort,
   type StagePlan,
   showsSloMet,
 } from './model/plan.js';

@@ -83,10 +83,10 @@ function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanPro
   let simulated = 0;
   return (arrivalRps) => {
     const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
-    return (candidate, slo) => {
+    return (...asked) => {
       simulated++;
       progress.say(`planning ${spec.name}, ${counted(simulated, 'plan')} simulated`);
-      return verify(candidate, slo);
+      return verify(...asked);
     };
   };
 }

@@ -176,7 +176,7 @@ function runningKey(stage: RunningStage): readonly string[] {
 function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, load: ExpectedLoad): PlanResult {
   const { profiles, policy } = rules;
   const { arrivalRps, burstiness } = load;
-  const verify: VerifyPlan = (plan, slo) => rules.verifierAt(load)(plan, slo);
+  const verify: VerifyPlan = (...asked) => rules.verifierAt(load)(...asked);
   const problem = {
     spec,
     profiles,

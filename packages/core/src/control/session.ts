@@ -216,10 +216,10 @@ export class ControlSession {
       curves,
       verifierAt: (load: ExpectedLoad) => {
         const verify = verifierAt(load);
-        return (plan, slo) => {
+        return (...asked) => {
           this.#betweenVerdicts();
           this.#checkLater?.();
-          return verify(plan, slo);
+          return verify(...asked);
         };
       },
     });

@@ -43,6 +43,17 @@ export interface Plan {
   readonly verified?: PlanVerification;
 }
 
+/**
+ * Plans simulated in full and looked at. `exhausted`: no limit on work ended the search. `skippedByEstimate` counts
+ * candidates that were not simulated because they are unlikely to hold.
+ */
+export interface SearchEffort {
+  readonly simulated: number;
+  readonly looked: number;
+  readonly exhausted: boolean;
+  readonly skippedByEstimate: number;
+}
+
 export interface Certificate {
   readonly claim: 'surrogate';
   readonly theta: number;
@@ -55,6 +66,8 @@ export interface Certificate {
   readonly solver: string;
   readonly elapsedMs: number;
   readonly labels: number;
+  /** Absent without a search by simulation. */
+  readonly search?: SearchEffort;
 }
 
 /** Smallest single relaxations that make the problem feasible. */

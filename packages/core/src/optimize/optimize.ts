@@ -22,6 +22,7 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
     gapToBoundFraction: gapToBound(found.value, bound),
     solver: found.solution.solver,
     labels,
+    ...(found.search && { search: found.search }),
   };
 }
 

@@ -28,6 +28,8 @@ export interface PlanningProblem {
   readonly pins?: Readonly<Record<StageId, StagePins>>;
   /** Labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
   readonly labelLimit?: number;
+  /** Simulations of a search, in full verifications. Default 60. */
+  readonly workLimit?: number;
   readonly clock?: Clock;
   /**
    * Items per second that one replica of a baseline's variant must reach; sets its base cores. Default 4, as published
@@ -41,8 +43,11 @@ export interface PlanningProblem {
   readonly verifiesAdvice?: boolean;
 }
 
-/** Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. */
-export type VerifyPlan = (plan: Plan, slo: Slo) => PlanVerification;
+/**
+ * Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. A `workFraction` below 1
+ * asks for a quick look, which may reject a plan but never accepts one.
+ */
+export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
 
 /** Without `verify` the answer rests on the estimate alone. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;

@@ -1,10 +1,9 @@
 /**
- * Verification for the planner: one load, many plans. The seed comes from load and SLO, so compared plans see equal
- * arrivals. An inconclusive verdict is rerun once with four times the work, unless more work cannot decide it. A final
- * inconclusive verdict counts as a miss.
+ * Verification for the planner: many plans under common random numbers. Compared plans see equal arrivals. Another load
+ * or SLO sees the same arrivals on another time scale, so that verdicts differ by the question, not by chance. An
+ * inconclusive verdict is rerun once with four times the work. A final inconclusive verdict counts as a miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
-import { SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
@@ -13,7 +12,6 @@ import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verificationRun, v
 const MORE_WORK = 4;
 /** A few hundred bytes each. */
 const REMEMBERED = 4096;
-const TWO_POW_32 = 2 ** 32;
 
 /** Equal for all loads. `remembered`: cached verdicts (default 4096). */
 export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoad | 'workStageRequests'> {
@@ -21,8 +19,8 @@ export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoa
   readonly remembered?: number;
 }
 
-/** The SLO replaces the spec's. */
-export type PlanVerifier = (plan: Plan, slo: Slo) => PlanVerification;
+/** The SLO replaces the spec's. A `workFraction` below 1 is a quick look without a rerun. */
+export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
 
 /** Verifiers by load, with one cache. */
 export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
@@ -30,15 +28,15 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
   const verdicts = new LruCache<PlanVerification>(remembered);
   return (expected) => {
     const load = loadOf(expected);
-    return (plan, slo) => {
+    return (plan, slo, workFraction = 1) => {
       // A plan above the budget belongs to a larger host.
       const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
-      return verdicts.remember(`${planKey(plan)} ${hostCores} ${question}`, () => {
-        const seed = Math.floor(new SeededRng(input.seed).fork(question).next() * TWO_POW_32);
-        const asked = { ...rest, ...load, hostCores, seed, spec: { ...input.spec, slo } };
-        const first = verificationRun({ ...asked, workStageRequests }, plan);
-        return first.undecided
+      const work = workStageRequests * workFraction;
+      return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
+        const asked = { ...rest, ...load, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
+        const first = verificationRun({ ...asked, workStageRequests: work }, plan);
+        return !first.verification.conclusive && workFraction >= 1
           ? verifyPlan({ ...asked, workStageRequests: workStageRequests * MORE_WORK }, plan)
           : first.verification;
       });

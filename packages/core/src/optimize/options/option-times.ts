@@ -21,7 +21,10 @@ export interface OptionSize {
   readonly replicas: number;
 }
 
-function queryOf({ load, burstiness }: PreparedStage, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
+export function stageQueryOf(
+  { load, burstiness }: PreparedStage,
+  { curve, maxBatchSize, replicas }: OptionSize,
+): StageQuery {
   const arrivalRps = plannedRps(load);
   return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
 }
@@ -46,14 +49,14 @@ export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTi
   const whole = size.curve.shareFraction >= 1;
   const { maxBatchSize, replicas } = size;
   const curve = whole ? size.curve : onWholeCore(size.curve);
-  const estimate = estimateStage(queryOf(prepared, { curve, maxBatchSize, replicas }));
+  const estimate = estimateStage(stageQueryOf(prepared, { curve, maxBatchSize, replicas }));
   const exact = whole || estimate.loadFactor / size.curve.shareFraction <= LIGHT_LOAD;
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
 /** Simulated, at least those on a whole core. */
 export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
-  const estimate = refineStage(queryOf(prepared, size));
+  const estimate = refineStage(stageQueryOf(prepared, size));
   const least = optionTimes(prepared, size);
   return {
     meanMs: Math.max(least.meanMs, estimate.meanMs),

@@ -2,7 +2,9 @@
  * Finds the best plan of a problem, or shows that there is none. Without `verify` the estimate of the whole graph
  * decides. The sum of tails is solved once and not adjusted.
  */
-import type { Plan, PlanVerification } from '../../model/plan.js';
+import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
+import { ChoiceJudge } from '../improve/choice-judge.js';
+import { ChoiceSearch, type Improvement } from '../improve/improve-choice.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
@@ -12,12 +14,16 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
+/** In full verifications. */
+const DEFAULT_WORK_LIMIT = 60;
+
 export interface FoundPlan {
   readonly plan: Plan;
   readonly choice: SurrogateChoice;
   readonly value: number;
   readonly factors: LatencyFactors;
   readonly solution: Solution;
+  readonly search?: SearchEffort;
 }
 
 /** Without a plan that holds: the fastest plan within the budgets, if any. */
@@ -74,6 +80,7 @@ function trimToCheapest(prepared: PreparedProblem, judge: Judge, found: FoundCho
 }
 
 function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
+  if (verify !== undefined && prepared.problem.arrivalRps > 0) return searchBySimulation(prepared, verify);
   const judge = judgeOf(prepared, verify);
   const outcome = verifiedSearch(prepared, judge);
   const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
@@ -85,6 +92,40 @@ function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefine
   }
   const { fastest } = outcome;
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.judged() };
+}
+
+/** The θ loop finds a first plan, a search by simulation the best one. */
+function searchBySimulation(prepared: PreparedProblem, verify: VerifyPlan): PlanSearch {
+  const { slo } = prepared.spec;
+  const { workLimit = DEFAULT_WORK_LIMIT } = prepared.problem;
+  const judge = new ChoiceJudge(prepared, (choice, workFraction) =>
+    verify(sketchOf(prepared, optionsOf(choice)), slo, workFraction),
+  );
+  const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);
+  const judged = (): number => judge.tried;
+  let improvement: Improvement | undefined;
+  const outcome = verifiedSearch(
+    prepared,
+    { estimateMs, judged, verdict: (choice) => judge.verdict(choice) },
+    (held) => {
+      improvement = new ChoiceSearch(prepared, judge).run(held, workLimit);
+      return improvement.held;
+    },
+  );
+  const { labels } = outcome;
+  const toPlan = ({ choice, verdict }: JudgedChoice): Plan => verifiedPlanOf(prepared, choice, verdict);
+  const search = {
+    simulated: judge.simulated,
+    looked: judge.looked,
+    exhausted: improvement?.exhausted ?? false,
+    skippedByEstimate: improvement?.skipped ?? 0,
+  };
+  if (outcome.kind === 'found') {
+    const { found } = outcome;
+    return { kind: 'found', labels, found: { ...found, plan: toPlan(found), search } };
+  }
+  const { fastest } = outcome;
+  return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.tried };
 }
 
 function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {

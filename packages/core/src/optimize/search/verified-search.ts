@@ -59,6 +59,8 @@ export type SearchOutcome =
   | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
 
 const ROUNDS = 8;
+/** Before a search by simulation. */
+const FIRST_ROUNDS = 2;
 const BISECTIONS = 3;
 /** Below this θ the next step down is 0. */
 const SMALLEST_THETA = 0.05;
@@ -95,11 +97,11 @@ class LevelSearch {
   }
 
   /** A repaired plan may be verified early; the level then rises while the surrogate promises better. */
-  firstVerified(): Attempt | undefined {
+  firstVerified(rounds = ROUNDS): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
     let best: Attempt | undefined;
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       const solution = this.#solve(level);
       if (solution.choice === undefined) {
         if (level === 0) return best;
@@ -130,6 +132,15 @@ class LevelSearch {
   /** Bisects the level down, then trims the plan. */
   improve(held: Attempt): Attempt {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
+  }
+
+  /** The attempt of a choice that another search found, with what the first surrogate proves about it. */
+  improvedBy(by: JudgedChoice | undefined, first: Attempt | undefined): Attempt | undefined {
+    if (by === undefined || by.choice === first?.choice) return first;
+    const level = first?.level ?? 1 / Math.sqrt(this.#prepared.graph.depth);
+    const solution = first?.solution ?? this.#solve(level);
+    const { choice, verdict } = by;
+    return { choice, verdict, level, solution: this.#relativeTo(solution, choice, 'improved'), verified: true };
   }
 
   betterThan({ choice, verdict }: JudgedChoice): JudgedChoice {
@@ -223,16 +234,23 @@ class LevelSearch {
     const problem = this.#solver.problem(factorsAt(attempt.level));
     const choice = this.#repairer.repair(attempt.choice, problem, { anyVariant, worthwhile });
     if (choice === attempt.choice) return attempt;
-    const second = this.#attempt(attempt.level, this.#repairedSolution(attempt, choice), choice);
+    const second = this.#attempt(attempt.level, this.#relativeTo(attempt.solution, choice, 'repaired'), choice);
     return second.verified || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
   }
 
-  #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
-    const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
-    const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));
-    const gapFraction = isBetter(this.#prepared.objective, own, repairedTo) ? lost : 0;
+  /** The gap of another choice to the solution. */
+  #relativeTo(solution: Solution, to: SurrogateChoice, how: string): Solution {
+    const solver = `${solution.solver}, ${how}`;
+    if (solution.choice === undefined) return { ...solution, choice: to, solver };
+    const [own, reached] = [this.#valueOf(solution.choice), this.#valueOf(to)];
+    const lost = Math.abs(own - reached) / Math.max(1e-12, Math.abs(own), Math.abs(reached));
+    const gapFraction = isBetter(this.#prepared.objective, own, reached)
+      ? lost
+      : solution.optimal
+        ? 0
+        : solution.gapFraction;
     const optimal = solution.optimal && gapFraction === 0;
-    return { ...solution, choice: by, optimal, gapFraction, solver: `${solution.solver}, repaired` };
+    return { ...solution, choice: to, optimal, gapFraction, solver };
   }
 
   #valueOf(choice: SurrogateChoice): number {
@@ -268,11 +286,14 @@ class LevelSearch {
   }
 }
 
-export function verifiedSearch(prepared: PreparedProblem, judge: Judge): SearchOutcome {
+/** Improves a verified choice, or finds a first one. */
+export type Improve = (held: JudgedChoice | undefined) => JudgedChoice | undefined;
+
+export function verifiedSearch(prepared: PreparedProblem, judge: Judge, improve?: Improve): SearchOutcome {
   const search = new LevelSearch(prepared, judge);
-  const held = search.firstVerified();
-  if (held !== undefined)
-    return { kind: 'found', found: search.toFoundChoice(search.improve(held)), labels: search.labels };
+  const first = search.firstVerified(improve === undefined ? ROUNDS : FIRST_ROUNDS);
+  const held = improve === undefined ? first && search.improve(first) : search.improvedBy(improve(first), first);
+  if (held !== undefined) return { kind: 'found', found: search.toFoundChoice(held), labels: search.labels };
   const last = search.fastestAttempt();
   if (last?.verified) return { kind: 'found', found: search.toFoundChoice(last), labels: search.labels };
   return { kind: 'none', fastest: last, labels: search.labels };

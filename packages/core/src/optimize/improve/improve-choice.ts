@@ -1,0 +1,309 @@
+/**
+ * Anytime search for better choices that hold in simulation. Candidates come from variant combinations (classes) whose
+ * accuracy could improve the incumbent: the fastest choices per price level. Each step judges the candidate of largest
+ * expected gain, the gain times the probability of holding. Rounds widen the beam and lower the probability below which
+ * candidates are skipped. All limits are counts, so equal questions have equal answers.
+ */
+import type { PlanVerification } from '../../model/plan.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
+import { type PreparedStage, plannedRps } from '../options/prepared-stage.js';
+import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
+import { isWithin, totalUse } from '../problem/resource-use.js';
+import { canPack } from '../surrogate/node-packing.js';
+import { objectiveValue } from '../surrogate/objective-value.js';
+import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
+import { classOptions, pessimistic, priceOf } from './class-options.js';
+import { fastChoices, type PricedOption } from './fast-choices.js';
+import { type VariantClass, variantClasses } from './variant-classes.js';
+
+export interface HeldChoice {
+  readonly choice: SurrogateChoice;
+  readonly verdict: PlanVerification;
+}
+
+/** `exhausted`: no class or candidate was left out by a limit on work. `skipped`: open candidates called implausible. */
+export interface Improvement {
+  readonly held: HeldChoice | undefined;
+  readonly exhausted: boolean;
+  readonly skipped: number;
+}
+
+interface Round {
+  readonly perLevel: number;
+  readonly leastProbability: number;
+}
+
+const ROUNDS: readonly Round[] = [
+  { perLevel: 3, leastProbability: 0.05 },
+  { perLevel: 6, leastProbability: 0.02 },
+  { perLevel: 12, leastProbability: 0.005 },
+  { perLevel: 32, leastProbability: 0.001 },
+];
+const PROBE_LEVELS = 12;
+const LEVELS = 32;
+/** Optimistic times of the surrogate that ranks classes, as a fraction of the means. */
+const OPTIMISTIC = { theta: 0, kappa: 0.75 };
+const TIE = 1e-12;
+const COST_ROUNDING = 1e-9;
+/** Weight of the second criterion (cost of equal accuracy, accuracy of equal cost). */
+const SECONDARY = 0.05;
+/** Standard deviations beyond which a partial choice is not extended, and the least deviation assumed. */
+const FAR = 2.5;
+const LEAST_DEVIATION = 0.15;
+
+interface Class extends VariantClass {
+  /** Round of the last probe and of the last full beam; −1 before. */
+  probed: number;
+  expanded: number;
+  expandedAsTie: boolean;
+}
+
+interface Candidate extends ExpectedChoice {
+  readonly of: Class;
+  readonly price: number;
+}
+
+interface Standing {
+  readonly pas: number;
+  readonly price: number;
+}
+
+export class ChoiceSearch {
+  readonly #prepared: PreparedProblem;
+  readonly #judge: ChoiceJudge;
+  readonly #stages: readonly (readonly SurrogateOption[])[];
+  readonly #classes: readonly Class[];
+  readonly #classesComplete: boolean;
+  readonly #open = new Map<string, Candidate>();
+  readonly #failed = new Map<string, (readonly number[])[]>();
+  #options: readonly ReadonlyMap<number, readonly PricedOption[]>[] = [];
+  #round = 0;
+  #held: HeldChoice | undefined;
+  #standing: Standing | undefined;
+
+  constructor(prepared: PreparedProblem, judge: ChoiceJudge) {
+    this.#prepared = prepared;
+    this.#judge = judge;
+    const problem = surrogateProblem(prepared, OPTIMISTIC);
+    this.#stages = problem.stages;
+    const { classes, complete } = variantClasses(problem);
+    this.#classes = classes
+      .filter(({ pas }) => this.#reachesFloor(pas))
+      .map((each) => ({ ...each, probed: -1, expanded: -1, expandedAsTie: false }));
+    this.#classesComplete = complete;
+  }
+
+  /** Improves `held` until nothing plausible is left or `workLimit` (in full verifications) is spent. */
+  run(held: HeldChoice | undefined, workLimit: number): Improvement {
+    if (held !== undefined) this.#hold(held);
+    const end = this.#judge.work + workLimit;
+    let exhausted = this.#classesComplete;
+    for (this.#round = 0; this.#round < ROUNDS.length; this.#round++) {
+      this.#beginRound();
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        if (this.#judge.work >= end) {
+          exhausted = false;
+          return { held: this.#held, exhausted, skipped: this.#open.size };
+        }
+        this.#step(next);
+      }
+    }
+    return { held: this.#held, exhausted, skipped: this.#open.size };
+  }
+
+  #beginRound(): void {
+    this.#options = classOptions(this.#judge, this.#prepared.objective, this.#stages);
+    for (const each of this.#classes) each.expandedAsTie = false;
+  }
+
+  #reachesFloor(pas: number): boolean {
+    const { objective } = this.#prepared;
+    return objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - TIE);
+  }
+
+  /** How much better than the incumbent, 0 if not. */
+  #gain({ pas, price }: Standing): number {
+    const { objective } = this.#prepared;
+    const than = this.#standing;
+    if (than === undefined) return objective.kind === 'min-cost' ? 1 / (1 + Math.max(0, price)) : 1e-6 + pas;
+    const saved = (than.price - price) / Math.max(1e-12, Math.abs(than.price));
+    const gained = (pas - than.pas) / Math.max(1e-12, than.pas);
+    switch (objective.kind) {
+      case 'max-accuracy':
+        return gained > TIE ? gained : gained >= -TIE && saved > COST_ROUNDING ? SECONDARY * saved : 0;
+      case 'min-cost':
+        return saved > COST_ROUNDING ? saved : saved >= -COST_ROUNDING && gained > TIE ? SECONDARY * gained : 0;
+      case 'weights': {
+        const more = objective.accuracy * (pas - than.pas) + than.price - price;
+        return more > TIE * Math.max(1, Math.abs(than.price)) ? more : 0;
+      }
+    }
+  }
+
+  /** The candidate of largest expected gain; its class is expanded before. */
+  #next(): Candidate | undefined {
+    for (;;) {
+      this.#probe();
+      const best = this.#mostPromising();
+      if (best === undefined || !this.#expand(best.of)) return best;
+    }
+  }
+
+  #mostPromising(): Candidate | undefined {
+    const { leastProbability } = ROUNDS[this.#round] as Round;
+    let best: Candidate | undefined;
+    let most = 0;
+    for (const candidate of this.#open.values()) {
+      const gain = this.#gain({ pas: candidate.of.pas, price: candidate.price });
+      if (gain <= 0) {
+        this.#open.delete(candidate.key);
+        continue;
+      }
+      const probability = this.#judge.probability(candidate);
+      const score = probability * gain;
+      if (probability < leastProbability || score <= most) continue;
+      best = candidate;
+      most = score;
+    }
+    return best;
+  }
+
+  #couldGain(of: Class): boolean {
+    const least = this.#leastPrice(of);
+    return this.#gain({ pas: of.pas, price: least }) > 0;
+  }
+
+  #optionsOf({ variants }: VariantClass): readonly (readonly PricedOption[])[] {
+    return variants.map((variant, s) => this.#options[s]?.get(variant) ?? []);
+  }
+
+  #leastPrice(of: Class): number {
+    return this.#optionsOf(of).reduce((sum, options) => sum + Math.min(...options.map((o) => o.price)), 0);
+  }
+
+  /** Looks for the fastest choices of every class that could be better. */
+  #probe(): void {
+    for (const each of this.#classes) {
+      if (each.probed === this.#round || !this.#couldGain(each)) continue;
+      each.probed = this.#round;
+      this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
+    }
+  }
+
+  /** False if the class has been expanded before. */
+  #expand(of: Class): boolean {
+    const asTie = this.#standing !== undefined && Math.abs(of.pas - this.#standing.pas) <= TIE * of.pas;
+    if (of.expanded === this.#round && (of.expandedAsTie || !asTie)) return false;
+    of.expanded = this.#round;
+    of.expandedAsTie = asTie;
+    const { perLevel } = ROUNDS[this.#round] as Round;
+    this.#add(of, this.#beam(of, LEVELS, perLevel));
+    return true;
+  }
+
+  #beam(of: Class, levels: number, perLevel: number) {
+    const { graph, limits, sloMs, objective } = this.#prepared;
+    const bounded =
+      this.#standing !== undefined &&
+      (objective.kind === 'min-cost' ||
+        (objective.kind === 'max-accuracy' && of.pas <= this.#standing.pas * (1 + TIE)));
+    const priceLimit = bounded ? (this.#standing as Standing).price * (1 + COST_ROUNDING) : Number.POSITIVE_INFINITY;
+    const stages = this.#optionsOf(of);
+    const deviation = Math.max(LEAST_DEVIATION, this.#deviationOf(stages));
+    const latencyLimitMs = sloMs * Math.exp(FAR * deviation);
+    const shape = { graph, limits, priceLimit, levels };
+    const spare = stages.map((options, s) =>
+      pessimistic(options, plannedRps((this.#prepared.stages[s] as PreparedStage).load)),
+    );
+    return [
+      ...fastChoices({ ...shape, stages, latencyLimitMs, perLevel }),
+      ...fastChoices({
+        ...shape,
+        stages: spare,
+        latencyLimitMs: Number.POSITIVE_INFINITY,
+        perLevel: Math.ceil(perLevel / 2),
+      }),
+    ];
+  }
+
+  /** Uncertainty of the class, by its fastest options. */
+  #deviationOf(stages: readonly (readonly PricedOption[])[]): number {
+    const fastest = stages.flatMap((options) => {
+      const [first, ...rest] = options;
+      if (first === undefined) return [];
+      return [
+        rest.reduce((a, b) => (b.times.meanMs + b.times.spreadMs < a.times.meanMs + a.times.spreadMs ? b : a), first),
+      ];
+    });
+    if (fastest.length < stages.length) return 0;
+    return this.#judge.deviation(this.#judge.expect(fastest.map(({ option }) => option)));
+  }
+
+  #add(of: Class, choices: readonly { readonly choice: SurrogateChoice; readonly price: number }[]): void {
+    for (const { choice, price } of choices) {
+      const key = choiceKey(choice);
+      if (this.#open.has(key)) continue;
+      const holds = this.#judge.holds(key);
+      if (holds === false || (holds === undefined && this.#isBelowFailed(choice)) || !this.#packs(choice)) continue;
+      if (this.#gain({ pas: of.pas, price }) <= 0) continue;
+      const candidate = Object.assign(this.#judge.expect(choice), { of, price });
+      this.#open.set(key, candidate);
+    }
+  }
+
+  #packs(choice: SurrogateChoice): boolean {
+    const { limits, spec } = this.#prepared;
+    const use = totalUse(choice.map(({ option }) => option.use));
+    if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
+    return (
+      spec.nodes === undefined ||
+      canPack(
+        choice.map(({ option }) => option),
+        spec.nodes,
+      )
+    );
+  }
+
+  #step(candidate: Candidate): void {
+    const judge = this.#judge;
+    const { key, choice } = candidate;
+    const verdict = judge.judge(candidate);
+    const holds = judge.holds(key);
+    if (holds === undefined) return;
+    this.#open.delete(key);
+    if (holds) this.#hold({ choice, verdict });
+    else this.#fail(choice);
+  }
+
+  #hold(held: HeldChoice): void {
+    const { accuracy, objective } = this.#prepared;
+    const { choice } = held;
+    this.#held = held;
+    this.#standing = {
+      pas: accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0,
+      price: choice.reduce((sum, o) => sum + priceOf(objective, o), 0),
+    };
+  }
+
+  /** A choice of the same shape with fewer replicas fails as well. */
+  #fail(choice: SurrogateChoice): void {
+    const shape = shapeOf(choice);
+    const counts = choice.map(({ option }) => option.replicas);
+    const known = this.#failed.get(shape);
+    if (known === undefined) this.#failed.set(shape, [counts]);
+    else known.push(counts);
+    for (const candidate of this.#open.values())
+      if (this.#isBelowFailed(candidate.choice)) this.#open.delete(candidate.key);
+  }
+
+  #isBelowFailed(choice: SurrogateChoice): boolean {
+    const known = this.#failed.get(shapeOf(choice));
+    return known?.some((counts) => choice.every(({ option }, s) => option.replicas <= (counts[s] as number))) ?? false;
+  }
+}
+
+const shapeOf = (choice: SurrogateChoice): string =>
+  choice.map(({ option: o }) => `${o.variantIndex}/${o.resources.cpuCores}/${o.maxBatchSize}`).join(' ');
+
+export const valueOf = ({ objective, accuracy }: PreparedProblem, choice: SurrogateChoice): number =>
+  objectiveValue(objective, accuracy, choice);

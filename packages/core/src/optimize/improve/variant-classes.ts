@@ -1,0 +1,89 @@
+/**
+ * Variant combinations, each with one accuracy: the classes that a search goes through. All of them if they are few;
+ * otherwise those that the surrogate ranks best, each found by solving without the classes before it (Lawler, 1972).
+ */
+import type { SurrogateProblem } from '../options/surrogate.js';
+import { solve } from '../surrogate/solve.js';
+
+export interface VariantClass {
+  /** One variant position per stage. */
+  readonly variants: readonly number[];
+  readonly pas: number;
+}
+
+const MOST_ENUMERATED = 3000;
+const MOST_SOLVED = 60;
+
+/** `complete`: no class is missing. */
+export interface VariantClasses {
+  readonly classes: readonly VariantClass[];
+  readonly complete: boolean;
+}
+
+export function variantClasses(problem: SurrogateProblem): VariantClasses {
+  const allowed = problem.stages.map((options) => [...new Set(options.map(({ option }) => option.variantIndex))]);
+  const count = allowed.reduce((product, list) => product * list.length, 1);
+  return count <= MOST_ENUMERATED
+    ? { classes: allClasses(problem, allowed), complete: true }
+    : { classes: bestClasses(problem, allowed), complete: false };
+}
+
+function allClasses({ accuracy }: SurrogateProblem, allowed: readonly (readonly number[])[]): readonly VariantClass[] {
+  let combinations: readonly (readonly number[])[] = [[]];
+  for (const list of allowed) combinations = combinations.flatMap((before) => list.map((v) => [...before, v]));
+  return combinations.flatMap((variants) => {
+    const pas = accuracy.pas(variants);
+    return pas === undefined ? [] : [{ variants, pas }];
+  });
+}
+
+type Box = readonly (readonly number[])[];
+
+interface OpenBox {
+  readonly box: Box;
+  readonly variants: readonly number[];
+  readonly pas: number;
+  readonly cost: number;
+}
+
+function solveBox(problem: SurrogateProblem, box: Box): OpenBox | undefined {
+  const stages = problem.stages.map((options, s) =>
+    options.filter(({ option }) => box[s]?.includes(option.variantIndex)),
+  );
+  if (stages.some((options) => options.length === 0)) return undefined;
+  const { choice } = solve({ ...problem, stages });
+  if (choice === undefined) return undefined;
+  const variants = choice.map(({ option }) => option.variantIndex);
+  const cost = choice.reduce((sum, o) => sum + o.costPerHour, 0);
+  return { box, variants, pas: problem.accuracy.pas(variants) ?? 0, cost };
+}
+
+/** The box without its best class, in parts that first differ from it in stage 0, 1, …. */
+function boxesWithout({ box, variants }: OpenBox): readonly Box[] {
+  return box.flatMap((list, s) => {
+    const others = list.filter((v) => v !== variants[s]);
+    if (others.length === 0) return [];
+    return [box.map((each, t) => (t < s ? [variants[t] as number] : t === s ? others : each))];
+  });
+}
+
+function bestClasses(problem: SurrogateProblem, allowed: Box): readonly VariantClass[] {
+  const found: VariantClass[] = [];
+  const first = solveBox(problem, allowed);
+  const open = first === undefined ? [] : [first];
+  let solved = 1;
+  const better = (a: OpenBox, b: OpenBox): boolean =>
+    problem.objective.kind === 'min-cost' ? a.cost < b.cost : a.pas > b.pas;
+  while (open.length > 0) {
+    const best = open.reduce((a, b) => (better(b, a) ? b : a));
+    open.splice(open.indexOf(best), 1);
+    found.push({ variants: best.variants, pas: best.pas });
+    for (const box of boxesWithout(best)) {
+      if (solved >= MOST_SOLVED) break;
+      solved++;
+      const next = solveBox(problem, box);
+      if (next !== undefined) open.push(next);
+    }
+  }
+  return found;
+}
