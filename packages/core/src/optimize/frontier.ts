@@ -1,16 +1,18 @@
 /**
- * Pareto front of PAS and cost at the SLO. Thins the front of the surrogate under which the most accurate plan is
- * verified. Every point is judged by simulation or by the estimate of the whole graph. A point that misses is replaced
- * by the cheapest verified plan of its accuracy.
+ * Pareto front of PAS and cost at the SLO. By simulation: the most accurate plan, then the most accurate cheaper one, and
+ * so on, each found like a single plan. By the estimate: the thinned front of the surrogate under which the most accurate
+ * plan is fast enough, each point judged by the estimate of the whole graph or replaced by the cheapest of its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
+import type { ChoiceJudge } from './improve/choice-judge.js';
+import { ChoiceSearch } from './improve/improve-choice.js';
 import { type PreparedProblem, prepareProblem } from './options/prepared-problem.js';
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
 import { noPlanResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
-import { judgeOf, searchPrepared } from './search/search-plan.js';
+import { isDecidedBySimulation, judgeOf, searchPrepared, simulationJudge } from './search/search-plan.js';
 import { type Judge, type JudgedChoice, trimChoice } from './search/verified-search.js';
 import { costOf, pasOf } from './surrogate/objective-value.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
@@ -96,6 +98,49 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
   return dropDominated(prepared, held);
 }
 
+/** Full verifications per point. */
+const POINT_WORK = 12;
+const BELOW = 1 - 1e-6;
+
+interface SimulatedFront {
+  readonly held: readonly JudgedChoice[];
+  readonly complete: boolean;
+  readonly omitted: number;
+}
+
+/** Steps down in cost from the most accurate choice; over the costs of the surrogate's front if it has too many. */
+function simulatedFront(
+  prepared: PreparedProblem,
+  judge: ChoiceJudge,
+  {
+    most,
+    front,
+    known,
+  }: { readonly most: JudgedChoice; readonly front: readonly FrontierChoice[]; readonly known: number },
+): SimulatedFront {
+  const [cpuCores, memoryBytes, gpus] = prepared.limits;
+  const thinned = known > front.length;
+  const held: JudgedChoice[] = [most];
+  let complete = true;
+  while (held.length < MOST_POINTS) {
+    const last = held[0] as JudgedChoice;
+    const below = costOf(last.choice) * BELOW;
+    const costs = front.map(({ choice }) => costOf(choice)).filter((cost) => cost <= below);
+    const mostCost = thinned ? Math.max(0, ...costs) : below;
+    const within: PreparedProblem = { ...prepared, limits: [cpuCores, memoryBytes, gpus, mostCost] };
+    const start = judge.bestHeld(
+      (choice) => costOf(choice) <= mostCost,
+      (choice) => pasOf(prepared.accuracy, choice),
+    );
+    const search = new ChoiceSearch(within, judge, pasOf(prepared.accuracy, last.choice));
+    const found = search.run(start, POINT_WORK);
+    complete &&= found.exhausted;
+    if (found.held === undefined) break;
+    held.unshift(found.held);
+  }
+  return { held, complete: complete && !thinned, omitted: thinned ? Math.max(0, known - held.length) : 0 };
+}
+
 function dropDominated({ accuracy }: PreparedProblem, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
   let reached = 0;
   return held.filter(({ choice }) => {
@@ -126,7 +171,9 @@ export function frontier(
   const { runningPlan: _, ...fresh } = problem;
   const asked: PlanningProblem = { ...fresh, objective: { kind: 'max-accuracy' } };
   const prepared = prepareProblem(asked);
-  const outcome = searchPrepared(prepared, verify);
+  const decided =
+    verify !== undefined && isDecidedBySimulation(prepared) ? simulationJudge(prepared, verify) : undefined;
+  const outcome = searchPrepared(prepared, verify, decided);
   if (outcome.kind === 'none') return noPlanResult(asked, outcome, verify);
   const { factors } = outcome.found;
   const { points, tolerance, complete } = exactFront(new SurrogateSolver(prepared), factors);
@@ -134,6 +181,17 @@ export function frontier(
   const judge = judgeOf(prepared, verify);
   const { choice: mostAccurate } = outcome.found;
   const most = { choice: mostAccurate, verdict: judge.verdict(mostAccurate) };
+  if (decided !== undefined) {
+    const all = simulatedFront(prepared, decided, { most, front, known: points.length });
+    return {
+      kind: 'frontier',
+      points: all.held.map(({ choice, verdict }) => pointOf(prepared, choice, verdict)),
+      toleranceFraction: tolerance,
+      complete: complete && all.complete,
+      omittedPoints: all.omitted,
+      factors,
+    };
+  }
   // The sum of tails is its own claim: simulation decides nothing.
   const held =
     asked.estimator === 'sum-of-tails'

@@ -56,6 +56,7 @@ export class ChoiceJudge {
   readonly #looks = new Map<string, { readonly verdict: PlanVerification; readonly count: number }>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
+  readonly #held: { readonly choice: SurrogateChoice; readonly verdict: PlanVerification }[] = [];
   #work = 0;
 
   constructor(prepared: PreparedProblem, simulation: ChoiceSimulation) {
@@ -79,6 +80,20 @@ export class ChoiceJudge {
   /** In full verifications. */
   get work(): number {
     return this.#work;
+  }
+
+  /** The verified choice of largest value among those that `fits` admits. */
+  bestHeld(
+    fits: (choice: SurrogateChoice) => boolean,
+    worthOf: (choice: SurrogateChoice) => number,
+  ): { readonly choice: SurrogateChoice; readonly verdict: PlanVerification } | undefined {
+    let best: { choice: SurrogateChoice; verdict: PlanVerification; value: number } | undefined;
+    for (const { choice, verdict } of this.#held) {
+      if (!fits(choice)) continue;
+      const value = worthOf(choice);
+      if (best === undefined || value > best.value) best = { choice, verdict, value };
+    }
+    return best;
   }
 
   /** Undefined: not judged yet. */
@@ -122,6 +137,7 @@ export class ChoiceJudge {
     if (before !== undefined) return before;
     const verdict = this.#simulation(choice, 1);
     this.#verdicts.set(key, verdict);
+    if (showsSloMet(verdict)) this.#held.push({ choice, verdict });
     this.#work += verdict.conclusive ? 1 : RERUN;
     this.#observe(expected, verdict, RUN_NOISE);
     return verdict;

@@ -68,11 +68,16 @@ function restOf({ graph, stages }: BeamProblem): Rest {
   return rest;
 }
 
+interface LeastUse {
+  readonly use: Float64Array;
+  readonly price: number;
+}
+
 /** Least use and price of the stages after each position in topological order. */
-function leastAfter({ graph, stages }: BeamProblem): readonly { readonly use: Float64Array; readonly price: number }[] {
+function leastAfter({ graph, stages }: BeamProblem): readonly LeastUse[] {
   const after = [{ use: new Float64Array(RESOURCES), price: 0 }];
   for (const s of [...graph.order].reverse()) {
-    const next = after[0] as { use: Float64Array; price: number };
+    const next = after[0] as LeastUse;
     const options = stages[s] ?? [];
     const least = (of: (o: PricedOption) => number): number => Math.min(...options.map(of));
     const use = next.use.map((amount, r) => amount + least((o) => o.option.option.use[r] as number));
@@ -127,8 +132,8 @@ class Beam {
   }
 
   #extend(partials: readonly Partial[], stage: number, position: number): readonly Partial[] {
-    const { graph, stages, limits, priceLimit, latencyLimitMs, levels, perLevel } = this.#problem;
-    const least = this.#least[position + 1] as { use: Float64Array; price: number };
+    const { graph, stages, latencyLimitMs, levels, perLevel } = this.#problem;
+    const least = this.#least[position + 1] as LeastUse;
     const open = this.#openAfter(position);
     const kept: Partial[][] = Array.from({ length: levels + 1 }, () => []);
     const scratch = pathTimes(graph.order.length);
@@ -136,30 +141,31 @@ class Beam {
       scratch.meanMs.set(before.times.meanMs);
       scratch.squares.set(before.times.squares);
       for (const option of stages[stage] ?? []) {
-        const price = before.price + option.price;
-        const total = price + least.price;
-        if (!(total < priceLimit)) continue;
-        const { use } = option.option.option;
-        if (!this.#fits(before.use, use, least.use, limits)) continue;
+        if (!this.#fits(before, option, least)) continue;
         finishStage(graph, stage, option.times, scratch);
         const latencyMs = this.#latestMs(scratch, open);
         if (latencyMs > latencyLimitMs) continue;
-        const level = Math.max(0, Math.min(levels, Math.floor((total - this.#cheapest) / this.#width)));
-        const bucket = kept[level] as Partial[];
+        const bucket = kept[this.#levelOf(before.price + option.price + least.price)] as Partial[];
         const worst = bucket[perLevel - 1];
-        if (worst !== undefined && worst.latencyMs <= latencyMs) continue;
-        const times = { meanMs: scratch.meanMs.slice(), squares: scratch.squares.slice() };
-        const summed = before.use.map((amount, r) => amount + (use[r] as number));
-        insertSorted(bucket, { before, option, price, use: summed, times, latencyMs }, perLevel);
+        if (worst === undefined || worst.latencyMs > latencyMs)
+          insertSorted(bucket, extended(before, option, { times: scratch, latencyMs }), perLevel);
       }
     }
     return kept.flat();
   }
 
-  #fits(before: readonly number[], use: ResourceUse, rest: Float64Array, limits: ResourceUse): boolean {
-    for (let r = 0; r < RESOURCES; r++)
-      if (!isWithin((before[r] as number) + (use[r] as number) + (rest[r] as number), limits[r] as number))
-        return false;
+  #levelOf(price: number): number {
+    return Math.max(0, Math.min(this.#problem.levels, Math.floor((price - this.#cheapest) / this.#width)));
+  }
+
+  #fits(before: Partial, { option, price }: PricedOption, rest: LeastUse): boolean {
+    const { limits, priceLimit } = this.#problem;
+    if (!(before.price + price + rest.price < priceLimit)) return false;
+    const { use } = option.option;
+    for (let r = 0; r < RESOURCES; r++) {
+      const amount = (before.use[r] as number) + (use[r] as number) + (rest.use[r] as number);
+      if (!isWithin(amount, limits[r] as number)) return false;
+    }
     return true;
   }
 
@@ -181,6 +187,21 @@ class Beam {
     }
     return latest;
   }
+}
+
+function extended(
+  before: Partial,
+  option: PricedOption,
+  { times, latencyMs }: Pick<Partial, 'times' | 'latencyMs'>,
+): Partial {
+  return {
+    before,
+    option,
+    price: before.price + option.price,
+    use: before.use.map((amount, r) => amount + (option.option.option.use[r] as number)),
+    times: { meanMs: times.meanMs.slice(), squares: times.squares.slice() },
+    latencyMs,
+  };
 }
 
 function insertSorted(bucket: Partial[], partial: Partial, most: number): void {

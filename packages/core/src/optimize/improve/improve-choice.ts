@@ -10,7 +10,6 @@ import { type PreparedStage, plannedRps } from '../options/prepared-stage.js';
 import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
 import { isWithin, totalUse } from '../problem/resource-use.js';
 import { canPack } from '../surrogate/node-packing.js';
-import { objectiveValue } from '../surrogate/objective-value.js';
 import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
 import { classOptions, pessimistic, priceOf } from './class-options.js';
 import { fastChoices, type PricedOption } from './fast-choices.js';
@@ -81,14 +80,15 @@ export class ChoiceSearch {
   #held: HeldChoice | undefined;
   #standing: Standing | undefined;
 
-  constructor(prepared: PreparedProblem, judge: ChoiceJudge) {
+  /** `belowPas`: only less accurate choices are of interest. */
+  constructor(prepared: PreparedProblem, judge: ChoiceJudge, belowPas = Number.POSITIVE_INFINITY) {
     this.#prepared = prepared;
     this.#judge = judge;
     const problem = surrogateProblem(prepared, OPTIMISTIC);
     this.#stages = problem.stages;
     const { classes, complete } = variantClasses(problem);
     this.#classes = classes
-      .filter(({ pas }) => this.#reachesFloor(pas))
+      .filter(({ pas }) => this.#reachesFloor(pas) && pas < belowPas * (1 - TIE))
       .map((each) => ({ ...each, probed: -1, expanded: -1, expandedAsTie: false }));
     this.#classesComplete = complete;
   }
@@ -122,22 +122,17 @@ export class ChoiceSearch {
   }
 
   /** How much better than the incumbent, 0 if not. */
-  #gain({ pas, price }: Standing): number {
+  #gain(of: Standing): number {
     const { objective } = this.#prepared;
     const than = this.#standing;
-    if (than === undefined) return objective.kind === 'min-cost' ? 1 / (1 + Math.max(0, price)) : 1e-6 + pas;
-    const saved = (than.price - price) / Math.max(1e-12, Math.abs(than.price));
-    const gained = (pas - than.pas) / Math.max(1e-12, than.pas);
-    switch (objective.kind) {
-      case 'max-accuracy':
-        return gained > TIE ? gained : gained >= -TIE && saved > COST_ROUNDING ? SECONDARY * saved : 0;
-      case 'min-cost':
-        return saved > COST_ROUNDING ? saved : saved >= -COST_ROUNDING && gained > TIE ? SECONDARY * gained : 0;
-      case 'weights': {
-        const more = objective.accuracy * (pas - than.pas) + than.price - price;
-        return more > TIE * Math.max(1, Math.abs(than.price)) ? more : 0;
-      }
+    if (than === undefined) return objective.kind === 'min-cost' ? 1 / (1 + Math.max(0, of.price)) : 1e-6 + of.pas;
+    if (objective.kind === 'weights') {
+      const more = objective.accuracy * (of.pas - than.pas) + than.price - of.price;
+      return more > TIE * Math.max(1, Math.abs(than.price)) ? more : 0;
     }
+    const saved = { gain: (than.price - of.price) / Math.max(1e-12, Math.abs(than.price)), rounding: COST_ROUNDING };
+    const gained = { gain: (of.pas - than.pas) / Math.max(1e-12, than.pas), rounding: TIE };
+    return objective.kind === 'max-accuracy' ? lexicographicGain(gained, saved) : lexicographicGain(saved, gained);
   }
 
   /** The candidate of largest expected gain; its class is expanded before. */
@@ -305,5 +300,13 @@ export class ChoiceSearch {
 const shapeOf = (choice: SurrogateChoice): string =>
   choice.map(({ option: o }) => `${o.variantIndex}/${o.resources.cpuCores}/${o.maxBatchSize}`).join(' ');
 
-export const valueOf = ({ objective, accuracy }: PreparedProblem, choice: SurrogateChoice): number =>
-  objectiveValue(objective, accuracy, choice);
+interface Criterion {
+  readonly gain: number;
+  readonly rounding: number;
+}
+
+/** The first criterion decides unless it is equal. */
+function lexicographicGain(first: Criterion, second: Criterion): number {
+  if (first.gain > first.rounding) return first.gain;
+  return first.gain >= -first.rounding && second.gain > second.rounding ? SECONDARY * second.gain : 0;
+}

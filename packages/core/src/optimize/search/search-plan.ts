@@ -79,8 +79,7 @@ function trimToCheapest(prepared: PreparedProblem, judge: Judge, found: FoundCho
   return { ...found, choice, verdict, value };
 }
 
-function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
-  if (verify !== undefined && prepared.problem.arrivalRps > 0) return searchBySimulation(prepared, verify);
+function searchByEstimate(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
   const judge = judgeOf(prepared, verify);
   const outcome = verifiedSearch(prepared, judge);
   const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
@@ -94,13 +93,19 @@ function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefine
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.judged() };
 }
 
-/** The θ loop finds a first plan, a search by simulation the best one. */
-function searchBySimulation(prepared: PreparedProblem, verify: VerifyPlan): PlanSearch {
-  const { slo } = prepared.spec;
-  const { workLimit = DEFAULT_WORK_LIMIT } = prepared.problem;
-  const judge = new ChoiceJudge(prepared, (choice, workFraction) =>
-    verify(sketchOf(prepared, optionsOf(choice)), slo, workFraction),
+/** For problems that differ in budget or objective only. */
+export const simulationJudge = (prepared: PreparedProblem, verify: VerifyPlan): ChoiceJudge =>
+  new ChoiceJudge(prepared, (choice, workFraction) =>
+    verify(sketchOf(prepared, optionsOf(choice)), prepared.spec.slo, workFraction),
   );
+
+/** The θ loop finds a first plan, a search by simulation the best one. */
+function searchBySimulation(
+  prepared: PreparedProblem,
+  verify: VerifyPlan,
+  judge = simulationJudge(prepared, verify),
+): PlanSearch {
+  const { workLimit = DEFAULT_WORK_LIMIT } = prepared.problem;
   const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);
   const judged = (): number => judge.tried;
   let improvement: Improvement | undefined;
@@ -142,9 +147,16 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan): PlanSearch {
-  const search = prepared.problem.estimator === 'sum-of-tails' ? searchOnce : searchVerified;
-  return search(prepared, verify);
+/** True if simulations decide: the sum of tails is its own claim, and without arrivals nothing can be late. */
+export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
+  problem.estimator !== 'sum-of-tails' && problem.arrivalRps > 0;
+
+/** `judge` shares what it knows between searches. */
+export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, judge?: ChoiceJudge): PlanSearch {
+  if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
+  return verify !== undefined && isDecidedBySimulation(prepared)
+    ? searchBySimulation(prepared, verify, judge)
+    : searchByEstimate(prepared, verify);
 }
 
 export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
