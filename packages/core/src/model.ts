@@ -67,7 +67,6 @@ export {
   type PlanPrediction,
   type PlanResult,
   type PlanVerification,
-  type SearchEffort,
   type StagePlan,
   showsSloMet,
 } from './model/plan.js';

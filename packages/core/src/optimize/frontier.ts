@@ -1,7 +1,7 @@
 /**
  * Pareto front of PAS and cost at the SLO. By simulation: the most accurate plan, then the most accurate cheaper one, and
- * so on, each found like a single plan. By the estimate: the thinned front of the surrogate under which the most accurate
- * plan is fast enough, each point judged by the estimate of the whole graph or replaced by the cheapest of its accuracy.
+ * so on, each found like a single plan. By the estimate: the thinned front of the surrogate. The estimate of the
+ * whole graph judges each point, or the cheapest choice of its accuracy replaces it.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';

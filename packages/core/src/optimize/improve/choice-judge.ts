@@ -36,7 +36,7 @@ const RUN_NOISE = 0.04;
 /** Work of a verification: some are rerun. */
 const USUAL_RUN = 1.5;
 const RERUN = 5;
-/** What no effect explains. */
+/** Standard deviation that no effect explains. */
 const RESIDUAL = 0.05;
 /** Percentiles near instability depend on the length of a run only. */
 const MOST_LOG_RATIO = 3;

@@ -20,8 +20,8 @@ const FREE = 0.2;
 const EMPTY = 0.7;
 
 /**
- * A share below one core lies between the times on a whole core, right while its CPU-time bucket is full, and those of
- * the stretched curve, right while it is empty.
+ * A share below one core lies between two bounds. Times on a whole core are right while its CPU-time bucket is full,
+ * those of the stretched curve while it is empty.
  */
 export function expectedTimes(prepared: PreparedStage, option: StageOption): ExpectedTimes {
   const { meanMs, tailMs } = option;
@@ -66,12 +66,6 @@ export function finishStage(graph: PlanningGraph, stage: number, of: ExpectedTim
   times.meanMs[stage] = (last < 0 ? 0 : (times.meanMs[last] as number)) + of.meanMs;
   times.squares[stage] = (last < 0 ? 0 : (times.squares[last] as number)) + of.spreadMs ** 2;
   return last;
-}
-
-export function latestMs(graph: PlanningGraph, times: PathTimes): number {
-  let latest = 0;
-  for (const stage of graph.outputs) latest = Math.max(latest, totalMs(times, stage));
-  return latest;
 }
 
 /** `fractions`: part of the latency per stage, about 1 in total along the slowest path. */

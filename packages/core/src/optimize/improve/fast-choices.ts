@@ -10,7 +10,7 @@ import { type ExpectedTimes, finishStage, type PathTimes, pathTimes } from './ex
 export interface PricedOption {
   readonly option: SurrogateOption;
   readonly times: ExpectedTimes;
-  /** What the objective charges for. */
+  /** Charged by the objective. */
   readonly price: number;
 }
 
