@@ -35,7 +35,8 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
   plan: `{
   kind: "feasible", plan: PLAN, objectiveValue,
   certificate: {
-    claim, theta, kappa, optimal, gapFraction, upperBound, gapToBoundFraction, solver, elapsedMs, labels
+    claim, theta, kappa, optimal, gapFraction, upperBound, gapToBoundFraction, solver, elapsedMs, labels,
+    search?: {simulated, looked, exhausted, skippedByEstimate}
   },
   explanation?: {
     value, oneMoreCore?: CHANGED, tenMoreMs: CHANGED, tenPercentMoreLoad: CHANGED, holdsUntilRps,

@@ -51,11 +51,11 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     rig.rps = 60;
     await rig.seconds(15);
     const busy = await planned();
-    expect(busy.plan.predicted.cpuCores).toBeGreaterThan(calm.plan.predicted.cpuCores);
+    expect(busy.plan.predicted.capacityRps).toBeGreaterThan(calm.plan.predicted.capacityRps);
     expect(busy.arrivalRps).toBeGreaterThan(60);
     rig.rps = 10;
     await rig.seconds(120);
-    expect((await planned()).plan.predicted.cpuCores).toBeLessThan(busy.plan.predicted.cpuCores);
+    expect((await planned()).plan.predicted.capacityRps).toBeLessThan(busy.plan.predicted.capacityRps);
   });
 
   it('are the same answer while the load is steady, so that nothing is rendered anew', async () => {

@@ -71,6 +71,7 @@ describe('equipoise plan', () => {
         theta: number,
         kappa: number,
         optimal: true,
+        search: { simulated: number, looked: number, exhausted: true, skippedByEstimate: 0 },
         gapFraction: 0,
         upperBound: 0.4,
         gapToBoundFraction: 0,

@@ -26,17 +26,23 @@ it.each([
   for (const { record } of decisions) counts[record.trigger ?? ''] = (counts[record.trigger ?? ''] ?? 0) + 1;
   expect(counts).toEqual(triggers);
   const replay = new LogReplay(setups);
-  const verdicts = decisions.map(({ record }) => replay.verdictOn(record)).map(roundedByEngine);
+  const verdicts = decisions.map(({ record }) => replay.verdictOn(record)).map(decidedAlike);
   expect(verdicts.filter(({ kind }) => kind === 'different')).toEqual([]);
   expect(verdicts.filter(({ kind }) => kind === 'same')).toHaveLength(replayable);
 });
 
-/** Powers of newer engines differ in the last bit from those of the engine that wrote the logs: another rate, another seed. */
-const samePowers = 1.05 ** 63 === 21.623492570684135;
-const OF_SEED = /\.(arrivalRps|latencyMs|sloAttainmentFraction|seeds\.\d+)$/;
+/** Samples of a verification and the proof of a plan: a later planner draws and proves otherwise. The rest is the decision. */
+const OF_PLANNER = /\.(verified\.(latencyMs|sloAttainmentFraction|seeds\.\d+)|certificate\.\w+)$/;
 
-/** The verdict without differences that come of another seed, where the engine computes other powers. */
-function roundedByEngine(verdict: ReplayVerdict): ReplayVerdict {
-  if (samePowers || verdict.kind !== 'different') return verdict;
-  return verdict.differences.every(({ path }) => OF_SEED.test(path)) ? { kind: 'same' } : verdict;
+/** Powers of newer engines differ in the last bit from those of the engine that wrote the logs: another rate. */
+const samePowers = 1.05 ** 63 === 21.623492570684135;
+const OF_RATE = /\.arrivalRps$/;
+
+/** The verdict without the differences that another planner or engine makes. */
+function decidedAlike(verdict: ReplayVerdict): ReplayVerdict {
+  if (verdict.kind !== 'different') return verdict;
+  const differences = verdict.differences.filter(
+    ({ path }) => !OF_PLANNER.test(path) && (samePowers || !OF_RATE.test(path)),
+  );
+  return differences.length === 0 ? { kind: 'same' } : { ...verdict, differences };
 }
