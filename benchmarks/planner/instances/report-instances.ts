@@ -90,7 +90,7 @@ export function reportOf(results: readonly InstanceResult[], heading: string): s
   const feasible = results.filter(({ planner }) => planner.worth !== undefined).length;
   const neither = results.filter(({ planner, reference }) => !planner.worth && !reference.worth).length;
   const exhaustive = results.filter(({ reference }) => reference.exhaustive).length;
-  const seen = `${results.length} instances: the planner has a plan for ${feasible}, nobody for ${neither}; the reference was exhaustive in ${exhaustive}.`;
+  const seen = `${results.length} instances: the planner has a plan for ${feasible}, neither search has one for ${neither}; the reference was exhaustive in ${exhaustive}.`;
   const cpu = results.reduce((sum, { reference, planner }) => sum + reference.cpuS + planner.cpuS, 0);
   return [
     '# Instances against a longer search',
