@@ -11,6 +11,8 @@ export interface ProfilePoint {
   readonly p99Ms?: number;
   readonly throughputRps?: number;
   readonly memoryBytes?: number;
+  /** Half the width of the mean's 95 % interval ÷ the mean, if measured. */
+  readonly meanUncertaintyFraction?: number;
 }
 
 /** Origin of another machine's profile, and the factor on its times. */

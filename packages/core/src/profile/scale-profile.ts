@@ -8,7 +8,7 @@ import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
 
 export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
-  const { cpuCores, batchSize, throughputRps, memoryBytes } = point;
+  const { cpuCores, batchSize, throughputRps, memoryBytes, meanUncertaintyFraction } = point;
   const times = TIMES.flatMap((field) => (point[field] === undefined ? [] : [[field, point[field] * factor] as const]));
   return {
     cpuCores,
@@ -16,6 +16,7 @@ export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
     ...Object.fromEntries(times),
     ...(throughputRps === undefined ? {} : { throughputRps: throughputRps / factor }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(meanUncertaintyFraction === undefined ? {} : { meanUncertaintyFraction }),
   };
 }
 

@@ -36,6 +36,7 @@ export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly p95Ms: number;
   readonly p99Ms: number;
   readonly throughputRps: number;
+  readonly meanUncertaintyFraction: number;
   readonly busyNeighbours: number;
   /** Figures with idle other cores; missing if no core was free. */
   readonly idle?: ServiceFigures;
