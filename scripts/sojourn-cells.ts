@@ -12,6 +12,7 @@ import {
   stretchOf,
 } from '../packages/core/src/estimate/sojourn-grid.js';
 import { LatencyHistogram } from '../packages/core/src/kernel/latency-histogram.js';
+import { normalQuantile } from '../packages/core/src/kernel/normal-quantile.js';
 import { SeededRng } from '../packages/core/src/kernel/rng.js';
 import { type ServiceCurve, serviceCurve } from '../packages/core/src/profile/service-curve.js';
 
@@ -29,6 +30,10 @@ export interface GridRow {
   readonly scaling: number;
   readonly company: Company;
   readonly unitTimes: Float64Array;
+  /** Service factors (mean 1); missing for constant service times. */
+  readonly serviceFactors?: Float64Array;
+  /** Default: 1e-4. */
+  readonly leastDisturbed?: number;
 }
 
 /** Requests simulated per load factor, before the factor of the batch size. */
@@ -36,6 +41,8 @@ const REQUESTS = [50_000, 50_000, 60_000, 80_000, 100_000, 130_000, 160_000, 200
 const LARGEST_FACTOR = 3;
 /** Below this a law given disturbed rests on too few requests and is taken from the next load factor. */
 const LEAST_DISTURBED = 1e-4;
+/** Some batches share a factor in long runs; the sum of all is exact. */
+const FACTORS = 2 ** 19;
 /** Longest draw that a row can ask for. */
 const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;
 
@@ -46,6 +53,22 @@ export function unitArrivals(company: Company, seed: number): Float64Array {
     dispersion === 1 ? ({ kind: 'poisson' } as const) : ({ kind: 'gamma', cv: Math.sqrt(dispersion) } as const);
   const load = { process, arrivalRps: 1000, groupSize: 1, itemsPerRequest: 1 };
   return drawArrivals(load, MOST_REQUESTS, new SeededRng(seed)).arrivedAtMs;
+}
+
+/** Lognormal service factors in random order: the quantiles in the middle of equal parts, scaled to a mean of 1. */
+export function lognormalFactors(sigma: number, seed: number): Float64Array {
+  const factors = Float64Array.from({ length: FACTORS }, (_, i) =>
+    Math.exp(sigma * normalQuantile((i + 0.5) / FACTORS)),
+  );
+  const mean = factors.reduce((sum, factor) => sum + factor, 0) / FACTORS;
+  const rng = new SeededRng(seed);
+  for (let i = FACTORS - 1; i >= 0; i--) {
+    const j = Math.floor((i + 1) * rng.next());
+    const swapped = factors[j] as number;
+    factors[j] = factors[i] as number;
+    factors[i] = swapped / mean;
+  }
+  return factors;
 }
 
 function affineCurve(cap: number, scaling: number): ServiceCurve {
@@ -94,6 +117,7 @@ function simulateCell(row: GridRow, loadIndex: number): GridCell {
       itemsOf: new Uint16Array(requests).fill(company.groupSize),
       warmUp: Math.floor(requests / 20),
       ...(company.groupSize > 1 ? { itemTimes } : {}),
+      ...(row.serviceFactors === undefined ? {} : { serviceFactors: row.serviceFactors }),
     },
     new SeededRng(0),
   );
@@ -103,23 +127,30 @@ function simulateCell(row: GridRow, loadIndex: number): GridCell {
   return { items, requests: ofRequests, meanBatchSize: record.meanBatchSize };
 }
 
-const isRare = (cell: SojournCell): boolean => cell.logitDisturbed < Math.log(LEAST_DISTURBED);
+const isRare = (cell: SojournCell, least: number): boolean => cell.logitDisturbed < Math.log(least);
 
 /** Fills laws that rest on too few requests from the next higher load factor. */
-function filled(cells: readonly SojournCell[]): readonly SojournCell[] {
+function filled(cells: readonly SojournCell[], least: number): readonly SojournCell[] {
   const out = [...cells];
   for (let i = out.length - 2; i >= 0; i--) {
     const cell = out[i] as SojournCell;
-    if (isRare(cell)) out[i] = { ...cell, logTimes: (out[i + 1] as SojournCell).logTimes };
+    if (isRare(cell, least)) out[i] = { ...cell, logTimes: (out[i + 1] as SojournCell).logTimes };
   }
   return out;
 }
 
 /** Simulates one row at all load factors. */
 export function simulateRow(row: GridRow): readonly GridCell[] {
+  const { leastDisturbed: least = LEAST_DISTURBED } = row;
   const cells = loadGrid.map((_, loadIndex) => simulateCell(row, loadIndex));
-  const items = filled(cells.map((cell) => cell.items));
-  const requests = filled(cells.map((cell) => cell.requests));
+  const items = filled(
+    cells.map((cell) => cell.items),
+    least,
+  );
+  const requests = filled(
+    cells.map((cell) => cell.requests),
+    least,
+  );
   return cells.map((cell, i) => ({
     items: items[i] as SojournCell,
     requests: requests[i] as SojournCell,

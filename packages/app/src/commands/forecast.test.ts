@@ -9,8 +9,8 @@ const folder = new TestFolder();
 const forecast = (...args: string[]) => equipoiseHere(folder.path, 'forecast', ...args);
 const short = ['--bin-s', '5', '--lags', '6', '--scale', '1'];
 
-/** Twenty minutes of a slow wave with a ripple, in whole requests per second. */
-const wave = Array.from({ length: 1200 }, (_, s) => Math.round(60 + 30 * Math.sin(s / 90) + 4 * Math.sin(s * 1.7)));
+/** Half an hour of a slow wave with a ripple, in whole requests per second. */
+const wave = Array.from({ length: 1800 }, (_, s) => Math.round(60 + 30 * Math.sin(s / 90) + 4 * Math.sin(s * 1.7)));
 const csv = `requests\n${wave.join('\n')}\n`;
 
 /** What `--json` printed, without what takes another time in each run. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   awaitedLaw,
+  chainLaw,
   constantLaw,
   lawFromQuantiles,
   meanOfLaw,
@@ -24,6 +25,19 @@ describe('latency laws', () => {
     ] as const)
       expect(quantileOfLaw(law, fraction) / erlang).toBeCloseTo(1, 1.7);
     expect(sumLaw(constantLaw(5), constantLaw(7))).toEqual(constantLaw(12));
+  });
+
+  it('add along a chain with a part that is slow together', () => {
+    const [a, b] = [exponential(10), exponential(10)];
+    const law = chainLaw(a, b, 0.2);
+    expect(total(law.weights)).toBeCloseTo(1, 9);
+    expect(meanOfLaw(law)).toBeCloseTo(20, 0);
+    const [independent, together] = [quantileOfLaw(sumLaw(a, b), 0.99), 2 * quantileOfLaw(a, 0.99)];
+    expect(quantileOfLaw(law, 0.99)).toBeGreaterThan(1.02 * independent);
+    expect(quantileOfLaw(law, 0.99)).toBeLessThan(0.5 * (independent + together));
+    expect(quantileOfLaw(chainLaw(a, b, 1), 0.99) / together).toBeCloseTo(1, 1.7);
+    expect(chainLaw(a, b, 0)).toEqual(sumLaw(a, b));
+    expect(chainLaw(constantLaw(5), constantLaw(7), 0.2)).toEqual(constantLaw(12));
   });
 
   it('wait for the largest: the law is the product', () => {

@@ -95,6 +95,33 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
+/** Sum of times that are large together: quantiles add. */
+function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
+  const valuesMs: number[] = [];
+  const weights: number[] = [];
+  let [i, j] = [0, 0];
+  let [leftA, leftB] = [a.weights[0] as number, b.weights[0] as number];
+  while (i < a.valuesMs.length && j < b.valuesMs.length) {
+    valuesMs.push((a.valuesMs[i] as number) + (b.valuesMs[j] as number));
+    const weight = Math.min(leftA, leftB);
+    weights.push(weight);
+    const [endA, endB] = [leftA <= weight, leftB <= weight];
+    leftA = endA ? (a.weights[++i] ?? 0) : leftA - weight;
+    leftB = endB ? (b.weights[++j] ?? 0) : leftB - weight;
+  }
+  return mergeAtoms(Float64Array.from(valuesMs), Float64Array.from(weights));
+}
+
+/** Sum along a chain: a part `together` (0…1) of the requests is slow in both, the others independently. */
+export function chainLaw(a: LatencyLaw, b: LatencyLaw, together: number): LatencyLaw {
+  const independent = sumLaw(a, b);
+  if (together <= 0 || a.valuesMs.length === 1 || b.valuesMs.length === 1) return independent;
+  return mixtureLaw([
+    { probability: 1 - together, law: independent },
+    { probability: together, law: comonotoneSum(a, b) },
+  ]);
+}
+
 function atLeast(chances: readonly number[], needed: number): number {
   const exactly = new Float64Array(chances.length + 1);
   exactly[0] = 1;

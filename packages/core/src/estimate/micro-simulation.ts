@@ -18,6 +18,8 @@ export interface StageRun {
   readonly itemsOf: Uint16Array;
   readonly warmUp: number;
   readonly itemTimes?: LatencyHistogram;
+  /** Factors on the mean service times of successive batches, repeated. The own batch of a request counts at its mean. */
+  readonly serviceFactors?: Float64Array;
 }
 
 /** Sojourn times of requests (to the last item). */
@@ -128,6 +130,7 @@ export function runStage(run: StageRun, rng: Rng): StageRecord {
   const replicas = new Replicas(run);
   const recorder = new Recorder(run);
   const serviceMs = serviceSampler(run.curve, run.maxBatchSize, rng);
+  const factors = run.serviceFactors;
   const head: Cursor = { request: 0, taken: 0 };
   const end: Cursor = { request: 0, taken: 0 };
   let batches = 0;
@@ -138,7 +141,9 @@ export function runStage(run: StageRun, rng: Rng): StageRecord {
     const startAtMs = Math.max(replicas.readyAtMs[replica] as number, headAtMs);
     const size = takeBatch(run, startAtMs, end);
     const batchMs = serviceMs(size);
-    replicas.run(replica, startAtMs, batchMs);
+    const busyMs =
+      factors === undefined ? batchMs : run.curve.meanMs(size) * (factors[batches % factors.length] as number);
+    replicas.run(replica, startAtMs, busyMs);
     recorder.batchDone(head, end, startAtMs + batchMs);
     batches++;
     batchedItems += size;

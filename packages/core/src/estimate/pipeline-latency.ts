@@ -10,17 +10,19 @@ import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import {
   awaitedLaw,
+  chainLaw,
   constantLaw,
   type LatencyLaw,
   lawFromQuantiles,
   meanOfLaw,
   mixtureLaw,
   quantileOfLaw,
-  sumLaw,
 } from './latency-law.js';
-import { stageLoads } from './stage-load.js';
+import { lawQuantile } from './sojourn-law.js';
+import { type StageLoad, stageLoads } from './stage-load.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
+import { sizeParts, slowTogether, type UpstreamBatches } from './upstream-batches.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 export interface StageConfiguration {
@@ -55,30 +57,64 @@ function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): numbe
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-function arrivingTogether(batches: readonly { readonly size: number; readonly ratio: number }[]): number {
-  const total = batches.reduce((sum, { size, ratio }) => sum + size * ratio, 0);
-  return Math.max(1, total / Math.max(1, batches.length));
+/** Batches of the stages before, as groups of the items that they become. */
+function upstreamBatches(
+  { spec, stages }: PipelineQuery,
+  id: StageId,
+  known: {
+    readonly loads: ReadonlyMap<StageId, StageLoad>;
+    readonly estimates: ReadonlyMap<StageId, StageEstimate>;
+  },
+): UpstreamBatches | undefined {
+  const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => from);
+  if (before.length === 0) return undefined;
+  const visits = known.loads.get(id)?.visits ?? 1;
+  const batches = before.map((from) => {
+    const estimate = known.estimates.get(from) as StageEstimate;
+    const { curve } = stages.get(from) as StageConfiguration;
+    const ratio = visits / (known.loads.get(from)?.visits ?? visits);
+    return {
+      sizes: estimate.batchSizes().map((size) => size * ratio),
+      serviceMs: curve.meanMs(Math.round(estimate.meanBatchSize)) / curve.shareFraction,
+    };
+  });
+  // Behind a meeting of branches, only items that shared a batch in all of them arrive together.
+  const meet = before.every((from) => (known.loads.get(from)?.visits ?? visits) >= visits);
+  const together = (sizes: readonly number[]): number =>
+    meet ? Math.min(...sizes) : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+  return {
+    sizes: sizeParts.map((_, part) => Math.max(1, together(batches.map(({ sizes }) => sizes[part] as number)))),
+    serviceMs: Math.max(...batches.map(({ serviceMs }) => serviceMs)),
+  };
 }
 
-function stageEstimates(query: PipelineQuery): ReadonlyMap<StageId, StageEstimate> {
+interface StageEstimates {
+  readonly estimates: ReadonlyMap<StageId, StageEstimate>;
+  /** Parts of the requests that are slow in a stage and before it. */
+  readonly together: ReadonlyMap<StageId, number>;
+}
+
+function stageEstimates(query: PipelineQuery): StageEstimates {
   const { spec, burstiness = poissonBurstiness } = query;
   const estimates = new Map<StageId, StageEstimate>();
+  const together = new Map<StageId, number>();
   const loads = stageLoads(spec, query.arrivalRps);
   for (const [id, load] of loads) {
     const configuration = query.stages.get(id);
     invariant(configuration !== undefined, `stage ${id} has a configuration`);
-    const batches = spec.edges
-      .filter((edge) => edge.to === id)
-      .map(({ from }) => ({
-        size: estimates.get(from)?.meanBatchSize ?? 1,
-        ratio: load.visits / (loads.get(from)?.visits ?? load.visits),
-      }));
-    const groupSize = Math.max(load.groupSize, arrivingTogether(batches));
-    const itemsPerRequest = itemsAwaited(spec, id, load.groupSize);
-    const { arrivalRps } = load;
-    estimates.set(id, refineStage({ ...configuration, arrivalRps, groupSize, itemsPerRequest, burstiness }));
+    const { arrivalRps, groupSize } = load;
+    const upstream = upstreamBatches(query, id, { loads, estimates });
+    if (upstream !== undefined) together.set(id, slowTogether(upstream));
+    const itemsPerRequest = itemsAwaited(spec, id, groupSize);
+    estimates.set(id, refineStage({ ...configuration, arrivalRps, groupSize, itemsPerRequest, burstiness, upstream }));
   }
-  return estimates;
+  return { estimates, together };
+}
+
+/** Law of a stage; part of the requests that are slow in it and before it. */
+interface OwnLaw {
+  readonly law: LatencyLaw;
+  readonly together: number;
 }
 
 /** Finish of a node relative to its immediate dominator; undefined for the start. */
@@ -86,6 +122,7 @@ interface Node {
   readonly law: LatencyLaw;
   readonly dominator: Node | undefined;
   readonly depth: number;
+  readonly together: number;
 }
 
 function commonDominator(a: Node, b: Node): Node {
@@ -99,22 +136,27 @@ function commonDominator(a: Node, b: Node): Node {
 
 function lawSince(from: Node, node: Node): LatencyLaw {
   let law = constantLaw(0);
-  for (let at = node; at !== from; at = at.dominator as Node) law = sumLaw(at.law, law);
+  let together = 0;
+  for (let at = node; at !== from; at = at.dominator as Node) {
+    law = chainLaw(at.law, law, together);
+    together = at.together;
+  }
   return law;
 }
 
-function meet(before: readonly Node[], needed: number, own: LatencyLaw): Node {
+function meet(before: readonly Node[], needed: number, { law: own, together }: OwnLaw): Node {
   const dominator = before.reduce(commonDominator);
   const branches = before.map((node) => lawSince(dominator, node));
-  return { law: sumLaw(awaitedLaw(branches, needed), own), dominator, depth: dominator.depth + 1 };
+  return {
+    law: chainLaw(awaitedLaw(branches, needed), own, together),
+    dominator,
+    depth: dominator.depth + 1,
+    together,
+  };
 }
 
-function visitedLaw(
-  spec: PipelineSpec,
-  visited: ReadonlySet<StageId>,
-  laws: ReadonlyMap<StageId, LatencyLaw>,
-): LatencyLaw {
-  const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0 };
+function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: ReadonlyMap<StageId, OwnLaw>): LatencyLaw {
+  const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0, together: 0 };
   const nodes = new Map<StageId, Node>();
   const openers = fanOutOpeners(spec);
   for (const id of topologicalOrder(spec).filter((stage) => visited.has(stage))) {
@@ -123,20 +165,30 @@ function visitedLaw(
     const reached = ways.filter((from) => from !== undefined && visited.has(from));
     const before = reached.length === 0 ? [start] : reached.map((from) => nodes.get(from as StageId) as Node);
     const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, before.length)), before.length);
-    nodes.set(id, meet(before, needed, laws.get(id) as LatencyLaw));
+    nodes.set(id, meet(before, needed, laws.get(id) as OwnLaw));
   }
   const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
   const last = ends.length === 0 ? [start] : [...new Set(ends)];
-  return lawSince(start, meet(last, last.length, constantLaw(0)));
+  return lawSince(start, meet(last, last.length, { law: constantLaw(0), together: 0 }));
+}
+
+function quantilesOf(stage: StageEstimate): (fraction: number) => number {
+  const law = stage.law();
+  return (fraction) => lawQuantile(law, fraction);
 }
 
 export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
-  const stages = stageEstimates(query);
+  const { estimates: stages, together } = stageEstimates(query);
   if ([...stages.values()].some((estimate) => !estimate.stable)) {
     const never = Number.POSITIVE_INFINITY;
     return { stable: false, meanMs: never, stages, quantileMs: () => never };
   }
-  const laws = new Map([...stages].map(([id, stage]) => [id, lawFromQuantiles((f) => stage.quantileMs(f))]));
+  const laws = new Map(
+    [...stages].map(([id, stage]) => [
+      id,
+      { law: lawFromQuantiles(quantilesOf(stage)), together: together.get(id) ?? 0 },
+    ]),
+  );
   const law = mixtureLaw(
     visitScenarios(query.spec).map(({ probability, visited }) => ({
       probability,

@@ -8,8 +8,6 @@ export const lawFractions: readonly number[] = [
 /** −ln(1 − fraction) of each. */
 export const lawDepths: Float64Array = Float64Array.from(lawFractions, (fraction) => -Math.log1p(-fraction));
 
-export const MEDIAN = lawFractions.indexOf(0.5);
-
 /** Times in ms at `lawFractions`, ascending. */
 export type SojournLaw = Float64Array;
 

@@ -83,12 +83,12 @@ function companyAt(index: number): Company {
 }
 
 /** Lower index on an axis and the weight of the upper one. */
-interface Place {
+export interface Place {
   index: number;
   weight: number;
 }
 
-function putPlace(place: Place, axis: Float64Array, x: number): void {
+export function putPlace(place: Place, axis: Float64Array, x: number): void {
   let index = 0;
   while (index < axis.length - 2 && x > (axis[index + 1] as number)) index++;
   const low = axis[index] as number;
@@ -96,9 +96,14 @@ function putPlace(place: Place, axis: Float64Array, x: number): void {
   place.weight = (x - low) / ((axis[index + 1] as number) - low);
 }
 
-const logit = (fraction: number): number => Math.log(fraction / (1 - fraction));
-const replicaAxis = Float64Array.from(replicaGrid, Math.log);
-const capAxis = Float64Array.from(capGrid, Math.log);
+/** Weight of the lower (0) or the upper (1) neighbour. */
+export const weightOf = (place: Place, side: number): number => (side === 1 ? place.weight : 1 - place.weight);
+
+export const axisOf = (grid: readonly number[]): Float64Array => Float64Array.from(grid, Math.log);
+
+export const logit = (fraction: number): number => Math.log(fraction / (1 - fraction));
+const replicaAxis = axisOf(replicaGrid);
+const capAxis = axisOf(capGrid);
 const scalingAxis = Float64Array.from(scalingGrid);
 const loadAxis = Float64Array.from(loadGrid, logit);
 const LEAST_LOGIT_LOAD = loadAxis[0] as number;
@@ -114,12 +119,7 @@ function addCompany(company: Company, wholes: number, to: { answer: TableAnswer;
   const parts = company.laws === 2 ? wholes : 0;
   for (let corner = 0; corner < 16; corner++) {
     const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
-    const weight =
-      to.share *
-      (dn === 1 ? n.weight : 1 - n.weight) *
-      (db === 1 ? b.weight : 1 - b.weight) *
-      (ds === 1 ? s.weight : 1 - s.weight) *
-      (dl === 1 ? load.weight : 1 - load.weight);
+    const weight = to.share * weightOf(n, dn) * weightOf(b, db) * weightOf(s, ds) * weightOf(load, dl);
     if (weight === 0) continue;
     const row = rowIndex(n.index + dn, b.index + db, s.index + ds);
     const at = (row * loadGrid.length + load.index + dl) * company.cellNumbers;

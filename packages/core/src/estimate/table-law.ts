@@ -1,16 +1,16 @@
 /**
  * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gets the law
  * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds too low; their geometric
- * mean, weighted 2 : 1, leans to the safe side. Service variation lengthens waits by 1 + cv² for single items
- * (Pollaczek and Khinchine) and more for batches. Measured for a p99 up to twice the mean; beyond, waits are too short.
- * For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1).
+ * mean, weighted 2 : 1, leans to the safe side. Service variation shifts the table (spread-table). The own batch counts
+ * at its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
+import { lawVariationSquared } from '../profile/service-law.js';
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
 import { disturbedFractions } from './sojourn-grid.js';
-import { lawDepths, lawFractions, MEDIAN, type SojournLaw } from './sojourn-law.js';
-import { ANSWER_NUMBERS, lookUp } from './sojourn-table.js';
+import { lawDepths, lawFractions, type SojournLaw } from './sojourn-law.js';
+import { ANSWER_NUMBERS, lookUp, type TablePoint } from './sojourn-table.js';
+import { addSpread } from './spread-table.js';
 
 /** `itemsPerRequest` of a group make a request. */
 export interface StageShape {
@@ -22,20 +22,22 @@ export interface StageShape {
   readonly dispersion: number;
 }
 
+/** The own batch counts at its mean. */
 export interface TableLaw {
   readonly law: SojournLaw;
   readonly meanBatchSize: number;
 }
 
 const UPPER_PART = 2 / 3;
-/** At a small disturbance probability, percentiles next to the jump count as disturbed. */
+/** At a small disturbance probability, percentiles next to the jump count as disturbed. Service variation fills it. */
 const DISTURBED_MARGIN = 0.25;
+const FILLING_VARIATION_SQUARED = 0.02;
 const HIGHEST_LOAD = 0.999;
-/** Added effect of service variation per further item of a batch. */
-const BATCH_PART = 0.5;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
 const answer = new Float64Array(ANSWER_NUMBERS);
+/** Of service variation, added to each answer of a law. */
+const shifts = new Float64Array(ANSWER_NUMBERS);
 const times = new Float64Array(cellDepths.length);
 const edgeLaw = new Float64Array(lawFractions.length);
 const boundsByCurve = new WeakMap<ServiceCurve, Map<number, AffineBounds>>();
@@ -69,17 +71,17 @@ function fillAffine(
   const wholeness = groupSize > 1 ? (itemsPerRequest - 1) / (groupSize - 1) : 0;
   const { replicas, dispersion } = shape;
   lookUp({ replicas, cap, scaling, loadFactor: at.loadFactor, groupSize, dispersion, wholeness }, answer);
+  for (let i = 1; i < answer.length; i++) answer[i] = (answer[i] as number) + (shifts[i] as number);
   const baseMs = cap === 1 ? oneMs : oneMs + ((fullMs - oneMs) * (Math.min(cap, groupSize) - 1)) / (cap - 1);
   const meanBatchSize = Math.max(1, Math.min(cap, Math.exp(answer[0] as number)));
-  const waitFactor = 1 + at.variationSquared * (1 + BATCH_PART * (meanBatchSize - 1));
   let reachedMs = baseMs;
   for (let i = 0; i < times.length; i++) {
-    const ms = oneMs * Math.exp(answer[2 + i] as number);
-    reachedMs = Math.max(reachedMs, baseMs + (ms - baseMs) * waitFactor);
+    reachedMs = Math.max(reachedMs, oneMs * Math.exp(answer[2 + i] as number));
     times[i] = reachedMs;
   }
   const disturbed = 1 / (1 + Math.exp(-(answer[1] as number)));
-  const lift = Math.log(disturbed * (1 + DISTURBED_MARGIN * (1 - disturbed)));
+  const margin = DISTURBED_MARGIN * Math.exp(-at.variationSquared / FILLING_VARIATION_SQUARED);
+  const lift = Math.log(disturbed * (1 + margin * (1 - disturbed)));
   for (let i = 0; i < law.length; i++) {
     const depth = (lawDepths[i] as number) + lift;
     law[i] = depth <= 0 ? baseMs : timeAt(depth, baseMs);
@@ -121,28 +123,18 @@ function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void
   }
 }
 
-const spreads = new WeakMap<ServiceLaw, Float64Array>();
-
-function spreadOf(service: ServiceLaw): Float64Array {
-  const known = spreads.get(service);
-  if (known !== undefined) return known;
-  const meanMs = lawMeanMs(service);
-  const spread = Float64Array.from(lawFractions, (fraction) => lawQuantileMs(service, fraction) / meanMs - 1);
-  spreads.set(service, spread);
-  return spread;
+/** The point of the line through s(1) and s(b). */
+function chordPoint(shape: StageShape, loadFactor: number): TablePoint {
+  const { curve, replicas, maxBatchSize: cap, groupSize, itemsPerRequest, dispersion } = shape;
+  const scaling = cap === 1 ? 0 : 1 - Math.log(curve.meanMs(cap) / curve.meanMs(1)) / Math.log(cap);
+  const wholeness = groupSize > 1 ? (itemsPerRequest - 1) / (groupSize - 1) : 0;
+  return { replicas, cap, scaling, loadFactor, groupSize, dispersion, wholeness };
 }
 
-function addSpread(law: SojournLaw, service: ServiceLaw, meanMs: number): void {
-  if (service.kind === 'constant') return;
-  const spread = spreadOf(service);
-  const medianMs = law[MEDIAN] as number;
-  const ownMedian = spread[MEDIAN] as number;
-  for (let i = 0; i < law.length; i++) {
-    const waitMs = (law[i] as number) - medianMs;
-    const ownMs = meanMs * ((spread[i] as number) - ownMedian);
-    const deviationMs = Math.sqrt(waitMs * waitMs + ownMs * ownMs);
-    law[i] = Math.max(0, medianMs + meanMs * ownMedian + (i < MEDIAN ? -deviationMs : deviationMs));
-  }
+/** Mean batch size with constant service times. */
+export function usualBatchSize(shape: StageShape, loadFactor: number): number {
+  lookUp(chordPoint(shape, loadFactor), answer);
+  return Math.max(1, Math.min(shape.maxBatchSize, Math.exp(answer[0] as number)));
 }
 
 /** Law at `itemsPerMs` items per ms, which must be stable. */
@@ -151,13 +143,14 @@ export function tableLaw(shape: StageShape, itemsPerMs: number): TableLaw {
   const share = curve.shareFraction;
   const load = { itemsPerMs: itemsPerMs / share, variationSquared: lawVariationSquared(curve.law(maxBatchSize)) };
   const law = new Float64Array(lawFractions.length);
+  const loadFactor = (load.itemsPerMs * curve.meanMs(maxBatchSize)) / (shape.replicas * maxBatchSize);
+  shifts.fill(0);
+  if (load.variationSquared > 0) addSpread(chordPoint(shape, loadFactor), load.variationSquared, shifts);
   const meanBatchSize = fillUpper(law, shape, load);
   lowerToward(law, shape, load);
   if (share < 1) {
     const throughMs = curve.meanMs(1) * (1 / share - 1);
     for (let i = 0; i < law.length; i++) law[i] = (law[i] as number) / share - throughMs;
   }
-  const ownSize = Math.round(Math.max(meanBatchSize, Math.min(maxBatchSize, shape.groupSize)));
-  addSpread(law, curve.law(ownSize), curve.meanMs(ownSize));
   return { law, meanBatchSize };
 }

@@ -1,0 +1,195 @@
+/**
+ * Variation of the own batch. The sojourn table counts a request's own batch at its mean: T₀ = W + c. The sojourn time
+ * is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch, so c depends on T₀:
+ * measured, c ≈ 0.88·T₀ between the shortest batch and the full one. Both W and c ascend with T₀, so the sum preserves
+ * the order of laws.
+ */
+import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
+import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';
+
+/** Times in ms. A request waits for the slowest of `parallelBatches` (at least 1). */
+export interface OwnService {
+  readonly law: ServiceLaw;
+  readonly leastMs: number;
+  readonly fullMs: number;
+  readonly parallelBatches: number;
+}
+
+/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all, so that more replicas never are slower. */
+const OWN_PART = 0.88;
+
+/** Fractions that bound the parts of X: fewer where it varies little. */
+const fineFractions: readonly number[] = [0, 0.15, 0.4, 0.65, 0.83, 0.93, 0.975, 0.992, 0.998, 0.9997];
+const coarseFractions: readonly number[] = [0, 0.3, 0.7, 0.93, 0.99, 0.9997];
+const COARSE_VARIATION_SQUARED = 0.03;
+const LEAST_WIDTH = 1e-6;
+const MOST_STEPS = 40;
+/** Of a time, and of the fraction above it. */
+const WITHIN = 1e-6;
+const LEAST_FRACTION = 1e-12;
+
+/** Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has all of the rest. */
+interface Factors {
+  readonly bounds: Float64Array;
+  readonly means: Float64Array;
+  readonly weights: Float64Array;
+}
+
+const factorsByLaw = new WeakMap<ServiceLaw, Factors>();
+
+function drawnFactors(law: ServiceLaw, parallelBatches: number): Factors {
+  const fractions = lawVariationSquared(law) < COARSE_VARIATION_SQUARED ? coarseFractions : fineFractions;
+  const meanMs = lawMeanMs(law);
+  const factorAt = (fraction: number): number => lawQuantileMs(law, fraction ** (1 / parallelBatches)) / meanMs;
+  const bounds = Float64Array.from(fractions, factorAt);
+  const parts = fractions.slice(1).map((to, j) => [fractions[j] as number, to] as const);
+  return {
+    bounds,
+    means: Float64Array.from(parts, ([from, to], j) => {
+      return ((bounds[j] as number) + 4 * factorAt((from + to) / 2) + (bounds[j + 1] as number)) / 6;
+    }),
+    weights: Float64Array.from(parts, ([from, to], j) => (j === parts.length - 1 ? 1 : to) - from),
+  };
+}
+
+function factorsOf({ law, parallelBatches }: OwnService): Factors {
+  if (parallelBatches > 1) return drawnFactors(law, parallelBatches);
+  const known = factorsByLaw.get(law) ?? drawnFactors(law, 1);
+  factorsByLaw.set(law, known);
+  return known;
+}
+
+/** Mean service time (ms) of the own batch of a request with this sojourn time. */
+export function ownMs(own: Omit<OwnService, 'law' | 'parallelBatches'>, sojournMs: number): number {
+  const likelyMs = Math.min(own.fullMs, OWN_PART * sojournMs);
+  return Math.min(sojournMs, Math.max(own.leastMs, likelyMs));
+}
+
+/** Probability of each part of a law. */
+const lawWeights = lawFractions.map((fraction, i) => (lawFractions[i + 1] ?? 1) - fraction);
+
+/** Place of the mean within each part (0…1): times are linear in −ln(1 − fraction). */
+const lawPlaces = lawFractions.map((_, i) => {
+  const depth = i === lawFractions.length - 1 ? Math.LN10 : (lawDepths[i + 1] as number) - (lawDepths[i] as number);
+  return 1 / depth - 1 / Math.expm1(depth);
+});
+
+/** Upper end of part `i`. The last one reaches as far as the one before, which is right for exponential tails. */
+function partEndMs(law: SojournLaw, i: number): number {
+  const last = law[law.length - 1] as number;
+  return law[i + 1] ?? 2 * last - (law[law.length - 2] as number);
+}
+
+/** Mean (ms) of the sojourn time. The own variation adds nothing to the mean unless the slowest of several counts. */
+export function variedMean(law: SojournLaw, own: OwnService): number {
+  const meanMs = lawMean(law);
+  if (own.parallelBatches === 1) return meanMs;
+  const { means, weights } = factorsOf(own);
+  const factor = weights.reduce((sum, weight, j) => sum + weight * (means[j] as number), 0);
+  return meanMs + Math.max(0, factor - 1) * ownMs(own, meanMs);
+}
+
+/** Sum of parts with even density: the fraction above a time falls evenly from 1 to 0 across each. */
+export class VariedLaw {
+  /** Upper end, 1 ÷ width and weight of each part. */
+  readonly #parts: Float64Array;
+  #count = 0;
+  #lowMs = Number.POSITIVE_INFINITY;
+  #highMs = 0;
+  readonly #law: SojournLaw;
+
+  constructor(law: SojournLaw, own: OwnService) {
+    this.#law = law;
+    const factors = factorsOf(own);
+    this.#parts = new Float64Array(3 * law.length * factors.means.length);
+    let flatWeight = 0;
+    for (let i = 0; i < law.length; i++) {
+      const weight = flatWeight + (lawWeights[i] as number);
+      // Equal parts in a row count as one.
+      const repeats = i < law.length - 1 && partEndMs(law, i + 1) <= (law[i] as number);
+      if (!repeats) this.#addParts(factors, own, { index: i, weight });
+      flatWeight = repeats ? weight : 0;
+    }
+  }
+
+  #addParts({ bounds, means, weights }: Factors, own: OwnService, at: { index: number; weight: number }): void {
+    const [fromMs, toMs] = [this.#law[at.index] as number, partEndMs(this.#law, at.index)];
+    const [fromOwnMs, toOwnMs] = [ownMs(own, fromMs), ownMs(own, toMs)];
+    const place = lawPlaces[at.index] as number;
+    const ownMiddleMs = fromOwnMs + place * (toOwnMs - fromOwnMs);
+    const waitMs = fromMs + place * (toMs - fromMs) - ownMiddleMs;
+    const parts = this.#parts;
+    let count = this.#count;
+    for (let j = 0; j < means.length; j++) {
+      const factor = means[j] as number;
+      const spreadMs = ownMiddleMs * ((bounds[j + 1] as number) - (bounds[j] as number));
+      const stepMs = toMs - fromMs + (factor - 1) * (toOwnMs - fromOwnMs);
+      const middleMs = waitMs + ownMiddleMs * factor;
+      const halfMs = Math.max(Math.sqrt(spreadMs * spreadMs + stepMs * stepMs) / 2, LEAST_WIDTH * middleMs);
+      parts[count++] = middleMs + halfMs;
+      parts[count++] = 1 / (2 * halfMs);
+      parts[count++] = at.weight * (weights[j] as number);
+      if (middleMs - halfMs < this.#lowMs) this.#lowMs = middleMs - halfMs;
+      if (middleMs + halfMs > this.#highMs) this.#highMs = middleMs + halfMs;
+    }
+    this.#count = count;
+  }
+
+  #fractionAbove(ms: number): number {
+    const parts = this.#parts;
+    let above = 0;
+    for (let i = 0; i < this.#count; i += 3) {
+      const left = (parts[i] as number) - ms;
+      if (left > 0) above += (parts[i + 2] as number) * Math.min(1, left * (parts[i + 1] as number));
+    }
+    return above;
+  }
+
+  /** Time (ms) that a `fraction` (0…1) of requests does not exceed. */
+  quantileMs(fraction: number): number {
+    if (fraction >= 1) return Number.POSITIVE_INFINITY;
+    if (fraction <= 0) return this.#lowMs;
+    const target = Math.log1p(-fraction);
+    const near = Math.min(this.#highMs, Math.max(this.#lowMs, lawQuantile(this.#law, fraction)));
+    return fallingRoot((ms) => Math.log(this.#fractionAbove(ms) + LEAST_FRACTION) - target, {
+      low: this.#lowMs,
+      lowValue: -target,
+      near,
+      high: this.#highMs,
+      highValue: Math.log(LEAST_FRACTION) - target,
+    });
+  }
+
+  /** The quantiles at `lawFractions`. */
+  law(): SojournLaw {
+    return Float64Array.from(lawFractions, (fraction) => this.quantileMs(fraction));
+  }
+}
+
+interface Bracket {
+  readonly low: number;
+  readonly lowValue: number;
+  readonly near: number;
+  readonly high: number;
+  readonly highValue: number;
+}
+
+/** Root by the Illinois variant of regula falsi of a falling function, starting `near`. */
+function fallingRoot(valueAt: (x: number) => number, bracket: Bracket): number {
+  let [x, kept] = [bracket.near, 0];
+  let [a, fa, b, fb] = [bracket.low, bracket.lowValue, bracket.high, bracket.highValue];
+  for (let step = 0; step < MOST_STEPS && b - a > WITHIN * b; step++) {
+    const value = valueAt(x);
+    if (Math.abs(value) < WITHIN) return x;
+    if (value > 0) {
+      [a, fa] = [x, value];
+      if (kept > 0) fb /= 2;
+    } else {
+      [b, fb] = [x, value];
+      if (kept < 0) fa /= 2;
+    }
+    kept = value > 0 ? 1 : -1;
+    x = (a * fb - b * fa) / (fb - fa);
+  }
+  return x;
+}

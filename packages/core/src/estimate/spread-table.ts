@@ -1,0 +1,139 @@
+/**
+ * Effect of service variation on the sojourn table, for lognormal service times: shifts of the logit of the disturbed
+ * fraction and of the ln times. Its grid is coarser than that of the sojourn table, except for the load. Times count
+ * the own batch at its mean; own-service adds the variation of the own batch.
+ */
+import { CELL_NUMBERS, type Company, loadGrid } from './sojourn-grid.js';
+import {
+  axisOf,
+  bytesOfBase64,
+  logit,
+  type Place,
+  putPlace,
+  type TableAnswer,
+  type TablePoint,
+  weightOf,
+} from './sojourn-table.js';
+import { spreadTableTexts } from './spread-table.gen.js';
+
+export const spreadReplicaGrid: readonly number[] = [1, 2, 4, 8, 16];
+export const spreadCapGrid: readonly number[] = [1, 2, 4, 16, 64];
+/** Scalings β. A cap of 1 has none. */
+export const spreadScalingGrid: readonly number[] = [0, 0.5, 1];
+/** Deviation of ln service time. */
+export const spreadSigmas: readonly number[] = [0.4, 0.8];
+/** Groups first, then dispersions. */
+export const spreadCompanies: readonly Company[] = [
+  ...[1, 4, 16].map((groupSize) => ({ groupSize, dispersion: 1 })),
+  ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),
+];
+
+const SHAPES = 1 + (spreadCapGrid.length - 1) * spreadScalingGrid.length;
+export const spreadRowCount = spreadReplicaGrid.length * SHAPES;
+
+/** `scaling` is ignored for a cap of 1. */
+export const spreadRowIndex = (replicas: number, cap: number, scaling: number): number =>
+  replicas * SHAPES + (cap === 0 ? 0 : 1 + (cap - 1) * spreadScalingGrid.length + scaling);
+
+/** Laws of a company: single items, and whole groups if there are any. */
+export const spreadLaws = ({ groupSize }: Company): number => (groupSize > 1 ? 2 : 1);
+
+/** Order of shifts in a text: row, load, law, σ, number. */
+export const spreadOffset = (company: Company, row: number, load: number): number =>
+  (row * loadGrid.length + load) * spreadLaws(company) * spreadSigmas.length * CELL_NUMBERS;
+
+const LEAST_SHIFT = -0.6;
+const SHIFT_STEP = 0.02;
+
+export const encodeShift = (shift: number): number =>
+  Math.max(0, Math.min(255, Math.round((shift - LEAST_SHIFT) / SHIFT_STEP)));
+
+const decoded = new Map<number, Float32Array>();
+
+function shiftsOf(company: number): Float32Array {
+  const known = decoded.get(company);
+  if (known !== undefined) return known;
+  const bytes = bytesOfBase64(spreadTableTexts[company] as string);
+  const shifts = Float32Array.from(bytes, (byte) => byte * SHIFT_STEP + LEAST_SHIFT);
+  decoded.set(company, shifts);
+  return shifts;
+}
+
+const replicaAxis = axisOf(spreadReplicaGrid);
+const capAxis = axisOf(spreadCapGrid);
+const scalingAxis = Float64Array.from(spreadScalingGrid);
+const loadAxis = Float64Array.from(loadGrid, logit);
+const groupAxis = axisOf([1, 4, 16]);
+const dispersionAxis = axisOf([1, 4, 16]);
+const groupIndices: readonly number[] = [0, 1, 2];
+const dispersionIndices: readonly number[] = [0, 3, 4];
+
+const places: readonly Place[] = [0, 1, 2, 3, 4].map(() => ({ index: 0, weight: 0 }));
+const [FIRST_VARIATION_SQUARED, LAST_VARIATION_SQUARED] = spreadSigmas.map((sigma) => Math.expm1(sigma * sigma)) as [
+  number,
+  number,
+];
+const sigmaWeights = new Float64Array(spreadSigmas.length);
+
+/**
+ * Weights of the σ nodes. Near saturation waits grow like 1 + b·cv², so shifts are linear in its logarithm. Beyond the
+ * last node they grow in proportion.
+ */
+function putSigmaWeights(cap: number, variationSquared: number): void {
+  const at = Math.log1p(cap * variationSquared);
+  const first = Math.log1p(cap * FIRST_VARIATION_SQUARED);
+  const last = Math.log1p(cap * LAST_VARIATION_SQUARED);
+  const upper = at <= first ? 0 : at >= last ? at / last : (at - first) / (last - first);
+  sigmaWeights[0] = at <= first ? at / first : Math.max(0, 1 - upper);
+  sigmaWeights[1] = upper;
+}
+
+const clampPlace = (place: Place): void => {
+  place.weight = Math.max(0, Math.min(1, place.weight));
+};
+
+function addShifts(company: number, wholeness: number, to: { answer: TableAnswer; share: number }): void {
+  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
+  const shifts = shiftsOf(company);
+  const of = spreadCompanies[company] as Company;
+  const parts = spreadLaws(of) === 2 ? wholeness : 0;
+  for (let corner = 0; corner < 16; corner++) {
+    const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
+    const weight = to.share * weightOf(n, dn) * weightOf(b, db) * weightOf(s, ds) * weightOf(load, dl);
+    if (weight === 0) continue;
+    const at = spreadOffset(of, spreadRowIndex(n.index + dn, b.index + db, s.index + ds), load.index + dl);
+    if (parts < 1) addLaw(shifts, at, weight * (1 - parts), to.answer);
+    if (parts > 0) addLaw(shifts, at + spreadSigmas.length * CELL_NUMBERS, weight * parts, to.answer);
+  }
+}
+
+function addLaw(shifts: Float32Array, at: number, weight: number, answer: TableAnswer): void {
+  const first = weight * (sigmaWeights[0] as number);
+  const last = weight * (sigmaWeights[1] as number);
+  for (let i = 0; i < CELL_NUMBERS; i++) {
+    const shift = first * (shifts[at + i] as number);
+    answer[1 + i] = (answer[1 + i] as number) + shift;
+  }
+  if (last === 0) return;
+  for (let i = 0; i < CELL_NUMBERS; i++)
+    answer[1 + i] = (answer[1 + i] as number) + last * (shifts[at + CELL_NUMBERS + i] as number);
+}
+
+/** Adds the shifts of service times with this squared variation to an answer of the sojourn table. */
+export function addSpread(point: TablePoint, variationSquared: number, answer: TableAnswer): void {
+  const [n, b, s, load, company] = places as readonly [Place, Place, Place, Place, Place];
+  putPlace(n, replicaAxis, Math.log(point.replicas));
+  putPlace(b, capAxis, Math.log(point.cap));
+  putPlace(s, scalingAxis, Math.max(0, Math.min(1, point.scaling)));
+  putPlace(load, loadAxis, logit(Math.max(1e-6, Math.min(0.999, point.loadFactor))));
+  putSigmaWeights(point.cap, variationSquared);
+  const single = point.groupSize === 1;
+  const indices = single ? dispersionIndices : groupIndices;
+  const size = single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion;
+  putPlace(company, single ? dispersionAxis : groupAxis, Math.log(size));
+  for (const place of places) clampPlace(place);
+  for (let upper = 0; upper < 2; upper++) {
+    const share = upper === 1 ? company.weight : 1 - company.weight;
+    if (share > 0) addShifts(indices[company.index + upper] as number, point.wholeness, { answer, share });
+  }
+}

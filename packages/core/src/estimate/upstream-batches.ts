@@ -1,0 +1,53 @@
+/**
+ * Arrivals from the stage before: its batches arrive whole. Their sizes, as items see them, follow from the sojourn law
+ * of that stage. Batches depart at the rate at which their items arrived. So over times long against the service time
+ * before them, the items are Poisson again, and a slow stage feels smaller groups.
+ */
+import type { ServiceCurve } from '../profile/service-curve.js';
+
+/** Sizes at the middle of `sizeParts`, and the service time of a usual batch. */
+export interface UpstreamBatches {
+  readonly sizes: readonly number[];
+  readonly serviceMs: number;
+}
+
+/** Parts of the items, by the size of their batch, ascending. */
+export const sizeParts: readonly { readonly weight: number; readonly middle: number }[] = [
+  { weight: 0.5, middle: 0.25 },
+  { weight: 0.2, middle: 0.6 },
+  { weight: 0.2, middle: 0.8 },
+  { weight: 0.08, middle: 0.94 },
+  { weight: 0.02, middle: 0.99 },
+];
+
+/** Fitted to simulated pairs of stages with constant service times. */
+const FORGETTING = 10;
+
+/** Size that counts in the long run, for groups of `size` of which `lasting` arrive together anyway. */
+export function lastingGroupSize(
+  { size, lasting }: { readonly size: number; readonly lasting: number },
+  { serviceMs }: UpstreamBatches,
+  fullMs: number,
+): number {
+  return lasting + (size - lasting) / (1 + (FORGETTING * fullMs) / serviceMs);
+}
+
+/** Measured on chains, for large batches. */
+const SLOW_TOGETHER = 0.3;
+
+/** Part of the requests that are slow in this stage and before it: a large batch is slow in both. */
+export function slowTogether({ sizes }: UpstreamBatches): number {
+  return SLOW_TOGETHER * (1 - 1 / (sizes.at(-1) ?? 1));
+}
+
+/** Size of a batch that takes `ms` on average, between the profiled means. */
+export function sizeWithMean(curve: ServiceCurve, ms: number, largest: number): number {
+  let [low, high] = [1, largest];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (curve.meanMs(middle) <= ms) low = middle;
+    else high = middle;
+  }
+  const [lowMs, highMs] = [curve.meanMs(low), curve.meanMs(high)];
+  return highMs > lowMs ? low + (high - low) * Math.max(0, Math.min(1, (ms - lowMs) / (highMs - lowMs))) : low;
+}
