@@ -36,11 +36,12 @@ function planOf({ stages, arrivalRps }: RandomPipeline): Plan {
   return { stages: Object.fromEntries(plans), predicted };
 }
 
-function oneRun(pipeline: RandomPipeline, seed: number): LatencyHistogram {
+/** Latencies of `requests` requests without the first twentieth. */
+export function pipelineRun(pipeline: RandomPipeline, seed: number, requests: number): LatencyHistogram {
   const { spec, stages, arrivalRps } = pipeline;
   const rng = new SeededRng(seed);
   const histogram = new LatencyHistogram();
-  const durationMs = (1000 * REQUESTS) / arrivalRps;
+  const durationMs = (1000 * requests) / arrivalRps;
   simulatePlan({
     spec,
     curves: { kind: 'curves', warnings: [], curve: (id) => stages.get(id)?.curve },
@@ -57,7 +58,7 @@ function oneRun(pipeline: RandomPipeline, seed: number): LatencyHistogram {
 }
 
 export function pipelineReference(pipeline: RandomPipeline, seed: number): PipelineReference {
-  const runs = Array.from({ length: RUNS }, (_, i) => oneRun(pipeline, seed + i));
+  const runs = Array.from({ length: RUNS }, (_, i) => pipelineRun(pipeline, seed + i, REQUESTS));
   const logs = runs.map((run) => Math.log(run.quantileMs(0.99)));
   const mean = logs.reduce((a, b) => a + b, 0) / RUNS;
   const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (RUNS - 1);

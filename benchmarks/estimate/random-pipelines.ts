@@ -32,11 +32,15 @@ const logBetween = (rng: Rng, low: number, high: number): number => low * (high 
 const whole = (rng: Rng, low: number, high: number): number => low + Math.floor((high - low + 1) * rng.next());
 const named = (index: number): StageId => stageId(`s${index}`);
 
-function chain(rng: Rng): Graph {
-  const stageCount = whole(rng, 2, 4);
+function chainOf(stageCount: number): Graph {
   const edges = Array.from({ length: stageCount - 1 }, (_, i) => ({ from: named(i), to: named(i + 1) }));
   return { shape: 'chain', stageCount, edges };
 }
+
+const chain = (rng: Rng): Graph => chainOf(whole(rng, 2, 4));
+
+/** Chain of model-free stages s0, s1, …. */
+export const chainSpec = (stageCount: number): PipelineSpec => specOf(chainOf(stageCount));
 
 function fanOut(rng: Rng): Graph {
   const expected = whole(rng, 2, 8);

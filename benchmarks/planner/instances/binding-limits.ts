@@ -77,7 +77,6 @@ function bestWithoutSlo(
     choices = choices.flatMap((choice) => variants.map((variant) => ({ ...choice, [id]: variant.id })));
   let best: { readonly choice: Choice; readonly value: number } | undefined;
   for (const choice of choices) {
-    if (!judge.isRated(choice as Readonly<Record<StageId, VariantId>>)) continue;
     const cores = spec.stages.reduce((sum, { id }) => sum + (least.get(`${id} ${choice[id]}`) ?? 0), 0);
     if (!(cores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY) + 1e-9)) continue;
     const value = worthOf(judge.accuracy(choice as Readonly<Record<StageId, VariantId>>), cores);

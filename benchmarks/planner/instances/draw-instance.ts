@@ -189,8 +189,7 @@ function accuracyTableOf(
       return { variants: of, accuracy };
     }),
   );
-  const some = combinations.filter(() => draw.chance(0.7));
-  const measured = isPartial && some.length > 0 ? some : combinations;
+  const measured = isPartial ? combinations.filter(() => draw.chance(0.7)) : combinations;
   const others = stages.filter(({ name }) => !joint.includes(name));
   const kept = others.reduce(
     (table, { name }) =>
@@ -199,7 +198,7 @@ function accuracyTableOf(
       ),
     measured,
   );
-  return { accuracyTable: { combinations: kept } };
+  return kept.length === 0 ? {} : { accuracyTable: { combinations: kept } };
 }
 
 function objectiveOf(draw: Draw, rough: RoughPlan, accuracy: number): Record<string, unknown> {

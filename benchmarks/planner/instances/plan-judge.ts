@@ -126,12 +126,6 @@ export class PlanJudge {
     return pipelineAccuracy(this.spec, choice).pas;
   }
 
-  /** False for a cascade whose accuracy was not measured with these variants: nothing is known of it. */
-  isRated(choice: Readonly<Record<StageId, VariantId>>): boolean {
-    const isCascade = this.spec.outputs.some(({ unless }) => unless !== undefined);
-    return !isCascade || pipelineAccuracy(this.spec, choice).measured;
-  }
-
   priceOf({ cpuCores, memoryBytes }: Pick<StagePlan['resources'], 'cpuCores' | 'memoryBytes'>): number {
     const { cpuCorePerHour, memoryGibPerHour } = this.spec.prices;
     return cpuCores * cpuCorePerHour + (memoryBytes / GIB) * memoryGibPerHour;
@@ -152,7 +146,6 @@ export class PlanJudge {
   fits(stages: StagePlans): boolean {
     const { budget, objective, nodes } = this.spec;
     const { cpuCores, memoryBytes, cost } = this.#use(stages);
-    if (!this.isRated(choiceOf(stages))) return false;
     if (cpuCores > (budget.cpuCores ?? Number.POSITIVE_INFINITY) + SAME) return false;
     if (memoryBytes > (budget.memoryBytes ?? Number.POSITIVE_INFINITY)) return false;
     if (cost > (budget.costPerHour ?? Number.POSITIVE_INFINITY) + SAME) return false;

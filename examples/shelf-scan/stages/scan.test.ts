@@ -62,7 +62,7 @@ describe('shelf-scan', () => {
         await classify.load(variant('classify', classifier), resources),
       ] as const;
       const answered = [];
-      for (const { inputs, label } of samples.slice(0, 15))
+      for (const { inputs, label } of samples.slice(0, 30))
         answered.push({ outputs: await scan(...stages, inputs), label });
       expect(score(answered)).toBeGreaterThan(low);
       expect(score(answered)).toBeLessThan(high);
