@@ -1,5 +1,5 @@
 /**
- * Writes packages/core/src/estimate/sojourn-table.gen.ts: the whole grid, simulated with fixed seeds, mended to be monotone, as base64.
+ * Writes packages/core/src/estimate/tables/sojourn-table.gen.ts: the whole grid, simulated with fixed seeds, mended to be monotone, as base64.
  * The same bytes come out on every run; it takes some ten minutes of one core.
  */
 import { writeFileSync } from 'node:fs';
@@ -16,11 +16,11 @@ import {
   rowIndex,
   type SojournCell,
   scalingGrid,
-} from '../packages/core/src/estimate/sojourn-grid.js';
+} from '../packages/core/src/estimate/tables/sojourn-grid.js';
 import { ascending, ascendingInRowsDescendingInColumns } from './monotone.js';
 import { type GridCell, simulateRow, unitArrivals } from './sojourn-cells.js';
 
-const TARGET = new URL('../packages/core/src/estimate/sojourn-table.gen.ts', import.meta.url);
+const TARGET = new URL('../packages/core/src/estimate/tables/sojourn-table.gen.ts', import.meta.url);
 const SEED = 7001;
 const startedAtMs = performance.now();
 let rowsDone = 0;

@@ -1,5 +1,5 @@
 /**
- * Writes packages/core/src/estimate/spread-table.gen.ts: what service variation adds to the sojourn table, simulated with fixed seeds.
+ * Writes packages/core/src/estimate/tables/spread-table.gen.ts: what service variation adds to the sojourn table, simulated with fixed seeds.
  * The same draws serve constant and varying service times. It takes some six minutes of one core.
  */
 import { writeFileSync } from 'node:fs';
@@ -12,8 +12,8 @@ import {
   replicaGrid,
   type SojournCell,
   scalingGrid,
-} from '../packages/core/src/estimate/sojourn-grid.js';
-import { ANSWER_NUMBERS, lookUp, type TablePoint } from '../packages/core/src/estimate/sojourn-table.js';
+} from '../packages/core/src/estimate/tables/sojourn-grid.js';
+import { ANSWER_NUMBERS, lookUp, type TablePoint } from '../packages/core/src/estimate/tables/sojourn-table.js';
 import {
   encodeShift,
   spreadCapGrid,
@@ -25,10 +25,10 @@ import {
   spreadRowIndex,
   spreadScalingGrid,
   spreadSigmas,
-} from '../packages/core/src/estimate/spread-table.js';
+} from '../packages/core/src/estimate/tables/spread-table.js';
 import { type GridCell, lognormalFactors, simulateRow, unitArrivals } from './sojourn-cells.js';
 
-const TARGET = new URL('../packages/core/src/estimate/spread-table.gen.ts', import.meta.url);
+const TARGET = new URL('../packages/core/src/estimate/tables/spread-table.gen.ts', import.meta.url);
 const SEED = 8001;
 const LEAST_DISTURBED = 2e-3;
 const startedAtMs = performance.now();

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { companies, loadGrid, stretchOf } from '../packages/core/src/estimate/sojourn-grid.js';
-import { ANSWER_NUMBERS, lookUp } from '../packages/core/src/estimate/sojourn-table.js';
+import { companies, loadGrid, stretchOf } from '../packages/core/src/estimate/tables/sojourn-grid.js';
+import { ANSWER_NUMBERS, lookUp } from '../packages/core/src/estimate/tables/sojourn-table.js';
 import { simulateRow, unitArrivals } from './sojourn-cells.js';
 
 it.each([

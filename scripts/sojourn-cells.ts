@@ -10,7 +10,7 @@ import {
   loadGrid,
   type SojournCell,
   stretchOf,
-} from '../packages/core/src/estimate/sojourn-grid.js';
+} from '../packages/core/src/estimate/tables/sojourn-grid.js';
 import { LatencyHistogram } from '../packages/core/src/kernel/latency-histogram.js';
 import { normalQuantile } from '../packages/core/src/kernel/normal-quantile.js';
 import { SeededRng } from '../packages/core/src/kernel/rng.js';

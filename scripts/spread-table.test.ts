@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { loadGrid } from '../packages/core/src/estimate/sojourn-grid.js';
-import { ANSWER_NUMBERS } from '../packages/core/src/estimate/sojourn-table.js';
-import { addSpread, spreadCompanies, spreadSigmas } from '../packages/core/src/estimate/spread-table.js';
+import { loadGrid } from '../packages/core/src/estimate/tables/sojourn-grid.js';
+import { ANSWER_NUMBERS } from '../packages/core/src/estimate/tables/sojourn-table.js';
+import { addSpread, spreadCompanies, spreadSigmas } from '../packages/core/src/estimate/tables/spread-table.js';
 import { lognormalFactors, simulateRow, unitArrivals } from './sojourn-cells.js';
 
 it('gives what the committed table holds: replicas 2, cap 4, scaling 0.5', () => {

@@ -56,8 +56,7 @@ describeWithTool(python, 'the example with a stage in Python', () => {
       command: thread,
     });
     actuator = new EmbeddedActuator(spec, { pool: runner, launcher });
-    for (const change of diffPlans(actuator.runningPlan(), firstPlan(spec), spec))
-      await actuator.apply(change);
+    for (const change of diffPlans(actuator.runningPlan(), firstPlan(spec), spec)) await actuator.apply(change);
     server = await startServer({ runners: [runner], version: 'test', port: 0 });
   }, 60_000);
 

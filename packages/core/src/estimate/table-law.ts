@@ -7,10 +7,10 @@
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawVariationSquared } from '../profile/service-law.js';
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
-import { disturbedFractions } from './sojourn-grid.js';
 import { lawDepths, lawFractions, type SojournLaw } from './sojourn-law.js';
-import { ANSWER_NUMBERS, lookUp, type TablePoint } from './sojourn-table.js';
-import { addSpread } from './spread-table.js';
+import { disturbedFractions } from './tables/sojourn-grid.js';
+import { ANSWER_NUMBERS, lookUp, type TablePoint } from './tables/sojourn-table.js';
+import { addSpread } from './tables/spread-table.js';
 
 /** `itemsPerRequest` of a group make a request. */
 export interface StageShape {

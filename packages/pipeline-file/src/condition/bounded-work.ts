@@ -12,7 +12,7 @@ interface SyntaxNode {
 }
 
 /** Steps of one evaluation; takes up to 0.3 s. */
-export const MOST_STEPS = 2_000_000;
+const MOST_STEPS = 2_000_000;
 
 /** Offset of a regular expression; undefined if there is none. */
 export function offsetOfRegularExpression(tree: unknown): number | undefined {
