@@ -7,7 +7,10 @@ import { fileDigest } from './cache-folder.js';
 /** Undefined if the reference names no file of this machine. */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-/** Downloads a variant's artifact first and checks its stated digest. Rejects like `ArtifactCache.path`. */
+/**
+ * Before each launch, downloads a remote artifact or checks the stated SHA-256 of a local one. `launch` also rejects
+ * like `ArtifactCache.path`.
+ */
 export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;
   readonly #cache: ArtifactCache;
@@ -35,7 +38,7 @@ export class FetchingLauncher implements ReplicaLauncher {
     return this.#inner.launch({ ...request, variant: { ...request.variant, artifact: path } });
   }
 
-  /** The launcher itself reports a missing file. */
+  /** Skips a missing file, which the inner launcher reports. */
   async #check(artifact: string, stated: string, baseDir: string): Promise<void> {
     const path = this.#locate(artifact, baseDir);
     const found = path === undefined ? undefined : await stat(path).catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * Brings every pipeline to its wanted state. Each change leads to a pass over the whole pipeline, which remembers
- * nothing that the cluster does not show.
+ * Reconciles every pipeline. A change of its objects or its plan triggers a pass over the whole pipeline. All lasting
+ * state is in the cluster.
  */
 import { setMaxListeners } from 'node:events';
 import type { AlarmClock, Rng } from '@equipoise/core/model';
@@ -36,12 +36,13 @@ export interface PassReport {
   readonly applied: readonly KubeObject[];
   readonly removed: readonly ObjectRef[];
   readonly status: Reconciliation['status'];
+  /** The verdict on a canary is still open. */
   readonly awaitsVerdict: boolean;
 }
 
-/** In case an event was missed. */
-const AGAIN_AFTER_MS = 300_000;
-const NOT_LISTED_MS = 200;
+/** Longest time between two passes, in case the watch missed an event. */
+const RESYNC_MS = 300_000;
+const LISTING_RETRY_MS = 200;
 
 export class Operator {
   readonly #deps: OperatorDeps;
@@ -65,7 +66,7 @@ export class Operator {
     });
   }
 
-  /** Undefined before everything was listed. */
+  /** Keys of all pipelines; undefined until every resource is listed. */
   get pipelines(): readonly string[] | undefined {
     return this.#index.isComplete ? this.#index.keys() : undefined;
   }
@@ -76,13 +77,13 @@ export class Operator {
 
   /** Resolves when everything has stopped. */
   async run(signal: AbortSignal): Promise<void> {
-    // There is one listener for each reflector.
+    // Each reflector adds a listener. Node would warn of a leak above ten.
     setMaxListeners(0, signal);
     await Promise.all([this.#index.run(signal), this.#queue.run(signal)]);
   }
 
   async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
-    if (!this.#index.isComplete) return { againAfterMs: NOT_LISTED_MS };
+    if (!this.#index.isComplete) return { againAfterMs: LISTING_RETRY_MS };
     const seen = this.#index.view(key);
     if (seen === undefined) {
       for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
@@ -94,8 +95,8 @@ export class Operator {
     const nowEpochMs = this.#deps.nowEpochMs();
     const observed = { ...view, ...this.#deps.source.signalsOf(key) };
     const result = reconcile(observed, planning, { fieldManager: OPERATOR_MANAGER, nowEpochMs });
-    const wishes = await this.#carryOut(key, view, result);
-    return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
+    const delaysMs = await this.#carryOut(key, view, result);
+    return { againAfterMs: Math.min(RESYNC_MS, ...[result.againAfterMs, ...delaysMs].filter(isNumber)) };
   }
 
   async #carryOut(
@@ -105,17 +106,17 @@ export class Operator {
   ): Promise<readonly (number | undefined)[]> {
     if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
     const live = new Map(children.map((child) => [childId(child), child]));
-    const written = await this.#children.apply(key, result.apply, live);
+    const childWrites = await this.#children.apply(key, result.apply, live);
     await this.#children.remove(key, result.remove, live);
-    const told = await this.#status.write(pipeline, result.status);
-    if (result.finalizer === 'take-off') await this.#setFinalizers(told.pipeline, []);
+    const statusWrite = await this.#status.write(pipeline, result.status);
+    if (result.finalizer === 'take-off') await this.#setFinalizers(statusWrite.pipeline, []);
     const { phase, status, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;
-    this.#deps.onPass?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });
-    return [written.againAfterMs, told.againAfterMs];
+    this.#deps.onPass?.(key, { pipeline, phase, status, applied: childWrites.objects, removed, awaitsVerdict });
+    return [childWrites.againAfterMs, statusWrite.againAfterMs];
   }
 
-  /** Owns exactly these finalizers, only of this version of the object. */
+  /** Replaces the operator's finalizers. Throws if the object has changed since it was read, but not if it is gone. */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
     const { apiVersion, kind } = pipeline;
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
@@ -123,7 +124,7 @@ export class Operator {
     const object = { apiVersion, kind, metadata, spec: undefined };
     const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
     if (result.kind !== 'refused' || result.reason === 'not-found') return;
-    // With a uid, a missing object is a conflict, too.
+    // The request names a uid, so a deleted object is also refused as a conflict.
     if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
     throw refusalError(objectKey({ name, namespace }), result);
   }

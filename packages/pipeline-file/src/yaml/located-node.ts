@@ -1,15 +1,16 @@
 import type { ValuePath } from '../problem.js';
 
-/** `keyOffset` is the start of the key. */
+/** Entry of a mapping. Offsets count characters from the start of the text. */
 export interface LocatedEntry {
   readonly keyOffset: number;
   readonly node: LocatedNode;
 }
 
-/** `value` is undefined if unreadable, which is already reported. */
+/** `value` is undefined if the node is unreadable; the reader has then reported the problem. */
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
+  /** Scalar as written: `1.0` for the value 1. */
   readonly source?: string;
   readonly entries?: ReadonlyMap<string, LocatedEntry>;
   readonly items?: readonly LocatedNode[];
@@ -21,7 +22,7 @@ export function nodeAt(root: LocatedNode, path: ValuePath): LocatedNode | undefi
   return node;
 }
 
-/** A missing key or value is placed at its nearest existing parent. */
+/** Start of the key or value at a path; if it is missing, start of its nearest ancestor. */
 export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'value'): number {
   const last = path.at(-1);
   if (place === 'key' && typeof last === 'string') {

@@ -11,7 +11,7 @@ it('takes what fits, and anything while nothing is in flight', () => {
 it('is not bounded when no bound is given, and gives nothing back that it has not taken', () => {
   const bytes = new BytesInFlight();
   expect([bytes.take(1e12), bytes.take(1e12)]).toEqual([true, true]);
-  expect(() => bytes.release(3e12)).toThrow('no more bytes go than came');
+  expect(() => bytes.release(3e12)).toThrow('released bytes were reserved before');
 });
 
 it('keeps to another bound from when it is given', () => {

@@ -1,4 +1,4 @@
-/** Bytes of requests in flight, with a bound. Only real payloads have a size, so this is no request policy. */
+/** Limit on the bytes in flight. Core has no such policy because simulated requests have no payload. */
 import { invariant, type TensorMap } from '@equipoise/core/model';
 
 export class BytesInFlight {
@@ -9,7 +9,7 @@ export class BytesInFlight {
     this.setMost(most);
   }
 
-  /** Requests in flight stay. */
+  /** Changes the limit. Bytes in flight stay, even above it. */
   setMost(most = Number.POSITIVE_INFINITY): void {
     this.#most = most;
   }
@@ -18,7 +18,7 @@ export class BytesInFlight {
     return this.#sum;
   }
 
-  /** Returns false above the bound. The first request is always accepted. */
+  /** Reserves bytes. Returns false if the limit forbids it; with nothing in flight, any number is accepted. */
   take(bytes: number): boolean {
     if (this.#sum > 0 && this.#sum + bytes > this.#most) return false;
     this.#sum += bytes;
@@ -26,23 +26,26 @@ export class BytesInFlight {
   }
 
   release(bytes: number): void {
-    invariant(bytes <= this.#sum, 'no more bytes go than came');
+    invariant(bytes <= this.#sum, 'released bytes were reserved before');
     this.#sum -= bytes;
   }
 }
 
-/** Overhead in bytes of a BYTES element: clients may send millions of empty ones. Measured, rounded. */
-const TEXT_BYTES = 32;
-const VIEW_BYTES = 112;
+/** Measured overhead of one BYTES element. Without it, millions of empty elements would count as nothing. */
+const STRING_OVERHEAD_BYTES = 32;
+const VIEW_OVERHEAD_BYTES = 112;
 
-/** A text counts two bytes per character plus its overhead. */
+/** Memory of all tensors. A string counts two bytes per character plus its overhead. */
 export function tensorBytes(tensors: TensorMap): number {
   let bytes = 0;
   for (const { data } of Object.values(tensors)) {
     if (ArrayBuffer.isView(data)) bytes += data.byteLength;
     else if (Array.isArray(data))
       for (const element of data)
-        bytes += typeof element === 'string' ? TEXT_BYTES + 2 * element.length : VIEW_BYTES + lengthOf(element);
+        bytes +=
+          typeof element === 'string'
+            ? STRING_OVERHEAD_BYTES + 2 * element.length
+            : VIEW_OVERHEAD_BYTES + lengthOf(element);
   }
   return bytes;
 }

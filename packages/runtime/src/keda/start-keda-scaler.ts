@@ -1,6 +1,6 @@
 /**
- * A port for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA owns the number of replicas. Calls
- * change nothing and need no token, because KEDA has none to show.
+ * External scaler for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA sets the number of replicas.
+ * Calls are read-only and need no token, because KEDA cannot send one.
  */
 import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
@@ -22,7 +22,7 @@ const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** Port 0 takes a free one. */
+/** Port 0 selects a free one. */
 export interface KedaScalerOptions extends ScaledPipeline {
   readonly host?: string;
   readonly port: number;
@@ -95,8 +95,8 @@ class ScalerCall extends UnaryCall<ScalerRoute> {
 type ScalerMethod = (message: Uint8Array) => Uint8Array;
 
 /**
- * Unary methods by path. The metric is the number of wanted replicas and its target is 1, so the autoscaler arrives at
- * that number. Older versions of KEDA read the integer only.
+ * Unary methods by path. The metric is the number of wanted replicas and its target is 1 per replica, so the autoscaler
+ * computes that number. Older versions of KEDA read the integer fields only.
  */
 function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
   return new Map<string, ScalerMethod>([
@@ -108,7 +108,7 @@ function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMeth
     [
       grpcPath(getMetricSpec),
       (message) => {
-        // Refuses wrong metadata before KEDA makes an autoscaler.
+        // Rejects wrong trigger metadata before KEDA creates the autoscaler; the number itself is not needed.
         wantedOf(pipeline, readMessage(getMetricSpec.input, message));
         const target = { metricName: METRIC_NAME, targetSize: 1n, targetSizeFloat: 1 };
         return writeMessage(getMetricSpec.output, { metricSpecs: [target] });

@@ -43,7 +43,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
   if (source.context !== undefined) useContext(config, source.context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw noClusterError(config);
-  // The client requires this for servers without TLS.
+  // The client refuses `http:` servers unless this is set.
   if (cluster.server.startsWith('http:')) {
     config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
   }
@@ -59,7 +59,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       ...options,
       ...(servername !== undefined && { servername }),
       ...(skipTLSVerify && { rejectUnauthorized: false }),
-      // The client's other agents open a connection for each request.
+      // Keeps the client's agent for a proxy only. Its plain agents do not reuse connections.
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });
@@ -73,7 +73,7 @@ function unreadableError(cause: unknown): AppError {
   return new AppError('FILE_UNREADABLE', `the kubeconfig cannot be read: ${message}`, { cause });
 }
 
-/** Fallback of the client without a configuration. */
+/** True if the client found no kubeconfig: it then makes up this context and server. */
 const isDefaultConfig = (config: KubeConfig): boolean =>
   config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
 
@@ -96,7 +96,7 @@ function noClusterError(config: KubeConfig): AppError {
   return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
-/** Requests with equal options share an agent. */
+/** A change of any of these options replaces the agent, and so all connections. */
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(

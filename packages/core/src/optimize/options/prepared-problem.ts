@@ -9,9 +9,7 @@ import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
 
-/** Graph, accuracy and options of every stage, for solves under any latency factors. */
-
-/** Options per stage in file order. */
+/** Planning problem with everything computed that does not depend on the latency factors of a solve. */
 export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
@@ -19,15 +17,16 @@ export interface PreparedProblem {
   readonly accuracy: AccuracyModel;
   readonly objective: Objective;
   readonly limits: ResourceUse;
-  /** Largest latency of the surrogate. */
+  /** Latency limit of the SLO, which the surrogate's estimate must not exceed. */
   readonly sloMs: number;
   readonly stages: readonly PreparedStage[];
+  /** In the order of `stages`. */
   readonly options: readonly (readonly StageOption[])[];
 }
 
 /**
- * Least expected time in force, in which a burst is expected again. Over a single interval, switching cost would keep
- * an expensive plan.
+ * Shortest time (ms) over which the cost of a switch is spread: for a minute after a burst, another is expected. Spread
+ * over one interval, the cost of switching could exceed what a cheaper plan saves.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
@@ -75,7 +74,7 @@ function prepareWith(
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 
-/** Smallest service times, bare stability, no rare paths. */
+/** Relaxation: fewest stable replicas with the smallest service times, and only `usualPaths`. No plan needs less. */
 export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;

@@ -1,6 +1,6 @@
 /**
- * A call over REST: admits tenants within their limits, then runs the endpoint here or on the server that shares the
- * traffic.
+ * One REST call. Applies the limit of the tenant, then runs the endpoint. During a canary, a share of the inference
+ * requests goes to another server instead.
  */
 import type { Answer } from '../../net/answer.js';
 import { HttpCall, type HttpExchange } from '../../net/http-call.js';
