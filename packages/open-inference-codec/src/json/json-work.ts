@@ -4,7 +4,7 @@
  */
 import { AppError } from '@equipoise/core/model';
 
-/** Far above what requests need: parsing within these bounds takes up to 30 ms (2 MiB, Node 20). */
+/** Far above what requests need. Parsing 2 MiB within these bounds takes about 30 ms (estimated). */
 export const MOST_JSON_WORK = {
   depth: 64,
   'objects and arrays': 262_144,
