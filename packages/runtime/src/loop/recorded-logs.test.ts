@@ -31,8 +31,11 @@ it.each([
   expect(verdicts.filter(({ kind }) => kind === 'same')).toHaveLength(replayable);
 });
 
-/** Samples of a verification and the proof of a plan: a later planner draws and proves otherwise. The rest is the decision. */
-const OF_PLANNER = /\.(verified\.(latencyMs|sloAttainmentFraction|seeds\.\d+)|certificate\.\w+)$/;
+/**
+ * Estimated latency, samples of a verification and proof of a plan: a later planner estimates, draws and proves otherwise.
+ * The rest is the decision.
+ */
+const OF_PLANNER = /\.(predicted\.latencyMs|verified\.(latencyMs|sloAttainmentFraction|seeds\.\d+)|certificate\.\w+)$/;
 
 /** Powers of newer engines differ in the last bit from those of the engine that wrote the logs: another rate. */
 const samePowers = 1.05 ** 63 === 21.623492570684135;
