@@ -173,6 +173,9 @@ function runningKey(stage: RunningStage): readonly string[] {
     .sort();
 }
 
+/** In full verifications: a few seconds, within the shortest usual interval. */
+const WORK_LIMIT = 24;
+
 function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, load: ExpectedLoad): PlanResult {
   const { profiles, policy } = rules;
   const { arrivalRps, burstiness } = load;
@@ -185,6 +188,7 @@ function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, loa
     estimator: 'distribution',
     // The decision cannot wait for advice.
     verifiesAdvice: false,
+    workLimit: WORK_LIMIT,
     ...(burstiness && { burstiness }),
   } as const;
   const result = policy.plan(problem, policy.usesVerdicts ? verify : undefined);

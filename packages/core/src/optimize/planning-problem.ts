@@ -28,7 +28,7 @@ export interface PlanningProblem {
   readonly pins?: Readonly<Record<StageId, StagePins>>;
   /** Labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
   readonly labelLimit?: number;
-  /** Simulations of a search, in full verifications. Default 60. */
+  /** Simulations of a search, in full verifications. Default 100. */
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**

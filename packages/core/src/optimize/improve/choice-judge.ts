@@ -44,6 +44,10 @@ const MOST_LOG_RATIO = 3;
 /** A verdict is conclusive only somewhat below the SLO. */
 const CLEAR = 0.985;
 
+/** Chance that the model is wrong, and how many times as wide its errors are then. */
+const WRONG = 0.05;
+const WIDER = 3;
+
 const GLOBAL = 'all';
 const LOAD = 'load';
 const MOST_CONGESTION = 4;
@@ -195,7 +199,8 @@ export class ChoiceJudge {
   probability(expected: ExpectedChoice): number {
     const { mean, deviation } = this.#logRatio(expected);
     const distance = Math.log((CLEAR * this.#prepared.sloMs) / expected.latencyMs) - mean;
-    return normalCdf(distance / Math.sqrt(deviation ** 2 + RESIDUAL ** 2));
+    const z = distance / Math.sqrt(deviation ** 2 + RESIDUAL ** 2);
+    return (1 - WRONG) * normalCdf(z) + WRONG * normalCdf(z / WIDER);
   }
 
   /** Standard deviation of the log of the latency. */

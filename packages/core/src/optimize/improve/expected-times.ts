@@ -18,6 +18,8 @@ export interface ExpectedTimes {
 /** Load factors between which an empty CPU-time bucket becomes usual. */
 const FREE = 0.2;
 const EMPTY = 0.7;
+/** Full batches carry less than the load: a queue that once grows does not shrink. */
+const OVERLOADED = 30;
 
 /**
  * A share below one core lies between two bounds. Times on a whole core are right while its CPU-time bucket is full,
@@ -29,7 +31,7 @@ export function expectedTimes(prepared: PreparedStage, option: StageOption): Exp
   const upper = estimateStage(stageQueryOf(prepared, option));
   const empty = Math.min(1, Math.max(0, (upper.loadFactor - FREE) / (EMPTY - FREE)));
   const between = (low: number, high: number): number =>
-    Number.isFinite(high) ? low ** (1 - empty) * high ** empty : low;
+    Number.isFinite(high) ? low ** (1 - empty) * high ** empty : low * OVERLOADED;
   const mean = between(meanMs, Math.max(meanMs, upper.meanMs));
   const tail = between(tailMs, Math.max(tailMs, upper.quantileMs(prepared.percentile / 100)));
   return { meanMs: mean, spreadMs: Math.max(0, tail - mean), vague: true };

@@ -35,8 +35,8 @@ interface Round {
 const ROUNDS: readonly Round[] = [
   { perLevel: 3, leastProbability: 0.05 },
   { perLevel: 6, leastProbability: 0.02 },
-  { perLevel: 12, leastProbability: 0.005 },
-  { perLevel: 32, leastProbability: 0.001 },
+  { perLevel: 12, leastProbability: 0.01 },
+  { perLevel: 32, leastProbability: 0.004 },
 ];
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
@@ -78,6 +78,9 @@ export class ChoiceSearch {
   #options: readonly ReadonlyMap<number, readonly PricedOption[]>[] = [];
   #round = 0;
   #held: HeldChoice | undefined;
+  /** A new incumbent whose neighbours are not yet candidates. */
+  #nearby: SurrogateChoice | undefined;
+  readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
 
   /** `belowPas`: only less accurate choices are of interest. */
@@ -91,6 +94,7 @@ export class ChoiceSearch {
       .filter(({ pas }) => this.#reachesFloor(pas) && pas < belowPas * (1 - TIE))
       .map((each) => ({ ...each, probed: -1, expanded: -1, expandedAsTie: false }));
     this.#classesComplete = complete;
+    for (const each of this.#classes) this.#classOf.set(each.variants.join(), each);
   }
 
   /** Improves `held` until nothing plausible is left or `workLimit` (in full verifications) is spent. */
@@ -138,6 +142,7 @@ export class ChoiceSearch {
   /** The candidate of largest expected gain; its class is expanded before. */
   #next(): Candidate | undefined {
     for (;;) {
+      this.#addNeighbours();
       this.#probe();
       const best = this.#mostPromising();
       if (best === undefined || !this.#expand(best.of)) return best;
@@ -161,6 +166,23 @@ export class ChoiceSearch {
       most = score;
     }
     return best;
+  }
+
+  /** The incumbent with another option at one stage. */
+  #addNeighbours(): void {
+    const choice = this.#nearby;
+    if (choice === undefined) return;
+    this.#nearby = undefined;
+    const { objective } = this.#prepared;
+    choice.forEach((own, s) => {
+      for (const option of this.#stages[s] ?? []) {
+        if (option.option === own.option) continue;
+        const neighbour = choice.map((each, t) => (t === s ? option : each));
+        const of = this.#classOf.get(neighbour.map((each) => each.option.variantIndex).join());
+        const price = neighbour.reduce((sum, each) => sum + priceOf(objective, each), 0);
+        if (of !== undefined && this.#gain({ pas: of.pas, price }) > 0) this.#add(of, [{ choice: neighbour, price }]);
+      }
+    });
   }
 
   #couldGain(of: Class): boolean {
@@ -274,6 +296,7 @@ export class ChoiceSearch {
     const { accuracy, objective } = this.#prepared;
     const { choice } = held;
     this.#held = held;
+    this.#nearby = choice;
     this.#standing = {
       pas: accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0,
       price: choice.reduce((sum, o) => sum + priceOf(objective, o), 0),

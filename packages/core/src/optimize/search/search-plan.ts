@@ -15,7 +15,7 @@ import { planOf, sketchOf } from './plan-of.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** In full verifications. */
-const DEFAULT_WORK_LIMIT = 60;
+const DEFAULT_WORK_LIMIT = 100;
 
 export interface FoundPlan {
   readonly plan: Plan;

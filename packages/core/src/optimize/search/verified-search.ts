@@ -295,6 +295,9 @@ export function verifiedSearch(prepared: PreparedProblem, judge: Judge, improve?
   const held = improve === undefined ? first && search.improve(first) : search.improvedBy(improve(first), first);
   if (held !== undefined) return { kind: 'found', found: search.toFoundChoice(held), labels: search.labels };
   const last = search.fastestAttempt();
-  if (last?.verified) return { kind: 'found', found: search.toFoundChoice(last), labels: search.labels };
+  if (last?.verified) {
+    const best = (improve && search.improvedBy(improve(last), last)) ?? last;
+    return { kind: 'found', found: search.toFoundChoice(best), labels: search.labels };
+  }
   return { kind: 'none', fastest: last, labels: search.labels };
 }

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
+import { type PlanResult, showsSloMet } from '../../model/plan.js';
+import { requireCurves } from '../../profile/curves-of.js';
+import { verifiersOf } from '../../simulate/plan-verifier.js';
+import { optimize } from '../optimize.js';
+import { prepareProblem } from '../options/prepared-problem.js';
+import { surrogateProblem } from '../options/surrogate.js';
+import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import { sketchOf } from '../search/plan-of.js';
+
+const WORK = 20_000;
+
+function verifierFor(spec: PipelineSpec, arrivalRps: number) {
+  const curves = requireCurves(spec, []);
+  return verifiersOf({ spec, curves, hostCores: 8, seed: 1, workStageRequests: WORK })({ arrivalRps });
+}
+
+function answer(spec: PipelineSpec, arrivalRps: number): PlanResult {
+  return optimize(problemOf(spec, arrivalRps), verifierFor(spec, arrivalRps));
+}
+
+/** The best plan of all that hold in simulation: the most accurate, then the cheapest. */
+function exhaustive(spec: PipelineSpec, arrivalRps: number): { pas: number; costPerHour: number } | undefined {
+  const prepared = prepareProblem(problemOf(spec, arrivalRps));
+  const verify = verifierFor(spec, arrivalRps);
+  const { stages } = surrogateProblem(prepared, { theta: 0, kappa: 1 });
+  let choices: (typeof stages)[number][] = [[]];
+  for (const options of stages) choices = choices.flatMap((before) => options.map((o) => [...before, o]));
+  return choices
+    .map((choice) =>
+      sketchOf(
+        prepared,
+        choice.map((o) => o.option),
+      ),
+    )
+    .filter(({ predicted }) => predicted.cpuCores <= (spec.budget.cpuCores ?? Number.POSITIVE_INFINITY) + 1e-9)
+    .sort((a, b) => b.predicted.pas - a.predicted.pas || a.predicted.costPerHour - b.predicted.costPerHour)
+    .find((plan) => showsSloMet(verify(plan, spec.slo)))?.predicted;
+}
+
+const detect = testStage('detect', [
+  { name: 'small', accuracy: 0.6, fixedMs: 6, perItemMs: 8, tail: 2 },
+  { name: 'large', accuracy: 0.8, fixedMs: 15, perItemMs: 20, tail: 2 },
+]);
+const classify = testStage('classify', [
+  { name: 'small', accuracy: 0.7, fixedMs: 4, perItemMs: 6, tail: 3 },
+  { name: 'large', accuracy: 0.9, fixedMs: 12, perItemMs: 9, tail: 3 },
+]);
+const twoItems: readonly EdgeSpec[] = [{ from: detect.id, to: classify.id, fanOut: { expected: 2 } }];
+const small = (edges: readonly EdgeSpec[] | undefined, latencyMs: number, cpuCores: number): PipelineSpec => {
+  const batchSizes = [1, 4];
+  const stages = [detect, classify].map((stage) => ({
+    ...stage,
+    bounds: { ...stage.bounds, batchSizes, maxReplicas: 4 },
+  }));
+  return { ...testPipeline(stages, edges), slo: { latencyMs, percentile: 99 }, budget: { cpuCores } };
+};
+
+describe('the search by simulation', () => {
+  it.each([
+    ['a chain', undefined, 180, 4, 25],
+    ['a chain with a tight SLO', undefined, 120, 5, 20],
+    ['a fan-out', twoItems, 160, 5, 20],
+  ] as const)('finds the best of all plans that hold, of %s', (_, edges, latencyMs, cpuCores, arrivalRps) => {
+    const spec = small(edges, latencyMs, cpuCores);
+    const best = exhaustive(spec, arrivalRps);
+    const found = answer(spec, arrivalRps);
+    expect(found.kind === 'feasible').toBe(best !== undefined);
+    if (found.kind !== 'feasible' || best === undefined) return;
+    expect(found.plan.verified && showsSloMet(found.plan.verified)).toBe(true);
+    const { pas, costPerHour } = found.plan.predicted;
+    expect({ pas, costPerHour }).toMatchObject({ pas: best.pas, costPerHour: best.costPerHour });
+  });
+
+  it('has no better plan for a higher load, a smaller budget or a tighter SLO', () => {
+    const values = (specs: readonly (readonly [PipelineSpec, number])[]): readonly number[] =>
+      specs.map(([spec, rps]) => {
+        const found = answer(spec, rps);
+        return found.kind === 'feasible' ? found.objectiveValue : 0;
+      });
+    const spec = small(undefined, 180, 5);
+    const falling = [
+      values([10, 20, 30, 40].map((rps) => [spec, rps])),
+      values([7, 5, 4, 3].map((cores) => [small(undefined, 180, cores), 25])),
+      values([300, 180, 130, 90].map((ms) => [small(undefined, ms, 5), 25])),
+    ];
+    for (const each of falling) expect(each).toEqual(each.toSorted((a, b) => b - a));
+  });
+
+  it('counts its work, and ends at a limit', () => {
+    const spec = small(undefined, 180, 5);
+    const verify = verifierFor(spec, 25);
+    const free = optimize(problemOf(spec, 25), verify);
+    const limited = optimize(problemOf(spec, 25, { workLimit: 0 }), verify);
+    const effort = (result: PlanResult) => (result.kind === 'feasible' ? result.certificate.search : undefined);
+    expect(effort(free)).toMatchObject({ exhausted: true });
+    expect(effort(limited)?.looked ?? 0).toBeLessThan(effort(free)?.looked ?? 0);
+  });
+});
