@@ -38,6 +38,8 @@ const ROUNDS: readonly Round[] = [
   { perLevel: 12, leastProbability: 0.01 },
   { perLevel: 32, leastProbability: 0.004 },
 ];
+/** Only while no plan holds: nothing is too unlikely then. */
+const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
 /** Optimistic times of the surrogate that ranks classes, as a fraction of the means. */
@@ -102,7 +104,7 @@ export class ChoiceSearch {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
     let exhausted = this.#classesComplete;
-    for (this.#round = 0; this.#round < ROUNDS.length; this.#round++) {
+    for (this.#round = 0; this.#round < ROUNDS.length || this.#isLastResort(); this.#round++) {
       this.#beginRound();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         if (this.#judge.work >= end) {
@@ -113,6 +115,14 @@ export class ChoiceSearch {
       }
     }
     return { held: this.#held, exhausted, skipped: this.#open.size };
+  }
+
+  get #limits(): Round {
+    return ROUNDS[this.#round] ?? LAST_ROUND;
+  }
+
+  #isLastResort(): boolean {
+    return this.#round === ROUNDS.length && this.#held === undefined;
   }
 
   #beginRound(): void {
@@ -150,7 +160,7 @@ export class ChoiceSearch {
   }
 
   #mostPromising(): Candidate | undefined {
-    const { leastProbability } = ROUNDS[this.#round] as Round;
+    const { leastProbability } = this.#limits;
     let best: Candidate | undefined;
     let most = 0;
     for (const candidate of this.#open.values()) {
@@ -213,7 +223,7 @@ export class ChoiceSearch {
     if (of.expanded === this.#round && (of.expandedAsTie || !asTie)) return false;
     of.expanded = this.#round;
     of.expandedAsTie = asTie;
-    const { perLevel } = ROUNDS[this.#round] as Round;
+    const { perLevel } = this.#limits;
     this.#add(of, this.#beam(of, LEVELS, perLevel));
     return true;
   }
