@@ -4,11 +4,12 @@ import quick from './vitest.config.js';
 
 const { include: _, ...settings } = quick.test ?? {};
 const excluded = ['**/node_modules/**', '**/dist/**'];
-/** Suites that measure times, or run a whole cluster: nothing else runs meanwhile. */
+/** Suites that measure times or garbage collections, or run a whole cluster: nothing else runs meanwhile. */
 const alone = [
   'benchmarks/{control/served,data-plane,fidelity,kubernetes}/**/*.full.test.ts',
   'packages/adapter-kubernetes/**/*.full.test.ts',
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
+  'packages/app/src/commands/serve-collections.full.test.ts',
   'packages/runtime/src/net/*.full.test.ts',
 ];
 
