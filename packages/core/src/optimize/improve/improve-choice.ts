@@ -8,8 +8,7 @@ import type { PlanVerification } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import { type PreparedStage, plannedRps } from '../options/prepared-stage.js';
 import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
-import { isWithin, totalUse } from '../problem/resource-use.js';
-import { canPack } from '../surrogate/node-packing.js';
+import { fitsLimits } from '../surrogate/node-packing.js';
 import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
 import { classOptions, pessimistic, priceOf } from './class-options.js';
 import { fastChoices, type PricedOption } from './fast-choices.js';
@@ -38,7 +37,7 @@ const ROUNDS: readonly Round[] = [
   { perLevel: 12, leastProbability: 0.01 },
   { perLevel: 32, leastProbability: 0.004 },
 ];
-/** Only while no plan holds: nothing is too unlikely then. */
+/** Only if no plan held in the rounds before: nothing is too unlikely then. */
 const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
@@ -103,17 +102,17 @@ export class ChoiceSearch {
   run(held: HeldChoice | undefined, workLimit: number): Improvement {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
-    let exhausted = this.#classesComplete;
     for (this.#round = 0; this.#round < ROUNDS.length || this.#isLastResort(); this.#round++) {
       this.#beginRound();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
-        if (this.#judge.work >= end) {
-          exhausted = false;
-          return { held: this.#held, exhausted, skipped: this.#open.size };
-        }
+        if (this.#judge.work >= end) return this.#improvement(false);
         this.#step(next);
       }
     }
+    return this.#improvement(this.#classesComplete);
+  }
+
+  #improvement(exhausted: boolean): Improvement {
     return { held: this.#held, exhausted, skipped: this.#open.size };
   }
 
@@ -271,24 +270,16 @@ export class ChoiceSearch {
       const key = choiceKey(choice);
       if (this.#open.has(key)) continue;
       const holds = this.#judge.holds(key);
-      if (holds === false || (holds === undefined && this.#isBelowFailed(choice)) || !this.#packs(choice)) continue;
+      if (
+        holds === false ||
+        (holds === undefined && this.#isBelowFailed(choice)) ||
+        !fitsLimits(this.#prepared, choice)
+      )
+        continue;
       if (this.#gain({ pas: of.pas, price }) <= 0) continue;
       const candidate = Object.assign(this.#judge.expect(choice), { of, price });
       this.#open.set(key, candidate);
     }
-  }
-
-  #packs(choice: SurrogateChoice): boolean {
-    const { limits, spec } = this.#prepared;
-    const use = totalUse(choice.map(({ option }) => option.use));
-    if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
-    return (
-      spec.nodes === undefined ||
-      canPack(
-        choice.map(({ option }) => option),
-        spec.nodes,
-      )
-    );
   }
 
   #step(candidate: Candidate): void {

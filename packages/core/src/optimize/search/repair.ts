@@ -6,8 +6,7 @@ import {
   type SurrogateOption,
   type SurrogateProblem,
 } from '../options/surrogate.js';
-import { isWithin, totalUse } from '../problem/resource-use.js';
-import { canPack } from '../surrogate/node-packing.js';
+import { fitsLimits } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
@@ -150,18 +149,10 @@ export class ChoiceRepair {
   }
 
   #keepsLimits(choice: SurrogateChoice): boolean {
-    const { limits, objective, accuracy, spec } = this.#prepared;
-    const use = totalUse(choice.map((o) => o.option.use));
-    if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
+    const { objective, accuracy } = this.#prepared;
     const pas = accuracy.pas(choice.map((o) => o.option.variantIndex));
     if (pas === undefined || (objective.kind === 'min-cost' && pas < objective.accuracyFloor)) return false;
-    return (
-      spec.nodes === undefined ||
-      canPack(
-        choice.map((o) => o.option),
-        spec.nodes,
-      )
-    );
+    return fitsLimits(this.#prepared, choice);
   }
 
   #estimateMs(choice: SurrogateChoice): number {

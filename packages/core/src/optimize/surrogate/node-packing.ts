@@ -1,5 +1,8 @@
 /** Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search that may end unsettled. */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
+import type { SurrogateChoice } from '../options/surrogate.js';
+import { isWithin, totalUse } from '../problem/resource-use.js';
 
 export interface ReplicaGroup {
   readonly resources: Resources;
@@ -83,3 +86,14 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
 
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';
+
+/** Within the budgets, and packed on the machines if sizes are given. */
+export function fitsLimits(
+  { limits, spec }: Pick<PreparedProblem, 'limits' | 'spec'>,
+  choice: SurrogateChoice,
+): boolean {
+  const options = choice.map(({ option }) => option);
+  const use = totalUse(options.map((option) => option.use));
+  if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
+  return spec.nodes === undefined || canPack(options, spec.nodes);
+}
