@@ -125,6 +125,20 @@ describe('ModuleCompiler', () => {
     expect(modules()).toHaveLength(2);
   });
 
+  it('does not depend on the folder of the process, which may be gone', async () => {
+    write('part.ts', 'export const part = ;');
+    const source = write('stage.ts', 'export { part } from "./part.js";');
+    const [here, gone] = [process.cwd(), join(baseDir, 'a', 'deep', 'folder')];
+    mkdirSync(gone, { recursive: true });
+    process.chdir(gone);
+    const first = await compiler.compile(source, baseDir).catch(String);
+    process.chdir(here);
+    expect(first).toContain('\npart.ts:1:21: ');
+    rmSync(gone, { recursive: true });
+    write('part.ts', 'export const part = 1;');
+    expect(await imported(await compiler.compile(source, baseDir))).toMatchObject({ part: 1 });
+  });
+
   it('tells file, line and column of each error, and works once it is corrected', async () => {
     const source = write('stage.ts', 'export const one = 1;\nexport const two = ;\n');
     await expect(compiler.compile(source, baseDir)).rejects.toMatchObject({

@@ -39,7 +39,7 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   const lines = errors.map(({ text, location }) =>
     location === null
       ? text
-      : `${relative(baseDir, resolve(location.file))}:${location.line}:${location.column + 1}: ${text}`,
+      : `${relative(baseDir, resolve(baseDir, location.file))}:${location.line}:${location.column + 1}: ${text}`,
   );
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
@@ -71,6 +71,8 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
   try {
     return await build({
       entryPoints: [source],
+      // Or else it would be the folder in which this process began, which may be gone.
+      absWorkingDir: baseDir,
       bundle: true,
       packages: 'external',
       plugins: [packagesOfOurs(baseDir)],
@@ -125,7 +127,7 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
   const { outputFiles, metafile } = await bundle(source, baseDir);
   const [output] = outputFiles;
   if (output === undefined) throw new AppError('MODULE_INVALID', `The module ${source} compiles to nothing.`);
-  const files = Object.keys(metafile.inputs).map((file) => resolve(file));
+  const files = Object.keys(metafile.inputs).map((file) => resolve(baseDir, file));
   const inputs = await Promise.all(files.map(async (file) => [file, (await digestOfFile(file)) ?? ''] as const));
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
 }
