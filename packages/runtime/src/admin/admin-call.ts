@@ -1,9 +1,10 @@
 /** A call of the admin port. */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
-import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';
+import { type Answer, allReadyAnswer, liveAnswer } from '../net/answer.js';
 import type { CallRules, Purpose } from '../net/call.js';
 import { HttpCall, type HttpExchange } from '../net/http-call.js';
+import type { SharedPage } from '../net/metrics-page.js';
 import type { Route, Router } from '../net/router.js';
 import type { AdminAccess } from './admin-access.js';
 import { checked } from './admin-bodies.js';
@@ -31,7 +32,7 @@ export interface AdminPort {
   readonly access: AdminAccess;
   readonly pipelines: ReadonlyMap<string, AdminPipeline>;
   readonly streams: EventStreams;
-  readonly metrics: MetricsPage | undefined;
+  readonly metrics: SharedPage | undefined;
 }
 
 interface FoundRoute {
@@ -70,7 +71,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
       case 'ready':
         return this.#ready();
       case 'metrics':
-        return metricsAnswer(metrics as MetricsPage, url.searchParams);
+        return (metrics as SharedPage).answer(url.searchParams);
       case 'events':
         return this.#events(url);
       case 'route': {

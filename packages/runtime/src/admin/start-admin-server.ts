@@ -1,11 +1,11 @@
 /** The admin port. Without a token it listens on loopback only. */
 import { AppError } from '@equipoise/core/model';
-import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import type { MetricsPage } from '../net/answer.js';
 import type { ServingPhase } from '../net/drain.js';
 import { startHttpServer } from '../net/http-server.js';
+import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { Router } from '../net/router.js';
 import { AdminAccess, isLoopback } from './admin-access.js';
 import { AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
@@ -69,6 +69,7 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
       maxBodyBytes: MAX_BODY_BYTES,
       inbound: new BytesInFlight(),
       outbound: new BytesInFlight(),
+      pages: new PageBytes(),
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       phase,
       onDefect,
@@ -79,6 +80,6 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
     access: new AdminAccess(token, nowMs),
     pipelines: new Map(pipelines.map((pipeline) => [pipeline.spec.name, pipeline])),
     streams: new EventStreams(feed),
-    metrics,
+    metrics: metrics && new SharedPage(metrics),
   };
 }

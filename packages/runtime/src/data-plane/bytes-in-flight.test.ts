@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
+import { BytesInFlight, PageBytes, tensorBytes } from './bytes-in-flight.js';
 
 it('takes what fits, and anything while nothing is in flight', () => {
   const bytes = new BytesInFlight(10);
@@ -23,6 +23,17 @@ it('keeps to another bound from when it is given', () => {
   expect([bytes.take(1), bytes.take(1)]).toEqual([true, false]);
   bytes.setMost();
   expect(bytes.take(1e12)).toBe(true);
+});
+
+it('takes of pages so much in all, and a part of it from each connection', () => {
+  const MIB = 1024 * 1024;
+  const pages = new PageBytes();
+  const connections = Array.from({ length: 33 }, () => pages.of({}));
+  expect([connections[0]?.take(5 * MIB), connections[0]?.take(1)]).toEqual([true, false]);
+  connections[0]?.release(5 * MIB);
+  expect(connections.map((connection) => connection.take(MIB))).toEqual([...Array(32).fill(true), false]);
+  connections[5]?.release(MIB);
+  expect(connections[32]?.take(MIB)).toBe(true);
 });
 
 it('counts what numbers take, and of BYTES the holding of each element too, be it empty', () => {

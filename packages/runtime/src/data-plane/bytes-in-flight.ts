@@ -31,6 +31,31 @@ export class BytesInFlight {
   }
 }
 
+const MOST_PAGE_BYTES = { all: 32 * 1024 * 1024, connection: 1024 * 1024 };
+
+/** Unsent pages: 32 MiB in all, and one page or 1 MiB of each connection. */
+export class PageBytes {
+  readonly #all = new BytesInFlight(MOST_PAGE_BYTES.all);
+  readonly #byConnection = new WeakMap<object, BytesInFlight>();
+
+  of(connection: object): Pick<BytesInFlight, 'take' | 'release'> {
+    const own = this.#byConnection.get(connection) ?? new BytesInFlight(MOST_PAGE_BYTES.connection);
+    this.#byConnection.set(connection, own);
+    return {
+      take: (bytes) => {
+        if (!own.take(bytes)) return false;
+        if (this.#all.take(bytes)) return true;
+        own.release(bytes);
+        return false;
+      },
+      release: (bytes) => {
+        own.release(bytes);
+        this.#all.release(bytes);
+      },
+    };
+  }
+}
+
 /** Measured overhead of one BYTES element. Without it, millions of empty elements would count as nothing. */
 const STRING_OVERHEAD_BYTES = 32;
 const VIEW_OVERHEAD_BYTES = 112;

@@ -1,4 +1,4 @@
-/** Answers before they become bytes, and those that all ports share: liveness, readiness and metrics. */
+/** Answers before they become bytes, and those that all ports share: liveness and readiness. */
 
 /** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
 export interface Answer {
@@ -7,12 +7,6 @@ export interface Answer {
   readonly contentType?: string;
   readonly text: string;
   readonly raw?: readonly Uint8Array[];
-}
-
-export interface MetricsPage {
-  readonly contentType: string;
-  /** All metrics, or the existing ones of `names`; a histogram counts as one. */
-  text(names?: readonly string[]): Promise<string>;
 }
 
 export function ok(value: unknown): Answer {
@@ -35,10 +29,4 @@ export function allReadyAnswer(
 ): Answer {
   const notReady = [...parts].filter(({ ready }) => !ready).map(({ name }) => name);
   return readyAnswer(isServing && notReady.length === 0, notReady.length > 0 ? { notReady } : {});
-}
-
-/** Metrics, limited to the query parameters `name[]` if there are any. */
-export async function metricsAnswer({ contentType, text }: MetricsPage, query: URLSearchParams): Promise<Answer> {
-  const names = query.getAll('name[]');
-  return { status: 200, contentType, text: await (names.length === 0 ? text() : text(names)) };
 }

@@ -1,4 +1,5 @@
 /** Slow readers hold bounded memory, for a bounded time; what they read arrives whole. */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ask, inferHeaders } from '../open-inference/http-bench.test-support.js';
@@ -7,9 +8,11 @@ import {
   ANSWER_BYTES,
   body,
   calls,
+  clientSession,
   endAll,
   kinds,
   large,
+  lengthOf,
   optionsOf,
   PATIENCE_MS,
   readSlowly,
@@ -93,6 +96,19 @@ describe('an answer that nobody reads', () => {
     const next = ask(session, inferHeaders, body);
     next.stream.on('error', () => {});
     await expect.poll(() => codes).toEqual(['OK', 'OK']);
+  });
+
+  it('is refused over HTTP/2 with a second MiB of metrics on its connection', async () => {
+    const metrics = { contentType: 'text/plain', text: async () => 'x'.repeat(700_000) };
+    const { server } = await large({ ...optionsOf('HTTP/1.1 and TLS'), requestTimeoutMs: 60_000, metrics });
+    const session = silentSession(server.url);
+    const status = () => {
+      const stream = session.request({ ':path': '/metrics' }).on('error', () => {});
+      return once(stream, 'response').then(([headers]) => headers[':status']);
+    };
+    expect(await status()).toBe(200);
+    expect(await status()).toBe(503);
+    expect(await lengthOf(clientSession(server.url, 2 ** 20).request({ ':path': '/metrics' }))).toBe(700_000);
   });
 
   it('is cut off over gRPC, and makes room', async () => {

@@ -5,14 +5,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { AppError, type ErrorCode } from '@equipoise/core/model';
-import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import type { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { ServingPhase } from './drain.js';
 import { dropError } from './refusal.js';
 
-/** Probes need no token; probes and metrics are not counted; only inference answers take outbound bytes. */
+/** Probes need no token; probes and metrics are not counted; probes take no outbound bytes. */
 export type Purpose = 'inference' | 'metadata' | 'probe' | 'metrics';
 
 /** `code` is that of its error, or OK. */
@@ -29,6 +29,8 @@ export interface CallRules {
   readonly inbound: BytesInFlight;
   /** Bytes of unsent inference answers, over all connections. */
   readonly outbound: BytesInFlight;
+  /** Bytes of unsent metrics and metadata, so that full memory hides neither. */
+  readonly pages: PageBytes;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
@@ -55,6 +57,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   readonly #protocol: AnsweredCall['protocol'];
   #purpose: Purpose | undefined;
   #caller: C | undefined;
+  #outbound: Pick<BytesInFlight, 'take' | 'release'> | undefined;
   #outboundBytes = 0;
   #isCounted = false;
   #isOver = false;
@@ -81,6 +84,9 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   protected get isOver(): boolean {
     return this.#isOver;
   }
+
+  /** Identity of its connection. */
+  protected abstract get connection(): object;
 
   /** Throws the AppError of an unknown route. */
   protected abstract route(): R;
@@ -119,14 +125,17 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   }
 
   protected sent(): void {
-    this.rules.outbound.release(this.#outboundBytes);
-    this.#outboundBytes = 0;
+    this.#outbound?.release(this.#outboundBytes);
+    this.#outbound = undefined;
   }
 
   #answer(answer: A): void {
-    if (this.#purpose === 'inference' && !this.#isOver) {
+    if (this.#purpose !== 'probe' && !this.#isOver) {
       const bytes = this.lengthOf(answer);
-      if (!this.rules.outbound.take(bytes)) throw dropError('memory-full');
+      const { outbound, pages } = this.rules;
+      const memory = this.#purpose === 'inference' ? outbound : pages.of(this.connection);
+      if (!memory.take(bytes)) throw dropError('memory-full');
+      this.#outbound = memory;
       this.#outboundBytes = bytes;
     }
     if (!this.isForeign) this.#count('OK');

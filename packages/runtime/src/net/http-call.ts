@@ -23,6 +23,7 @@ export interface HttpExchange {
   readonly awaitsContinue: boolean;
   /** Undefined if the server limits the time (ms). */
   readonly bodyTimeoutMs: number | undefined;
+  readonly connection: object;
   isGone(): boolean;
   /** Called if the client goes before the response is written. */
   onGone(listener: () => void): void;
@@ -59,6 +60,10 @@ export class Http1Exchange implements HttpExchange {
     this.response = response;
     this.awaitsContinue = awaitsContinue;
     this.#slowReaders = slowReaders;
+  }
+
+  get connection(): object {
+    return this.request.socket;
   }
 
   isGone(): boolean {
@@ -107,6 +112,10 @@ export class Http2Exchange implements HttpExchange {
     this.bodyTimeoutMs = timeoutMs;
     this.#response = response;
     this.#stream = response.stream;
+  }
+
+  get connection(): object {
+    return this.#stream.session ?? this.#stream;
   }
 
   isGone(): boolean {
@@ -159,6 +168,10 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     this.path = at < 0 ? url : url.slice(0, at);
     this.#query = at < 0 ? '' : url.slice(at + 1);
     exchange.onGone(() => this.gone());
+  }
+
+  protected get connection(): object {
+    return this.exchange.connection;
   }
 
   protected get method(): string {

@@ -149,6 +149,8 @@ class Connections {
 
   #beginHttp1(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { socket } = request;
+    // Pipelined requests of a client that is gone.
+    if (socket.destroyed) return;
     this.#answering.set(socket, response);
     response.on('close', () => {
       if (this.#answering.get(socket) === response) this.#answering.delete(socket);

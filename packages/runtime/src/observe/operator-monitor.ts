@@ -1,6 +1,6 @@
 /** Metrics of a cluster operator for Prometheus, including those of the process. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { MetricsPage } from '../net/answer.js';
+import type { MetricsPage } from '../net/metrics-page.js';
 
 export class OperatorMonitor {
   pipelines: () => number = () => 0;

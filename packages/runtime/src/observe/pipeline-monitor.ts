@@ -1,8 +1,8 @@
 /** All metrics of a served pipeline for Prometheus, including those of the process. One monitor per process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
-import type { MetricsPage } from '../net/answer.js';
 import type { AnsweredCall } from '../net/call.js';
+import type { MetricsPage } from '../net/metrics-page.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
@@ -43,7 +43,7 @@ export class PipelineMonitor {
 
   /** Without metrics by tenant: no tenant may read of another. */
   get servingPage(): MetricsPage {
-    return { contentType: this.#registry.contentType, text: (names) => textOf(this.#registry, names) };
+    return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
   }
 
   get adminPage(): MetricsPage {
@@ -91,13 +91,6 @@ function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
   return { name, type, help, labels: labelNames };
-}
-
-async function textOf(registry: Registry, names: readonly string[] | undefined): Promise<string> {
-  if (names === undefined) return registry.metrics();
-  const known = names.filter((name) => registry.getSingleMetric(name) !== undefined);
-  const texts = await Promise.all(known.map((name) => registry.getSingleMetricAsString(name)));
-  return texts.map((text) => `${text}\n`).join('');
 }
 
 class TenantMetrics {

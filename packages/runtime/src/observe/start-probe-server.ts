@@ -1,12 +1,13 @@
 /** Probes and metrics of a process that serves no requests: `/livez`, `/readyz` and `/metrics`. */
-import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import { type Answer, type MetricsPage, metricsAnswer } from '../net/answer.js';
+import type { Answer } from '../net/answer.js';
 import type { CallRules, Purpose } from '../net/call.js';
 import { HttpCall, type HttpExchange } from '../net/http-call.js';
 import { startHttpServer } from '../net/http-server.js';
 import type { ListeningPlace } from '../net/listen.js';
+import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { type Route, Router } from '../net/router.js';
 
 export interface ProbeServerOptions extends ListeningPlace {
@@ -37,11 +38,12 @@ export async function startProbeServer(options: ProbeServerOptions): Promise<Run
 }
 
 function probeRoutes(isReady: () => boolean, metrics: MetricsPage): readonly ProbeRoute[] {
+  const page = new SharedPage(metrics);
   const ready = () => (isReady() ? text(200, 'ready\n') : text(503, 'the API server has not answered yet\n'));
   return [
     { method: 'GET', path: '/livez', purpose: 'probe', endpoint: () => text(200, 'alive\n') },
     { method: 'GET', path: '/readyz', purpose: 'probe', endpoint: ready },
-    { method: 'GET', path: '/metrics', purpose: 'metrics', endpoint: (query) => metricsAnswer(metrics, query) },
+    { method: 'GET', path: '/metrics', purpose: 'metrics', endpoint: (query) => page.answer(query) },
   ];
 }
 
@@ -53,6 +55,7 @@ const rules: CallRules = {
   maxBodyBytes: 0,
   inbound: new BytesInFlight(),
   outbound: new BytesInFlight(),
+  pages: new PageBytes(),
   requestTimeoutMs: REQUEST_TIMEOUT_MS,
   phase: () => 'serving',
   onDefect: warnOfDefect,

@@ -1,11 +1,11 @@
 /** The serving ports: HTTP and, if wanted, gRPC on the same host; loopback by default. */
-import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import type { MetricsPage } from '../net/answer.js';
 import type { AnsweredCall } from '../net/call.js';
 import type { ServingPhase } from '../net/drain.js';
 import { type RunningHttpServer, startHttpServer } from '../net/http-server.js';
+import type { MetricsPage } from '../net/metrics-page.js';
 import { Router } from '../net/router.js';
 import type { ShownIdentity } from '../net/tls.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
@@ -135,6 +135,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     maxJsonBytes: options.maxJsonBytes ?? DEFAULT_MAX_JSON_BYTES,
     inbound: new BytesInFlight(mostInboundBytes(options)),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
+    pages: new PageBytes(),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

@@ -56,6 +56,10 @@ export abstract class GrpcCall<
     stream.on('close', () => this.gone());
   }
 
+  protected get connection(): object {
+    return this.stream.session ?? this.stream;
+  }
+
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
   /** Time (ms) until the client's deadline; undefined without one. */

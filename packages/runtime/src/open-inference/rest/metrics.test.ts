@@ -26,7 +26,8 @@ async function start(more: Partial<ServerOptions> = {}) {
     ...more,
   });
   running.push(server);
-  return { url: server.url, metrics: async () => (await fetch(`${server.url}/metrics`)).text() };
+  const metrics = async () => (await fetch(`${server.url}/metrics`)).text();
+  return { url: server.url, metrics, rendered: () => monitor.servingPage.text() };
 }
 
 const tensor = { name: 'x', datatype: 'FP32', shape: [1], data: [1] };
@@ -79,7 +80,7 @@ describe('GET /metrics', () => {
   });
 
   it('has no more series and no words of clients, whatever they send', async () => {
-    const { url, metrics } = await start();
+    const { url, rendered } = await start();
     const odd = (mark: string) => [
       post(`${url}/v2/models/bench/infer`, { inputs: [{ ...tensor, name: mark }] }),
       post(`${url}/v2/models/${mark}/infer`, { inputs: [tensor] }),
@@ -96,10 +97,10 @@ describe('GET /metrics', () => {
     ];
     await Promise.all(odd('mark-first'));
     // Windows of arrivals are there once so much time has passed, the longest a second: none shall come during the test.
-    await expect.poll(metrics).toContain('window_seconds="1"');
-    const before = namesOfSeries(await metrics());
+    await expect.poll(rendered).toContain('window_seconds="1"');
+    const before = namesOfSeries(await rendered());
     for (let i = 0; i < 20; i++) await Promise.all(odd(`mark-${i}`));
-    const text = await metrics();
+    const text = await rendered();
     expect(namesOfSeries(text)).toEqual(before);
     expect(text).not.toContain('mark');
     expect(before.length).toBeLessThan(400);

@@ -1,14 +1,7 @@
 /** Routes of the serving port, with the endpoints of health, metadata and metrics. */
-import {
-  type Answer,
-  allReadyAnswer,
-  liveAnswer,
-  type MetricsPage,
-  metricsAnswer,
-  ok,
-  readyAnswer,
-} from '../../net/answer.js';
+import { type Answer, allReadyAnswer, liveAnswer, ok, readyAnswer } from '../../net/answer.js';
 import type { Purpose } from '../../net/call.js';
+import { type MetricsPage, SharedPage } from '../../net/metrics-page.js';
 import type { Route } from '../../net/router.js';
 import { metadataOf, serverMetadataOf } from '../served-pipeline.js';
 import { type Endpoint, pipelineOf, type RestRequest } from './endpoint.js';
@@ -23,14 +16,14 @@ export interface RestRoute extends Route {
 
 /** `/metrics` only with a page. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
-  const metrics = (shown: MetricsPage): RestRoute => ({
+  const metrics = (shared: SharedPage): RestRoute => ({
     method: 'GET',
     path: '/metrics',
-    endpoint: ({ query }) => metricsAnswer(shown, query),
+    endpoint: ({ query }) => shared.answer(query),
     purpose: 'metrics',
   });
   return [
-    ...(page === undefined ? [] : [metrics(page)]),
+    ...(page === undefined ? [] : [metrics(new SharedPage(page))]),
     { method: 'GET', path: '/livez', endpoint: liveAnswer, purpose: 'probe' },
     { method: 'GET', path: '/readyz', endpoint: ready, purpose: 'probe' },
     { method: 'GET', path: '/v2', endpoint: () => ok(serverMetadataOf(version)), purpose: 'metadata' },

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { SharedPage } from './metrics-page.js';
+
+const metric = (name: string, ...samples: readonly string[]) =>
+  [`# HELP ${name} What ${name} counts.`, `# TYPE ${name} counter`, ...samples].join('\n');
+const two = [
+  metric('a_total', 'a_total{of="# HELP x"} 1', 'a_total 2'),
+  metric('none'),
+  metric('b_total', 'b_total 3'),
+];
+
+function shared() {
+  const state = { nowMs: 0, renderings: 0 };
+  const text = async () => `${two.join('\n\n')}\n# ${++state.renderings}\n`;
+  const page = new SharedPage({ contentType: 'text/plain', text }, () => state.nowMs);
+  const ask = async (query = '') => (await page.answer(new URLSearchParams(query))).text;
+  return { state, ask };
+}
+
+describe('a page of metrics', () => {
+  it('is rendered at most twice in any second, whoever asks', async () => {
+    const { state, ask } = shared();
+    for (state.nowMs = 0; state.nowMs < 3000; state.nowMs += 50) await ask();
+    expect(state.renderings).toBe(6);
+  });
+
+  it('is rendered for each of those that ask seldom', async () => {
+    const { state, ask } = shared();
+    for (const [atMs, renderings] of [
+      [0, 1],
+      [5, 2],
+      [999, 2],
+      [1000, 3],
+      [1004, 3],
+      [1005, 4],
+    ] as const) {
+      state.nowMs = atMs;
+      expect(await ask()).toContain(`# ${renderings}\n`);
+    }
+  });
+
+  it('is shared by those that want some metrics of it, each once', async () => {
+    const { state, ask } = shared();
+    await ask();
+    await ask();
+    expect(await ask('name[]=b_total&name[]=a_total&name[]=elsewhere&name[]=a_total&name[]=a')).toBe(
+      `${two[2]}\n# 2\n${two[0]}\n`,
+    );
+    expect(state.renderings).toBe(2);
+  });
+});
