@@ -13,6 +13,7 @@ import {
   positiveRate,
   rate,
   seed,
+  serviceFactor,
   timeoutMs,
   weights,
 } from './terminal/flag-values.js';
@@ -38,6 +39,11 @@ const profileScaleFlag = () =>
     '--profile-scale <f>',
     'use the cached profile of another machine, with times multiplied by this factor',
   ).argParser(positive);
+const serviceFactorFlag = () =>
+  new Option(
+    '--service-factor <f>',
+    'plans must hold even if every service time is this factor above the profile; overrides robustness of the file',
+  ).argParser(serviceFactor);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
 
@@ -169,6 +175,7 @@ function addPlan(program: Command): void {
         .default('distribution'),
     )
     .option('--no-verify', 'skip the simulation of the plan')
+    .addOption(serviceFactorFlag())
     .addOption(profileScaleFlag())
     .option('--explain', 'explain the value of more budget and why other variants lost')
     .option('--frontier', 'show every best trade-off of accuracy and cost, as --objective frontier does')
@@ -194,6 +201,7 @@ function addSimulate(program: Command): void {
     .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
+    .addOption(serviceFactorFlag())
     .addOption(profileScaleFlag())
     .addOption(jsonFlag())
     .action((file, options) =>

@@ -20,6 +20,7 @@ spec:
   prices: { cpuCorePerHour: 0.04, memoryGibPerHour: 0.005, gpuPerHour: 1.2 }
   objective: min-cost
   accuracyFloor: 0.5
+  robustness: { serviceFactor: 1.3 }
   sources:
     - name: request
       to: [a]

@@ -14,7 +14,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, canary } = control;
-  const { evaluation, accuracyTable } = spec;
+  const { evaluation, accuracyTable, robustness } = spec;
   const surge = surgeCpuCores === undefined ? undefined : { cpuCores: surgeCpuCores };
   return {
     apiVersion: API_VERSION,
@@ -25,6 +25,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       budget,
       prices,
       ...objectiveFields(objective),
+      robustness,
       sources: sources.map(sourceEntry),
       stages: stages.map(stageEntry),
       edges: edges.map(edgeEntry),

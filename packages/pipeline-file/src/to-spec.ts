@@ -40,6 +40,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     budget: withoutUndefined(spec.budget),
     prices: spec.prices,
     objective: toObjective(spec),
+    robustness: spec.robustness,
     sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
     stages: spec.stages.map(toStage),
     edges: edges.map(toEdge),

@@ -15,6 +15,7 @@ export interface PlanOptions {
   readonly weights?: ObjectiveWeights;
   readonly sloMs?: number;
   readonly budgetCores?: number;
+  readonly serviceFactor?: number;
   readonly profileScale?: number;
   readonly nodeCores?: readonly number[];
   readonly accuracyTable?: string;
@@ -94,12 +95,13 @@ async function accuracyTableFor(path: string, { stages }: PipelineSpec): Promise
 }
 
 function applyOverrides(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
-  const { sloMs, budgetCores, nodeCores } = options;
+  const { sloMs, budgetCores, nodeCores, serviceFactor } = options;
   return {
     ...spec,
     slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
     budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
     objective: objectiveOf(spec, options),
+    ...(serviceFactor !== undefined && { robustness: { serviceFactor } }),
     ...(nodeCores !== undefined && { nodes: nodeCores.map(nodeOfCores) }),
   };
 }

@@ -153,6 +153,29 @@ describe('equipoise plan', () => {
     expect(latencyOf(await answer('--arrival-rps', '10', '--no-verify'))).toBeGreaterThan(tails);
   });
 
+  it('shows the price of a robust plan, and why there is none', async () => {
+    const at = ['--arrival-rps', '10', '--slo-ms', '40', '--service-factor'];
+    const nominal = { kind: 'feasible', plan: { stages: { detect: [{ variantId: 'large' }] }, verified } };
+    const robust = await answer(...at, '1.5');
+    expect(robust).toMatchObject({ kind: 'feasible', robustness: { serviceFactor: 1.5, nominal } });
+    expect(choiceOf(robust)).toBe('detect=small×1 classify=only×1');
+    const price =
+      'service times × 1.5. For service times as profiled the best plan has accuracy 0.400, costs 3.00 per hour and takes 3 cores.';
+    const { stdout } = await plan(...at, '1.5', '--explain');
+    expect(stdout).toContain(price);
+    expect(stdout).toMatch(/│ service times as profiled │ +0\.400 │ +\+0\.150 │ +3\.00 │ detect +│/);
+    const { stdout: frontier } = await plan(...at, '1.5', '--frontier');
+    expect(frontier).toContain(price);
+    expect(await answer(...at, '10')).toMatchObject({ kind: 'infeasible', robustness: { serviceFactor: 10, nominal } });
+    expect((await plan(...at, '10')).stdout).toContain(
+      'For service times as profiled the best plan has accuracy 0.400',
+    );
+    expect((await plan(...at, '0.9')).exitCode).toBe(2);
+    folder.write('robust.yaml', syntheticPipeline().replace('spec:', 'spec:\n  robustness: { serviceFactor: 1.5 }'));
+    const { document } = await planned(folder.path, ['robust.yaml'], ...at.slice(0, 4));
+    expect(document).toMatchObject({ plan: robust.kind === 'feasible' && robust.plan });
+  });
+
   it.each([
     [['--objective', 'min-cost'], 'add --accuracy-floor'],
     [['--objective', 'weights'], 'needs --weights'],

@@ -9,6 +9,7 @@ import {
   frontier,
   optimize,
   type PlanningProblem,
+  type Policy,
   policies,
   scaledProfiles,
   type VerifierAt,
@@ -21,7 +22,7 @@ import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
-import { planText } from '../terminal/plan-text.js';
+import { planText, priceText, type RobustnessPrice } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
@@ -58,24 +59,46 @@ function together(answers: readonly FileAnswer[]): CommandResult {
 async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer> {
   const question = await planQuestion(file, options);
   const { problem } = question;
-  const progress = new PlanProgress(`planning ${problem.spec.name}`);
-  const verifierAt = options.verify ? countedVerifiers(problem, progress) : undefined;
+  const { spec } = problem;
+  const progress = new PlanProgress(`planning ${spec.name}`);
   try {
-    if (!question.wantsFrontier)
-      return { file, question, result: asDocument(planned(problem, options, verifierAt), problem) };
-    const front = frontier(problem, verifierAt?.(problem.arrivalRps));
+    const asked: Asked = {
+      problem,
+      options,
+      verifierAt: options.verify ? countedVerifiers(problem, progress) : undefined,
+      price: spec.robustness && priceOf(problem, options, progress),
+    };
+    if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
+    const front = frontier(problem, asked.verifierAt?.(problem.arrivalRps));
     if (front.kind !== 'frontier') {
       const answer = withNote(
-        answered(front, options),
+        answered(front, asked),
         'frontier: no plan meets the SLO within the budget, so it has no points.',
       );
-      return { file, question, result: asDocument(answer, problem) };
+      return { file, question, result: asDocument(answer, asked) };
     }
-    const result = { json: frontierDocument(front), text: frontierText(front), answerIsNo: false };
-    return { file, question, result: asDocument(result, problem), frontier: front };
+    const text = [frontierText(front), ...(asked.price ? [priceText(asked.price)] : [])].join('\n');
+    const result = { json: frontierDocument(front), text, answerIsNo: false };
+    return { file, question, result: asDocument(result, asked), frontier: front };
   } finally {
     await progress.stop();
   }
+}
+
+interface Asked {
+  readonly problem: PlanningProblem;
+  readonly options: PlanOptions;
+  readonly verifierAt: VerifierAt | undefined;
+  /** Of a robust plan. */
+  readonly price: RobustnessPrice | undefined;
+}
+
+/** The nominal plan: the best one if service times are as profiled. */
+function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanProgress): RobustnessPrice {
+  const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = problem.spec;
+  const nominal = { ...problem, spec };
+  const verify = options.verify ? countedVerifiers(nominal, progress)(problem.arrivalRps) : undefined;
+  return { serviceFactor, nominal: policyOf(options)(nominal, verify) };
 }
 
 /** By arrival rate; they count verified plans. */
@@ -91,15 +114,18 @@ function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanPro
   };
 }
 
-function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: VerifierAt | undefined): CommandResult {
-  const policy = options.policy === 'equipoise' ? optimize : policies[options.policy];
-  const result = policy(problem, verifierAt?.(problem.arrivalRps));
-  const answer = answered(result, options);
+const policyOf = ({ policy }: PlanOptions): Policy => (policy === 'equipoise' ? optimize : policies[policy]);
+
+function planned(asked: Asked): CommandResult {
+  const { problem, options, verifierAt, price } = asked;
+  const result = policyOf(options)(problem, verifierAt?.(problem.arrivalRps));
+  const answer = answered(result, asked);
   if (!options.explain) return answer;
   if (result.kind !== 'feasible') return withNote(answer, '--explain: no plan to explain.');
   const explanation = explainPlan(problem, result, verifierAt);
   const { plan: chosen } = result;
-  const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
+  const { objective } = problem.spec;
+  const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal });
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
@@ -111,8 +137,9 @@ const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }
   omittedPoints,
 });
 
-function answered(result: PlanResult, asked: PlanOptions): CommandResult {
-  return { json: result, text: planText(result, asked), answerIsNo: result.kind !== 'feasible' };
+function answered(result: PlanResult, { options, price }: Asked): CommandResult {
+  const text = [planText(result, options), ...(price ? [priceText(price)] : [])].join('\n');
+  return { json: result, text, answerIsNo: result.kind !== 'feasible' };
 }
 
 const withNote = (answer: CommandResult, note: string): CommandResult => ({
@@ -120,11 +147,17 @@ const withNote = (answer: CommandResult, note: string): CommandResult => ({
   text: `${answer.text}\n\n${pc.yellow(note)}`,
 });
 
-function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {
+function asDocument(result: CommandResult, { problem: { arrivalRps, profiles }, price }: Asked): CommandResult {
   const scaled = scaledProfiles(profiles);
   const evidence = scaled.length > 0 && { evidence: { scaledProfiles: scaled } };
-  return { ...result, json: { ...(result.json as object), arrivalRps, ...evidence } };
+  const robustness = price && { robustness: priceDocument(price) };
+  return { ...result, json: { ...(result.json as object), arrivalRps, ...robustness, ...evidence } };
 }
+
+const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({
+  serviceFactor,
+  nominal: nominal.kind === 'feasible' ? { kind: nominal.kind, plan: nominal.plan } : { kind: nominal.kind },
+});
 
 /** Loads the plot library only for a picture. */
 async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {

@@ -8,7 +8,7 @@ import { counted } from '../terminal/counted.js';
 import { learnedEdgeText } from '../terminal/decision-text.js';
 import { log, warn } from '../terminal/log.js';
 import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
-import { bindingText } from '../terminal/plan-text.js';
+import { bindingText, robustText } from '../terminal/plan-text.js';
 
 export function warnOfCores(spec: PipelineSpec): void {
   const { cpuCores } = spec.budget;
@@ -19,7 +19,7 @@ export function warnOfCores(spec: PipelineSpec): void {
 
 export function logStart(
   { url, grpcAddress }: RunningServer,
-  { spec: { name }, first, kept }: RunningPipeline,
+  { spec: { name, robustness }, first, kept }: RunningPipeline,
   modeText: string,
 ): void {
   for (const what of kept.passedOver) log(`not restored: ${what}`);
@@ -34,7 +34,8 @@ export function logStart(
   const restored = restoredText(kept);
   if (restored !== undefined) log(restored);
   const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
-  log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
+  const robust = robustness === undefined ? '' : `\n${robustText(robustness)}`;
+  log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}${robust}`);
   const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
   if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths}), ${modeText}`);

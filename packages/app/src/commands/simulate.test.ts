@@ -49,6 +49,16 @@ describe('equipoise simulate', () => {
     expect(other).not.toEqual(first);
   });
 
+  it('plans robustly where asked to, under service times as profiled', async () => {
+    const [nominal, robust] = await Promise.all(
+      [[], ['--service-factor', '3']].map((flags) =>
+        figures('--policy', 'equipoise', ...steady, '--slo-ms', '60', '--seed', '7', ...flags),
+      ),
+    );
+    expect(nominal?.['pasMean']).toBeCloseTo(0.4);
+    expect(robust?.['pasMean']).toBeCloseTo(0.25);
+  });
+
   it.each([
     ['a plan', ['--plan', 'plan.json', ...steady]],
     ['the control loop', ['--policy', 'equipoise', ...steady]],

@@ -22,6 +22,7 @@ export interface SimulateOptions extends LoadRequest {
   readonly seed: number;
   readonly sloMs?: number;
   readonly budgetCores?: number;
+  readonly serviceFactor?: number;
   readonly profileScale?: number;
 }
 
@@ -45,11 +46,12 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
   return { json: { ...figures, elapsedMs }, text: simulationText({ spec, load, figures, run, elapsedMs }) };
 }
 
-function overridden(spec: PipelineSpec, { sloMs, budgetCores }: SimulateOptions): PipelineSpec {
+function overridden(spec: PipelineSpec, { sloMs, budgetCores, serviceFactor }: SimulateOptions): PipelineSpec {
   return {
     ...spec,
     slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
     budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
+    ...(serviceFactor !== undefined && { robustness: { serviceFactor } }),
   };
 }
 

@@ -182,6 +182,7 @@ export class PipelineComposition {
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
     const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
     const scaled = scaledProfiles(this.#options.profiles);
+    const { robustness } = this.#served.spec;
     const decision = {
       kind: 'apply' as const,
       plan,
@@ -190,6 +191,7 @@ export class PipelineComposition {
       evidence: {
         forecast,
         ...(first.kind === 'made' ? { result: first.result } : {}),
+        ...(robustness === undefined ? {} : { robustness }),
         ...(scaled.length === 0 ? {} : { scaledProfiles: scaled }),
       },
     };

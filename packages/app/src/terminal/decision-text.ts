@@ -23,6 +23,7 @@ import {
   planTable,
   rateText,
 } from './plan-table.js';
+import { robustText } from './plan-text.js';
 import { textTable } from './text-table.js';
 
 export interface ToldDecision {
@@ -154,7 +155,8 @@ function chosenText(decision: Decision): string {
     evidence.necessary === undefined
       ? []
       : [evidence.necessary ? 'necessary: what ran could not go on' : 'an improvement'];
-  const lines = [`${pc.bold(kind)}: ${reason}${rate}`, ...necessary];
+  const robust = evidence.robustness === undefined ? [] : [robustText(evidence.robustness)];
+  const lines = [`${pc.bold(kind)}: ${reason}${rate}`, ...necessary, ...robust];
   if (decision.kind === 'hold') return lines.join('\n');
   const { plan, changes } = decision;
   return [...lines, planTable(plan), planSummary(plan), ...changes.map((change) => `  · ${changeText(change)}`)].join(

@@ -29,6 +29,8 @@ export const positiveRate = numberWithin('a number of requests per second above 
 export const positive = numberWithin('a number above 0', { least: Number.MIN_VALUE });
 export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });
 export const fraction = numberWithin('a fraction from 0 to 1', { least: 0, most: 1 });
+/** Bounds of `robustness.serviceFactor` in a pipeline file. */
+export const serviceFactor = numberWithin('a factor from 1 to 10', { least: 1, most: 10 });
 export const count = numberWithin('a whole number above 0', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
 /** Limit of Node timers. */
 export const timeoutMs = numberWithin('a whole number of milliseconds above 0', {

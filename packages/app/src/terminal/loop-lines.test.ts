@@ -46,6 +46,12 @@ it('tells a decision to hold once, until something else is decided or done', () 
   ]);
 });
 
+it('names the factor of a robust decision', () => {
+  const evidence = { ...forecast(1), robustness: { serviceFactor: 1.3 } };
+  const line = new LoopLines().of(decided(1, { kind: 'hold', reason: 'best plan', evidence }));
+  expect(line).toBe('[1] hold: best plan (1.0 rps expected, planned for 2.0, service times × 1.3)');
+});
+
 it('tells what a person holds a stage to, and why', () => {
   const pins = { [stageId('detect')]: { variantId: variantId('small'), replicas: 2 } };
   const told = (manual: ManualAction) =>

@@ -84,6 +84,7 @@ function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${pins}${reason} (mode ${mode})`;
 }
 
-function decisionText({ reason, evidence: { forecast } }: Decision, kind: string): string {
-  return `${kind}: ${reason} (${rateText(forecast.meanRps)} rps expected, planned for ${rateText(forecast.upperRps)})`;
+function decisionText({ reason, evidence: { forecast, robustness } }: Decision, kind: string): string {
+  const factor = robustness === undefined ? '' : `, service times × ${robustness.serviceFactor}`;
+  return `${kind}: ${reason} (${rateText(forecast.meanRps)} rps expected, planned for ${rateText(forecast.upperRps)}${factor})`;
 }

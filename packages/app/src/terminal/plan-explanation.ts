@@ -1,4 +1,4 @@
-import type { Objective, Plan, StageId } from '@equipoise/core/model';
+import type { Objective, Plan, PlanResult, StageId } from '@equipoise/core/model';
 import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { fractionText, msText, percentText } from './plan-table.js';
@@ -9,6 +9,8 @@ export interface Explained {
   readonly explanation: PlanExplanation;
   readonly plan: Plan;
   readonly objective: Objective;
+  /** Of a robust plan: the best one for service times as profiled. */
+  readonly nominal?: PlanResult | undefined;
 }
 
 export function explanationText(explained: Explained): string {
@@ -42,7 +44,7 @@ function valueText(objective: Objective, value: number): string {
 
 const valueNames = { 'max-accuracy': 'accuracy', 'min-cost': 'cost per hour', weights: 'objective' } as const;
 
-function changesTable({ explanation, objective }: Explained): string {
+function changesTable({ explanation, objective, plan, nominal }: Explained): string {
   const { oneMoreCore, tenMoreMs, tenPercentMoreLoad, value } = explanation;
   const row = (change: string, outcome: ChangedOutcome) => {
     if (outcome.value === undefined) return [change, 'no plan', '', '', ''];
@@ -57,11 +59,23 @@ function changesTable({ explanation, objective }: Explained): string {
     ...(oneMoreCore === undefined ? [] : [row('one more core', oneMoreCore)]),
     row('10 ms more SLO', tenMoreMs),
     row('10 % more load', tenPercentMoreLoad),
+    ...(nominal === undefined ? [] : [row('service times as profiled', outcomeOf(nominal, plan))]),
   ];
   return textTable(
     ['change', right(valueNames[objective.kind]), right('difference'), right('at cost'), 'stages that change'],
     rows,
   );
+}
+
+function outcomeOf(result: PlanResult, before: Plan): ChangedOutcome {
+  if (result.kind !== 'feasible') return { changedStages: [] };
+  const { plan, objectiveValue: value } = result;
+  const isChanged = ([id, of]: [string, unknown]) =>
+    JSON.stringify(of) !== JSON.stringify(before.stages[id as StageId]);
+  const changedStages = Object.entries(plan.stages)
+    .filter(isChanged)
+    .map(([id]) => id as StageId);
+  return { value, costPerHour: plan.predicted.costPerHour, changedStages };
 }
 
 function stagesTable({ stages }: PlanExplanation): string {

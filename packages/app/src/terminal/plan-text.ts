@@ -54,6 +54,22 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   ].join('\n');
 }
 
+/** A robust plan's factor, and the plan without it. */
+export interface RobustnessPrice {
+  readonly serviceFactor: number;
+  readonly nominal: PlanResult;
+}
+
+export function priceText({ serviceFactor, nominal }: RobustnessPrice): string {
+  const now = `${robustText({ serviceFactor })}. For service times as profiled`;
+  if (nominal.kind !== 'feasible') return `${now} there is no plan, either.`;
+  const { pas, costPerHour, cpuCores } = nominal.plan.predicted;
+  return `${now} the best plan has accuracy ${fractionText(pas)}, costs ${costPerHour.toFixed(2)} per hour and takes ${coresText(cpuCores)}.`;
+}
+
+export const robustText = ({ serviceFactor }: Pick<RobustnessPrice, 'serviceFactor'>): string =>
+  `robust: planned and simulated with service times × ${serviceFactor}`;
+
 export function bindingText(binding: Infeasible['bindingConstraint']): string {
   const texts = {
     slo: 'the latency target is too tight',

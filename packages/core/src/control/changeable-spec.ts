@@ -8,6 +8,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
   'budget',
   'prices',
   'objective',
+  'robustness',
   'nodes',
   'accuracyTable',
   'control',

@@ -29,4 +29,19 @@ describe('rules by what was learned', () => {
     expect(slower(1.5)).toBe(before);
     expect(slower(2)).toBe(inForce);
   });
+
+  it('are robust to the larger of what was learned and the factor of the pipeline file', () => {
+    const robust = { ...spec, robustness: { serviceFactor: 1.3 } };
+    const policy = controlPolicies.equipoise;
+    const rules = { spec: robust, ...partsFor([], robust), partsFor, policy, forecaster: smoothedRate };
+    const timesAt = (factor: number) => {
+      const { curves } = correctedRules(rules, { corrections: [{ ...point, factor }] });
+      return [curves, curves.robust].map((of) =>
+        Math.round(of?.curve(point.stageId, point.variantId, 1)?.meanMs(1) ?? 0),
+      );
+    };
+    expect(timesAt(0.5)).toEqual([5, 13]);
+    expect(timesAt(1.2)).toEqual([12, 13]);
+    expect(timesAt(2)).toEqual([20, 20]);
+  });
 });

@@ -5,6 +5,7 @@ import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import { runningStages } from '../model/running-plan.js';
+import { plannedCurves } from '../profile/curves-of.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
@@ -76,7 +77,7 @@ export class Situation {
     const { rules, runningStages: stages } = this;
     if (stages === undefined) return undefined;
     return sustainable.remember(rules, JSON.stringify(stages), () => ({
-      arrivalRps: sustainableRps(rules.spec, stages, rules.curves),
+      arrivalRps: sustainableRps(rules.spec, stages, plannedCurves(rules.curves)),
     }));
   }
 

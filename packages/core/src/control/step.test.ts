@@ -40,6 +40,21 @@ describe('controlStep', () => {
     expect(controlStep(rules, after, observe(132, grows)).decision).toMatchObject({ kind: 'apply' });
   });
 
+  it('plans robustly in both loops, and names the factor in every decision', () => {
+    const robust = rulesFor({ ...spec, robustness: { serviceFactor: 2 } });
+    const replicasFor = (of: typeof rules, counts: readonly number[], atS: number) => {
+      const seen = { counts, running: running(3) };
+      const { decision } = controlStep(of, plannedFor(of, 20, running(3)), observe(atS, seen));
+      expect(decision?.evidence.robustness).toEqual(of.spec.robustness);
+      return (decision?.kind === 'apply' && decision.plan.stages[detect]?.[0]?.replicas) || 0;
+    };
+    for (const [counts, atS] of [[steady(60), 140] as const, [[...steady(20), 100], 131] as const]) {
+      const nominal = replicasFor(rules, counts, atS);
+      expect(replicasFor(robust, counts, atS)).toBeGreaterThan(1.5 * nominal);
+      expect(nominal).toBeGreaterThan(3);
+    }
+  });
+
   it('does nothing for what came before the load fell, when that was planned for', () => {
     const fallen = observe(142, { counts: [...steady(40), 5, 5], running: running(1) });
     const state = { ...plannedFor(rules, 5, running(1)), nextPlanAtMs: 150_000 };

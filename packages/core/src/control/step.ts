@@ -47,7 +47,11 @@ export function controlStep(rules: ControllerRules, known: ControllerState, obse
   if (decision === undefined) return { state };
   const switches = withSwitches(state.switches, decision, observation.atMs);
   const after = { ...state, switches, ...(decision.kind === 'apply' && changeUnderWay(before, observation, decision)) };
-  return { decision: withLearnedEdges(decision, learned.edges), state: after };
+  return { decision: withRobustness(rules, withLearnedEdges(decision, learned.edges)), state: after };
+}
+
+function withRobustness({ spec: { robustness } }: ControllerRules, decision: Decision): Decision {
+  return robustness === undefined ? decision : { ...decision, evidence: { ...decision.evidence, robustness } };
 }
 
 /** Would the fast loop act on an observation, so that it preempts planning? */

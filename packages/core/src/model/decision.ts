@@ -1,6 +1,7 @@
 import type { Change, LastChange } from './change.js';
 import type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './expected-load.js';
 import type { StageId, VariantId } from './ids.js';
+import type { Robustness } from './pipeline-spec.js';
 import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
@@ -100,6 +101,8 @@ export interface DecisionEvidence {
   readonly burst?: Burst;
   /** Those that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
+  /** Under which the plan holds, if the pipeline file asks for it. */
+  readonly robustness?: Robustness;
   /** Profiles of another machine behind the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }

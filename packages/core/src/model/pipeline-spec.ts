@@ -175,6 +175,11 @@ export interface OutputSpec {
   readonly tensors?: readonly string[];
 }
 
+/** Plans hold although every service time may be up to `serviceFactor` (at least 1) × the profiled one. */
+export interface Robustness {
+  readonly serviceFactor: number;
+}
+
 /** `auto` plans and acts, `advise` only decides, `off` never plans. */
 export type ControlMode = 'auto' | 'advise' | 'off';
 
@@ -224,6 +229,8 @@ export interface PipelineSpec {
   readonly budget: Budget;
   readonly prices: Prices;
   readonly objective: Objective;
+  /** Default: plans hold for service times as profiled. */
+  readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
   readonly stages: readonly StageSpec[];
   readonly edges: readonly EdgeSpec[];

@@ -13,6 +13,8 @@ export interface ProfilePoint {
   readonly memoryBytes?: number;
   /** Half the width of the mean's 95 % interval ÷ the mean, if measured. */
   readonly meanUncertaintyFraction?: number;
+  /** Factor that serving has taught, which the times include; absent without. */
+  readonly learnedFactor?: number;
 }
 
 /** Origin of another machine's profile, and the factor on its times. */

@@ -7,6 +7,7 @@ import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
+import { robustPoint } from './scale-profile.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from './service-curve.js';
 import { lawOfPoint } from './service-law.js';
 
@@ -18,12 +19,17 @@ export interface ProfileProblem {
   readonly message: string;
 }
 
-/** Undefined if not measured. */
 export interface ServiceCurves {
   readonly kind: 'curves';
+  /** Undefined if not measured. */
   curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
   readonly warnings: readonly string[];
+  /** Curves of `robustness`; absent without. */
+  readonly robust?: ServiceCurves;
 }
+
+/** Curves that plans must hold for. Served and simulated batches take the others. */
+export const plannedCurves = (curves: ServiceCurves): ServiceCurves => curves.robust ?? curves;
 
 export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };
 
@@ -109,6 +115,18 @@ function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings
 }
 
 export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
+  const { robustness } = spec;
+  const curves = readCurves(spec, profiles, (point) => point);
+  if (robustness === undefined || curves.kind === 'invalid') return curves;
+  const robust = readCurves(spec, profiles, (point) => robustPoint(point, robustness));
+  return robust.kind === 'invalid' ? robust : { ...curves, robust };
+}
+
+function readCurves(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  pointOf: (point: ProfilePoint) => ProfilePoint,
+): CurvesOf {
   const findings: Findings = { problems: [], warnings: [] };
   const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();
   for (const stage of spec.stages) {
@@ -116,7 +134,7 @@ export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
     for (const variant of stage.variants) {
       const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
       const points = measured?.points ?? variant.profile ?? [];
-      ofStage.set(variant.id, checkCurves({ stageId: stage.id, variant }, points, findings));
+      ofStage.set(variant.id, checkCurves({ stageId: stage.id, variant }, points.map(pointOf), findings));
     }
     curves.set(stage.id, ofStage);
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { stageId, variantId } from '../model/ids.js';
-import { scaledProfiles, scaleProfile } from './scale-profile.js';
+import { robustPoint, scaledProfiles, scaleProfile } from './scale-profile.js';
 
 it('stretches times, divides rates and keeps the rest', () => {
   const point = { cpuCores: 1, batchSize: 4, meanMs: 10, p50Ms: 9, p95Ms: 12, p99Ms: 14, throughputRps: 400 };
@@ -26,4 +26,19 @@ it('stretches times, divides rates and keeps the rest', () => {
   expect(scaledProfiles([profile, scaleProfile(profile, scaled)])).toEqual([
     { stageId: 'a', variantId: 'v', factor: 1.5, measuredOn: 'other' },
   ]);
+});
+
+it.each([
+  ['nothing was learned', undefined, 13],
+  ['serving is less slow than the factor', 1.2, 13],
+  ['serving is faster than profiled', 0.5, 13],
+  ['serving is slower than the factor', 2, 20],
+])('holds for the larger of the factor and the learned slowness: %s', (_, learnedFactor, meanMs) => {
+  const point = {
+    cpuCores: 1,
+    batchSize: 1,
+    meanMs: 10 * (learnedFactor ?? 1),
+    ...(learnedFactor && { learnedFactor }),
+  };
+  expect(robustPoint(point, { serviceFactor: 1.3 }).meanMs).toBeCloseTo(meanMs, 9);
 });

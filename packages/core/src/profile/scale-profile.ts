@@ -3,6 +3,7 @@
  * user's guess, so it travels with the profile.
  */
 import type { StageId, VariantId } from '../model/ids.js';
+import type { Robustness } from '../model/pipeline-spec.js';
 import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../model/profile-point.js';
 
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
@@ -30,6 +31,14 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
     loadMs: loadMs * factor,
     scaled,
   };
+}
+
+/**
+ * The point that a robust plan must hold for: times × `serviceFactor`. What serving has taught replaces the factor if it
+ * is larger. Both together would guard twice against the same error.
+ */
+export function robustPoint(point: ProfilePoint, { serviceFactor }: Robustness): ProfilePoint {
+  return scaledPoint(point, Math.max(1, serviceFactor / (point.learnedFactor ?? 1)));
 }
 
 export interface ScaledProfile extends ProfileScale {

@@ -7,6 +7,7 @@ import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
+import { plannedCurves } from '../profile/curves-of.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verificationRun, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
@@ -22,9 +23,10 @@ export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoa
 /** The SLO replaces the spec's. A `workFraction` below 1 is a quick look without a rerun. */
 export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
 
-/** Verifiers by load, with one cache. */
+/** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */
 export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
   const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = input;
+  const curves = plannedCurves(input.curves);
   const verdicts = new LruCache<PlanVerification>(remembered);
   return (expected) => {
     const load = loadOf(expected);
@@ -34,7 +36,7 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
       const work = workStageRequests * workFraction;
       return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
-        const asked = { ...rest, ...load, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
+        const asked = { ...rest, ...load, curves, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
         const first = verificationRun({ ...asked, workStageRequests: work }, plan);
         return !first.verification.conclusive && workFraction >= 1
           ? verifyPlan({ ...asked, workStageRequests: workStageRequests * MORE_WORK }, plan)

@@ -9,6 +9,8 @@ import { fraction, name, nonNegative, positive, wholeNumber } from './scalars.js
 import { sourceSchema } from './source-schema.js';
 import { stageSchema } from './stage-schema.js';
 
+const MOST_SERVICE_FACTOR = 10;
+
 /** `spec.slo`. */
 const sloSchema = z
   .strictObject({
@@ -64,6 +66,18 @@ const objectiveSchema = z
     'Objective within SLO and budget: `max-accuracy` (ties: lowest cost), `min-cost` (needs `accuracyFloor`) or `weights`.',
   );
 
+/** `spec.robustness`. */
+const robustnessSchema = z
+  .strictObject({
+    serviceFactor: z
+      .number()
+      .min(1)
+      .max(MOST_SERVICE_FACTOR)
+      .describe('Factor on every profiled service time that a plan must carry: 1.3 for times up to 30 % too long.'),
+  })
+  .optional()
+  .describe('Plans hold even if the profile is wrong by this much. They cost more. Default: plans trust the profile.');
+
 const specSchema = z
   .strictObject({
     slo: sloSchema,
@@ -73,6 +87,7 @@ const specSchema = z
     accuracyFloor: fraction()
       .optional()
       .describe('Lowest pipeline accuracy score that the objective `min-cost` may choose, a fraction 0…1.'),
+    robustness: robustnessSchema,
     sources: z
       .array(sourceSchema)
       .min(1)

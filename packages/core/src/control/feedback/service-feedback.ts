@@ -195,7 +195,10 @@ function factorOf(inForce: readonly Correction[], point: Omit<Correction, 'facto
 export function correctedProfiles(spec: PipelineSpec, profiles: ProfileSet, all: readonly Correction[]): ProfileSet {
   return profilesOf(spec, profiles).map((profile) => ({
     ...profile,
-    points: profile.points.map((point) => scaledPoint(point, factorOf(all, { ...profile, ...point }))),
+    points: profile.points.map((point) => {
+      const factor = factorOf(all, { ...profile, ...point });
+      return factor === 1 ? point : { ...scaledPoint(point, factor), learnedFactor: factor };
+    }),
   }));
 }
 

@@ -1,12 +1,13 @@
 /**
  * Service curves, cached by profiles and variants. Estimates are cached by curve, so every plan needs the same curves.
  */
-import type { PipelineSpec, VariantSpec } from '../../model/pipeline-spec.js';
+import type { PipelineSpec, Robustness, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
-import { curvesOf, profileError, type ServiceCurves } from '../../profile/curves-of.js';
+import { plannedCurves, requireCurves, type ServiceCurves } from '../../profile/curves-of.js';
 
 interface Known {
   readonly variants: readonly (readonly VariantSpec[])[];
+  readonly robustness: Robustness | undefined;
   readonly curves: ServiceCurves;
 }
 
@@ -17,12 +18,15 @@ const known = new WeakMap<ProfileSet, readonly Known[]>();
 export function planningCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const variants = spec.stages.map((stage) => stage.variants);
   const before = known.get(profiles) ?? [];
+  const { robustness } = spec;
   const same = before.find(
-    (entry) => entry.variants.length === variants.length && entry.variants.every((list, s) => list === variants[s]),
+    (entry) =>
+      entry.robustness?.serviceFactor === robustness?.serviceFactor &&
+      entry.variants.length === variants.length &&
+      entry.variants.every((list, s) => list === variants[s]),
   );
   if (same !== undefined) return same.curves;
-  const curves = curvesOf(spec, profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
-  known.set(profiles, [{ variants, curves }, ...before].slice(0, MOST_KNOWN));
+  const curves = plannedCurves(requireCurves(spec, profiles));
+  known.set(profiles, [{ variants, robustness, curves }, ...before].slice(0, MOST_KNOWN));
   return curves;
 }

@@ -5,7 +5,7 @@ import { invariant } from '../../kernel/invariant.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan, PlanPrediction } from '../../model/plan.js';
-import type { ServiceCurves } from '../../profile/curves-of.js';
+import { plannedCurves, type ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
@@ -21,13 +21,14 @@ export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): nu
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** Each stage has one entry and a curve for it. */
+/** Under `robustness`, as plans are. Each stage has one entry and a curve for it. */
 export function estimateStages(
-  { spec, curves }: { readonly spec: PipelineSpec; readonly curves: Pick<ServiceCurves, 'curve'> },
+  { spec, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
   stages: Plan['stages'],
   arrivalRps: number,
 ): Pick<PlanPrediction, 'latencyMs' | 'capacityRps'> {
-  const configurations = new Map(spec.stages.map(({ id }) => [id, configurationOf(id, stages[id], curves)]));
+  const planned = plannedCurves(curves);
+  const configurations = new Map(spec.stages.map(({ id }) => [id, configurationOf(id, stages[id], planned)]));
   const itemsRps = [...configurations.values()].map((of) => capacityRps(of.curve, of.replicas, of.maxBatchSize));
   return {
     latencyMs: latencyAtSlo({ spec, stages: configurations, arrivalRps }),
@@ -35,11 +36,7 @@ export function estimateStages(
   };
 }
 
-function configurationOf(
-  id: StageId,
-  [part]: Plan['stages'][StageId] = [],
-  curves: Pick<ServiceCurves, 'curve'>,
-): StageConfiguration {
+function configurationOf(id: StageId, [part]: Plan['stages'][StageId] = [], curves: ServiceCurves): StageConfiguration {
   invariant(part !== undefined, `stage ${id} has an entry`);
   const { variantId, resources, replicas, maxBatchSize } = part;
   const curve = curves.curve(id, variantId, resources.cpuCores);
