@@ -254,6 +254,11 @@ function addServe(program: Command): void {
     .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
     .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; default: none', port)
     .option(
+      '--health-port <n>',
+      'port of /livez and /readyz on the same address, in cleartext and from a thread of its own, 0 for any free one; default: none',
+      port,
+    )
+    .option(
       '--arrival-rps <n>',
       'plan for this load at the start instead of restoring the last good plan',
       positiveRate,

@@ -34,6 +34,7 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
       host: options.host,
       port: options.port,
       isReady: () => watch.isReady,
+      notReady: 'the API server has not answered yet',
       metrics: watch.monitor.page,
     });
     const scope = scopeOf(options, cluster);

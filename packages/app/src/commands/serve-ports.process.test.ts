@@ -23,11 +23,14 @@ describe('the ports of equipoise serve', () => {
   });
 
   it('tell while the replicas start that the process lives and is not ready', async () => {
-    const command = new RunningCommand(folder.path, ['serve', 'hang.yaml', '--port', '0']);
+    const command = new RunningCommand(folder.path, ['serve', 'hang.yaml', '--port', '0', '--health-port', '0']);
+    const [, healthUrl = ''] = await command.said(/health port (http:\S+)/);
     const [, url = ''] = await command.said(/listening on (http:\S+);/);
     await command.said(/loading/);
     const status = async (path: string, method = 'GET') => (await fetch(`${url}${path}`, { method })).status;
-    expect([await status('/livez'), await status('/readyz')]).toEqual([200, 503]);
+    for (const at of [url, healthUrl]) {
+      expect([(await fetch(`${at}/livez`)).status, (await fetch(`${at}/readyz`)).status]).toEqual([200, 503]);
+    }
     expect(await status('/v1/pipelines/hang/run', 'POST')).toBe(503);
   });
 

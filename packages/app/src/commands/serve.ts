@@ -55,13 +55,16 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const stop = stopSignal();
   const { policy, mode, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
-  const ports = new ServingPorts({
-    ...portOptions,
-    onStageFailure: (failure) => log(stageFailureText(failure)),
-    version: VERSION,
-    metrics: monitor.servingPage,
-    onAnswer: (call: AnsweredCall) => monitor.answered(call),
-  });
+  const ports = new ServingPorts(
+    {
+      ...portOptions,
+      onStageFailure: (failure) => log(stageFailureText(failure)),
+      version: VERSION,
+      metrics: monitor.servingPage,
+      onAnswer: (call: AnsweredCall) => monitor.answered(call),
+    },
+    options.healthPort,
+  );
   const feed = new EventFeed(Date.now);
   const lines = new LoopLines();
   const start: StartOptions = {

@@ -7,9 +7,11 @@ import {
   type PipelineMonitor,
   parseTenantFile,
   type RunningKedaScaler,
+  type RunningProbeServer,
   type RunningServer,
   type ServerOptions,
   sharePatienceMs,
+  startHealthPort,
   startKedaScaler,
   startServer,
   type TenantEntry,
@@ -26,6 +28,7 @@ export interface ServingPortOptions {
   readonly host: string;
   readonly port: number;
   readonly grpcPort?: number | undefined;
+  readonly healthPort?: number | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonBytes: number;
   readonly tokenFile?: string | undefined;
@@ -44,16 +47,25 @@ type FixedOptions = Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
 /** Opened before the pipeline starts. */
 export class ServingPorts {
   readonly #options: FixedOptions;
+  readonly #healthPort: number | undefined;
   #server: RunningServer | undefined;
+  #health: RunningProbeServer | undefined;
 
-  constructor(options: FixedOptions) {
+  constructor(options: FixedOptions, healthPort?: number) {
     this.#options = options;
+    this.#healthPort = healthPort;
   }
 
   async open({ runner, stageTypes }: Pick<RunningPipeline, 'runner' | 'stageTypes'>): Promise<void> {
     const served = { runners: [runner], stageTypes: new Map([[runner.spec.name, stageTypes]]), starting: true };
-    this.#server = await startServer({ ...this.#options, ...served });
-    log(`listening on ${this.#server.url}; the pipeline starts`);
+    const server = await startServer({ ...this.#options, ...served });
+    this.#server = server;
+    if (this.#healthPort !== undefined) {
+      const place = { host: this.#options.host ?? '127.0.0.1', port: this.#healthPort };
+      this.#health = await startHealthPort(place, () => server.isReady);
+      log(`health port ${this.#health.url}`);
+    }
+    log(`listening on ${server.url}; the pipeline starts`);
   }
 
   beginServing(): RunningServer {
@@ -70,6 +82,7 @@ export class ServingPorts {
   /** Waits for running requests, at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     await this.#server?.close({ timeoutMs });
+    await this.#health?.close();
   }
 }
 

@@ -1,4 +1,4 @@
-/** Probes and metrics of a process that serves no requests: `/livez`, `/readyz` and `/metrics`. */
+/** A port of probes: `/livez`, `/readyz` and, with a page, `/metrics`. */
 import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -11,8 +11,12 @@ import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { type Route, Router } from '../net/router.js';
 
 export interface ProbeServerOptions extends ListeningPlace {
+  /** Default: as long as it answers. */
+  readonly isLive?: () => boolean;
   readonly isReady: () => boolean;
-  readonly metrics: MetricsPage;
+  /** Body of the 503 while it is not ready. */
+  readonly notReady?: string;
+  readonly metrics?: MetricsPage;
 }
 
 export interface RunningProbeServer {
@@ -29,22 +33,29 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startProbeServer(options: ProbeServerOptions): Promise<RunningProbeServer> {
-  const { isReady, metrics, ...place } = options;
-  const router = new Router(probeRoutes(isReady, metrics));
+  const { host, port } = options;
+  const place = { host, port };
+  const router = new Router(probeRoutes(options));
   const server = await startHttpServer({ place, requestTimeoutMs: REQUEST_TIMEOUT_MS }, (exchange) => {
     void new ProbeCall(router, exchange).serve();
   });
   return { url: server.url, close: () => server.close(0) };
 }
 
-function probeRoutes(isReady: () => boolean, metrics: MetricsPage): readonly ProbeRoute[] {
-  const page = new SharedPage(metrics);
-  const ready = () => (isReady() ? text(200, 'ready\n') : text(503, 'the API server has not answered yet\n'));
+function probeRoutes(options: ProbeServerOptions): readonly ProbeRoute[] {
+  const { isLive = () => true, isReady, notReady = 'not ready', metrics } = options;
+  const live = () => (isLive() ? text(200, 'alive\n') : text(503, 'silent\n'));
+  const ready = () => (isReady() ? text(200, 'ready\n') : text(503, `${notReady}\n`));
+  const page = metrics && new SharedPage(metrics);
   return [
-    { method: 'GET', path: '/livez', purpose: 'probe', endpoint: () => text(200, 'alive\n') },
+    { method: 'GET', path: '/livez', purpose: 'probe', endpoint: live },
     { method: 'GET', path: '/readyz', purpose: 'probe', endpoint: ready },
-    { method: 'GET', path: '/metrics', purpose: 'metrics', endpoint: (query) => page.answer(query) },
+    ...(page === undefined ? [] : [metricsRoute(page)]),
   ];
+}
+
+function metricsRoute(page: SharedPage): ProbeRoute {
+  return { method: 'GET', path: '/metrics', purpose: 'metrics', endpoint: (query) => page.answer(query) };
 }
 
 function text(status: number, words: string): Answer {

@@ -68,6 +68,8 @@ export interface RunningServer {
   readonly url: string;
   /** `host:port` of gRPC, if requested. */
   readonly grpcAddress?: string;
+  /** Accepts requests, and every pipeline is ready. */
+  readonly isReady: boolean;
   /** Accepts requests from now on, after `starting`. */
   beginServing(): void;
   /**
@@ -95,6 +97,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: http.url,
     ...(grpc !== undefined && { grpcAddress: grpc.address }),
+    get isReady() {
+      return phase === 'serving' && [...rules.pipelines.values()].every(({ ready }) => ready);
+    },
     beginServing: () => {
       if (phase === 'starting') phase = 'serving';
     },
