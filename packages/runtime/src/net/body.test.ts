@@ -1,4 +1,6 @@
 import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { type BodyLayout, type RequestBody, readBody } from './body.js';
@@ -40,4 +42,26 @@ describe('a body', () => {
     expect((bytes.byteOffset + (layout?.alignAt ?? 0)) % 8).toBe(0);
     expect(inbound.sum).toBe(0);
   });
+
+  it.each(['ends', 'is cut off'])('is not kept by its request when it %s', async (how) => {
+    const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
+    const limits = { maxBodyBytes: 100, timeoutMs: undefined, inbound: new BytesInFlight(), beforeReading: () => {} };
+    const read = readBody(request, limits).then(String, String);
+    const memory = sent(request);
+    if (how === 'ends') request.end();
+    else request.destroy();
+    await read;
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc')();
+    setFlagsFromString('--no-expose-gc');
+    expect(memory.deref()).toBeUndefined();
+    expect(request.listenerCount('data')).toBe(1);
+  });
 });
+
+/** Writes a piece of its own memory. */
+function sent(request: PassThrough): WeakRef<ArrayBuffer> {
+  const piece = new Uint8Array(50);
+  request.write(piece);
+  return new WeakRef(piece.buffer);
+}

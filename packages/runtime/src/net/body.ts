@@ -46,38 +46,44 @@ export async function readBody(
   }
   if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw error();
   beforeReading();
-  const chunks = await readChunks(request, options);
+  const received: Uint8Array<ArrayBuffer>[] = [];
+  await receive(request, options, received);
+  // The listeners outlive the body, and with them what they hold: chunks, or a promise of chunks.
+  const chunks = received.splice(0);
   const [first] = chunks;
   return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
 }
 
-function readChunks(request: RequestBody, bounds: BodyBounds): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+function receive(request: RequestBody, bounds: BodyBounds, received: Uint8Array<ArrayBuffer>[]): Promise<void> {
   const { timeoutMs, inbound } = bounds;
   const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
-    let chunks: Uint8Array<ArrayBuffer>[] = [];
     let length = 0;
     let isSettled = false;
-    const late = () => settle(() => reject(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.')));
+    const late = () => refuse(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.'));
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
-    // The listeners stay on the request, which costs less than to remove them; they must not keep the body alive.
+    // The listeners stay on the request, which costs less than to remove them.
     const settle = (end: () => void) => {
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
       inbound.release(length);
       end();
-      chunks = [];
     };
-    const ended = () => settle(() => resolve(chunks));
-    const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
+    const ended = () => settle(resolve);
+    const refuse = (problem: AppError) =>
+      settle(() => {
+        received.length = 0;
+        reject(problem);
+      });
+    const cutOff = () => refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
     const take = (chunk: Uint8Array<ArrayBuffer>) => {
       if (isSettled) return;
-      if (length + chunk.length > mostBytes) settle(() => reject(error()));
-      else if (!inbound.take(chunk.length)) settle(() => reject(dropError('memory-full')));
+      if (length + chunk.length > mostBytes) refuse(error());
+      else if (!inbound.take(chunk.length)) refuse(dropError('memory-full'));
       else {
         length += chunk.length;
-        chunks.push(chunk);
+        received.push(chunk);
       }
     };
     request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
