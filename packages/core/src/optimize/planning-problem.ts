@@ -44,8 +44,8 @@ export interface PlanningProblem {
 }
 
 /**
- * Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. A `workFraction` below 1
- * asks for a quick look, which may reject a plan but never accepts one.
+ * Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. A `workFraction` asks for
+ * one run of that length. One below 1 is a quick look, which may reject a plan but never accepts one.
  */
 export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
 

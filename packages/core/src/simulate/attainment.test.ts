@@ -74,15 +74,6 @@ describe('AttainmentSample', () => {
     expect(slowTenth(5000, 33, { requests: 149_999 })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
-  it('is undecided where a few times the sample may decide, by numbers or by distance, and else not', () => {
-    const undecided = ({ conclusive, undecided: is }: ReturnType<typeof slowTenth>) => [conclusive, is];
-    expect(undecided(sampleOf(independent(0.005)).verdict(0.99))).toEqual([true, false]);
-    expect(undecided(sampleOf(clustered(0.006, 10)).verdict(0.99))).toEqual([false, true]);
-    expect(undecided(sampleOf(independent(0.01)).verdict(0.99))).toEqual([false, false]);
-    expect(undecided(slowTenth(5000, 34, { requests: 149_999 }))).toEqual([false, false]);
-    expect(undecided(slowTenth(5000, 33, { requests: 149_999 }))).toEqual([false, true]);
-  });
-
   it('does not take distance for numbers', () => {
     const few = new AttainmentSample({ fromMs: 0, spanMs: 20, spans: 20 }, SLO_MS);
     for (let i = 0; i < 400; i++) few.add(i, 10);

@@ -22,8 +22,6 @@ export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
   readonly conclusive: boolean;
-  /** True if a larger sample may be conclusive. */
-  readonly undecided: boolean;
 }
 
 const Z_99 = 2.5758;
@@ -33,7 +31,6 @@ const FEWEST_PAIRS = 5;
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
-const MUCH_MORE = 8;
 
 /**
  * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4 degrees on at most 1.3 % low.
@@ -68,7 +65,7 @@ export class AttainmentSample {
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
-    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false, undecided: true };
+    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false };
     const quantile = (of: number) => sorted[Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1))] as number;
     const late = this.#over(this.#sloLatencyMs);
     const slow = this.#over(quantile(NOT_SLOW));
@@ -78,11 +75,9 @@ export class AttainmentSample {
     const clears = ({ low, high }: Interval): boolean => low > fraction || high < fraction;
     const counted = clears(interval(dispersion));
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
-    const isFarBelow = this.#isFarBelow(fraction);
-    const conclusive = counted || (interval(lateAlone).low > fraction && isFarBelow && count >= FEWEST_FAR_BELOW);
-    const moreClears = clears(interval(dispersion / MUCH_MORE));
-    const undecided = !conclusive && (moreClears || (isFarBelow && interval(lateAlone / MUCH_MORE).low > fraction));
-    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive, undecided };
+    const isFar = count >= FEWEST_FAR_BELOW && interval(lateAlone).low > fraction && this.#isFarBelow(fraction);
+    const conclusive = counted || isFar;
+    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive };
   }
 
   #isFarBelow(fraction: number): boolean {

@@ -35,7 +35,7 @@ function verifier({ remembered = 64, workStageRequests = 4_000 } = {}) {
     },
   };
   const verifierAt = verifiersOf({ spec, curves, hostCores: 8, seed: 1, workStageRequests, remembered });
-  const ask = ([load, plan]: readonly [ExpectedLoad, Plan], slo = spec.slo, work = 1) =>
+  const ask = ([load, plan]: readonly [ExpectedLoad, Plan], slo = spec.slo, work?: number) =>
     verifierAt(load)(plan, slo, work);
   return { ask, simulated: () => batches };
 }

@@ -1,14 +1,15 @@
 /**
  * Verification for the planner: many plans under common random numbers. Compared plans see equal arrivals. Another load
  * or SLO sees the same arrivals on another time scale, so that verdicts differ by the question, not by chance. An
- * inconclusive verdict is rerun once with four times the work. A final inconclusive verdict counts as a miss.
+ * inconclusive verdict is rerun once with four times the work. A final inconclusive verdict counts as a miss. Callers
+ * that decide themselves what is worth a rerun ask for a fraction of the work.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
 import { plannedCurves } from '../profile/curves-of.js';
-import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verificationRun, verifyPlan } from './verify-plan.js';
+import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
 /** A few hundred bytes each. */
@@ -20,7 +21,7 @@ export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoa
   readonly remembered?: number;
 }
 
-/** The SLO replaces the spec's. A `workFraction` below 1 is a quick look without a rerun. */
+/** The SLO replaces the spec's. With a `workFraction` of the usual work nothing is rerun. */
 export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
 
 /** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */
@@ -30,18 +31,19 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
   const verdicts = new LruCache<PlanVerification>(remembered);
   return (expected) => {
     const load = loadOf(expected);
-    return (plan, slo, workFraction = 1) => {
+    return (plan, slo, workFraction) => {
       // A plan above the budget belongs to a larger host.
       const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
-      const work = workStageRequests * workFraction;
-      return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
-        const asked = { ...rest, ...load, curves, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
-        const first = verificationRun({ ...asked, workStageRequests: work }, plan);
-        return !first.verification.conclusive && workFraction >= 1
-          ? verifyPlan({ ...asked, workStageRequests: workStageRequests * MORE_WORK }, plan)
-          : first.verification;
-      });
+      const run = (fraction: number): PlanVerification => {
+        const work = workStageRequests * fraction;
+        return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
+          const asked = { ...rest, ...load, curves, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
+          return verifyPlan({ ...asked, workStageRequests: work }, plan);
+        });
+      };
+      const first = run(workFraction ?? 1);
+      return first.conclusive || workFraction !== undefined ? first : run(MORE_WORK);
     };
   };
 }

@@ -49,22 +49,10 @@ const SPANS = 20;
 /** Fewer periods are not counted in whole. */
 const FEWEST_PERIODS = 6;
 
-/** `undecided`: more work may change the verdict. */
-export interface VerificationRun {
-  readonly verification: PlanVerification;
-  readonly undecided: boolean;
-}
-
-export const verifyPlan = (input: VerificationInput, plan: Plan): PlanVerification =>
-  verificationRun(input, plan).verification;
-
-export function verificationRun(input: VerificationInput, plan: Plan): VerificationRun {
+export function verifyPlan(input: VerificationInput, plan: Plan): PlanVerification {
   const { spec, arrivalRps, backlog, seed } = input;
   const { percentile, latencyMs } = spec.slo;
-  if (arrivalRps <= 0) {
-    const verification = { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
-    return { verification, undecided: false };
-  }
+  if (arrivalRps <= 0) return { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
   const rng = new SeededRng(seed);
   const requests = Math.max(FEWEST_REQUESTS, Math.round(input.workStageRequests / itemsPerRequest(spec)));
   const time = countedTime(input, requests);
@@ -78,8 +66,7 @@ export function verificationRun(input: VerificationInput, plan: Plan): Verificat
     drops: false,
     onEnd: ({ arrivedAtMs, latencyMs: endMs }) => sample.add(arrivedAtMs, endMs ?? Number.POSITIVE_INFINITY),
   });
-  const { undecided, ...verdict } = sample.verdict(percentile / 100);
-  return { verification: { percentile, ...verdict, seeds: [seed] }, undecided };
+  return { percentile, ...sample.verdict(percentile / 100), seeds: [seed] };
 }
 
 function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalProcess {

@@ -1,6 +1,6 @@
 /**
  * Judges choices by simulation and learns how far expected latencies are off. A quick look rejects most choices that
- * miss; only a full verification accepts one. The estimate judges without looks.
+ * miss; only a full verification accepts one. If it is inconclusive, a longer one decides, once that is worth its work.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -10,6 +10,13 @@ import type { StageOption } from '../options/stage-option.js';
 import { choiceKey, type SurrogateChoice } from '../options/surrogate.js';
 import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-times.js';
 import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
+import { MarginModel } from './margin-model.js';
+
+/** That a choice holds, and the part of it that is worth one full verification: some need a longer one. */
+export interface Chance {
+  readonly holds: number;
+  readonly perWork: number;
+}
 
 export type ChoiceSimulation = (choice: SurrogateChoice, workFraction: number) => PlanVerification;
 
@@ -23,19 +30,21 @@ export interface ExpectedChoice {
   indexedAt: number;
 }
 
-/** Quick looks, as fractions of a full verification, with the noise (standard deviation) of their log ratios. */
-const LOOKS = [
+/**
+ * Runs of a choice in order, as fractions of a full verification, with the noise (standard deviation) of their log
+ * ratios. Runs below 1 are quick looks. The last one decides.
+ */
+const RUNS = [
   { fraction: 0.08, noise: 0.12 },
   { fraction: 0.3, noise: 0.07 },
+  { fraction: 1, noise: 0.04 },
+  { fraction: 4, noise: 0.04 },
 ] as const;
+const [, , , RERUN] = RUNS;
 
-/** Standard deviations of log ratios: prior effects, and noise of a full run. A short run sees too few slow requests. */
+/** Standard deviations of log ratios: prior effects. A short run sees too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
 const VAGUE_FACTOR = 2;
-const RUN_NOISE = 0.04;
-/** Work of a verification: some are rerun. */
-const USUAL_RUN = 1.5;
-const RERUN = 5;
 /** Standard deviation that no effect explains. */
 const RESIDUAL = 0.05;
 /** Percentiles near instability depend on the length of a run only. */
@@ -56,10 +65,11 @@ export class ChoiceJudge {
   readonly #prepared: PreparedProblem;
   readonly #simulation: ChoiceSimulation;
   readonly #verdicts = new Map<string, PlanVerification>();
-  /** The latest look of a choice, and the number of its looks. */
+  /** The latest undecided run of a choice, and the number of its runs. */
   readonly #looks = new Map<string, { readonly verdict: PlanVerification; readonly count: number }>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
+  readonly #margin = new MarginModel();
   readonly #held: { readonly choice: SurrogateChoice; readonly verdict: PlanVerification }[] = [];
   #work = 0;
 
@@ -108,21 +118,21 @@ export class ChoiceJudge {
     return look !== undefined && isMiss(look.verdict) ? false : undefined;
   }
 
-  /** Work of the next look or verification, in full verifications. */
-  nextWork({ key }: ExpectedChoice): number {
-    const look = this.#nextLook(key);
-    return look === undefined ? USUAL_RUN : look.fraction;
-  }
-
-  /** Takes the next look, or verifies in full after the last. */
+  /** Makes the next run of an undecided choice. */
   judge(expected: ExpectedChoice): PlanVerification {
     const { key, choice } = expected;
-    const look = this.#nextLook(key);
-    if (look === undefined) return this.run(expected);
-    const verdict = this.#simulation(choice, look.fraction);
-    this.#looks.set(key, { verdict, count: (this.#looks.get(key)?.count ?? 0) + 1 });
-    this.#work += look.fraction;
-    this.#observe(withLook(expected, LOOKS.indexOf(look)), verdict, look.noise);
+    const before = this.#verdicts.get(key);
+    const run = this.#nextRun(key);
+    if (before !== undefined || run === undefined) return before as PlanVerification;
+    const { fraction, noise } = run;
+    const verdict = this.#simulation(choice, fraction);
+    this.#work += fraction;
+    if (fraction < 1) this.#observe(withLook(expected, RUNS.indexOf(run)), verdict, noise);
+    else this.#observe(expected, verdict, noise);
+    if (fraction === 1 && verdict.latencyMs > 0)
+      this.#margin.observe(Math.log(verdict.latencyMs / this.#prepared.sloMs), showsSloMet(verdict));
+    if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
+    else this.#looks.set(key, { verdict, count: (this.#looks.get(key)?.count ?? 0) + 1 });
     return verdict;
   }
 
@@ -131,24 +141,17 @@ export class ChoiceJudge {
     const expected = this.expect(choice);
     for (;;) {
       const verdict = this.judge(expected);
-      if (this.#verdicts.has(expected.key) || this.holds(expected.key) === false) return verdict;
+      if (this.holds(expected.key) !== undefined) return verdict;
     }
   }
 
-  run(expected: ExpectedChoice): PlanVerification {
-    const { key, choice } = expected;
-    const before = this.#verdicts.get(key);
-    if (before !== undefined) return before;
-    const verdict = this.#simulation(choice, 1);
+  #decide({ key, choice }: ExpectedChoice, verdict: PlanVerification): void {
     this.#verdicts.set(key, verdict);
     if (showsSloMet(verdict)) this.#held.push({ choice, verdict });
-    this.#work += verdict.conclusive ? 1 : RERUN;
-    this.#observe(expected, verdict, RUN_NOISE);
-    return verdict;
   }
 
-  #nextLook(key: string): (typeof LOOKS)[number] | undefined {
-    return this.#verdicts.has(key) ? undefined : LOOKS[this.#looks.get(key)?.count ?? 0];
+  #nextRun(key: string): (typeof RUNS)[number] | undefined {
+    return this.#verdicts.has(key) ? undefined : RUNS[this.#looks.get(key)?.count ?? 0];
   }
 
   timesOf(stage: number, option: StageOption): ExpectedTimes {
@@ -195,12 +198,21 @@ export class ChoiceJudge {
     return Math.min(MOST_CONGESTION, -Math.log(Math.max(1e-9, least)));
   }
 
-  /** Probability that the choice holds, by what was simulated so far. */
-  probability(expected: ExpectedChoice): number {
+  /** Chances by what was simulated so far. */
+  chance(expected: ExpectedChoice): Chance {
+    const { key, latencyMs } = expected;
+    const last = this.#looks.get(key);
+    const rerun = RUNS[last?.count ?? 0] === RERUN ? last : undefined;
+    if (rerun !== undefined) {
+      const holds = chanceOfRerun(rerun.verdict);
+      return { holds, perWork: holds / RERUN.fraction };
+    }
     const { mean, deviation } = this.#logRatio(expected);
-    const distance = Math.log((CLEAR * this.#prepared.sloMs) / expected.latencyMs) - mean;
-    const z = distance / Math.sqrt(deviation ** 2 + RESIDUAL ** 2);
-    return (1 - WRONG) * normalCdf(z) + WRONG * normalCdf(z / WIDER);
+    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + mean;
+    const holds = chanceBelow((Math.log(CLEAR) - logRatio) / Math.hypot(deviation, RESIDUAL));
+    const { mean: margin, deviation: open } = this.#margin;
+    const soon = Math.min(holds, chanceBelow((margin - logRatio) / Math.hypot(deviation, RESIDUAL, open)));
+    return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
   /** Standard deviation of the log of the latency. */
@@ -230,6 +242,8 @@ export class ChoiceJudge {
   }
 }
 
+const chanceBelow = (z: number): number => (1 - WRONG) * normalCdf(z) + WRONG * normalCdf(z / WIDER);
+
 /** Logistic approximation of the normal distribution function, within 2e-4. */
 const normalCdf = (z: number): number => 1 / (1 + Math.exp(-1.5976 * z - 0.070566 * z ** 3));
 
@@ -247,6 +261,10 @@ function withLook(
     },
   };
 }
+
+/** The fewer misses of those allowed a full verification saw, the sooner a longer one is conclusive. */
+const chanceOfRerun = ({ sloAttainmentFraction, percentile }: PlanVerification): number =>
+  Math.max(0, 1 - (1 - sloAttainmentFraction) / (1 - percentile / 100));
 
 const isMiss = (look: PlanVerification): boolean => look.conclusive && !showsSloMet(look);
 

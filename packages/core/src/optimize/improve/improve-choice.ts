@@ -168,9 +168,9 @@ export class ChoiceSearch {
         this.#open.delete(candidate.key);
         continue;
       }
-      const probability = this.#judge.probability(candidate);
-      const score = probability * gain;
-      if (probability < leastProbability || score <= most) continue;
+      const { holds, perWork } = this.#judge.chance(candidate);
+      const score = perWork * gain;
+      if (holds < leastProbability || score <= most) continue;
       best = candidate;
       most = score;
     }
