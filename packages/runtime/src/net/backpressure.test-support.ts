@@ -7,6 +7,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { grpcMethods, grpcPath, writeGrpcRequest } from '@equipoise/open-inference-codec';
@@ -80,16 +81,34 @@ export function silentClient(url: string, requests = request): Socket {
   return socket;
 }
 
+/**
+ * Result of `read`, which is repeated while it is less than `enough` because this process stood still: the client stands
+ * still with the server, whose patience goes on.
+ */
+export async function unlessStalled(enough: number, read: () => Promise<number>): Promise<number> {
+  const delayed = monitorEventLoopDelay();
+  for (;;) {
+    delayed.reset();
+    delayed.enable();
+    const length = await read();
+    delayed.disable();
+    if (length >= enough || delayed.max / 1e6 < PATIENCE_MS / 2) return length;
+  }
+}
+
 /** Reads at about `bytesPerMs` until there are no more of `until` bytes, or the connection ends; how many there were. */
 export async function readSlowly(
   socket: Socket,
   { bytesPerMs, until }: { bytesPerMs: number; until: number },
 ): Promise<number> {
   let length = 0;
+  const startedAtMs = performance.now();
   socket.on('data', async (chunk) => {
     length += chunk.length;
+    const aheadMs = startedAtMs + length / bytesPerMs - performance.now();
+    if (aheadMs <= 0) return;
     socket.pause();
-    await delay(chunk.length / bytesPerMs);
+    await delay(aheadMs);
     socket.resume();
   });
   const closed = new Promise((resolve) => socket.once('close', resolve));
