@@ -173,7 +173,7 @@ export class EmbeddedActuator implements Actuator {
   #replace(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): void {
     this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
     if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();
-    this.#event((nowMs) => this.#fleet.unhealthy(replicaId, nowMs));
+    this.#event((nowMs) => this.#fleet.unhealthy(replicaId, trouble, nowMs));
   }
 
   #runnerOf(replicaId: ReplicaId): ModelRunner {

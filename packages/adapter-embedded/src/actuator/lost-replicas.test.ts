@@ -55,7 +55,7 @@ describe('EmbeddedActuator after a loss', () => {
       Object.assign(launcher.launches[0]?.runner ?? {}, { abandon: () => abandoned++ });
       if (unfit !== undefined) pool.dismiss(unfit.replicaId, trouble);
       await settled();
-      expect([statuses(), abandoned]).toEqual([['ready', 'failed'], givenUp]);
+      expect([statuses(), abandoned]).toEqual([['ready', trouble === 'hung' ? 'ready' : 'failed'], givenUp]);
       expect(failures).toEqual([`AppError: Replica '${unfit?.replicaId}' of stage 'a' is replaced: ${why}.`]);
       await clock.advanceTo(100);
       await settled();

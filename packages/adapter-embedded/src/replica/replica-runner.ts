@@ -2,7 +2,15 @@
  * Near end of a replica. Distinguishes three ends: closed (on request), lost (ended by itself, hung or unreadable) and
  * never ready (the load failed).
  */
-import { AppError, type ErrorCode, elementCount, errorCodes, invariant, type TensorMap } from '@equipoise/core/model';
+import {
+  AppError,
+  type ErrorCode,
+  elementCount,
+  errorCodes,
+  type HealthIssue,
+  invariant,
+  type TensorMap,
+} from '@equipoise/core/model';
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { ReplicaChannel } from './replica-channel.js';
 import type { FromReplica, ReplicaError, ReplicaItem } from './replica-protocol.js';
@@ -89,7 +97,8 @@ export class ReplicaRunner implements ModelRunner {
     checkOwned(batch);
     const { runTimeoutMs } = this.#facts;
     const running = new Promise<BatchResult>((resolve, reject) => {
-      const timeout = setTimeout(() => this.#giveUp(`a batch ran longer than ${runTimeoutMs / 1000} s`), runTimeoutMs);
+      const problem = `a batch ran longer than ${runTimeoutMs / 1000} s`;
+      const timeout = setTimeout(() => this.#giveUp(problem, 'hung'), runTimeoutMs);
       this.#running = { size: batch.length, timeout, resolve, reject };
     });
     this.#settled = running.catch(() => undefined);
@@ -176,15 +185,19 @@ export class ReplicaRunner implements ModelRunner {
     }
   }
 
-  #giveUp(problem: string): void {
-    if (this.#loading === undefined) this.#lose(problem);
+  #giveUp(problem: string, trouble?: HealthIssue): void {
+    if (this.#loading === undefined) this.#lose(problem, trouble);
     else this.#loadError ??= this.#error('MODEL_LOAD_FAILED', `could not be loaded: ${problem}`);
     this.#channel.abandon();
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, trouble?: HealthIssue): void {
     if (this.#lost !== undefined) return;
-    const lost = this.#error('REPLICA_LOST', `lost a replica: ${reason}`, true);
+    const { stage, variant } = this.#facts;
+    const lost = new AppError('REPLICA_LOST', `Stage '${stage}' (variant '${variant}') lost a replica: ${reason}`, {
+      details: { ...this.#details(), ...(trouble && { trouble }) },
+      retryable: true,
+    });
     this.#lost = lost;
     const running = this.#takeRunning();
     if (running !== undefined) running.reject(lost);

@@ -126,6 +126,7 @@ export class PipelineComposition {
       onCanary: (stageId, news) => report({ kind: 'canary', stageId, ...news }),
       onFailure: (stageId, error) => report({ kind: 'replica-replaced', stageId, error }),
     });
+    this.runner.onInputQuarantined((input) => report({ kind: 'input-quarantined', ...input }));
     this.loop = this.#controlLoop();
     this.control = this.#pipelineControl();
   }

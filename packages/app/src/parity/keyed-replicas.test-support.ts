@@ -92,6 +92,7 @@ class KeyedRunner implements ModelRunner {
       this.#fail = reject;
       answers.ringAt(nowMs + serviceMs, () => {
         if (this.#lost || hangs(this.#faults, answers.nowMs())) return;
+        if (keys.some((key) => scenario.faults?.hangsOn?.(this.#stage.id, key))) return;
         this.#fail = undefined;
         if (failsBatches(this.#faults, answers.nowMs())) {
           const error = new AppError('STAGE_FAILED', 'it fails');

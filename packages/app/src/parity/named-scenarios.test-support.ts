@@ -399,15 +399,37 @@ export const namedScenarios: readonly NamedScenario[] = [
     shows: [/a-v-1:draining/],
   },
   {
-    name: 'a replica hangs: its batch is run elsewhere, and another replica takes its place',
+    name: 'a replica hangs on one input: it is refused, and another replica takes the place of the first at once',
     scenario: made({
       arrivals: every(9, 90),
       plan: [{ replicas: 2 }],
       over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
     }),
-    shows: [/a-v-3:failed/, /a-v-4:ready/, / of 27 completed$/m],
+    shows: [/^2\d\d .*a-v-3:starting/m, /a-v-3:ready/, / of 36 failed$/m],
+    hides: [/a-v-3:failed/, / of (?!36 )\d+ failed$/m],
+  },
+  {
+    name: 'a replica hangs in a batch of several: each runs once more, alone',
+    scenario: made({
+      arrivals: every(1, 90),
+      plan: [{ replicas: 2, maxBatchSize: 8 }],
+      over: relaxed,
+      faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
+    }),
+    shows: [/a-v-3:ready/, /^2\d\d a-v-2 \S+ \[\S+\]$/m],
     hides: [/ failed$/m],
+  },
+  {
+    name: 'a stage hangs on some inputs, whichever replica runs them: those alone fail',
+    scenario: made({
+      arrivals: every(2, 400),
+      plan: [{ replicas: 3, maxBatchSize: 4 }],
+      over: relaxed,
+      faults: { ...faults({}), hangsOn: (_, key) => (key & 63) === 0 },
+    }),
+    shows: [/ failed$/m, /a-v-5:ready/],
+    hides: [/no-ready-replica|deadline/],
   },
   {
     name: 'a replica fails every batch: its breaker opens, and it is replaced in the end',

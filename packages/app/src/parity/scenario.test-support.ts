@@ -216,6 +216,7 @@ function faultsFor(rng: Rng): FaultSchedule {
       startFailureFraction: oneOf(rng, [0, 0.2]),
       failingSpellsPerHour: oneOf(rng, [0, perHour(150)]),
       failingMs: 100,
+      poisonFraction: oneOf(rng.fork('poison'), [0, 0, 0.02, 0.1]),
     },
     rng.fork('faults'),
   );

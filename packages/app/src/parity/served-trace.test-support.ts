@@ -135,7 +135,7 @@ class ServedScenario {
   }
 }
 
-const expectedFailures = new Set(['INVALID_INPUT', 'REPLICA_LOST', 'STAGE_FAILED']);
+const expectedFailures = new Set(['INVALID_INPUT', 'REPLICA_LOST', 'REQUEST_QUARANTINED', 'STAGE_FAILED']);
 
 function nameOf(outcome: PipelineOutcome): string {
   if (outcome.kind === 'dropped') return outcome.reason;

@@ -84,6 +84,13 @@ it('does not call a replaced replica a failed apply', () => {
   expect(new LoopLines().of(event)).toBe('a replica of detect is replaced: it hangs');
 });
 
+it('logs a quarantined input by its digest', () => {
+  const event = { kind: 'input-quarantined', stageId: stageId('detect'), digest: 'ab12' } as const;
+  const lines = new LoopLines();
+  expect(lines.of(event)).toBe('stage detect hung on an input: input ab12 is refused for 10 minutes');
+  expect(lines.of({ ...event, tenant: 'north' })).toMatch(/^stage detect hung on an input of tenant north:/);
+});
+
 it.each([
   ['step', 'gets 50 % of the requests'],
   ['passed', 'has passed and gets all requests'],

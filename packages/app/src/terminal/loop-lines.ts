@@ -27,6 +27,8 @@ export class LoopLines {
         return this.#decided(event.record);
       case 'replica-replaced':
         return pc.yellow(`a replica of ${event.stageId} is replaced: ${messageOf(event.error)}`);
+      case 'input-quarantined':
+        return pc.yellow(quarantineText(event));
       case 'canary':
         return canaryText(event);
       case 'amended':
@@ -57,6 +59,11 @@ export class LoopLines {
   }
 }
 
+function quarantineText({ stageId, tenant, digest }: QuarantineEvent): string {
+  const whose = tenant === undefined ? '' : ` of tenant ${tenant}`;
+  return `stage ${stageId} hung on an input${whose}: input ${digest} is refused for 10 minutes`;
+}
+
 function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEvent): string {
   const of = `canary: variant ${variantId} of stage ${stageId}`;
   switch (state) {
@@ -71,6 +78,7 @@ function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEve
   }
 }
 
+type QuarantineEvent = Extract<LoopEvent, { readonly kind: 'input-quarantined' }>;
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
 /** A plan's choices, because its reason names a load that always varies. */

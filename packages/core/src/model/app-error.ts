@@ -95,6 +95,12 @@ export const errorCodes = {
     remedy: 'Send tensors of the name, data type and shape that the model metadata states.',
   },
   INVALID_FIELDS: { httpStatus: 422, exitCode: 2, remedy: 'Correct the fields that the message lists.' },
+  REQUEST_QUARANTINED: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy:
+      'Do not send this input again: a stage hung on it. If the stage is corrected, free its inputs by the admin port, or wait 10 minutes.',
+  },
   RATE_LIMITED: { httpStatus: 429, exitCode: 3, remedy: 'Ask again after the time in Retry-After, and less often.' },
   INVALID_INPUT: {
     httpStatus: 422,

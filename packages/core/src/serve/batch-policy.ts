@@ -10,6 +10,8 @@ export interface BatchPolicy {
   readonly maxBatchWaitMs: number;
   /** Expected service time in ms by batch size; index 0 is unused. Default: only passed deadlines drop. */
   readonly expectedServiceMs?: readonly number[];
+  /** Time in ms after which a batch counts as hung, by its size; index 0 is unused. Default: never. */
+  readonly hungAfterMs?: readonly number[];
   /** Least time in ms that a request needs after this stage. */
   readonly remainingMs: number;
 }

@@ -253,19 +253,6 @@ describe('a lost replica', () => {
 describe('a watched replica', () => {
   const watched = { watchReplicas: true };
 
-  it('that hangs is given up: its batch goes elsewhere, and what it answers later is not for the policies', () => {
-    const bench = new Bench(one, watched);
-    const hung = bench.serve(0, { serviceMs: 10 });
-    bench.arrive('a', 0);
-    const other = bench.serve(0, { serviceMs: 10 });
-    expect(bench.wakes).toContain(250);
-    bench.scheduler.advance(250);
-    bench.finish(other, 260);
-    expect(bench.log).toEqual(['0 run 0 [a]', '250 unfit r0 hung', 'drained r0', '250 run 0 [a]', '260 done a>0']);
-    expect(hung.busy).toBe(false);
-    expect(bench.scheduler.issues(0)).toEqual({ opened: 0, failing: 0, slow: 0, hung: 1 });
-  });
-
   it('is not blamed for a stall of this process', () => {
     const bench = new Bench(one, watched);
     const replica = bench.serve(0, { serviceMs: 10 });

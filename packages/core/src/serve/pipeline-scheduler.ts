@@ -15,6 +15,7 @@ import { CanaryLane, type CanaryPolicy } from './canary-lane.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
 import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
+import { Quarantine, type QuarantinedInput, type Verdict } from './quarantine.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
 import type { IssueCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
@@ -41,6 +42,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #limits: SchedulerLimits;
   #answerMarginMs: number;
   readonly #dirty: StageScheduler<Payload, Context>[] = [];
+  readonly #quarantine = new Quarantine();
   /** Lost items of requests that may do without them. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
@@ -66,6 +68,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#stageEffects = {
       startBatch: (replica, nowMs) => this.#startBatch(replica, nowMs),
       dropItem: (item, reason) => this.#dropItem(item, reason),
+      passes: (item) => this.#passes(item),
+      mayTryAlone: (item) => this.#verdictOn(item) !== 'guilty' || this.#refuse(item),
       wakeAt: (atMs) => this.#wakeAt(atMs),
     };
     this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this.#stageEffects));
@@ -87,7 +91,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   queueLength(stage: number): number {
-    return this.#lanesOf(stage).reduce((sum, { queue }) => sum + queue.length, 0);
+    return this.#lanesOf(stage).reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Expected time in ms until everything that waits has started, at the slowest stage. */
@@ -136,6 +140,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const stage = this.#laneOf(replica);
     if (replica.inCanary) this.#canary?.batchEnded(replica, nowMs);
     if (replica.health !== undefined) this.#judge(replica, nowMs);
+    if (replica.runsSuspect && !replica.draining) this.#acquit(replica);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
     try {
@@ -170,8 +175,41 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       if (this.mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
       else this.failItem(item, failure, nowMs);
     }
-    this.#canary?.batchFailed(replica);
-    this.batchDone(replica, [], nowMs);
+    this.#endLost(replica, nowMs);
+  }
+
+  /**
+   * Ends the batch of a hung replica, which is to be replaced. An input that hung alone is quarantined. Of several each
+   * runs alone, once, if the stage allows it and time suffices.
+   */
+  loseHung(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#replace(replica, 'hung');
+    const { batch, stage } = replica;
+    // A canary is at fault itself: its items run again at the replicas before.
+    const isProof = batch.length === 1 && !replica.inCanary;
+    for (const item of batch) {
+      const key = this.#effects.inputKey(item);
+      if (isProof) this.#convict(stage, key);
+      else this.#quarantine.suspect(stage, key, nowMs);
+    }
+    for (const lane of this.#lanesOf(stage)) lane.screenBefore = this.#itemSequence;
+    for (const item of batch) {
+      if (isProof) this.#refuse(item);
+      else if (this.mayRetry(item) && this.#stage(stage).fits(item, nowMs)) this.#retryAlone(item);
+      else this.failItem(item, this.#effects.hungFailure(stage), nowMs);
+    }
+    this.#endLost(replica, nowMs);
+  }
+
+  /** Guilty inputs. */
+  quarantined(nowMs: number): readonly QuarantinedInput[] {
+    return this.#quarantine.list(nowMs);
+  }
+
+  /** Frees the inputs of a stage; returns how many were quarantined. */
+  clearQuarantine(stage: number, nowMs: number): number {
+    return this.#quarantine.clear(stage, nowMs);
   }
 
   /** A running batch failed as a whole by the stage's fault; `batchDone` follows. */
@@ -344,9 +382,48 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       enqueuedAtMs: this.#nowMs,
       sequence: this.#itemSequence++,
     });
+    if (this.#quarantine.screens(stage, this.#nowMs) && !this.#passes(item)) return;
     const lane = this.#laneFor(item);
     lane.enqueue(item, this.#nowMs);
     this.#markDirty(lane);
+  }
+
+  #verdictOn(item: StageItem<Payload, Context>): Verdict {
+    return this.#quarantine.verdictOn(item.stage, this.#effects.inputKey(item), this.#nowMs);
+  }
+
+  /** True if an item may run with others. Else it is refused, or waits to run alone. */
+  #passes(item: StageItem<Payload, Context>): boolean {
+    const verdict = this.#verdictOn(item);
+    if (verdict === 'free') return true;
+    const stage = this.#stage(item.stage);
+    item.inCanary = false;
+    if (verdict === 'guilty') this.#refuse(item);
+    else stage.enqueueSuspect(item, this.#nowMs);
+    this.#markDirty(stage);
+    return false;
+  }
+
+  #refuse(item: StageItem<Payload, Context>): false {
+    item.withdrawn = true;
+    const failure = this.#effects.quarantineFailure(item.stage);
+    if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'failed', failure });
+    else this.failRequest(item.request, failure, this.#nowMs);
+    return false;
+  }
+
+  #convict(stage: number, key: string): void {
+    this.#quarantine.convict(stage, key, this.#nowMs);
+    this.#effects.inputQuarantined(stage, key);
+  }
+
+  #acquit({ stage, batch }: ServingReplica<Payload, Context>): void {
+    for (const item of batch) this.#quarantine.acquit(stage, this.#effects.inputKey(item));
+  }
+
+  #endLost(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    this.#canary?.batchFailed(replica);
+    this.batchDone(replica, [], nowMs);
   }
 
   #admitItems(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean {
@@ -359,8 +436,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #endHung(nowMs: number): void {
     for (const stage of this.#lanes) {
       for (let hung = stage.findHung(nowMs); hung !== undefined; hung = stage.findHung(nowMs)) {
-        this.#replace(hung, 'hung');
-        this.loseReplica(hung, this.#effects.hungFailure(hung.stage), nowMs);
+        this.loseHung(hung, nowMs);
       }
     }
   }
@@ -378,11 +454,25 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #retry(item: StageItem<Payload, Context>): void {
+    const retried = this.#retried(item);
+    if (retried !== undefined) this.#stage(item.stage).takeBack(retried, this.#nowMs);
+  }
+
+  #retryAlone(item: StageItem<Payload, Context>): void {
+    if (item.inCanary) this.#canary?.itemFailed(item, true);
+    const retried = this.#retried(item);
+    if (retried === undefined) return;
+    this.#stage(item.stage).takeBackAlone(retried);
+    this.#markDirty(this.#stage(item.stage));
+  }
+
+  /** The item once more; undefined if its result no longer counts. */
+  #retried(item: StageItem<Payload, Context>): StageItem<Payload, Context> | undefined {
     const { request, stage, scope, payload } = item;
-    if (item.withdrawn || request.ended || this.#walk.isCancelled(request, stage, scope)) return;
+    if (item.withdrawn || request.ended || this.#walk.isCancelled(request, stage, scope)) return undefined;
     item.withdrawn = true;
     const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++ };
-    this.#stage(stage).takeBack(new RetriedItem<Payload, Context>(request, place), this.#nowMs);
+    return new RetriedItem<Payload, Context>(request, place);
   }
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
@@ -407,7 +497,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #end(request: RequestState<Payload, Context>): void {
     request.ended = true;
     this.#inFlight -= 1;
-    if (request.queuedItems > 0) for (const stage of this.#lanes) stage.queue.discard(request);
+    if (request.queuedItems > 0) for (const stage of this.#lanes) stage.discard(request);
   }
 
   #lose({ request, stage, scope }: StageItem<Payload, Context>, loss: Loss<Failure>): void {
@@ -430,7 +520,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     for (const stage of stages) {
       if (request.queuedItems === 0) return;
       for (const lane of this.#lanesOf(stage)) {
-        lane.queue.discard(request, ({ scope }) => this.#walk.isCancelled(request, stage, scope));
+        lane.discard(request, ({ scope }) => this.#walk.isCancelled(request, stage, scope));
         this.#markDirty(lane);
       }
     }
@@ -499,7 +589,7 @@ function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, C
   let first = 0;
   let firstAtMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < stages.length; i++) {
-    const deadlineAtMs = stages[i]?.queue.earliest()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    const deadlineAtMs = stages[i]?.earliestDeadlineAtMs ?? Number.POSITIVE_INFINITY;
     if (deadlineAtMs >= firstAtMs) continue;
     first = i;
     firstAtMs = deadlineAtMs;

@@ -42,8 +42,10 @@ const PAUSES = 3;
 const RECOVERED = 20;
 /** Noise (ms) of timers and of the way to the replica. */
 const NOISE_MS = 5;
-/** A batch hangs beyond this multiple of its expected time. */
-const HANG_FACTOR = 10;
+/** Multiples of mean, p99.99 and SLO that bound a batch: enough for a slow machine, a heavy tail, a patient client. */
+const HANG_MEANS = 10;
+const HANG_TAILS = 4;
+const HANG_SLOS = 10;
 const LEAST_HANG_MS = 250;
 
 /** Service time ÷ expected time; 1 if unknown. */
@@ -51,11 +53,17 @@ export function slownessOf(serviceMs: number, expectedMs: number): number {
   return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
 }
 
-/** Time in ms after which a batch counts as hung; Infinity if unknown. `usual` is the slowness of the fastest peer. */
-export function hangBoundMs(expectedMs: number, usual: number): number {
-  return expectedMs > 0
-    ? Math.max(LEAST_HANG_MS, HANG_FACTOR * expectedMs * Math.max(1, usual))
-    : Number.POSITIVE_INFINITY;
+/** Service time of a batch in the profile, and the latency of the SLO, in ms. */
+export interface ExpectedBatch {
+  readonly meanMs: number;
+  /** 99.99th percentile. */
+  readonly tailMs: number;
+  readonly sloMs: number;
+}
+
+/** Time in ms after which a batch counts as hung. Time-outs of clients have no influence. */
+export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
+  return Math.max(LEAST_HANG_MS, HANG_MEANS * meanMs, Math.min(HANG_TAILS * tailMs, HANG_SLOS * sloMs));
 }
 
 /** Slowness of the fastest peer; 1 without peers. */

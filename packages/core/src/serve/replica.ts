@@ -22,6 +22,8 @@ export class ServingReplica<Payload, Context> {
   /** Running batch; empty while free. */
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
+  /** Its batch is one item that was in a hung batch before. */
+  runsSuspect = false;
   draining = false;
   inCanary = false;
   /** Undefined if not watched. */

@@ -5,7 +5,8 @@ import type { DropReason } from '../model/request-outcome.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { PipelineScheduler } from './pipeline-scheduler.js';
 import type { ServingReplica } from './replica.js';
-import type { RequestState } from './request-state.js';
+import { hangBoundMs } from './replica-health.js';
+import type { RequestState, StageItem } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import { type ServingEdge, servingGraph } from './serving-graph.js';
 
@@ -24,6 +25,8 @@ export const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): Ed
   to: stageId(to),
   ...more,
 });
+
+const hangBoundOf = (ms: number): number => hangBoundMs({ meanMs: ms, tailMs: ms, sloMs: 1000 });
 
 /** A scheduler with its log. */
 export class Bench implements ServingEffects<string, string, string> {
@@ -47,16 +50,21 @@ export class Bench implements ServingEffects<string, string, string> {
       maxBatchWaitMs?: number;
       serviceMs?: number;
       remainingMs?: number;
+      nowMs?: number;
     } = {},
   ): Replica {
-    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, remainingMs = 0 } = options;
+    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, remainingMs = 0, nowMs = 0 } = options;
     const expectedServiceMs = serviceMs === undefined ? undefined : new Array<number>(maxBatchSize + 1).fill(serviceMs);
     this.scheduler.setPolicy(
       stage,
-      { maxBatchSize, maxBatchWaitMs, remainingMs, ...(expectedServiceMs && { expectedServiceMs }) },
-      0,
+      {
+        ...{ maxBatchSize, maxBatchWaitMs, remainingMs },
+        ...(expectedServiceMs && { expectedServiceMs, hungAfterMs: expectedServiceMs.map(hangBoundOf) }),
+      },
+      nowMs,
     );
-    return this.scheduler.addReplica(stage, { replicaId: replicaId(`r${stage}`), cpuCores: options.cpuCores ?? 1 }, 0);
+    const description = { replicaId: replicaId(`r${stage}`), cpuCores: options.cpuCores ?? 1 };
+    return this.scheduler.addReplica(stage, description, nowMs);
   }
 
   arrive(
@@ -97,6 +105,15 @@ export class Bench implements ServingEffects<string, string, string> {
   }
   hungFailure(stage: number): string {
     return `stage ${stage} hangs`;
+  }
+  quarantineFailure(stage: number): string {
+    return `stage ${stage} refuses it`;
+  }
+  inputKey({ payload }: StageItem<string, string>): string {
+    return payload;
+  }
+  inputQuarantined(stage: number, key: string): void {
+    this.log.push(`quarantined ${key} at ${stage}`);
   }
   drained(replica: Replica): void {
     this.log.push(`drained ${replica.replicaId}`);

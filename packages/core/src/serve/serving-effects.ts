@@ -1,7 +1,7 @@
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
 import type { ServingReplica } from './replica.js';
-import type { RequestState } from './request-state.js';
+import type { RequestState, StageItem } from './request-state.js';
 import type { ServingEdge } from './serving-graph.js';
 import type { StageLimits } from './stage-scheduler.js';
 
@@ -16,7 +16,13 @@ export interface ServingEffects<Payload, Context, Failure> {
   wakeAt(atMs: number): void;
   /** Takes a hanging or bad replica out of service, to be replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
+  /** Failure of an item that lost its batch to another item, or to its replica. */
   hungFailure(stage: number): Failure;
+  /** Failure of an item whose input is quarantined. */
+  quarantineFailure(stage: number): Failure;
+  /** Digest of an item's input, with its tenant: equal for equal inputs of one tenant. */
+  inputKey(item: StageItem<Payload, Context>): string;
+  inputQuarantined(stage: number, key: string): void;
   /** Failure of a request whose output has more items than may wait at one stage (`most`). */
   tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
   /** A draining replica is out of service. */

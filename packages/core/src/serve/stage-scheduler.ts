@@ -8,10 +8,11 @@ import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
 import { type BatchPolicy, companionsUntilMs, expectedWaitMs, lateReason, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
+import { DeadlineQueue } from './deadline-queue.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
-import type { StageItem } from './request-state.js';
+import { type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
+import type { RequestState, StageItem } from './request-state.js';
 
 export interface StageLimits {
   readonly maxQueueLength: number;
@@ -26,6 +27,10 @@ export interface StageLimits {
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
+  /** May an item run in a batch with others? If not, it was refused or sent to `suspects`. */
+  passes(item: StageItem<Payload, Context>): boolean;
+  /** Is a suspect's input still not guilty? If it is, the item was refused. */
+  mayTryAlone(item: StageItem<Payload, Context>): boolean;
   wakeAt(atMs: number): void;
 }
 
@@ -36,6 +41,8 @@ const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
+  /** Items whose input was in a hung batch: each runs alone, on at most half of the replicas. */
+  readonly #suspects = new DeadlineQueue<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
   #limits: StageLimits;
@@ -47,6 +54,9 @@ export class StageScheduler<Payload, Context> {
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
+  /** Items with a smaller sequence entered the queue before the last hang, and are looked at again. */
+  screenBefore = 0;
+  #runningSuspects = 0;
   /** Of `replicas`, those that run a batch. */
   #busyReplicas = 0;
   /** Set after a change that may let a batch start; cleared by the pipeline scheduler. */
@@ -71,6 +81,16 @@ export class StageScheduler<Payload, Context> {
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
+  }
+
+  get length(): number {
+    return this.queue.length + this.#suspects.length;
+  }
+
+  /** Earliest deadline in ms of what waits; Infinity if nothing does. */
+  get earliestDeadlineAtMs(): number {
+    const [next, suspect] = [this.queue.earliest(), this.#suspects.peek()];
+    return Math.min(next?.deadlineAtMs ?? Number.POSITIVE_INFINITY, suspect?.deadlineAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   get maxQueueLength(): number {
@@ -100,6 +120,23 @@ export class StageScheduler<Payload, Context> {
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
+  }
+
+  enqueueSuspect(item: StageItem<Payload, Context>, nowMs: number): void {
+    if (this.#suspects.length < this.#limits.maxQueueLength) this.#suspects.push(item);
+    else this.#effects.dropItem(item, 'queue-full', nowMs);
+  }
+
+  /** Enqueues an item of a hung batch to run alone, without bound. */
+  takeBackAlone(item: StageItem<Payload, Context>): void {
+    this.retries += 1;
+    this.#suspects.push(item);
+  }
+
+  /** Removes waiting items of a request: all, or the `needless` ones. */
+  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
+    this.queue.discard(request, needless);
+    if (this.#suspects.length > 0) this.#suspects.discard(request, needless);
   }
 
   /** Time in ms until an item arriving now would start; 0 if unknown. */
@@ -136,7 +173,9 @@ export class StageScheduler<Payload, Context> {
   /** Starts one batch if possible; else requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
-    while (this.queue.length > 0 && this.#busyReplicas < this.replicas.length) {
+    for (;;) {
+      if (this.#suspects.length > 0 && this.#startSuspect(nowMs)) return true;
+      if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) break;
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
       if (!this.#gate.admits(replica.threads)) {
@@ -155,10 +194,12 @@ export class StageScheduler<Payload, Context> {
   /** Drops late heads while no replica was free. */
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
-    for (;;) {
-      const head = this.queue.earliest();
-      if (head === undefined || nowMs < this.#latestStartAtMs(head)) return;
+    for (let head = this.queue.earliest(); this.#hasExpired(head, nowMs); head = this.queue.earliest()) {
       this.queue.popEarliest();
+      this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
+    }
+    for (let head = this.#suspects.peek(); this.#hasExpired(head, nowMs); head = this.#suspects.peek()) {
+      this.#suspects.pop();
       this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
     }
   }
@@ -190,6 +231,8 @@ export class StageScheduler<Payload, Context> {
   finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = false;
     this.#busyReplicas -= 1;
+    if (replica.runsSuspect) this.#runningSuspects -= 1;
+    replica.runsSuspect = false;
     replica.bucket?.batchEnded(nowMs);
     this.#gate.leave(replica.threads);
   }
@@ -205,6 +248,10 @@ export class StageScheduler<Payload, Context> {
     if (ahead === 0 || !dropLate) return false;
     const leftMs = this.#latestStartAtMs(item) - nowMs;
     return expectedWaitMs(this.#policy, ahead, this.replicas.length) > maxWaitFraction * leftMs;
+  }
+
+  #hasExpired(head: StageItem<Payload, Context> | undefined, nowMs: number): head is StageItem<Payload, Context> {
+    return head !== undefined && nowMs >= this.#latestStartAtMs(head);
   }
 
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {
@@ -230,7 +277,8 @@ export class StageScheduler<Payload, Context> {
   }
 
   #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {
-    return hangBoundMs(serviceMs(this.#policy, batch.length), usualSlowness(this.replicas, health));
+    const boundMs = this.#policy.hungAfterMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
+    return boundMs * usualSlowness(this.replicas, health);
   }
 
   /** Pauses a replica if at least half of the stage goes on. */
@@ -245,6 +293,38 @@ export class StageScheduler<Payload, Context> {
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (this.#limits.dropLate) this.#dropLateHeads(nowMs);
     this.queue.popInto(replica.batch, this.#batchSizeFor(replica));
+    if (this.screenBefore > 0 && replica.batch.some(({ sequence }) => sequence < this.screenBefore))
+      this.#screen(replica.batch);
+  }
+
+  #screen(batch: StageItem<Payload, Context>[]): void {
+    const passing = batch.filter((item) => item.sequence >= this.screenBefore || this.#effects.passes(item));
+    while (batch.length > 0) batch.pop();
+    // A refused item may have ended the request of another.
+    for (const item of passing) if (!item.request.ended) batch.push(item);
+  }
+
+  #startSuspect(nowMs: number): boolean {
+    const most = Math.max(1, Math.floor(this.replicas.length / 2));
+    while (this.#suspects.length > 0 && this.#runningSuspects < most && this.#busyReplicas < this.replicas.length) {
+      const replica = this.#pickReplica(nowMs);
+      if (replica === undefined) return false;
+      if (!this.#gate.admits(replica.threads)) {
+        this.waitsAtGate = true;
+        return false;
+      }
+      const item = this.#suspects.pop() as StageItem<Payload, Context>;
+      const late = this.#limits.dropLate ? lateReason(this.#policy, item, { nowMs, batchSize: 1 }) : undefined;
+      if (late !== undefined) this.#effects.dropItem(item, late, nowMs);
+      else if (this.#effects.mayTryAlone(item)) {
+        replica.batch.push(item);
+        replica.runsSuspect = true;
+        this.#runningSuspects += 1;
+        this.#start(replica, nowMs);
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Items of a batch end together, so the earliest deadline decides for all. */
@@ -297,8 +377,9 @@ export class StageScheduler<Payload, Context> {
 
   #watchDeadline(): void {
     if (!this.#limits.dropLate) return;
-    const head = this.queue.earliest();
-    if (head !== undefined) this.#effects.wakeAt(this.#latestStartAtMs(head));
+    const { earliestDeadlineAtMs } = this;
+    if (earliestDeadlineAtMs < Number.POSITIVE_INFINITY)
+      this.#effects.wakeAt(earliestDeadlineAtMs - this.#aloneMs - this.#policy.remainingMs);
   }
 
   /** Last instant at which an item could start alone in time. */

@@ -134,6 +134,14 @@ class WalkBench implements ServingEffects<string, number, string> {
     return `stage ${stage} hangs`;
   }
 
+  quarantineFailure(stage: number): string {
+    return `stage ${stage} refuses it`;
+  }
+  inputKey({ payload }: { readonly payload: string }): string {
+    return payload;
+  }
+  inputQuarantined(): void {}
+
   tooManyItems({ index }: ServingEdge, items: number, most: number): string {
     return `edge ${index} gives ${items} items of at most ${most}`;
   }

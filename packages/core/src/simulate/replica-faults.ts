@@ -16,6 +16,8 @@ export type ReplicaFault =
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
+  /** Does every replica of a stage hang on an input? `key` is that of `ItemChances`. Default: never. */
+  hangsOn?(stageId: StageId, key: number): boolean;
 }
 
 /** 0 is never. */
@@ -28,6 +30,8 @@ export interface FaultRates {
   /** Default: none. */
   readonly failingSpellsPerHour?: number;
   readonly failingMs?: number;
+  /** Fraction of inputs on which a stage hangs; default 0. */
+  readonly poisonFraction?: number;
   /** Probability 0…1. */
   readonly startFailureFraction: number;
 }
@@ -36,7 +40,9 @@ const HOUR_MS = 3_600_000;
 
 /** Memoryless, at most one of each kind per replica, from a stream per replica. */
 export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
+  const { poisonFraction = 0 } = rates;
   return {
+    ...(poisonFraction > 0 && { hangsOn: (stageId, key) => poisons(poisonFraction, stageId, key) }),
     startFails: (_stageId, { replicaId }) => rng.fork(`start/${replicaId}`).next() < rates.startFailureFraction,
     faultsOf: (_stageId, { replicaId }, readyAtMs) => {
       const own = rng.fork(`life/${replicaId}`);
@@ -57,6 +63,13 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
       return faults.filter((fault) => ('atMs' in fault ? fault.atMs : fault.fromMs) < Number.POSITIVE_INFINITY);
     },
   };
+}
+
+/** The same inputs under every plan. */
+function poisons(fraction: number, stageId: StageId, key: number): boolean {
+  let bits = key | 0;
+  for (let i = 0; i < stageId.length; i++) bits = Math.imul(bits ^ stageId.charCodeAt(i), 0x01000193);
+  return fractionOf(bits) < fraction;
 }
 
 export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
@@ -80,7 +93,11 @@ export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
 
 /** In [0, 1), by the instant alone: a real replica fails the same batches. */
 function uniformOf(nowMs: number): number {
-  let bits = Math.imul(Math.floor(nowMs * 1000), 0x9e3779b1);
+  return fractionOf(Math.floor(nowMs * 1000));
+}
+
+function fractionOf(number: number): number {
+  let bits = Math.imul(number, 0x9e3779b1);
   bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
   return ((bits ^ (bits >>> 13)) >>> 0) / 2 ** 32;
 }

@@ -1,12 +1,13 @@
 import { carriedSlowness } from '../estimate/carried-slowness.js';
 import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { defaultRunTimeoutMs, type PipelineSpec, type StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { lawFractionBelow } from '../profile/service-law.js';
+import { lawFractionBelow, lawQuantileMs } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { CanaryPolicy } from '../serve/canary-lane.js';
+import { hangBoundMs } from '../serve/replica-health.js';
 import type { CanaryProfile } from '../serve/rollout/slowness.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
@@ -21,9 +22,9 @@ export function batchPolicies(
   curves: ServiceCurves,
 ): readonly BatchPolicy[] {
   const graph = servingGraph(spec);
-  const serviceMs = graph.stages.map(({ id }) => expectedServiceMs(plan, curves, id));
+  const expected = spec.stages.map((stage) => expectedBatches(stage, { plan, curves, sloMs: spec.slo.latencyMs }));
   const remainingMs = graph.stages.map(() => 0);
-  const leastMs = ({ to }: ServingEdge): number => (serviceMs[to]?.[1] ?? 0) + (remainingMs[to] ?? 0);
+  const leastMs = ({ to }: ServingEdge): number => (expected[to]?.serviceMs[1] ?? 0) + (remainingMs[to] ?? 0);
   const canSpare = ({ to }: ServingEdge): boolean => (graph.stages[to]?.discardedBy.length ?? 0) > 0;
   for (const index of graph.topologicalOrder.toReversed()) {
     const certain = graph.stages[index]?.outEdges.filter(({ condition }) => condition === undefined) ?? [];
@@ -34,20 +35,42 @@ export function batchPolicies(
   return graph.stages.map(({ id, index }) => ({
     maxBatchSize: plan.stages[id]?.[0]?.maxBatchSize ?? 1,
     maxBatchWaitMs: plan.stages[id]?.[0]?.maxBatchWaitMs ?? 0,
-    expectedServiceMs: serviceMs[index] ?? [],
+    expectedServiceMs: expected[index]?.serviceMs ?? [],
+    hungAfterMs: expected[index]?.hungAfterMs ?? [],
     remainingMs: remainingMs[index] ?? 0,
   }));
 }
 
-function expectedServiceMs(
-  plan: Pick<Plan, 'stages'>,
-  curves: ServiceCurves,
-  id: keyof Plan['stages'],
-): readonly number[] {
+/** In ms, by batch size; index 0 is unused. */
+interface ExpectedBatches {
+  readonly serviceMs: readonly number[];
+  readonly hungAfterMs: readonly number[];
+}
+
+interface Expectation {
+  readonly plan: Pick<Plan, 'stages'>;
+  readonly curves: ServiceCurves;
+  readonly sloMs: number;
+}
+
+const TAIL_FRACTION = 0.9999;
+
+function expectedBatches(
+  { id, runTimeoutMs = defaultRunTimeoutMs }: StageSpec,
+  { plan, curves, sloMs }: Expectation,
+): ExpectedBatches {
   const stagePlan = plan.stages[id]?.[0];
   const curve = stagePlan && curves.curve(id, stagePlan.variantId, stagePlan.resources.cpuCores);
-  if (stagePlan === undefined || curve === undefined) return [];
-  return Array.from({ length: stagePlan.maxBatchSize + 1 }, (_, size) => (size === 0 ? 0 : curve.meanMs(size)));
+  if (stagePlan === undefined || curve === undefined) return { serviceMs: [], hungAfterMs: [] };
+  const sizes = Array.from({ length: stagePlan.maxBatchSize + 1 }, (_, size) => size);
+  const hungAfterMs = (size: number): number => {
+    const tailMs = lawQuantileMs(curve.law(size), TAIL_FRACTION);
+    return Math.min(runTimeoutMs, hangBoundMs({ meanMs: curve.meanMs(size), tailMs, sloMs }));
+  };
+  return {
+    serviceMs: sizes.map((size) => (size === 0 ? 0 : curve.meanMs(size))),
+    hungAfterMs: sizes.map((size) => (size === 0 ? 0 : hungAfterMs(size))),
+  };
 }
 
 /**

@@ -12,7 +12,7 @@ import type { StageId } from '../model/ids.js';
 import { buildObservation } from '../model/observation.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
-import { DwellTracker } from '../model/running-plan.js';
+import { DwellTracker, type HealthIssue } from '../model/running-plan.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -23,7 +23,13 @@ import type { ServingEffects } from '../serve/serving-effects.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
-import { replicaLostFailure, SimulatedFleet, type SimulatedReplica, stageFailure } from './simulated-fleet.js';
+import {
+  quarantinedInput,
+  replicaLostFailure,
+  SimulatedFleet,
+  type SimulatedReplica,
+  stageFailure,
+} from './simulated-fleet.js';
 import type { SimulatedController, SimulatedEnd, SimulationInput, SimulationRun } from './simulation-input.js';
 import { SimulationTally } from './simulation-tally.js';
 import { UseMeter } from './use-meter.js';
@@ -159,13 +165,23 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#events.push(atMs, WAKE, eventRank.servingAlarm);
   }
 
-  unhealthy(replica: SimulatedReplica): void {
-    this.#fleet.unhealthy(replica);
+  unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
+    this.#fleet.unhealthy(replica, trouble);
   }
 
   hungFailure(stage: number): AppError {
     return replicaLostFailure(this.graph.stages[stage]?.id as StageId);
   }
+
+  quarantineFailure(stage: number): AppError {
+    return quarantinedInput(this.graph.stages[stage]?.id as StageId);
+  }
+
+  inputKey({ payload }: SimulatedItem): string {
+    return String(payload);
+  }
+
+  inputQuarantined(): void {}
 
   tooManyItems({ from }: ServingEdge, items: number, most: number): AppError {
     return tooManyItems(this.graph.stages[from]?.id as StageId, items, most);

@@ -6,7 +6,7 @@ import { type Change, type LastChange, lastChangeOf } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
+import type { HealthIssue, RunningPlan, RunningReplica } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -74,7 +74,7 @@ export class SimulatedFleet implements FleetEffects {
   readonly #engines: Engine[] = [];
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
-  readonly #unfit: ReplicaId[] = [];
+  readonly #unfit: { readonly replicaId: ReplicaId; readonly trouble: HealthIssue }[] = [];
   /** Departures during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];
   #changes: readonly Change[] = [];
@@ -114,8 +114,12 @@ export class SimulatedFleet implements FleetEffects {
 
   /** Undefined if the batch was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
-    const { lost, faults, replica } = this.#engines[index] as Engine;
-    return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
+    const { lost, faults, replica, stageId } = this.#engines[index] as Engine;
+    if (lost || (faults.length > 0 && hangs(faults, nowMs))) return undefined;
+    const hangsOn = this.#setup.faults?.hangsOn;
+    return hangsOn !== undefined && replica?.batch.some(({ payload }) => hangsOn(stageId, payload))
+      ? undefined
+      : replica;
   }
 
   fails(index: number, nowMs: number): boolean {
@@ -162,9 +166,9 @@ export class SimulatedFleet implements FleetEffects {
   }
 
   /** Nothing that the replica still runs is answered. `settle` must follow. */
-  unhealthy(replica: SimulatedReplica): void {
+  unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
     this.engineOf(replica).lost = true;
-    this.#unfit.push(replica.replicaId);
+    this.#unfit.push({ replicaId: replica.replicaId, trouble });
   }
 
   get unsettled(): boolean {
@@ -288,7 +292,8 @@ export class SimulatedFleet implements FleetEffects {
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();
-    for (let id = this.#unfit.shift(); id !== undefined; id = this.#unfit.shift()) this.#fleet.unhealthy(id, nowMs);
+    for (let unfit = this.#unfit.shift(); unfit !== undefined; unfit = this.#unfit.shift())
+      this.#fleet.unhealthy(unfit.replicaId, unfit.trouble, nowMs);
     for (let id = this.#left.shift(); id !== undefined; id = this.#left.shift()) {
       this.#engineOf.delete(id);
       this.#fleet.left(id, nowMs);
@@ -321,6 +326,10 @@ function startFailure(stageId: StageId): AppError {
 
 export function stageFailure(stageId: StageId): AppError {
   return new AppError('STAGE_FAILED', `Stage '${stageId}' failed.`);
+}
+
+export function quarantinedInput(stageId: StageId): AppError {
+  return new AppError('REQUEST_QUARANTINED', `Stage '${stageId}' hung on this input.`);
 }
 
 export function replicaLostFailure(stageId: StageId): AppError {

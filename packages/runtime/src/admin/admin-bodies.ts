@@ -78,6 +78,10 @@ export const unpinBody = z.strictObject({
   ...reason,
 });
 
+export const clearQuarantineBody = z.strictObject({
+  stageId: name().optional().describe('The stage; all of them when left out.'),
+});
+
 export const applyBody = z
   .strictObject({
     decisionId: count().optional().describe('The decision whose plan is to be put in force.'),

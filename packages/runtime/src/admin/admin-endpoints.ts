@@ -11,6 +11,7 @@ import { type Answer, ok } from '../net/answer.js';
 import { actionResult } from './action-result.js';
 import {
   type applyBody,
+  type clearQuarantineBody,
   defined,
   type pageQuery,
   type pinBody,
@@ -21,7 +22,8 @@ import {
 
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
-  readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'>;
+  readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'> &
+    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
 }
@@ -53,6 +55,20 @@ export const runningPlan: AdminEndpoint<unknown> = (call) => {
     { ...stage, queueLength: counts[id as StageId]?.queueLength ?? 0 },
   ]);
   return ok({ stages: Object.fromEntries(stages) });
+};
+
+export const quarantine: AdminEndpoint<unknown> = (call) => ok({ inputs: pipelineOf(call).runner.quarantinedInputs() });
+
+export const clearQuarantine: WithBody<typeof clearQuarantineBody> = (call) => {
+  const { spec, runner } = pipelineOf(call);
+  const { stageId } = call.body;
+  const stages = spec.stages.map(({ id }) => id).filter((id) => stageId === undefined || id === stageId);
+  if (stages.length === 0)
+    throw new AppError(
+      'NOT_FOUND',
+      `The pipeline has no such stage; it has ${spec.stages.map(({ id }) => id).join(', ')}.`,
+    );
+  return ok({ freed: stages.reduce((sum, id) => sum + runner.clearQuarantine(id), 0) });
 };
 
 export const plan: WithBody<typeof planBody> = async (call) => {

@@ -1,11 +1,12 @@
 /** Routes of the admin port. The reference page is generated from them. */
 import type { z } from 'zod';
 import type { Route } from '../net/router.js';
-import { applyBody, pageQuery, pinBody, planBody, reasonBody, unpinBody } from './admin-bodies.js';
+import { applyBody, clearQuarantineBody, pageQuery, pinBody, planBody, reasonBody, unpinBody } from './admin-bodies.js';
 import {
   type AdminEndpoint,
   advise,
   apply,
+  clearQuarantine,
   decision,
   decisions,
   pause,
@@ -13,6 +14,7 @@ import {
   pipeline,
   pipelines,
   plan,
+  quarantine,
   resume,
   rollBack,
   runningPlan,
@@ -55,6 +57,22 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary: 'What runs now, replica by replica.',
     answer:
       '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}}}}`; `canary` while a new variant is tried',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/quarantine`,
+    endpoint: quarantine,
+    summary: 'The inputs that are refused because a stage hung on them.',
+    answer:
+      '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent first; `tenant` if the server knows its tenants, `leftMs` until the input is tried again',
+  },
+  {
+    method: 'POST',
+    path: `${PIPELINE}/quarantine/clear`,
+    body: clearQuarantineBody,
+    endpoint: clearQuarantine,
+    summary: 'Frees quarantined inputs, of a stage or of all: they are tried again.',
+    answer: '`{freed: NUMBER}`',
   },
   {
     method: 'POST',

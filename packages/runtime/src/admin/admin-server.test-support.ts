@@ -17,6 +17,7 @@ export class AdminBench {
   readonly played = new ControlBench();
   readonly feed = new EventFeed(() => 1000);
   ready = true;
+  readonly cleared: string[] = [];
   server: RunningAdminServer | undefined;
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
@@ -75,6 +76,8 @@ export class AdminBench {
         return isReady();
       },
       ...{ nowMs: 0, inFlight: 2, statistics, stageCounts: () => ({ a: { queueLength: 3 } }) },
+      quarantinedInputs: () => [{ stageId: 'a', tenant: 'north', digest: 'ab12', leftMs: 1000 }],
+      clearQuarantine: (stage: string) => this.cleared.push(stage),
     };
     return {
       spec: controlledSpec,

@@ -53,6 +53,17 @@ describe('the admin port', () => {
     expect(String(head)).toMatch(/^HTTP\/1.1 400 /);
   });
 
+  it('shows quarantined inputs and frees them', async () => {
+    const bench = await open();
+    const { json } = await bench.get(`${P}/quarantine`);
+    expect(json).toEqual({ inputs: [{ stageId: 'a', tenant: 'north', digest: 'ab12', leftMs: 1000 }] });
+    expect((await bench.post(`${P}/quarantine/clear`)).json).toEqual({ freed: 1 });
+    expect((await bench.post(`${P}/quarantine/clear`, { stageId: 'a' })).json).toEqual({ freed: 2 });
+    const { status, text } = await bench.post(`${P}/quarantine/clear`, { stageId: 'none' });
+    expect([status, text]).toEqual([404, expect.stringContaining('The pipeline has no such stage; it has a.')]);
+    expect(bench.cleared).toEqual(['a', 'a']);
+  });
+
   it('answers what would be', async () => {
     const bench = await open();
     const body = { arrivalRps: 30, budgetCpuCores: 4, objective: { kind: 'min-cost', accuracyFloor: 0.5 } };

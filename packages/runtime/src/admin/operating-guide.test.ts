@@ -20,7 +20,15 @@ const posts = [...page.matchAll(/-X POST \$ADMIN\/(\S+)(?:.* -d '([^']*)')?/g)].
 
 describe('docs/guide/operating.md', () => {
   it('asks for what the admin port answers', async () => {
-    expect(posts.map(({ path }) => path)).toEqual(['advise', 'apply', 'plan', 'pin', 'unpin', 'roll-back']);
+    expect(posts.map(({ path }) => path)).toEqual([
+      'advise',
+      'apply',
+      'plan',
+      'pin',
+      'unpin',
+      'roll-back',
+      'quarantine/clear',
+    ]);
     const bench = await new AdminBench().start();
     try {
       bench.played.advised(planWith('large', 3));

@@ -1,12 +1,34 @@
 import type { Tensor, TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyTensors, fanOutTensors, joinTensors, mergeTensors, pickTensors } from './payload-algebra.js';
+import { copyTensors, fanOutTensors, inputDigest, joinTensors, mergeTensors, pickTensors } from './payload-algebra.js';
 
 const fp32 = (shape: number[], values: number[]): Tensor => ({
   datatype: 'FP32',
   shape,
   data: Float32Array.from(values),
+});
+
+describe('the digest of an input', () => {
+  const text = (...data: readonly string[]): Tensor => ({ datatype: 'BYTES', shape: [data.length], data });
+
+  it('is the same for the same tensors in any order of names and in any buffer', () => {
+    const long = Float32Array.from([9, 1, 2]);
+    const view: Tensor = { datatype: 'FP32', shape: [2], data: long.subarray(1) };
+    expect(inputDigest({ y: text('a'), x: view })).toBe(inputDigest({ x: fp32([2], [1, 2]), y: text('a') }));
+    expect(inputDigest({})).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('differs by name, type, shape and every element', () => {
+    const bytes: Tensor = { datatype: 'BYTES', shape: [2], data: [new Uint8Array([97]), new Uint8Array([98, 99])] };
+    const inputs: readonly TensorMap[] = [
+      ...[{ x: fp32([2], [1, 2]) }, { y: fp32([2], [1, 2]) }, { x: fp32([1, 2], [1, 2]) }, { x: fp32([2], [1, 3]) }],
+      ...[{ x: text('a', 'bc') }, { x: text('ab', 'c') }, { x: text('abc') }],
+      { x: { datatype: 'INT32', shape: [2], data: Int32Array.from([1, 2]) } },
+    ];
+    expect(new Set(inputs.map(inputDigest)).size).toBe(inputs.length);
+    expect(inputDigest({ x: bytes })).toBe(inputDigest({ x: text('a', 'bc') }));
+  });
 });
 
 describe('payload algebra', () => {

@@ -8,6 +8,7 @@
  *
  * The runner of a batch may transfer its buffers, so parts of a fan-out and shared payloads get their own.
  */
+import { createHash } from 'node:crypto';
 import {
   AppError,
   boundedMessage,
@@ -144,6 +145,18 @@ export function responseTensors(
 /** Copies tensors into their own buffers, without the rest of a viewed buffer. */
 export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
+}
+
+/** 128 bits of SHA-256 over names, types, shapes and data, in any order of names. */
+export function inputDigest(tensors: TensorMap): string {
+  const hash = createHash('sha256');
+  for (const name of Object.keys(tensors).sort()) {
+    const { datatype, shape, data } = tensors[name] as Tensor;
+    hash.update(JSON.stringify([name, datatype, shape, data.length]));
+    if (ArrayBuffer.isView(data)) hash.update(data);
+    else for (const element of data) hash.update(`${Buffer.byteLength(element)}:`).update(element);
+  }
+  return hash.digest('hex').slice(0, 32);
 }
 
 /** AppError STAGE_FAILED of bounded length that names the stage. */

@@ -15,6 +15,8 @@ export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 export class PendingRequest {
   /** May be before its submission. */
   readonly arrivedAtMs: number;
+  /** Empty if the server knows no tenants. */
+  readonly tenant: string;
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
@@ -22,8 +24,9 @@ export class PendingRequest {
   /** Set if its tensors could not be split or joined: it runs nowhere and is about to fail. */
   failure: AppError | undefined;
 
-  constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number) {
+  constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '') {
     this.#resolve = resolve;
+    this.tenant = tenant;
     this.arrivedAtMs = arrivedAtMs;
   }
 

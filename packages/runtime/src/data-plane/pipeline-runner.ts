@@ -37,13 +37,14 @@ import {
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
+import { inputDigest } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type ReplicaBreaker, ServedReplicas } from './served-replicas.js';
-import { hungBatch, internalError } from './stage-failure.js';
+import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';
 
@@ -63,6 +64,8 @@ export interface SubmitOptions {
   readonly timeoutMs?: number;
   /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
   readonly priority?: number;
+  /** Inputs are quarantined for their tenant alone. */
+  readonly tenant?: string | undefined;
   readonly signal?: CancelSignal;
 }
 
@@ -73,6 +76,13 @@ interface LostReplica {
 
 interface UnhealthyReplica extends LostReplica {
   readonly issue: HealthIssue;
+}
+
+/** An input that hung a stage. `digest` is that of `inputDigest`. */
+export interface QuarantinedInput {
+  readonly stageId: StageId;
+  readonly tenant?: string;
+  readonly digest: string;
 }
 
 export class PipelineRunner implements ReplicaPool {
@@ -94,6 +104,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #replicas: ServedReplicas;
   readonly #lost: Listeners<LostReplica>;
   readonly #unhealthy: Listeners<UnhealthyReplica>;
+  readonly #quarantined: Listeners<QuarantinedInput>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
   #draining = false;
@@ -105,6 +116,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
     this.#unhealthy = new Listeners(this.#turns);
+    this.#quarantined = new Listeners(this.#turns);
     this.#ended = new Listeners(this.#turns);
     this.#batchEnded = new Listeners(this.#turns);
     this.#clock = clock;
@@ -184,12 +196,12 @@ export class PipelineRunner implements ReplicaPool {
   /** Accepts a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */
   submit(
     inputs: TensorMap,
-    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, signal }: SubmitOptions = {},
+    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, tenant, signal }: SubmitOptions = {},
   ): Promise<PipelineOutcome> {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
       this.#turn((nowMs) => {
-        const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs);
+        const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant);
         const level = priorityLevel(this.#priorities, priority);
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
@@ -242,6 +254,23 @@ export class PipelineRunner implements ReplicaPool {
 
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, issue: HealthIssue) => void): void {
     this.#unhealthy.add(({ stageId, replicaId, issue }) => listener(stageId, replicaId, issue));
+  }
+
+  onInputQuarantined(listener: (input: QuarantinedInput) => void): void {
+    this.#quarantined.add(listener);
+  }
+
+  /** Quarantined inputs and how long (ms) they still are, the least recently used first. */
+  quarantinedInputs(): readonly (QuarantinedInput & { readonly leftMs: number })[] {
+    const nowMs = this.nowMs;
+    return this.#scheduler
+      .quarantined(nowMs)
+      .map(({ stage, key, untilMs }) => ({ ...this.#quarantinedInput(stage, key), leftMs: untilMs - nowMs }));
+  }
+
+  /** Frees the inputs of a stage; returns how many were quarantined. */
+  clearQuarantine(stageId: StageId): number {
+    return this.#scheduler.clearQuarantine(this.#indexOf(stageId), this.nowMs);
   }
 
   /** `listener` must be quick. */
@@ -311,6 +340,9 @@ export class PipelineRunner implements ReplicaPool {
       unhealthy: ({ replicaId, stage }, issue) =>
         this.#unhealthy.tell({ stageId: this.#idOf(stage), replicaId, issue }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
+      quarantineFailure: (stage) => quarantinedInput(this.#idOf(stage)),
+      inputKey: ({ request, payload }) => `${request.context.tenant} ${inputDigest(payload.tensors)}`,
+      inputQuarantined: (stage, key) => this.#quarantined.tell(this.#quarantinedInput(stage, key)),
       tooManyItems: ({ from }, items, most) => tooManyItems(this.#idOf(from), items, most),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),
     };
@@ -392,6 +424,11 @@ export class PipelineRunner implements ReplicaPool {
       this.#cancelAlarm();
       this.#markDrained();
     });
+  }
+
+  #quarantinedInput(stage: number, key: string): QuarantinedInput {
+    const [tenant, digest] = key.split(' ') as [string, string];
+    return { stageId: this.#idOf(stage), ...(tenant !== '' && { tenant }), digest };
   }
 
   #idOf(stage: number): StageId {

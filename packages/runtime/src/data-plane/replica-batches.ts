@@ -73,18 +73,12 @@ export class ReplicaBatches {
     void runBatch(
       stageId,
       served.runner,
-      ran.map((item) => this.#handedOver(item, served.runner)),
+      ran.map(({ payload }) => handedOver(payload.tensors, served.runner)),
     ).then((answer) =>
       turn((nowMs) => {
         if (!turns.guard(() => this.#finish(running, answer, nowMs))) this.#giveUp(running, nowMs);
       }),
     );
-  }
-
-  /** Copies the tensors if they may be needed again. */
-  #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
-    const { tensors } = item.payload;
-    return keepsTensors || !this.#deps.scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
   }
 
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
@@ -93,12 +87,14 @@ export class ReplicaBatches {
     // A hung batch was taken from its replica.
     if (!replica.busy) return;
     this.#tell(running, answer, nowMs);
+    const hasHung = isHung(answer.lost);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
+    else if (hasHung) scheduler.loseHung(replica, nowMs);
     else scheduler.loseReplica(replica, answer.lost, nowMs);
     for (const { request } of batch) {
       if (request.context.failure !== undefined) scheduler.failRequest(request, request.context.failure, nowMs);
     }
-    if (answer.lost !== undefined) lose(served);
+    if (answer.lost !== undefined && !hasHung) lose(served);
   }
 
   #tell({ served, stageId, ran, startedAtMs }: RunningBatch, { items, serviceMs }: BatchAnswer, nowMs: number): void {
@@ -146,6 +142,16 @@ export class ReplicaBatches {
     });
     if (!freed) lose(served);
   }
+}
+
+/** A copy if the replica takes the tensors: they may run again, or be recognized by their digest. */
+function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): TensorMap {
+  return keepsTensors ? tensors : copyTensors(tensors);
+}
+
+/** Did the replica itself find that its batch hung? */
+function isHung(lost: AppError | undefined): boolean {
+  return lost?.cause instanceof AppError && lost.cause.details['trouble'] === 'hung';
 }
 
 /** Clients are at fault for rejected inputs. */

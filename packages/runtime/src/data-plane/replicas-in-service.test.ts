@@ -3,6 +3,7 @@ import { AppError, replicaId, stageId, type Tensor, variantId } from '@equipoise
 import type { ModelRunner } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import { inputDigest } from './payload-algebra.js';
 import { PipelineRunner } from './pipeline-runner.js';
 import { echo, failed, setUp, x } from './runner-bench.test-support.js';
 import { fp32, ScriptedRunner, serve, servingSpec } from './serving-bench.test-support.js';
@@ -165,7 +166,7 @@ describe('replicas', () => {
     expect(pipeline.stageCounts()[stageId('a')]?.retriedItems).toBe(name.startsWith('not where') ? 0 : 1);
   });
 
-  it('are handed the tensors themselves where no second run is possible, or where they leave them alone', async () => {
+  it('are handed the tensors themselves where they leave them alone, else a copy', async () => {
     const clock = new ManualClock();
     const seen: unknown[] = [];
     const runner = (keepsTensors: boolean): ModelRunner => ({
@@ -178,21 +179,64 @@ describe('replicas', () => {
       close: async () => {},
     });
     const own: unknown[] = [];
-    for (const [idempotent, keeps] of [
-      [false, false],
-      [true, true],
-      [true, false],
-    ] as const) {
-      const spec = servingSpec(['a']);
-      const stages = spec.stages.map((stage) => ({ ...stage, idempotent }));
-      const pipeline = new PipelineRunner({ spec: { ...spec, stages }, hostCores: 1, clock });
+    for (const keeps of [true, false]) {
+      const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
       serve(pipeline, 'a', runner(keeps));
       const inputs = x(1);
       own.push(inputs['x']);
       await pipeline.submit(inputs);
     }
-    expect(seen.map((tensor, i) => tensor === own[i])).toEqual([true, true, false]);
+    expect(seen.map((tensor, i) => tensor === own[i])).toEqual([true, false]);
     expect(seen).toEqual(own);
+  });
+
+  it('that hang are left alone with the input, which is refused to its tenant from then on', async () => {
+    const clock = new ManualClock();
+    const spec = servingSpec(['a']);
+    const pipeline = new PipelineRunner({ spec, hostCores: 1, clock });
+    const told: unknown[] = [];
+    pipeline.onInputQuarantined((input) => told.push(input));
+    pipeline.setPolicy(stageId('a'), { maxBatchSize: 1, maxBatchWaitMs: 0, hungAfterMs: [0, 250], remainingMs: 0 });
+    const hanging = new ScriptedRunner(echo, () => new Promise(() => {}));
+    serve(pipeline, 'a', hanging);
+    const poison = () => pipeline.submit(x(13), { tenant: 'north', timeoutMs: 60_000 });
+    const first = poison();
+    await clock.advanceTo(250);
+    expect(await first).toEqual(failed('REQUEST_QUARANTINED', /Stage a hung on this input/));
+    expect(await poison()).toEqual(failed('REQUEST_QUARANTINED', /Stage a hung/));
+    const [input] = pipeline.quarantinedInputs();
+    expect(input).toEqual({ stageId: 'a', tenant: 'north', digest: inputDigest(x(13)), leftMs: 600_000 });
+    expect(told).toEqual([{ stageId: 'a', tenant: 'north', digest: input?.digest }]);
+    serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
+    const others = [pipeline.submit(x(13)), pipeline.submit(x(13), { tenant: 'south' }), pipeline.submit(x(12))];
+    await clock.advanceTo(300);
+    expect((await Promise.all(others)).map(({ kind }) => kind)).toEqual(['completed', 'completed', 'completed']);
+    expect([pipeline.clearQuarantine(stageId('a')), pipeline.quarantinedInputs()]).toEqual([1, []]);
+    const freed = poison();
+    await clock.advanceTo(400);
+    expect((await freed).kind).toBe('completed');
+    expect(hanging.batches).toHaveLength(1);
+    expect(pipeline.statistics.failedHere).toBe(0);
+  });
+
+  it('that find themselves that a batch hung are not given it again', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const hung = new AppError('REPLICA_LOST', 'a batch ran too long', { details: { trouble: 'hung' } });
+    const run = async () => {
+      await clock.sleep(10);
+      throw hung;
+    };
+    const issues: unknown[] = [];
+    pipeline.onReplicaUnhealthy((_, __, issue) => issues.push(issue));
+    pipeline.onReplicaLost(() => issues.push('lost'));
+    serve(pipeline, 'a', { run, onLost: () => {}, close: async () => {} });
+    const fresh = new ScriptedRunner(echo, () => clock.sleep(10));
+    const outcome = pipeline.submit(x(1));
+    serve(pipeline, 'a', fresh);
+    await clock.advanceTo(50);
+    expect(await outcome).toEqual(failed('REQUEST_QUARANTINED', /Stage a hung/));
+    expect([fresh.batches, issues]).toEqual([[], ['hung']]);
   });
 
   it('keep the expected times of a stage when only its batching changes', async () => {

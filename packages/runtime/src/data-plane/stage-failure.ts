@@ -21,6 +21,13 @@ export function hungBatch(stage: string): StageFailure {
   return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }
 
+export function quarantinedInput(stage: string): AppError {
+  const name = boundedName(stage);
+  return new AppError('REQUEST_QUARANTINED', `Stage ${name} hung on this input; the input is quarantined.`, {
+    details: { stage: name },
+  });
+}
+
 /** Control characters and line separators, which could forge a log line or steer a terminal. */
 const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };

@@ -8,6 +8,7 @@ import type {
   StageId,
   VariantId,
 } from '@equipoise/core/model';
+import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
 
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
@@ -21,6 +22,7 @@ export type LoopEvent =
   | ({ readonly kind: 'amended'; readonly id: number } & LaterFacts)
   | { readonly kind: 'in-force'; readonly plan: Plan; readonly tookMs: number }
   | { readonly kind: 'replica-replaced'; readonly stageId: StageId; readonly error: unknown }
+  | ({ readonly kind: 'input-quarantined' } & QuarantinedInput)
   | CanaryEvent
   | { readonly kind: 'failed'; readonly step: LoopStep; readonly error: unknown }
   | { readonly kind: 'recovered'; readonly step: LoopStep };

@@ -81,6 +81,11 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     }
   }
 
+  /** Name of the tenant, if the server knows its tenants. */
+  protected get tenant(): string | undefined {
+    return this.#caller?.name;
+  }
+
   protected get isOver(): boolean {
     return this.#isOver;
   }

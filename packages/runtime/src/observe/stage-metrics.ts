@@ -14,6 +14,7 @@ const CAUSES: Readonly<Record<HealthIssue | 'lost', true>> = { lost: true, faili
 
 /** Histograms count the batches that end from now on. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
+  watchQuarantine(registry, watched.runner);
   watchQueues(registry, watched.runner);
   watchReplicas(registry, watched);
   watchBatches(registry, watched.runner);
@@ -75,6 +76,18 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
       perStage((stage, { troubles }) => this.inc({ stage }, troubles.opened));
     },
   });
+}
+
+function watchQuarantine(registry: Registry, runner: PipelineRunner): void {
+  const registers = [registry];
+  const quarantined = new Counter({
+    name: 'equipoise_inputs_quarantined_total',
+    help: 'Inputs that were quarantined because a stage hung on them.',
+    labelNames: ['stage'],
+    registers,
+  });
+  for (const { id } of runner.spec.stages) quarantined.inc({ stage: id }, 0);
+  runner.onInputQuarantined(({ stageId }) => quarantined.inc({ stage: stageId }));
 }
 
 function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipeline): void {

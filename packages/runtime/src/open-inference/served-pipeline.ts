@@ -15,6 +15,7 @@ export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>
 
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
+  readonly tenant: string | undefined;
   /** On the runner's clock; default now. */
   readonly arrivedAtMs?: number | undefined;
 }
@@ -62,10 +63,14 @@ export class ServedPipeline {
   }
 
   /** Throws the AppError of any end but completion. */
-  async run(inputs: TensorMap, { timeoutMs, priority, signal, arrivedAtMs }: RunOptions): Promise<CompletedRun> {
+  async run(
+    inputs: TensorMap,
+    { timeoutMs, priority, signal, tenant, arrivedAtMs }: RunOptions,
+  ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {
       signal,
+      tenant,
       ...(arrivedAtMs !== undefined && { arrivedAtMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),

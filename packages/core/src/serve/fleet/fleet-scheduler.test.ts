@@ -244,10 +244,24 @@ describe('FleetScheduler, a lost replica', () => {
 });
 
 describe('FleetScheduler, an unfit replica', () => {
+  it('that hung is replaced at once, however often, without waiting for its cores', () => {
+    const limits = { budgetCpuCores: 1, surgeCpuCores: 0 };
+    const bench = benchWith(planFor('s', 1), limits, { drainMs: () => 500 });
+    for (let hangs = 1; hangs <= 3; hangs++) {
+      const [replica] = bench.having('ready');
+      if (replica !== undefined) bench.fleet.unhealthy(replica.replicaId, 'hung', bench.nowMs);
+      expect(bench.shown()).toEqual([...new Array<string>(hangs).fill('s:draining'), 's:starting']);
+      bench.advanceTo(bench.nowMs + 10);
+      expect(bench.having('ready')).toHaveLength(1);
+    }
+    bench.advanceTo(bench.nowMs + 500);
+    expect(bench.shown()).toEqual(['s:ready']);
+  });
+
   it('is closed, and another starts after the back-off beside it, in the room of a surge', () => {
     const bench = benchWith(planFor('s', 2), { budgetCpuCores: 2 }, { drainMs: () => 500 });
     const [replica] = bench.having('ready');
-    if (replica !== undefined) bench.fleet.unhealthy(replica.replicaId, bench.nowMs);
+    if (replica !== undefined) bench.fleet.unhealthy(replica.replicaId, 'slow', bench.nowMs);
     expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:failed']);
     bench.advanceTo(bench.nowMs + 120);
     expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:ready']);
@@ -259,7 +273,7 @@ describe('FleetScheduler, an unfit replica', () => {
     const bench = benchWith(planFor('s', 2), {}, { drainMs: () => 500 });
     bench.apply(changeTo(planFor('s', 1)));
     const [leaving] = bench.having('draining');
-    if (leaving !== undefined) bench.fleet.unhealthy(leaving.replicaId, bench.nowMs);
+    if (leaving !== undefined) bench.fleet.unhealthy(leaving.replicaId, 'hung', bench.nowMs);
     expect(bench.shown()).toEqual(['s:ready', 's:draining']);
     bench.advanceTo(bench.nowMs + 500);
     expect(bench.shown()).toEqual(['s:ready']);

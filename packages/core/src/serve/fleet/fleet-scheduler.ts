@@ -11,7 +11,7 @@ import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
 import type { ReplicaId, StageId } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
-import { isOfKind, type RunningPlan, type RunningStage } from '../../model/running-plan.js';
+import { type HealthIssue, isOfKind, type RunningPlan, type RunningStage } from '../../model/running-plan.js';
 import { canaryFractions } from '../rollout/canary.js';
 import { coresDuringChange, coresOf, startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor } from '../rollout/share.js';
@@ -173,16 +173,18 @@ export class FleetScheduler {
     return true;
   }
 
-  /** Closes a running replica for good; another one starts after the back-off. */
-  unhealthy(id: ReplicaId, nowMs: number): void {
+  /** Closes a running replica for good. Another one starts: at once after a hang, which an input may cause, else later. */
+  unhealthy(id: ReplicaId, trouble: HealthIssue, nowMs: number): void {
     this.#nowMs = nowMs;
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica?.status !== 'ready') return;
-    this.#effects.drain(stage.id, this.#retire(stage, id));
+    const retired = this.#retire(stage, id);
+    const hasHung = trouble === 'hung';
+    // It may never leave, so nothing waits for its cores.
+    retired.overdue = hasHung;
+    this.#effects.drain(stage.id, retired);
     if (stage.canary !== undefined) this.#canaries.lose(stage, replica);
-    else if (stage.target !== undefined && isOfKind(replica, stage.target)) {
-      stage.markLost(replica, nowMs);
-    }
+    else if (!hasHung && stage.target !== undefined && isOfKind(replica, stage.target)) stage.markLost(replica, nowMs);
     this.#settle(nowMs);
   }
 

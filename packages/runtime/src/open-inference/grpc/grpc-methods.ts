@@ -26,6 +26,8 @@ import { requireServing } from '../serving-rules.js';
 export interface GrpcRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly requestId: string;
+  /** Undefined if the server knows no tenants. */
+  readonly tenant: string | undefined;
   /** Undefined without a deadline. */
   readonly remainingMs: number | undefined;
   /** Aborts when the client goes away or cancels, or its deadline passes. */
@@ -96,7 +98,8 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
   const { inputs, outputs, id, parameters: stated, raw } = readGrpcRequest(message, pipeline.inputs);
   const parameters = readParameters(stated);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
-  const { output, missing } = await pipeline.run(inputs, { signal: request.signal, ...parameters, timeoutMs });
+  const { signal, tenant } = request;
+  const { output, missing } = await pipeline.run(inputs, { signal, tenant, ...parameters, timeoutMs });
   const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 };

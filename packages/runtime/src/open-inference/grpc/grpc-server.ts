@@ -43,8 +43,8 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
     const { pipelines, maxBodyBytes, phase } = this.#rules;
-    const { requestId, signal, remainingMs } = this;
-    return method(message, { pipelines, maxBodyBytes, requestId, phase: phase(), signal, remainingMs });
+    const { requestId, tenant, signal, remainingMs } = this;
+    return method(message, { pipelines, maxBodyBytes, requestId, tenant, phase: phase(), signal, remainingMs });
   }
 }
 

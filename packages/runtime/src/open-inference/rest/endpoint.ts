@@ -13,6 +13,8 @@ export interface RestRequest {
   /** Decoded `{pipeline}` of the path; empty if it has none. */
   readonly pipelineName: string;
   readonly requestId: string;
+  /** Undefined if the server knows no tenants. */
+  readonly tenant: string | undefined;
   /** Without parameters, lower case; undefined if the client stated none. */
   readonly mediaType: string | undefined;
   readonly query: URLSearchParams;

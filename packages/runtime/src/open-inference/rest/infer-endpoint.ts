@@ -30,8 +30,8 @@ export async function infer(call: RestRequest): Promise<Answer> {
   const body = readRestBody(bytes, jsonLength, call.maxJsonBytes);
   const request = readInferRequest(body, pipeline.inputs);
   const parameters = readParameters(request.parameters);
-  const { signal, arrivedAtMs } = call;
-  const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, ...parameters });
+  const { signal, arrivedAtMs, tenant } = call;
+  const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, tenant, ...parameters });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
