@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { Tensor, TensorMap } from '@equipoise/core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -22,6 +23,25 @@ async function halves(width: number, height: number, format: 'jpeg' | 'png'): Pr
     .toBuffer();
 }
 
+/** A PNG of gray pixels that ends after its header. */
+function pngHead(width: number, height: number): Uint8Array {
+  const chunk = (type: string, data: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(data.length);
+    const content = Buffer.concat([Buffer.from(type), data]);
+    const check = Buffer.alloc(4);
+    check.writeUInt32BE(crc32(content));
+    return Buffer.concat([length, content, check]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header[8] = 8;
+  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
+  const nothing = chunk('IDAT', Buffer.alloc(0));
+  return new Uint8Array(Buffer.concat([signature, chunk('IHDR', header), nothing]));
+}
+
 describe('decode', () => {
   it.each(['jpeg', 'png'] as const)('turns a color %s into a gray scene in -1…1', async (format) => {
     const [result] = await loadDecode().run([encoded(await halves(224, 224, format))]);
@@ -44,6 +64,27 @@ describe('decode', () => {
     const exact = encoded(await halves(224, 224, 'png'));
     const corners = (await loadDecode().run([wide, exact, wide])).map((item) => Number(item['image']?.data[5]));
     expect(corners.map(Math.round)).toEqual([0, -1, 0]);
+  });
+
+  it.each([
+    ['a row', 39_999_999, 1],
+    ['a column', 1, 39_999_999],
+    ['a large square', 2_049, 2_049],
+    ['a long row within the pixels', 8_193, 1],
+  ])('refuses %s by its header', async (_, width, height) => {
+    await expect(loadDecode().run([encoded(pngHead(width, height))])).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining(`${width} x ${height} pixels`),
+    });
+  });
+
+  it.each(['jpeg', 'png'] as const)('refuses a %s that is stored in several passes', async (format) => {
+    const picture = sharp(await halves(64, 64, format));
+    const image = encoded(await picture.toFormat(format, { progressive: true }).toBuffer());
+    await expect(loadDecode().run([image])).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('interlaced or progressive'),
+    });
   });
 
   it.each([
