@@ -15,6 +15,7 @@ import { solve } from './surrogate/solve.js';
 export const families = [
   'chain',
   'fork-join',
+  'branches',
   'any-join',
   'quorum-join',
   'bridge',
@@ -90,6 +91,12 @@ function shapeOf(
   switch (family) {
     case 'fork-join':
       return { names: ['a', 'b', 'c', 'd'], edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd'), edge('c', 'd')] };
+    case 'branches':
+      // Both branches begin, in the order of the file, before one ends.
+      return {
+        names: ['a', 'b', 'c', 'd', 'e'],
+        edges: [edge('a', 'c'), edge('b', 'd'), edge('c', 'e'), edge('d', 'e')],
+      };
     case 'any-join':
     case 'quorum-join': {
       const join = { join: family === 'any-join' ? ('any' as const) : { quorum: 2 } };

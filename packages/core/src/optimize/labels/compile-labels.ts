@@ -6,15 +6,8 @@
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
 import { resourceKinds, withRounding } from '../problem/resource-use.js';
-import {
-  type Amount,
-  finishMs,
-  type Goal,
-  type LabelProblem,
-  NO_FLOOR,
-  type NodeGraph,
-  type NodeOptions,
-} from './label-problem.js';
+import { labelGraph } from './label-graph.js';
+import { type Amount, finishMs, type Goal, type LabelProblem, NO_FLOOR, type NodeOptions } from './label-problem.js';
 import { largest } from './relaxed-score.js';
 
 export interface LabelGoal {
@@ -31,22 +24,6 @@ export interface LabelGoal {
 interface DraftAmount {
   values: readonly Float64Array[];
   limit: number;
-}
-
-function graphOf({ graph }: SurrogateProblem): NodeGraph {
-  const position = new Int32Array(graph.order.length);
-  graph.order.forEach((stage, v) => {
-    position[stage] = v;
-  });
-  const outputs = new Set(graph.outputs);
-  const moved = (stages: readonly number[] | undefined): readonly number[] =>
-    (stages ?? []).map((s) => position[s] as number);
-  return {
-    predecessors: graph.order.map((stage) => moved(graph.predecessors[stage])),
-    successors: graph.order.map((stage) => moved(graph.successors[stage])),
-    awaited: graph.order.map((stage) => graph.awaited[stage] as number),
-    isOutput: graph.order.map((stage) => outputs.has(stage)),
-  };
 }
 
 /** Undefined unless equal for all options. */
@@ -97,8 +74,7 @@ function amountsOf(
 }
 
 export function compileLabels(problem: SurrogateProblem, target: LabelGoal): LabelProblem {
-  const { order } = problem.graph;
-  const graph = graphOf(problem);
+  const { order, ...graph } = labelGraph(problem.graph);
   const stages = order.map((stage) => problem.stages[stage] ?? []);
   const slowestMs = finishMs(graph, (v) => (stages[v] ?? []).reduce((ms, o) => Math.max(ms, o.latencyMs), 0));
   const timed = slowestMs > withRounding(problem.sloMs);
@@ -134,10 +110,10 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   return { ...compiled, accepts: (sources) => accepts(chosenOptions(problem, sources)) };
 }
 
-/** Options of a solution (positions in topological order), one per stage in file order. */
+/** Options of a solution (positions by node), one per stage in file order. */
 export function chosenOptions(problem: SurrogateProblem, sources: Int32Array): readonly SurrogateOption[] {
   const chosen = new Array<SurrogateOption>(sources.length);
-  problem.graph.order.forEach((stage, v) => {
+  labelGraph(problem.graph).order.forEach((stage, v) => {
     chosen[stage] = problem.stages[stage]?.[sources[v] as number] as SurrogateOption;
   });
   return chosen;

@@ -1,5 +1,5 @@
 /**
- * Coordinates of a label between two nodes in topological order (a cut of the graph):
+ * Coordinates of a label between two nodes in order (a cut of the graph):
  *
  * - one finish time per open node (with an edge across the cut), or per set of nodes that wait for the same joins;
  * - the amounts used so far;

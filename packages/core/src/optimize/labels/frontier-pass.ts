@@ -28,7 +28,7 @@ export interface FrontierInput {
   readonly width: number;
 }
 
-/** By source, in topological order. `complete` unless labels were dropped for lack of width. */
+/** By source, per node. `complete` unless labels were dropped for lack of width. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;

@@ -38,7 +38,7 @@ export interface Scenario {
   readonly visited: readonly boolean[];
 }
 
-/** By position in topological order. */
+/** By position; predecessors come first. */
 export interface NodeGraph {
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];

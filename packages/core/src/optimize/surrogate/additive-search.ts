@@ -4,6 +4,7 @@
  */
 
 import type { LabelGoal } from '../labels/compile-labels.js';
+import { labelGraph } from '../labels/label-graph.js';
 import { NO_FLOOR } from '../labels/label-problem.js';
 import type { LabelSolution } from '../labels/solve-labels.js';
 import type { Solution, SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
@@ -44,7 +45,7 @@ function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal |
 
 function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): SurrogateProblem {
   const stages = problem.stages.slice();
-  problem.graph.order.forEach((stage, v) => {
+  labelGraph(problem.graph).order.forEach((stage, v) => {
     const options = problem.stages[stage] ?? [];
     stages[stage] = Array.from(candidates[v] ?? [], (o) => options[o] as SurrogateOption);
   });
