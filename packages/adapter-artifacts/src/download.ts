@@ -124,7 +124,7 @@ async function write(
       yield chunk;
     }
   }
-  // Opened first: a stream that opens it late would recreate it after its removal.
+  // Open the file now: a stream opens it later, and could recreate it after its removal.
   const file = await open(path, 'w', 0o600);
   await pipeline(body, counted, file.createWriteStream());
   return { bytes, sha256: hash.digest('hex') };

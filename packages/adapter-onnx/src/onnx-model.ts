@@ -1,6 +1,6 @@
 /**
- * One ONNX model on onnxruntime-node. `run` blocks its thread: use one session per worker thread. Its threads do not
- * spin, because a spinning pool takes cores of other replicas.
+ * One ONNX model on onnxruntime-node. `run` blocks its caller: use one session per worker thread. The threads of
+ * onnxruntime do not spin, because a spinning pool takes cores of other replicas.
  */
 import { access } from 'node:fs/promises';
 import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
@@ -61,7 +61,7 @@ function tensorType(metadata: InferenceSession.ValueMetadata, path: string): Ten
     const found = metadata.isTensor ? `the type ${metadata.type}` : 'no tensor type';
     throw new AppError(
       'MODEL_LOAD_FAILED',
-      `'${metadata.name}' of ${path} has ${found}, which Equipoise does not carry.`,
+      `'${metadata.name}' of ${path} has ${found}; Equipoise does not support it.`,
     );
   }
   const shape = metadata.shape.map((size) => (typeof size === 'number' ? size : -1));

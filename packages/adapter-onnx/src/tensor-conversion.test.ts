@@ -12,6 +12,8 @@ describe('tensors of onnxruntime', () => {
 
   it('of a type that is not carried are refused by name', () => {
     const packed = new OrtTensor('uint4', Uint8Array.of(1), [2]);
-    expect(() => fromOrtTensor('y', packed)).toThrow("Tensor 'y' has the type uint4, which Equipoise does not carry.");
+    expect(() => fromOrtTensor('y', packed)).toThrow(
+      "Tensor 'y' has the type uint4, which Equipoise does not support.",
+    );
   });
 });

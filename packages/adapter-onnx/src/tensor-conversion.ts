@@ -58,7 +58,7 @@ export function fromOrtTensor(name: string, tensor: OrtTensor): Tensor {
   if (datatype === undefined) {
     throw new AppError(
       'MODEL_LOAD_FAILED',
-      `Tensor '${name}' has the type ${tensor.type}, which Equipoise does not carry.`,
+      `Tensor '${name}' has the type ${tensor.type}, which Equipoise does not support.`,
     );
   }
   const { data } = tensor as TypedTensor<OrtTensor.Type>;

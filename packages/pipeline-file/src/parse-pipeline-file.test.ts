@@ -66,7 +66,7 @@ describe('a file with mistakes', () => {
         path: 'spec.slo.percentile',
         line: 5,
         column: 36,
-        message: 'expected a percentile between 1 and 100, found 0.99; percentiles are written as 99',
+        message: 'expected a percentile between 1 and 100, found 0.99; write the 99th percentile as 99',
         suggestion: '99',
       },
       {

@@ -57,7 +57,7 @@ export const badPipelines: readonly BadPipeline[] = [
     'a percentile as a fraction',
     goodPipeline({ slo: { latencyMs: 400, percentile: 0.99 } }),
     'spec.slo.percentile',
-    'expected a percentile between 1 and 100; percentiles are written as 99',
+    'expected a percentile between 1 and 100; write the 99th percentile as 99',
   ),
   bad('a latency of 0', goodPipeline({ slo: { latencyMs: 0 } }), 'spec.slo.latencyMs', 'should be greater than 0'),
   bad('no stage', goodPipeline({ stages: [] }), 'spec.stages', 'should have at least 1 items'),

@@ -34,7 +34,7 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
   'spec.slo': [
     {
       rule: 'self.percentile > 1.0',
-      message: 'expected a percentile between 1 and 100; percentiles are written as 99',
+      message: 'expected a percentile between 1 and 100; write the 99th percentile as 99',
       fieldPath: '.percentile',
     },
   ],

@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
  * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones go one at a
- * time. A shared router follows the share rule u/U₀ + n/N ≥ 1; without one, the smaller of both plans must stay
- * (core/serve/rollout).
+ * time. Behind a shared router, the share rule of core/serve/rollout says how many must stay. Without one, as many
+ * replicas must stay as the smaller plan has.
  */
 import {
   type ChangeBounds,

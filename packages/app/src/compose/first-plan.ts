@@ -31,7 +31,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
   const remedy =
-    pinned.length === 0 ? 'raise the budget or widen the bounds' : 'raise the budget, or take pins or bounds out';
+    pinned.length === 0 ? 'raise the budget or widen the bounds' : 'raise the budget, or remove pins or bounds';
   return new AppError(
     'INFEASIBLE',
     `No plan fits the budget and bounds of this pipeline${among}: ${remedy} in the pipeline file.`,
@@ -42,7 +42,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
 /** Includes a remedy. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
-  return `with ${pinned.join('; ')} no plan fits the budget and the profile; they are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
+  return `with ${pinned.join('; ')} no plan fits the budget and the profile; the pins are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
 }
 
 function pinText(id: string, pins: StagePins): string {
@@ -50,7 +50,7 @@ function pinText(id: string, pins: StagePins): string {
   return `${id}: ${choices.join(', ')}`;
 }
 
-/** Such as changed profiles or another machine. */
+/** Why a saved plan cannot be restored: for example, its profiles or the machine changed. */
 export function resumeObjection(
   { budget }: Pick<PipelineSpec, 'budget'>,
   plan: Pick<Plan, 'stages' | 'predicted'>,

@@ -130,7 +130,7 @@ describe('no plan at all', () => {
     if (first === undefined) throw new Error('the pipeline has a stage');
     const pinned = { ...spec, stages: [{ ...first, pins: { replicas: 9, cpuCores: 1 } }, ...rest] };
     expect(nothingFits(pinned, result).message).toMatch(
-      /the pins detect: replicas 9, cpuCores 1: raise the budget, or take pins/,
+      /the pins detect: replicas 9, cpuCores 1: raise the budget, or remove pins/,
     );
   });
 });

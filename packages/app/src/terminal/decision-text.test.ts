@@ -55,7 +55,7 @@ it('says that changes were given up, and what was under way and had failed when 
     outcome: { kind: 'given-up' as const, message: 'the mode is off now' },
   };
   const text = decisionText({ pipelineName: 'p', record });
-  expect(text).toContain('\nthe changes of the decision before were under way\n3 requests failed since the start\n');
+  expect(text).toContain('\nthe changes of the previous decision were under way\n3 requests failed since the start\n');
   expect(text).toContain('\ngiven up: the mode is off now');
 });
 

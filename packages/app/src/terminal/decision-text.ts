@@ -85,7 +85,7 @@ function seenText(
           `a burst: ${counted(burst.arrivals, 'request')} in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
-    ...(changing ? ['the changes of the decision before were under way'] : []),
+    ...(changing ? ['the changes of the previous decision were under way'] : []),
     ...(failedTotal === 0 ? [] : [`${counted(failedTotal, 'request')} failed since the start`]),
   ].join('\n');
 }
@@ -145,7 +145,7 @@ function loadText({ arrivalsPerSecond }: LoadObservation): string {
   };
   if (arrivalsPerSecond.length === 0) return 'no load yet';
   const most = Math.max(...arrivalsPerSecond.slice(-60));
-  return `load: ${rps(meanOf(1))} in the last second, ${rps(meanOf(10))} over 10 s, ${rps(meanOf(60))} over 60 s, at most ${most} in one`;
+  return `load: ${rps(meanOf(1))} in the last second, ${rps(meanOf(10))} over 10 s, ${rps(meanOf(60))} over 60 s, at most ${most} in one second`;
 }
 
 function chosenText(decision: Decision): string {
@@ -154,7 +154,7 @@ function chosenText(decision: Decision): string {
   const necessary =
     evidence.necessary === undefined
       ? []
-      : [evidence.necessary ? 'necessary: what ran could not go on' : 'an improvement'];
+      : [evidence.necessary ? 'necessary: the running plan could not stay' : 'an improvement'];
   const robust = evidence.robustness === undefined ? [] : [robustText(evidence.robustness)];
   const lines = [`${pc.bold(kind)}: ${reason}${rate}`, ...necessary, ...robust];
   if (decision.kind === 'hold') return lines.join('\n');
@@ -178,7 +178,7 @@ function changeText(change: Change): string {
   }
 }
 
-/** On a hold also the best plan, if it is not the running one. */
+/** Includes the best plan of a hold if another plan was running. */
 function passedOver(
   { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
   why: Explained | undefined,
@@ -205,7 +205,7 @@ const figures = ({ predicted: { pas, costPerHour } }: Plan): string =>
 function doneText({ decision, outcome }: DecisionRecord): string {
   switch (outcome?.kind) {
     case undefined:
-      return decision?.kind === 'apply' ? 'not carried out' : 'nothing was to be carried out';
+      return decision?.kind === 'apply' ? 'not carried out' : 'there was nothing to carry out';
     case 'applied':
       return `in force after ${outcome.tookMs.toFixed(0)} ms`;
     case 'given-up':
@@ -218,7 +218,7 @@ function doneText({ decision, outcome }: DecisionRecord): string {
 function cameOfItText(record: DecisionRecord): string {
   const { decision, observed } = record;
   const done = doneText(record);
-  if (observed === undefined) return `${done}\nnothing was observed behind it yet`;
+  if (observed === undefined) return `${done}\nno outcome was observed yet`;
   const plan = decision?.kind === 'apply' ? decision.plan : undefined;
   const { windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction, latencyMs } = observed;
   const attained = (fraction: number | undefined) => (fraction === undefined ? '' : percentText(fraction));

@@ -61,9 +61,10 @@ function readInputs(value: unknown, received: ReceivedBody, declared: readonly T
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field inputs must be an array of tensors.');
   const inputs = new InputCollection(declared);
   for (const [index, entry] of value.entries()) {
-    const fields = objectOf(entry, 'Each of inputs');
+    const fields = objectOf(entry, 'Each entry of inputs');
     const { name, datatype, shape } = fields;
-    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of inputs needs a name, a string.');
+    if (typeof name !== 'string')
+      throw new AppError('MALFORMED_REQUEST', 'Each entry of inputs needs a name (a string).');
     const type = checkedType({ name, datatype, shape }, inputs.declaredType(name));
     inputs.add(name, readEntry(type, fields, { field: 'inputs', index, ...received }));
   }
@@ -75,8 +76,9 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of {name}.');
   const names = new Set<string>();
   return value.map((entry) => {
-    const { name, parameters } = objectOf(entry, 'Each of outputs');
-    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
+    const { name, parameters } = objectOf(entry, 'Each entry of outputs');
+    if (typeof name !== 'string')
+      throw new AppError('MALFORMED_REQUEST', 'Each entry of outputs needs a name (a string).');
     // Repeating a name is cheap for the client, but each copy of the answer may be large.
     if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is requested twice.`);
     names.add(name);

@@ -18,7 +18,7 @@ export interface AnswerNames {
   readonly missing?: readonly string[] | undefined;
 }
 
-/** Wanted raw tensors follow the JSON. */
+/** Raw tensors (`binary`) follow the JSON. */
 export function writeInferResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: readonly AnsweredOutput[],
@@ -43,9 +43,10 @@ export function readInferResponse(received: ReceivedBody): InferResponse {
     throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of tensors.');
   }
   const outputs = body['outputs'].map((entry, index): [string, Tensor] => {
-    const fields = objectOf(entry, 'Each of outputs');
+    const fields = objectOf(entry, 'Each entry of outputs');
     const { name, datatype, shape } = fields;
-    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
+    if (typeof name !== 'string')
+      throw new AppError('MALFORMED_REQUEST', 'Each entry of outputs needs a name (a string).');
     const type = checkedType({ name, datatype, shape }, undefined);
     return [name, readEntry(type, fields, { field: 'outputs', index, ...received })];
   });

@@ -33,9 +33,9 @@ function tensors(value: unknown, field: string): readonly TensorMetadata[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', `The field ${field} must be an array of tensors.`);
   return value.map((entry) => {
-    const { name, datatype, shape } = objectOf(entry, `Each of ${field}`);
+    const { name, datatype, shape } = objectOf(entry, `Each entry of ${field}`);
     const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size));
     if (typeof name === 'string' && typeof datatype === 'string' && isShape) return { name, datatype, shape };
-    throw new AppError('MALFORMED_REQUEST', `Each of ${field} needs a name, a datatype and a shape of integers.`);
+    throw new AppError('MALFORMED_REQUEST', `Each entry of ${field} needs a name, a datatype and a shape of integers.`);
   });
 }

@@ -86,5 +86,5 @@ function unknownLoad(
 
 const sameName = (i: number, first: number, name: string): Finding => ({
   path: ['spec', 'loads', i],
-  message: `expected a name of its own, found "${name}" as at spec.loads[${first}]; add name`,
+  message: `expected a unique name, found "${name}", already used by spec.loads[${first}]; add name`,
 });

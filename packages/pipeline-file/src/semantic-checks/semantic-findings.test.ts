@@ -229,7 +229,7 @@ const targets: Case[] = [
   [
     'a percentile is not a fraction',
     (spec) => (spec.slo.percentile = 0.999),
-    { path: 'spec.slo.percentile', message: /found 0.999; percentiles are written as 99/, suggestion: '99.9' },
+    { path: 'spec.slo.percentile', message: /found 0.999; write the 99th percentile as 99/, suggestion: '99.9' },
   ],
   [
     'a percentile is below 100',

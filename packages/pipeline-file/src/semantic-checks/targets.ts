@@ -17,7 +17,7 @@ function* checkPercentile({ slo }: SpecDraft): Generator<Finding> {
   const percentile = slo?.percentile;
   if (percentile === undefined || percentile > 1) return;
   const suggestion = String(Number((percentile * 100).toPrecision(12)));
-  const message = `expected a percentile between 1 and 100, found ${percentile}; percentiles are written as 99`;
+  const message = `expected a percentile between 1 and 100, found ${percentile}; write the 99th percentile as 99`;
   yield { path: ['spec', 'slo', 'percentile'], message, ...(percentile === 1 ? {} : { suggestion }) };
 }
 

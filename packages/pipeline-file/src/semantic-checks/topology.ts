@@ -1,6 +1,6 @@
 /**
  * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the cycles.
- * Each is found by walking backwards until a stage repeats, named, and cut.
+ * A walk backwards finds each: it ends where a stage repeats. The cycle is reported and removed.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
@@ -64,7 +64,7 @@ function cycleBefore(graph: GraphDraft, blocked: readonly number[], start: numbe
   return walked.slice(seenAt.get(repeated)).reverse();
 }
 
-/** At the last written edge of each cycle. */
+/** Reports each cycle at its last edge in the file. */
 export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] {
   return cycles.map((cycle) => {
     const names = [...cycle.map(({ from }) => from), cycle[0]?.from ?? 0].map((stage) => graph.names[stage]);

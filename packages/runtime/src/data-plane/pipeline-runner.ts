@@ -183,7 +183,7 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.inFlight;
   }
 
-  /** Bytes of their tensors, as they came. */
+  /** Bytes of their input tensors. */
   get inFlightBytes(): number {
     return this.#bytes.sum;
   }

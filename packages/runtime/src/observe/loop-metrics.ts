@@ -113,7 +113,7 @@ export class LoopMetrics {
     const forecast = () => this.#forecast;
     new Gauge({
       name: 'equipoise_forecast_rps',
-      help: 'Load that is expected until the next plan: its mean, and the upper bound that plans hold at.',
+      help: 'Load that is expected until the next plan: its mean, and the upper bound that plans must serve.',
       labelNames: ['bound'],
       registers,
       collect() {
@@ -130,7 +130,7 @@ export class LoopMetrics {
     const planned = () => Object.entries(desired.planInForce?.stages ?? {});
     new Gauge({
       name: 'equipoise_desired_replicas',
-      help: 'Replicas that the plan wants, or in mode advise the advice; a variant that it leaves keeps its own until the plan is in force.',
+      help: 'Replicas that the last plan wants (in mode advise, the advice). A variant that it drops keeps its number until the plan is in force.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
@@ -162,12 +162,12 @@ class LearnedMetrics {
     this.#correctionGauge(registry);
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_fan_out_items',
-      help: 'Items per output of a fan-out, where traffic has taught another mean than the pipeline file states.',
+      help: 'Measured mean of items per output of a fan-out, if it differs from the pipeline file.',
       kind: 'fan-out',
     });
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_branch_fraction',
-      help: 'Share of the outputs that take a branch, 0 to 1, where traffic has taught another than the pipeline file states.',
+      help: 'Measured fraction of the outputs that take a branch, 0 to 1, if it differs from the pipeline file.',
       kind: 'branch',
     });
   }
@@ -184,7 +184,7 @@ class LearnedMetrics {
     const corrections = () => this.#corrections;
     new Gauge({
       name: 'equipoise_profile_correction_ratio',
-      help: 'Service times of a variant relative to its profile, as serving has corrected it; the largest of its points, and none where none is corrected.',
+      help: 'Measured service time of a variant divided by its profile: the largest correction in force; absent if nothing is corrected.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {

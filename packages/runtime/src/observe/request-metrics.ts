@@ -28,7 +28,7 @@ export class RequestMetrics {
     });
     this.#shared = new Counter({
       name: 'equipoise_shared_requests_total',
-      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned), or none, because the client went away before (abandoned).',
+      help: 'Requests forwarded to another server (--share-with), by outcome: answered by that server (answered), answered here instead (returned), or ended because the client disconnected (abandoned).',
       labelNames: ['outcome'],
       registers: [registry],
     });
@@ -90,11 +90,7 @@ export class RequestMetrics {
       });
     gauge('equipoise_ready', 'Whether every stage has a replica in service: 1 or 0.', () => Number(runner.ready));
     gauge('equipoise_requests_in_flight', 'Requests that have arrived and not ended.', () => runner.inFlight);
-    gauge(
-      'equipoise_in_flight_bytes',
-      'Bytes of the tensors of these requests, as they came.',
-      () => runner.inFlightBytes,
-    );
+    gauge('equipoise_in_flight_bytes', 'Bytes of the input tensors of requests in flight.', () => runner.inFlightBytes);
     gauge('equipoise_slo_latency_seconds', 'Latency of the SLO.', () => runner.spec.slo.latencyMs / 1000);
     gauge(
       'equipoise_slo_fraction',
@@ -155,7 +151,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   });
   new Gauge({
     name: 'equipoise_arrival_dispersion',
-    help: 'Variance of the arrivals in windows of about the SLO and of 10 s relative to their mean, over ten minutes: 1 is Poisson; none while too little was seen.',
+    help: 'Variance divided by mean of the arrivals per window, over ten minutes, for windows of about the SLO and of 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
     labelNames,
     registers,
     collect() {

@@ -8,7 +8,7 @@ export function flowVariant(stage: StageSpec): VariantSpec {
   return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
 }
 
-/** Cores outside measurements: the fewest whole cores, else the largest CPU share. */
+/** Cores of a variant that only carries samples: the fewest whole cores, else the largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }

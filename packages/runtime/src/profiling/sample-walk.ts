@@ -1,7 +1,6 @@
 /**
- * Takes requests through the graph stage by stage, by core's walk. For a join that waits for the first of several, the
- * earlier stage in the graph is the first; the others run, too. Payloads are shared by reference: copy an item before
- * running it.
+ * Takes requests through the graph stage by stage, by core's walk. A join of `any` or `quorum` takes the inputs from the
+ * earliest stages of the graph; the others run, too. Payloads are shared by reference: copy an item before running it.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';

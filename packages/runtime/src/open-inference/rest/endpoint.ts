@@ -22,7 +22,7 @@ export interface RestRequest {
   /** Aborts when the client goes away. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
-  /** Earlier arrival at another server, on the runner's clock; default now. */
+  /** Arrival at the server that forwarded the request, on the runner's clock; default now. */
   readonly arrivedAtMs?: number;
   /** Rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
@@ -31,7 +31,7 @@ export interface RestRequest {
 
 export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
 
-/** Reads a body that is JSON as a whole, within the limit of JSON. */
+/** Reads a body that contains only JSON, within the limit for JSON. */
 export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<Uint8Array<ArrayBuffer>> {
   const limit = { mostBytes: maxJsonBytes, error: () => largeJson(maxJsonBytes) };
   return readBody({ alignAt: 0, isTransient: true }, limit);
