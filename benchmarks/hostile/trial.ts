@@ -1,0 +1,215 @@
+/** One attack, or several at once, next to good clients: what they cost the server. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { GoodAnswer, GoodClients } from './good-clients.js';
+import type { Attack, AttackCounts } from './hostile-client.js';
+import { NO_ANSWER_MS, probeMs, type ServedPipeline } from './served-pipeline.js';
+
+const FOLDER = fileURLToPath(new URL('attacks/', import.meta.url));
+const SLO_MS = 500;
+const PROBE_EVERY_MS = 100;
+const MEMORY_EVERY_MS = 500;
+/** Beyond its time an attacker gets so long to start, at lowest priority, and to print its counts. */
+const ATTACKER_GRACE_MS = 60_000;
+
+/** Bars of every attack; the fraction of good requests together with all others is lower. */
+export const BARS = {
+  ...{ livezMs: 250, goodFraction: 0.99, goodTogetherFraction: 0.95 },
+  ...{ addedMib: 128, leftMib: 32 },
+} as const;
+
+/** An attack of the corpus, with its name (`http1/slow-heads`) and its file. */
+export interface NamedAttack {
+  readonly name: string;
+  readonly file: string;
+  readonly attack: Attack;
+}
+
+export interface TrialFigures {
+  /** Worst time of `/livez`; `NO_ANSWER_MS` if one got no answer. */
+  readonly livezMs: number;
+  /** The same on the health port. */
+  readonly healthMs: number;
+  readonly probes: number;
+  readonly good: number;
+  readonly withinSlo: number;
+  readonly wrong: number;
+  /** Good requests without a good answer, by status. */
+  readonly lost: Readonly<Record<string, number>>;
+  readonly beforeMib: number;
+  readonly addedMib: number;
+  /** Least memory above that from before, within a minute of the attack. */
+  readonly leftMib: number;
+  /** Worst delay of the measuring process itself: times above are at most so much too long. */
+  readonly ownDelayMs: number;
+  readonly attackers: Readonly<Record<string, AttackCounts>>;
+  /** Answers to attackers that their bounds do not allow. */
+  readonly forbidden: readonly string[];
+}
+
+export async function loadAttacks(): Promise<readonly NamedAttack[]> {
+  const names = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const loaded = names.toSorted().map(async (name) => {
+    const file = `${FOLDER}${name}`;
+    const { attack } = (await import(file)) as { readonly attack: Attack };
+    return { name: name.replace(/\.ts$/, ''), file, attack };
+  });
+  return Promise.all(loaded);
+}
+
+/** Runs attacks at once for so many seconds, each in a process of lowest priority. */
+export async function tryAttacks(
+  attacks: readonly NamedAttack[],
+  server: ServedPipeline,
+  good: GoodClients,
+  { seconds, leftWithinMs }: { readonly seconds: number; readonly leftWithinMs: number },
+): Promise<TrialFigures> {
+  await good.takeAnswers();
+  const beforeMib = server.memoryMib();
+  const watch = new Watch(server);
+  const counted = await Promise.all(attacks.map((each) => runAttacker(each, server, seconds)));
+  if (attacks.length === 0) await delay(1000 * seconds);
+  const answers = await good.takeAnswers();
+  const { livezMs, healthMs, probes, worstMib, ownDelayMs } = await watch.stop();
+  const leftMib = await leastLeftMib(server, beforeMib, leftWithinMs);
+  return {
+    ...{ livezMs, healthMs, probes, ownDelayMs, beforeMib, addedMib: worstMib - beforeMib, leftMib },
+    ...goodFigures(answers),
+    attackers: Object.fromEntries(attacks.map(({ name }, index) => [name, counted[index] ?? NOTHING])),
+    forbidden: attacks.flatMap((each, index) => forbiddenAnswers(each, counted[index] ?? NOTHING)),
+  };
+}
+
+const ATTACKER_FAILED = 'attacker failed';
+const NOTHING: AttackCounts = { connections: 0, sentBytes: 0, answers: {} };
+
+export const describeMs = (ms: number): string => (ms < NO_ANSWER_MS ? `${ms.toFixed(0)} ms` : 'without answer');
+
+/** The bars that a trial misses, in words. */
+export function missedBars(figures: TrialFigures, goodFraction: number): string[] {
+  const { livezMs, healthMs, good, withinSlo, wrong, addedMib, leftMib, forbidden } = figures;
+  return [
+    ...(healthMs > BARS.livezMs ? [`health port ${describeMs(healthMs)}`] : []),
+    ...(livezMs > BARS.livezMs ? [`/livez ${describeMs(livezMs)}`] : []),
+    ...(withinSlo < goodFraction * good ? [`good ${((100 * withinSlo) / good).toFixed(1)} %`] : []),
+    ...(wrong > 0 ? [`${wrong} wrong answers`] : []),
+    ...(addedMib > BARS.addedMib ? [`+${addedMib.toFixed(0)} MiB`] : []),
+    ...(leftMib > BARS.leftMib ? [`${leftMib.toFixed(0)} MiB stay`] : []),
+    ...forbidden,
+  ];
+}
+
+function goodFigures(answers: readonly GoodAnswer[]): Pick<TrialFigures, 'good' | 'withinSlo' | 'wrong' | 'lost'> {
+  const lost: Record<string, number> = {};
+  for (const { status } of answers) if (status !== '200') lost[status] = (lost[status] ?? 0) + 1;
+  const isGood = ({ status, isWrong, latencyMs }: GoodAnswer) => status === '200' && !isWrong && latencyMs <= SLO_MS;
+  return {
+    good: answers.length,
+    withinSlo: answers.filter(isGood).length,
+    wrong: answers.filter(({ isWrong }) => isWrong).length,
+    lost,
+  };
+}
+
+function forbiddenAnswers({ name, attack }: NamedAttack, { answers }: AttackCounts): string[] {
+  const isForbidden = (answer: string): boolean =>
+    answer === ATTACKER_FAILED ||
+    (attack.allowed === undefined
+      ? /^(500|501|502|505|grpc-2|grpc-13)$/.test(answer)
+      : isUnlisted(attack.allowed, answer));
+  const found = Object.entries(answers).filter(([answer]) => isForbidden(answer));
+  return found.map(([answer, count]) => `${name}: ${count} × ${answer}`);
+}
+
+/** Errors of the attacker's own sockets are no answers. */
+function isUnlisted(allowed: readonly string[], answer: string): boolean {
+  return (
+    /^(\d{3}|grpc-\d+|[a-z].*)$/.test(answer) && !allowed.includes(answer) && !/^(refused|goaway-|reset-)/.test(answer)
+  );
+}
+
+/** Watches a server until it is stopped. */
+class Watch {
+  readonly #server: ServedPipeline;
+  readonly #delays = monitorEventLoopDelay({ resolution: 5 });
+  readonly #probes = new Set<Promise<void>>();
+  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #worstMs = { rest: 0, health: 0 };
+  #count = 0;
+  #worstMib = 0;
+
+  constructor(server: ServedPipeline) {
+    this.#server = server;
+    this.#delays.enable();
+    this.#lookAtMemory();
+    this.#timers = [
+      setInterval(() => this.#probe('rest'), PROBE_EVERY_MS),
+      setInterval(() => this.#probe('health'), PROBE_EVERY_MS),
+      setInterval(() => this.#lookAtMemory(), MEMORY_EVERY_MS),
+    ];
+  }
+
+  async stop(): Promise<Pick<TrialFigures, 'livezMs' | 'healthMs' | 'probes' | 'ownDelayMs'> & { worstMib: number }> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all(this.#probes);
+    this.#lookAtMemory();
+    this.#delays.disable();
+    const ownDelayMs = this.#delays.max / 1e6;
+    const { rest: livezMs, health: healthMs } = this.#worstMs;
+    return { livezMs, healthMs, probes: this.#count, worstMib: this.#worstMib, ownDelayMs };
+  }
+
+  #probe(port: 'rest' | 'health'): void {
+    this.#count++;
+    const probe = probeMs(this.#server, port).then((ms) => {
+      this.#worstMs[port] = Math.max(this.#worstMs[port], ms);
+    });
+    this.#probes.add(probe);
+    void probe.then(() => this.#probes.delete(probe));
+  }
+
+  #lookAtMemory(): void {
+    this.#worstMib = Math.max(this.#worstMib, this.#server.memoryMib());
+  }
+}
+
+/** Waits until memory is back, at most so long. */
+async function leastLeftMib(server: ServedPipeline, beforeMib: number, withinMs: number): Promise<number> {
+  const until = performance.now() + withinMs;
+  let least = server.memoryMib() - beforeMib;
+  while (least > BARS.leftMib && performance.now() < until) {
+    await delay(MEMORY_EVERY_MS);
+    least = Math.min(least, server.memoryMib() - beforeMib);
+  }
+  return least;
+}
+
+async function runAttacker(
+  { file, attack }: NamedAttack,
+  server: ServedPipeline,
+  seconds: number,
+): Promise<AttackCounts> {
+  const port = server.ports[attack.port ?? 'rest'];
+  const command = [process.execPath, '--import', 'tsx', file, '127.0.0.1', String(port), String(seconds)];
+  const child = spawn('nice', ['-n', '19', ...command], {
+    env: { ...process.env, ...server.attackEnv },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * seconds + ATTACKER_GRACE_MS);
+  const [out, errors] = await Promise.all([readAll(child.stdout), readAll(child.stderr), exited(child)]);
+  clearTimeout(timer);
+  if (out !== '') return JSON.parse(out) as AttackCounts;
+  process.stderr.write(`${file} ended without counts: ${errors.slice(-500)}\n`);
+  return { ...NOTHING, answers: { [ATTACKER_FAILED]: 1 } };
+}
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}
+
+const exited = (child: ChildProcess): Promise<unknown> => new Promise((resolve) => child.once('exit', resolve));
