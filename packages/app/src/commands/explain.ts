@@ -46,7 +46,11 @@ function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | und
   if (result?.kind !== 'feasible') return undefined;
   const problem = new LogReplay(setups).problemOf(record);
   if (problem === undefined) return undefined;
-  return { explanation: explainPlan(problem, result), plan: result.plan, objective: problem.spec.objective };
+  return {
+    explanation: explainPlan(problem, result).explanation,
+    plan: result.plan,
+    objective: problem.spec.objective,
+  };
 }
 
 /** Pipelines with their newest decision numbers, as the end of a sentence. */

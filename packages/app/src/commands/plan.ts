@@ -118,11 +118,11 @@ const policyOf = ({ policy }: PlanOptions): Policy => (policy === 'equipoise' ? 
 
 function planned(asked: Asked): CommandResult {
   const { problem, options, verifierAt, price } = asked;
-  const result = policyOf(options)(problem, verifierAt?.(problem.arrivalRps));
+  const first = policyOf(options)(problem, verifierAt?.(problem.arrivalRps));
+  if (!options.explain) return answered(first, asked);
+  if (first.kind !== 'feasible') return withNote(answered(first, asked), '--explain: no plan to explain.');
+  const { result, explanation } = explainPlan(problem, first, verifierAt);
   const answer = answered(result, asked);
-  if (!options.explain) return answer;
-  if (result.kind !== 'feasible') return withNote(answer, '--explain: no plan to explain.');
-  const explanation = explainPlan(problem, result, verifierAt);
   const { plan: chosen } = result;
   const { objective } = problem.spec;
   const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal });

@@ -19,7 +19,7 @@ const spec = { ...testPipeline([detect, classify]), budget: { cpuCores: 5 } };
 function explained(problem: PlanningProblem) {
   const result = optimize(problem);
   if (result.kind !== 'feasible') throw new Error(`infeasible: ${result.bindingConstraint}`);
-  return { result, explanation: explainPlan(problem, result) };
+  return explainPlan(problem, result);
 }
 
 const stageOf = (name: string) => name as StageId;
@@ -83,7 +83,7 @@ describe('explanation', () => {
     const easy = problemOf({ ...spec, budget: { cpuCores: 50 }, slo: { latencyMs: 20_000, percentile: 99 } }, 20);
     const held = optimize(easy, largeMisses);
     if (held.kind !== 'feasible') throw new Error('infeasible');
-    const { nextBetter } = explainPlan(easy, held, () => largeMisses).stages[stageOf('detect')] ?? {};
+    const { nextBetter } = explainPlan(easy, held, () => largeMisses).explanation.stages[stageOf('detect')] ?? {};
     expect(nextBetter?.verdict.kind).toBe('refuted');
   });
 
@@ -112,7 +112,7 @@ describe('explanation', () => {
     };
     const result = optimize(problem, verifierAt(60));
     if (result.kind !== 'feasible') throw new Error('a plan holds');
-    const told = explainPlan(problem, result, verifierAt);
+    const { explanation: told } = explainPlan(problem, result, verifierAt);
     const { capacityRps } = result.plan.predicted;
     expect(told.holdsUntilRps).toBeLessThan(capacityRps / 1.5);
     expect(told.holdsUntilRps).toBeGreaterThan((capacityRps / 1.5) * 0.98);
@@ -120,6 +120,31 @@ describe('explanation', () => {
     expect(told.oneMoreCore?.value).toBe(more.kind === 'feasible' ? more.objectiveValue : undefined);
     const busier = optimize({ ...problem, arrivalRps: 66 }, verifierAt(66));
     expect(told.tenPercentMoreLoad.value).toBe(busier.kind === 'feasible' ? busier.objectiveValue : undefined);
+  });
+
+  it('never tells of a better plan for a harder question: that plan becomes the result', () => {
+    const cheap = problemOf({ ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } }, 20);
+    // A search that missed cheap plans: as long as it is unfair, they seem to miss the SLO.
+    let isFair = false;
+    const verifierAt = (arrivalRps: number): VerifyPlan => {
+      return (plan, slo) => ({
+        latencyMs: 1,
+        percentile: slo.percentile,
+        sloAttainmentFraction:
+          plan.predicted.capacityRps > arrivalRps && (isFair || plan.predicted.cpuCores > 3) ? 1 : 0.5,
+        conclusive: true,
+        seeds: [1],
+      });
+    };
+    const found = optimize(cheap, verifierAt(20));
+    if (found.kind !== 'feasible') throw new Error('a plan holds');
+    isFair = true;
+    const { result, explanation } = explainPlan(cheap, found, verifierAt);
+    expect(result.objectiveValue).toBeLessThan(found.objectiveValue);
+    expect(explanation.value).toBe(result.objectiveValue);
+    expect(explanation.tenPercentMoreLoad.value).toBeGreaterThanOrEqual(result.objectiveValue);
+    expect(explanation.tenMoreMs.value).toBeLessThanOrEqual(result.objectiveValue);
+    expect(explanation.oneMoreCore?.value).toBeLessThanOrEqual(result.objectiveValue);
   });
 
   it('names the stages to look at first', () => {

@@ -4,7 +4,7 @@
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
-import { noPlanResult, relaxationBound } from './search/infeasibility.js';
+import { answerOf, relaxationBound } from './search/infeasibility.js';
 import { type FoundPlan, searchPlan } from './search/search-plan.js';
 
 function gapToBound(value: number, bound: number): number {
@@ -32,8 +32,8 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
  */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
-  const outcome = searchPlan(problem, verify);
-  if (outcome.kind === 'none') return noPlanResult(problem, outcome, verify);
+  const outcome = answerOf(problem, searchPlan(problem, verify), verify);
+  if (outcome.kind === 'none') return outcome.result;
   const { plan, value } = outcome.found;
   const certificate = certificateOf(problem, outcome.found, outcome.labels);
   const elapsedMs = (problem.clock?.nowMs() ?? 0) - startedAtMs;

@@ -21,6 +21,8 @@ export interface PlanningProblem {
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
+  /** Plans that may hold, such as those of related questions. One that would be better than the rest is verified. */
+  readonly candidates?: readonly Plan['stages'][];
   readonly estimator: Estimator;
   readonly slo?: Slo;
   readonly budget?: Budget;

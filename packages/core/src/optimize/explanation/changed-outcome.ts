@@ -1,17 +1,24 @@
 /** Plan after a changed bound or load, planned and judged like the original. */
 
+import type { Plan } from '../../model/plan.js';
 import { prepareProblem } from '../options/prepared-problem.js';
+import { matchesOption } from '../options/stage-option.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
 import { searchPrepared } from '../search/search-plan.js';
 import { isBetter } from '../surrogate/objective-value.js';
-import { type ExplainedPlan, matchesOption } from './explained-plan.js';
+import type { ExplainedPlan } from './explained-plan.js';
 import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): ChangedOutcome {
-  const prepared = prepareProblem(changed);
+/** `plan`: what was found. It is a candidate of the explained problem, as the explained plan is one of the changed. */
+export interface FoundOutcome extends ChangedOutcome {
+  readonly plan?: Plan;
+}
+
+export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): FoundOutcome {
+  const prepared = prepareProblem({ ...changed, candidates: [result.plan.stages] });
   const outcome = searchPrepared(prepared, verifierAt?.(changed.arrivalRps));
   if (outcome.kind === 'none') return { changedStages: [] };
   const { choice, value } = outcome.found;
@@ -19,11 +26,12 @@ export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: P
     const [part] = result.plan.stages[id] ?? [];
     return part !== undefined && matchesOption(part, (choice[s] as SurrogateOption).option) ? [] : [id];
   });
-  return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
+  const { plan } = outcome.found;
+  return { value, changedStages, costPerHour: plan.predicted.costPerHour, plan };
 }
 
 /** Keeps the plan if no other is better or cheaper. */
-export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): ChangedOutcome {
+export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): FoundOutcome {
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;
   const outcome = changedOutcome(explained, relaxed);

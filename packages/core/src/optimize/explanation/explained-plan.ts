@@ -1,6 +1,6 @@
-import type { Plan, PlanResult, StagePlan } from '../../model/plan.js';
+import type { Plan, PlanResult } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
-import type { StageOption } from '../options/stage-option.js';
+import { matchesOption, type StageOption } from '../options/stage-option.js';
 import type { LatencyFactors } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 
@@ -14,12 +14,6 @@ export interface ExplainedPlan {
   readonly factors: LatencyFactors;
   readonly verifierAt: VerifierAt | undefined;
 }
-
-export const matchesOption = (part: StagePlan, o: StageOption): boolean =>
-  o.variantId === part.variantId &&
-  o.resources.cpuCores === part.resources.cpuCores &&
-  o.maxBatchSize === part.maxBatchSize &&
-  o.replicas === part.replicas;
 
 export function optionsOf(prepared: PreparedProblem, plan: Plan): readonly StageOption[] | undefined {
   const chosen = prepared.spec.stages.map((stage, s) => {

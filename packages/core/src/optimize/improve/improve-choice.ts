@@ -4,11 +4,12 @@
  * expected gain, the gain times the probability of holding. Rounds widen the beam and lower the probability below which
  * candidates are skipped. All limits are counts, so equal questions have equal answers.
  */
-import type { PlanVerification } from '../../model/plan.js';
+import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import { type PreparedStage, plannedRps } from '../options/prepared-stage.js';
 import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
 import { fitsLimits } from '../surrogate/node-packing.js';
+import { pasOf } from '../surrogate/objective-value.js';
 import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
 import { classOptions, pessimistic, priceOf } from './class-options.js';
 import { fastChoices, type PricedOption } from './fast-choices.js';
@@ -24,6 +25,12 @@ export interface Improvement {
   readonly held: HeldChoice | undefined;
   readonly exhausted: boolean;
   readonly skipped: number;
+}
+
+/** `known`: plans that may hold, verified first. `promising`: candidates like those of the search itself. */
+export interface Hints {
+  readonly known?: readonly SurrogateChoice[];
+  readonly promising?: readonly SurrogateChoice[];
 }
 
 interface Round {
@@ -99,9 +106,11 @@ export class ChoiceSearch {
   }
 
   /** Improves `held` until nothing plausible is left or `workLimit` (in full verifications) is spent. */
-  run(held: HeldChoice | undefined, workLimit: number): Improvement {
+  run(held: HeldChoice | undefined, workLimit: number, hints: Hints = {}): Improvement {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
+    this.#tryKnown(hints.known ?? []);
+    for (const choice of hints.promising ?? []) this.#suggest(choice);
     for (this.#round = 0; this.#round < ROUNDS.length || this.#isLastResort(); this.#round++) {
       this.#beginRound();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
@@ -177,19 +186,38 @@ export class ChoiceSearch {
     return best;
   }
 
+  /** Whatever the estimate says, each that would be better is verified. */
+  #tryKnown(known: readonly SurrogateChoice[]): void {
+    for (const choice of known) {
+      const standing = this.#standingOf(choice);
+      if (standing === undefined || this.#gain(standing) <= 0 || !fitsLimits(this.#prepared, choice)) continue;
+      const verdict = this.#judge.verdict(choice);
+      if (showsSloMet(verdict)) this.#hold({ choice, verdict });
+      else this.#fail(choice);
+    }
+  }
+
+  #suggest(choice: SurrogateChoice): void {
+    const standing = this.#standingOf(choice);
+    if (standing !== undefined) this.#add(standing.of, [{ choice, price: standing.price }]);
+  }
+
+  /** Undefined if the class is none of this search. */
+  #standingOf(choice: SurrogateChoice): (Standing & { readonly of: Class }) | undefined {
+    const of = this.#classOf.get(choice.map(({ option }) => option.variantIndex).join());
+    const price = choice.reduce((sum, each) => sum + priceOf(this.#prepared.objective, each), 0);
+    return of && { of, pas: of.pas, price };
+  }
+
   /** The incumbent with another option at one stage. */
   #addNeighbours(): void {
     const choice = this.#nearby;
     if (choice === undefined) return;
     this.#nearby = undefined;
-    const { objective } = this.#prepared;
     choice.forEach((own, s) => {
       for (const option of this.#stages[s] ?? []) {
         if (option.option === own.option) continue;
-        const neighbour = choice.map((each, t) => (t === s ? option : each));
-        const of = this.#classOf.get(neighbour.map((each) => each.option.variantIndex).join());
-        const price = neighbour.reduce((sum, each) => sum + priceOf(objective, each), 0);
-        if (of !== undefined && this.#gain({ pas: of.pas, price }) > 0) this.#add(of, [{ choice: neighbour, price }]);
+        this.#suggest(choice.map((each, t) => (t === s ? option : each)));
       }
     });
   }
@@ -299,7 +327,7 @@ export class ChoiceSearch {
     this.#held = held;
     this.#nearby = choice;
     this.#standing = {
-      pas: accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0,
+      pas: pasOf(accuracy, choice),
       price: choice.reduce((sum, o) => sum + priceOf(objective, o), 0),
     };
   }

@@ -1,6 +1,7 @@
 import { sumOfTailsReplicas } from '../../estimate/sum-of-tails.js';
 import type { VariantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
+import type { StagePlan } from '../../model/plan.js';
 import type { RunningStage } from '../../model/running-plan.js';
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
@@ -177,3 +178,12 @@ export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOp
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
+
+/** Of a plan, or of another question. */
+export type OptionKind = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 'replicas'>;
+
+export const matchesOption = (kind: OptionKind, o: StageOption): boolean =>
+  o.variantId === kind.variantId &&
+  o.resources.cpuCores === kind.resources.cpuCores &&
+  o.maxBatchSize === kind.maxBatchSize &&
+  o.replicas === kind.replicas;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bruteForce } from '../brute-force.test-support.js';
+import { optimize } from '../optimize.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import type { VerifyPlan } from '../planning-problem.js';
 import { type Family, randomProblem } from '../random-problems.test-support.js';
 import { relaxationBound } from './infeasibility.js';
 
@@ -50,4 +52,21 @@ it('bounds also plans of smaller batches where large ones are charged', () => {
     const problem = problemOf({ ...testPipeline(stages), objective }, 70);
     expect(relaxationBound(problem)).toBeGreaterThanOrEqual((bruteForce(problem, 1, 1).best?.value as number) - 1e-9);
   }
+});
+
+it('is no advice but the plan if what a relaxation finds fits without it', () => {
+  const spec = testPipeline([
+    testStage('detect', [
+      { name: 'small', accuracy: 0.6, fixedMs: 2, perItemMs: 4 },
+      { name: 'large', accuracy: 0.8, fixedMs: 4, perItemMs: 100 },
+    ]),
+  ]);
+  // Only the cheapest plan holds, which a search without work does not try.
+  const verify: VerifyPlan = ({ predicted }, { latencyMs, percentile }) => {
+    const holds = predicted.cpuCores === 1;
+    return { latencyMs, percentile, sloAttainmentFraction: holds ? 1 : 0, conclusive: true, seeds: [1] };
+  };
+  const problem = problemOf({ ...spec, budget: { cpuCores: 6 } }, 20, { workLimit: 0 });
+  expect(optimize({ ...problem, verifiesAdvice: false }, verify).kind).toBe('not-found');
+  expect(optimize(problem, verify)).toMatchObject({ kind: 'feasible', objectiveValue: 0.6 });
 });

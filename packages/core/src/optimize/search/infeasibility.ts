@@ -7,7 +7,7 @@ import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-us
 import { objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
 import { planOf } from './plan-of.js';
-import { type FoundPlan, searchPlan } from './search-plan.js';
+import { type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
 
 /**
  * Relaxation that no plan can beat: smallest service times, fewest stable replicas, no paths that may be late. If it
@@ -83,8 +83,16 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
+/** An excess up to this is none. */
+const FITS = 1 + 1e-9;
 
-type Fix = { readonly constraint: BindingConstraint; readonly excess: number; readonly fixes: PlanFixes };
+/** `excess`: by how much the constraint is missed; at most 1 if `plan` fits after all. */
+interface Fix {
+  readonly constraint: BindingConstraint;
+  readonly excess: number;
+  readonly fixes: PlanFixes;
+  readonly plan?: Plan;
+}
 
 function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
   const outcome = searchPlan(problem, verify);
@@ -145,19 +153,17 @@ function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyP
   const bounded = resourceKinds.flatMap((kind, r) => (Number.isFinite(limits[r]) ? [[kind, needed[r] as number]] : []));
   const budget = { ...(Object.fromEntries(bounded) as Budget), cpuCores: needed[0] as number };
   const excess = Math.max(...use.map((amount, r) => amount / Math.max(1e-9, limits[r] as number)));
-  return { constraint: 'budget', excess, fixes: { budget } };
+  return { constraint: 'budget', excess, fixes: { budget }, plan: smallest.plan };
 }
 
 function floorFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   if (spec.objective.kind !== 'min-cost') return undefined;
   const best = findPlan({ ...problem, objective: { kind: 'max-accuracy' } }, verify);
   if (best === undefined) return undefined;
-  const reached = best.plan.predicted.pas;
-  return {
-    constraint: 'accuracy-floor',
-    excess: spec.objective.accuracyFloor / reached,
-    fixes: { accuracyFloor: reached },
-  };
+  const { plan } = best;
+  const reached = plan.predicted.pas;
+  const excess = spec.objective.accuracyFloor / reached;
+  return { constraint: 'accuracy-floor', excess, fixes: { accuracyFloor: reached }, plan };
 }
 
 function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
@@ -171,26 +177,39 @@ function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: Veri
   return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
 }
 
-export interface FailedSearch {
-  /** Plan of least latency within budget and floor, if any. */
-  readonly fastest: Plan | undefined;
-  /** Judged plans. */
-  readonly tried: number;
-}
+export type Answer =
+  | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
+  | { readonly kind: 'none'; readonly result: PlanResult };
 
-export function noPlanResult(
-  problem: PlanningProblem,
-  { fastest, tried }: FailedSearch,
-  verify?: VerifyPlan,
-): PlanResult {
+/**
+ * The plan of a search, or the reason for none. A verified plan that a relaxation led to, but that fits without it, is a
+ * candidate of a second search.
+ */
+export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: VerifyPlan): Answer {
+  if (search.kind === 'found') return search;
   const spec = specOf(problem);
   const judge = problem.verifiesAdvice === false ? undefined : verify;
+  const { fastest } = search;
   const fixes = [
     fastest && sloFix(problem, spec, { plan: fastest, verify: judge }),
     budgetFix(problem, spec, judge),
     floorFix(problem, spec, judge),
-  ];
-  const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
+  ].filter((fix): fix is Fix => fix !== undefined);
+  const candidates = fixes.flatMap(({ excess, plan }) => (excess <= FITS && plan ? [plan.stages] : []));
+  if (candidates.length > 0 && judge !== undefined) {
+    const again = searchPlan({ ...problem, candidates }, verify);
+    if (again.kind === 'found') return again;
+  }
+  return { kind: 'none', result: noPlanResult(problem, search, { fixes, verify }) };
+}
+
+function noPlanResult(
+  problem: PlanningProblem,
+  { fastest, tried }: Extract<PlanSearch, { kind: 'none' }>,
+  { fixes, verify }: { readonly fixes: readonly Fix[]; readonly verify: VerifyPlan | undefined },
+): PlanResult {
+  const spec = specOf(problem);
+  const helping = [...fixes].sort((a, b) => a.excess - b.excess);
   const bestEffort = fastest ?? withVerdict(largestCapacityPlan(problem), spec, verify);
   const reasons = {
     bindingConstraint: helping[0]?.constraint ?? bindingByRelaxation(problem),

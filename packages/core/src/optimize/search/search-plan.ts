@@ -12,6 +12,7 @@ import { leastLatencyChoice } from '../surrogate/least-latency.js';
 import { objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
+import { harderChoices, knownChoices } from './related-choices.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** In full verifications. */
@@ -113,7 +114,8 @@ function searchBySimulation(
     prepared,
     { estimateMs, judged, verdict: (choice) => judge.verdict(choice) },
     (held) => {
-      improvement = new ChoiceSearch(prepared, judge).run(held, workLimit);
+      const hints = { known: knownChoices(prepared), promising: harderChoices(prepared) };
+      improvement = new ChoiceSearch(prepared, judge).run(held, workLimit, hints);
       return improvement.held;
     },
   );

@@ -1,0 +1,67 @@
+/**
+ * Choices of related questions. Those of harder ones (more load, less time, a smaller budget) hold here if they hold
+ * there. They are optima of surrogates, so they cost no simulation.
+ */
+import { runningStages } from '../../model/running-plan.js';
+import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
+import { matchesOption, type OptionKind } from '../options/stage-option.js';
+import { type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
+import type { ResourceUse } from '../problem/resource-use.js';
+import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
+
+const LOADS = [1.1, 1.3];
+const SLOS = [0.85, 0.7];
+const BUDGETS = [0.85, 0.7];
+
+type StageOptions = readonly (readonly SurrogateOption[])[];
+
+const optionsAt = (prepared: PreparedProblem): StageOptions =>
+  surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages;
+
+const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: number): ResourceUse => [
+  cpuCores * part,
+  memoryBytes * part,
+  gpus * part,
+  costPerHour * part,
+];
+
+/** None if this problem lacks one of the options. */
+function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
+  const choice = stages.map((options, s) => {
+    const kind = kinds[s];
+    return kind && options.find(({ option }) => matchesOption(kind, option));
+  });
+  return choice.every((option) => option !== undefined) ? [choice] : [];
+}
+
+/** Choices of the running plan and of the candidates of the problem. */
+export function knownChoices(prepared: PreparedProblem): readonly SurrogateChoice[] {
+  const { candidates = [], runningPlan } = prepared.problem;
+  const running = runningPlan && runningStages(prepared.spec, runningPlan);
+  const stages = optionsAt(prepared);
+  return [...(running ? [running] : []), ...candidates].flatMap((plan) =>
+    choicesOf(
+      stages,
+      prepared.spec.stages.map(({ id }) => plan[id]?.[0]),
+    ),
+  );
+}
+
+/** Optima of harder surrogates, as choices of this problem. */
+export function harderChoices(prepared: PreparedProblem): readonly SurrogateChoice[] {
+  const { problem, limits, sloMs, graph } = prepared;
+  const factors = { theta: 1 / Math.sqrt(graph.depth), kappa: 1 };
+  const harder = [
+    ...LOADS.map((load) => prepareProblem({ ...problem, arrivalRps: problem.arrivalRps * load })),
+    ...SLOS.map((slo) => ({ ...prepared, sloMs: sloMs * slo })),
+    ...(limits.some(Number.isFinite) ? BUDGETS : []).map((part) => ({ ...prepared, limits: partOf(limits, part) })),
+  ];
+  const stages = optionsAt(prepared);
+  return harder.flatMap((each) => {
+    const { choice = [] } = new SurrogateSolver(each).solve(factors);
+    return choicesOf(
+      stages,
+      choice.map(({ option }) => option),
+    );
+  });
+}
