@@ -265,6 +265,8 @@ function addServe(program: Command): void {
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
     .option('--max-json-bytes <n>', 'largest JSON of a request', count, 2 * MIB)
+    .option('--max-connections <n>', 'most open connections of each port', count, 2048)
+    .option('--max-streams <n>', 'most open HTTP/2 streams of each port, over all its connections', count, 4096)
     .option(
       '--token-file <file>',
       'require bearer tokens from clients; the file has one line per token: [TENANT] TOKEN [rps=N] [burst=N]',

@@ -62,6 +62,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       version: VERSION,
       metrics: monitor.servingPage,
       onAnswer: (call: AnsweredCall) => monitor.answered(call),
+      onRefusal: (kind) => monitor.refused(kind),
     },
     options.healthPort,
   );

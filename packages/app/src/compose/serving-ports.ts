@@ -31,6 +31,8 @@ export interface ServingPortOptions {
   readonly healthPort?: number | undefined;
   readonly maxBodyBytes: number;
   readonly maxJsonBytes: number;
+  readonly maxConnections: number;
+  readonly maxStreams: number;
   readonly tokenFile?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
@@ -43,6 +45,11 @@ export interface ServingPortOptions {
 }
 
 type FixedOptions = Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
+
+type FixedPorts = Pick<
+  ServerOptions,
+  'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'maxConnections' | 'maxStreams' | 'tenants' | 'share'
+>;
 
 /** Opened before the pipeline starts. */
 export class ServingPorts {
@@ -90,10 +97,8 @@ export class ServingPorts {
 export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
-): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'tenants' | 'share'> & {
-  readonly tls?: TlsIdentity;
-} {
-  const { host, port, grpcPort, maxBodyBytes, maxJsonBytes } = options;
+): FixedPorts & { readonly tls?: TlsIdentity } {
+  const { host, port, grpcPort, maxBodyBytes, maxJsonBytes, maxConnections, maxStreams } = options;
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options, reloads);
   const share = shareOf(options, monitor);
@@ -102,6 +107,8 @@ export function servingPortOptions(
     port,
     maxBodyBytes,
     maxJsonBytes,
+    maxConnections,
+    maxStreams,
     ...(grpcPort !== undefined && { grpcPort }),
     ...(tls && { tls }),
     ...(tenants && { tenants }),

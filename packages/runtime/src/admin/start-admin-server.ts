@@ -3,6 +3,7 @@ import { AppError } from '@equipoise/core/model';
 import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { smallPort } from '../net/connection-limit.js';
 import type { ServingPhase } from '../net/drain.js';
 import { startHttpServer } from '../net/http-server.js';
 import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
@@ -47,9 +48,12 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Run
   let phase: ServingPhase = 'serving';
   const admin = adminPortOf(options, () => phase);
   const place = { host, port };
-  const server = await startHttpServer({ place, requestTimeoutMs: REQUEST_TIMEOUT_MS }, (exchange) => {
-    void new AdminCall(admin, exchange).serve();
-  });
+  const server = await startHttpServer(
+    { place, requestTimeoutMs: REQUEST_TIMEOUT_MS, limits: smallPort },
+    (exchange) => {
+      void new AdminCall(admin, exchange).serve();
+    },
+  );
   return {
     url: server.url,
     close: async () => {

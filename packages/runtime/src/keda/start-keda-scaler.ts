@@ -7,6 +7,7 @@ import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { CallRules, Purpose } from '../net/call.js';
+import { smallPort } from '../net/connection-limit.js';
 import type { TlsIdentity } from '../net/tls.js';
 import { type CallStream, UnaryCall } from '../open-inference/grpc/grpc-call.js';
 import { listenForCalls, type RunningGrpcServer } from '../open-inference/grpc/grpc-listener.js';
@@ -42,7 +43,7 @@ export async function startKedaScaler(options: KedaScalerOptions): Promise<Runni
   const methods = scalerMethods(options);
   const streams = new ActivityStreams(options, rules);
   const streamPath = grpcPath(streamIsActive);
-  const server = await listenForCalls({ place: { host, port }, tls }, (call) => {
+  const server = await listenForCalls({ place: { host, port }, tls, limits: smallPort }, (call) => {
     if (call.headers[':path'] === streamPath) streams.serve(call);
     else void new ScalerCall(methods, call).serve();
   });

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { type BodyLayout, type RequestBody, readBody } from './body.js';
 
@@ -20,6 +20,30 @@ async function read(pieces: readonly Buffer[], layout?: BodyLayout) {
   request.end();
   return { bytes: await body, inbound };
 }
+
+describe('a body over HTTP/2', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it.each([
+    ['its first byte within 10 s', false, 10_000],
+    ['its last within the time for a request', true, 60_000],
+  ])('has to bring %s', async (_, hasBegun, limitMs) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
+    const bounds = { maxBodyBytes: 100, timeoutMs: 60_000, inbound: new BytesInFlight(), beforeReading: () => {} };
+    let code: string | undefined;
+    const ended = readBody(request, bounds).catch((error) => {
+      code = error.code;
+    });
+    if (hasBegun) request.write('a');
+    await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(limitMs - 1);
+    expect(code).toBe(undefined);
+    await vi.advanceTimersByTimeAsync(1);
+    await ended;
+    expect(code).toBe('REQUEST_TIMEOUT');
+  });
+});
 
 describe('a body', () => {
   const piece = Buffer.from('{"inputs":[]}');

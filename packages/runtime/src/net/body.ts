@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { dropError } from './refusal.js';
 
 /** The byte at offset `alignAt` is aligned for numbers of every kind. */
@@ -60,8 +61,15 @@ function receive(request: RequestBody, bounds: BodyBounds, received: Uint8Array<
   return new Promise((resolve, reject) => {
     let length = 0;
     let isSettled = false;
-    const late = () => refuse(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.'));
-    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
+    const limitTime = (firstMs: number, wholeMs: number) => {
+      const late = () => {
+        if (length > 0 && firstMs < wholeMs) limitTime(wholeMs - firstMs, wholeMs - firstMs);
+        else refuse(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.'));
+      };
+      timer = setTimeout(late, Math.min(firstMs, wholeMs));
+    };
+    if (timeoutMs !== undefined) limitTime(FIRST_BODY_BYTE_MS, timeoutMs);
     // The listeners stay on the request, which costs less than to remove them.
     const settle = (end: () => void) => {
       if (isSettled) return;

@@ -14,13 +14,13 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PortLimits } from './connection-limit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
-/** Bodies and answers are bounded for all connections together. */
-export const UNBOUNDED_SESSION_MEMORY = Number.MAX_SAFE_INTEGER;
-
+/** Refused streams in a row after which a connection is closed. */
+const MOST_REFUSED = 100;
 /** Highest stream number, so that a GOAWAY refuses none. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
@@ -30,8 +30,11 @@ export async function drained(idleConnections: () => number, withinMs: number): 
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
+/** Sessions of a port. Each may have as many streams as all together leave free, so that none takes them all. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
+  readonly #limits: PortLimits;
+  #streamCount = 0;
   /** Time of the last end of a stream, or of the connection's start. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
@@ -39,9 +42,14 @@ export class OpenSessions {
   #draining = false;
 
   /** Call before the server accepts connections; each gets a window of `windowBytes`. */
-  constructor(server: Http2Server | Http2SecureServer, windowBytes: number) {
+  constructor(
+    server: Http2Server | Http2SecureServer,
+    { windowBytes, limits }: { readonly windowBytes: number; readonly limits: PortLimits },
+  ) {
+    this.#limits = limits;
     server.on('session', (session) => {
       const streams = new Set<ServerHttp2Stream>();
+      let refused = 0;
       this.#streams.set(session, streams);
       this.#idleSinceMs.set(session, performance.now());
       session.once('close', () => this.#streams.delete(session));
@@ -51,10 +59,17 @@ export class OpenSessions {
       session.socket.once('end', () => session.destroy());
       // Before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
+        if (streams.size >= limits.mostStreams - this.#streamCount) {
+          this.#refuse(session, stream, ++refused);
+          return;
+        }
+        refused = 0;
         streams.add(stream);
+        this.#streamCount++;
         if (this.#draining) this.#goAway(session, stream);
         stream.on('close', () => {
           streams.delete(stream);
+          this.#streamCount--;
           if (streams.size > 0) return;
           this.#idleSinceMs.set(session, performance.now());
           if (this.#goneAway.has(session)) session.close();
@@ -82,8 +97,20 @@ export class OpenSessions {
     this.#draining = true;
   }
 
-  /** Serves a stream, at once or when it is no longer held. */
+  /** Closes a session without a stream; false if there is none. */
+  closeIdle(): boolean {
+    for (const [session, { size }] of this.#streams) {
+      if (size > 0) continue;
+      this.#streams.delete(session);
+      session.destroy();
+      return true;
+    }
+    return false;
+  }
+
+  /** Serves a stream unless it was refused, at once or when it is no longer held. */
   serve(stream: ServerHttp2Stream, begin: () => void): void {
+    if (stream.closed) return;
     const held = this.#draining ? this.#held.get(stream) : undefined;
     if (held === undefined) begin();
     else void held.then(() => !stream.destroyed && begin());
@@ -99,6 +126,17 @@ export class OpenSessions {
     setImmediate(() => {
       for (const session of this.#streams.keys()) session.destroy();
     });
+  }
+
+  #refuse(session: ServerHttp2Session, stream: ServerHttp2Stream, inARow: number): void {
+    stream.on('error', () => {});
+    if (inARow < MOST_REFUSED) this.#limits.onRefusal('stream');
+    stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    if (inARow !== MOST_REFUSED) return;
+    this.#limits.onRefusal('calm');
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    // At once, TLS would not send it.
+    setImmediate(() => session.destroy());
   }
 
   #goAway(session: ServerHttp2Session, stream: ServerHttp2Stream): void {

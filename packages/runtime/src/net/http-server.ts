@@ -10,11 +10,13 @@ import {
 } from 'node:http2';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { SlowReaders } from './backpressure.js';
-import { drained, OpenSessions, UNBOUNDED_SESSION_MEMORY } from './drain.js';
+import { limitConnections, MOST_PIPELINED, type PortLimits, SESSION_MEMORY_MIB } from './connection-limit.js';
+import { drained, OpenSessions } from './drain.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { type ListeningPlace, listen, placeText } from './listen.js';
-import { refuseRaw } from './refusal.js';
+import { crowdedWords, refusePipelined, refuseRaw } from './refusal.js';
 import { type ShownIdentity, showChanges } from './tls.js';
 
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
@@ -27,6 +29,7 @@ export interface HttpServerOptions {
   readonly place: ListeningPlace;
   readonly tls?: ShownIdentity | undefined;
   readonly requestTimeoutMs: number;
+  readonly limits: PortLimits;
 }
 
 export interface RunningHttpServer {
@@ -41,11 +44,12 @@ type HttpServer = Server | Http2SecureServer;
 
 /** Hands every request to `serve`; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export async function startHttpServer(
-  { place, tls, requestTimeoutMs }: HttpServerOptions,
+  options: HttpServerOptions,
   serve: (exchange: HttpExchange) => void,
 ): Promise<RunningHttpServer> {
+  const { place, tls, requestTimeoutMs } = options;
   const server = newServer(tls, requestTimeoutMs);
-  const connections = new Connections(server, requestTimeoutMs, serve);
+  const connections = new Connections(server, options, serve);
   const bound = await listen(server, place);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText(bound)}`,
@@ -67,7 +71,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
     allowHTTP1: true,
     handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
-    maxSessionMemory: UNBOUNDED_SESSION_MEMORY,
+    maxSessionMemory: SESSION_MEMORY_MIB,
   });
   // The HTTP/1.1 part of a secure server reads its options only from properties.
   Object.assign(server, http1, { requireHostHeader: true });
@@ -76,23 +80,37 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   return server;
 }
 
+/** A connection that speaks HTTP/1.1, so far. */
+interface Http1Connection {
+  unanswered: number;
+  /** Response to its last request, until that has left. */
+  last: ServerResponse | undefined;
+  hasAsked: boolean;
+  isRefused: boolean;
+}
+
 class Connections {
   readonly #server: HttpServer;
+  readonly #limits: PortLimits;
   readonly #requestTimeoutMs: number;
   readonly #serve: (exchange: HttpExchange) => void;
   readonly #sockets = new Set<Socket>();
   readonly #sessions: OpenSessions;
-  /** Unfinished HTTP/1.1 responses, by connection. */
-  readonly #answering = new Map<Duplex, ServerResponse>();
+  readonly #http1 = new Map<Duplex, Http1Connection>();
   readonly #slowReaders: SlowReaders;
 
-  constructor(server: HttpServer, requestTimeoutMs: number, serve: (exchange: HttpExchange) => void) {
+  constructor(
+    server: HttpServer,
+    { tls, requestTimeoutMs, limits }: HttpServerOptions,
+    serve: (exchange: HttpExchange) => void,
+  ) {
     this.#server = server;
+    this.#limits = limits;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#serve = serve;
     this.#slowReaders = new SlowReaders(requestTimeoutMs);
     this.#watchSockets();
-    this.#sessions = new OpenSessions(server as Http2SecureServer, WINDOW_BYTES);
+    this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
     (server as Http2SecureServer).on('session', (session) => {
       // Idle connections take no new request; a running one still gets its answer.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
@@ -101,12 +119,17 @@ class Connections {
     // Node would answer unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
     server.on('checkExpectation', (request, response) => this.#begin(request, response, false));
     server.on('checkContinue', (request, response) => this.#begin(request, response, true));
-    server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#answering.get(socket)));
+    server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#http1.get(socket)?.last));
+    limitConnections(server, {
+      limits,
+      closeIdle: () => this.#closeIdle(),
+      words: tls === undefined ? crowdedWords() : undefined,
+    });
   }
 
   drain(withinMs: number): Promise<void> {
     this.#sessions.drain();
-    return drained(() => this.#sockets.size - this.#answering.size - this.#sessions.answering, withinMs);
+    return drained(() => this.#sockets.size - this.#answering - this.#sessions.answering, withinMs);
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -130,12 +153,29 @@ class Connections {
       socket.once('close', () => this.#sockets.delete(socket));
     });
     const isSecure = 'setSecureContext' in this.#server;
-    this.#server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => {
+    this.#server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket | TLSSocket) => {
+      if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return;
+      this.#http1.set(socket, { unanswered: 0, last: undefined, hasAsked: false, isRefused: false });
       socket.once('close', () => {
-        this.#answering.delete(socket);
+        this.#http1.delete(socket);
         this.#slowReaders.closed(socket);
       });
     });
+  }
+
+  get #answering(): number {
+    return [...this.#http1.values()].filter(({ unanswered }) => unanswered > 0).length;
+  }
+
+  /** Preferably one that has never sent a whole request. */
+  #closeIdle(): boolean {
+    const idle = [...this.#http1].filter(([, { unanswered }]) => unanswered === 0);
+    const [socket] = idle.find(([, { hasAsked }]) => !hasAsked) ?? idle[0] ?? [];
+    if (socket === undefined) return this.#sessions.closeIdle();
+    // At once, so that it is not found again.
+    this.#http1.delete(socket);
+    socket.destroy();
+    return true;
   }
 
   #begin(
@@ -149,12 +189,22 @@ class Connections {
 
   #beginHttp1(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { socket } = request;
-    // Pipelined requests of a client that is gone.
-    if (socket.destroyed) return;
-    this.#answering.set(socket, response);
+    const connection = this.#http1.get(socket);
+    // Pipelined requests of a client that is gone or was refused.
+    if (connection === undefined || connection.isRefused || socket.destroyed) return;
+    connection.hasAsked = true;
+    connection.unanswered++;
+    connection.last = response;
     response.on('close', () => {
-      if (this.#answering.get(socket) === response) this.#answering.delete(socket);
+      connection.unanswered--;
+      if (connection.last === response) connection.last = undefined;
     });
+    if (connection.unanswered > MOST_PIPELINED) {
+      connection.isRefused = true;
+      this.#limits.onRefusal('pipelined');
+      refusePipelined(response);
+      return;
+    }
     this.#serve(new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders }));
   }
 

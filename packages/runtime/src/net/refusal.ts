@@ -62,7 +62,29 @@ function retryAfterSeconds(retryAfterMs: unknown): number {
   return Math.min(Math.max(seconds, least), most);
 }
 
-const reasonPhrases: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout' };
+const reasonPhrases: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  503: 'Service Unavailable',
+};
+
+const crowded = () => refusal(dropError('queue-full'));
+
+/** Raw answer to a client that a full port does not accept. */
+export const crowdedWords = (): string => rawAnswer(crowded());
+
+/** Refuses a request behind too many unanswered ones; its connection closes after their answers. */
+export function refusePipelined(response: ServerResponse): void {
+  const { status, text, headers } = crowded();
+  response.req.socket.pause();
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
+  response.end(text);
+}
 
 /**
  * Refuses bytes that are no HTTP request, on the bare socket. Gives no answer while an earlier request waits for its
@@ -74,14 +96,18 @@ export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending:
     socket.destroy();
     return;
   }
-  const { status, text } = refusal(rawError(error.code));
+  socket.end(rawAnswer(refusal(rawError(error.code))), () => socket.destroy());
+}
+
+function rawAnswer({ status, headers = {}, text }: Answer): string {
   const head = [
     `HTTP/1.1 ${status} ${reasonPhrases[status]}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     'content-type: application/json',
     `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
+  return `${head.join('\r\n')}\r\n\r\n${text}`;
 }
 
 function rawError(code: string | undefined): AppError {

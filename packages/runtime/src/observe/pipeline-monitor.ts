@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { AnsweredCall } from '../net/call.js';
+import type { RefusedKind } from '../net/connection-limit.js';
 import type { MetricsPage } from '../net/metrics-page.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import type { DesiredReplicas } from './desired-replicas.js';
@@ -78,6 +79,10 @@ export class PipelineMonitor {
 
   shared(outcome: SharedOutcome): void {
     this.#requests.shared(outcome);
+  }
+
+  refused(of: RefusedKind): void {
+    this.#requests.refused(of);
   }
 
   answered(call: AnsweredCall): void {

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
 import type { AnsweredCall } from '../net/call.js';
+import { type RefusedKind, refusedKinds } from '../net/connection-limit.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import { latencyBucketsSeconds } from './buckets.js';
 
@@ -12,6 +13,7 @@ export class RequestMetrics {
   readonly #registry: Registry;
   readonly #answers = new Tally();
   readonly #shared: Counter<'outcome'>;
+  readonly #refusals: Counter<'of'>;
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -32,11 +34,22 @@ export class RequestMetrics {
       labelNames: ['outcome'],
       registers: [registry],
     });
+    this.#refusals = new Counter({
+      name: 'equipoise_refusals_total',
+      help: 'Refusals before a request was read, by what was refused: a connection, a stream of HTTP/2, a pipelined request of HTTP/1.1, or a connection that went on after refused streams (calm).',
+      labelNames: ['of'],
+      registers: [registry],
+    });
+    for (const of of refusedKinds) this.#refusals.inc({ of }, 0);
     for (const outcome of ['answered', 'returned', 'abandoned'] as const) this.#shared.inc({ outcome }, 0);
   }
 
   shared(outcome: SharedOutcome): void {
     this.#shared.inc({ outcome });
+  }
+
+  refused(of: RefusedKind): void {
+    this.#refusals.inc({ of });
   }
 
   answered({ protocol, code }: AnsweredCall): void {

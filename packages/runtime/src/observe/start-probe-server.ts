@@ -4,6 +4,7 @@ import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { Answer } from '../net/answer.js';
 import type { CallRules, Purpose } from '../net/call.js';
+import { smallPort } from '../net/connection-limit.js';
 import { HttpCall, type HttpExchange } from '../net/http-call.js';
 import { startHttpServer } from '../net/http-server.js';
 import type { ListeningPlace } from '../net/listen.js';
@@ -36,9 +37,12 @@ export async function startProbeServer(options: ProbeServerOptions): Promise<Run
   const { host, port } = options;
   const place = { host, port };
   const router = new Router(probeRoutes(options));
-  const server = await startHttpServer({ place, requestTimeoutMs: REQUEST_TIMEOUT_MS }, (exchange) => {
-    void new ProbeCall(router, exchange).serve();
-  });
+  const server = await startHttpServer(
+    { place, requestTimeoutMs: REQUEST_TIMEOUT_MS, limits: smallPort },
+    (exchange) => {
+      void new ProbeCall(router, exchange).serve();
+    },
+  );
   return { url: server.url, close: () => server.close(0) };
 }
 

@@ -3,6 +3,7 @@ import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from '../net/call.js';
+import type { PortLimits, RefusedKind } from '../net/connection-limit.js';
 import type { ServingPhase } from '../net/drain.js';
 import { type RunningHttpServer, startHttpServer } from '../net/http-server.js';
 import type { MetricsPage } from '../net/metrics-page.js';
@@ -26,6 +27,8 @@ const MOST_LARGEST_BODIES = 16;
 const LEAST_OUTBOUND_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
+const DEFAULT_MOST_CONNECTIONS = 2048;
+const DEFAULT_MOST_STREAMS = 4096;
 
 /** Port 0 takes a free one. */
 export interface ServerOptions {
@@ -44,6 +47,12 @@ export interface ServerOptions {
   readonly maxInboundBytes?: number;
   /** Most bytes of unsent inference answers; default 16 of the largest bodies, and at least 256 MiB. */
   readonly maxOutboundBytes?: number;
+  /** Open connections of each port. */
+  readonly maxConnections?: number;
+  /** Open HTTP/2 streams of all connections of each port. */
+  readonly maxStreams?: number;
+  /** Receives refusals of connections and of requests before they are read; must not throw. */
+  readonly onRefusal?: (kind: RefusedKind) => void;
   /** Requires their bearer tokens, except for health probes. */
   readonly tenants?: Tenants;
   /** Default: cleartext. */
@@ -88,11 +97,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const rules = rulesOf(options, () => phase);
   const rest = restPortOf(options, rules);
   const place = { host, port };
-  const http = await startHttpServer({ place, tls, requestTimeoutMs: rules.requestTimeoutMs }, (exchange) => {
+  const limits = limitsOf(options);
+  const { requestTimeoutMs } = rules;
+  const http = await startHttpServer({ place, tls, requestTimeoutMs, limits }, (exchange) => {
     void new RestCall(rest, exchange).serve();
   });
   const grpc =
-    grpcPort === undefined ? undefined : await startGrpc(rules, { place: { host, port: grpcPort }, tls }, http);
+    grpcPort === undefined ? undefined : await startGrpc(rules, { place: { host, port: grpcPort }, tls, limits }, http);
   let closed: Promise<unknown> | undefined;
   return {
     url: http.url,
@@ -124,6 +135,11 @@ async function startGrpc(rules: ServingRules, where: GrpcPlace, http: RunningHtt
     await http.close(0);
     throw error;
   }
+}
+
+function limitsOf(options: ServerOptions): PortLimits {
+  const { maxConnections = DEFAULT_MOST_CONNECTIONS, maxStreams = DEFAULT_MOST_STREAMS, onRefusal } = options;
+  return { mostConnections: maxConnections, mostStreams: maxStreams, onRefusal: onRefusal ?? (() => {}) };
 }
 
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {

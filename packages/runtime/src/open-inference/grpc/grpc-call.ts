@@ -5,6 +5,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { watchSlowStream, writeAnswer } from '../../net/backpressure.js';
 import { Call, type Caller, type CallRules, type Purpose } from '../../net/call.js';
+import { FIRST_BODY_BYTE_MS } from '../../net/connection-limit.js';
 import { dropError } from '../../net/refusal.js';
 import { acceptedEncodings, decompressed, framed, UnaryMessage, type WholeMessage } from './grpc-message.js';
 import { GrpcError, grpcRefusal, grpcStatus } from './grpc-status.js';
@@ -112,13 +113,22 @@ export abstract class GrpcCall<
   }
 
   #startTimers(timeout: unknown): void {
-    this.#messageTimer = setTimeout(() => this.fail(lateMessage()), this.rules.requestTimeoutMs).unref();
+    this.#awaitMessage(FIRST_BODY_BYTE_MS, this.rules.requestTimeoutMs);
     if (typeof timeout !== 'string') return;
     const timeoutMs = readGrpcTimeout(timeout);
     if (Number.isNaN(timeoutMs)) throw new GrpcError(grpcStatus.internal, 'The header grpc-timeout has no time.');
     this.#deadlineAtMs = performance.now() + timeoutMs;
     const inMs = Math.min(Math.ceil(timeoutMs), LONGEST_TIMER_MS);
     this.#deadlineTimer = setTimeout(() => this.fail(pastDeadline()), inMs);
+  }
+
+  /** Limits the time to the first byte, then that to the last. */
+  #awaitMessage(firstMs: number, wholeMs: number): void {
+    const late = () => {
+      if (firstMs >= wholeMs || this.#message.length === 0) this.fail(lateMessage());
+      else this.#awaitMessage(wholeMs - firstMs, wholeMs - firstMs);
+    };
+    this.#messageTimer = setTimeout(late, Math.min(firstMs, wholeMs)).unref();
   }
 
   /** The whole message; never settles if the call is over before. */

@@ -8,7 +8,8 @@ import {
   type Http2Server,
   type ServerHttp2Session,
 } from 'node:http2';
-import { drained, OpenSessions, UNBOUNDED_SESSION_MEMORY } from '../../net/drain.js';
+import { limitConnections, type PortLimits, SESSION_MEMORY_MIB } from '../../net/connection-limit.js';
+import { drained, OpenSessions } from '../../net/drain.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
 import { type ShownIdentity, showChanges } from '../../net/tls.js';
 import type { CallStream } from './grpc-call.js';
@@ -20,10 +21,14 @@ const WINDOW_BYTES = 1024 * 1024;
 const PING_MS = { every: 60_000, timeout: 20_000 };
 const IDLE_MS = 300_000;
 
+/** Empty SETTINGS, then GOAWAY with ENHANCE_YOUR_CALM. */
+const CROWDED = Buffer.from('000000040000000000000008070000000000000000000000000b', 'hex');
+
 /** Default: cleartext. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;
+  readonly limits: PortLimits;
 }
 
 export interface RunningGrpcServer {
@@ -36,17 +41,19 @@ export interface RunningGrpcServer {
 
 /** Hands every gRPC call to `onCall` and refuses all else; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export async function listenForCalls(
-  { place, tls }: GrpcPlace,
+  { place, tls, limits }: GrpcPlace,
   onCall: (call: CallStream) => void,
 ): Promise<RunningGrpcServer> {
   const server = newServer(tls);
-  const sessions = new OpenSessions(server, WINDOW_BYTES);
+  const sessions = new OpenSessions(server, { windowBytes: WINDOW_BYTES, limits });
   server.on('session', (session) => watch(session, sessions));
   server.on('stream', (stream, headers) => {
     // A reset stream emits an error, which its call learns in another way.
     stream.on('error', () => {});
     sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
   });
+  const words = tls === undefined ? CROWDED : undefined;
+  limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });
   const { port } = await listen(server, place);
   return {
     address: placeText({ host: place.host, port }),
@@ -76,7 +83,7 @@ function takeStream(call: CallStream, onCall: (call: CallStream) => void): void 
 function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
   const options = {
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_CALLS_PER_CONNECTION },
-    maxSessionMemory: UNBOUNDED_SESSION_MEMORY,
+    maxSessionMemory: SESSION_MEMORY_MIB,
   };
   if (tls === undefined) return createServer(options);
   const server = createSecureServer({ ...options, ...tls.current, handshakeTimeout: HANDSHAKE_MS });
@@ -89,6 +96,8 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
 function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
   let cutOff: NodeJS.Timeout | undefined;
   const look = () => {
+    // Its close event may still be to come.
+    if (session.destroyed) return;
     if (sessions.idleMs(session) >= IDLE_MS) {
       session.close();
       return;

@@ -1,0 +1,149 @@
+/** Bounds over all connections of a port, each refused in the words of its protocol. */
+import { once } from 'node:events';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
+import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
+import { calls } from './backpressure.test-support.js';
+import type { RefusedKind } from './connection-limit.js';
+
+const bench = new HttpBench();
+afterEach(() => bench.end());
+
+async function start(more: Partial<ServerOptions> & { readonly wait?: () => Promise<void> } = {}) {
+  const refused: RefusedKind[] = [];
+  const { server, runner } = await bench.start({ grpcPort: 0, onRefusal: (kind) => refused.push(kind), ...more });
+  return { server, runner, refused };
+}
+
+const GET = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
+const INFER = `POST /v2/models/bench/infer HTTP/1.1\r\nhost: x\r\ncontent-length: ${inferBody.length}\r\n\r\n${inferBody}`;
+const never = () => new Promise<void>(() => {});
+
+/** All that the server says until it closes the connection, or has said `enough`. */
+async function said(server: RunningServer, request: string, enough?: RegExp): Promise<string> {
+  const socket = bench.socket(server);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk;
+    if (enough?.test(text)) socket.emit('enough');
+  });
+  socket.write(request);
+  await new Promise((resolve) => socket.once('close', resolve).once('enough', resolve));
+  return text;
+}
+
+function grpcSession({ grpcAddress }: RunningServer): ClientHttp2Session {
+  const session = connectHttp2(`http://${grpcAddress}`).on('error', () => {});
+  return session;
+}
+
+describe('connections', () => {
+  it('beyond the bound are refused with 503 while all others wait for an answer', async () => {
+    const { server, runner, refused } = await start({ maxConnections: 2, wait: never });
+    for (let i = 0; i < 2; i++) bench.socket(server).write(INFER);
+    await expect.poll(() => runner.inFlight).toBe(2);
+    expect(await said(server, GET)).toMatch(/^HTTP\/1.1 503 .*connection: close.*"code":"DROPPED"/s);
+    expect(refused).toEqual(['connection']);
+  });
+
+  it('beyond the bound take the place of one that has not asked, then of one that has been answered', async () => {
+    const { server, refused } = await start({ maxConnections: 2 });
+    const kept = bench.socket(server);
+    kept.write(GET);
+    await once(kept, 'data');
+    const silent = bench.socket(server);
+    silent.write('GET /l');
+    await once(silent, 'connect');
+    const [silentGone, keptGone] = [silent.resume(), kept].map(
+      (socket) => new Promise((resolve) => socket.once('close', resolve)),
+    );
+    expect(await said(server, GET, /\}$/)).toMatch(/^HTTP\/1.1 200 /);
+    await silentGone;
+    expect(kept.destroyed).toBe(false);
+    expect(await said(server, GET, /\}$/)).toMatch(/^HTTP\/1.1 200 /);
+    await keptGone;
+    expect(refused).toEqual([]);
+  });
+
+  it('beyond the bound are told over gRPC to be calm', async () => {
+    const { server, runner, refused } = await start({ maxConnections: 1, wait: never });
+    const session = grpcSession(server);
+    calls.gRPC(session);
+    await expect.poll(() => runner.inFlight).toBe(1);
+    const socket = connect(Number(server.grpcAddress?.split(':').at(-1)), '127.0.0.1');
+    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    expect([bytes[3], bytes[12], bytes.readUInt32BE(22)]).toEqual([4, 7, constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+    expect(refused).toEqual(['connection']);
+    session.destroy();
+  });
+});
+
+describe('pipelined requests', () => {
+  it('beyond the bound are refused once, after the answers before them, and end the connection', async () => {
+    const { server, refused } = await start();
+    const answers = await said(server, GET.repeat(1000));
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([...Array(64).fill('HTTP/1.1 200'), 'HTTP/1.1 503']);
+    expect(answers).toMatch(/connection: close.*"reason":"queue-full".*}$/s);
+    expect(refused).toEqual(['pipelined']);
+  });
+
+  it('within the bound are all answered, however many there are in all', async () => {
+    const { server, refused } = await start();
+    const socket = bench.socket(server);
+    let answers = 0;
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      for (const _ of text.matchAll(/HTTP\/1.1 200/g)) if (++answers < 200) socket.write(GET);
+    });
+    socket.write(GET.repeat(32));
+    await expect.poll(() => answers).toBeGreaterThanOrEqual(200);
+    expect(refused).toEqual([]);
+  });
+});
+
+describe('streams', () => {
+  const open = (session: ClientHttp2Session): ClientHttp2Stream =>
+    session.request(inferHeaders, { endStream: false }).on('error', () => {});
+  const refusedOf = (streams: readonly ClientHttp2Stream[]) =>
+    streams.filter(({ rstCode }) => rstCode === constants.NGHTTP2_REFUSED_STREAM).length;
+
+  it('of one connection are at most as many as all connections leave free', async () => {
+    const { server, refused } = await start({ ...overTls, maxStreams: 40 });
+    const greedy = bench.session(server);
+    const streams = Array.from({ length: 30 }, () => open(greedy));
+    await expect.poll(() => refusedOf(streams)).toBe(10);
+    expect(new Set(refused)).toEqual(new Set(['stream']));
+    const modest = bench.session(server);
+    expect((await ask(modest, inferHeaders, inferBody).reply).status).toBe(200);
+    for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    const later = ask(greedy, inferHeaders, inferBody).reply;
+    expect((await later).status).toBe(200);
+  });
+
+  it('that are refused again and again end their connection', async () => {
+    const { server, refused } = await start({ ...overTls, maxStreams: 4 });
+    const session = bench.session(server);
+    const goaway = once(session, 'goaway');
+    for (let i = 0; i < 200; i++) open(session);
+    expect((await goaway)[0]).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    expect(refused.filter((kind) => kind === 'stream').length).toBe(99);
+    expect(refused.filter((kind) => kind === 'calm').length).toBe(1);
+  });
+
+  it('of gRPC are refused likewise', async () => {
+    const { server, refused } = await start({ maxStreams: 4 });
+    const session = grpcSession(server);
+    const headers = {
+      ...inferHeaders,
+      ':path': '/inference.GRPCInferenceService/ModelInfer',
+      'content-type': 'application/grpc',
+    };
+    const streams = Array.from({ length: 6 }, () =>
+      session.request(headers, { endStream: false }).on('error', () => {}),
+    );
+    await expect.poll(() => refusedOf(streams)).toBe(4);
+    expect(refused).toEqual(Array(4).fill('stream'));
+    session.destroy();
+  });
+});
