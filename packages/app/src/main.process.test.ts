@@ -27,6 +27,22 @@ describe('the process of equipoise', () => {
     });
   });
 
+  it('says what to do where too few files may be open', async () => {
+    const child = spawn('sh', ['-c', `ulimit -n 32 && exec node "${BIN}" serve pipeline.yaml --port 0`], {
+      cwd: folder.path,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const [exitCode] = await once(child, 'close');
+    expect([exitCode, stderr]).toEqual([
+      3,
+      expect.stringMatching(/^error: too many open files\. Raise .*ulimit -n 4096.*\n$/),
+    ]);
+  });
+
   it('gives the same bytes for the same seed as another process', async () => {
     const args = [
       'simulate',

@@ -8,4 +8,14 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== 'EPIPE') throw error;
   });
 }
-await runProgram(process.argv.slice(2));
+try {
+  await runProgram(process.argv.slice(2));
+} catch (error) {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+  // Nothing more can be loaded.
+  process.stderr.write(
+    'error: too many open files. Raise the limit, for example by `ulimit -n 4096`, and run again.\n',
+  );
+  process.exit(3);
+}

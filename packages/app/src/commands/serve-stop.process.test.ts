@@ -101,8 +101,11 @@ describe('equipoise serve that is stopped', () => {
     await said(/ready (http:\S+)/);
     expect(output.text).toMatch(/warning the budget is 5000 cores, but this machine has (\d+); plans use at most \1\n/);
     expect(output.text).toMatch(/apply: the first plan, by equipoise/);
+    child.kill('SIGUSR1');
+    await said(/SIGUSR1 has no effect/);
     child.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
+    expect(output.text).not.toMatch(/Debugger listening/);
     expect(output.text).toMatch(/stopped\n$/);
   });
 });

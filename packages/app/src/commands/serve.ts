@@ -52,6 +52,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
   const portOptions = servingPortOptions(options, { reloads, monitor });
   warnOfCores(spec);
+  // Node would open its inspector, which gives all rights of the process.
+  process.on('SIGUSR1', () => log('SIGUSR1 has no effect'));
   const stop = stopSignal();
   const { policy, mode, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';

@@ -58,11 +58,17 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 }
 
-/** AppError FORBIDDEN for requests from another site's page, by their `Origin` or (DNS rebinding) their `Host`. */
-function refuseOtherSites({ host = '', origin }: IncomingHttpHeaders): void {
+/**
+ * AppError FORBIDDEN for requests from another site's page, by their `Origin` or (DNS rebinding) their `Host`. Images
+ * and scripts have no `Origin`; browsers say `Sec-Fetch-Site` instead.
+ */
+function refuseOtherSites(headers: IncomingHttpHeaders): void {
+  const { host = '', origin, 'sec-fetch-site': site = 'none' } = headers;
   const hostName = host.replace(/:\d*$/, '');
   if (!isLoopback(hostName))
     throw new AppError('FORBIDDEN', `The request asks for the host ${host}, which is no loopback address.`);
   if (origin !== undefined && origin !== `http://${host}`)
     throw new AppError('FORBIDDEN', `The request comes from a page of ${origin}.`);
+  if (site !== 'none' && site !== 'same-origin')
+    throw new AppError('FORBIDDEN', 'The request comes from a page of another origin.');
 }

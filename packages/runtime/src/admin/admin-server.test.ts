@@ -212,12 +212,19 @@ describe('the admin port', () => {
       { host: '10.0.0.1' },
       { origin: 'http://elsewhere.example' },
       { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
     ]) {
       expect(await bench.post(`${P}/pause`, {}, headers as Record<string, string>)).toMatchObject({ status: 403 });
       expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 403 });
     }
     expect(bench.played.control.mode).toBe('auto');
-    for (const headers of [{ host: 'localhost:1' }, { host: '[::1]:80' }, { origin: `http://${host}` }])
+    for (const headers of [
+      { host: 'localhost:1' },
+      { host: '[::1]:80' },
+      { origin: `http://${host}`, 'sec-fetch-site': 'same-origin' },
+      { 'sec-fetch-site': 'none' },
+    ])
       expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 200 });
   });
 

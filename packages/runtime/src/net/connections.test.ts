@@ -18,6 +18,9 @@ describe('connections', () => {
     ['bytes that are no HTTP', ['\x16\x03\x01 hello\r\n\r\n'], 400],
     ['a length that lies', ['POST /v2 HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n'], 400],
     ['headers beyond all measure', [`GET / HTTP/1.1\r\nhost: x\r\na: ${'y'.repeat(20_000)}\r\n\r\n`], 400],
+    ['two hosts', ['GET /livez HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n'], 400],
+    ['the first version of HTTP', ['GET /livez\r\n\r\n'], 400],
+    ['a version that is none', ['GET /livez HTTP/2.0\r\nhost: x\r\n\r\n'], 400],
     ['two lengths', ['POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n'], 400],
   ])('get an answer to %s', async (_, parts, status) => {
     const { server, send } = await start(specFor([image]));

@@ -16,8 +16,8 @@ import { limitConnections, MOST_PIPELINED, type PortLimits, SESSION_MEMORY_MIB }
 import { drained, OpenSessions } from './drain.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { type ListeningPlace, listen, placeText } from './listen.js';
-import { crowdedWords, refusePipelined, refuseRaw } from './refusal.js';
-import { type ShownIdentity, showChanges } from './tls.js';
+import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
+import { type ShownIdentity, showChanges, strictTls } from './tls.js';
 
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
@@ -68,6 +68,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   if (tls === undefined) return createServer(http1);
   const server = createSecureServer({
     ...tls.current,
+    ...strictTls,
     allowHTTP1: true,
     handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
@@ -87,6 +88,16 @@ interface Http1Connection {
   last: ServerResponse | undefined;
   hasAsked: boolean;
   isRefused: boolean;
+}
+
+/** The parser lets other versions pass, and drops a second Host, which a proxy may have followed. */
+function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return httpVersionMajor === 1 && hosts <= 1;
 }
 
 class Connections {
@@ -123,7 +134,7 @@ class Connections {
     limitConnections(server, {
       limits,
       closeIdle: () => this.#closeIdle(),
-      words: tls === undefined ? crowdedWords() : undefined,
+      words: tls === undefined ? rawAnswer(refusal(crowded())) : undefined,
     });
   }
 
@@ -199,10 +210,11 @@ class Connections {
       connection.unanswered--;
       if (connection.last === response) connection.last = undefined;
     });
-    if (connection.unanswered > MOST_PIPELINED) {
+    const isPipelined = connection.unanswered > MOST_PIPELINED;
+    if (isPipelined || !isHttp1(request)) {
       connection.isRefused = true;
-      this.#limits.onRefusal('pipelined');
-      refusePipelined(response);
+      if (isPipelined) this.#limits.onRefusal('pipelined');
+      refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }
     this.#serve(new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders }));

@@ -68,14 +68,15 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-const crowded = () => refusal(dropError('queue-full'));
+/** Of a port that is full. */
+export const crowded = (): AppError => dropError('queue-full');
 
-/** Raw answer to a client that a full port does not accept. */
-export const crowdedWords = (): string => rawAnswer(crowded());
+export const notHttp1 = (): AppError =>
+  new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1 with at most one Host.');
 
-/** Refuses a request behind too many unanswered ones; its connection closes after their answers. */
-export function refusePipelined(response: ServerResponse): void {
-  const { status, text, headers } = crowded();
+/** Refuses a request unread. Its connection closes after the answers before it. */
+export function refuseAndClose(response: ServerResponse, error: AppError): void {
+  const { status, text, headers } = refusal(error);
   response.req.socket.pause();
   response.writeHead(status, {
     ...headers,
@@ -99,7 +100,7 @@ export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending:
   socket.end(rawAnswer(refusal(rawError(error.code))), () => socket.destroy());
 }
 
-function rawAnswer({ status, headers = {}, text }: Answer): string {
+export function rawAnswer({ status, headers = {}, text }: Answer): string {
   const head = [
     `HTTP/1.1 ${status} ${reasonPhrases[status]}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { grpcMethods, grpcPath, readMessage } from '@equipoise/open-inference-codec';
 import { selfSigned } from '@equipoise/testkit';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -61,6 +61,41 @@ describe('a server with a certificate', () => {
     reply.resume();
     await once(reply, 'end');
     agent.destroy();
+  });
+
+  describe.each([
+    ['HTTP', {}],
+    ['gRPC', { grpcPort: 0 }],
+  ] as const)('over %s', (_, more) => {
+    const handshake = async (options: ConnectionOptions) => {
+      const identity = new TlsIdentity(files(first));
+      const { server } = await bench.start({ tls: identity, ...more });
+      const port = Number(new URL(server.grpcAddress ? `http://${server.grpcAddress}` : server.url).port);
+      const socket = connect({ host: '127.0.0.1', port, ca: first.cert, ALPNProtocols: ['h2'], ...options });
+      return await new Promise<TLSSocket | Error>((resolve) =>
+        socket.once('secureConnect', () => resolve(socket)).once('error', resolve),
+      );
+    };
+
+    it.each([
+      ['no older version', { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL:@SECLEVEL=0' }],
+      [
+        'no cipher without authentication',
+        { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384' },
+      ],
+      ['no key exchange by the key of the certificate', { maxVersion: 'TLSv1.2', ciphers: 'AES256-GCM-SHA384' }],
+    ] as const)('agrees to %s', async (_, options) => {
+      expect(await handshake(options)).toBeInstanceOf(Error);
+    });
+
+    it('agrees to TLS 1.2, and never again on the same connection', async () => {
+      const socket = (await handshake({ maxVersion: 'TLSv1.2' })) as TLSSocket;
+      expect(socket.getProtocol()).toBe('TLSv1.2');
+      const ended = new Promise((resolve) => socket.once('error', resolve).once('close', resolve));
+      const renegotiated = new Promise<unknown>((resolve) => socket.renegotiate({}, resolve));
+      expect(await Promise.race([renegotiated, ended])).not.toBe(null);
+      socket.destroy();
+    });
   });
 
   it('answers gRPC', async () => {

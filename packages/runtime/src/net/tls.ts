@@ -17,6 +17,19 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
+/** TLS 1.2 only with ephemeral keys and authenticated encryption; clients cannot renegotiate. */
+export const strictTls = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+    ...['ECDSA', 'RSA'].flatMap((key) =>
+      ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305'].map((cipher) => `ECDHE-${key}-${cipher}`),
+    ),
+  ].join(':'),
+  /** SSL_OP_NO_RENEGOTIATION of OpenSSL, which Node does not name. */
+  secureOptions: 2 ** 30,
+} as const;
+
 export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
 
 /** Polling interval. File events would miss mounted secrets, which are replaced by moving links. */
@@ -76,7 +89,7 @@ export class TlsIdentity {
 
 /** Shows every new identity until the server closes. */
 export function showChanges(server: Server, identity: ShownIdentity): void {
-  const stop = identity.onChange((changed) => server.setSecureContext({ ...changed }));
+  const stop = identity.onChange((changed) => server.setSecureContext({ ...changed, ...strictTls }));
   server.once('close', stop);
 }
 

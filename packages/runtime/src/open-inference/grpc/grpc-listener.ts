@@ -11,7 +11,7 @@ import {
 import { limitConnections, type PortLimits, SESSION_MEMORY_MIB } from '../../net/connection-limit.js';
 import { drained, OpenSessions } from '../../net/drain.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
-import { type ShownIdentity, showChanges } from '../../net/tls.js';
+import { type ShownIdentity, showChanges, strictTls } from '../../net/tls.js';
 import type { CallStream } from './grpc-call.js';
 
 const MOST_CALLS_PER_CONNECTION = 1000;
@@ -86,7 +86,7 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
     maxSessionMemory: SESSION_MEMORY_MIB,
   };
   if (tls === undefined) return createServer(options);
-  const server = createSecureServer({ ...options, ...tls.current, handshakeTimeout: HANDSHAKE_MS });
+  const server = createSecureServer({ ...options, ...tls.current, ...strictTls, handshakeTimeout: HANDSHAKE_MS });
   showChanges(server, tls);
   server.on('unknownProtocol', (socket) => socket.destroy());
   return server;
