@@ -11,6 +11,7 @@ import { Router } from '../net/router.js';
 import type { ShownIdentity } from '../net/tls.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/grpc-server.js';
+import { LargeJson } from './rest/large-json.js';
 import { RestCall, type RestPort } from './rest/rest-call.js';
 import { restRoutes } from './rest/rest-routes.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
@@ -124,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
       rest.share?.close();
+      await rest.largeJson.close();
     },
   };
 }
@@ -168,7 +170,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
 
 function restPortOf(options: ServerOptions, rules: ServingRules): RestPort {
   const router = new Router(restRoutes(options.version, options.metrics));
-  return { rules, router, share: shareOf(options) };
+  return { rules, router, share: shareOf(options), largeJson: new LargeJson(rules.inbound) };
 }
 
 function mostInboundBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxInboundBytes }: ServerOptions): number {

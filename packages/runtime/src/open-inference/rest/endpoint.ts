@@ -7,6 +7,8 @@ import type { Answer } from '../../net/answer.js';
 import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
+import { type JsonBody, type JsonRequests, jsonDecoders } from './json-requests.js';
+import type { LargeJson } from './large-json.js';
 
 export interface RestRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
@@ -27,6 +29,9 @@ export interface RestRequest {
   /** Rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
   readonly maxJsonBytes: number;
+  readonly largeJson: LargeJson;
+  /** Identity of the connection. */
+  readonly connection: object;
 }
 
 export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
@@ -35,6 +40,19 @@ export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
 export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<Uint8Array<ArrayBuffer>> {
   const limit = { mostBytes: maxJsonBytes, error: () => largeJson(maxJsonBytes) };
   return readBody({ alignAt: 0, isTransient: true }, limit);
+}
+
+/** Larger JSON would keep other requests waiting. */
+const MOST_JSON_HERE = 256 * 1024;
+
+/** Decodes a body here or, if its JSON is large, in another thread. */
+export function decodeJson<K extends keyof JsonRequests>(
+  { largeJson: others, connection }: RestRequest,
+  kind: K,
+  body: JsonBody,
+): JsonRequests[K] | Promise<JsonRequests[K]> {
+  const isSmall = (body.jsonLength ?? body.bytes.length) <= MOST_JSON_HERE;
+  return isSmall ? jsonDecoders[kind](body) : others.decode(connection, kind, body);
 }
 
 /** AppError NOT_FOUND lists the served pipelines. */

@@ -5,15 +5,13 @@ import {
   BINARY_MEDIA_TYPE,
   JSON_LENGTH_HEADER,
   type ReceivedRequest,
-  readInferRequest,
   readJsonLength,
-  readRestBody,
   wantedOutput,
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
 import { readParameters } from '../request-parameters.js';
-import { pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
+import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 /** Without a type, or with curl's default, a body is read as JSON. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
@@ -27,8 +25,8 @@ export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const jsonLength = statedJsonLength(call);
   const bytes = await (jsonLength === undefined ? readJsonBody(call) : call.readBody({ alignAt: jsonLength }));
-  const body = readRestBody(bytes, jsonLength, call.maxJsonBytes);
-  const request = readInferRequest(body, pipeline.inputs);
+  const { maxJsonBytes } = call;
+  const request = await decodeJson(call, 'infer', { bytes, jsonLength, maxJsonBytes, inputs: pipeline.inputs });
   const parameters = readParameters(request.parameters);
   const { signal, arrivedAtMs, tenant } = call;
   const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, tenant, ...parameters });

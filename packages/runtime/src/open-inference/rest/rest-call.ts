@@ -10,12 +10,14 @@ import { authenticate, requireServing, type ServingRules } from '../serving-rule
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import type { TrafficShare } from '../traffic-share.js';
 import type { Endpoint, RestRequest } from './endpoint.js';
+import type { LargeJson } from './large-json.js';
 import type { RestRoute } from './rest-routes.js';
 
 export interface RestPort {
   readonly rules: ServingRules;
   readonly router: Router<RestRoute>;
   readonly share: TrafficShare | undefined;
+  readonly largeJson: LargeJson;
 }
 
 interface FoundRoute extends RestRoute {
@@ -51,7 +53,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
   }
 
   protected run({ endpoint, purpose, pipelineName }: FoundRoute): Answer | Promise<Answer> {
-    const { rules, share } = this.#port;
+    const { rules, share, largeJson } = this.#port;
     const request: RestRequest = {
       pipelines: rules.pipelines,
       pipelineName,
@@ -63,6 +65,8 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       signal: this.signal,
       phase: rules.phase(),
       maxJsonBytes: rules.maxJsonBytes,
+      largeJson,
+      connection: this.connection,
       readBody: (layout, limit) => this.readBody(layout, limit),
     };
     return share === undefined || purpose !== 'inference' ? endpoint(request) : this.#shared(share, request, endpoint);

@@ -5,19 +5,11 @@
  * name of its source.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
-import {
-  checkJsonWork,
-  checkShape,
-  decodeNested,
-  decodeText,
-  encodeNested,
-  parseJson,
-  tensorMismatch,
-} from '@equipoise/open-inference-codec';
+import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
-import { pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
+import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -49,9 +41,7 @@ async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestR
     return rawInput(only, await request.readBody());
   }
   if (mediaType === JSON_TYPE) {
-    const bytes = await readJsonBody(request);
-    checkJsonWork(bytes, maxJsonBytes);
-    return jsonInputs(inputs, parseJson(bytes));
+    return decodeJson(request, 'run', { bytes: await readJsonBody(request), maxJsonBytes, inputs });
   }
   const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
   throw new AppError(
@@ -85,22 +75,4 @@ function rawInput(tensor: SourceTensor, bytes: Uint8Array<ArrayBuffer>): TensorM
   const shape = isText ? tensor.shape.map(() => 1) : [bytes.length];
   checkShape(tensor, shape);
   return { [name]: { datatype, shape, data: isText ? [decodeText(bytes)] : bytes } };
-}
-
-function jsonInputs(inputs: readonly SourceTensor[], value: unknown): TensorMap {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AppError('MALFORMED_REQUEST', 'The body must be a JSON object of tensors by name.');
-  }
-  const names = inputs.map(({ name }) => name);
-  if (Object.keys(value).some((name) => !names.includes(name))) {
-    throw new AppError('TENSOR_MISMATCH', `A given tensor does not exist; the tensors are ${names.join(', ')}.`, {
-      details: { inputs: names },
-    });
-  }
-  return Object.fromEntries(
-    inputs.map((input) => {
-      if (!Object.hasOwn(value, input.name)) throw tensorMismatch(input.name, 'this input is missing');
-      return [input.name, decodeNested(input, (value as Readonly<Record<string, unknown>>)[input.name])];
-    }),
-  );
 }
