@@ -32,6 +32,31 @@ describe('FleetScheduler, a stage on its own', () => {
     expect(bench.shown()).toEqual(Array(5).fill('s:ready'));
   });
 
+  it('turns back from another kind, too, if its only replica was lost before the change', () => {
+    const bench = new FleetBench();
+    bench.applied(changeTo(planFor('s', 1)));
+    bench.lose();
+    bench.apply(changeTo(planFor('broken', 2)));
+    bench.advanceTo(bench.nowMs + 5);
+    bench.fleet.preempt(bench.nowMs);
+    bench.advanceTo(bench.nowMs + 10_000);
+    expect(bench.shown()).toEqual(['s:ready']);
+  });
+
+  it('turns back where another stage takes its headroom, so that what it loses then comes back', () => {
+    const bench = new FleetBench({ budgetCpuCores: 4, surgeCpuCores: 0 }, { drainMs: () => 500 });
+    bench.applied(changeTo(planFor('s', 2)));
+    bench.applied(changeTo(planFor('s', 2), stageB));
+    bench.apply(changeTo(planFor('broken', 1)));
+    bench.fleet.preempt(bench.nowMs);
+    expect(bench.applied(changeTo(planFor('s', 3), stageB))).toEqual({ kind: 'done' });
+    bench.advanceTo(bench.nowMs + 1_000);
+    expect(bench.shown()).toEqual(['s:ready']);
+    bench.lose();
+    bench.advanceTo(bench.nowMs + 10_000);
+    expect(bench.shown()).toEqual(['s:ready']);
+  });
+
   it('turns back, too, where a start fails that began behind the change that gave way', () => {
     const bench = failingFrom(3, 'l', { budgetCpuCores: 6, surgeCpuCores: 2 });
     bench.applied(changeTo(planFor('s', 4)));

@@ -137,6 +137,35 @@ describe('FleetScheduler, a canary', () => {
     expect([ends[0]?.kind, closed]).toEqual(['failed', true]);
   });
 
+  it('is not opened for a kind that does not fit in the place of an open one', () => {
+    const bench = new FleetBench({ canary: rules, budgetCpuCores: 4, surgeCpuCores: 0 });
+    bench.applied(changeTo(planFor('s', 2)));
+    bench.applied(changeTo(planFor('s', 1), stageB));
+    bench.apply(changeTo(planFor('m', 1)));
+    bench.advanceTo(bench.nowMs + 100);
+    expect(canaryOf(bench)).toMatchObject({ variantId: 'm', fraction: 0.1 });
+    bench.fleet.preempt(bench.nowMs);
+    expect([bench.applied(changeTo(planFor('l', 1, 2))), bench.shown()]).toEqual([{ kind: 'done' }, ['l:ready']]);
+  });
+
+  it('ends where another stage takes the headroom of its first replica', () => {
+    const limits = { canary: rules, budgetCpuCores: 4, surgeCpuCores: 0 };
+    const bench = new FleetBench(limits, { drainMs: () => 500 });
+    bench.applied(changeTo(planFor('s', 3)));
+    bench.applied(changeTo(planFor('s', 1), stageB));
+    bench.apply(changeTo(planFor('s', 2)));
+    bench.fleet.preempt(bench.nowMs);
+    bench.apply(changeTo(planFor('l', 1)));
+    bench.fleet.preempt(bench.nowMs);
+    expect(canaryOf(bench)).toMatchObject({ variantId: 'l', fraction: 0 });
+    expect(bench.applied({ ...changeTo(planFor('s', 2), stageB), atOnce: true })).toEqual({ kind: 'done' });
+    bench.advanceTo(bench.nowMs + 1_000);
+    expect([canaryOf(bench), bench.shown()]).toEqual([undefined, ['s:ready', 's:ready']]);
+    bench.lose();
+    bench.advanceTo(bench.nowMs + 1_000);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+  });
+
   it('is not held to the time that its starts may take', () => {
     const { bench, ends } = tried({ maxSurgeMs: 5_000 });
     bench.advanceTo(40_000);

@@ -308,7 +308,8 @@ export class FleetScheduler {
     };
     const { canary } = stage;
     const steps = canary ? canarySteps(present, headroom, canary.target) : stageSteps(present, headroom);
-    if (canary !== undefined) this.#canaries.follow(stage, { state: steps.state, nowMs: this.#nowMs });
+    const hasBegun = canary !== undefined && (steps.state !== 'no-room' || canary.fraction > 0);
+    if (hasBegun) this.#canaries.follow(stage, { state: steps.state, nowMs: this.#nowMs });
     else if (steps.state === 'no-room') this.#stop(stage, target);
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
@@ -324,9 +325,19 @@ export class FleetScheduler {
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
     if (!stage.all().some(({ status, variantId }) => status === 'ready' && variantId !== to.variantId)) return false;
     const first = newReplicasFor(canaryFractions[0] ?? 1, to.replicas);
-    const present = stage.canary === undefined ? 0 : first;
-    const free = this.#mostCores(to) - this.#heldCores();
-    return present + startableReplicas(free, to.resources.cpuCores) >= first;
+    const free = this.#mostCores(to) - this.#heldCores() + this.#leavingCores(stage);
+    return startableReplicas(free, to.resources.cpuCores) >= first;
+  }
+
+  /** Cores of leaving replicas, and of a canary of the stage, which the next change continues or ends. */
+  #leavingCores(changing: FleetStage): number {
+    const inCanary = changing.canary === undefined ? undefined : changing.target;
+    const leaves = ({ status, overdue, ...kind }: FleetReplica, stage: FleetStage) =>
+      status === 'draining' ? !overdue : stage === changing && inCanary !== undefined && isOfKind(kind, inCanary);
+    let cores = 0;
+    for (const stage of this.#stages.values())
+      for (const replica of stage.replicas.values()) if (leaves(replica, stage)) cores += replica.resources.cpuCores;
+    return cores;
   }
 
   /** Ends the waiting change of a failed canary, or the stage's own. */
@@ -350,7 +361,8 @@ export class FleetScheduler {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noHeadroom(stage.id, target), this.#nowMs);
     if (!stage.isOnItsOwn) return;
-    stage.endAlone();
+    this.#canaries.drop(stage);
+    stage.stopAlone(this.#nowMs);
     this.#unseen = true;
   }
 

@@ -90,6 +90,12 @@ export class FleetStage {
     this.#alone = { from: this.target };
   }
 
+  /** Turns back without headroom for another step, and stays if it turned back already. */
+  stopAlone(nowMs: number): void {
+    if (this.#alone?.from === this.target) this.endAlone();
+    else this.turnBackAlone(nowMs);
+  }
+
   endAloneStarts(nowMs: number): void {
     this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
     if (!this.hasArrived) this.turnBackAlone(nowMs);
@@ -117,7 +123,9 @@ export class FleetStage {
   /** Its target with `grown` replicas if it merely grows from `previous`; else `previous`. */
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
-    const isGrowth = target !== undefined && before.others === 0 && grown > 0 && grown >= (previous?.replicas ?? 0);
+    if (target === undefined || before.others > 0 || grown === 0) return previous;
+    // Without a ready replica of another kind the change may still replace one: the old replicas were lost.
+    const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
