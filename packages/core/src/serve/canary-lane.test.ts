@@ -153,4 +153,17 @@ describe('service times of a canary', () => {
     finish(lanes.bench, [lanes.main, lanes.canary], 6_030);
     expect(noted).toEqual([]);
   });
+
+  it('are tested at the mean load: items that come at once show no rate', () => {
+    const lanes = opened(1, { profile });
+    const burst = (atMs: number) => {
+      for (let i = 0; i < 12; i++) lanes.bench.arrive(`r${i} at ${atMs}`, atMs);
+      for (let i = 1; i <= 12; i++) finish(lanes.bench, [lanes.main, lanes.canary], atMs + 30 * i);
+    };
+    burst(0);
+    expect(lanes.counts()?.slowness?.itemsPerSecond).toBe(0);
+    for (let i = 1; i <= 100; i++) burst(1000 * i);
+    // 12 per second, less two standard errors of 100 bursts.
+    expect(lanes.counts()?.slowness?.itemsPerSecond).toBeCloseTo(9.6);
+  });
 });

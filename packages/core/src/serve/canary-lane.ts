@@ -128,21 +128,26 @@ export class CanaryLane<Payload, Context> {
   }
 }
 
+/** Items may come together: from a batch before, or from a fan-out. */
 class MeanRate {
   #events = 0;
+  #instants = 0;
   #firstMs = 0;
   #lastMs = 0;
 
   note(nowMs: number): void {
     if (this.#events === 0) this.#firstMs = nowMs;
+    if (this.#events === 0 || nowMs > this.#lastMs) this.#instants += 1;
     this.#events += 1;
     this.#lastMs = nowMs;
   }
 
-  /** Events per second less two standard errors of their number: chance must not make a load too large. */
+  /** Events per second less two standard errors of their instants: chance must not make a load too large. */
   get atLeastPerSecond(): number {
-    const gaps = this.#events - 1;
-    return gaps <= 0 ? 0 : Math.max(0, (1000 * (gaps - 2 * Math.sqrt(gaps))) / (this.#lastMs - this.#firstMs));
+    const gaps = this.#instants - 1;
+    if (gaps <= 0) return 0;
+    const instantsPerSecond = Math.max(0, (1000 * (gaps - 2 * Math.sqrt(gaps))) / (this.#lastMs - this.#firstMs));
+    return (this.#events / this.#instants) * instantsPerSecond;
   }
 }
 
