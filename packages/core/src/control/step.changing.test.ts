@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { variantId } from '../model/ids.js';
 import { planOf } from '../model/spec-builders.test-support.js';
 import { controlStep } from './step.js';
 import { detect, observe, plannedFor, rulesFor, running, spec, steady } from './step-bench.test-support.js';
@@ -60,5 +61,18 @@ describe('controlStep in the middle of a change', () => {
     expect(controlStep(small, answered.state, { ...more, changing: true }).decision).toBeUndefined();
     const { underWay: _, ...elsewhere } = answered.state;
     expect(controlStep(small, elsewhere, { ...more, changing: true }).decision).toBeDefined();
+  });
+
+  it('answers a burst in a canary with the variant that has served, though the new one has more replicas', () => {
+    const free = rulesFor({ ...spec, objective: { kind: 'max-accuracy' } });
+    const { stages } = running(3);
+    const { replicas, ...batching } = stages[detect] ?? expect.fail('the stage runs');
+    const old = running(2, 'small').stages[detect]?.replicas ?? [];
+    const canary = { variantId: variantId('large'), fraction: 0.5, missingOutcomes: 0 };
+    const both = { stages: { [detect]: { ...batching, replicas: [...old, ...replicas], canary } } };
+    const state = { ...plannedFor(free, 20, running(2, 'small')), planned: { arrivalRps: 20 } };
+    const burst = { ...observe(131, { counts: [...steady(20), 300], running: both }), changing: true };
+    const { decision } = controlStep(free, state, burst);
+    expect(decision).toMatchObject({ evidence: { burst: {} }, changes: [{ to: { variantId: 'small' } }] });
   });
 });

@@ -55,7 +55,7 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 
 /**
  * Stages of what runs; undefined while a stage has no ready replica. A changing stage counts as the kind that serves
- * most.
+ * most, during a canary as one that has served before.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,
@@ -71,7 +71,9 @@ export function runningStages(
 }
 
 function servingStage(stage: RunningStage | undefined): StagePlan | undefined {
-  const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
+  const all = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
+  const proven = all.filter(({ variantId: id }) => id !== stage?.canary?.variantId);
+  const ready = proven.length > 0 ? proven : all;
   const kinds = ready.map((replica) => ready.filter((other) => isOfKind(replica, other)));
   const largest = kinds.reduce((best, kind) => (kind.length > best.length ? kind : best), []);
   const [replica] = largest;
