@@ -64,6 +64,16 @@ describe('a session', () => {
     expect(session.tick(tick)).toEqual(first);
   });
 
+  it('gives a snapshot again that a forgotten tick had', () => {
+    const session = new ControlSession(rulesFor(spec));
+    const at = (atS: number) => ({ observation: observe(atS, { counts: [], running: running(1) }), executes: true });
+    session.tick(at(1));
+    const { kept } = session.tick(at(700));
+    session.forgetTick();
+    expect(kept).toHaveProperty('service');
+    expect(session.tick(at(701)).kept).toEqual(kept);
+  });
+
   it('takes a step again on a later observation with a burst, once, with the facts that were told once', () => {
     const rules = rulesFor(spec);
     const session = new ControlSession(rules);

@@ -91,7 +91,8 @@ export class ControlSession {
   #advises = false;
   /** State of the last snapshot, and the time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
-  #beforeTick: { readonly state: ControllerState; readonly advises: boolean } | undefined;
+  /** Undoes the last tick. */
+  #undoTick: (() => void) | undefined;
   /** Throws if a later observation is more urgent. */
   #checkLater: (() => void) | undefined;
 
@@ -113,7 +114,7 @@ export class ControlSession {
   /** Decides. While a plan is made, a burst in a `later` observation preempts it. */
   tick(tick: Tick, later?: LaterObservation): TickAnswer {
     const { observation: first, pins = {}, executes } = tick;
-    this.#beforeTick = { state: this.#state, advises: this.#advises };
+    this.#undoTick = this.#undo();
     const before = this.#stateBefore(tick);
     const rules = this.#rulesWith(pins);
     this.#checkLater = () => preemptFor(later?.(), { rules, before, first });
@@ -146,10 +147,17 @@ export class ControlSession {
 
   /** Forgets the last tick, whose answer a person has preempted. */
   forgetTick(): void {
-    if (this.#beforeTick === undefined) return;
-    this.#state = this.#beforeTick.state;
-    this.#advises = this.#beforeTick.advises;
-    this.#beforeTick = undefined;
+    this.#undoTick?.();
+    this.#undoTick = undefined;
+  }
+
+  #undo(): () => void {
+    const [state, advises, kept] = [this.#state, this.#advises, this.#kept];
+    return () => {
+      this.#state = state;
+      this.#advises = advises;
+      this.#kept = kept;
+    };
   }
 
   /** Would a tick answer a burst? That needs no verified plan. */
