@@ -121,6 +121,10 @@ export class ControlLoop {
     return result;
   }
 
+  get isChanging(): boolean {
+    return this.#changing !== undefined;
+  }
+
   /** Abandons a decision under way for a person; it leaves no trace. */
   preemptPlan(): void {
     if (this.#isAsking) this.#deps.planner.preempt();

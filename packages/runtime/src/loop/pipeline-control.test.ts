@@ -7,7 +7,7 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
-import { apply } from './control-loop.test-support.js';
+import { apply, evidence } from './control-loop.test-support.js';
 import { a, ControlBench, controlledSpec, planWith } from './pipeline-control.test-support.js';
 
 const wishes = async ({ bench }: ControlBench) => {
@@ -315,6 +315,16 @@ describe('a plan that is applied by hand', () => {
     await bench.control.applyStages(planWith('large', 2).stages);
     expect(bench.runs).toBe('2 large');
   });
+
+  it('that fails leaves a mode that was asked for meanwhile', async () => {
+    const bench = new ControlBench();
+    bench.change = async () => {
+      bench.control.advise();
+      throw new Error('it did not start');
+    };
+    await expect(bench.control.applyStages(planWith('large', 2).stages)).rejects.toThrow('it did not start');
+    expect(bench.control.mode).toBe('advise');
+  });
 });
 
 describe('a roll-back', () => {
@@ -364,6 +374,44 @@ describe('a roll-back', () => {
     const record = await bench.control.rollBack();
     expect((await applied).outcome).toEqual({ kind: 'given-up', message: 'a roll-back by hand takes its place' });
     expect([bench.runs, bench.control.mode, record.outcome?.kind]).toEqual(['1 small', 'advise', 'applied']);
+  });
+
+  it('takes the place of a change of the loop, to the plan before that', async () => {
+    const bench = new ControlBench();
+    const { memory, loop, seen } = bench.bench;
+    await memory.saveGoodPlan('p', good(planWith('small', 4)));
+    await memory.saveGoodPlan('p', good(planWith('small', 1)));
+    const plan = planWith('large', 2);
+    const [to] = plan.stages[a] ?? [];
+    if (to === undefined) throw new Error('the plan has a stage');
+    const changes = [{ kind: 'switch-variant', stageId: a, fromVariantId: variantId('small'), to } as const];
+    const begun = new Promise<void>((begin) => {
+      bench.change = () =>
+        new Promise((resolve) => {
+          begin();
+          bench.preempted = resolve;
+        });
+    });
+    const change = { kind: 'apply', plan, changes, reason: 'better', evidence } as const;
+    const changing = loop.turn(() => loop.enact(seen, change, { trigger: 'plan' }));
+    await begun;
+    bench.change = async () => {};
+    await bench.control.rollBack();
+    expect((await changing).record.outcome?.kind).toBe('given-up');
+    expect([bench.runs, bench.control.mode]).toEqual(['1 small', 'advise']);
+  });
+
+  it('ends a canary that nobody waits for, to the plan before that', async () => {
+    const bench = new ControlBench();
+    const { memory } = bench.bench;
+    await memory.saveGoodPlan('p', good(planWith('small', 4)));
+    await memory.saveGoodPlan('p', good(planWith('small', 1)));
+    const { [a]: stage } = bench.running.stages;
+    if (stage === undefined) throw new Error('the stage runs');
+    const canary = { variantId: variantId('large'), fraction: 0.1, missingOutcomes: 0 };
+    bench.running = { stages: { [a]: { ...stage, canary } } };
+    await bench.control.rollBack();
+    expect(bench.runs).toBe('1 small');
   });
 
   it('cancels a change by hand that waits for its turn', async () => {

@@ -64,7 +64,7 @@ export interface PipelineControlDeps {
   readonly lostPins?: readonly string[];
   /** True if a fixed plan is served, which the loop must not touch. */
   readonly isFixed: boolean;
-  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan'>;
+  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging'>;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
   readonly faults: ActiveFaults;
@@ -102,6 +102,8 @@ export class PipelineControl {
   #lostPins: readonly string[];
   /** The change by hand that is under way, or waits for its turn. */
   #changing: ManualAction | undefined;
+  /** Set while a change by hand has turned `auto` into `advise` and is not in force: if it never is, `auto` returns. */
+  #returnsToAuto = false;
   #queries = 0;
 
   constructor(deps: PipelineControlDeps) {
@@ -243,17 +245,26 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan: during a change by hand that before it, else one that differs from what runs. */
+  /** Restores the newest good plan: during a change or a canary that before it, else one that differs from what runs. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
-    const { spec, specDigest, store, actuator } = this.#deps;
+    const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
-    const running = this.#changing === undefined ? runningAsPlan(spec, actuator.runningPlan()) : undefined;
+    const running = this.#settledPlan();
     const before = good.find(
       ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
     );
     if (before === undefined) throw conflict('there is no good plan from before that differs from what runs');
     const { plan } = before;
     return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
+  }
+
+  /** Undefined during a change: what runs then is neither the plan before nor the one after it. */
+  #settledPlan(): Plan | undefined {
+    const { spec, loop, actuator } = this.#deps;
+    const running = actuator.runningPlan();
+    const hasCanary = Object.values(running.stages).some(({ canary }) => canary !== undefined);
+    const isChanging = this.#changing !== undefined || loop.isChanging || hasCanary;
+    return isChanging ? undefined : runningAsPlan(spec, running);
   }
 
   #checkStagePins(stageId: string, pins: StagePins, path = ''): StageSpec {
@@ -275,6 +286,7 @@ export class PipelineControl {
 
   #setMode(mode: ControlMode, action: ManualAction): DecisionRecord {
     this.#mode = mode;
+    this.#returnsToAuto = false;
     return this.#asked(action);
   }
 
@@ -291,7 +303,7 @@ export class PipelineControl {
   #keep(): void {
     const { store, spec, faults, isFixed } = this.#deps;
     if (isFixed) return;
-    const wishes: OperatorWishes = { mode: this.#mode, pins: this.#pins };
+    const wishes: OperatorWishes = { mode: this.#returnsToAuto ? 'auto' : this.#mode, pins: this.#pins };
     void faults.attempt('store', () => store.keep(spec.name, 'operator', wishes));
   }
 
@@ -310,24 +322,30 @@ export class PipelineControl {
     if (this.#changing !== undefined && !takesOver) throw conflict('a change by hand is under way');
     this.#fitting(planFor);
     this.#changing = manual;
-    const wasAuto = this.#mode === 'auto';
     try {
-      if (wasAuto) this.#takeOver('advise');
+      if (this.#mode === 'auto') {
+        this.#mode = 'advise';
+        this.#returnsToAuto = true;
+      }
       const underWay = loop.preempt({ evenByHand: takesOver });
-      return await loop.turn(async () => {
+      const record = await loop.turn(async () => {
         if (this.#changing !== manual) throw conflict('a roll-back by hand takes its place');
         return this.#putInForce(manual, this.#fitting(planFor), underWay);
       });
-    } catch (error) {
-      // A failed change does not turn `auto` off, unless the mode was set since, or a roll-back took its place.
-      if (wasAuto && this.#mode === 'advise' && this.#changing === manual) this.#takeOver('auto');
-      throw error;
+      if (record.outcome?.kind === 'applied') this.#endTakeOver('advise');
+      return record;
     } finally {
-      if (this.#changing === manual) this.#changing = undefined;
+      if (this.#changing === manual) {
+        this.#changing = undefined;
+        this.#endTakeOver('auto');
+      }
     }
   }
 
-  #takeOver(mode: ControlMode): void {
+  /** Nothing if the mode was set since. */
+  #endTakeOver(mode: ControlMode): void {
+    if (!this.#returnsToAuto) return;
+    this.#returnsToAuto = false;
     this.#mode = mode;
     this.#keep();
   }
