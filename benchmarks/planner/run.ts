@@ -1,6 +1,6 @@
 /**
  * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
- * results.json keeps the others. `-- instances` and `-- monotone` are long runs with flags and results of their own.
+ * results.json keeps the others. `-- instances`, `-- monotone` and `-- robust` are long runs with flags and results of their own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { cpus, loadavg } from 'node:os';
 import { details } from './details.js';
 import { runInstances } from './instances/run-instances.js';
 import { runMonotone } from './monotone/run-monotone.js';
+import { runRobust } from './robust/run-robust.js';
 import { type Bar, type Section, sections } from './sections.js';
 
 interface Kept {
@@ -38,6 +39,7 @@ const [longRun, ...flags] = process.argv.slice(2);
 const longRuns: Readonly<Record<string, (args: readonly string[]) => boolean>> = {
   instances: runInstances,
   monotone: runMonotone,
+  robust: runRobust,
 };
 const run = longRuns[longRun ?? ''];
 if (run !== undefined) process.exit(run(flags) ? 0 : 1);
