@@ -14,13 +14,13 @@ import { PlanJudge, specOf, type Worth } from '../instances/plan-judge.js';
 
 export const FACTORS = [1.3, 1.5] as const;
 /** Draws of wrong profiles per plan and factor. */
-const DRAWS = 8;
+const DRAWS = 4;
 
 export interface PlanCells {
   readonly worth: Worth;
   /** Draws under which the SLO is missed. */
   readonly broken: number;
-  /** Draws under which a long simulation is inconclusive. */
+  /** Draws under which the simulation is inconclusive. */
   readonly unsure: number;
 }
 
@@ -78,7 +78,7 @@ function withRoom(spec: PipelineSpec): PipelineSpec {
 }
 
 function cellsOf(judges: readonly PlanJudge[], { stages }: Plan): PlanCells {
-  const verdicts = judges.map((judge) => judge.verifiedLong(judge.planOf(stages)));
+  const verdicts = judges.map((judge) => judge.verifiedIndependently(judge.planOf(stages)));
   const unmet = verdicts.filter((verdict) => !showsSloMet(verdict));
   const broken = unmet.filter(({ sloAttainmentFraction, percentile }) => sloAttainmentFraction < percentile / 100);
   const worth = (judges[0] as PlanJudge).worth(stages);

@@ -55,7 +55,7 @@ or, for the frontier,
 {points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
-each with arrivalRps, the load that was asked for; for a robust plan robustness: {serviceFactor, nominal: {kind, plan?: PLAN}}, where nominal is the plan for service times as profiled; and, where --profile-scale was used, evidence: {scaledProfiles: [{stageId, variantId, factor, measuredOn}]},
+each with arrivalRps, the load that was asked for; for a robust plan robustness: {serviceFactor, nominal: {kind, plan?: PLAN}}, where nominal is the plan for service times as profiled; and evidence: {scaledProfiles?: [{stageId, variantId, factor, measuredOn}], uncertainPoints?: [{stageId, variantId, cpuCores, batchSize, halfWidthFraction?}]} with profiles of --profile-scale and with means that are known to ± more than a tenth (without halfWidthFraction: too few batches to tell),
 where PLAN is
 ${PLAN}
 CHANGED is
@@ -121,7 +121,7 @@ phase is "settled" when the plan runs, "idle" if nothing is brought to the clust
         forecast: {method, meanRps, upperRps}, load?: {arrivalRps, …}, result?, necessary?, burst?,
         learnedEdges?: [{edge, from, to, kind: "fan-out" or "branch", value, stated, standardError, outputs}],
         passedOver?: {plan: PLAN, reason},
-        robustness?: {serviceFactor}
+        robustness?: {serviceFactor}, uncertainPoints?: [{…}]
       }
     },
     outcome?: {kind: "applied", tookMs}, {kind: "given-up", message} or {kind: "failed", step, message},

@@ -16,6 +16,7 @@ export { type PolicyName, policies } from './optimize/policies.js';
 export { estimateStages } from './optimize/search/estimate-stages.js';
 export { curvesOf, requireCurves, type ServiceCurves } from './profile/curves-of.js';
 export { type MonotoneFit, monotoneFit } from './profile/monotone-fit.js';
-export { scaledPoint, scaledProfiles, scaleProfile } from './profile/scale-profile.js';
+export { profileEvidence } from './profile/profile-evidence.js';
+export { scaledPoint, scaleProfile } from './profile/scale-profile.js';
 export { capacityRps } from './profile/service-curve.js';
 export { drawMs, lawOfPoint } from './profile/service-law.js';

@@ -11,7 +11,7 @@ import {
   type PlanningProblem,
   type Policy,
   policies,
-  scaledProfiles,
+  profileEvidence,
   type VerifierAt,
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -125,7 +125,8 @@ function planned(asked: Asked): CommandResult {
   const answer = answered(result, asked);
   const { plan: chosen } = result;
   const { objective } = problem.spec;
-  const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal });
+  const { uncertainPoints } = profileEvidence(problem.profiles);
+  const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal, uncertainPoints });
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
@@ -148,10 +149,10 @@ const withNote = (answer: CommandResult, note: string): CommandResult => ({
 });
 
 function asDocument(result: CommandResult, { problem: { arrivalRps, profiles }, price }: Asked): CommandResult {
-  const scaled = scaledProfiles(profiles);
-  const evidence = scaled.length > 0 && { evidence: { scaledProfiles: scaled } };
+  const evidence = profileEvidence(profiles);
   const robustness = price && { robustness: priceDocument(price) };
-  return { ...result, json: { ...(result.json as object), arrivalRps, ...robustness, ...evidence } };
+  const shown = Object.keys(evidence).length > 0 && { evidence };
+  return { ...result, json: { ...(result.json as object), arrivalRps, ...robustness, ...shown } };
 }
 
 const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({

@@ -26,7 +26,7 @@ spec:
 interface Kept {
   readonly variants: {
     measuredAtEpochMs: number;
-    points: { batchSize: number; meanMs: number }[];
+    points: { batchSize: number; meanMs: number; meanUncertaintyFraction: number | null }[];
     identity: { machine: { cpuModel: string } };
   }[];
   readonly unfinished: { points: { batchSize: number }[] }[];
@@ -124,6 +124,34 @@ describe('the table of a profile', () => {
       /\n2 of 3 means are not known within 10 % \(score\/only batch 2: ±31 %\)/,
     );
     expect(tableOf(0.02, 0.1)).not.toMatch(/not known/);
+  });
+});
+
+describe('a roughly known profile', () => {
+  it('is told of by plan: in a warning, in the document and, as far as the plan uses it, in the explanation', async () => {
+    const document = kept();
+    const points = document.variants[0]?.points ?? [];
+    for (const each of points) each.meanUncertaintyFraction = 0;
+    const [first, second] = points;
+    if (first === undefined || second === undefined) throw new Error('two points were measured');
+    Object.assign(first, { meanUncertaintyFraction: 0.58 });
+    // As an infinite width is stored.
+    Object.assign(second, { meanUncertaintyFraction: null });
+    writeFileSync(KEPT, JSON.stringify(document));
+    const planned = await plan('--explain');
+    const point = { stageId: 'score', variantId: 'only', cpuCores: 1 };
+    expect(documentOf(planned)).toMatchObject({
+      evidence: {
+        uncertainPoints: [
+          { ...point, batchSize: second.batchSize },
+          { ...point, batchSize: first.batchSize, halfWidthFraction: 0.58 },
+        ],
+      },
+    });
+    const warned = `known roughly only of score/only, batch ${second.batchSize} on 1 core: too few batches to tell, and of 1 more point; \`equipoise profile two.yaml --force\` measures longer`;
+    expect(planned.stderr.split(warned)).toHaveLength(2);
+    const { stdout } = await equipoiseHere(folder.path, 'plan', 'two.yaml', '--arrival-rps', '5', '--explain');
+    expect(stdout).toContain('Roughly known service times that the plan uses\n  score/only, batch 1 on 1 core: ±58 %');
   });
 });
 

@@ -18,7 +18,7 @@ import {
   type ProfileSet,
   type StageId,
 } from '@equipoise/core/model';
-import { type PolicyName, requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
+import { type PolicyName, profileEvidence, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
@@ -182,7 +182,6 @@ export class PipelineComposition {
     const { plan } = first;
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
     const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
-    const scaled = scaledProfiles(this.#options.profiles);
     const { robustness } = this.#served.spec;
     const decision = {
       kind: 'apply' as const,
@@ -193,7 +192,7 @@ export class PipelineComposition {
         forecast,
         ...(first.kind === 'made' ? { result: first.result } : {}),
         ...(robustness === undefined ? {} : { robustness }),
-        ...(scaled.length === 0 ? {} : { scaledProfiles: scaled }),
+        ...profileEvidence(this.#options.profiles),
       },
     };
     await this.loop.enact(this.#look(), decision, { trigger: 'start' });

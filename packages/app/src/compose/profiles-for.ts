@@ -1,5 +1,5 @@
 import { AppError, type PipelineSpec, type ProfileSet, type StageId } from '@equipoise/core/model';
-import { scaleProfile } from '@equipoise/core/plan';
+import { profileEvidence, scaleProfile } from '@equipoise/core/plan';
 import {
   BusyNeighbours,
   type CachedProfile,
@@ -9,7 +9,9 @@ import {
   profilePipeline,
   type VariantVerdict,
 } from '@equipoise/runtime';
+import { counted } from '../terminal/counted.js';
 import { warn } from '../terminal/log.js';
+import { uncertainText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';
@@ -30,12 +32,23 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   const stale = kept.kind === 'stale' ? kept.reasons.map((reason) => `stale profile: ${reason}`) : [];
   for (const note of [...kept.warnings, ...stale]) warn(`${note}; \`equipoise profile ${file}\` renews it`);
   if (foreign.size > 0) warn(`profiles of another machine are used with times multiplied by ${scale}`);
+  warnOfUncertainty(kept.profile.variants, file);
   return kept.profile.variants.map((profile) => {
     const measuredOn = foreign.get(profile);
     return scale === undefined || measuredOn === undefined
       ? profile
       : scaleProfile(profile, { factor: scale, measuredOn });
   });
+}
+
+/** Names the widest point. */
+function warnOfUncertainty(profiles: ProfileSet, file: string): void {
+  const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
+  if (widest === undefined) return;
+  const more = others.length === 0 ? '' : `, and of ${counted(others.length, 'more point')}`;
+  warn(
+    `the mean service time is known roughly only of ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, --service-factor plans for longer times`,
+  );
 }
 
 /** By variant, with the name of the processor. */

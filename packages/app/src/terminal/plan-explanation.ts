@@ -1,7 +1,7 @@
-import type { Objective, Plan, PlanResult, StageId } from '@equipoise/core/model';
+import type { DecisionEvidence, Objective, Plan, PlanResult, StageId } from '@equipoise/core/model';
 import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { fractionText, msText, percentText } from './plan-table.js';
+import { fractionText, msText, percentText, uncertainText } from './plan-table.js';
 import { bindingText } from './plan-text.js';
 import { textTable } from './text-table.js';
 
@@ -11,6 +11,8 @@ export interface Explained {
   readonly objective: Objective;
   /** Of a robust plan: the best one for service times as profiled. */
   readonly nominal?: PlanResult | undefined;
+  /** Of the profile. */
+  readonly uncertainPoints?: DecisionEvidence['uncertainPoints'];
 }
 
 export function explanationText(explained: Explained): string {
@@ -23,10 +25,25 @@ export function explanationText(explained: Explained): string {
     '',
     pc.bold('Why other variants lost'),
     rejectedText(explained),
+    ...uncertaintyTexts(explained),
     pc.dim(
       'Each change is a new plan; other variants are pinned in a solve with the latency estimate that found the plan.',
     ),
   ].join('\n');
+}
+
+/** Points that the plan's stages run at. */
+function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly string[] {
+  const used = uncertainPoints.filter(({ stageId, variantId, cpuCores, batchSize }) =>
+    plan.stages[stageId]?.some(
+      (of) =>
+        of.variantId === variantId &&
+        [of.resources.cpuCores, Math.max(1, of.resources.cpuCores)].includes(cpuCores) &&
+        batchSize <= of.maxBatchSize,
+    ),
+  );
+  if (used.length === 0) return [];
+  return ['', pc.bold('Roughly known service times that the plan uses'), ...used.map((of) => `  ${uncertainText(of)}`)];
 }
 
 /** Next better and next cheaper variant of each stage. */

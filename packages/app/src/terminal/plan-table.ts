@@ -1,4 +1,4 @@
-import type { Plan, PlanVerification } from '@equipoise/core/model';
+import type { DecisionEvidence, Plan, PlanVerification } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { textTable } from './text-table.js';
 
@@ -48,6 +48,14 @@ export const percentText = (fraction: number): string => `${(100 * fraction).toF
 
 export const coresText = (cpuCores: number): string =>
   `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
+
+type Uncertain = NonNullable<DecisionEvidence['uncertainPoints']>[number];
+
+export function uncertainText({ stageId, variantId, cpuCores, batchSize, halfWidthFraction }: Uncertain): string {
+  const width =
+    halfWidthFraction === undefined ? 'too few batches to tell' : `±${(100 * halfWidthFraction).toFixed(0)} %`;
+  return `${stageId}/${variantId}, batch ${batchSize} on ${coresText(cpuCores)}: ${width}`;
+}
 
 /** Above capacity queues grow without limit, so latency has no meaning. */
 const keepsUp = (latencyMs: number | null): boolean => latencyMs !== null && Number.isFinite(latencyMs);

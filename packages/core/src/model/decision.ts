@@ -3,7 +3,7 @@ import type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './expected-load.
 import type { StageId, VariantId } from './ids.js';
 import type { Robustness } from './pipeline-spec.js';
 import type { Plan, PlanResult } from './plan.js';
-import type { ProfileScale } from './profile-point.js';
+import type { ProfileScale, UncertainPoint } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
 
 /** Service times of batches of one kind since the last tick, possibly a sample. */
@@ -103,6 +103,8 @@ export interface DecisionEvidence {
   readonly learnedEdges?: readonly LearnedEdge[];
   /** Under which the plan holds, if the pipeline file asks for it. */
   readonly robustness?: Robustness;
+  /** Points of the profile with roughly known means, widest first. */
+  readonly uncertainPoints?: readonly UncertainPoint[];
   /** Profiles of another machine behind the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }

@@ -17,6 +17,15 @@ export interface ProfilePoint {
   readonly learnedFactor?: number;
 }
 
+/** Point whose mean is known to ± `halfWidthFraction` of itself; absent if too few batches were measured to tell. */
+export interface UncertainPoint {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly halfWidthFraction?: number;
+}
+
 /** Origin of another machine's profile, and the factor on its times. */
 export interface ProfileScale {
   readonly factor: number;

@@ -2,9 +2,8 @@
  * Profile of another machine: times × `factor` (above 1: this machine is slower), rates ÷ `factor`. The factor is the
  * user's guess, so it travels with the profile.
  */
-import type { StageId, VariantId } from '../model/ids.js';
 import type { Robustness } from '../model/pipeline-spec.js';
-import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../model/profile-point.js';
+import type { LatencyProfile, ProfilePoint, ProfileScale } from '../model/profile-point.js';
 
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
 
@@ -39,15 +38,4 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
  */
 export function robustPoint(point: ProfilePoint, { serviceFactor }: Robustness): ProfilePoint {
   return scaledPoint(point, Math.max(1, serviceFactor / (point.learnedFactor ?? 1)));
-}
-
-export interface ScaledProfile extends ProfileScale {
-  readonly stageId: StageId;
-  readonly variantId: VariantId;
-}
-
-export function scaledProfiles(profiles: ProfileSet): readonly ScaledProfile[] {
-  return profiles.flatMap(({ stageId, variantId, scaled }) =>
-    scaled === undefined ? [] : [{ stageId, variantId, ...scaled }],
-  );
 }

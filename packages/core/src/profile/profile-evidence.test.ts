@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { stageId, variantId } from '../model/ids.js';
 import type { ProfilePoint } from '../model/profile-point.js';
-import { meanHalfWidthFraction, uncertainPoints } from './profile-uncertainty.js';
-import { scaledPoint } from './scale-profile.js';
+import { meanHalfWidthFraction, profileEvidence } from './profile-evidence.js';
+import { scaledPoint, scaleProfile } from './scale-profile.js';
 
 const point = (batchSize: number, meanUncertaintyFraction?: number): ProfilePoint => ({
   cpuCores: 1,
@@ -23,10 +23,20 @@ it('names the points beyond the limit, widest first', () => {
     profile('small', [point(1, 0.02), point(4, 0.58)]),
     profile('large', [point(1), point(2, Number.POSITIVE_INFINITY), point(8, 0.1)]),
   ];
-  expect(uncertainPoints(profiles, 0.1)).toEqual([
-    { stageId: 'a', variantId: 'large', cpuCores: 1, batchSize: 2, halfWidthFraction: Number.POSITIVE_INFINITY },
-    { stageId: 'a', variantId: 'small', cpuCores: 1, batchSize: 4, halfWidthFraction: 0.58 },
-  ]);
+  expect(profileEvidence(profiles)).toEqual({
+    uncertainPoints: [
+      { stageId: 'a', variantId: 'large', cpuCores: 1, batchSize: 2 },
+      { stageId: 'a', variantId: 'small', cpuCores: 1, batchSize: 4, halfWidthFraction: 0.58 },
+    ],
+  });
+});
+
+it('names profiles of another machine', () => {
+  const small = profile('small', [point(1, 0.02)]);
+  expect(profileEvidence([small])).toEqual({});
+  expect(profileEvidence([small, scaleProfile(small, { factor: 1.5, measuredOn: 'other' })])).toEqual({
+    scaledProfiles: [{ stageId: 'a', variantId: 'small', factor: 1.5, measuredOn: 'other' }],
+  });
 });
 
 it('knows nothing of a point that was not measured, and that a stored Infinity reads as null', () => {
