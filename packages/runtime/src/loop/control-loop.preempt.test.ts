@@ -40,6 +40,25 @@ describe('a plan that is being made', () => {
     expect([bench.applied, bench.kinds, await bench.records(), bench.faults.all]).toEqual([[], [], [], []]);
   });
 
+  it('is not begun while a person waits for a turn', async () => {
+    const planner = heldPlanner();
+    const { decide } = planner;
+    const bench = new LoopBench({ decide });
+    let end = () => {};
+    const first = bench.loop.turn(() => new Promise<void>((resolve) => (end = resolve)));
+    const ticking = bench.loop.tick();
+    await Promise.resolve();
+    bench.loop.preempt();
+    const second = bench.loop.turn(async () => 'by hand');
+    end();
+    await first;
+    expect(await second).toBe('by hand');
+    await ticking;
+    expect(planner.asked).toEqual([]);
+    void bench.loop.tick();
+    await planner.isAsked();
+  });
+
   it('is told of a change by hand at the next tick, if it was preempted at this one', async () => {
     const planner = heldPlanner();
     const { decide } = planner;

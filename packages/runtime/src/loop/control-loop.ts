@@ -66,6 +66,8 @@ export class ControlLoop {
   readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
+  /** Turns that wait, ticks not counted. */
+  #waitingTurns = 0;
   #stopped = false;
   #hasEndedCanary = false;
   #isAsking = false;
@@ -114,8 +116,16 @@ export class ControlLoop {
     return this.#deps.log.settled();
   }
 
-  /** Runs work when no tick or other turn is under way. */
+  /** Runs work when no tick or other turn is under way; ticks let it pass. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#waitingTurns += 1;
+    return this.#inTurn(() => {
+      this.#waitingTurns -= 1;
+      return work();
+    });
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#turns.then(work);
     this.#turns = result.catch(() => undefined);
     return result;
@@ -144,10 +154,12 @@ export class ControlLoop {
 
   /** Never rejects. */
   tick(): Promise<void> {
-    return this.turn(() => this.#tick().catch((error) => this.#failedToDecide(undefined, error)));
+    return this.#inTurn(() => this.#tick().catch((error) => this.#failedToDecide(undefined, error)));
   }
 
   async #tick(): Promise<void> {
+    // Nobody waits for a plan.
+    if (this.#waitingTurns > 0) return;
     const { mode, pins, outcomes, log, observe, planner } = this.#deps;
     outcomes.tick();
     log.savePlanAgain();
