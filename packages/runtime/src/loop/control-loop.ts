@@ -158,7 +158,7 @@ export class ControlLoop {
   }
 
   async #tick(): Promise<void> {
-    // Nobody waits for a plan.
+    // A person does not wait for a plan.
     if (this.#waitingTurns > 0) return;
     const { mode, pins, outcomes, log, observe, planner } = this.#deps;
     outcomes.tick();

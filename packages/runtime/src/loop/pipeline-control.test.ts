@@ -401,7 +401,7 @@ describe('a roll-back', () => {
     expect([bench.runs, bench.control.mode]).toEqual(['1 small', 'advise']);
   });
 
-  it('ends a canary that nobody waits for, to the plan before that', async () => {
+  it('ends a canary that goes on by itself, to the plan before that', async () => {
     const bench = new ControlBench();
     const { memory } = bench.bench;
     await memory.saveGoodPlan('p', good(planWith('small', 4)));
