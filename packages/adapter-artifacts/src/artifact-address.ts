@@ -26,17 +26,37 @@ export function artifactAddress(reference: string): ArtifactAddress {
   if (scheme !== 'https' && scheme !== 'http') {
     throw refused(reference, `${scheme}: is not supported; use https:, s3:, npm: or a path.`);
   }
+  return { kind: 'http', url: webUrl(reference) };
+}
+
+/**
+ * Address of the next request of a redirected download; `location` is the header. Throws ARTIFACT_UNAVAILABLE like
+ * `artifactAddress`, and where a download over https: or from another machine would leave that for http:.
+ */
+export function redirectedUrl(from: string, location: string | null): string {
+  if (location === null || !URL.canParse(location, from)) {
+    throw refused(from, `its server redirects to no valid URL: ${location ?? 'no Location'}.`);
+  }
+  const url = webUrl(new URL(location, from).href);
+  if (new URL(from).protocol === 'https:' && new URL(url).protocol !== 'https:') {
+    throw refused(from, `its server redirects from https: to ${url}.`);
+  }
+  return url;
+}
+
+function webUrl(reference: string): string {
   if (!URL.canParse(reference)) throw refused(reference, 'it is not a valid URL.');
   const url = new URL(reference);
   if (url.username !== '' || url.password !== '') {
     const bare = `${url.protocol}//${url.host}${url.pathname}`;
     throw refused(bare, 'its URL holds credentials; they do not belong into a pipeline file.');
   }
-  if (scheme === 'http' && !LOOPBACK.has(url.hostname)) {
+  if (url.protocol === 'http:' && !LOOPBACK.has(url.hostname)) {
     throw refused(reference, 'http: is taken from this machine alone; use https:.');
   }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw refused(reference, 'it is not a web address.');
   url.hash = '';
-  return { kind: 'http', url: url.href };
+  return url.href;
 }
 
 function s3Address(reference: string): ArtifactAddress {

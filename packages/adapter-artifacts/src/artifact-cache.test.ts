@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArtifactCache, type FetchLimits } from './artifact-cache.js';
-import { type FileServer, gives, givesTagged, refuses, startFileServer } from './file-server.test-support.js';
+import {
+  type Behaviour,
+  type FileServer,
+  gives,
+  givesTagged,
+  refuses,
+  startFileServer,
+} from './file-server.test-support.js';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -145,6 +152,57 @@ describe('ArtifactCache', () => {
     });
     await expect(freshCache().path(modelUrl())).rejects.toMatchObject({ code: 'ARTIFACT_UNAVAILABLE' });
     expect(await leftOver()).toEqual([]);
+  });
+
+  const to =
+    (location: string | undefined, status = 302): Behaviour =>
+    (_, response) => {
+      response.writeHead(status, location === undefined ? {} : { location });
+      response.end();
+    };
+
+  it.each([301, 302, 303, 307, 308])(
+    'follows a redirect with %i, relative or not, under its first name',
+    async (status) => {
+      server.behave(to('/elsewhere/b.bin', status), to(`${server.url}/at/last`, status), gives('weights'));
+      expect(basename(await freshCache().path(modelUrl()))).toBe('a.onnx');
+      expect(server.requests.map(({ url }) => url)).toEqual(['/models/a.onnx', '/elsewhere/b.bin', '/at/last']);
+    },
+  );
+
+  it.each([
+    ['another machine over http:', 'http://169.254.169.254/latest/meta-data', 'http: is taken from this machine alone'],
+    ['credentials', 'https://user:secret@host/x', 'its URL holds credentials'],
+    ['a file', 'file:///etc/passwd', 'it is not a web address'],
+    ['content in the address', 'data:text/plain,x', 'it is not a web address'],
+    ['no valid URL', 'http://', 'redirects to no valid URL'],
+    ['nowhere', undefined, 'redirects to no valid URL'],
+  ])('refuses a redirect to %s', async (_, location, message) => {
+    server.behave(to(location), gives('stolen'));
+    await expect(freshCache().path(modelUrl())).rejects.toMatchObject({
+      code: 'ARTIFACT_UNAVAILABLE',
+      message: expect.stringContaining(message),
+    });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('follows five redirects and no sixth', async () => {
+    server.behave(...Array.from({ length: 5 }, () => to('/again')), gives('weights'));
+    await freshCache().path(modelUrl());
+    server.behave(to('/again'));
+    await expect(freshCache().path(`${server.url}/b`)).rejects.toThrow('redirected more than 5 times');
+    expect(server.requests).toHaveLength(6 + 6);
+  });
+
+  it('follows no redirect with a signed request', async () => {
+    const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_SESSION_TOKEN: 'c' };
+    const environment = { ...keys, AWS_ENDPOINT_URL: server.url };
+    server.behave(to('/elsewhere', 307));
+    await expect(new ArtifactCache({ folder, environment }).path('s3://models/a.onnx')).rejects.toMatchObject({
+      code: 'ARTIFACT_UNAVAILABLE',
+      message: expect.stringContaining('a signed request follows no redirect'),
+    });
+    expect(server.requests).toHaveLength(1);
   });
 
   it('takes a note that cannot be read for none', async () => {

@@ -12,6 +12,7 @@ import {
   type Downloaded,
   type DownloadLimits,
   type DownloadProgress,
+  type DownloadRequest,
   download,
 } from './download.js';
 import { type Environment, s3Request } from './s3-requests.js';
@@ -147,12 +148,12 @@ export class ArtifactCache {
     }
   }
 
-  async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<Request> {
+  async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<DownloadRequest> {
     // The digest of a compressed body would differ.
     const plain = { ...headers, 'accept-encoding': 'identity' };
-    return address.kind === 's3'
-      ? s3Request(address, plain, this.#options.environment)
-      : new Request(address.url, { headers: plain });
+    if (address.kind === 'http') return { request: new Request(address.url, { headers: plain }), isSigned: false };
+    const request = await s3Request(address, plain, this.#options.environment);
+    return { request, isSigned: request.headers.has('authorization') };
   }
 }
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { AppError } from '@equipoise/core/model';
+import { redirectedUrl } from './artifact-address.js';
 
 export interface DownloadLimits {
   readonly maxBytes: number;
@@ -63,16 +65,25 @@ class SilenceTimer {
   }
 }
 
-/** Rejects with DownloadError; the file at `path` may then hold a part. */
+/** A request; a signed one is for its server alone, so it follows no redirect. */
+export interface DownloadRequest {
+  readonly request: Request;
+  readonly isSigned: boolean;
+}
+
+/**
+ * Rejects with DownloadError, or with AppError ARTIFACT_UNAVAILABLE for a redirect that is not followed; the file at
+ * `path` may then hold a part.
+ */
 export async function download(
-  request: Request,
+  request: DownloadRequest,
   path: string,
   limits: DownloadLimits,
   onProgress: (progress: DownloadProgress) => void,
 ): Promise<Downloaded> {
   const silence = new SilenceTimer(limits.maxSilenceMs);
   try {
-    const response = await fetch(request, { signal: silence.signal });
+    const response = await respond(request, silence.signal);
     silence.heard();
     if (response.status === 304) return { kind: 'unchanged' };
     const body = await goodBody(response);
@@ -87,7 +98,7 @@ export async function download(
     const etag = response.headers.get('etag') ?? undefined;
     return { kind: 'content', sha256, bytes, ...(etag !== undefined && { etag }) };
   } catch (error) {
-    if (error instanceof DownloadError) throw error;
+    if (error instanceof DownloadError || error instanceof AppError) throw error;
     const silent = silence.signal.aborted;
     const text = silent ? `no byte for ${limits.maxSilenceMs / 1000} s` : connectionText(error);
     // File errors carry a code; connection errors carry it in their cause.
@@ -95,6 +106,28 @@ export async function download(
     throw new DownloadError(text, { passing, cause: error });
   } finally {
     silence.stop();
+  }
+}
+
+const MOST_REDIRECTS = 5;
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** Follows redirects itself, because each address has to pass the check of the first one. */
+async function respond({ request, isSigned }: DownloadRequest, signal: AbortSignal): Promise<Response> {
+  let next = request;
+  for (let redirected = 0; ; redirected++) {
+    const response = await fetch(next, { signal, redirect: 'manual' });
+    if (!redirects.has(response.status)) return response;
+    await response.body?.cancel();
+    const { status } = response;
+    if (isSigned) {
+      const message = `${status}, and a signed request follows no redirect; set AWS_REGION or AWS_ENDPOINT_URL to where the bucket is`;
+      throw new DownloadError(message, { passing: false, status });
+    }
+    if (redirected === MOST_REDIRECTS) {
+      throw new DownloadError(`it is redirected more than ${MOST_REDIRECTS} times`, { passing: false, status });
+    }
+    next = new Request(redirectedUrl(next.url, response.headers.get('location')), { headers: request.headers });
   }
 }
 

@@ -157,6 +157,14 @@ describe('ModuleCompiler', () => {
     });
   });
 
+  it('uses what was compiled before where nothing can be written any more', async () => {
+    const source = write('stage.ts', 'export const one = 1;');
+    const before = await compiler.compile(source, baseDir);
+    utimesSync(before, 0, 0);
+    expect(await new ModuleCompiler().compile(source, baseDir)).toBe(before);
+    expect(statSync(before).mtimeMs).toBe(0);
+  });
+
   it('says when the result cannot be written', async () => {
     const source = write('stage.ts', 'export const one = 1;');
     mkdirSync(join(baseDir, '.equipoise'));

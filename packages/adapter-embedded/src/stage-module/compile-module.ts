@@ -26,12 +26,13 @@ const digestOfFile = (path: string): Promise<string | undefined> => readFile(pat
 
 async function isFresh({ path, inputs }: Compiled): Promise<boolean> {
   const unchanged = await Promise.all([...inputs].map(async ([file, digest]) => (await digestOfFile(file)) === digest));
-  return (
-    unchanged.every(Boolean) &&
-    (await access(path).then(
-      () => true,
-      () => false,
-    ))
+  return unchanged.every(Boolean) && (await isThere(path));
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
   );
 }
 
@@ -102,6 +103,8 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
   const folder = join(baseDir, '.equipoise', 'modules');
   const path = join(folder, `${digestOf(content)}.mjs`);
   const draft = join(folder, `${randomUUID()}.tmp`);
+  // Its name is its content, so a folder that takes no file any more still serves what was compiled before.
+  if (await isThere(path)) return path;
   try {
     await mkdir(folder, { recursive: true });
     await writeFile(draft, content);

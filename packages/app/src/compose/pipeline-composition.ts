@@ -10,6 +10,7 @@ import {
   tickMs,
 } from '@equipoise/core/control';
 import {
+  type AppError,
   buildObservation,
   type ControlMode,
   DwellTracker,
@@ -95,7 +96,12 @@ export class PipelineComposition {
   #hasRestored = false;
   #closed: Promise<void> | undefined;
 
-  constructor(options: StartOptions, store: ThreadedPlanStore, kept: SavedState) {
+  /** `fault`: why the store is not usable now, or lost what it had. */
+  constructor(
+    options: StartOptions,
+    { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
+    kept: SavedState,
+  ) {
     const { spec, profiles, report } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
@@ -106,6 +112,7 @@ export class PipelineComposition {
     this.#served = servedSpec(spec, profiles);
     const { setup } = this.#served;
     this.#faults = new ActiveFaults(Date.now, report);
+    if (fault !== undefined) this.#faults.raise('store', fault);
     this.#log = new DecisionLog({
       pipelineName: spec.name,
       store,

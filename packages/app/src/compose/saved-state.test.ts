@@ -160,7 +160,7 @@ describe('a pipeline that starts', () => {
   it('goes on with what was taught and corrected, and keeps it at its end', async () => {
     const spec = await specOf(syntheticPipeline());
     const path = join(spec.baseDir, '.equipoise', 'taught.db');
-    const store = await ThreadedPlanStore.open(path);
+    const store = new ThreadedPlanStore(path);
     await saveLearned(store, spec, { kept: { learning, service }, profiles: [] });
     await store.close();
     const events: LoopEvent[] = [];
@@ -168,7 +168,7 @@ describe('a pipeline that starts', () => {
     expect(pipeline.kept.controller).toEqual({ learning, service });
     await pipeline.close();
     expect(events.filter(({ kind }) => kind === 'failed')).toEqual([]);
-    const reader = await ThreadedPlanStore.open(path);
+    const reader = new ThreadedPlanStore(path);
     const { controller } = await readSavedState(reader, spec, { profiles: [], resumes: true });
     await reader.close();
     expect(controller.service).toEqual(service);
@@ -179,7 +179,7 @@ describe('a pipeline that starts', () => {
     const spec = await specOf(syntheticPipeline());
     const first = await startPipeline(options(spec, [], 'burst.db'));
     await first.close();
-    const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'burst.db'));
+    const store = new ThreadedPlanStore(join(spec.baseDir, '.equipoise', 'burst.db'));
     const [good] = await store.goodPlans(spec.name, 1);
     if (good === undefined) throw new Error('a plan was kept');
     const classify = stageId('classify');
@@ -210,7 +210,7 @@ describe('a pipeline that starts', () => {
     });
     const spec = { ...read, budget: { cpuCores: 3, memoryBytes: 2e9 }, stages };
     const path = join(spec.baseDir, '.equipoise', 'pinned.db');
-    const store = await ThreadedPlanStore.open(path);
+    const store = new ThreadedPlanStore(path);
     const wishes = { mode: 'advise', pins: { [of.stageId]: { replicas: 2 } } };
     await store.keep(spec.name, 'operator', wishes);
     await store.close();
@@ -222,14 +222,14 @@ describe('a pipeline that starts', () => {
       lostPins: [expect.stringMatching(words)],
     });
     await pipeline.close();
-    const reader = await ThreadedPlanStore.open(path);
+    const reader = new ThreadedPlanStore(path);
     expect(await reader.kept(spec.name, 'operator')).toEqual(wishes);
     await reader.close();
   });
 
   it('drops what cannot be in time by the service times that were kept', async () => {
     const spec = await specOf(syntheticPipeline());
-    const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'slow.db'));
+    const store = new ThreadedPlanStore(join(spec.baseDir, '.equipoise', 'slow.db'));
     const corrections = [1, 4].flatMap((batchSize) =>
       ['small', 'large'].map((id) => ({ ...of, variantId: variantId(id), batchSize, factor: 60 })),
     );
@@ -247,7 +247,7 @@ describe('a pipeline that starts', () => {
 
   it('serves though what was kept makes no sense to it, and names that', async () => {
     const spec = await specOf(syntheticPipeline());
-    const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'senseless.db'));
+    const store = new ThreadedPlanStore(join(spec.baseDir, '.equipoise', 'senseless.db'));
     await store.keep(spec.name, 'learning', { ...learning, forecasters: 'of another version' });
     await store.close();
     const events: LoopEvent[] = [];

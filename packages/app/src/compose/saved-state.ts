@@ -27,6 +27,8 @@ export interface SavedState {
   readonly passedOver: readonly string[];
 }
 
+export const NO_SAVED_STATE: SavedState = { lastDecisionId: 0, controller: {}, wishes: { pins: {} }, passedOver: [] };
+
 /** Older versions stored no time: long ago. */
 interface Dated {
   readonly keptAtEpochMs?: number;
@@ -76,7 +78,7 @@ export async function readSavedState(
   const lastDecisionId = last?.id ?? 0;
   // Older versions stored good plans only.
   const good = inForce ?? newestGood;
-  if (!resumes) return { lastDecisionId, controller: {}, wishes: { pins: {} }, passedOver: [] };
+  if (!resumes) return { ...NO_SAVED_STATE, lastDecisionId };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
   const hasEdges = edges?.edgesDigest === edgesDigest(spec);
   const [pins, unpinned] = possiblePins(spec, profiles, wishes?.pins ?? {});

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Plan, stageId, variantId } from '@equipoise/core/model';
 import type { ServiceCurves } from '@equipoise/core/plan';
@@ -100,6 +101,47 @@ describe('startPipeline', () => {
     await expect(startPipeline({ ...options, listen })).rejects.toMatchObject({ code: 'STATE_IN_USE' });
     const store = new SqlitePlanStore(path);
     expect(await store.kept(spec.name, 'service')).toEqual(service);
+    await store.close();
+  });
+
+  const faultsOf = (events: readonly LoopEvent[]) =>
+    events.flatMap((event) => (event.kind === 'failed' ? [[event.step, String(event.error)]] : []));
+
+  it('sets a damaged state file aside and says so, but not where its plan is fixed', async () => {
+    const spec = await loadSpec(file);
+    const path = join(spec.baseDir, 'damaged.db');
+    writeFileSync(path, 'no database '.repeat(1000));
+    const options: StartOptions = {
+      ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', resume: true, stateFile: '../damaged.db' },
+      ...{ fixed: true, report: (event) => events.push(event) },
+    };
+    const events: LoopEvent[] = [];
+    await (await startPipeline(options)).close();
+    expect(faultsOf(events)[0]).toEqual(['store', expect.stringContaining('it is damaged')]);
+    const { events: later, kept } = await startOnce({ stateFile: '../damaged.db' });
+    expect(faultsOf(later)).toEqual([
+      ['store', expect.stringMatching(/It is now .*damaged\.db\.damaged-\d+, and a new one/)],
+    ]);
+    expect(later).toContainEqual({ kind: 'recovered', step: 'store' });
+    expect(kept).toBeDefined();
+  });
+
+  it('serves without a state file where its folder takes none, and uses one once it does', async () => {
+    const spec = await loadSpec(file);
+    const blocked = join(spec.baseDir, 'blocked');
+    writeFileSync(blocked, 'a file where the folder should be');
+    const events: LoopEvent[] = [];
+    const pipeline = await startPipeline({
+      ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', fixed: false, resume: true },
+      ...{ stateFile: '../blocked/state.db', report: (event) => events.push(event) },
+    });
+    expect(pipeline.runner.ready).toBe(true);
+    expect(faultsOf(events)[0]).toEqual(['store', expect.stringContaining('check the disk')]);
+    rmSync(blocked);
+    await pipeline.control.pause('a test');
+    await pipeline.close();
+    const store = new SqlitePlanStore(join(blocked, 'state.db'));
+    expect(await store.kept(spec.name, 'operator')).toBeDefined();
     await store.close();
   });
 

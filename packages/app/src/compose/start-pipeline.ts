@@ -12,7 +12,7 @@ import {
 import type { FirstPlan } from './first-plan.js';
 import type { StartOptions } from './pipeline-composition.js';
 import { PipelineComposition } from './pipeline-composition.js';
-import { readSavedState, type SavedState } from './saved-state.js';
+import { NO_SAVED_STATE, readSavedState, type SavedState } from './saved-state.js';
 import { warmUpPipeline } from './watched-replicas.js';
 
 export interface RunningPipeline {
@@ -39,11 +39,10 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
-  const store = await ThreadedPlanStore.open(path);
   // Claimed before the state is read: its last owner may save until it has ended. Servers with a fixed plan need no
   // claim.
-  const claim = options.fixed ? undefined : await claimOver(store, { path, pipelineName: spec.name });
-  const parts = await composeOver(store, options, { resumes: resumeLearned, claim });
+  const claim = options.fixed ? undefined : claimOf({ path, pipelineName: spec.name });
+  const parts = await composeOver(new ThreadedPlanStore(path), options, { resumes: resumeLearned, claim });
   const abort = () =>
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
@@ -51,7 +50,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     await options.listen?.(parts);
     signal?.throwIfAborted();
     // If a server is started twice, the taken port is the more helpful error.
-    if (claim instanceof AppError) throw claim;
+    if (isTaken(claim)) throw claim;
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
     await parts.begin(first);
@@ -90,16 +89,20 @@ function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   };
 }
 
+/** The AppError is STATE_IN_USE, or STORE_FAILED where the folder takes no file. */
 type Claimed = StateClaim | AppError;
 
-async function claimOver(store: ThreadedPlanStore, state: ClaimedState): Promise<Claimed> {
+function claimOf(state: ClaimedState): Claimed {
   try {
     return new StateClaim(state);
   } catch (error) {
-    if (error instanceof AppError && error.code === 'STATE_IN_USE') return error;
-    await store.close();
+    if (error instanceof AppError) return error;
     throw error;
   }
+}
+
+function isTaken(claim: Claimed | undefined): claim is AppError {
+  return claim instanceof AppError && claim.code === 'STATE_IN_USE';
 }
 
 function releaseClaim(claim: Claimed | undefined): void {
@@ -111,6 +114,7 @@ interface CompositionInput {
   readonly claim: Claimed | undefined;
 }
 
+/** Without a usable state file it starts with no saved state, and the reason is a fault. */
 async function composeOver(
   store: ThreadedPlanStore,
   options: StartOptions,
@@ -118,9 +122,24 @@ async function composeOver(
 ): Promise<PipelineComposition> {
   const { spec, profiles } = options;
   try {
-    return new PipelineComposition(options, store, await readSavedState(store, spec, { profiles, resumes }));
+    let fault: AppError | undefined = claim instanceof AppError && !isTaken(claim) ? claim : undefined;
+    let saved = NO_SAVED_STATE;
+    try {
+      const aside = await store.open(claim instanceof StateClaim);
+      if (aside !== undefined) fault = damaged(aside);
+      saved = await readSavedState(store, spec, { profiles, resumes });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'STORE_FAILED') throw error;
+      fault = error;
+    }
+    return new PipelineComposition(options, { store, fault }, saved);
   } catch (error) {
     await store.close().finally(() => releaseClaim(claim));
     throw error;
   }
+}
+
+function damaged(aside: string): AppError {
+  const message = `The state file was damaged. It is now ${aside}, and a new one is begun: plans, decisions, mode and pins of before are not in it.`;
+  return new AppError('STORE_FAILED', message, { details: { path: aside } });
 }

@@ -46,6 +46,20 @@ it('tells a decision to hold once, until something else is decided or done', () 
   ]);
 });
 
+it('tells a failure once, until it is another one or is over', () => {
+  const failed = (message: string) => ({ kind: 'failed', step: 'store', error: new Error(message) }) as const;
+  const lines = new LoopLines();
+  const recovered = { kind: 'recovered', step: 'store' } as const;
+  const told = [failed('full'), failed('full'), failed('locked'), recovered, failed('locked')].map((e) => lines.of(e));
+  expect(told).toEqual([
+    'store failed: full',
+    undefined,
+    'store failed: locked',
+    'store works again',
+    'store failed: locked',
+  ]);
+});
+
 it('names the factor of a robust decision', () => {
   const evidence = { ...forecast(1), robustness: { serviceFactor: 1.3 } };
   const line = new LoopLines().of(decided(1, { kind: 'hold', reason: 'best plan', evidence }));

@@ -1,5 +1,5 @@
 /**
- * Log lines of the control loop. Repeated holds and advices are logged once; a decision to act is logged as `apply`
+ * Log lines of the control loop. Repeated failures, holds and advices are logged once; a decision to act is logged as `apply`
  * when its changes are carried out.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
@@ -9,14 +9,17 @@ import { choiceText, rateText } from './plan-table.js';
 
 export class LoopLines {
   #told: string | undefined;
+  /** By step, until it works again. */
+  readonly #toldFailures = new Map<string, string>();
   readonly #applying = new Map<number, Decision>();
 
   /** Undefined without news. */
   of(event: LoopEvent): string | undefined {
     switch (event.kind) {
       case 'failed':
-        return `${pc.red(`${event.step} failed`)}: ${messageOf(event.error)}`;
+        return this.#failed(event.step, messageOf(event.error));
       case 'recovered':
+        this.#toldFailures.delete(event.step);
         return pc.green(`${event.step} works again`);
       case 'in-force':
         return `plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`;
@@ -34,6 +37,12 @@ export class LoopLines {
       case 'amended':
         return this.#ended(event);
     }
+  }
+
+  #failed(step: string, message: string): string | undefined {
+    if (this.#toldFailures.get(step) === message) return undefined;
+    this.#toldFailures.set(step, message);
+    return `${pc.red(`${step} failed`)}: ${message}`;
   }
 
   #decided({ id, decision, mode, trigger }: DecidedRecord): string | undefined {

@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppError } from '@equipoise/core/model';
 import { decisionAt, describePlanStoreConformance, goodPlanOf } from '@equipoise/testkit';
+import fc from 'fast-check';
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
@@ -176,6 +178,49 @@ describe('SqlitePlanStore', () => {
     other.exec('ROLLBACK');
     other.close();
     await store.appendDecision('p', decisionAt(1));
+    await store.close();
+  });
+});
+
+describe('a state file that somebody damaged', () => {
+  const intact = readFileSync(new URL('fixtures/state-v2.db', import.meta.url));
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: 64 });
+  const damages = {
+    'cut off': fc.nat({ max: intact.length - 1 }).map((length) => intact.subarray(0, length)),
+    'with bytes of chance': fc
+      .array(fc.tuple(fc.nat({ max: intact.length - 64 }), bytes), { minLength: 1 })
+      .map((at) => {
+        const content = Buffer.from(intact);
+        for (const [offset, value] of at) content.set(value, offset);
+        return content;
+      }),
+    'of chance': fc.uint8Array({ maxLength: 20_000 }).map((content) => Buffer.from(content)),
+  };
+
+  it.each(Object.entries(damages))(
+    '%s opens, is set aside whole, or is refused with STORE_FAILED',
+    async (_, files) => {
+      await fc.assert(
+        fc.asyncProperty(files, async (content) => {
+          path = join(folder, `${++count}.db`);
+          writeFileSync(path, content);
+          const kept = (aside: string) => readFileSync(aside).equals(content);
+          try {
+            const { store, aside } = SqlitePlanStore.replacingDamaged(path, 1);
+            if (aside !== undefined && !kept(aside)) throw new Error('the file that was set aside is another one');
+            await store.goodPlans('p', 1).finally(() => store.close());
+          } catch (error) {
+            if (!(error instanceof AppError) || error.code !== 'STORE_FAILED') throw error;
+          }
+        }),
+      );
+    },
+  );
+
+  it('stays in its place while it is intact', async () => {
+    writeFileSync(join(folder, 'intact.db'), intact);
+    const { store, aside } = SqlitePlanStore.replacingDamaged(join(folder, 'intact.db'), 1);
+    expect([aside, await store.pipelineNames()]).toEqual([undefined, ['shelf', 'video']]);
     await store.close();
   });
 });

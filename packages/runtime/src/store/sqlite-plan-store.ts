@@ -3,14 +3,14 @@
  *
  * Durability: write-ahead log with synchronous = FULL, so a returned call survives a power cut. It costs one disk flush
  * per call, 0.2 to 4 ms as measured; NORMAL (0.05 ms) may lose the last commits. Waits up to 2 s for other processes. A
- * damaged file is reported and left alone: only its owner may delete decisions.
+ * damaged file is never deleted.
  *
  * Calls block on the file, so a server uses `ThreadedPlanStore`.
  */
 import { AppError, type DecisionRecord, type LaterFacts, type Plan } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import type Database from 'libsql';
-import { attempt, checkPages, inTransaction, openStateFile } from './state-file.js';
+import { attempt, checkPages, inTransaction, isDamaged, openStateFile, setAside } from './state-file.js';
 import { migrate, type StateStatements, stateStatements } from './state-schema.js';
 
 /** Retention per pipeline, and the file limit. */
@@ -58,6 +58,20 @@ export class SqlitePlanStore implements PlanStore {
     } catch (error) {
       this.#database.close();
       throw error;
+    }
+  }
+
+  /** Renames a damaged file to `aside` and begins a new one: for the owner of the file. Throws like the constructor. */
+  static replacingDamaged(
+    path: string,
+    nowEpochMs: number,
+  ): { readonly store: SqlitePlanStore; readonly aside?: string } {
+    try {
+      return { store: new SqlitePlanStore(path) };
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      const aside = attempt(path, () => setAside(path, nowEpochMs));
+      return { store: new SqlitePlanStore(path), aside };
     }
   }
 

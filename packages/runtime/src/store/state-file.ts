@@ -1,5 +1,5 @@
 /** SQLite file of the store: opening, transactions, and failures with a remedy. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
@@ -52,6 +52,21 @@ export function attempt<Result>(path: string, work: () => Result): Result {
   }
 }
 
+/** True for the STORE_FAILED of a file that is no intact database. */
+export function isDamaged(error: unknown): boolean {
+  const code = error instanceof AppError ? String(error.details['code']) : '';
+  return damagedCodes.some((damaged) => code.startsWith(damaged));
+}
+
+/** Renames a file with its log; returns its new path. */
+export function setAside(path: string, atEpochMs: number): string {
+  const aside = `${path}.damaged-${atEpochMs}`;
+  for (const end of ['', '-wal', '-shm']) {
+    if (existsSync(path + end)) renameSync(path + end, aside + end);
+  }
+  return aside;
+}
+
 function storeFailure(path: string, cause: unknown): AppError {
   const { code, message } = cause as { readonly code?: string; readonly message?: string };
   const remedy = cause instanceof SyntaxError ? DAMAGED : remedyOf(code);
@@ -62,10 +77,11 @@ function storeFailure(path: string, cause: unknown): AppError {
   });
 }
 
+const damagedCodes = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
 const DAMAGED = 'it is damaged; move it away (with its -wal and -shm files) to start with an empty one';
 
 function remedyOf(code: string | undefined): string {
-  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') return DAMAGED;
+  if (damagedCodes.some((damaged) => code?.startsWith(damaged))) return DAMAGED;
   if (code?.startsWith('SQLITE_BUSY') === true) return 'another process holds it; stop that one or wait';
   if (code === 'SQLITE_FULL') return 'make room on the disk, or move the file away to start with an empty one';
   return 'check the disk and the permissions of its folder';

@@ -5,11 +5,18 @@ import type { RpcReply } from '../worker-rpc.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 import type { StoreCall, StoreFailure } from './threaded-plan-store.js';
 
+const path = workerData as string;
 let store: SqlitePlanStore | undefined;
 
 async function answer({ method, args }: StoreCall): Promise<unknown> {
-  // Opened by the first call, so that a failure rejects that call and not the thread.
-  store ??= new SqlitePlanStore(workerData as string);
+  if (store === undefined && method === 'close') return undefined;
+  if (store === undefined && method === 'open' && args[0] === true) {
+    const replaced = SqlitePlanStore.replacingDamaged(path, Date.now());
+    store = replaced.store;
+    return replaced.aside;
+  }
+  // Opened by a call, so that a failure rejects that call and not the thread; the next call tries again.
+  store ??= new SqlitePlanStore(path);
   return method === 'open' ? undefined : (store[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
 }
 

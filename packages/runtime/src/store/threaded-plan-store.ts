@@ -31,20 +31,17 @@ export class ThreadedPlanStore implements PlanStore {
   #thread: RpcThread<StoreFailure> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(path: string) {
+  /** Each call opens the file if none has yet, and rejects like `SqlitePlanStore` if it cannot. */
+  constructor(path: string) {
     this.#path = path;
   }
 
-  /** Rejects like `SqlitePlanStore`. */
-  static async open(path: string): Promise<ThreadedPlanStore> {
-    const store = new ThreadedPlanStore(path);
-    try {
-      await store.#ask<void>('open');
-    } catch (error) {
-      await store.#thread?.terminate();
-      throw error;
-    }
-    return store;
+  /**
+   * Opens the file. A damaged one is renamed and a new one begun if `replacesDamaged`, which is for its owner alone; the
+   * answer is its new path.
+   */
+  open(replacesDamaged: boolean): Promise<string | undefined> {
+    return this.#ask('open', replacesDamaged);
   }
 
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void> {
