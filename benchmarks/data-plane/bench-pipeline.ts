@@ -5,10 +5,12 @@ import {
   launcherFor,
   ProcessReplicaLauncher,
   SyntheticReplicaLauncher,
+  ThreadReplicaLauncher,
 } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import {
   defaultPriorities,
+  type Isolation,
   type PipelineSpec,
   type Plan,
   SeededRng,
@@ -30,8 +32,8 @@ export interface BenchStage {
   readonly itemMs: number;
   readonly maxBatchSize: number;
   readonly replicas: number;
-  /** Time that a replica loads, in a process of its own; without it the stage is synthetic. */
-  readonly processLoadMs?: number;
+  /** Replicas that load for a time; without it the stage is synthetic. */
+  readonly loads?: { readonly isolation: Isolation; readonly loadMs: number };
 }
 
 /** What serves, until it is closed. */
@@ -80,7 +82,8 @@ function launcher(stages: readonly BenchStage[]): ReplicaLauncher {
   });
   const unused: ReplicaLauncher = { launch: () => Promise.reject(new Error('no such replica in this benchmark')) };
   const process = new ProcessReplicaLauncher();
-  return launcherFor({ thread: unused, process, python: unused, synthetic, remote: unused, command: unused });
+  const thread = new ThreadReplicaLauncher();
+  return launcherFor({ thread, process, python: unused, synthetic, remote: unused, command: unused });
 }
 
 function specOf(stages: readonly BenchStage[], sloLatencyMs: number): PipelineSpec {
@@ -105,18 +108,18 @@ function specOf(stages: readonly BenchStage[], sloLatencyMs: number): PipelineSp
 }
 
 function stageSpec(stage: BenchStage): StageSpec {
-  const { name, baseMs, itemMs, maxBatchSize, processLoadMs: loadMs } = stage;
+  const { name, baseMs, itemMs, maxBatchSize, loads } = stage;
   const profile = Array.from({ length: maxBatchSize }, (_, index) => ({
     ...{ cpuCores: 1, batchSize: index + 1, meanMs: baseMs + itemMs * (index + 1) },
   }));
   return {
     id: stageId(name),
     kind: 'transform',
-    ...(loadMs === undefined ? {} : { module: './sleeping-stage.mjs', isolation: 'process' as const }),
+    ...(loads && { module: './sleeping-stage.mjs', isolation: loads.isolation }),
     variants: [
       {
         ...{ id: variantId('v'), cpuCores: [1], memoryBytes: 0, gpus: 0, profile },
-        parameters: { loadMs, baseMs, itemMs },
+        parameters: { loadMs: loads?.loadMs, baseMs, itemMs },
       },
     ],
     bounds: { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 0 },

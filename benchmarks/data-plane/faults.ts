@@ -29,7 +29,7 @@ const KILL_EVERY_MS = 1_000;
 /** What a replica of the stage calls itself. */
 const REPLICA_TITLE = 'sleep/v';
 const stages: readonly BenchStage[] = [
-  { name: 'sleep', baseMs: 20, itemMs: 5, maxBatchSize: 4, replicas: 4, processLoadMs: 300 },
+  { name: 'sleep', baseMs: 20, itemMs: 5, maxBatchSize: 4, replicas: 4, loads: { isolation: 'process', loadMs: 300 } },
 ];
 
 /** Runs it for `durationMs`. */

@@ -1,16 +1,20 @@
 /** Requests at the instants of a Poisson process, whether or not the earlier ones are done, and what became of each. */
-import { SeededRng } from '@equipoise/core/model';
+import { SeededRng, type TensorMap } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { benchRequest } from './bench-pipeline.js';
 
 /** What became of the requests of a load, in columns, so that the record of many takes little memory. */
 export interface Answers {
+  /** Number of the request, in the order of sending. */
+  readonly sequence: readonly number[];
   /** From sending to the answer. */
   readonly latencyMs: readonly number[];
   /** From the beginning of the load. */
   readonly answeredAtMs: readonly number[];
   readonly kind: readonly PipelineOutcome['kind'][];
+  /** Code of a failure, reason of a drop. */
+  readonly reason: readonly (string | undefined)[];
 }
 
 /** A load. */
@@ -18,6 +22,8 @@ export interface OpenLoad {
   readonly arrivalRps: number;
   readonly durationMs: number;
   readonly seed: number;
+  /** Default: 1 KB. */
+  readonly request?: (sequence: number) => TensorMap;
 }
 
 /** Sends the load and waits for all answers. */
@@ -28,22 +34,33 @@ export async function openLoop(runner: PipelineRunner, load: OpenLoad): Promise<
   const latencyMs: number[] = [];
   const answeredAtMs: number[] = [];
   const kind: PipelineOutcome['kind'][] = [];
-  const send = async (): Promise<void> => {
+  const sequence: number[] = [];
+  const reason: (string | undefined)[] = [];
+  const { request = benchRequest } = load;
+  const send = async (number: number): Promise<void> => {
     const sentAtMs = performance.now();
-    const outcome = await runner.submit(benchRequest());
+    const outcome = await runner.submit(request(number));
+    sequence.push(number);
+    reason.push(reasonOf(outcome));
     latencyMs.push(performance.now() - sentAtMs);
     answeredAtMs.push(performance.now() - beganAtMs);
     kind.push(outcome.kind);
   };
+  let sent = 0;
   for (let dueAtMs = arrivals.nextAtMs(); dueAtMs !== undefined; dueAtMs = arrivals.nextAtMs()) {
     const waitMs = dueAtMs - (performance.now() - beganAtMs);
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    const answer = send();
+    const answer = send(sent++);
     underWay.add(answer);
     void answer.finally(() => underWay.delete(answer));
   }
   await Promise.all(underWay);
-  return { latencyMs, answeredAtMs, kind };
+  return { sequence, latencyMs, answeredAtMs, kind, reason };
+}
+
+function reasonOf(outcome: PipelineOutcome): string | undefined {
+  if (outcome.kind === 'dropped') return outcome.reason;
+  return outcome.kind === 'failed' ? outcome.failure.code : undefined;
 }
 
 /** Completed requests per second with `inFlight` always under way for `durationMs`: the capacity at saturation. */

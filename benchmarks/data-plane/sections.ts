@@ -1,5 +1,5 @@
 /** What the benchmarks of the data plane claim: how much of it is a full run, a measurement and its bars. */
-import { atMost, type Bar, bar, holds, told } from './bar.js';
+import { atLeast, atMost, type Bar, bar, holds, told } from './bar.js';
 import { type FaultFigures, measureFaults } from './faults.js';
 import { fuzzBars } from './fuzz-bars.js';
 import { measureFuzz } from './fuzz-run.js';
@@ -8,6 +8,7 @@ import { measureOverhead } from './overhead.js';
 import { measureOverload, type OverloadFigures } from './overload.js';
 import { peerBars } from './peers-bars.js';
 import { measurePeers } from './peers-run.js';
+import { measureBombs, measureHangs, type PoisonFigures } from './poison.js';
 import { measureSoak, type SoakFigures } from './soak.js';
 import { overheadBars, throughputBars } from './speed-bars.js';
 import { measureThroughput } from './throughput.js';
@@ -69,6 +70,29 @@ export function faultBars({
   ];
 }
 
+/** Bars of inputs that hang a stage. */
+export function hangBars({ good, goodCompleted, goodLosses, bad, badEnds, ...figures }: PoisonFigures): readonly Bar[] {
+  return [
+    bar(`lost of ${good} good requests ${JSON.stringify(goodLosses)}`, good - goodCompleted, 0, [0, 0]),
+    bar(
+      `of ${bad} inputs that hang the stage, not refused as such`,
+      bad - (badEnds['REQUEST_QUARANTINED'] ?? 0),
+      0,
+      [0, 0],
+    ),
+    told('replicas replaced; p99 of the good, ms', `${figures.hungReplicas}; ${figures.goodP99Ms.toFixed(0)}`),
+  ];
+}
+
+/** Bars of image bombs. */
+export function bombBars({ good, goodCompleted, bad, badEnds, ...figures }: PoisonFigures): readonly Bar[] {
+  return [
+    atLeast(`fraction of ${good} good images answered within the SLO`, goodCompleted / good, 4, 0.97),
+    told(`ends of ${bad} bombs`, JSON.stringify(badEnds)),
+    told('replicas replaced; p99 of the good, ms', `${figures.hungReplicas}; ${figures.goodP99Ms.toFixed(0)}`),
+  ];
+}
+
 /** Bars of the soak. */
 export function soakBars(figures: SoakFigures): readonly Bar[] {
   const { requests, failed, keptBytes, residentBytes, openDescriptors, p99Ms } = figures;
@@ -103,6 +127,8 @@ export const sections: readonly Section[] = [
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),
   timed('faults', 10, measureFaults, faultBars),
+  timed('hangs', 10, measureHangs, hangBars),
+  timed('bombs', 2, measureBombs, bombBars),
   timed('peers', 8, (ms) => measurePeers({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 12 }), peerBars),
   timed('soak', 120, measureSoak, soakBars),
   { name: 'fuzz', unit: 'requests', full: 200_000, measure: (requests) => measureFuzz(requests), bars: fuzzBars },

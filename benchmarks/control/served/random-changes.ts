@@ -43,6 +43,7 @@ type StageBounds = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 
 /** Capacity of the replicas that take new batches, looked at whenever a replica or the batching of a stage changes. */
 class WatchedPool implements ReplicaPool {
   readonly onReplicaLost: ReplicaPool['onReplicaLost'];
+  readonly onReplicaLate: ReplicaPool['onReplicaLate'];
   readonly onReplicaUnhealthy: ReplicaPool['onReplicaUnhealthy'];
   readonly openCanary: ReplicaPool['openCanary'];
   readonly shareCanary: ReplicaPool['shareCanary'];
@@ -61,6 +62,7 @@ class WatchedPool implements ReplicaPool {
     this.#pool = pool;
     this.#curves = curves;
     this.onReplicaLost = pool.onReplicaLost.bind(pool);
+    this.onReplicaLate = pool.onReplicaLate.bind(pool);
     this.onReplicaUnhealthy = pool.onReplicaUnhealthy.bind(pool);
     this.openCanary = pool.openCanary.bind(pool);
     this.shareCanary = pool.shareCanary.bind(pool);

@@ -73,6 +73,7 @@ export class EmbeddedActuator implements Actuator {
       this.#effects(),
     );
     options.pool.onReplicaLost((stageId, replicaId) => this.#lose(stageId, replicaId));
+    options.pool.onReplicaLate((_, ...late) => this.#event((nowMs) => this.#fleet.runsLate(...late, nowMs)));
     options.pool.onReplicaUnhealthy((...unfit) => this.#replace(...unfit));
   }
 

@@ -44,6 +44,8 @@ export interface ReplicaPool {
   /** Its replicas that are not draining serve like all others. */
   closeCanary(stageId: StageId): void;
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
+  /** Called when the batch of a replica may hang, and when it has ended after all. */
+  onReplicaLate(listener: (stageId: StageId, replicaId: ReplicaId, isLate: boolean) => void): void;
   /** Called after an unhealthy replica left service for good. */
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;
 }

@@ -70,6 +70,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       dropItem: (item, reason) => this.#dropItem(item, reason),
       passes: (item) => this.#passes(item),
       mayTryAlone: (item) => this.#verdictOn(item) !== 'guilty' || this.#refuse(item),
+      runsLate: (replica) => this.#setLate(replica, true),
       wakeAt: (atMs) => this.#wakeAt(atMs),
     };
     this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this.#stageEffects));
@@ -140,6 +141,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const stage = this.#laneOf(replica);
     if (replica.inCanary) this.#canary?.batchEnded(replica, nowMs);
     if (replica.health !== undefined) this.#judge(replica, nowMs);
+    if (replica.health?.isLate) this.#setLate(replica, false);
     if (replica.runsSuspect && !replica.draining) this.#acquit(replica);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
@@ -445,6 +447,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (replica.draining) return;
     const trouble = this.#laneOf(replica).issueOf(replica, nowMs);
     if (trouble !== undefined) this.#replace(replica, trouble);
+  }
+
+  #setLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void {
+    if (replica.health !== undefined) replica.health.isLate = isLate;
+    if (!replica.draining) this.#effects.runsLate(replica, isLate);
   }
 
   #replace(replica: ServingReplica<Payload, Context>, trouble: HealthIssue): void {

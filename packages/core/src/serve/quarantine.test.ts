@@ -47,7 +47,6 @@ describe('an input that hangs alone', () => {
   it('is never run again, and is refused at once for 10 minutes; others run', () => {
     const stage = new Stage(2);
     stage.arrive('poison', 0);
-    expect(stage.bench.wakes).toContain(250);
     stage.hang(250);
     expect(stage.log()).toEqual([
       ...['0 run 0 [poison]', '250 unfit r0 hung', 'quarantined poison at 0'],
@@ -83,6 +82,25 @@ describe('an input that hangs alone', () => {
       ...['251 fail poison stage 0 refuses it', '251 fail poison stage 0 refuses it', '251 run 0 [a]'],
     ]);
   });
+});
+
+it('tells of a batch at half of its bound, and when it has ended after all', () => {
+  const stage = new Stage(2);
+  for (const name of ['poison', 'a', 'b']) stage.arrive(name, 0);
+  expect(stage.bench.wakes).toContain(125);
+  stage.hang(124);
+  expect(stage.bench.late).toEqual([]);
+  stage.hang(125);
+  expect(stage.bench.late).toEqual([
+    ...[
+      ['r0', true],
+      ['r0', true],
+    ],
+  ]);
+  stage.finish(130);
+  expect(stage.bench.late.slice(2)).toEqual([['r0', false]]);
+  stage.hang(250);
+  expect(stage.bench.late).toHaveLength(3);
 });
 
 describe('a batch of several that hangs', () => {

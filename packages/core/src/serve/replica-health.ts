@@ -42,10 +42,12 @@ const PAUSES = 3;
 const RECOVERED = 20;
 /** Noise (ms) of timers and of the way to the replica. */
 const NOISE_MS = 5;
-/** Multiples of mean, p99.99 and SLO that bound a batch: enough for a slow machine, a heavy tail, a patient client. */
-const HANG_MEANS = 10;
+/** A batch hangs beyond this multiple of its p99.99: a busy machine is slow, too. No client waits for so many SLOs. */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
+/** p99.99 ÷ mean if the profile has no tail, and bound ÷ mean that the SLO never lowers. */
+const UNKNOWN_TAIL = 2.5;
+const HANG_MEANS = 10;
 const LEAST_HANG_MS = 250;
 
 /** Service time ÷ expected time; 1 if unknown. */
@@ -56,14 +58,16 @@ export function slownessOf(serviceMs: number, expectedMs: number): number {
 /** Service time of a batch in the profile, and the latency of the SLO, in ms. */
 export interface ExpectedBatch {
   readonly meanMs: number;
-  /** 99.99th percentile. */
+  /** 99.99th percentile; the mean if the profile has no tail. */
   readonly tailMs: number;
   readonly sloMs: number;
 }
 
 /** Time in ms after which a batch counts as hung. Time-outs of clients have no influence. */
 export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
-  return Math.max(LEAST_HANG_MS, HANG_MEANS * meanMs, Math.min(HANG_TAILS * tailMs, HANG_SLOS * sloMs));
+  const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
+  const mostMs = Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs);
+  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, mostMs));
 }
 
 /** Slowness of the fastest peer; 1 without peers. */
@@ -81,6 +85,9 @@ export class ReplicaHealth {
   batchStartedAtMs = 0;
   /** Instant at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
+  /** Half of the way there, and whether it was reached. */
+  lateAtMs = Number.POSITIVE_INFINITY;
+  isLate = false;
   batchFailed = false;
   pausedUntilMs = Number.NEGATIVE_INFINITY;
   onProbation = false;
@@ -102,6 +109,7 @@ export class ReplicaHealth {
     this.batchFailed = false;
     this.batchStartedAtMs = nowMs;
     this.hungAtMs = nowMs + hangsAfterMs;
+    this.lateAtMs = nowMs + hangsAfterMs / 2;
   }
 
   get isProbed(): boolean {

@@ -33,6 +33,7 @@ export class Bench implements ServingEffects<string, string, string> {
   readonly log: string[] = [];
   readonly running: Replica[] = [];
   readonly wakes: number[] = [];
+  readonly late: (readonly [string, boolean])[] = [];
   readonly scheduler: PipelineScheduler<string, string, string>;
   fanOutCount = 2;
   taken = new Set<number>();
@@ -102,6 +103,9 @@ export class Bench implements ServingEffects<string, string, string> {
   }
   unhealthy(replica: Replica, trouble: string, nowMs: number): void {
     this.log.push(`${nowMs} unfit ${replica.replicaId} ${trouble}`);
+  }
+  runsLate(replica: Replica, isLate: boolean): void {
+    this.late.push([replica.replicaId, isLate]);
   }
   hungFailure(stage: number): string {
     return `stage ${stage} hangs`;

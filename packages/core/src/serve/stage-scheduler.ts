@@ -31,6 +31,7 @@ export interface StageEffects<Payload, Context> {
   passes(item: StageItem<Payload, Context>): boolean;
   /** Is a suspect's input still not guilty? If it is, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
+  runsLate(replica: ServingReplica<Payload, Context>): void;
   wakeAt(atMs: number): void;
 }
 
@@ -215,7 +216,7 @@ export class StageScheduler<Payload, Context> {
     return verdict === 'unfit' ? health.issue : undefined;
   }
 
-  /** A replica whose batch hangs; requests a wake-up for later ones. */
+  /** A replica whose batch hangs; tells late ones, and requests a wake-up. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
     for (const replica of this.replicas) {
       const { busy, health } = replica;
@@ -223,7 +224,8 @@ export class StageScheduler<Payload, Context> {
       const lateMs = nowMs - health.hungAtMs;
       if (lateMs >= 0 && lateMs <= STALL_MS) return replica;
       if (lateMs > 0) health.hungAtMs = nowMs + this.#hangBoundMs(replica, health) / 2;
-      if (health.hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(health.hungAtMs);
+      if (!health.isLate && nowMs >= health.lateAtMs) this.#effects.runsLate(replica);
+      this.#wakeFor(health);
     }
     return undefined;
   }
@@ -273,7 +275,11 @@ export class StageScheduler<Payload, Context> {
 
   #watch(replica: ServingReplica<Payload, Context>, health: ReplicaHealth, nowMs: number): void {
     health.batchStarted(nowMs, this.#hangBoundMs(replica, health));
-    if (health.hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(health.hungAtMs);
+    this.#wakeFor(health);
+  }
+
+  #wakeFor({ isLate, lateAtMs, hungAtMs }: ReplicaHealth): void {
+    if (hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(isLate ? hungAtMs : lateAtMs);
   }
 
   #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {

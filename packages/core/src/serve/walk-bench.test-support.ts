@@ -130,6 +130,7 @@ class WalkBench implements ServingEffects<string, number, string> {
   }
   drained(): void {}
   unhealthy(): void {}
+  runsLate(): void {}
   hungFailure(stage: number): string {
     return `stage ${stage} hangs`;
   }

@@ -65,6 +65,7 @@ function faultsFor(rng: Rng): FaultSchedule {
   const rates = {
     crashesPerHour: oneOf(rng, [0, perHour(2_000)]),
     hangsPerHour: oneOf(rng, [0, perHour(4_000)]),
+    poisonFraction: oneOf(rng.fork('poison'), [0, 0.02]),
     slowdownsPerHour: oneOf(rng, [0, perHour(2_000)]),
     failingSpellsPerHour: oneOf(rng, [0, perHour(2_000)]),
     slowMs: 3_000,
@@ -186,7 +187,8 @@ class Audit {
       (this.#endAtMs.get(replica) ?? 0) <= nowMs,
       `${replica.replicaId} began a batch before the end of another`,
     );
-    for (const item of batch) this.#startItem(item, stage, nowMs);
+    this.#check(!replica.runsSuspect || batch.length === 1, `a suspect ran in a batch of ${batch.length}`);
+    for (const item of batch) this.#startItem(item, replica, nowMs);
     this.#checkOrder(batch);
     this.#checkLate(batch, stage, nowMs);
     this.#checkWait(replica, nowMs);
@@ -206,7 +208,7 @@ class Audit {
         }
   }
 
-  #startItem(item: Item, stage: number, nowMs: number): void {
+  #startItem(item: Item, { stage, runsSuspect }: SimulatedReplica, nowMs: number): void {
     this.#check(!this.#seen.has(item), `item ${item.sequence} was run twice`);
     this.#seen.add(item);
     this.#checkTries(item);
@@ -214,7 +216,8 @@ class Audit {
     this.#check(!item.request.ended, `an item of a request that had ended was run`);
     this.#check(item.enqueuedAtMs <= nowMs, `item ${item.sequence} ran before it was there`);
     if (this.#setup.drops) this.#check(nowMs < item.deadlineAtMs, `item ${item.sequence} started after its deadline`);
-    this.#started[stage]?.push({ item, startedAtMs: nowMs });
+    // Items of a hung batch wait apart from the others.
+    if (!runsSuspect) this.#started[stage]?.push({ item, startedAtMs: nowMs });
   }
 
   /** The work of a part of a request at a stage is begun once, and a second time only as a retry. */

@@ -169,6 +169,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#fleet.unhealthy(replica, trouble);
   }
 
+  runsLate(replica: SimulatedReplica, isLate: boolean): void {
+    this.#fleet.runsLate(replica, isLate);
+  }
+
   hungFailure(stage: number): AppError {
     return replicaLostFailure(this.graph.stages[stage]?.id as StageId);
   }

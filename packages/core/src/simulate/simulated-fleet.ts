@@ -75,6 +75,7 @@ export class SimulatedFleet implements FleetEffects {
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
   readonly #unfit: { readonly replicaId: ReplicaId; readonly trouble: HealthIssue }[] = [];
+  readonly #late: { readonly replicaId: ReplicaId; readonly isLate: boolean }[] = [];
   /** Departures during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];
   #changes: readonly Change[] = [];
@@ -171,8 +172,12 @@ export class SimulatedFleet implements FleetEffects {
     this.#unfit.push({ replicaId: replica.replicaId, trouble });
   }
 
+  runsLate({ replicaId: id }: SimulatedReplica, isLate: boolean): void {
+    this.#late.push({ replicaId: id, isLate });
+  }
+
   get unsettled(): boolean {
-    return this.#left.length > 0;
+    return this.#left.length > 0 || this.#late.length > 0;
   }
 
   settle(nowMs: number): void {
@@ -292,6 +297,8 @@ export class SimulatedFleet implements FleetEffects {
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();
+    for (let late = this.#late.shift(); late !== undefined; late = this.#late.shift())
+      this.#fleet.runsLate(late.replicaId, late.isLate, nowMs);
     for (let unfit = this.#unfit.shift(); unfit !== undefined; unfit = this.#unfit.shift())
       this.#fleet.unhealthy(unfit.replicaId, unfit.trouble, nowMs);
     for (let id = this.#left.shift(); id !== undefined; id = this.#left.shift()) {

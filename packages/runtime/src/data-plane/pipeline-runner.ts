@@ -104,6 +104,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #replicas: ServedReplicas;
   readonly #lost: Listeners<LostReplica>;
   readonly #unhealthy: Listeners<UnhealthyReplica>;
+  readonly #late: Listeners<LostReplica & { readonly isLate: boolean }>;
   readonly #quarantined: Listeners<QuarantinedInput>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
@@ -116,6 +117,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
     this.#unhealthy = new Listeners(this.#turns);
+    this.#late = new Listeners(this.#turns);
     this.#quarantined = new Listeners(this.#turns);
     this.#ended = new Listeners(this.#turns);
     this.#batchEnded = new Listeners(this.#turns);
@@ -252,6 +254,10 @@ export class PipelineRunner implements ReplicaPool {
     this.#lost.add(({ stageId, replicaId }) => listener(stageId, replicaId));
   }
 
+  onReplicaLate(listener: (stageId: StageId, replicaId: ReplicaId, isLate: boolean) => void): void {
+    this.#late.add(({ stageId, replicaId, isLate }) => listener(stageId, replicaId, isLate));
+  }
+
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, issue: HealthIssue) => void): void {
     this.#unhealthy.add(({ stageId, replicaId, issue }) => listener(stageId, replicaId, issue));
   }
@@ -339,6 +345,7 @@ export class PipelineRunner implements ReplicaPool {
       },
       unhealthy: ({ replicaId, stage }, issue) =>
         this.#unhealthy.tell({ stageId: this.#idOf(stage), replicaId, issue }),
+      runsLate: ({ replicaId, stage }, isLate) => this.#late.tell({ stageId: this.#idOf(stage), replicaId, isLate }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
       quarantineFailure: (stage) => quarantinedInput(this.#idOf(stage)),
       inputKey: ({ request, payload }) => `${request.context.tenant} ${inputDigest(payload.tensors)}`,

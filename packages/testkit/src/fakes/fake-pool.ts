@@ -103,6 +103,8 @@ export class FakePool implements ReplicaPool {
     this.#lostListeners.push(listener);
   }
 
+  onReplicaLate(): void {}
+
   onReplicaUnhealthy(listener: UnfitListener): void {
     this.#unfitListeners.push(listener);
   }

@@ -258,6 +258,34 @@ describe('FleetScheduler, an unfit replica', () => {
     expect(bench.shown()).toEqual(['s:ready']);
   });
 
+  it('that may hang gets its replacement next to it, which leaves again if the batch ends after all', () => {
+    const bench = benchWith(planFor('s', 1), { budgetCpuCores: 1 });
+    const [late] = bench.having('ready');
+    const runsLate = (isLate: boolean) => late && bench.fleet.runsLate(late.replicaId, isLate, bench.nowMs);
+    runsLate(true);
+    expect(bench.shown()).toEqual(['s:ready', 's:starting']);
+    bench.advanceTo(bench.nowMs + 10);
+    runsLate(false);
+    bench.advanceTo(bench.nowMs + 10);
+    expect(bench.shown()).toEqual(['s:ready']);
+    runsLate(true);
+    bench.advanceTo(bench.nowMs + 10);
+    if (late !== undefined) bench.fleet.unhealthy(late.replicaId, 'hung', bench.nowMs);
+    expect(bench.shown()).toEqual(['s:draining', 's:ready']);
+    bench.advanceTo(bench.nowMs + 10);
+    expect(bench.shown()).toEqual(['s:ready']);
+  });
+
+  it.each([
+    ['bounds.replicas.max', { mostReplicas: new Map([[stageA, 1]]) }],
+    ['headroom', { budgetCpuCores: 1, surgeCpuCores: 0 }],
+  ])('that may hang gets no replacement next to it without %s', (_, limits) => {
+    const bench = benchWith(planFor('s', 1), limits);
+    const [late] = bench.having('ready');
+    if (late !== undefined) bench.fleet.runsLate(late.replicaId, true, bench.nowMs);
+    expect(bench.shown()).toEqual(['s:ready']);
+  });
+
   it('is closed, and another starts after the back-off beside it, in the room of a surge', () => {
     const bench = benchWith(planFor('s', 2), { budgetCpuCores: 2 }, { drainMs: () => 500 });
     const [replica] = bench.having('ready');

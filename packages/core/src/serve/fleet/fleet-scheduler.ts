@@ -188,6 +188,18 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
+  /**
+   * The batch of a replica may hang: its replacement starts now, next to it, if bounds and headroom allow. It leaves
+   * again if the batch ends after all.
+   */
+  runsLate(id: ReplicaId, isLate: boolean, nowMs: number): void {
+    const { stage, replica } = this.#find(id);
+    if (stage === undefined) return;
+    if (isLate && replica?.status === 'ready') stage.late.add(id);
+    else stage.late.delete(id);
+    this.#settle(nowMs);
+  }
+
   left(id: ReplicaId, nowMs: number): void {
     const { stage } = this.#find(id);
     if (stage === undefined) return;
@@ -300,7 +312,8 @@ export class FleetScheduler {
     const limitCores = this.#mostCores(this.#active?.change.to);
     // The headroom belongs to the running change.
     const waits = stage.isOnItsOwn && this.#active !== undefined;
-    const present = { replicas: stage.all(), to: target, before, adopted };
+    const to = { ...target, replicas: target.replicas + this.#spares(stage, target) };
+    const present = { replicas: stage.all(), to, before, adopted };
     const headroom = {
       cpuCores: limitCores - this.#heldCores(),
       starts: waits ? 0 : this.#limits.startConcurrency - launching,
@@ -317,6 +330,14 @@ export class FleetScheduler {
     if (steps.adopt) this.#adopt(stage, target);
     for (const id of steps.drain) this.#effects.drain(stage.id, this.#retire(stage, id));
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
+  }
+
+  /** Replicas beyond the plan, in place of those that may hang. */
+  #spares(stage: FleetStage, { replicas }: StagePlan): number {
+    if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
+      return 0;
+    const most = this.#limits.mostReplicas?.get(stage.id) ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(stage.late.size, most - replicas));
   }
 
   /** Does a change bring a variant that needs a canary, with headroom for its first step? */
@@ -420,6 +441,7 @@ export class FleetScheduler {
   }
 
   #retire(stage: FleetStage, id: ReplicaId): FleetReplica {
+    stage.late.delete(id);
     const replica = stage.replicas.get(id);
     invariant(replica !== undefined, `replica ${id} is in the fleet`);
     replica.status = 'draining';
@@ -428,6 +450,7 @@ export class FleetScheduler {
   }
 
   #remove(stage: FleetStage, id: ReplicaId): void {
+    stage.late.delete(id);
     stage.replicas.delete(id);
     this.#stageOf.delete(id);
   }

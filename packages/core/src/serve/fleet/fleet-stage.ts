@@ -34,6 +34,8 @@ export class FleetStage {
   /** Instant at which it turns back unless everything has started; Infinity if that is not awaited. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
+  /** Replicas whose batch may hang. */
+  readonly late = new Set<ReplicaId>();
   /** Variants that have served or passed a canary. */
   readonly served = new Set<VariantId>();
   #restarts: RestartHistory = noRestarts;

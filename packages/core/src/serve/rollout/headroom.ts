@@ -2,7 +2,8 @@
  * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. The surge
  * is by default one replica of the largest kind in both plans. Memory and GPUs have no surge and bound no step.
  */
-import type { Budget, ControlSpec, Resources } from '../../model/pipeline-spec.js';
+import type { StageId } from '../../model/ids.js';
+import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipeline-spec.js';
 
 /** Bounds of changes: Infinity without a budget; no `surgeCpuCores` means the default. */
 export interface ChangeBounds {
@@ -10,19 +11,23 @@ export interface ChangeBounds {
   readonly surgeCpuCores?: number | undefined;
   /** Longest time (ms) until all of a change has started; default Infinity. */
   readonly maxSurgeMs: number;
+  /** Most replicas by stage; default no bound. */
+  readonly mostReplicas?: ReadonlyMap<StageId, number>;
 }
 
 /** Fields of a pipeline that bound changes. */
 export interface ChangeLimits {
   readonly budget: Pick<Budget, 'cpuCores'>;
   readonly control: Pick<ControlSpec, 'surgeCpuCores' | 'surgeMaxMs'>;
+  readonly stages?: readonly Pick<StageSpec, 'id' | 'bounds'>[];
 }
 
-export function changeBounds({ budget, control }: ChangeLimits): ChangeBounds {
+export function changeBounds({ budget, control, stages = [] }: ChangeLimits): ChangeBounds {
   return {
     budgetCpuCores: budget.cpuCores ?? Number.POSITIVE_INFINITY,
     ...(control.surgeCpuCores === undefined ? {} : { surgeCpuCores: control.surgeCpuCores }),
     maxSurgeMs: control.surgeMaxMs ?? Number.POSITIVE_INFINITY,
+    mostReplicas: new Map(stages.map(({ id, bounds }) => [id, bounds.maxReplicas])),
   };
 }
 
