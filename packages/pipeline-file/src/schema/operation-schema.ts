@@ -34,7 +34,7 @@ export const controlSchema = z
       })
       .optional()
       .describe(
-        'Temporary use above the budget during a change. Not respected yet: a change starts all new replicas of a stage next to the old ones.',
+        'Temporary use above the budget during a change. Default: one replica of the largest kind in the old and new plans.',
       ),
   })
   .prefault({})

@@ -4,13 +4,7 @@ import type { Finding } from '../problem.js';
 
 /** Finds percentiles as fractions, accuracy floors without a fitting objective, and weights without effect. */
 export function checkTargets(spec: SpecDraft): Finding[] {
-  return [
-    ...checkPercentile(spec),
-    ...checkAccuracyFloor(spec),
-    ...checkWeights(spec),
-    ...checkSurge(spec),
-    ...checkAnswerMargin(spec),
-  ];
+  return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec), ...checkAnswerMargin(spec)];
 }
 
 function* checkPercentile({ slo }: SpecDraft): Generator<Finding> {
@@ -37,13 +31,6 @@ function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
   const { accuracy, cost, batch } = objective.weights;
   if (accuracy === 0 && cost === 0 && batch === 0)
     yield { path: ['spec', 'objective', 'weights'], message: 'expected a weight above 0, found 0 for all three' };
-}
-
-/** Warns until changes respect the surge limit. */
-function* checkSurge({ control }: SpecDraft): Generator<Finding> {
-  if (control?.surge === undefined) return;
-  const message = 'control.surge has no effect yet: a change starts all new replicas of a stage next to the old ones';
-  yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
 }
 
 /** A margin must leave time for a request. */
