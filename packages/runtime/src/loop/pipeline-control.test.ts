@@ -316,6 +316,19 @@ describe('a plan that is applied by hand', () => {
     expect(bench.runs).toBe('2 large');
   });
 
+  it('ends auto for good only once it is in force: a server killed before adapts again', async () => {
+    const bench = new ControlBench();
+    const kept: unknown[] = [];
+    bench.change = async () => {
+      bench.control.pin('a', { replicas: 2 });
+      kept.push(bench.control.mode, await wishes(bench));
+    };
+    await bench.control.applyStages(planWith('large', 2).stages);
+    kept.push(bench.control.mode, await wishes(bench));
+    const pins = { [a]: { replicas: 2 } };
+    expect(kept).toEqual(['advise', { mode: 'auto', pins }, 'advise', { mode: 'advise', pins }]);
+  });
+
   it('that fails leaves a mode that was asked for meanwhile', async () => {
     const bench = new ControlBench();
     bench.change = async () => {
