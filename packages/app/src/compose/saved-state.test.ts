@@ -35,6 +35,9 @@ const edges: ControllerSnapshot['edges'] = {
     },
   ],
 };
+const starts: ControllerSnapshot['starts'] = [
+  { stageId: of.stageId, variantId: of.variantId, startMs: [2000, 2500], atOnce: 3 },
+];
 const guardrails: NonNullable<ControllerSnapshot['guardrails']> = {
   ...{ appliedAtMs: [4000], switches: [], backOff: { untilMs: 65_000, failures: 1 } },
 };
@@ -51,10 +54,10 @@ describe('readSavedState', () => {
   it('gives back what was kept, and nothing of it where it is not to be gone on with', async () => {
     const spec = await specOf(syntheticPipeline());
     const store = new MemoryPlanStore();
-    await saveLearned(store, spec, { kept: { learning, service }, profiles: [] });
+    await saveLearned(store, spec, { kept: { learning, service, starts }, profiles: [] });
     await store.keep(spec.name, 'operator', { mode: 'advise', pins: { detect: { replicas: 2 } } });
     expect(await readSavedState(store, spec, { profiles: [], resumes: true })).toEqual({
-      ...{ lastDecisionId: 0, controller: { learning, service }, passedOver: [] },
+      ...{ lastDecisionId: 0, controller: { learning, service, starts }, passedOver: [] },
       wishes: { mode: 'advise', pins: { detect: { replicas: 2 } } },
     });
     expect(await readSavedState(store, spec, { profiles: [], resumes: false })).toEqual({

@@ -45,6 +45,10 @@ interface SavedEdges extends Dated {
   readonly edges: NonNullable<ControllerSnapshot['edges']>;
 }
 
+interface SavedStarts {
+  readonly times: NonNullable<ControllerSnapshot['starts']>;
+}
+
 /** Trial and back-off belong to one description. */
 interface SavedGuardrails extends DatedGuardrails {
   readonly specDigest: string;
@@ -65,13 +69,14 @@ export async function readSavedState(
   { profiles, resumes, now = clockReading() }: SavedStateOptions,
 ): Promise<SavedState> {
   const { name } = spec;
-  const [[last], [newestGood], inForce, learning, service, edges, guardrails, wishes] = await Promise.all([
+  const [[last], [newestGood], inForce, learning, service, edges, starts, guardrails, wishes] = await Promise.all([
     store.decisions(name, { limit: 1 }),
     store.goodPlans(name, 1),
     store.kept(name, 'in-force') as Promise<GoodPlan | undefined>,
     store.kept(name, 'learning') as Promise<(LearningSnapshot & Dated) | undefined>,
     store.kept(name, 'service') as Promise<SavedService | undefined>,
     store.kept(name, 'edges') as Promise<SavedEdges | undefined>,
+    store.kept(name, 'starts') as Promise<SavedStarts | undefined>,
     store.kept(name, 'guardrails') as Promise<SavedGuardrails | undefined>,
     store.kept(name, 'operator') as Promise<OperatorWishes | undefined>,
   ]);
@@ -88,6 +93,7 @@ export async function readSavedState(
     ...(good && { good }),
     controller: {
       ...agedLearned({ learning, service: isProfiled ? service : undefined, edges: hasEdges ? edges : undefined }, now),
+      ...(starts && { starts: starts.times }),
       ...(guardrails && { guardrails: guardrailsFor(spec, guardrails, now) }),
     },
     wishes: { ...wishes, pins },
@@ -137,7 +143,7 @@ export async function saveLearned(
   spec: PipelineSpec,
   { kept, profiles, now: keptAt = clockReading() }: Learned,
 ): Promise<void> {
-  const { learning, service, edges, guardrails } = kept;
+  const { learning, service, edges, starts, guardrails } = kept;
   const dated: Dated = { keptAtEpochMs: keptAt.atEpochMs };
   if (learning !== undefined) await store.keep(spec.name, 'learning', { ...learning, ...dated });
   if (service !== undefined) {
@@ -147,6 +153,10 @@ export async function saveLearned(
   if (edges !== undefined) {
     const value: SavedEdges = { edgesDigest: edgesDigest(spec), edges, ...dated };
     await store.keep(spec.name, 'edges', value);
+  }
+  if (starts !== undefined) {
+    const value: SavedStarts = { times: starts };
+    await store.keep(spec.name, 'starts', value);
   }
   if (guardrails !== undefined) {
     const value: SavedGuardrails = { specDigest: specDigest(spec), guardrails, keptAt };

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { initialLearning, learnedForecast, learningSnapshot, observeLoad } from '../forecast/learning/load-learning.js';
 import { forecastMethods } from '../forecast/methods/forecast-methods.js';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
-import { stageId, variantId } from '../model/ids.js';
+import { replicaId, stageId, variantId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { agedSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
 import { type ControllerState, newController } from './controller-state.js';
+import { noStarts } from './feedback/start-feedback.js';
 import { type ControllerRules, controlPolicies } from './rules.js';
 
 const spec = smallOrLargeSpec();
@@ -26,7 +27,8 @@ const correction = {
   batchSize: 1,
   factor: 1.5,
 };
-const ratios = { stageId: stageId('detect'), variantId: variantId('small'), cpuCores: 1 };
+const of = { stageId: stageId('detect'), variantId: variantId('small') };
+const ratios = { ...of, cpuCores: 1 };
 const measured = [{ ...ratios, sizes: [{ batchSize: 1, ratios: [1.5, 1.51] }] }];
 
 /** A controller in the middle of things, to which one forecaster has been taught. */
@@ -50,8 +52,10 @@ const edges = {
   memories: [{ blocks: [full], open: { ...nothing, fanOuts: 3, items: 9 }, openSinceMs: 9000 }],
   inForce: [edge],
 };
+const started = { ...of, startMs: [2000, 2500], atOnce: 3 };
 const busy: ControllerState = {
   ...taught,
+  starts: { startingSinceMs: { [replicaId('d-7')]: 9000 }, times: [started] },
   edges,
   service: { measured, corrections: [correction] },
   ...{ nextPlanAtMs: 20_000, planned: { arrivalRps: 10 }, appliedAtMs: [5000] },
@@ -74,8 +78,19 @@ describe('what is kept of a controller', () => {
     expect(resumed.learning.backtest?.entries[0]).toMatchObject({ weights: { factor: 1.25 } });
     expect(resumed.edges).toEqual({ memories: [{ blocks: [full], open: nothing }], inForce: [edge] });
     const { appliedAtMs, switches, trial, backOff } = busy;
-    const { learning, service, edges } = resumed;
-    expect(resumed).toEqual({ ...newController, learning, service, edges, appliedAtMs, switches, trial, backOff });
+    expect(resumed.starts).toEqual({ startingSinceMs: {}, times: [started] });
+    const { learning, service, edges, starts } = resumed;
+    expect(resumed).toEqual({
+      ...newController,
+      learning,
+      service,
+      edges,
+      starts,
+      appliedAtMs,
+      switches,
+      trial,
+      backOff,
+    });
   });
 
   it('is nothing of the load while nothing was taught, and a controller begins anew without it', () => {
@@ -103,6 +118,7 @@ describe('what is kept of a controller', () => {
   it('is news where other fan-outs and branches are in force, and where a change was made or taken back', () => {
     const counted = { ...edges, memories: [{ blocks: [full, full], open: nothing }] };
     expect(snapshotDelta({ ...busy, edges: counted }, busy)).toBeUndefined();
+    expect(snapshotDelta(busy, { ...busy, starts: noStarts })).toEqual({ starts: [started] });
     const { edges: _, ...before } = busy;
     expect(snapshotDelta({ ...busy, edges: counted }, before)).toEqual({ edges: counted });
     const { trial: __, ...passed } = busy;

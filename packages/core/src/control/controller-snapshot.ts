@@ -15,6 +15,7 @@ import { standingBackOff } from '../serve/rollout/trial.js';
 import { type ControllerState, newController } from './controller-state.js';
 import { type EdgeState, snapshotEdges, withoutStopped } from './feedback/edge-feedback.js';
 import { agedByStop, type ServiceState } from './feedback/service-feedback.js';
+import type { StartTimes } from './feedback/start-feedback.js';
 import { isUnderTrial, type Trial } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
 import { recentSwitches } from './guard/switching.js';
@@ -38,29 +39,33 @@ export interface ControllerSnapshot {
   readonly learning?: LearningSnapshot;
   readonly service?: ServiceState;
   readonly edges?: EdgeState;
+  /** Start times; missing until a replica has started. */
+  readonly starts?: readonly StartTimes[];
   readonly guardrails?: GuardrailSnapshot;
 }
 
 export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
-  const { service, edges } = state;
+  const { service, edges, starts } = state;
   const learning = learningSnapshot(state.learning);
   const guardrails = guardrailSnapshot(state);
   return {
     service,
     ...(learning && { learning }),
     ...(edges && { edges: snapshotEdges(edges) }),
+    ...(starts.times.length > 0 && { starts: starts.times }),
     ...(guardrails && { guardrails }),
   };
 }
 
 /** Parts that differ from the last snapshot by more than some measurements; undefined if none does. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
-  const { service, edges } = state;
+  const { service, edges, starts } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
   const delta: ControllerSnapshot = {
     ...(learning && { learning }),
     ...(differs(service.corrections, before.service.corrections) && { service }),
     ...(edges && differs(edges.inForce, before.edges?.inForce ?? []) && { edges: snapshotEdges(edges) }),
+    ...(starts.times.length > before.starts.times.length && { starts: starts.times }),
     ...(guardrailsDiffer(state, before) && {
       guardrails: guardrailSnapshot(state) ?? { appliedAtMs: [], switches: [] },
     }),
@@ -86,7 +91,7 @@ export function agedSnapshot(
 }
 
 export function resumeController(
-  { learning, service, edges, guardrails }: ControllerSnapshot,
+  { learning, service, edges, starts, guardrails }: ControllerSnapshot,
   rules: ControllerRules,
 ): ControllerState {
   return {
@@ -95,6 +100,7 @@ export function resumeController(
     ...(learning && rules.learning && { learning: resumeLearning(learning, rules.learning) }),
     ...(service && { service }),
     ...(edges && { edges }),
+    ...(starts && { starts: { startingSinceMs: {}, times: starts } }),
   };
 }
 

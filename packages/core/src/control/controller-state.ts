@@ -2,6 +2,7 @@
 import { initialLearning, type LoadLearning } from '../forecast/learning/load-learning.js';
 import type { EdgeState } from './feedback/edge-feedback.js';
 import { nothingMeasured, type ServiceState } from './feedback/service-feedback.js';
+import { noStarts, type StartState } from './feedback/start-feedback.js';
 import type { ChangeMemory, FailureCount } from './guard/change-trial.js';
 
 export interface ControllerState extends ChangeMemory {
@@ -9,6 +10,7 @@ export interface ControllerState extends ChangeMemory {
   /** Time (ms) without a training step so far. */
   readonly savedMs?: number;
   readonly service: ServiceState;
+  readonly starts: StartState;
   /** Missing until edges are counted. */
   readonly edges?: EdgeState | undefined;
   /** Of the last half minute, oldest first; missing if failures are not counted. */
@@ -18,6 +20,7 @@ export interface ControllerState extends ChangeMemory {
 export const newController: ControllerState = {
   learning: initialLearning,
   service: nothingMeasured,
+  starts: noStarts,
   appliedAtMs: [],
   switches: [],
 };

@@ -19,7 +19,7 @@ function bucketFor(sloMs: number, load: LoadObservation = calm, queues: readonly
   return plannedLoad(specAt(sloMs), {
     observation,
     forecast: { method: 'given', meanRps: 20, upperRps: 20 },
-    graceMs: 12_000,
+    aheadMs: 12_000,
   });
 }
 
@@ -54,7 +54,7 @@ describe('plannedLoad', () => {
     const { steps, covering } = plannedLoad(specAt(2_000), {
       observation: { atMs: 0, load: nothing, stages: {}, runningPlan: { stages: {} }, staleSources: [] },
       forecast: { method: 'given', meanRps: 0, upperRps: 0 },
-      graceMs: 12_000,
+      aheadMs: 12_000,
     });
     expect(steps[covering]?.arrivalRps).toBe(0);
   });

@@ -55,19 +55,23 @@ export interface PlannedFor {
   readonly result: PlanResult;
 }
 
-/** The load until the next plan can be in force, `graceMs` after the tick. */
+/** The load until the next plan can be in force, `aheadMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
-  { observation, forecast, graceMs }: { observation: Observation; forecast: Forecast; graceMs: number },
+  { observation, forecast, aheadMs }: { observation: Observation; forecast: Forecast; aheadMs: number },
 ): LoadBucket {
-  const { steps, covering } = arrivingLoad(spec, observation, forecast);
+  const { steps, covering } = arrivingLoad(spec, observation, { forecast, aheadMs });
   const requests = waitingRequests(spec, observation, steps.at(-1)?.arrivalRps ?? 0);
   if (requests <= 0) return { steps, covering };
-  const backlog: Backlog = { requests: backlogBucketEnd(requests), graceMs };
+  const backlog: Backlog = { requests: backlogBucketEnd(requests), graceMs: aheadMs };
   return { steps: steps.map((step) => ({ ...step, backlog })), covering };
 }
 
-function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): LoadBucket {
+function arrivingLoad(
+  { slo }: PipelineSpec,
+  { load }: Observation,
+  { forecast, aheadMs }: { readonly forecast: Forecast; readonly aheadMs: number },
+): LoadBucket {
   if (slo.latencyMs < ENVELOPE_SLO_MS) {
     const { upperRps } = forecast;
     const { burstiness } = load;
@@ -77,7 +81,7 @@ function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Fo
       upperRps,
     );
   }
-  const envelope = arrivalEnvelope(load, forecast);
+  const envelope = arrivalEnvelope(load, forecast, aheadMs);
   return loadBucket(envelopeSteps(envelope).map(filling), filling(envelope).arrivalRps);
 }
 

@@ -5,6 +5,9 @@
  * is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a probability instead of a certainty. Short
  * windows show a great step at once, long ones a small rise.
  *
+ * Where replicas start slowly, a rise that is no burst cannot wait for the next tick of the slow loop either. There the
+ * fast loop also grows the running variants as soon as the forecast exceeds the planned load.
+ *
  * The fast loop plans by the estimate alone, in milliseconds. It only protects: no stage loses replicas that it may
  * keep. While a source is stale, fresh ones bound the load from below; then the answer only adds replicas of the
  * running kind.
@@ -30,6 +33,8 @@ export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
   /** Was a burst answered recently? */
   readonly inBurst: boolean;
+  /** Upper rate (rps) of the forecast where replicas start slowly, else 0. */
+  readonly forecastRps: number;
   /** Target of the change under way. */
   readonly underWay: Plan['stages'] | undefined;
 }
@@ -54,14 +59,19 @@ const RARE_Z = 4.5;
 const LIKELY_Z = 2.5;
 /** Standard errors added to a burst's rate, which few arrivals show. */
 const MARGIN_ERRORS = 1;
+/** Factor on the planned rate above which a forecast outgrows it: a rate bucket. */
+const OUTGROWN = 1.05;
 
 /** Protects against a load above `planned`; undefined if nothing is needed or would help. */
-export function protect(situation: Situation, { planned, inBurst, underWay }: ProtectedLoad): Protection | undefined {
+export function protect(situation: Situation, protectedLoad: ProtectedLoad): Protection | undefined {
+  const { planned, inBurst, forecastRps, underWay } = protectedLoad;
   const { spec, observation } = situation;
   const burst = detectBurst(observation.load, allowedEnvelope(situation, planned, inBurst));
-  if (burst === undefined) return undefined;
-  const load = burstLoad(burst);
-  const plan = protectivePlan(situation, load.arrivalRps);
+  const outgrownRps = forecastRps > OUTGROWN * planned.arrivalRps ? forecastRps : 0;
+  if (burst === undefined && outgrownRps === 0) return undefined;
+  const arrivalRps = rateBucketEnd(Math.max(outgrownRps, burst === undefined ? 0 : burstRps(burst)));
+  const load: ExpectedLoad = { arrivalRps };
+  const plan = protectivePlan(situation, arrivalRps, burst !== undefined);
   if (plan === undefined) return undefined;
   const isChanging = observation.changing === true;
   // The change under way already reaches this plan.
@@ -71,9 +81,14 @@ export function protect(situation: Situation, { planned, inBurst, underWay }: Pr
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
-  const reason = `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}: room for ${to} rps in place of ${from}`;
-  const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps: load.arrivalRps };
-  const evidence = { forecast, load, burst, necessary: true };
+  const why =
+    burst === undefined
+      ? 'the load rises, and replicas start slowly'
+      : `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}`;
+  const reason = `${why}: room for ${to} rps in place of ${from}`;
+  const method = burst === undefined ? 'rise' : 'burst';
+  const forecast = { method, meanRps: burst?.rateRps ?? forecastRps, upperRps: arrivalRps };
+  const evidence = { forecast, load, ...(burst && { burst }), necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
@@ -100,18 +115,22 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
-/** The burst as a load without burstiness, which the load before included. */
-function burstLoad({ arrivals, windowS, rateRps }: Burst): ExpectedLoad {
-  return { arrivalRps: rateBucketEnd(rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS) };
+/** The rate of a burst, without burstiness, which the load before included. */
+function burstRps({ arrivals, windowS, rateRps }: Burst): number {
+  return rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS;
 }
 
-/** Plan for the burst by the estimate, with the running variants if they can carry it; it keeps replicas. */
-function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefined {
+/**
+ * Plan for a rate by the estimate, with the running variants if they can carry it; it keeps replicas. Only a burst
+ * switches variants.
+ */
+function protectivePlan(situation: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
   const { spec, rules, accuracyFloor, runningStages: running, observation } = situation;
   const { profiles, policy, guardrails } = rules;
   const { runningPlan } = observation;
   const problem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' } as const;
   const kept = guardrails && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
+  if (!isBurst && kept?.kind !== 'feasible') return undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
   // With a floor, an infeasible burst is served up to the budget.
   const wanted =

@@ -25,6 +25,7 @@ import { fitsBudget, keepsBounds, keepsPins } from './plan-facts.js';
 import { planInBucket, plannedLoad } from './planned-load.js';
 import type { GuardrailRules } from './rules.js';
 import type { Situation } from './situation.js';
+import { actsSlowly, horizonMs, restMs } from './time-to-act.js';
 
 /** Time (ms) after a burst answer in which more is likely. */
 const IN_BURST_MS = 10_000;
@@ -34,8 +35,6 @@ const FEASIBLE_FRACTIONS = [1, 0.5, 0];
 const WORTHWHILE_PAS = 0.002;
 /** Least worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
-/** Time (ms) from the tick until a plan is in force: planning, loading, draining. */
-const PUTTING_IN_FORCE_MS = 2_000;
 /** Plans by load, target and what runs. Most ticks of a quiet hour repeat a question. */
 const plans = new CacheByOwner<PlanResult>(1024);
 
@@ -68,7 +67,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
   if (kept.evidence.result?.kind !== 'feasible') return free;
   const arrivalRps = free.evidence.load?.arrivalRps ?? 0;
   const { switches, plannedRates } = state;
-  const history = { switches, plannedRates, nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
+  const history = { switches, plannedRates, nowMs: observation.atMs, minDwellMs: restMs(situation) };
   const objection = switchObjection(switched, { ...history, arrivalRps });
   if (objection !== undefined) return passOver(kept, free.plan, objection);
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
@@ -77,17 +76,35 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
     : passOver(kept, free.plan, 'it switches variants and gains too little beside the best plan without');
 }
 
-/** The learned methods, else the simple forecaster; at least the rate of a recent burst. */
-function forecasterOf({ rules, observation }: Situation, state: ControllerState): Forecaster {
+/** Upper rate (rps) that a plan would be made for now, feasible or not. */
+export function upperRateAhead(situation: Situation, state: ControllerState): number {
+  return forecastAhead(situation, forecasterOf(situation, state)).upperRps;
+}
+
+/** The forecast for the time until a plan acts, which depends on how much has to start for it. */
+function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
+  const { load, atMs } = situation.observation;
+  const usualMs = horizonMs(situation, 0);
+  const usual = forecaster(load, usualMs, atMs);
+  const aheadMs = horizonMs(situation, usual.upperRps);
+  return aheadMs > usualMs ? forecaster(load, aheadMs, atMs) : usual;
+}
+
+/**
+ * The learned methods, else the simple forecaster; at least the rate of a recent burst. Learned methods know whole bins
+ * of the load. Where plans act slowly, a rise since the last bin counts too.
+ */
+function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
+  const { rules, observation } = situation;
   const { guardrails, forecaster: simple, recordedForecast: learned } = rules;
   const { learning, planned } = state;
   const leastRps = isInBurst(state, observation.atMs) ? (planned?.arrivalRps ?? 0) : 0;
   const sane = (each: Forecast, load: LoadObservation) =>
     guardrails === undefined ? each : sanitizeForecast(each, load, guardrails);
-  return (load, horizonMs, atMs) => {
+  return (load, aheadMs, atMs) => {
     const forecasts = [
       learned === undefined ? learnedForecast(learning, load) : learned(load),
-      simple(load, horizonMs, atMs),
+      simple(load, aheadMs, atMs),
     ];
     const passedOver: string[] = [];
     let found: Forecast | undefined;
@@ -98,7 +115,9 @@ function forecasterOf({ rules, observation }: Situation, state: ControllerState)
       passedOver.push(forecast.method);
     }
     const { upperRps, ...forecast } = found ?? lastSecondForecast(load);
-    return { ...forecast, upperRps: Math.max(upperRps, leastRps), ...(passedOver.length > 0 && { passedOver }) };
+    const risenRps = actsSlowly(situation) ? (sane(simple(load, aheadMs, atMs), load)?.upperRps ?? 0) : 0;
+    const mostRps = Math.max(upperRps, risenRps, leastRps);
+    return { ...forecast, upperRps: mostRps, ...(passedOver.length > 0 && { passedOver }) };
   };
 }
 
@@ -138,15 +157,15 @@ function sanitizeForecast(
 export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
   const { spec, observation } = situation;
   const { runningPlan } = observation;
-  const graceMs = spec.control.intervalMs + PUTTING_IN_FORCE_MS;
-  const forecast = forecaster(observation.load, graceMs, observation.atMs);
+  const forecast = forecastAhead(situation, forecaster);
   if (observation.staleSources.length > 0)
     return {
       kind: 'hold',
       reason: `no fresh input from ${observation.staleSources.join(', ')}`,
       evidence: { forecast },
     };
-  const bucket = plannedLoad(spec, { observation, forecast, graceMs });
+  const aheadMs = horizonMs(situation, 0);
+  const bucket = plannedLoad(spec, { observation, forecast, aheadMs });
   const { load, result } = planInBucket(bucket, (asked) => rememberedPlan(situation, asked));
   const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
@@ -215,7 +234,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
   const recent = changes.find(({ kind, stageId }) => kind === 'switch-variant' && dwells(situation, stageId));
   return recent === undefined
     ? true
-    : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
+    : `stage ${recent.stageId} switched its variant less than ${restMs(situation)} ms ago`;
 }
 
 /** Does what runs keep budget, floor, bounds and pins, with all profile points? A resumed plan may lack some. */
@@ -233,9 +252,10 @@ function savedCostFraction(running: Plan, plan: Plan): number {
   return before === 0 ? 0 : 1 - plan.predicted.costPerHour / before;
 }
 
-function dwells({ spec, observation: { stages, atMs } }: Situation, stageId: StageId): boolean {
+function dwells(situation: Situation, stageId: StageId): boolean {
+  const { stages, atMs } = situation.observation;
   const sinceMs = stages[stageId]?.variantSinceMs;
-  return sinceMs !== undefined && atMs - sinceMs < spec.control.minDwellMs;
+  return sinceMs !== undefined && atMs - sinceMs < restMs(situation);
 }
 
 function infeasibleReason(result: PlanResult): string {

@@ -10,6 +10,7 @@ import type { ExpectedLoad } from '../model/expected-load.js';
 import { type ControllerSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
 import { type ControllerState, newController } from './controller-state.js';
 import type { Correction } from './feedback/service-feedback.js';
+import { type StartTimes, summarizedStarts } from './feedback/start-feedback.js';
 import { pinnedSpec } from './pinned-spec.js';
 import type { ControllerRules, ProfiledParts } from './rules.js';
 import { correctedRules } from './situation.js';
@@ -29,10 +30,12 @@ export interface Tick {
  * forecast, corrections and learned edges kept here.
  */
 export interface StepInput {
-  readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges'>;
+  readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges' | 'starts'>;
   /** Missing before a learned method was fitted. */
   readonly learned?: Forecast;
   readonly corrections: readonly Correction[];
+  /** Learned start times; missing in old logs. */
+  readonly starts?: readonly StartTimes[];
   /** Fan-outs and branches that differ from the pipeline file; missing in old logs. */
   readonly edges?: readonly LearnedEdge[];
   /** Manual pins, in addition to the pipeline file's. */
@@ -246,9 +249,10 @@ function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Ob
 
 /** State after advice: learning stays, the change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
-  const { learning, service, edges, failures, nextPlanAtMs, planned } = after;
+  const { learning, service, starts, edges, failures, nextPlanAtMs, planned } = after;
   // Without the planned load each tick would advise on the same burst.
-  return { ...before, learning, service, edges, failures, nextPlanAtMs, planned: planned ?? before.planned };
+  const learned = { learning, service, starts, edges };
+  return { ...before, ...learned, failures, nextPlanAtMs, planned: planned ?? before.planned };
 }
 
 /** State when changes are carried out again after advice. The load of the running plan is unknown, so a plan is due. */
@@ -269,17 +273,19 @@ export function afterHandChange({ beforeChange, ...state }: ControllerState): Co
 }
 
 function stepInput(
-  { learning: _, service: __, edges: ___, ...state }: ControllerState,
+  { learning: _, service: __, edges: ___, starts: ____, ...state }: ControllerState,
   after: ControllerState,
   { load, pins }: { readonly load: LoadObservation; readonly pins?: PinsByStage },
 ): StepInput {
   const learned = learnedForecast(after.learning, load);
   const { inForce: edges = [] } = after.edges ?? {};
+  const starts = summarizedStarts(after.starts);
   return {
     state,
     corrections: after.service.corrections,
     ...(learned && { learned }),
     ...(edges.length > 0 && { edges }),
+    ...(starts.length > 0 && { starts }),
     ...(pins && Object.keys(pins).length > 0 && { pins }),
   };
 }

@@ -11,8 +11,8 @@ import { controlPolicies, usualGuardrails } from './rules.js';
 import { simulateControl } from './simulate-control.js';
 
 const LOAD_MS = 5000;
-/** At 10 s the first plan turns out too small: the change that makes room takes until 15 s. */
-const CHANGE_AT_S = 10;
+/** At 1 s the first plan turns out too small: the change that makes room takes until 6 s. */
+const CHANGE_AT_S = 1;
 
 /** A fivefold step one second into a change. */
 function stepInChange() {

@@ -22,6 +22,7 @@ import type {
 } from '../simulate/simulation-input.js';
 import { diffPlans } from './diff-plans.js';
 import { type BatchKind, BatchRecord } from './feedback/batch-record.js';
+import { profiledLoadMs } from './feedback/start-feedback.js';
 import { runningAsPlan } from './plan-facts.js';
 import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
@@ -141,10 +142,7 @@ class SimulatedLoop implements SimulatedController {
   }
 
   loadMs(...[stageId, variantId]: Parameters<SimulatedController['loadMs']>): number {
-    const { spec, profiles } = this.#context;
-    const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;
-    const declared = spec.stages.find(({ id }) => id === stageId)?.variants.find(({ id }) => id === variantId)?.loadMs;
-    return measured ?? declared ?? 0;
+    return profiledLoadMs(this.#context, stageId, variantId);
   }
 
   expectedCurves(): ServiceCurves {

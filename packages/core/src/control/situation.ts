@@ -8,6 +8,7 @@ import { runningStages } from '../model/running-plan.js';
 import { plannedCurves } from '../profile/curves-of.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
+import type { StartTimes } from './feedback/start-feedback.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
@@ -39,6 +40,8 @@ export interface SituationInput {
   readonly rules: ControllerRules;
   readonly observation: Observation;
   readonly plannedRates: readonly PlannedRate[] | undefined;
+  /** Learned start times; default none. */
+  readonly starts?: readonly StartTimes[] | undefined;
 }
 
 /** Inputs of a decision. Plans are remembered by `rules`, which stays the same object from step to step. */
@@ -48,14 +51,16 @@ export class Situation {
   readonly spec: PipelineSpec;
   readonly observation: Observation;
   readonly rates: readonly PlannedRate[];
+  readonly starts: readonly StartTimes[];
   #running: { readonly stages: Plan['stages'] | undefined } | undefined;
   #runningPlan: Plan | undefined;
 
-  constructor({ rules, observation, plannedRates }: SituationInput) {
+  constructor({ rules, observation, plannedRates, starts = [] }: SituationInput) {
     this.rules = rules;
     this.spec = rules.targetAt === undefined ? rules.spec : { ...rules.spec, ...rules.targetAt(observation.atMs) };
     this.observation = observation;
     this.rates = recentRates(plannedRates, observation.atMs);
+    this.starts = starts;
   }
 
   /** Stages of the running plan; undefined while one has no ready replica. */
@@ -88,7 +93,7 @@ export class Situation {
   }
 
   under(rules: ControllerRules): Situation {
-    const { observation, rates: plannedRates } = this;
-    return new Situation({ rules, observation, plannedRates });
+    const { observation, rates: plannedRates, starts } = this;
+    return new Situation({ rules, observation, plannedRates, starts });
   }
 }

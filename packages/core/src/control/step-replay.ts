@@ -16,7 +16,7 @@ export function stepReplay(rules: ControllerRules): StepReplay {
   let learned: Forecast | undefined;
   let remembered: { readonly key: string; readonly session: ControlSession } | undefined;
   return (input, observation) => {
-    const { pins = {}, corrections, edges, state } = input;
+    const { pins = {}, corrections, edges, starts: times = [], state } = input;
     learned = input.learned;
     const key = JSON.stringify([pins, corrections, edges]);
     if (remembered?.key !== key) {
@@ -28,6 +28,7 @@ export function stepReplay(rules: ControllerRules): StepReplay {
       ...state,
       learning: initialLearning,
       service: nothingMeasured,
+      starts: { startingSinceMs: {}, times },
       ...(edges && { edges: { memories: [], inForce: edges } }),
     });
     return session.tick({ observation, pins, executes: true }).decision;

@@ -459,3 +459,39 @@ describe('controlStep', () => {
     expect(controlStep(rulesFor(spec), copy, seen)).toEqual(once);
   });
 });
+
+describe('a rise where replicas start slowly', () => {
+  const rules = rulesFor(spec);
+  const planned = plannedFor(rules, 20, running(2));
+  const starts = {
+    startingSinceMs: {},
+    times: [{ stageId: detect, variantId: variantId('large'), ...{ startMs: [4000], atOnce: 1 } }],
+  };
+  const rising = [...steady(20), ...Array.from({ length: 15 }, (_, i) => 20 + i)];
+  const seen = observe(136, { counts: rising, running: running(2) });
+
+  it('is answered before the next plan is due, with more of the running variant', () => {
+    expect(controlStep(rules, planned, seen).decision).toBeUndefined();
+    const { decision, state } = controlStep(rules, { ...planned, starts }, seen);
+    expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale' }], evidence: { necessary: true } });
+    expect(decision?.evidence.burst).toBeUndefined();
+    expect(decision?.reason).toMatch(/^the load rises, and replicas start slowly: room for/);
+    // The same forecast is answered once.
+    expect(controlStep(rules, state, { ...seen, atMs: 137_000 }).decision).toBeUndefined();
+  });
+
+  it('counts as one change an interval, however often it is answered', () => {
+    const first = controlStep(rules, { ...planned, starts, appliedAtMs: [120_000] }, seen).state;
+    const counts = [...rising, 36, 38, 40];
+    const second = controlStep(rules, first, observe(139, { counts, running: running(2) }));
+    expect(second.decision).toMatchObject({ kind: 'apply' });
+    expect(second.decision?.evidence.burst).toBeUndefined();
+    expect(second.state.appliedAtMs).toEqual([120_000, 139_000]);
+  });
+
+  it('waits for the next plan if only other variants could carry it', () => {
+    const tight = rulesFor({ ...spec, objective: { kind: 'max-accuracy' }, budget: { cpuCores: 2 } });
+    const state = { ...plannedFor(tight, 20, running(2)), starts };
+    expect(controlStep(tight, state, seen).decision).toBeUndefined();
+  });
+});

@@ -7,6 +7,7 @@ import type { Decision, Observation } from '../model/decision.js';
 import type { ControllerState } from './controller-state.js';
 import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
 import { observeService } from './feedback/service-feedback.js';
+import { observeStarts } from './feedback/start-feedback.js';
 import {
   afterChange,
   countChange,
@@ -19,9 +20,10 @@ import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect } from './protect.js';
-import { isInBurst, replan } from './replan.js';
+import { isInBurst, replan, upperRateAhead } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, Situation } from './situation.js';
+import { actsSlowly } from './time-to-act.js';
 
 /** Without a decision if the fast loop has nothing to do. */
 export interface ControlStep {
@@ -96,18 +98,20 @@ function observe(
     failures: withFailures(state.failures, observation) ?? state.failures,
     learning: methods ? observeLoad(state.learning, observation.load, observation.atMs, methods) : state.learning,
     service: observeService(rules, state.service, { observation, due }),
+    starts: observeStarts(state.starts, observation),
   };
 }
 
 function situationOf(
   rules: ControllerRules,
-  { service: { corrections }, edges, plannedRates }: ControllerState,
+  { service: { corrections }, starts, edges, plannedRates }: ControllerState,
   observation: Observation,
 ): Situation {
   return new Situation({
     rules: correctedRules(rules, { corrections, edges: edges?.inForce }),
     observation,
     plannedRates,
+    starts: starts.times,
   });
 }
 
@@ -122,17 +126,21 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
 }
 
 function protectStep(situation: Situation, state: ControllerState): ControlStep {
-  const { observation, rates } = situation;
+  const { observation, rates, spec } = situation;
   const { atMs } = observation;
   // The load is unknown before the first plan: what runs can serve replaces it.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
-  const protection = protect(situation, { planned, inBurst: isInBurst(state, atMs), underWay: state.underWay });
+  const forecastRps = actsSlowly(situation) ? upperRateAhead(situation, state) : 0;
+  const inBurst = isInBurst(state, atMs);
+  const protection = protect(situation, { planned, inBurst, forecastRps, underWay: state.underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   // A decision that replaces a change under way counts as the same change.
   const rest = { ...(observation.changing === true ? withoutChange(state) : state), trial: undefined };
-  const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
+  // The answers to one rise count as one change an interval.
+  const sinceMs = decision.evidence.burst === undefined ? atMs - spec.control.intervalMs : atMs;
+  const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs).filter((each) => each <= sinceMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { arrivalEnvelope } from './arrival-envelope.js';
 
 const forecastOf = (upperRps: number) => ({ method: 'given', meanRps: upperRps, upperRps });
-const arrivalsOf = (arrivalsPerSecond: readonly number[], upperRps: number) =>
-  arrivalEnvelope({ arrivalsPerSecond }, forecastOf(upperRps)).map(({ arrivals }) => arrivals);
+const arrivalsOf = (arrivalsPerSecond: readonly number[], upperRps: number, aheadMs = 12_000) =>
+  arrivalEnvelope({ arrivalsPerSecond }, forecastOf(upperRps), aheadMs).map(({ arrivals }) => arrivals);
 
 describe('arrivalEnvelope', () => {
   it('has the most arrivals of any window of 1, 2, 5, 10 and 20 s', () => {
@@ -19,5 +19,11 @@ describe('arrivalEnvelope', () => {
     const burst = [50, ...new Array<number>(59).fill(1)];
     expect(arrivalsOf(burst, 0)[0]).toBe(50);
     expect(arrivalsOf([...burst, 1], 0)[0]).toBe(1);
+  });
+
+  it('remembers a burst for twice the time that plans look ahead', () => {
+    const burst = (calmS: number) => [50, ...new Array<number>(calmS).fill(1)];
+    expect(arrivalsOf(burst(79), 0, 40_000)[0]).toBe(50);
+    expect(arrivalsOf(burst(80), 0, 40_000)[0]).toBe(1);
   });
 });

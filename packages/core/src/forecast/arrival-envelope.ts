@@ -1,16 +1,23 @@
 /**
- * Expected envelope: the most requests of the last minute per window, at least the forecast's upper rate. A burst is
- * expected again for a minute.
+ * Expected envelope: the most requests of the last minute or longer per window, at least the forecast's upper rate. A
+ * burst is expected again for that time.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';
 
 const WINDOWS_S = [1, 2, 5, 10, 20];
 const REMEMBERED_S = 60;
+/** Memory as a multiple of the time that plans look ahead: replicas for a burst outlast one round of starts. */
+const REMEMBERED_AHEAD = 2;
 
 /** Windows of 1, 2, 5, 10 and 20 s, in whole requests. */
-export function arrivalEnvelope({ arrivalsPerSecond }: LoadObservation, { upperRps }: Forecast): ArrivalEnvelope {
-  const recent = arrivalsPerSecond.slice(-REMEMBERED_S);
+export function arrivalEnvelope(
+  { arrivalsPerSecond }: LoadObservation,
+  { upperRps }: Forecast,
+  aheadMs: number,
+): ArrivalEnvelope {
+  const rememberedS = Math.max(REMEMBERED_S, Math.ceil((REMEMBERED_AHEAD * aheadMs) / 1000));
+  const recent = arrivalsPerSecond.slice(-rememberedS);
   return WINDOWS_S.map((windowS) => ({
     windowS,
     arrivals: Math.max(Math.ceil(upperRps * windowS), mostIn(recent, windowS)),

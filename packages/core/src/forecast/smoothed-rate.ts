@@ -1,7 +1,8 @@
 /**
  * Load a few seconds ahead from recent counts: means, then lines through longer windows, with Poisson errors. The
  * longest window counts whose interval meets those of all shorter ones (Goldenshluger and Nemirovski 1997). A rise is
- * extrapolated to the horizon, a fall is not. The upper rate adds the estimation error.
+ * extrapolated to the horizon, but no further ahead than its line reaches back. A fall is not. The upper rate adds the
+ * estimation error.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
@@ -22,8 +23,9 @@ export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs =
   let meanRps = 0;
   let upperRps = 0;
   for (let end = Math.max(1, seconds - FALL_DELAY_S + 1); end <= seconds; end++) {
-    const { presentRps, slopeRpsPerS, presentVariance, slopeVariance, covariance } = adaptiveFit(sums, end);
-    const aheadS = slopeRpsPerS > 0 ? horizonMs / 1000 : 0;
+    const { windowS, presentRps, slopeRpsPerS, ...errors } = adaptiveFit(sums, end);
+    const { presentVariance, slopeVariance, covariance } = errors;
+    const aheadS = slopeRpsPerS > 0 ? Math.min(windowS, horizonMs / 1000) : 0;
     meanRps = Math.max(0, presentRps + aheadS * slopeRpsPerS);
     const variance = presentVariance + 2 * aheadS * covariance + aheadS ** 2 * slopeVariance;
     upperRps = Math.max(upperRps, meanRps + UPPER_Z * Math.sqrt(variance));
@@ -32,6 +34,7 @@ export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs =
 }
 
 interface RateFit {
+  readonly windowS: number;
   readonly presentRps: number;
   readonly slopeRpsPerS: number;
   readonly presentVariance: number;
@@ -56,7 +59,7 @@ class RunningSums {
     const count = this.#within(this.#counts, end, windowS);
     const presentVariance = rateVariance(count, windowS);
     const flat = { slopeRpsPerS: 0, slopeVariance: 0, covariance: 0 };
-    return { presentRps: count / windowS, presentVariance, ...flat };
+    return { windowS, presentRps: count / windowS, presentVariance, ...flat };
   }
 
   line(end: number, windowS: number): RateFit {
@@ -67,6 +70,7 @@ class RunningSums {
     const meanVariance = rateVariance(count, windowS);
     const slopeVariance = (meanVariance * windowS) / spread;
     return {
+      windowS,
       presentRps: count / windowS + halfS * slopeRpsPerS,
       slopeRpsPerS,
       presentVariance: meanVariance + halfS ** 2 * slopeVariance,

@@ -18,7 +18,7 @@ export interface DecisionPage {
 /**
  * Persisted state besides decisions. `in-force` is a `GoodPlan`; a burst answer is in force but no roll-back target.
  */
-export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
+export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'starts' | 'guardrails' | 'operator';
 
 /**
  * Crash-safe. A resolved write is durable and whole; otherwise it rejects with AppError STORE_FAILED. Old plans and
