@@ -121,6 +121,16 @@ describe('streams', () => {
     expect((await later).status).toBe(200);
   });
 
+  it('are granted to a new connection by its share of all', async () => {
+    const { server } = await start({ ...overTls, maxStreams: 800 });
+    const granted: number[] = [];
+    for (const most of [800, 400, 266]) {
+      const session = bench.session(server);
+      session.on('remoteSettings', ({ maxConcurrentStreams = 0 }) => granted.push(maxConcurrentStreams));
+      await expect.poll(() => granted.at(-1)).toBe(most);
+    }
+  });
+
   it('that are refused again and again end their connection', async () => {
     const { server, refused } = await start({ ...overTls, maxStreams: 4 });
     const session = bench.session(server);

@@ -19,6 +19,9 @@ import type { PortLimits } from './connection-limit.js';
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
+/** A new connection may have its share of all streams, within these bounds. */
+export const MOST_STREAMS_PER_CONNECTION = 1000;
+const LEAST_STREAMS_PER_CONNECTION = 64;
 /** Refused streams in a row after which a connection is closed. */
 const MOST_REFUSED = 100;
 /** Highest stream number, so that a GOAWAY refuses none. */
@@ -52,6 +55,11 @@ export class OpenSessions {
       let refused = 0;
       this.#streams.set(session, streams);
       this.#idleSinceMs.set(session, performance.now());
+      // The protocol engine itself refuses what is beyond, which costs far less than a stream.
+      const share = Math.floor(limits.mostStreams / this.#streams.size);
+      if (share < MOST_STREAMS_PER_CONNECTION) {
+        session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
+      }
       session.once('close', () => this.#streams.delete(session));
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);

@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { SlowReaders } from './backpressure.js';
 import { limitConnections, MOST_PIPELINED, type PortLimits, SESSION_MEMORY_MIB } from './connection-limit.js';
-import { drained, OpenSessions } from './drain.js';
+import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { type ListeningPlace, listen, placeText } from './listen.js';
 import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
@@ -21,7 +21,6 @@ import { type ShownIdentity, showChanges, strictTls } from './tls.js';
 
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
-const MOST_STREAMS_PER_CONNECTION = 1000;
 /** Window of a body; with the default of 64 KiB, large tensors would wait for many round trips. */
 const WINDOW_BYTES = 1024 * 1024;
 

@@ -9,12 +9,11 @@ import {
   type ServerHttp2Session,
 } from 'node:http2';
 import { limitConnections, type PortLimits, SESSION_MEMORY_MIB } from '../../net/connection-limit.js';
-import { drained, OpenSessions } from '../../net/drain.js';
+import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
 import { type ShownIdentity, showChanges, strictTls } from '../../net/tls.js';
 import type { CallStream } from './grpc-call.js';
 
-const MOST_CALLS_PER_CONNECTION = 1000;
 const HANDSHAKE_MS = 10_000;
 /** Window of a message; with the default of 64 KiB, large tensors would wait for many round trips. */
 const WINDOW_BYTES = 1024 * 1024;
@@ -82,7 +81,7 @@ function takeStream(call: CallStream, onCall: (call: CallStream) => void): void 
 
 function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
   const options = {
-    settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_CALLS_PER_CONNECTION },
+    settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
     maxSessionMemory: SESSION_MEMORY_MIB,
   };
   if (tls === undefined) return createServer(options);
