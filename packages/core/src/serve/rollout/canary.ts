@@ -99,8 +99,8 @@ function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
 }
 
 /** Reason for a doubt that lasts when the time of the step is over. */
-function doubtOf(step: CanaryStep, { misses, failures }: Evidence): string | undefined {
-  if (Math.max(misses, failures) > 1 / DOUBT_ALPHA) return missText(step);
+function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): string | undefined {
+  if (Math.max(misses, failures, alone) > 1 / DOUBT_ALPHA) return missText(step);
   const { slowness } = step;
   return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
 }
@@ -140,6 +140,8 @@ export function fastestMissFraction(percentile: number): number {
 interface Evidence {
   readonly misses: number;
   readonly failures: number;
+  /** Of misses against the SLO, while no outcome of the old side explains them. */
+  readonly alone: number;
 }
 
 function evidenceOf(before: SideCount, after: SideCount, percentile: number): Evidence {
@@ -148,6 +150,7 @@ function evidenceOf(before: SideCount, after: SideCount, percentile: number): Ev
   return {
     misses: likelihoodRatio(after.missed, after.ended, mayMiss),
     failures: likelihoodRatio(after.failed ?? 0, after.ended, mayFail),
+    alone: before.ended > 0 ? 1 : likelihoodRatio(after.missed, after.ended, 1 - percentile / 100),
   };
 }
 
