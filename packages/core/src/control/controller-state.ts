@@ -4,6 +4,7 @@ import type { EdgeState } from './feedback/edge-feedback.js';
 import { nothingMeasured, type ServiceState } from './feedback/service-feedback.js';
 import { noStarts, type StartState } from './feedback/start-feedback.js';
 import type { ChangeMemory, FailureCount } from './guard/change-trial.js';
+import type { UnfinishedSearch } from './situation.js';
 
 export interface ControllerState extends ChangeMemory {
   readonly learning: LoadLearning;
@@ -15,6 +16,8 @@ export interface ControllerState extends ChangeMemory {
   readonly edges?: EdgeState | undefined;
   /** Of the last half minute, oldest first; missing if failures are not counted. */
   readonly failures?: readonly FailureCount[] | undefined;
+  /** Of the last plan, if a limit on work ended it. */
+  readonly search?: UnfinishedSearch | undefined;
 }
 
 export const newController: ControllerState = {

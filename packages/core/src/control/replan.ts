@@ -24,7 +24,7 @@ import { isWorthSwitching, switchedStages, switchObjection, withRunningVariants 
 import { fitsBudget, keepsBounds, keepsPins } from './plan-facts.js';
 import { planInBucket, plannedLoad } from './planned-load.js';
 import type { GuardrailRules } from './rules.js';
-import type { Situation } from './situation.js';
+import type { Situation, UnfinishedSearch } from './situation.js';
 import { actsSlowly, horizonMs, restMs } from './time-to-act.js';
 
 /** Time (ms) after a burst answer in which more is likely. */
@@ -181,8 +181,28 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
 function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
   const { rules, spec, observation } = situation;
   const running = Object.entries(observation.runningPlan.stages).map(([id, stage]) => [id, runningKey(stage)]);
-  const key = JSON.stringify([load, spec.budget, spec.objective, running]);
-  return plans.remember(rules, key, () => askPolicy(situation, load));
+  const workLimit = WORK_LIMIT * (1 + searchedTicks(situation, load));
+  const key = JSON.stringify([load, spec.budget, spec.objective, running, workLimit]);
+  return plans.remember(rules, key, () => askPolicy(situation, { load, workLimit }));
+}
+
+/** Plans in a row that have searched at this load without an end. */
+function searchedTicks({ search }: Situation, load: ExpectedLoad): number {
+  return search !== undefined && JSON.stringify(search.load) === JSON.stringify(load) ? search.ticks : 0;
+}
+
+/**
+ * The search that goes on at the next plan for the same load. It repeats its steps with more work: verdicts are
+ * remembered, so only the new ones cost time, and the answer depends on the state alone.
+ */
+export function unfinishedSearch(
+  situation: Situation,
+  { load, result }: Pick<DecisionEvidence, 'load' | 'result'>,
+): UnfinishedSearch | undefined {
+  const isOpen =
+    result?.kind === 'feasible' ? result.certificate.search?.exhausted === false : result?.kind === 'not-found';
+  if (load === undefined || !isOpen) return undefined;
+  return { load, ticks: Math.min(MOST_TICKS, searchedTicks(situation, load) + 1) };
 }
 
 /** Everything that switching costs depend on: live replicas by kind. */
@@ -194,8 +214,17 @@ function runningKey(stage: RunningStage): readonly string[] {
 
 /** In full verifications: a few seconds, within the shortest usual interval. */
 const WORK_LIMIT = 24;
+/** Further plans that go on with a search. */
+const MOST_TICKS = 4;
 
-function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, load: ExpectedLoad): PlanResult {
+interface Question {
+  readonly load: ExpectedLoad;
+  readonly workLimit: number;
+}
+
+function askPolicy(situation: Situation, { load, workLimit }: Question): PlanResult {
+  const { rules, spec, observation } = situation;
+  const { runningPlan } = observation;
   const { profiles, policy } = rules;
   const { arrivalRps, burstiness } = load;
   const verify: VerifyPlan = (...asked) => rules.verifierAt(load)(...asked);
@@ -207,7 +236,7 @@ function askPolicy({ rules, spec, observation: { runningPlan } }: Situation, loa
     estimator: 'distribution',
     // The decision cannot wait for advice.
     verifiesAdvice: false,
-    workLimit: WORK_LIMIT,
+    workLimit,
     ...(burstiness && { burstiness }),
   } as const;
   const result = policy.plan(problem, policy.usesVerdicts ? verify : undefined);

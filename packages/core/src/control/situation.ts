@@ -36,12 +36,19 @@ export function correctedRules(rules: ControllerRules, { corrections, edges = []
   });
 }
 
+/** A search for the best plan at `load` that `ticks` plans in a row have not finished. */
+export interface UnfinishedSearch {
+  readonly load: ExpectedLoad;
+  readonly ticks: number;
+}
+
 export interface SituationInput {
   readonly rules: ControllerRules;
   readonly observation: Observation;
   readonly plannedRates: readonly PlannedRate[] | undefined;
   /** Learned start times; default none. */
   readonly starts?: readonly StartTimes[] | undefined;
+  readonly search?: UnfinishedSearch | undefined;
 }
 
 /** Inputs of a decision. Plans are remembered by `rules`, which stays the same object from step to step. */
@@ -52,15 +59,17 @@ export class Situation {
   readonly observation: Observation;
   readonly rates: readonly PlannedRate[];
   readonly starts: readonly StartTimes[];
+  readonly search: UnfinishedSearch | undefined;
   #running: { readonly stages: Plan['stages'] | undefined } | undefined;
   #runningPlan: Plan | undefined;
 
-  constructor({ rules, observation, plannedRates, starts = [] }: SituationInput) {
+  constructor({ rules, observation, plannedRates, starts = [], search }: SituationInput) {
     this.rules = rules;
     this.spec = rules.targetAt === undefined ? rules.spec : { ...rules.spec, ...rules.targetAt(observation.atMs) };
     this.observation = observation;
     this.rates = recentRates(plannedRates, observation.atMs);
     this.starts = starts;
+    this.search = search;
   }
 
   /** Stages of the running plan; undefined while one has no ready replica. */
@@ -93,7 +102,7 @@ export class Situation {
   }
 
   under(rules: ControllerRules): Situation {
-    const { observation, rates: plannedRates, starts } = this;
-    return new Situation({ rules, observation, plannedRates, starts });
+    const { observation, rates: plannedRates, starts, search } = this;
+    return new Situation({ rules, observation, plannedRates, starts, search });
   }
 }

@@ -55,6 +55,42 @@ describe('controlStep', () => {
     }
   });
 
+  it('continues a search that a limit ended as long as the load is the same, up to five plans', () => {
+    const limits: (number | undefined)[] = [];
+    const { policy } = rules;
+    const searching = rulesFor(spec, {
+      policy: {
+        ...policy,
+        plan: (problem, verify) => {
+          limits.push(problem.workLimit);
+          const result = policy.plan(problem, verify);
+          const search = { simulated: 1, looked: 1, exhausted: problem.arrivalRps < 30, skippedByEstimate: 0 };
+          return result.kind === 'feasible' ? { ...result, certificate: { ...result.certificate, search } } : result;
+        },
+      },
+    });
+    const limitsAt = (state: ControllerState, rps: number, atS: number) => {
+      limits.length = 0;
+      const step = controlStep(
+        searching,
+        { ...state, nextPlanAtMs: atS * 1000 },
+        observe(atS, { counts: steady(rps), running: running(3) }),
+      );
+      return { state: step.state, most: Math.max(0, ...limits.map((limit) => limit ?? 0)) };
+    };
+    let state: ControllerState = newController;
+    const most: number[] = [];
+    for (let tick = 0; tick < 6; tick++) {
+      const asked = limitsAt(state, 40, 130 + 10 * tick);
+      most.push(asked.most);
+      state = asked.state;
+    }
+    expect(most).toEqual([24, 48, 72, 96, 120, 0]);
+    const other = limitsAt(state, 20, 200);
+    expect(other.most).toBe(24);
+    expect(other.state.search).toBeUndefined();
+  });
+
   it('does nothing for what came before the load fell, when that was planned for', () => {
     const fallen = observe(142, { counts: [...steady(40), 5, 5], running: running(1) });
     const state = { ...plannedFor(rules, 5, running(1)), nextPlanAtMs: 150_000 };

@@ -20,7 +20,7 @@ import { inLastHour } from './guard/guardrails.js';
 import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect } from './protect.js';
-import { isInBurst, replan, upperRateAhead } from './replan.js';
+import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js';
 import type { ControllerRules } from './rules.js';
 import { correctedRules, Situation } from './situation.js';
 import { actsSlowly } from './time-to-act.js';
@@ -104,7 +104,7 @@ function observe(
 
 function situationOf(
   rules: ControllerRules,
-  { service: { corrections }, starts, edges, plannedRates }: ControllerState,
+  { service: { corrections }, starts, edges, plannedRates, search }: ControllerState,
   observation: Observation,
 ): Situation {
   return new Situation({
@@ -112,6 +112,7 @@ function situationOf(
     observation,
     plannedRates,
     starts: starts.times,
+    search,
   });
 }
 
@@ -154,7 +155,8 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   const decision = replan(situation, next);
   const { load: planned } = decision.evidence;
   const plannedRates = planned && withPlannedRate(state.plannedRates, { atMs, arrivalRps: planned.arrivalRps });
-  const after = { ...next, ...(planned && plannedRates && { planned, plannedRates }) };
+  const search = unfinishedSearch(situation, decision.evidence);
+  const after = { ...next, search, ...(planned && plannedRates && { planned, plannedRates }) };
   if (decision.kind === 'hold') return { state: after, decision };
   return { state: countChange(situation, after, { decision, before: state }), decision };
 }
