@@ -214,7 +214,7 @@ function runningKey(stage: RunningStage): readonly string[] {
 
 /** In full verifications: a few seconds, within the shortest usual interval. */
 const WORK_LIMIT = 24;
-/** Further plans that go on with a search. */
+/** Further plans that continue a search. */
 const MOST_TICKS = 4;
 
 interface Question {

@@ -5,9 +5,12 @@ import { requireCurves } from '../../profile/curves-of.js';
 import { verifiersOf } from '../../simulate/plan-verifier.js';
 import { optimize } from '../optimize.js';
 import { prepareProblem } from '../options/prepared-problem.js';
-import { surrogateProblem } from '../options/surrogate.js';
+import { choiceKey, surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import { sketchOf } from '../search/plan-of.js';
+import { fitsLimits } from '../surrogate/node-packing.js';
+import { ChoiceJudge } from './choice-judge.js';
+import { ChoiceSearch } from './improve-choice.js';
 
 const WORK = 20_000;
 
@@ -97,4 +100,29 @@ describe('the search by simulation', () => {
     expect(effort(free)).toMatchObject({ exhausted: true });
     expect(effort(limited)?.looked ?? 0).toBeLessThan(effort(free)?.looked ?? 0);
   });
+});
+
+it('looks wider where all that a narrow look found has failed', () => {
+  const prepared = prepareProblem(problemOf(small(undefined, 180, 5), 25));
+  const { stages } = surrogateProblem(prepared, { theta: 0, kappa: 1 });
+  const [first = [], second = []] = stages;
+  const all = first.flatMap((a) => second.map((b) => [a, b])).filter((choice) => fitsLimits(prepared, choice));
+  const found = all.filter((choice) => {
+    const only = choiceKey(choice);
+    const judge = new ChoiceJudge(prepared, (of) => {
+      const holds = choiceKey(of) === only;
+      const { latencyMs, percentile } = prepared.spec.slo;
+      return {
+        latencyMs: latencyMs * (holds ? 0.5 : 1.01),
+        percentile,
+        sloAttainmentFraction: holds ? 1 : 0.98,
+        conclusive: true,
+        seeds: [1],
+      };
+    });
+    return new ChoiceSearch(prepared, judge).run(undefined, Number.POSITIVE_INFINITY).held !== undefined;
+  });
+  expect(all.length).toBeGreaterThan(30);
+  // Most others have fewer replicas than one that fails, or the same ones at a worse estimate.
+  expect(found.length / all.length).toBeGreaterThan(0.3);
 });

@@ -237,11 +237,15 @@ export class ChoiceSearch {
 
   /** Looks for the fastest choices of every class that could be better. */
   #probe(): void {
-    for (const each of this.#classes) {
-      if (each.probed === this.#round || !this.#couldGain(each)) continue;
+    const due = this.#classes.filter((each) => each.probed !== this.#round && this.#couldGain(each));
+    if (due.length === 0) return;
+    for (const each of due) {
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
+    // All candidates of such a class are decided, so none would expand it: a wider beam may know others.
+    const open = new Set([...this.#open.values()].map(({ of }) => of));
+    for (const each of due) if (each.expanded >= 0 && !open.has(each)) this.#expand(each);
   }
 
   /** False if the class has been expanded before. */
