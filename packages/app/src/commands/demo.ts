@@ -7,7 +7,7 @@ import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipo
 import type { PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
-import { measureProfile } from '../compose/profiles-for.js';
+import { measureProfile } from '../compose/measure-profile.js';
 import { servingSpec } from '../compose/served-spec.js';
 import { fixedPlan, simulateFixed } from '../demo/compare-policies.js';
 import { overheadFraction } from '../demo/cpu-meter.js';

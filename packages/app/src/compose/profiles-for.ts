@@ -1,21 +1,10 @@
-import { AppError, type PipelineSpec, type ProfileSet, type StageId } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { profileEvidence, scaleProfile } from '@equipoise/core/plan';
-import {
-  BusyNeighbours,
-  type CachedProfile,
-  cachedProfile,
-  type PipelineProfile,
-  ProfileCache,
-  profilePipeline,
-  type VariantVerdict,
-} from '@equipoise/runtime';
+import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
 import { counted } from '../terminal/counted.js';
 import { warn } from '../terminal/log.js';
 import { uncertainText } from '../terminal/plan-table.js';
-import { progressDisplay } from '../terminal/progress.js';
-import { beforeEndedBySignal } from '../terminal/stop-signal.js';
-import { requireArtifacts, stageRules } from './artifacts.js';
-import { embeddedLauncher } from './embedded-launcher.js';
+import { stageRules } from './artifacts.js';
 
 /**
  * Cached profiles; stale ones with a warning. Profiles of another processor throw PROFILE_INVALID, unless `scale` gives
@@ -70,38 +59,4 @@ function foreignError(file: string, machines: readonly string[]): AppError {
   const names = [...new Set(machines)];
   const message = `The cached profile is of another machine (${names.join(', ')}). \`equipoise profile ${file}\` measures this one; --profile-scale FACTOR converts it if you know how much longer a batch takes here (1.4: 40 % longer).`;
   return new AppError('PROFILE_INVALID', message, { details: { machines: names } });
-}
-
-/** `renew` measures fresh profiles again. */
-interface MeasureOptions {
-  readonly quick: boolean;
-  readonly stageId?: StageId;
-  readonly renew?: boolean;
-  /** Called before a signal ends the process; measured points are saved. */
-  readonly onInterrupt?: () => void;
-}
-
-/** Caches missing profiles, with a progress bar. */
-export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
-  await requireArtifacts(spec);
-  const display = progressDisplay('profiling');
-  const forget = beforeEndedBySignal(() => {
-    display.stop();
-    options.onInterrupt?.();
-  });
-  try {
-    return await profilePipeline({
-      spec,
-      launcher: embeddedLauncher(spec),
-      options,
-      clock: { nowMs: () => performance.now() },
-      rules: stageRules,
-      cache: ProfileCache.of(spec),
-      neighbours: new BusyNeighbours(),
-      onProgress: (progress) => display.show(progress),
-    });
-  } finally {
-    forget();
-    display.stop();
-  }
 }
