@@ -6,8 +6,9 @@ const tensor = (datatype: string, data: string): string =>
 export const attack = defineAttack(import.meta.url, {
   does: 'numbers of a million digits: plain, as text for 64-bit integers, as exponents, in limits',
   bound: 'the time to read a number is linear in its digits',
-  allowed: ['400', '413', '422', '503', '504', 'closed'],
+  allowed: ['200', '400', '413', '422', '503', '504', 'closed'],
   async run(client) {
+    // Nines behind the point round to one, which is a value.
     const digits = '9'.repeat(1_000_000);
     const requests = [
       tensor('UINT8', digits),
