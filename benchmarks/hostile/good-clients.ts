@@ -216,9 +216,11 @@ async function readAnswer(response: IncomingMessage, isRight: (body: AnswerBody)
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
-    const body = JSON.parse(Buffer.concat(chunks).toString()) as AnswerBody & { readonly reason?: string };
-    if (status !== '200')
-      return { status: body.reason === undefined ? status : `${status} ${body.reason}`, isWrong: false };
+    const body = JSON.parse(Buffer.concat(chunks).toString()) as AnswerBody & {
+      readonly reason?: string;
+      readonly code?: string;
+    };
+    if (status !== '200') return { status: `${status} ${body.reason ?? body.code ?? ''}`, isWrong: false };
     return { status, isWrong: !isRight(body) };
   } catch {
     return { status: `${status} broken`, isWrong: false };
