@@ -1,6 +1,6 @@
 /** The server under attack: the documented command on loopback, its processes and their memory. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -31,13 +31,25 @@ export interface ServedPipeline {
   stop(): Promise<void>;
 }
 
+export interface ServeOptions {
+  readonly isSecure: boolean;
+  /** For tests on a busy machine: all times of the pipeline file are 20 times as long, so that no good batch is taken for hung. */
+  readonly isPatient?: boolean;
+}
+
 /** Starts `equipoise serve` and returns when it is ready. */
-export async function servePipeline({ isSecure }: { readonly isSecure: boolean }): Promise<ServedPipeline> {
+export async function servePipeline({ isSecure, isPatient = false }: ServeOptions): Promise<ServedPipeline> {
   const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
   const ports = ['--port', '0', '--grpc-port', '0', '--admin-port', '0', '--health-port', '0'];
   const child = spawn(
     COMMAND,
-    ['serve', PIPELINE, ...ports, '--arrival-rps', '25', ...(isSecure ? secured(folder) : [])],
+    [
+      'serve',
+      isPatient ? writePatientPipeline() : PIPELINE,
+      ...ports,
+      ...(isPatient ? ['--fixed', '--arrival-rps', '1'] : ['--arrival-rps', '25']),
+      ...(isSecure ? secured(folder) : []),
+    ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
     },
@@ -81,6 +93,17 @@ export async function servePipeline({ isSecure }: { readonly isSecure: boolean }
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+function writePatientPipeline(): string {
+  const folder = join(PIPELINE, '../.equipoise');
+  mkdirSync(folder, { recursive: true });
+  const text = readFileSync(PIPELINE, 'utf8')
+    .replaceAll('module: .', 'module: ../.')
+    .replace(/(latencyMs|meanMs|p99Ms): (\d+)/g, (_field, name, ms) => `${name}: ${20 * Number(ms)}`);
+  const file = join(folder, 'patient.yaml');
+  writeFileSync(file, text);
+  return file;
 }
 
 function secured(folder: string): string[] {
