@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { MessageChannel } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { monotonicClock } from './alarm-clock.js';
 
@@ -19,4 +22,30 @@ it('never rings early, nor inside the call, nor when taken back', async () => {
     monotonicClock.ringAt(startMs + 40, resolve);
   });
   expect([rings, early]).toEqual([65, []]);
+});
+
+it('rings behind a message that came while the thread was busy with a socket', async () => {
+  const { port1, port2 } = new MessageChannel();
+  const order: string[] = [];
+  port2.on('message', () => order.push('message'));
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  client.write('request');
+  await once(socket, 'readable');
+  const atMs = monotonicClock.nowMs() + 5;
+  const rung = new Promise<void>((resolve) => {
+    monotonicClock.ringAt(atMs, () => resolve(void order.push('alarm')));
+  });
+  socket.read();
+  socket.once('readable', () => {
+    port1.postMessage('answer');
+    while (monotonicClock.nowMs() < atMs + 5);
+  });
+  client.write('another');
+  await rung;
+  for (const end of [port1, socket, client]) 'close' in end ? end.close() : end.destroy();
+  server.close();
+  expect(order).toEqual(['message', 'alarm']);
 });

@@ -1,6 +1,7 @@
 /**
  * Time of the data plane: a monotonic clock with alarms. Node's timers may fire up to a millisecond before
- * `performance.now` reaches the instant, so an alarm waits for the rest.
+ * `performance.now` reaches the instant, so an alarm waits for the rest. It rings behind what has arrived by then: an
+ * answer that waits in a busy thread must not count as late.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 
@@ -10,13 +11,18 @@ export const monotonicClock: AlarmClock = {
   nowMs: () => performance.now(),
   ringAt: (atMs, ring) => {
     let timer: NodeJS.Timeout;
+    let ringing: NodeJS.Immediate | undefined;
     const wait = () => {
-      timer = setTimeout(
-        () => (performance.now() >= atMs ? ring() : wait()),
-        Math.min(Math.ceil(atMs - performance.now()), LONGEST_TIMER_MS),
-      );
+      timer = setTimeout(due, Math.min(Math.ceil(atMs - performance.now()), LONGEST_TIMER_MS));
+    };
+    const due = () => {
+      if (performance.now() < atMs) wait();
+      else ringing = setImmediate(ring);
     };
     wait();
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(ringing);
+    };
   },
 };
