@@ -81,7 +81,7 @@ function rulesOf(spec: PipelineSpec): ControllerRules {
 
 function newRulesOf(spec: PipelineSpec): ControllerRules {
   const curves = requireCurves(spec, []);
-  const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 500 };
+  const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 20_000 };
   const verifierAt = verifiersOf({ spec, curves, ...simulated });
   const policy = controlPolicies.equipoise;
   return { spec, profiles: [], curves, verifierAt, policy, forecaster: smoothedRate, guardrails: usualGuardrails };

@@ -100,10 +100,6 @@ export interface HealthPaths {
   readonly live?: string;
 }
 
-/** Of our server, whose probes are answered by a thread of its own. */
-export const HEALTH_PORT = 8090;
-export const ownHealth: HealthPaths = { port: 'health', ready: '/readyz', live: '/livez' };
-
 const STARTUP_PERIOD_S = 2;
 const LEAST_STARTUP_S = 120;
 /** Loads are slow on a machine that starts many pods. */

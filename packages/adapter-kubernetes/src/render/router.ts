@@ -6,7 +6,7 @@ import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import type { Container, ContainerResources } from './manifest-types.js';
-import { HEALTH_PORT, ownHealth, probes, STATE_DIR } from './pod-template.js';
+import { probes, STATE_DIR } from './pod-template.js';
 import type { ChosenVariant } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
 import { routerSpec } from './router-spec.js';
@@ -68,15 +68,12 @@ function routerContainer({ spec, images, arrivalRps }: RenderRequest): Container
   return {
     name: 'router',
     image: images.pipeline,
-    args: [...args, '--host', '0.0.0.0', '--port', String(ROUTER_PORT), '--health-port', String(HEALTH_PORT)],
+    args: [...args, '--host', '0.0.0.0', '--port', String(ROUTER_PORT)],
     workingDir: STATE_DIR,
     env: [...serverEnvironment, ...tokenVariables(spec)],
-    ports: [
-      { name: 'http', containerPort: ROUTER_PORT },
-      { name: 'health', containerPort: HEALTH_PORT },
-    ],
+    ports: [{ name: 'http', containerPort: ROUTER_PORT }],
     resources: routerResources(spec.admission.maxInFlightBytes),
-    ...probes(ownHealth),
+    ...probes({ port: 'http', ready: '/readyz', live: '/livez' }),
   };
 }
 

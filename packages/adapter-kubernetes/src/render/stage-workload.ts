@@ -3,7 +3,7 @@ import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
 import { type Labels, labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
 import type { Container } from './manifest-types.js';
-import { HEALTH_PORT, ownHealth, PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
+import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
 import { imageOf, type RenderRequest } from './render-request.js';
@@ -67,15 +67,12 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
     container: {
       name: 'stage',
       image: imageOf(request.images, stage.id, variant.id),
-      args: [...serveArguments, '--port', String(port), '--health-port', String(HEALTH_PORT)],
+      args: ['serve', 'pipeline.yaml', '--fixed', '--no-admin-port', '--host', '0.0.0.0', '--port', String(port)],
       workingDir: STATE_DIR,
       env: [...serverEnvironment, smallYoungGeneration],
-      ports: [
-        { name: 'http', containerPort: port },
-        { name: 'health', containerPort: HEALTH_PORT },
-      ],
+      ports: [{ name: 'http', containerPort: port }],
       resources: containerResources(plan.resources, SERVER_MEMORY_BYTES),
-      ...probes(ownHealth, loadMsOf(chosen, request)),
+      ...probes({ port: 'http', ready: readyPath, live: '/livez' }, loadMsOf(chosen, request)),
     },
     port,
     // Our server batches by itself: requests sent together become one batch.
@@ -85,8 +82,6 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
     fetches: /^(https|s3):/.test(variant.artifact ?? ''),
   };
 }
-
-const serveArguments = ['serve', 'pipeline.yaml', '--fixed', '--no-admin-port', '--host', '0.0.0.0'];
 
 export const serverEnvironment = [
   { name: 'NO_COLOR', value: '1' },

@@ -1,7 +1,7 @@
 /** A replica for the policies; the driver runs it. */
 import type { ReplicaId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
-import { ReplicaHealth } from './replica-health.js';
+import { ReplicaHealth } from './health/replica-health.js';
 import type { StageItem } from './request-state.js';
 
 /** `cpuCores` below 1 is a share of one thread. */

@@ -9,9 +9,9 @@ import type { HealthIssue } from '../model/running-plan.js';
 import { type BatchPolicy, companionsUntilMs, expectedWaitMs, lateReason, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
+import { type ReplicaHealth, slownessOf, usualSlowness } from './health/replica-health.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import { type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
 import type { RequestState, StageItem } from './request-state.js';
 
 export interface StageLimits {

@@ -7,7 +7,7 @@ import type { ServiceCurves } from '../profile/curves-of.js';
 import { lawFractionBelow, lawQuantileMs } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { CanaryPolicy } from '../serve/canary-lane.js';
-import { hangBoundMs } from '../serve/replica-health.js';
+import { hangBoundMs } from '../serve/health/replica-health.js';
 import type { CanaryProfile } from '../serve/rollout/slowness.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 

@@ -6,8 +6,8 @@
  * last the replica is unhealthy and replaced.
  */
 
-import { doubledDelayMs } from '../kernel/doubled-delay.js';
-import type { HealthIssue } from '../model/running-plan.js';
+import { doubledDelayMs } from '../../kernel/doubled-delay.js';
+import type { HealthIssue } from '../../model/running-plan.js';
 
 /** Per stage since the start: breakers opened, and replicas replaced by issue. */
 export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {

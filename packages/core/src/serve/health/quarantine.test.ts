@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { replicaId } from '../model/ids.js';
-import { chainSpec } from '../model/spec-builders.test-support.js';
+import { replicaId } from '../../model/ids.js';
+import { chainSpec } from '../../model/spec-builders.test-support.js';
+import { Bench, one, points, type Replica } from '../scheduler-bench.test-support.js';
 import { Quarantine } from './quarantine.js';
-import { Bench, one, points, type Replica } from './scheduler-bench.test-support.js';
 
 const watched = { watchReplicas: true };
 const DEADLINE_MS = 5_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { normalQuantile } from '../kernel/normal-quantile.js';
-import { SeededRng } from '../kernel/rng.js';
+import { normalQuantile } from '../../kernel/normal-quantile.js';
+import { SeededRng } from '../../kernel/rng.js';
 import { type HealthVerdict, hangBoundMs, ReplicaHealth, slownessOf } from './replica-health.js';
 
 type Batch = { readonly failed?: boolean; readonly slowness?: number };
