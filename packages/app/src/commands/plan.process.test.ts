@@ -1,3 +1,4 @@
+/** `equipoise plan` as a whole; it takes too long for the quick tier. */
 import type { PlanResult } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -81,7 +82,7 @@ describe('equipoise plan', () => {
       },
       arrivalRps: 10,
     });
-    expect(choiceOf(result)).toBe('detect=large×1 classify=only×1');
+    expect(choiceOf(result), JSON.stringify(result)).toBe('detect=large×1 classify=only×1');
   });
 
   it('says what stands in the way and what would help, each fix being one that does', async () => {
