@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 /** One attack of the corpus. */
 export interface Attack {
-  /** What the client does, with how few bytes. */
+  /** One sentence: what the client sends, and how many bytes that takes. */
   readonly does: string;
-  /** What bounds the work or the memory that this may cost. */
+  /** The limit of the server that stops this attack. */
   readonly bound: string;
   /** Default: `rest`. */
   readonly port?: 'rest' | 'grpc' | 'admin';

@@ -18,7 +18,7 @@ function shared() {
 }
 
 describe('a page of metrics', () => {
-  it('is rendered at most twice in any second, whoever asks', async () => {
+  it('is rendered at most twice a second for all clients together', async () => {
     const { state, ask } = shared();
     for (state.nowMs = 0; state.nowMs < 3000; state.nowMs += 50) await ask();
     expect(state.renderings).toBe(6);
