@@ -33,3 +33,8 @@ export function atMost(claim: string, value: number, digits: number, most: numbe
 export function holds(claim: string, fact: boolean): Bar {
   return { claim, figure: fact ? 'yes' : 'no', bar: 'yes', met: fact };
 }
+
+/** The bars that are not met, each in one line. */
+export function unmet(bars: readonly Bar[]): readonly string[] {
+  return bars.filter(({ met }) => !met).map(({ claim, figure, bar }) => `${claim}: ${figure} (bar: ${bar})`);
+}

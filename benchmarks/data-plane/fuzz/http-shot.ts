@@ -8,7 +8,7 @@ export type ShotOutcome = number | 'dropped' | 'closed' | 'hung';
 /** No answer to bytes that are all there may take longer. */
 const PATIENCE_MS = 15_000;
 /** What an answer says of a request whose time was too short. */
-const DROP_FOR_TIME = /"reason":"(deadline-[a-z]+|queue-full)"/;
+const DROP_FOR_TIME = /"reason":"(deadline-[a-z]+|queue-full|wait-too-long)"/;
 
 /** One client. */
 export class HttpShooter {
