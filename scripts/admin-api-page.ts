@@ -3,17 +3,17 @@ import { markdownTable } from '../packages/pipeline-file/src/reference/reference
 import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 
-const INTRODUCTION = `\`equipoise serve FILE\` answers here on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. People and programs use this port to watch and steer, apart from the serving port. [Operating](../guide/operating.md) shows it in use. \`npm run generate\` generates this page.
+const INTRODUCTION = `\`equipoise serve FILE\` answers here on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. With this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows it in use. \`npm run generate\` generates this page.
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With it, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. The rate limit is 50 reads and 5 changes per second in the long run, 100 and 20 at once; more get 429 with \`Retry-After\`. Refusals have the form of [the serving port](http-api.md#errors): 400 no JSON, 401 no token, 404 unknown, 409 not possible now, 413 too large, 415 another media type, 422 wrong fields (all of them listed), 429 too often.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. The rate limit is 50 reads and 5 changes per second in the long run, with bursts of up to 100 and 20; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 no JSON, 401 no token, 404 unknown, 409 not possible now, 413 too large, 415 wrong media type, 422 wrong fields (the message lists all), 429 too many requests.
 
 The decision log records every action with its reason.`;
 
 const EVENTS = `## GET /admin/events
 
-Server-sent events from now on. \`?pipeline=NAME\` selects one pipeline. The header \`Last-Event-ID\`, or \`?after=ID\`, also replays those of the last 256 events that followed that one. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client that is more than 256 KiB behind is disconnected. At most 16 clients may listen.
+Server-sent events from now on. \`?pipeline=NAME\` selects one pipeline. The header \`Last-Event-ID\`, or \`?after=ID\`, first replays the events after this ID; the server keeps the last 256 events. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client that is more than 256 KiB behind is disconnected. At most 16 clients may listen.
 
 ${markdownTable(
   ['kind', 'when', 'fields'],
@@ -23,7 +23,7 @@ ${markdownTable(
     ['`amended`', 'an outcome or observation was added to a decision', '`id, outcome?, observed?`'],
     ['`manual`', 'a person acted without a plan', '`id, mode, action, reason?, pins?`'],
     ['`failed`', 'a step of the loop fails; the running plan keeps serving', '`step, message`'],
-    ['`recovered`', 'it works again', '`step`'],
+    ['`recovered`', 'the failed step works again', '`step`'],
   ],
 )}`;
 

@@ -55,17 +55,26 @@ or, for the frontier,
 {points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
-each with arrivalRps, the load that was asked for; for a robust plan robustness: {serviceFactor, nominal: {kind, plan?: PLAN}}, where nominal is the plan for service times as profiled; and evidence: {scaledProfiles?: [{stageId, variantId, factor, measuredOn}], uncertainPoints?: [{stageId, variantId, cpuCores, batchSize, halfWidthFraction?}]} with profiles of --profile-scale and with means that are known to ± more than a tenth (without halfWidthFraction: too few batches to tell),
+each also has
+{
+  arrivalRps: the planned load,
+  robustness?: {serviceFactor, nominal: {kind, plan?: PLAN}}, for a robust plan; nominal is the plan for the service times of the profile
+  evidence?: {
+    scaledProfiles?: [{stageId, variantId, factor, measuredOn}], for profiles of --profile-scale
+    uncertainPoints?: [{stageId, variantId, cpuCores, batchSize, halfWidthFraction?}], for means with an uncertainty above ± 10 %;
+      no halfWidthFraction: too few batches for an estimate
+  }
+}
 where PLAN is
 ${PLAN}
 CHANGED is
-{value?, costPerHour?, changedStages: [STAGE]}, with changedStages alone where no plan is left,
+{value?, costPerHour?, changedStages: [STAGE]}; value and costPerHour are absent if no plan is left,
 and LOST is
 {
   variantId,
   verdict: {kind: "worse", "dearer", "pinned" or "refuted", value, costPerHour} or {kind: "impossible", bindingConstraint}
 }
-predicted.latencyMs is null in the best effort for a load above the capacity: its queue grows for ever. Every other number is finite.`,
+predicted.latencyMs is null in a bestEffort plan if the load exceeds its capacity, because its queue grows without limit. All other numbers are finite.`,
   simulate: `{
   requests, completed, dropped: {REASON: count}, failed,
   latencyMs: {mean, p50, p95, p99, p999, max},
@@ -73,24 +82,24 @@ predicted.latencyMs is null in the best effort for a load above the capacity: it
   stages: {STAGE: {waitMs: {mean, p99}, serviceMs: {mean, p99}, batchSizeMean, loadFactor, busyFraction}},
   decisions, elapsedMs
 }
-where latencies are those of completed requests, attainment and pasGoodput are over arrivals.
-The same inputs and seed give the same bytes up to elapsedMs, the last field, which is the time that the simulation took`,
+where latencies are those of completed requests; attainment and pasGoodput are over arrivals.
+The same inputs and seed give the same bytes, except in the last field: elapsedMs, the duration of the simulation`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, …as simulate}],
   infeasible?: [{pipeline, load, policy, seed, message}]
 }
-where cells are in the order of the grid, by pipeline, load, policy and seed, and infeasible ones had no first plan`,
+where cells are sorted by pipeline, load, policy and seed, each in the order of the grid; infeasible cells had no first plan`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
 }
-where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
-  'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}, which kubectl reads as it reads the YAML`,
-  'k8s pipeline': `{apiVersion, kind: "InferencePipeline", metadata: {name, namespace?, annotations?}, spec}, which kubectl reads as it reads the YAML`,
+where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part; only times differ between runs`,
+  'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}; kubectl accepts it like the YAML`,
+  'k8s pipeline': `{apiVersion, kind: "InferencePipeline", metadata: {name, namespace?, annotations?}, spec}; kubectl accepts it like the YAML`,
   'k8s diff': `{
   namespace, missing: [OBJECT], changed: [{kind, name, differences: [{path, live?, wanted}]}], same: [OBJECT], leftOver: [OBJECT]
 }
-with exit code 1 where something differs, and OBJECT is {kind, name}`,
+with exit code 1 if something differs; OBJECT is {kind, name}`,
   'k8s apply': `{namespace, created: [OBJECT], changed: [OBJECT], same: [OBJECT], removed: [OBJECT], leftOver: [OBJECT]}
 where OBJECT is {kind, name}`,
   'k8s status': `{
@@ -98,7 +107,7 @@ where OBJECT is {kind, name}`,
   workloads: [{kind, name, stage?, variant?, wanted, ready, complete, stuck?}],
   conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
 }
-with exit code 1 while a workload is not complete; conditions are those of the custom resource, where there is one`,
+with exit code 1 while a workload is not complete; conditions are those of the custom resource, if there is one`,
   operator: `{
   pipelines: [{
     namespace?, name, mode?, phase?, plannedForRps?, replicas?: {desired, ready},
@@ -106,9 +115,10 @@ with exit code 1 while a workload is not complete; conditions are those of the c
     conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
   }]
 }
-with --once; exit code 1 where a pipeline is not accepted, not planned, degraded, or has a failure, and, as an error, where another operator leads. OBJECT is {kind, name}.
-phase is "settled" when the plan runs, "idle" if nothing is brought to the cluster, and otherwise says what the next run continues:
-"preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending"; a pipeline without one could not be looked at`,
+with --once; exit code 1 if a pipeline is not accepted, not planned, degraded or has a failure, or (as an error) if another operator leads.
+OBJECT is {kind, name}. phase is "settled" when the plan runs and "idle" if nothing is applied to the cluster.
+Other phases name the step that the next run continues:
+"preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending". No phase: the pipeline could not be examined`,
   explain: `{
   pipeline,
   record: {
@@ -137,7 +147,7 @@ where PLAN and LOST are as in plan`,
   decisions, same, different: [{pipeline, id, differences: [{path, recorded?, replayed?}]}],
   notReplayable: {REASON: count}
 }
-with exit code 1 where different is not empty`,
+with exit code 1 if different is not empty`,
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
   byStatus: {STATUS: count}

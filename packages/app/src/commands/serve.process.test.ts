@@ -161,7 +161,9 @@ describe('a pipeline that cannot start', () => {
     expect(stderr).toContain(
       `error FILE_NOT_FOUND: The module ./missing.js is not there: no file ${join(folder.path, 'missing.js')}.`,
     );
-    expect(stderr).toContain('Check the path; those inside a pipeline file or a grid are relative to its folder.');
+    expect(stderr).toContain(
+      'Check the path. Paths in a pipeline file or a grid are relative to the folder of that file.',
+    );
   });
 
   it('names the path of a model file that is missing', async () => {

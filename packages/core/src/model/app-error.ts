@@ -10,18 +10,18 @@ export const errorCodes = {
   FILE_NOT_FOUND: {
     httpStatus: 404,
     exitCode: 3,
-    remedy: 'Check the path; those inside a pipeline file or a grid are relative to its folder.',
+    remedy: 'Check the path. Paths in a pipeline file or a grid are relative to the folder of that file.',
   },
   FILE_UNREADABLE: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Check permissions and that the content is of the stated kind.',
+    remedy: 'Check the permissions of the file, and that it has the expected format.',
   },
   MODULE_INVALID: {
     httpStatus: 500,
     exitCode: 3,
     remedy:
-      'Correct the module. A stage module exports load(variant, resources), which returns { run(batch) }; an evaluation module loadSamples(dataDir) and score(samples).',
+      'Correct the module. A stage module exports load(variant, resources), which returns { run(batch) }. An evaluation module exports loadSamples(dataDir) and score(samples).',
   },
   MODEL_LOAD_FAILED: {
     httpStatus: 500,
@@ -36,23 +36,22 @@ export const errorCodes = {
   ARTIFACT_CHANGED: {
     httpStatus: 502,
     exitCode: 3,
-    remedy: 'Find out why the artifact changed; if the new one is wanted, state its digest in the pipeline file.',
+    remedy: 'Find out why the artifact changed. To accept the new one, put its digest into the pipeline file.',
   },
   STAGE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: "Read the server's log for what the stage said; a stage that fails an item is not asked again.",
+    remedy: "Read the error of the stage in the server's log. The server does not retry an item that a stage failed.",
   },
   CONDITION_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Correct the `when` condition that the message names, or what the stage in front of it gives.',
+    remedy: 'Correct the `when` condition that the message names, or the outputs of the stage before it.',
   },
   REPLICA_LOST: {
     httpStatus: 503,
     exitCode: 3,
-    remedy:
-      'Send the request again: the replica is being replaced, and a second try in the server failed, too, or was not allowed.',
+    remedy: 'Send the request again. The server replaces the replica; its own retry failed, too, or was not allowed.',
   },
   PROFILE_MISSING: {
     httpStatus: 409,
@@ -64,25 +63,27 @@ export const errorCodes = {
   UNAUTHENTICATED: {
     httpStatus: 401,
     exitCode: 2,
-    remedy: 'Send the token of the server as `authorization: Bearer TOKEN`.',
+    remedy: "Send the server's token as `authorization: Bearer TOKEN`.",
   },
   FORBIDDEN: {
     httpStatus: 403,
     exitCode: 2,
-    remedy: 'Ask from this machine by its loopback address and not from a page of another site, or set a token.',
+    remedy:
+      'Use the loopback address on the machine of the server, and no page of another site. Or start the server with a token.',
   },
-  NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
+  NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Use one of the names that the message lists.' },
   CONFLICT: {
     httpStatus: 409,
     exitCode: 1,
-    remedy: 'Look at the state of the pipeline, which the message names, and ask again.',
+    remedy: 'Send the request again when the state that the message names has changed.',
   },
   METHOD_NOT_ALLOWED: { httpStatus: 405, exitCode: 2, remedy: 'Use a method that the Allow header lists.' },
   REQUEST_TIMEOUT: { httpStatus: 408, exitCode: 3, remedy: 'Send headers and body without long pauses.' },
   BODY_TOO_LARGE: {
     httpStatus: 413,
     exitCode: 2,
-    remedy: 'Send a smaller body, or large tensors raw, or raise the limit: --max-body-bytes, --max-json-bytes.',
+    remedy:
+      'Send a smaller body, send large tensors in binary form, or raise the limit with --max-body-bytes or --max-json-bytes.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     httpStatus: 415,
@@ -99,9 +100,13 @@ export const errorCodes = {
     httpStatus: 422,
     exitCode: 2,
     remedy:
-      'Do not send this input again: a stage hung on it. If the stage is corrected, free its inputs by the admin port, or wait 10 minutes.',
+      'Do not send this input again: it hung a stage. When the stage is corrected, free its inputs on the admin port, or wait 10 minutes.',
   },
-  RATE_LIMITED: { httpStatus: 429, exitCode: 3, remedy: 'Ask again after the time in Retry-After, and less often.' },
+  RATE_LIMITED: {
+    httpStatus: 429,
+    exitCode: 3,
+    remedy: 'Wait for the time in Retry-After, then send fewer requests per second.',
+  },
   INVALID_INPUT: {
     httpStatus: 422,
     exitCode: 2,
@@ -123,30 +128,30 @@ export const errorCodes = {
     httpStatus: 409,
     exitCode: 1,
     remedy:
-      'Look at what the message says of the new variant; the one before serves. Applying it again tries it again.',
+      'Correct what the message says about the new variant. The old variant serves. To start another canary, apply the plan again.',
   },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
   PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
   STATE_IN_USE: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Stop the other server, or serve from a folder of its own.',
+    remedy: 'Stop the other server, or use another folder for this one.',
   },
   STORE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Do what the message says; where it says nothing to do, check the disk and the permissions of its path.',
+    remedy: 'Follow the message. If it names no remedy, check the disk and the permissions of the path in it.',
   },
   INTERRUPTED: {
     httpStatus: 503,
     exitCode: 3,
-    remedy: 'Run the same command again; it goes on from what is kept.',
+    remedy: 'Run the same command again. It continues from its saved results.',
   },
   CLUSTER_REFUSED: {
     httpStatus: 502,
     exitCode: 3,
     remedy:
-      'Read what the API server says in the message; after 401 or 403 check the kubeconfig, or the role of the service account.',
+      'Read the answer of the API server in the message. After 401 or 403, check the kubeconfig or the role of the service account.',
   },
   UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
 } as const;

@@ -15,7 +15,7 @@ export const edgeSchema = z.strictObject({
   to: text().describe('Name of the stage that the edge enters.'),
   fanOut: z
     .strictObject({
-      expected: positive().describe('Mean number of items until it is learned from traffic.'),
+      expected: positive().describe('Mean number of items. It holds until the mean is learned from traffic.'),
       distribution: z
         .array(nonNegative())
         .min(2)
@@ -46,38 +46,38 @@ export const edgeSchema = z.strictObject({
     ])
     .optional()
     .describe(
-      '`all`: merges the items of the innermost fan-out when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: when the first (k) have arrived. On several edges into a stage, which must agree: the stage waits for the first (k) of these edges.',
+      '`all`: merges the items of the innermost fan-out when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: merge the first item or the first k items. On several edges into a stage (all must have the same join): the stage waits for the first edge or the first k edges.',
     ),
   onMissing: z
     .enum(['fail', 'partial'])
     .optional()
     .describe(
-      'For a `join: all` edge, and for several edges into one stage: the effect of a part that is dropped or fails. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any do, and the answer names the missing ones.',
+      'Effect of a dropped or failed part, on a `join: all` edge or on several edges into one stage. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any, and the answer names the missing parts.',
     ),
   when: z
     .strictObject({
       condition: text().describe(
-        'CEL expression that is true or false. `output.NAME` is an output tensor of the stage: a value if it has no dimensions, else a list nested like its shape. `shape.NAME` is its shape, a list.',
+        'CEL expression that is true or false. `output.NAME` is an output tensor of the stage: a single value if it has no dimensions, otherwise nested lists in its shape. `shape.NAME` is the list of its dimensions.',
       ),
       probability: fraction().describe(
-        'Escalation probability, the fraction of outputs that take the edge, until it is learned from traffic.',
+        'Escalation probability: the fraction of outputs that take the edge. It holds until the fraction is learned from traffic.',
       ),
     })
     .optional()
     .describe(
-      'Takes the edge only if the condition holds. Of several `when` edges out of a stage, the first in the file whose condition holds is taken. A stage without inputs is skipped.',
+      'The edge is taken only if the condition holds. If several `when` edges leave a stage, it takes the first in the file whose condition holds. A stage without inputs is skipped.',
     ),
 });
 
 /** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
   from: text().describe(
-    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order; a skipped stage is omitted.',
+    'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in their order. A skipped stage is omitted.',
   ),
   unless: text()
     .optional()
     .describe(
-      'Name of another output stage: if that one ran, this one is omitted. So a cascade answers from the last stage that ran.',
+      'Name of another output stage. If that stage ran, this output is omitted. So a cascade answers from the last stage that ran.',
     ),
   tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Default: all.'),
 });

@@ -17,7 +17,7 @@ export const controlSchema = z
     fastIntervalMs: positive()
       .default(fieldDefaults.fastIntervalMs)
       .describe(
-        'Time between two checks for bursts, in milliseconds. If more arrives than was planned for, capacity is added at once.',
+        'Time between two checks for bursts, in milliseconds. If more requests arrive than the plan can carry, capacity is added at once.',
       ),
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
@@ -26,7 +26,7 @@ export const controlSchema = z
       .boolean()
       .default(fieldDefaults.canary)
       .describe(
-        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it does worse. Not used if its first replica has no room next to the old ones, nor at stages with `idempotent: false`.',
+        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used if there is no headroom for its first replica next to the old ones, nor at stages with `idempotent: false`.',
       ),
     surge: z
       .strictObject({
@@ -48,9 +48,9 @@ const prioritiesSchema = z
       .max(MOST_PRIORITIES)
       .default([...fieldDefaults.priorityShares])
       .describe(
-        'By priority, the most urgent (1) first: the least share of the starts at a stage while several priorities wait there. The rest goes to the most urgent. The sum is at most 1.',
+        'Minimum fraction of the items that a stage starts, for each priority, the most urgent (1) first. It applies while several priorities wait at the stage. The rest goes to the most urgent. The sum is at most 1.',
       ),
-    default: count().default(fieldDefaults.priority).describe('Priority of requests that state none or 0.'),
+    default: count().default(fieldDefaults.priority).describe('Priority of requests with no priority or 0.'),
   })
   .check(({ value: { shares, default: priority }, issues }) => {
     const sum = shares.reduce((total, share) => total + share, 0);
@@ -68,21 +68,21 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Most items queued at one stage. Beyond it a request is dropped: the new one, or the last of the least urgent if the new one is more urgent. A fan-out into more items fails its request.',
+        'Most items queued at one stage. If the queue is full, the new request is dropped, or the last of the least urgent requests if the new one is more urgent. A fan-out into more items than this fails its request.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        'Longest expected wait of a request at a stage, as a fraction of the time that it has left beyond its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest is a reserve for work that takes longer than expected.',
+        'Longest expected wait of a request at a stage, as a fraction of its slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is a reserve for work that takes longer than expected.',
       ),
     answerMarginMs: nonNegative()
       .optional()
       .describe(
-        'Time before its deadline by which a request must be done, or is dropped, in milliseconds: a reserve for delays and for sending the answer. It takes at most half of the time that a request has beyond the work itself. Default: a fiftieth of `slo.latencyMs`, at most 10 ms, in `serve`; none in simulations.',
+        'Reserve for delays and for sending the answer, in milliseconds. A request that cannot end this long before its deadline is dropped. The reserve is at most half of the slack of a request (its time limit minus its work). Default: 2 % of `slo.latencyMs`, at most 10 ms, in `serve`; 0 in simulations.',
       ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
-      .describe('Most bytes of request tensors in flight; a request above it is dropped at once.'),
+      .describe('Most bytes of request tensors in flight. A request that would exceed it is dropped at once.'),
     priorities: prioritiesSchema,
   })
   .prefault({})

@@ -17,10 +17,10 @@ const MOST_STAGES = 200;
 const name = () => z.string().min(1).max(MOST_NAME_CHARACTERS);
 const positive = () => z.number().positive();
 const count = () => z.int().positive();
-const reason = { reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Why, for the log of decisions.') };
+const reason = { reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Reason, for the decision log.') };
 
 const pinned = {
-  variantId: name().transform(variantId).optional().describe('The variant that the stage is to run.'),
+  variantId: name().transform(variantId).optional().describe('Variant of the stage.'),
   cpuCores: positive().optional().describe('Cores of each replica.'),
   maxBatchSize: count().optional().describe('Largest batch.'),
   replicas: count().optional().describe('Number of replicas.'),
@@ -74,42 +74,42 @@ export const pinBody = z
   );
 
 export const unpinBody = z.strictObject({
-  stageId: name().optional().describe('The stage; all of them when left out.'),
+  stageId: name().optional().describe('The stage. Default: all stages.'),
   ...reason,
 });
 
 export const clearQuarantineBody = z.strictObject({
-  stageId: name().optional().describe('The stage; all of them when left out.'),
+  stageId: name().optional().describe('The stage. Default: all stages.'),
 });
 
 export const applyBody = z
   .strictObject({
-    decisionId: count().optional().describe('The decision whose plan is to be put in force.'),
+    decisionId: count().optional().describe('Number of the decision whose plan to apply.'),
     stages: stageRecord(z.array(stagePlan).length(1))
       .optional()
-      .describe('Or the `stages` of a plan, as `plan` answers them.'),
+      .describe('Plan to apply instead: the `stages` of a plan, as `plan` returns them.'),
     canary: z
       .boolean()
       .optional()
-      .describe('`false`: a new variant gets all requests at once. Default: as the pipeline file says.'),
+      .describe('`false`: a new variant gets all requests at once. Default: `control.canary` of the pipeline file.'),
     ...reason,
   })
   .refine(({ decisionId, stages }) => (decisionId === undefined) !== (stages === undefined), 'decisionId or stages');
 
 export const planBody = z.strictObject({
   arrivalRps: positive().describe('Requests per second to plan for.'),
-  sloLatencyMs: positive().optional().describe('Another latency of the SLO.'),
-  budgetCpuCores: positive().optional().describe('Another budget of cores.'),
-  objective: objective.optional().describe('Another objective, as in the pipeline file with its `kind`.'),
+  sloLatencyMs: positive().optional().describe('Overrides the latency of the SLO.'),
+  budgetCpuCores: positive().optional().describe('Overrides the core budget.'),
+  objective: objective.optional().describe('Overrides the objective: as in the pipeline file, with a `kind`.'),
   pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
     .transform((pins): PinsByStage => pins)
     .optional()
     .describe('Pins by stage, in addition to those in force.'),
-  verify: z.boolean().default(true).describe('Whether the plan is simulated.'),
+  verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
 });
 
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions.'),
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions in the answer.'),
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
 });
 

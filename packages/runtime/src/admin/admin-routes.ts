@@ -31,7 +31,7 @@ export interface AdminRoute extends Route {
 }
 
 const PIPELINE = '/admin/pipelines/{pipeline}';
-const RECORD = '`{result: TEXT, …}`: in a line what it came to, then the entry of the log of decisions that it made';
+const RECORD = '`{result: TEXT, …}`: the result in one line, then the fields of the new decision log entry';
 
 /** All routes except health, metrics and events. */
 export const adminRoutes: readonly AdminRoute[] = [
@@ -39,39 +39,39 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: '/admin/pipelines',
     endpoint: pipelines,
-    summary: 'The pipelines that are served.',
+    summary: 'All served pipelines.',
     answer: '`{pipelines: [PIPELINE]}`',
   },
   {
     method: 'GET',
     path: PIPELINE,
     endpoint: pipeline,
-    summary: 'How a pipeline stands: its mode, its pins, what is at fault.',
+    summary: 'State of a pipeline: its mode, pins and faults.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`, the rate over the last 10 s, requests since the start',
+      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `arrivalRps` is the rate over the last 10 s, `requests` counts since the start',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/running-plan`,
     endpoint: runningPlan,
-    summary: 'What runs now, replica by replica.',
+    summary: 'The running plan, replica by replica.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}}}}`; `canary` while a new variant is tried',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}}}}`; `canary` is present while a new variant is in its canary steps',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/quarantine`,
     endpoint: quarantine,
-    summary: 'The inputs that are refused because a stage hung on them.',
+    summary: 'Inputs that the server refuses because they hung a stage.',
     answer:
-      '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent first; `tenant` if the server knows its tenants, `leftMs` until the input is tried again',
+      '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent input first; `tenant` is present if the server has tenants, `leftMs` is the time until the server accepts the input again',
   },
   {
     method: 'POST',
     path: `${PIPELINE}/quarantine/clear`,
     body: clearQuarantineBody,
     endpoint: clearQuarantine,
-    summary: 'Frees quarantined inputs, of a stage or of all: they are tried again.',
+    summary: 'Frees the quarantined inputs of one stage or of all stages. The server accepts them again.',
     answer: '`{freed: NUMBER}`',
   },
   {
@@ -80,23 +80,23 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: planBody,
     endpoint: plan,
     summary:
-      'What would be: the plan for a rate, under other bounds if wanted, and the changes from what runs. Nothing is changed.',
-    answer: '`{result, changes}`: what `equipoise plan --json` answers, and the changes',
+      'Makes a plan for a rate, with other bounds if given, and lists the changes from the running plan. Changes nothing.',
+    answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/decisions`,
     query: pageQuery,
     endpoint: decisions,
-    summary: 'The log of decisions, newest first, page by page.',
+    summary: 'The decision log, newest first, in pages.',
     answer:
-      '`{decisions: [{id, atEpochMs, trigger, mode, kind?, reason?, manual?, outcome?, observed?}], nextBefore?}`; `nextBefore` is the `before` of the next page',
+      '`{decisions: [{id, atEpochMs, trigger, mode, kind?, reason?, manual?, outcome?, observed?}], nextBefore?}`; pass `nextBefore` as `before` to get the next page',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/decisions/{decision}`,
     endpoint: decision,
-    summary: 'One decision with all that it rested on.',
+    summary: 'One decision with its inputs and evidence.',
     answer: 'the `record` of `equipoise explain --json`',
   },
   {
@@ -104,7 +104,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/pause`,
     body: reasonBody,
     endpoint: pause,
-    summary: 'Mode `off`: the loop neither plans nor changes anything.',
+    summary: 'Sets mode `off`: the loop neither plans nor changes anything.',
     answer: RECORD,
   },
   {
@@ -112,7 +112,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/resume`,
     body: reasonBody,
     endpoint: resume,
-    summary: 'Mode `auto`: the loop plans and acts.',
+    summary: 'Sets mode `auto`: the loop plans and acts.',
     answer: RECORD,
   },
   {
@@ -120,7 +120,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/advise`,
     body: reasonBody,
     endpoint: advise,
-    summary: 'Mode `advise`: the loop decides and writes it down, and changes nothing.',
+    summary: 'Sets mode `advise`: the loop plans and logs its decisions, but changes nothing.',
     answer: RECORD,
   },
   {
@@ -129,7 +129,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: pinBody,
     endpoint: pin,
     summary:
-      'Holds a stage to a variant, cores, a batch size or a number of replicas, in place of what was pinned before.',
+      'Pins the variant, cores, batch size or number of replicas of a stage. Replaces earlier pins of the stage.',
     answer: RECORD,
   },
   {
@@ -137,7 +137,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/unpin`,
     body: unpinBody,
     endpoint: unpin,
-    summary: 'Lets a stage go, or all. Pins of the pipeline file stay.',
+    summary: 'Removes the pins of one stage or of all stages. Pins of the pipeline file stay.',
     answer: RECORD,
   },
   {
@@ -146,7 +146,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: applyBody,
     endpoint: apply,
     summary:
-      'Puts the plan of a decision, or a plan that is given, in force. Mode `auto` becomes `advise`. During a canary it answers after the verdict.',
+      'Applies the plan of a decision, or the given plan. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after its verdict.',
     answer: `${RECORD}, with its outcome`,
   },
   {
@@ -155,7 +155,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Puts the good plan before the one that runs in force again, also during a canary or another change. Mode `auto` becomes `advise`.',
+      'Rolls back to the last good plan before the running one, also during a canary or another change. Mode `auto` becomes `advise`.',
     answer: `${RECORD}, with its outcome`,
   },
 ] as const;

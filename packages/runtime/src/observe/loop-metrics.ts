@@ -28,13 +28,13 @@ export class LoopMetrics {
     const registers = [registry];
     this.#decisions = new Counter({
       name: 'equipoise_decisions_total',
-      help: 'Decisions of the control loop by kind.',
+      help: 'Decisions of the control loop, by kind.',
       labelNames: ['kind'],
       registers,
     });
     this.#failures = new Counter({
       name: 'equipoise_loop_failures_total',
-      help: 'Steps of the control loop that failed: observe, forecast, decide, apply or store; the plan in force goes on serving.',
+      help: 'Failed steps of the control loop: observe, forecast, decide, apply or store. The plan in force continues to serve.',
       labelNames: ['step'],
       registers,
     });
@@ -42,13 +42,13 @@ export class LoopMetrics {
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
-      help: 'Changes that decisions asked for, by kind.',
+      help: 'Changes that decisions requested, by kind.',
       labelNames: ['kind'],
       registers,
     });
     this.#outcomes = new Counter({
       name: 'equipoise_decision_outcomes_total',
-      help: 'Decisions whose changes have ended: applied, given-up (for a burst, by a person, at a stop) or failed.',
+      help: 'Decisions whose changes have ended, by outcome: applied, failed, or given-up (ended early by a burst, by a person or at a stop).',
       labelNames: ['outcome'],
       registers,
     });
@@ -90,7 +90,7 @@ export class LoopMetrics {
     };
     ofPlan(
       'equipoise_plan_capacity_rps',
-      'Largest load that the plan in force can take.',
+      'Largest load that the plan in force can carry.',
       ({ predicted }) => predicted.capacityRps,
     );
     ofPlan(
@@ -98,22 +98,22 @@ export class LoopMetrics {
       'Predicted accuracy of the plan in force, 0 to 1.',
       ({ predicted }) => predicted.pas,
     );
-    ofPlan('equipoise_plan_cpu_cores', 'Cores that the plan in force takes.', ({ predicted }) => predicted.cpuCores);
+    ofPlan('equipoise_plan_cpu_cores', 'Cores that the plan in force uses.', ({ predicted }) => predicted.cpuCores);
     ofPlan(
       'equipoise_plan_cost_per_hour',
-      'Cost of the plan in force per hour, by the prices of the pipeline file.',
+      'Cost per hour of the plan in force, at the prices of the pipeline file.',
       ({ predicted }) => predicted.costPerHour,
     );
     ofPlan(
       'equipoise_plan_latency_seconds',
-      'Latency that is predicted of the plan in force at the percentile of the SLO.',
+      'Predicted latency of the plan in force, at the percentile of the SLO.',
       ({ predicted }) => predicted.latencyMs / 1000,
     );
     this.#desired(registry);
     const forecast = () => this.#forecast;
     new Gauge({
       name: 'equipoise_forecast_rps',
-      help: 'Load that is expected until the next plan: its mean, and the upper bound that plans must serve.',
+      help: 'Forecast load until the next plan: its mean, and the upper bound that plans must serve.',
       labelNames: ['bound'],
       registers,
       collect() {
@@ -130,7 +130,7 @@ export class LoopMetrics {
     const planned = () => Object.entries(desired.planInForce?.stages ?? {});
     new Gauge({
       name: 'equipoise_desired_replicas',
-      help: 'Replicas that the last plan wants (in mode advise, the advice). A variant that it drops keeps its number until the plan is in force.',
+      help: 'Replicas in the last plan; in mode advise, in the advised plan. A variant that this plan removes keeps its old number until the plan is in force.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
@@ -140,7 +140,7 @@ export class LoopMetrics {
     });
     new Gauge({
       name: 'equipoise_max_batch_size',
-      help: 'Most items that the plan in force puts into a batch.',
+      help: 'Largest batch of the plan in force, in items.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
@@ -162,12 +162,12 @@ class LearnedMetrics {
     this.#correctionGauge(registry);
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_fan_out_items',
-      help: 'Measured mean of items per output of a fan-out, if it differs from the pipeline file.',
+      help: 'Measured mean number of items per output of a fan-out. Absent if it equals the pipeline file.',
       kind: 'fan-out',
     });
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_branch_fraction',
-      help: 'Measured fraction of the outputs that take a branch, 0 to 1, if it differs from the pipeline file.',
+      help: 'Measured fraction of the outputs that take a branch, 0 to 1. Absent if it equals the pipeline file.',
       kind: 'branch',
     });
   }
@@ -184,7 +184,7 @@ class LearnedMetrics {
     const corrections = () => this.#corrections;
     new Gauge({
       name: 'equipoise_profile_correction_ratio',
-      help: 'Measured service time of a variant divided by its profile: the largest correction in force; absent if nothing is corrected.',
+      help: 'Largest correction in force for a variant: measured service time divided by profiled service time. Absent without a correction.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {

@@ -20,13 +20,13 @@ export class OperatorMonitor {
     new Gauge({ ...build, registers }).set({ version }, 1);
     this.#leads = new Gauge({
       name: 'equipoise_operator_leads',
-      help: 'Whether this one of the operators acts: 1 or 0.',
+      help: '1 if this operator holds the lease and acts, otherwise 0.',
       registers,
     });
     const count = () => this.pipelines();
     new Gauge({
       name: 'equipoise_operator_pipelines',
-      help: 'Pipelines that are followed.',
+      help: 'Pipelines that the operator reconciles.',
       registers,
       collect() {
         this.set(count());
@@ -34,14 +34,14 @@ export class OperatorMonitor {
     });
     this.#decisions = new Counter({
       name: 'equipoise_operator_decisions_total',
-      help: 'Decisions about all pipelines by kind.',
+      help: 'Decisions about all pipelines, by kind.',
       labelNames: ['kind'],
       registers,
     });
     const shifting = () => this.#shifting.size;
     new Gauge({
       name: 'equipoise_operator_shifting_pipelines',
-      help: 'Pipelines whose requests come to a new variant in steps just now.',
+      help: 'Pipelines with an open canary.',
       registers,
       collect() {
         this.set(shifting());
@@ -49,12 +49,12 @@ export class OperatorMonitor {
     });
     this.#rollbacks = new Counter({
       name: 'equipoise_operator_rollbacks_total',
-      help: 'New variants that failed when they were tried and were taken back.',
+      help: 'New variants that failed as a canary and were rolled back.',
       registers,
     });
     this.#failures = new Counter({
       name: 'equipoise_operator_failures_total',
-      help: 'What failed and is tried again: a pass over a pipeline, watching a resource, the lease.',
+      help: 'Failures that the operator retries, by operation: a pass over a pipeline, a watch of a resource, or the lease.',
       labelNames: ['of'],
       registers,
     });

@@ -104,7 +104,7 @@ class TenantMetrics {
   constructor(registry: Registry) {
     this.#answers = new Counter({
       name: 'equipoise_tenant_answers_total',
-      help: 'Answers by tenant and error code (OK without one).',
+      help: 'Answers by tenant and error code; OK if there was no error.',
       labelNames: ['tenant', 'code'],
       registers: [registry],
     });

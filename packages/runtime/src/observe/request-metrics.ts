@@ -20,7 +20,7 @@ export class RequestMetrics {
     const answers = this.#answers;
     new Counter({
       name: 'equipoise_answers_total',
-      help: 'Answers by protocol and error code (OK without one), those to probes left out.',
+      help: 'Answers by protocol and error code; OK if there was no error. Answers to probes are not counted.',
       labelNames: ['protocol', 'code'],
       registers: [registry],
       collect() {
@@ -30,13 +30,13 @@ export class RequestMetrics {
     });
     this.#shared = new Counter({
       name: 'equipoise_shared_requests_total',
-      help: 'Requests forwarded to another server (--share-with), by outcome: answered by that server (answered), answered here instead (returned), or ended because the client disconnected (abandoned).',
+      help: 'Requests forwarded to another server (--share-with), by outcome: the other server answered (answered), this server answered instead (returned), or the client disconnected (abandoned).',
       labelNames: ['outcome'],
       registers: [registry],
     });
     this.#refusals = new Counter({
       name: 'equipoise_refusals_total',
-      help: 'Refusals before a request was read, by what was refused: a connection, a stream of HTTP/2, a pipelined request of HTTP/1.1, or a connection that went on after refused streams (calm).',
+      help: 'Refusals before a request was read, by what was refused: a connection, an HTTP/2 stream, a pipelined HTTP/1.1 request, or a connection that opened more streams after refusals (calm).',
       labelNames: ['of'],
       registers: [registry],
     });
@@ -63,7 +63,7 @@ export class RequestMetrics {
     const requests = new Tally();
     new Counter({
       name: 'equipoise_requests_total',
-      help: 'Requests that ended, by outcome (completed, dropped, failed) and the reason of a drop or the code of a failure.',
+      help: 'Requests that ended, by outcome (completed, dropped, failed) and by reason: the reason of a drop or the error code of a failure.',
       labelNames: ['outcome', 'reason'],
       registers,
       collect() {
@@ -78,7 +78,7 @@ export class RequestMetrics {
     });
     const durations = new Histogram({
       name: 'equipoise_request_duration_seconds',
-      help: 'Time from the arrival of a completed request to its end.',
+      help: 'Time from the arrival to the end of a completed request.',
       buckets: latencyBucketsSeconds(runner.spec.slo.latencyMs),
       registers,
     });
@@ -101,13 +101,17 @@ export class RequestMetrics {
           this.set(value());
         },
       });
-    gauge('equipoise_ready', 'Whether every stage has a replica in service: 1 or 0.', () => Number(runner.ready));
-    gauge('equipoise_requests_in_flight', 'Requests that have arrived and not ended.', () => runner.inFlight);
-    gauge('equipoise_in_flight_bytes', 'Bytes of the input tensors of requests in flight.', () => runner.inFlightBytes);
+    gauge('equipoise_ready', '1 if every stage has a replica in service, otherwise 0.', () => Number(runner.ready));
+    gauge('equipoise_requests_in_flight', 'Requests that have arrived but have not ended.', () => runner.inFlight);
+    gauge(
+      'equipoise_in_flight_bytes',
+      'Bytes of the input tensors of all requests in flight.',
+      () => runner.inFlightBytes,
+    );
     gauge('equipoise_slo_latency_seconds', 'Latency of the SLO.', () => runner.spec.slo.latencyMs / 1000);
     gauge(
       'equipoise_slo_fraction',
-      'Fraction of the requests that the SLO wants within its latency.',
+      'Fraction of the requests that the SLO requires within its latency.',
       () => runner.spec.slo.percentile / 100,
     );
     new Counter({
@@ -153,7 +157,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   const labelNames = ['window_seconds'] as const;
   new Gauge({
     name: 'equipoise_arrivals_latest',
-    help: 'Requests that arrived in the last quarter, half and whole second.',
+    help: 'Requests that arrived in the last quarter, half and full second.',
     labelNames,
     registers,
     collect() {
@@ -164,7 +168,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   });
   new Gauge({
     name: 'equipoise_arrival_dispersion',
-    help: 'Variance divided by mean of the arrivals per window, over ten minutes, for windows of about the SLO and of 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
+    help: 'Variance of the arrivals per window divided by their mean, over ten minutes. One window is about the latency of the SLO, the other 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
     labelNames,
     registers,
     collect() {

@@ -27,7 +27,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   };
   new Gauge({
     name: 'equipoise_stage_queue_length',
-    help: 'Items that wait at a stage.',
+    help: 'Items in the queue of a stage.',
     labelNames: ['stage'],
     registers,
     collect() {
@@ -48,7 +48,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_retried_items_total',
-    help: 'Items that were lost with their replica and tried once more.',
+    help: 'Items that were retried because their replica was lost.',
     labelNames: ['stage'],
     registers,
     collect() {
@@ -58,7 +58,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_busy_seconds_total',
-    help: 'Replica seconds from the hand-over of batches to their answers.',
+    help: 'Busy time of all replicas: from sending a batch to a replica until its answer, summed over batches.',
     labelNames: ['stage'],
     registers,
     collect() {
@@ -68,7 +68,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_breaker_opened_total',
-    help: 'Times that the breaker of a replica opened.',
+    help: 'Number of times that the circuit breaker of a replica opened.',
     labelNames: ['stage'],
     registers,
     collect() {
@@ -82,7 +82,7 @@ function watchQuarantine(registry: Registry, runner: PipelineRunner): void {
   const registers = [registry];
   const quarantined = new Counter({
     name: 'equipoise_inputs_quarantined_total',
-    help: 'Inputs that were quarantined because a stage hung on them.',
+    help: 'Inputs that were quarantined because they hung a stage.',
     labelNames: ['stage'],
     registers,
   });
@@ -106,7 +106,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
   });
   new Gauge({
     name: 'equipoise_breakers',
-    help: 'Circuit breakers of the replicas in service by state: closed, open (no batches) or half-open (the next batch decides).',
+    help: 'Circuit breakers of the replicas in service, by state: closed, open (gets no batches) or half-open (the next batch decides).',
     labelNames: ['stage', 'variant', 'state'],
     registers,
     collect() {
@@ -118,7 +118,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
   });
   const replaced = new Counter({
     name: 'equipoise_replicas_replaced_total',
-    help: 'Replicas that were taken out of service to be replaced, by cause: lost, failing, slow or hung.',
+    help: 'Replicas that were removed and replaced, by cause: lost, failing, slow or hung.',
     labelNames: ['stage', 'cause'],
     registers,
   });
@@ -136,28 +136,28 @@ function watchBatches(registry: Registry, runner: PipelineRunner): void {
   const buckets = partBucketsSeconds(runner.spec.slo.latencyMs);
   const sizes = new Histogram({
     name: 'equipoise_batch_size',
-    help: 'Items in the batches that replicas answered.',
+    help: 'Items per batch, of batches that replicas answered.',
     labelNames,
     buckets: [...batchSizeBuckets],
     registers,
   });
   const services = new Histogram({
     name: 'equipoise_batch_service_seconds',
-    help: 'Time of a batch inside its replica; those that failed as a whole are left out.',
+    help: 'Time of a batch in its replica. Batches that failed as a whole are not counted.',
     labelNames,
     buckets,
     registers,
   });
   const waits = new Histogram({
     name: 'equipoise_stage_wait_seconds',
-    help: 'Time that an item waited at a stage before its batch started.',
+    help: 'Time that an item waited at a stage until its batch started.',
     labelNames: ['stage'],
     buckets,
     registers,
   });
   const failed = new Counter({
     name: 'equipoise_failed_items_total',
-    help: 'Items of batches that failed.',
+    help: 'Failed items of batches.',
     labelNames,
     registers,
   });
