@@ -60,11 +60,24 @@ describe('a new variant that failed on the cluster', { timeout: 60_000 }, () => 
       await rig.seconds(1);
       expect(variantOf((await planned()).plan)).toBe('small');
     }
-    // The policy wanted it all the time, and was told each time that nothing was begun.
-    expect(rig.decisions.some((each) => each.kind === 'apply' && variantOf(each.plan) === 'large')).toBe(true);
-    expect(new Set(lastChanges())).toEqual(new Set(['given-up']));
-    await rig.seconds(30);
+    // The policy knows of the back-off, so it asks for nothing that is refused.
+    expect(rig.decisions.some((each) => each.kind === 'apply' && variantOf(each.plan) === 'large')).toBe(false);
+    expect(lastChanges()).toEqual([]);
+    // A switch also has to hold for the rates of the last minute.
+    await rig.seconds(70);
     expect(variantOf((await planned()).plan)).toBe('large');
+  });
+
+  it('is asked for once an interval, and refused, if no other variant reaches the accuracy floor', async () => {
+    await started();
+    const { spec } = rig.pipeline;
+    rig.pipeline = { ...rig.pipeline, spec: Object.assign({}, spec, { objective: 'min-cost', accuracyFloor: 0.6 }) };
+    tell({ rollback });
+    await rig.pass();
+    await rig.seconds(45);
+    expect(variantOf((await planned()).plan)).toBe('small');
+    const refused = lastChanges().filter((kind) => kind === 'given-up').length;
+    expect([refused >= 2, refused <= 5]).toEqual([true, true]);
   });
 
   it('is told to the policy as a change that failed, which holds improvements back', async () => {

@@ -7,6 +7,7 @@ import {
   type ReplicaId,
   type RunningPlan,
   type RunningReplica,
+  type RunningStage,
   type StageId,
 } from '@equipoise/core/model';
 import type { RouterWindow } from '../observe/router-history.js';
@@ -20,11 +21,16 @@ export interface LoopInput {
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   readonly isShifting: boolean;
+  /** Variants of a stage in back-off. */
+  readonly rolledBack: (stage: PipelineSpec['stages'][number]) => NonNullable<RunningStage['rolledBack']>;
 }
 
 /** A plan counts as running from its decision on, so that the policy does not repeat it. */
-export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: LoopInput): Observation {
-  const runningPlan = asRunning(runs);
+export function observationAt(
+  atMs: number,
+  { spec, watch, ages, runs, isShifting, rolledBack }: LoopInput,
+): Observation {
+  const runningPlan = asRunning(runs, spec, rolledBack);
   ages.note(runningPlan, atMs);
   const heard = watch.history.stages();
   const { staleRouter } = watch;
@@ -40,10 +46,13 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
   });
 }
 
-function asRunning(plan: Plan | undefined): RunningPlan {
+function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: LoopInput['rolledBack']): RunningPlan {
   const stages: Record<StageId, RunningPlan['stages'][StageId]> = {};
-  for (const [id, [first]] of Object.entries(plan?.stages ?? {})) {
+  for (const stage of spec.stages) {
+    const { id } = stage;
+    const [first] = plan?.stages[id] ?? [];
     if (first === undefined) continue;
+    const rolledBack = rolledBackOf(stage);
     const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
@@ -51,7 +60,10 @@ function asRunning(plan: Plan | undefined): RunningPlan {
       resources,
       status: 'ready',
     });
-    stages[id as StageId] = { replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs };
+    stages[id] = {
+      ...{ replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs },
+      ...(rolledBack.length > 0 && { rolledBack }),
+    };
   }
   return { stages };
 }

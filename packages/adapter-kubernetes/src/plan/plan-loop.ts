@@ -11,10 +11,12 @@ import {
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { KubeObject } from '../api/kube-object.js';
+import { objectName } from '../cluster/object-names.js';
 import { isCanaryRouter, isRouter, type ObservedPod } from '../cluster/observed-objects.js';
 import { RouterWatch, type RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
 import type { ControlIssue, ObservedPipeline } from '../reconcile/reconciliation.js';
+import { heldUntilMs } from '../reconcile/rollback.js';
 import { ChangeOutcome, isHeldBack } from './change-outcome.js';
 import { keptPlan, routedPlan } from './kept-plan.js';
 import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
@@ -237,6 +239,7 @@ export class PlanLoop {
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
+    const [{ pipeline }, nowEpochMs] = [this.#view, this.#deps.nowEpochMs()];
     const observation = observationAt(nowMs, {
       spec: this.#spec,
       watch: this.#watch,
@@ -244,6 +247,11 @@ export class PlanLoop {
       runs: this.#runs,
       // In the mode advise a stopped canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
+      rolledBack: ({ id, variants }) =>
+        variants.flatMap(({ id: variantId }) => {
+          const untilEpochMs = heldUntilMs(pipeline, [objectName(this.#spec.name, id, variantId)], nowEpochMs);
+          return untilEpochMs === undefined ? [] : [{ variantId, untilMs: nowMs + untilEpochMs - nowEpochMs }];
+        }),
     });
     if (this.#isTicking) {
       this.#plannerNow().show(observation);

@@ -122,9 +122,10 @@ function burstRps({ arrivals, windowS, rateRps }: Burst): number {
 
 /**
  * Plan for a rate by the estimate, with the running variants if they can carry it; it keeps replicas. Only a burst
- * switches variants.
+ * switches variants, to none in back-off: it would get all requests at once.
  */
-function protectivePlan(situation: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
+function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
+  const situation = asked.withoutRolledBack ?? asked;
   const { spec, rules, accuracyFloor, runningStages: running, observation } = situation;
   const { profiles, policy, guardrails } = rules;
   const { runningPlan } = observation;

@@ -40,7 +40,22 @@ const plans = new CacheByOwner<PlanResult>(1024);
 
 /** Makes the decision when a plan is due. */
 export function replan(situation: Situation, state: ControllerState): Decision {
-  return guardDecision(situation, state, switchIfWorthwhile(situation, state));
+  return guardDecision(
+    situation,
+    state,
+    decideWithoutRolledBack(situation, state) ?? switchIfWorthwhile(situation, state),
+  );
+}
+
+/** The decision without variants in back-off; undefined without such variants, or if no plan is feasible then. */
+function decideWithoutRolledBack(situation: Situation, state: ControllerState): Decision | undefined {
+  const reduced = situation.withoutRolledBack;
+  const decision = reduced && switchIfWorthwhile(reduced, state);
+  if (decision === undefined) return undefined;
+  const { result } = decision.evidence;
+  if (result !== undefined && result.kind !== 'feasible') return undefined;
+  const left = situation.rolledBack.map(({ stageId, variantId }) => `${stageId}/${variantId}`).join(', ');
+  return { ...decision, reason: `${decision.reason}; without ${left}, rolled back a moment ago` };
 }
 
 /** Was a burst answered recently? */

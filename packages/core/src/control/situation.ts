@@ -9,6 +9,7 @@ import { plannedCurves } from '../profile/curves-of.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
 import type { StartTimes } from './feedback/start-feedback.js';
+import { type StageVariant, withoutVariants } from './guard/switching.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
@@ -49,6 +50,8 @@ export interface SituationInput {
   /** Learned start times; default none. */
   readonly starts?: readonly StartTimes[] | undefined;
   readonly search?: UnfinishedSearch | undefined;
+  /** In back-off and not running; default none. */
+  readonly rolledBack?: readonly StageVariant[];
 }
 
 /** Inputs of a decision. Plans are remembered by `rules`, which stays the same object from step to step. */
@@ -60,16 +63,18 @@ export class Situation {
   readonly rates: readonly PlannedRate[];
   readonly starts: readonly StartTimes[];
   readonly search: UnfinishedSearch | undefined;
+  readonly rolledBack: readonly StageVariant[];
   #running: { readonly stages: Plan['stages'] | undefined } | undefined;
   #runningPlan: Plan | undefined;
 
-  constructor({ rules, observation, plannedRates, starts = [], search }: SituationInput) {
+  constructor({ rules, observation, plannedRates, starts = [], search, rolledBack = [] }: SituationInput) {
     this.rules = rules;
     this.spec = rules.targetAt === undefined ? rules.spec : { ...rules.spec, ...rules.targetAt(observation.atMs) };
     this.observation = observation;
     this.rates = recentRates(plannedRates, observation.atMs);
     this.starts = starts;
     this.search = search;
+    this.rolledBack = rolledBack;
   }
 
   /** Stages of the running plan; undefined while one has no ready replica. */
@@ -102,7 +107,13 @@ export class Situation {
   }
 
   under(rules: ControllerRules): Situation {
-    const { observation, rates: plannedRates, starts, search } = this;
-    return new Situation({ rules, observation, plannedRates, starts, search });
+    const { observation, rates: plannedRates, starts, search, rolledBack } = this;
+    return new Situation({ rules, observation, plannedRates, starts, search, rolledBack });
+  }
+
+  /** The situation without variants in back-off, except pinned ones; undefined if that is the same. */
+  get withoutRolledBack(): Situation | undefined {
+    const rules = withoutVariants(this.rules, this.rolledBack);
+    return rules === this.rules ? undefined : this.under(rules);
   }
 }

@@ -17,7 +17,7 @@ import {
   withoutChange,
 } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
-import { withSwitches } from './guard/switching.js';
+import { rolledBackVariants, withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect } from './protect.js';
 import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js';
@@ -45,10 +45,11 @@ export function controlStep(rules: ControllerRules, known: ControllerState, obse
   const before = afterChange(known, observation);
   const { nextPlanAtMs, isDue } = planSchedule(rules, before, observation);
   const learned = observe(rules, { ...before, nextPlanAtMs }, { observation, isDue });
-  const { state, decision } = decide(situationOf(rules, learned, observation), learned, isDue);
+  const situation = situationOf(rules, learned, observation);
+  const { state, decision } = decide(situation, learned, isDue);
   if (decision === undefined) return { state };
   const switches = withSwitches(state.switches, decision, observation.atMs);
-  const after = { ...state, switches, ...(decision.kind === 'apply' && changeUnderWay(before, observation, decision)) };
+  const after = { ...state, switches, ...(decision.kind === 'apply' && changeUnderWay(before, situation, decision)) };
   return { decision: withRobustness(rules, withLearnedEdges(decision, learned.edges)), state: after };
 }
 
@@ -104,7 +105,7 @@ function observe(
 
 function situationOf(
   rules: ControllerRules,
-  { service: { corrections }, starts, edges, plannedRates, search }: ControllerState,
+  { service: { corrections }, starts, edges, plannedRates, search, backOff }: ControllerState,
   observation: Observation,
 ): Situation {
   return new Situation({
@@ -113,6 +114,7 @@ function situationOf(
     plannedRates,
     starts: starts.times,
     search,
+    rolledBack: rules.guardrails === undefined ? [] : rolledBackVariants(observation, backOff),
   });
 }
 
@@ -162,7 +164,12 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
 }
 
 /** Memory until a change's end is known; a replacing change keeps that of the replaced one. */
-function changeUnderWay(before: ControllerState, { changing }: Observation, { plan }: Decision & { kind: 'apply' }) {
+function changeUnderWay(
+  before: ControllerState,
+  { observation: { changing }, rolledBack }: Situation,
+  { plan }: Decision & { kind: 'apply' },
+) {
   const returnsTo = changing === true ? before.beforeChange : undefined;
-  return { beforeChange: returnsTo ?? memoryBefore(before), underWay: plan.stages };
+  const isRetry = rolledBack.some(({ stageId, variantId }) => plan.stages[stageId]?.[0]?.variantId === variantId);
+  return { beforeChange: returnsTo ?? memoryBefore(before), underWay: plan.stages, isRetry: isRetry || undefined };
 }

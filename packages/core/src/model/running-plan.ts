@@ -20,6 +20,14 @@ export interface RunningStage {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
   readonly canary?: RunningCanary;
+  /** Variants to which a change failed, in back-off; absent if there are none. */
+  readonly rolledBack?: readonly RolledBackVariant[];
+}
+
+/** `untilMs` is on the clock of observations. */
+export interface RolledBackVariant {
+  readonly variantId: VariantId;
+  readonly untilMs: number;
 }
 
 /**

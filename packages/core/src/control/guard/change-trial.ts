@@ -5,7 +5,8 @@
  * many times faster than the SLO allows, at no more load than planned. A back-off follows, which doubles each time.
  * Failures at the rate from before the change do not count.
  *
- * A change that failed or was abandoned leaves no traces, and a plan is due. A completed change is on trial from its
+ * A change that failed or was abandoned leaves no traces, and a plan is due. One that brought a variant in back-off is
+ * tried again at the next plan only. A completed change is on trial from its
  * end on.
  */
 import type { Observation } from '../../model/decision.js';
@@ -20,7 +21,7 @@ import type { PlannedRate } from '../planned-load.js';
 import { detectBurst, plannedEnvelope } from '../protect.js';
 import type { Situation } from '../situation.js';
 import { type ApplyDecision, inLastHour } from './guardrails.js';
-import type { VariantSwitch } from './switching.js';
+import type { StageVariant, VariantSwitch } from './switching.js';
 
 export interface Trial {
   readonly before: Plan;
@@ -34,6 +35,11 @@ export interface Trial {
 }
 
 export type TrialVerdict = 'open' | 'passed' | 'failed';
+
+/** Back-off of improvements, with the variants that failed a trial. */
+export interface ImprovementBackOff extends BackOff {
+  readonly variants?: readonly StageVariant[] | undefined;
+}
 
 /** Failed requests until an instant, if the plan may be the cause. */
 export interface FailureCount {
@@ -56,11 +62,13 @@ export interface BeforeChange {
 export interface ChangeMemory extends BeforeChange {
   /** Undefined before the first tick. */
   readonly nextPlanAtMs?: number | undefined;
-  readonly backOff?: BackOff | undefined;
+  readonly backOff?: ImprovementBackOff | undefined;
   /** Memory to return to; set until the end of the last change is known. */
   readonly beforeChange?: BeforeChange | undefined;
   /** Target of this change; set as long as `beforeChange`. */
   readonly underWay?: Plan['stages'] | undefined;
+  /** Does this change bring a variant in back-off? */
+  readonly isRetry?: boolean | undefined;
 }
 
 /** Misses of the first seconds belong to the change itself. */
@@ -136,14 +144,16 @@ export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memo
 export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;
-  const ended = { beforeChange: undefined, underWay: undefined };
+  const ended = { beforeChange: undefined, underWay: undefined, isRetry: undefined };
   if (lastChange.kind === 'applied') {
     const trial = memory.trial && { ...memory.trial, sinceMs: atMs, missedAtStart: missedRequests(observation) };
     return { ...memory, ...ended, trial };
   }
   // A failing start would otherwise be retried at every tick.
-  const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
-  return { ...withoutChange(memory), ...ended, nextPlanAtMs: atMs, backOff };
+  const backOff =
+    lastChange.kind === 'failed' ? { ...memory.backOff, ...backOffAfter(atMs, memory.backOff) } : memory.backOff;
+  const nextPlanAtMs = memory.isRetry === true ? memory.nextPlanAtMs : atMs;
+  return { ...withoutChange(memory), ...ended, nextPlanAtMs, backOff };
 }
 
 interface Reviewed<Memory> {
@@ -171,7 +181,12 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
     detectBurst(load, plannedEnvelope(trial.beforeLoad, { before: { rates, nowMs: atMs } })) !== undefined;
   if (isBurst) return { state: without };
   const changes = diffPlans(runningPlan, trial.before, spec);
-  const backOff = backOffAfter(atMs, state.backOff);
+  const variants = changes.flatMap((change) =>
+    change.kind === 'switch-variant' && change.fromVariantId !== undefined
+      ? [{ stageId: change.stageId, variantId: change.fromVariantId }]
+      : [],
+  );
+  const backOff = { ...backOffAfter(atMs, state.backOff), variants };
   const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
   const after = { ...without, planned: trial.beforeLoad, backOff, appliedAtMs };
   if (changes.length === 0) return { state: after };

@@ -58,6 +58,25 @@ describe('FleetScheduler, a canary', () => {
     expect(canaryOf(bench)?.fraction).toBe(0.1);
   });
 
+  it('leaves its variant in back-off, twice as long each time, also if it went on by itself', () => {
+    const { bench } = tried();
+    const rolledBack = () => bench.fleet.runningPlan().stages[stageA]?.rolledBack;
+    expect(rolledBack()).toBeUndefined();
+    bench.outcomes = bad;
+    while (canaryOf(bench) !== undefined) bench.advance();
+    expect(rolledBack()).toEqual([{ variantId: 'l', untilMs: bench.nowMs + 60_000 }]);
+    bench.fleet.advance(bench.nowMs + 60_000);
+    expect(rolledBack()).toBeUndefined();
+    bench.advanceTo(bench.nowMs + 60_000);
+    bench.outcomes = good;
+    bench.apply(changeTo(planFor('l', 2)));
+    bench.advanceTo(bench.nowMs + 1_000);
+    bench.fleet.preempt(bench.nowMs);
+    bench.outcomes = bad;
+    while (canaryOf(bench) !== undefined) bench.advance();
+    expect(rolledBack()).toEqual([{ variantId: 'l', untilMs: bench.nowMs + 120_000 }]);
+  });
+
   it('is left out for a variant that has served', () => {
     const { bench } = tried();
     bench.advanceTo(40_000);

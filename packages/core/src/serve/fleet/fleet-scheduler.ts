@@ -81,7 +81,7 @@ export class FleetScheduler {
 
   runningPlan(): RunningPlan {
     const stages: Record<StageId, RunningStage> = {};
-    for (const [id, stage] of this.#stages) stages[id] = stage.running();
+    for (const [id, stage] of this.#stages) stages[id] = stage.running(this.#nowMs);
     return { stages };
   }
 

@@ -8,6 +8,7 @@ import {
   type RunningReplica,
   type RunningStage,
 } from '../../model/running-plan.js';
+import { type BackOff, backOffAfter, holdsBack, standingBackOff } from '../rollout/trial.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
 import type { StageCanary } from './stage-canary.js';
 import { noneReady, type ReadyCounts, readyCounts, stageSteps } from './stage-steps.js';
@@ -38,6 +39,8 @@ export class FleetStage {
   readonly late = new Set<ReplicaId>();
   /** Variants that have served or passed a canary. */
   readonly served = new Set<VariantId>();
+  /** Back-offs of variants to which a change failed. */
+  readonly #backOffs = new Map<VariantId, BackOff>();
   #restarts: RestartHistory = noRestarts;
   #made = 0;
 
@@ -77,8 +80,19 @@ export class FleetStage {
     this.aloneEndsAtMs = endsAtMs;
   }
 
-  /** Returns to `previous`, or keeps what has grown beyond it. */
+  /** Returns to `previous` after a failure, or keeps what has grown beyond it. A variant that it brought is in back-off. */
   turnBack(previous: StagePlan | undefined, nowMs: number): void {
+    if (this.target !== undefined && this.target.variantId !== previous?.variantId) this.#holdBack(this.target, nowMs);
+    this.#returnTo(previous, nowMs);
+  }
+
+  #holdBack({ variantId }: StagePlan, nowMs: number): void {
+    const before = this.#backOffs.get(variantId);
+    const standing = before !== undefined && standingBackOff(before, nowMs) ? before : undefined;
+    this.#backOffs.set(variantId, backOffAfter(nowMs, standing));
+  }
+
+  #returnTo(previous: StagePlan | undefined, nowMs: number): void {
     this.headFor(this.#grownBeyond(previous, this.fittingAlive()));
     this.markMissing(nowMs);
   }
@@ -211,17 +225,20 @@ export class FleetStage {
   }
 
   /** A stage that never ran has batches of one. */
-  running(): RunningStage {
+  running(nowMs: number): RunningStage {
     const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
     const replicas = this.all().map(
       ({ replicaId: id, variantId, resources, status }): RunningReplica => ({
         ...{ replicaId: id, variantId, resources, status },
       }),
     );
+    const rolledBack = [...this.#backOffs].flatMap(([variantId, backOff]) =>
+      holdsBack(backOff, nowMs) ? [{ variantId, untilMs: backOff.untilMs }] : [],
+    );
+    const stage = { replicas, maxBatchSize, maxBatchWaitMs, ...(rolledBack.length > 0 && { rolledBack }) };
     const { canary, target } = this;
-    if (canary === undefined || target === undefined) return { replicas, maxBatchSize, maxBatchWaitMs };
+    if (canary === undefined || target === undefined) return stage;
     const { fraction, missingOutcomes } = canary;
-    const tried = { variantId: target.variantId, fraction, missingOutcomes };
-    return { replicas, maxBatchSize, maxBatchWaitMs, canary: tried };
+    return { ...stage, canary: { variantId: target.variantId, fraction, missingOutcomes } };
   }
 }

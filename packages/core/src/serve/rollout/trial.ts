@@ -6,7 +6,7 @@ export const TRIAL_MS = 30_000;
 
 const BACK_OFF = { shortestMs: 60_000, longestMs: 3_600_000 };
 
-/** No improvement until then; `failures` in a row. */
+/** No new attempt until then; `failures` in a row. */
 export interface BackOff {
   readonly untilMs: number;
   readonly failures: number;
