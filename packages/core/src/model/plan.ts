@@ -31,6 +31,18 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
+/** Of a stage in a simulation: its largest batch, and how many of its replicas ran one. */
+export interface StagePeak {
+  readonly batchSize: number;
+  readonly replicas: number;
+}
+
+/** One run. `lowFraction`: lower end of the 99 % interval of the attainment. `peaks`: by stage in file order. */
+export interface SimulatedRun extends PlanVerification {
+  readonly lowFraction?: number;
+  readonly peaks?: readonly StagePeak[];
+}
+
 /** True if the verification shows that the SLO is met. Inconclusive results do not. */
 export function showsSloMet(verification: PlanVerification): boolean {
   return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;

@@ -7,7 +7,7 @@ import { AppError } from '../model/app-error.js';
 import type { Burstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Budget, Objective, PipelineSpec, Slo, StagePins } from '../model/pipeline-spec.js';
-import type { Plan, PlanResult, PlanVerification } from '../model/plan.js';
+import type { Plan, PlanResult, SimulatedRun } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 
@@ -49,7 +49,7 @@ export interface PlanningProblem {
  * Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. A `workFraction` asks for
  * one run of that length. One below 1 is a quick look, which may reject a plan but never accepts one.
  */
-export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
+export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
 /** Without `verify` the answer rests on the estimate alone. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;

@@ -17,10 +17,14 @@ export interface CountedTime {
   readonly spans: number;
 }
 
-/** Latency (ms) at the asked fraction. `conclusive`: the 99 % interval clears the asked fraction. */
+/**
+ * Latency (ms) at the asked fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, clears the asked
+ * fraction.
+ */
 export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
+  readonly lowFraction: number;
   readonly conclusive: boolean;
 }
 
@@ -65,7 +69,7 @@ export class AttainmentSample {
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
-    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false };
+    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, lowFraction: 0, conclusive: false };
     const quantile = (of: number) => sorted[Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1))] as number;
     const late = this.#over(this.#sloLatencyMs);
     const slow = this.#over(quantile(NOT_SLOW));
@@ -73,11 +77,11 @@ export class AttainmentSample {
     const attained = 1 - late.fraction;
     const interval = (by: number) => wilsonInterval(attained, count / by, t99(this.#time.spans - 1));
     const clears = ({ low, high }: Interval): boolean => low > fraction || high < fraction;
-    const counted = clears(interval(dispersion));
+    const counted = interval(dispersion);
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
     const isFar = count >= FEWEST_FAR_BELOW && interval(lateAlone).low > fraction && this.#isFarBelow(fraction);
-    const conclusive = counted || isFar;
-    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive };
+    const conclusive = clears(counted) || isFar;
+    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, lowFraction: counted.low, conclusive };
   }
 
   #isFarBelow(fraction: number): boolean {

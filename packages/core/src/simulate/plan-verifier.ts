@@ -7,7 +7,7 @@
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
-import type { Plan, PlanVerification } from '../model/plan.js';
+import type { Plan, SimulatedRun } from '../model/plan.js';
 import { plannedCurves } from '../profile/curves-of.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
@@ -22,28 +22,30 @@ export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoa
 }
 
 /** The SLO replaces the spec's. With a `workFraction` of the usual work nothing is rerun. */
-export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => PlanVerification;
+export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
 /** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */
 export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
   const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = input;
   const curves = plannedCurves(input.curves);
-  const verdicts = new LruCache<PlanVerification>(remembered);
+  const verdicts = new LruCache<SimulatedRun>(remembered);
   return (expected) => {
     const load = loadOf(expected);
     return (plan, slo, workFraction) => {
       // A plan above the budget belongs to a larger host.
       const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
-      const run = (fraction: number): PlanVerification => {
+      const run = (fraction: number): SimulatedRun => {
         const work = workStageRequests * fraction;
         return verdicts.remember(`${planKey(plan)} ${hostCores} ${work} ${question}`, () => {
           const asked = { ...rest, ...load, curves, hostCores, seed: input.seed, spec: { ...input.spec, slo } };
           return verifyPlan({ ...asked, workStageRequests: work }, plan);
         });
       };
-      const first = run(workFraction ?? 1);
-      return first.conclusive || workFraction !== undefined ? first : run(MORE_WORK);
+      if (workFraction !== undefined) return run(workFraction);
+      const first = run(1);
+      const { peaks: _, lowFraction: __, ...verification } = first.conclusive ? first : run(MORE_WORK);
+      return verification;
     };
   };
 }

@@ -145,3 +145,43 @@ describe('simulatePlan with a backlog', () => {
     expect(latencies).toEqual([10, 20, 30, 40, 50]);
   });
 });
+
+describe('the peaks of a run', () => {
+  const points = [1, 2, 4, 8].map((batchSize) => ({ batchSize, meanMs: 4 + 4 * batchSize, p99Ms: 6 + 6 * batchSize }));
+  const of = (cpuCores: number) => {
+    const stage = points.map((point) => ({ ...point, cpuCores }));
+    return { ...chainSpec({ a: stage, b: stage }), slo: { latencyMs: 60, percentile: 99 } };
+  };
+  const run = (asked: PipelineSpec, choice: { maxBatchSize: number; replicas: number }, hostCores: number) =>
+    verifyPlan(
+      { spec: asked, curves: requireCurves(asked, []), hostCores, seed: 1, arrivalRps: 60, workStageRequests: 6000 },
+      planOf(asked, choice),
+    );
+
+  it.each([
+    [1, 64],
+    [1, 2],
+    [0.25, 64],
+    [0.25, 1],
+  ])('tell which other bounds change nothing: replicas of %d cores on a host of %d', (cpuCores, hostCores) => {
+    const asked = of(cpuCores);
+    const wide = run(asked, { maxBatchSize: 8, replicas: 12 }, hostCores);
+    const most = (wide.peaks ?? []).reduce(
+      (a, b) => ({ batchSize: Math.max(a.batchSize, b.batchSize), replicas: Math.max(a.replicas, b.replicas) }),
+      { batchSize: 1, replicas: 1 },
+    );
+    expect(most.batchSize).toBeLessThan(8);
+    expect(most.replicas).toBeLessThan(12);
+    for (const maxBatchSize of [most.batchSize, 8])
+      for (const replicas of [most.replicas + 1, 20])
+        expect(run(asked, { maxBatchSize, replicas }, hostCores)).toEqual(wide);
+    expect(run(asked, { maxBatchSize: 8, replicas: 1 }, hostCores).peaks?.[0]).toMatchObject({ replicas: 1 });
+  });
+
+  it('count the batch bound as reached where items wait for companions', () => {
+    const asked = of(1);
+    const stages = asked.stages.map((stage) => ({ ...stage, bounds: { ...stage.bounds, maxBatchWaitMs: 5 } }));
+    const { peaks = [] } = run({ ...asked, stages }, { maxBatchSize: 8, replicas: 12 }, 64);
+    expect(peaks.map(({ batchSize }) => batchSize)).toEqual([8, 8]);
+  });
+});

@@ -1,7 +1,7 @@
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan, PlanVerification } from '../model/plan.js';
+import type { Plan, SimulatedRun } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { servingGraph } from '../serve/serving-graph.js';
 import { burstyLoad } from './arrivals/bursty.js';
@@ -11,6 +11,7 @@ import { envelopeArrivals } from './arrivals/envelope.js';
 import { arrivalsOf } from './arrivals/load-spec.js';
 import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
+import type { SimulatedReplica } from './simulated-fleet.js';
 
 /** Over all stages, every branch taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
@@ -49,7 +50,7 @@ const SPANS = 20;
 /** Fewer periods are not counted in whole. */
 const FEWEST_PERIODS = 6;
 
-export function verifyPlan(input: VerificationInput, plan: Plan): PlanVerification {
+export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
   const { spec, arrivalRps, backlog, seed } = input;
   const { percentile, latencyMs } = spec.slo;
   if (arrivalRps <= 0) return { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
@@ -57,6 +58,7 @@ export function verifyPlan(input: VerificationInput, plan: Plan): PlanVerificati
   const requests = Math.max(FEWEST_REQUESTS, Math.round(input.workStageRequests / itemsPerRequest(spec)));
   const time = countedTime(input, requests);
   const sample = new AttainmentSample(time, latencyMs);
+  const use = new PeakUse(spec, plan);
   simulatePlan({
     ...input,
     plan,
@@ -64,9 +66,32 @@ export function verifyPlan(input: VerificationInput, plan: Plan): PlanVerificati
     backlogRequests: backlog?.requests ?? 0,
     rng,
     drops: false,
+    onBatch: (replica) => use.note(replica),
     onEnd: ({ arrivedAtMs, latencyMs: endMs }) => sample.add(arrivedAtMs, endMs ?? Number.POSITIVE_INFINITY),
   });
-  return { percentile, ...sample.verdict(percentile / 100), seeds: [seed] };
+  return { percentile, ...sample.verdict(percentile / 100), seeds: [seed], peaks: use.peaks };
+}
+
+class PeakUse {
+  readonly peaks: readonly { batchSize: number; replicas: number }[];
+  readonly #used = new Set<number>();
+
+  /** A stage that waits for companions depends on its batch bound in any case. */
+  constructor({ stages }: PipelineSpec, plan: Plan) {
+    this.peaks = stages.map(({ id }) => {
+      const { maxBatchSize, maxBatchWaitMs } = plan.stages[id]?.[0] ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
+      return { batchSize: maxBatchWaitMs > 0 ? maxBatchSize : 0, replicas: 0 };
+    });
+  }
+
+  note({ stage, index, batch }: SimulatedReplica): void {
+    const peak = this.peaks[stage];
+    if (peak === undefined) return;
+    if (batch.length > peak.batchSize) peak.batchSize = batch.length;
+    if (this.#used.has(index)) return;
+    this.#used.add(index);
+    peak.replicas += 1;
+  }
 }
 
 function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalProcess {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PlanVerification } from '../../model/plan.js';
+import type { SimulatedRun, StagePeak } from '../../model/plan.js';
 import { prepareProblem } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
@@ -13,10 +13,11 @@ const [options = []] = surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages
 
 /** Runs near the SLO, of which only those of four times the work are conclusive. */
 function judgeOf(sloAttainmentFraction: number) {
+  const lowFraction = sloAttainmentFraction - 0.006;
   const fractions: number[] = [];
-  const judge = new ChoiceJudge(prepared, (_, fraction): PlanVerification => {
+  const judge = new ChoiceJudge(prepared, (_, fraction): SimulatedRun => {
     fractions.push(fraction);
-    return { latencyMs: 95, percentile: 99, sloAttainmentFraction, conclusive: fraction > 1, seeds: [1] };
+    return { latencyMs: 95, percentile: 99, sloAttainmentFraction, lowFraction, conclusive: fraction > 1, seeds: [1] };
   });
   return { judge, fractions, expected: options.map((option) => judge.expect([option])) };
 }
@@ -36,15 +37,56 @@ describe('the judge of choices', () => {
   });
 
   it('values a longer run by the misses of the one before, per unit of its work', () => {
-    const chances = [0.998, 0.994, 0.99].map((attained) => {
+    const chances = [0.998, 0.994, 0.989].map((attained) => {
       const { judge, expected } = judgeOf(attained);
       const [first] = expected;
       if (first === undefined) throw new Error('no option');
       for (let run = 0; run < 3; run++) judge.judge(first);
       return judge.chance(first);
     });
-    expect(chances.map(({ holds }) => holds)).toEqual([0.8, 0.4, 0].map((chance) => expect.closeTo(chance)));
+    expect(chances.map(({ holds }) => holds)).toEqual([0.98, 0.67, 0].map((chance) => expect.closeTo(chance)));
     for (const { holds, perWork } of chances) expect(perWork).toBeCloseTo(holds / 4);
+  });
+
+  it('simulates choices once that differ only in what a run never needs', () => {
+    const batched = { ...stage, bounds: { ...stage.bounds, batchSizes: [1, 2, 4, 8], maxReplicas: 6 } };
+    const at = prepareProblem(problemOf({ ...spec, stages: [batched] }, 200));
+    const [all = []] = surrogateProblem(at, { theta: 0, kappa: 1 }).stages;
+    const kinds = all.map(({ option: { maxBatchSize, replicas } }) => ({ maxBatchSize, replicas }));
+    const simulatedOf = (peaks: readonly StagePeak[] | undefined): readonly (typeof kinds)[number][] => {
+      const simulated: (typeof kinds)[number][] = [];
+      const judge = new ChoiceJudge(at, ([of]) => {
+        const { maxBatchSize = 0, replicas = 0 } = of?.option ?? {};
+        simulated.push({ maxBatchSize, replicas });
+        const verdict = { latencyMs: 50, percentile: 99, sloAttainmentFraction: 0.5, conclusive: true, seeds: [1] };
+        return { ...verdict, ...(peaks && { peaks }) };
+      });
+      for (const option of all.toReversed()) judge.judge(judge.expect([option]));
+      expect(judge.work).toBeCloseTo(0.08 * simulated.length);
+      return simulated;
+    };
+    expect(simulatedOf(undefined)).toHaveLength(kinds.length);
+    // Every run uses batches of two at most, and at most two replicas.
+    const simulated = simulatedOf([{ batchSize: 2, replicas: 2 }]);
+    for (const count of new Set(kinds.map(({ replicas }) => replicas))) {
+      const larger = (each: readonly (typeof kinds)[number][]): number =>
+        each.filter(({ maxBatchSize, replicas }) => maxBatchSize > 2 && replicas === count).length;
+      expect(larger(simulated)).toBe(Math.min(1, larger(kinds)));
+    }
+  });
+
+  it('prefers, of choices that look equal, the one whose run kept the SLO more often', () => {
+    const [lower, higher] = [0.985, 0.995].map((sloAttainmentFraction) => {
+      const lowFraction = sloAttainmentFraction - 0.01;
+      const run = { latencyMs: 99, percentile: 99, sloAttainmentFraction, lowFraction, conclusive: false, seeds: [1] };
+      const judge = new ChoiceJudge(prepared, () => run);
+      const expected = judge.expect([options[0] as (typeof options)[number]]);
+      const before = judge.chance(expected).holds;
+      judge.judge(expected);
+      return { before, after: judge.chance(expected).holds };
+    });
+    expect(higher?.after).toBeGreaterThan(2 * (lower?.after ?? 1));
+    expect(lower?.after).toBeLessThan(lower?.before ?? 0);
   });
 
   it('learns the margin below the SLO at which one full verification is conclusive', () => {

@@ -3,7 +3,7 @@
  * miss; only a full verification accepts one. If it is inconclusive, a longer one decides, once that is worth its work.
  */
 
-import { type PlanVerification, showsSloMet } from '../../model/plan.js';
+import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import { plannedRps } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
@@ -18,7 +18,18 @@ export interface Chance {
   readonly perWork: number;
 }
 
-export type ChoiceSimulation = (choice: SurrogateChoice, workFraction: number) => PlanVerification;
+export type ChoiceSimulation = (choice: SurrogateChoice, workFraction: number) => SimulatedRun;
+
+interface Run {
+  readonly verdict: PlanVerification;
+  /** Lower end of the 99 % interval of the attainment. */
+  readonly lowFraction: number;
+}
+
+interface KnownRun extends Run {
+  readonly choice: SurrogateChoice;
+  readonly peaks: readonly StagePeak[];
+}
 
 /** A choice with its expected latency. `indices` are those of its effects in the model, −1 if unknown. */
 export interface ExpectedChoice {
@@ -57,6 +68,8 @@ const CLEAR = 0.985;
 const WRONG = 0.05;
 const WIDER = 3;
 
+const Z_99 = 2.5758;
+
 const GLOBAL = 'all';
 const LOAD = 'load';
 const MOST_CONGESTION = 4;
@@ -66,7 +79,9 @@ export class ChoiceJudge {
   readonly #simulation: ChoiceSimulation;
   readonly #verdicts = new Map<string, PlanVerification>();
   /** The latest undecided run of a choice, and the number of its runs. */
-  readonly #looks = new Map<string, { readonly verdict: PlanVerification; readonly count: number }>();
+  readonly #looks = new Map<string, Run & { readonly count: number }>();
+  /** By length, variants and cores. */
+  readonly #runs = new Map<string, KnownRun[]>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
   readonly #margin = new MarginModel();
@@ -125,15 +140,27 @@ export class ChoiceJudge {
     const run = this.#nextRun(key);
     if (before !== undefined || run === undefined) return before as PlanVerification;
     const { fraction, noise } = run;
-    const verdict = this.#simulation(choice, fraction);
-    this.#work += fraction;
+    const made = this.#simulate(choice, fraction);
+    const { verdict } = made;
     if (fraction < 1) this.#observe(withLook(expected, RUNS.indexOf(run)), verdict, noise);
     else this.#observe(expected, verdict, noise);
     if (fraction === 1 && verdict.latencyMs > 0)
       this.#margin.observe(Math.log(verdict.latencyMs / this.#prepared.sloMs), showsSloMet(verdict));
     if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
-    else this.#looks.set(key, { verdict, count: (this.#looks.get(key)?.count ?? 0) + 1 });
+    else this.#looks.set(key, { ...made, count: (this.#looks.get(key)?.count ?? 0) + 1 });
     return verdict;
+  }
+
+  /** Costs no work if a known run is the same one. */
+  #simulate(choice: SurrogateChoice, fraction: number): Run {
+    const key = runKey(choice, fraction);
+    const runs = this.#runs.get(key) ?? [];
+    const same = runs.find((run) => isSameRun(run, choice));
+    if (same !== undefined) return same;
+    const { peaks, lowFraction = 0, ...verdict } = this.#simulation(choice, fraction);
+    this.#work += fraction;
+    if (peaks !== undefined) this.#runs.set(key, [...runs, { choice, peaks, lowFraction, verdict }]);
+    return { lowFraction, verdict };
   }
 
   /** The verdict of a full verification, or of a look that shows a miss. */
@@ -202,14 +229,15 @@ export class ChoiceJudge {
   chance(expected: ExpectedChoice): Chance {
     const { key, latencyMs } = expected;
     const last = this.#looks.get(key);
-    const rerun = RUNS[last?.count ?? 0] === RERUN ? last : undefined;
-    if (rerun !== undefined) {
-      const holds = chanceOfRerun(rerun.verdict);
+    const shown = last && chanceShown(last, (RUNS[last.count - 1] as (typeof RUNS)[number]).fraction);
+    if (last !== undefined && shown !== undefined && RUNS[last.count] === RERUN) {
+      const holds = isBelow(last.verdict) ? 0 : shown;
       return { holds, perWork: holds / RERUN.fraction };
     }
     const { mean, deviation } = this.#logRatio(expected);
     const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + mean;
-    const holds = chanceBelow((Math.log(CLEAR) - logRatio) / Math.hypot(deviation, RESIDUAL));
+    const expectedChance = chanceBelow((Math.log(CLEAR) - logRatio) / Math.hypot(deviation, RESIDUAL));
+    const holds = shown === undefined ? expectedChance : Math.sqrt(expectedChance * shown);
     const { mean: margin, deviation: open } = this.#margin;
     const soon = Math.min(holds, chanceBelow((margin - logRatio) / Math.hypot(deviation, RESIDUAL, open)));
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
@@ -262,9 +290,33 @@ function withLook(
   };
 }
 
-/** The fewer misses of those allowed a full verification saw, the sooner a longer one is conclusive. */
-const chanceOfRerun = ({ sloAttainmentFraction, percentile }: PlanVerification): number =>
-  Math.max(0, 1 - (1 - sloAttainmentFraction) / (1 - percentile / 100));
+/** That the longest run shows the SLO to be met, by the attainment of one run. */
+function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
+  const { sloAttainmentFraction, percentile } = verdict;
+  const halfWidth = Math.max(1e-9, sloAttainmentFraction - lowFraction);
+  const needed = percentile / 100 + halfWidth * Math.sqrt(fraction / RERUN.fraction);
+  return normalCdf((Z_99 * (sloAttainmentFraction - needed)) / halfWidth);
+}
+
+/** Whole cores bound what runs at once. */
+function runKey(choice: SurrogateChoice, fraction: number): string {
+  const cores = choice.reduce((sum, { option }) => sum + option.use[0], 0);
+  const kinds = choice.map(({ option }) => `${option.variantIndex}/${option.resources.cpuCores}`);
+  return [fraction, Math.ceil(cores), ...kinds].join(' ');
+}
+
+/** Batch bounds and replicas that a run never needed change nothing in it. */
+const isSameRun = ({ choice: before, peaks }: KnownRun, choice: SurrogateChoice): boolean =>
+  choice.every(({ option: { maxBatchSize, replicas } }, s) => {
+    const of = (before[s] as SurrogateChoice[number]).option;
+    const peak = peaks[s] as StagePeak;
+    const sameBatches =
+      maxBatchSize === of.maxBatchSize || (peak.batchSize < of.maxBatchSize && peak.batchSize <= maxBatchSize);
+    return sameBatches && (replicas === of.replicas || (peak.replicas < of.replicas && peak.replicas < replicas));
+  });
+
+const isBelow = ({ sloAttainmentFraction, percentile }: PlanVerification): boolean =>
+  sloAttainmentFraction < percentile / 100;
 
 const isMiss = (look: PlanVerification): boolean => look.conclusive && !showsSloMet(look);
 
