@@ -6,7 +6,7 @@ import { anyTensor } from '../sample-tensors.test-support.js';
 import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
 import { readMessage } from './grpc-methods.js';
 import { ModelInferRequestSchema } from './open-inference.gen.js';
-import { MOST_GRPC_WORK, ownedMessage } from './owned-message.js';
+import { hasLargeParts, MOST_GRPC_WORK, ownedMessage } from './owned-message.js';
 
 const bounds = { kind: 'request', maxBytes: 100_000 } as const;
 const doubles: TensorMap = { d: { datatype: 'FP64', shape: [3], data: Float64Array.of(1, 2, 3) } };
@@ -124,8 +124,8 @@ describe('a message that would take much work is refused before it is read', () 
     expect(() => ownedMessage(message(most + 1), { ...limits, kind: 'response' })).not.toThrow();
   });
 
-  it('and the rest of it is not looked at', () => {
-    const bytes = many(1_000_000, field(5));
+  /** Bytes, and the index of the last one that was read. */
+  function watch(bytes: Buffer) {
     let last = 0;
     const watched = new Proxy(bytes, {
       get: (target, at) => {
@@ -133,7 +133,29 @@ describe('a message that would take much work is refused before it is read', () 
         return Reflect.get(target, at, target) as unknown;
       },
     });
+    return { watched, last: () => last };
+  }
+
+  it('and the rest of it is not looked at', () => {
+    const { watched, last } = watch(many(1_000_000, field(5)));
     expect(() => ownedMessage(watched, limits)).toThrow('more than 4096 tensors');
-    expect(last).toBeLessThan(2 * 4097);
+    expect(last()).toBeLessThan(2 * 4097);
+  });
+
+  it.each<[string, Buffer, boolean]>([
+    ['few parts', many(500, field(5)), false],
+    ['many parts', many(501, field(5)), true],
+    ['many elements', field(5, field(5, field(2, Buffer.alloc(1000)))), true],
+    ['few parts behind raw contents', Buffer.concat([field(7, Buffer.alloc(5000)), many(400, field(5))]), false],
+    ['many parts behind raw contents', Buffer.concat([field(7, Buffer.alloc(5000)), many(500, field(5))]), true],
+    ['many raw contents', many(501, field(7)), true],
+  ])('has large parts only if they have more bytes than is said: %s', (_, bytes, isLarge) => {
+    expect(hasLargeParts(bytes, 1000)).toBe(isLarge);
+  });
+
+  it('is not searched further for large parts than to the first excess', () => {
+    const { watched, last } = watch(many(1_000_000, field(5)));
+    expect(hasLargeParts(watched, 1000)).toBe(true);
+    expect(last()).toBeLessThan(1010);
   });
 });

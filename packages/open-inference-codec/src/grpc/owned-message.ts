@@ -44,6 +44,18 @@ export function ownedMessage(bytes: Uint8Array, { kind, maxBytes }: MessageBound
   return copied(bytes, firstRawAt ?? 0);
 }
 
+/** True if a request has more than `most` bytes outside of raw contents. They bound the work of decoding it. */
+export function hasLargeParts(bytes: Uint8Array, most: number): boolean {
+  let counted = 0;
+  let at = 0;
+  walkFields({ bytes, start: 0, end: bytes.length }, ({ number, start, end }) => {
+    counted += (number === messageFields.rawOfRequest ? start : end) - at;
+    at = end;
+    return counted <= most;
+  });
+  return counted > most;
+}
+
 /** Counts what decoding would take, and throws at the first excess. */
 class Budget {
   readonly #kind: MessageBounds['kind'];

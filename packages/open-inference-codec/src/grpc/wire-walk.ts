@@ -18,14 +18,15 @@ export interface WireRange {
   readonly end: number;
 }
 
-export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => void): void {
+/** Ends early if `visit` returns false. */
+export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => unknown): void {
   for (let at = start; at < end; ) {
     const tag = readVarint(bytes, at, end);
     if (tag === undefined) return;
     const wireType = tag.value % 8;
     const content = contentOf(bytes, { start: tag.next, end }, wireType);
     if (content === undefined || content.end > end) return;
-    visit({ number: Math.floor(tag.value / 8), wireType, ...content });
+    if (visit({ number: Math.floor(tag.value / 8), wireType, ...content }) === false) return;
     at = content.end;
   }
 }

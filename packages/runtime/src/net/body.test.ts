@@ -1,9 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
-import { type BodyLayout, type RequestBody, readBody } from './body.js';
+import { BodyChunks, type BodyLayout, type RequestBody, readBody } from './body.js';
 
 /** A request whose body arrives in these pieces. */
 async function read(pieces: readonly Buffer[], layout?: BodyLayout) {
@@ -80,6 +81,54 @@ describe('a body', () => {
     setFlagsFromString('--no-expose-gc');
     expect(memory.deref()).toBeUndefined();
     expect(request.listenerCount('data')).toBe(1);
+  });
+});
+
+describe('chunks of a body', () => {
+  const sizes = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 3000, max: 70_000 }));
+
+  it('keep their bytes, in little more memory and in few parts', () => {
+    fc.assert(
+      fc.property(fc.array(sizes, { minLength: 1, maxLength: 300 }), (lengths) => {
+        const pieces = lengths.map((length, index) => new Uint8Array(length).fill(index));
+        const length = lengths.reduce((sum, each) => sum + each);
+        const chunks = new BodyChunks();
+        for (const piece of pieces) chunks.take(piece);
+        const parts = chunks.takeAll();
+        expect(Buffer.concat(parts).equals(Buffer.concat(pieces))).toBe(true);
+        const memory = new Set(parts.map(({ buffer }) => buffer));
+        const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+        expect(held).toBeLessThanOrEqual(2 * length + 512);
+        const large = lengths.filter((each) => each >= 4096).length;
+        expect(parts.length).toBeLessThanOrEqual(2 * large + 12 + length / 32_768);
+        expect(chunks.takeAll()).toEqual([]);
+      }),
+      { seed: 7, numRuns: 100 },
+    );
+  });
+
+  it('are not copied if they are large', () => {
+    const chunks = new BodyChunks();
+    const large = [new Uint8Array(65_536), new Uint8Array(4096), new Uint8Array(20_000)];
+    for (const chunk of large) chunks.take(chunk);
+    expect(chunks.takeAll().map(({ buffer }) => buffer)).toEqual(large.map(({ buffer }) => buffer));
+  });
+
+  it.each([
+    [1, 1040],
+    [32, 2048],
+    [63, 65_536],
+  ])('of %i bytes are refused after %i', (bytes, most) => {
+    const chunks = new BodyChunks();
+    const chunk = new Uint8Array(bytes);
+    for (let count = 0; count < most; count++) chunks.take(chunk);
+    expect(() => chunks.take(chunk)).toThrow(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
+  });
+
+  it('of 64 bytes on average are never refused', () => {
+    const chunks = new BodyChunks();
+    for (let count = 0; count < 100_000; count++) chunks.take(new Uint8Array(count % 2 === 0 ? 1 : 127));
+    expect(chunks.length).toBe(6_400_000);
   });
 });
 

@@ -20,6 +20,13 @@ export interface BodyLimit {
   readonly error: () => AppError;
 }
 
+/** A body may have so many chunks, and one more for every so many bytes. */
+const FREE_CHUNKS = 1024;
+const LEAST_MEAN_BYTES = 64;
+/** From this size on, a chunk is kept as it is: a copy would cost more. */
+const LARGE_CHUNK_BYTES = 4096;
+const MOST_BLOCK_BYTES = 64 * 1024;
+
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 
 export interface BodyBounds {
@@ -33,7 +40,7 @@ export interface BodyBounds {
 
 /**
  * Rejects with AppError BODY_TOO_LARGE or DROPPED (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or
- * MALFORMED_REQUEST.
+ * MALFORMED_REQUEST (also for too many chunks).
  */
 export async function readBody(
   request: RequestBody,
@@ -47,15 +54,63 @@ export async function readBody(
   }
   if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw error();
   beforeReading();
-  const received: Uint8Array<ArrayBuffer>[] = [];
+  const received = new BodyChunks();
   await receive(request, options, received);
   // The listeners outlive the body, and with them what they hold: chunks, or a promise of chunks.
-  const chunks = received.splice(0);
+  const chunks = received.takeAll();
   const [first] = chunks;
   return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
 }
 
-function receive(request: RequestBody, bounds: BodyBounds, received: Uint8Array<ArrayBuffer>[]): Promise<void> {
+/**
+ * Chunks of a body that still arrives. Each costs work and memory, however small. Therefore their number is bounded by
+ * their bytes, and small ones are joined.
+ */
+export class BodyChunks {
+  readonly #parts: Uint8Array<ArrayBuffer>[] = [];
+  /** Takes small chunks, `#joined` bytes so far. As long as the body until then, so that blocks double. */
+  #block = new Uint8Array(0);
+  #joined = 0;
+  #count = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Throws the AppError of a body in too many chunks. */
+  take(chunk: Uint8Array<ArrayBuffer>): void {
+    this.#length += chunk.length;
+    if (++this.#count > FREE_CHUNKS + this.#length / LEAST_MEAN_BYTES) throw tooManyChunks();
+    if (this.#length === chunk.length || chunk.length >= LARGE_CHUNK_BYTES) {
+      this.#endBlock();
+      this.#parts.push(chunk);
+    } else this.#join(chunk);
+  }
+
+  /** Hands over the bytes in order, and keeps none. */
+  takeAll(): readonly Uint8Array<ArrayBuffer>[] {
+    this.#endBlock();
+    return this.#parts.splice(0);
+  }
+
+  #join(chunk: Uint8Array): void {
+    if (chunk.length > this.#block.length - this.#joined) {
+      this.#endBlock();
+      this.#block = new Uint8Array(Math.min(Math.max(this.#length, 256), MOST_BLOCK_BYTES));
+    }
+    this.#block.set(chunk, this.#joined);
+    this.#joined += chunk.length;
+  }
+
+  #endBlock(): void {
+    if (this.#joined > 0) this.#parts.push(this.#block.subarray(0, this.#joined));
+    this.#block = this.#block.subarray(this.#joined);
+    this.#joined = 0;
+  }
+}
+
+function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks): Promise<void> {
   const { timeoutMs, inbound } = bounds;
   const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
@@ -81,7 +136,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: Uint8Array<
     const ended = () => settle(resolve);
     const refuse = (problem: AppError) =>
       settle(() => {
-        received.length = 0;
+        received.takeAll();
         reject(problem);
       });
     const cutOff = () => refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
@@ -91,7 +146,11 @@ function receive(request: RequestBody, bounds: BodyBounds, received: Uint8Array<
       else if (!inbound.take(chunk.length)) refuse(dropError('memory-full'));
       else {
         length += chunk.length;
-        received.push(chunk);
+        try {
+          received.take(chunk);
+        } catch (problem) {
+          refuse(problem as AppError);
+        }
       }
     };
     request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
@@ -114,6 +173,11 @@ export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uin
 function limitOf({ maxBodyBytes, limit }: BodyBounds): BodyLimit {
   if (limit !== undefined && limit.mostBytes < maxBodyBytes) return limit;
   return { mostBytes: maxBodyBytes, error: () => tooLarge(maxBodyBytes) };
+}
+
+function tooManyChunks(): AppError {
+  const most = `${FREE_CHUNKS} chunks and one for every ${LEAST_MEAN_BYTES} bytes`;
+  return new AppError('MALFORMED_REQUEST', `The body has more than ${most}. Send larger chunks.`);
 }
 
 function tooLarge(maxBodyBytes: number): AppError {

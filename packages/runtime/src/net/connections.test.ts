@@ -1,6 +1,8 @@
 /** Connections of HTTP/1.1 that say no whole request, and clients that go away. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { PassThrough } from 'node:stream';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   endServers,
   image,
@@ -10,6 +12,8 @@ import {
   start,
   until,
 } from '../open-inference/server-bench.test-support.js';
+import { SlowReaders } from './backpressure.js';
+import { Http1Exchange } from './http-call.js';
 
 afterEach(endServers);
 
@@ -28,6 +32,28 @@ describe('connections', () => {
     expect(reply).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(reply).toContain('"code":"MALFORMED_REQUEST"');
     expect((await send('/livez')).status).toBe(200);
+  });
+
+  it('get a refusal of a body in tiny chunks while it still arrives', async () => {
+    const { server } = await start(specFor([image]));
+    const head = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.write(`${head}${'1\r\na\r\n'.repeat(1100)}`);
+    const [reply] = await once(socket, 'data');
+    socket.destroy();
+    expect(String(reply)).toMatch(/^HTTP\/1.1 400 .*Send larger chunks/s);
+  });
+
+  it('are closed if they go on with tiny chunks after their answer', () => {
+    const request = Object.assign(new PassThrough(), { socket: { destroy: vi.fn() } });
+    const slowReaders = new SlowReaders(1000);
+    const exchange = new Http1Exchange(request as never, {} as never, { awaitsContinue: false, slowReaders });
+    exchange.discardRest();
+    for (let count = 0; count < 1023; count++) request.emit('data', Buffer.from('a'));
+    expect(request.socket.destroy).not.toHaveBeenCalled();
+    request.emit('data', Buffer.from('a'));
+    expect(request.socket.destroy).toHaveBeenCalledOnce();
+    request.destroy();
   });
 
   it('never get the refusal of garbage in place of the answer to the request before it', async () => {

@@ -40,6 +40,7 @@ export interface HttpResponse extends AnswerSink {
 }
 
 const LINGER_MS = 2000;
+const MOST_DISCARDED_CHUNKS = 1024;
 const NO_QUERY = new URLSearchParams();
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
@@ -86,6 +87,10 @@ export class Http1Exchange implements HttpExchange {
 
   discardRest(): void {
     const { request } = this;
+    let chunks = 0;
+    request.on('data', () => {
+      if (++chunks === MOST_DISCARDED_CHUNKS) request.socket.destroy();
+    });
     request.resume();
     const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
     request.once('close', () => clearTimeout(cutOff));

@@ -82,13 +82,25 @@ export class ServedPipeline {
 }
 
 /** AppError NOT_FOUND lists the served pipelines. */
-export function pipelineByName(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ServedPipeline {
+export function pipelineByName<P>(pipelines: ReadonlyMap<string, P>, name: string): P {
   const pipeline = pipelines.get(name);
   if (pipeline !== undefined) return pipeline;
   const names = [...pipelines.keys()];
   throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${names.join(', ')}.`, {
     details: { pipelines: names },
   });
+}
+
+/** AppError NOT_FOUND also for a version, which pipelines do not have. */
+export function pipelineOfVersion<P>(pipelines: ReadonlyMap<string, P>, name: string, version: string): P {
+  const pipeline = pipelineByName(pipelines, name);
+  refuseVersion(name, version);
+  return pipeline;
+}
+
+export function refuseVersion(name: string, version: string): void {
+  if (version === '') return;
+  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${name} empty.`);
 }
 
 export function serverMetadataOf(version: string): ServerMetadata {

@@ -2,6 +2,7 @@
 import type { CallRules, Purpose } from '../net/call.js';
 import type { ServingPhase } from '../net/drain.js';
 import { dropError } from '../net/refusal.js';
+import type { LargeRequests } from './decoding/large-requests.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { Tenant, Tenants } from './tenants/tenants.js';
 
@@ -10,6 +11,7 @@ export interface ServingRules extends CallRules {
   /** For the server metadata. */
   readonly version: string;
   readonly maxJsonBytes: number;
+  readonly largeRequests: LargeRequests;
   /** Undefined lets every client in. */
   readonly tenants: Tenants | undefined;
 }

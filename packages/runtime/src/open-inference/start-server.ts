@@ -9,9 +9,9 @@ import { type RunningHttpServer, startHttpServer } from '../net/http-server.js';
 import type { MetricsPage } from '../net/metrics-page.js';
 import { Router } from '../net/router.js';
 import type { ShownIdentity } from '../net/tls.js';
+import { LargeRequests } from './decoding/large-requests.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/grpc-server.js';
-import { LargeJson } from './rest/large-json.js';
 import { RestCall, type RestPort } from './rest/rest-call.js';
 import { restRoutes } from './rest/rest-routes.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
@@ -125,7 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
       rest.share?.close();
-      await rest.largeJson.close();
+      await rules.largeRequests.close();
     },
   };
 }
@@ -146,6 +146,7 @@ function limitsOf(options: ServerOptions): PortLimits {
 
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+  const inbound = new BytesInFlight(mostInboundBytes(options));
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -156,7 +157,8 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     version: options.version,
     maxBodyBytes,
     maxJsonBytes: options.maxJsonBytes ?? DEFAULT_MAX_JSON_BYTES,
-    inbound: new BytesInFlight(mostInboundBytes(options)),
+    inbound,
+    largeRequests: new LargeRequests(inbound),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
     tenants: options.tenants,
@@ -170,7 +172,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
 
 function restPortOf(options: ServerOptions, rules: ServingRules): RestPort {
   const router = new Router(restRoutes(options.version, options.metrics));
-  return { rules, router, share: shareOf(options), largeJson: new LargeJson(rules.inbound) };
+  return { rules, router, share: shareOf(options) };
 }
 
 function mostInboundBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxInboundBytes }: ServerOptions): number {

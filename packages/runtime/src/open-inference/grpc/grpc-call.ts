@@ -134,7 +134,7 @@ export abstract class GrpcCall<
   /** The whole message; never settles if the call is over before. */
   #received(): Promise<WholeMessage> {
     return new Promise((resolve) => {
-      this.stream.on('data', (chunk: Buffer) => this.#take(chunk));
+      this.stream.on('data', (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
       this.stream.on('end', () => {
         clearTimeout(this.#messageTimer);
         try {
@@ -146,7 +146,7 @@ export abstract class GrpcCall<
     });
   }
 
-  #take(chunk: Buffer): void {
+  #take(chunk: Buffer<ArrayBuffer>): void {
     if (this.isOver) return;
     try {
       if (!this.rules.inbound.take(chunk.length)) throw dropError('memory-full');

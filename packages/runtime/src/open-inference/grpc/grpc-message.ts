@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
+import { BodyChunks } from '../../net/body.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
 const PREFIX_BYTES = 5;
@@ -21,8 +22,8 @@ export interface WholeMessage {
 
 export class UnaryMessage {
   readonly #maxBytes: number;
-  #chunks: Buffer[] = [];
-  #length = 0;
+  readonly #chunks = new BodyChunks();
+  #statedBytes = 0;
   #wholeLength = Number.POSITIVE_INFINITY;
 
   constructor(maxBytes: number) {
@@ -30,35 +31,31 @@ export class UnaryMessage {
   }
 
   get length(): number {
-    return this.#length;
+    return this.#chunks.length;
   }
 
-  /** Throws the GrpcError of a message that is too long or not alone. */
-  take(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    if (this.#wholeLength === Number.POSITIVE_INFINITY && this.#length >= PREFIX_BYTES) {
-      const bytes = this.#head().readUInt32BE(1);
-      this.#wholeLength = PREFIX_BYTES + bytes;
-      if (bytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
+  /** Throws the error of a message that is too long, not alone or in too many chunks. */
+  take(chunk: Buffer<ArrayBuffer>): void {
+    const before = this.length;
+    for (let at = before; at < PREFIX_BYTES && at - before < chunk.length; at++) {
+      if (at > 0) this.#statedBytes = 256 * this.#statedBytes + (chunk[at - before] as number);
     }
-    if (this.#length > this.#wholeLength) throw notOneMessage();
+    this.#chunks.take(chunk);
+    if (this.#wholeLength === Number.POSITIVE_INFINITY && this.length >= PREFIX_BYTES) {
+      this.#wholeLength = PREFIX_BYTES + this.#statedBytes;
+      if (this.#statedBytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    }
+    if (this.length > this.#wholeLength) throw notOneMessage();
   }
 
   /** The whole message; throws the GrpcError of an incomplete one. */
   end(): WholeMessage {
-    if (this.#length === 0) throw notOneMessage();
-    if (this.#length !== this.#wholeLength) throw new GrpcError(grpcStatus.internal, 'The message ended early.');
-    const [first] = this.#chunks;
-    const whole = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+    if (this.length === 0) throw notOneMessage();
+    if (this.length !== this.#wholeLength) throw new GrpcError(grpcStatus.internal, 'The message ended early.');
+    const chunks = this.#chunks.takeAll();
+    const [first] = chunks;
+    const whole = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
     return { compressed: whole[0] !== 0, bytes: whole.subarray(PREFIX_BYTES) };
-  }
-
-  #head(): Buffer {
-    const [first] = this.#chunks;
-    if (first !== undefined && first.length >= PREFIX_BYTES) return first;
-    this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0] as Buffer;
   }
 }
 

@@ -5,11 +5,10 @@ import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   grpcMethods,
   grpcPath,
+  hasLargeParts,
   healthCheck,
   healthStatus,
   inferenceServiceName,
-  ownedMessage,
-  readGrpcRequest,
   readMessage,
   wantedOutput,
   writeGrpcMetadata,
@@ -19,9 +18,21 @@ import {
 import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Purpose } from '../../net/call.js';
 import type { ServingPhase } from '../../net/drain.js';
+import type { LargeRequests } from '../decoding/large-requests.js';
+import { requestDecoders } from '../decoding/request-decoders.js';
 import { readParameters } from '../request-parameters.js';
-import { metadataOf, pipelineByName, type ServedPipeline, serverMetadataOf } from '../served-pipeline.js';
+import {
+  metadataOf,
+  pipelineByName,
+  pipelineOfVersion,
+  refuseVersion,
+  type ServedPipeline,
+  serverMetadataOf,
+} from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
+
+/** Bytes of a message outside of raw contents; more take so long to decode that others would wait. */
+const MOST_PARTS_HERE = 32 * 1024;
 
 export interface GrpcRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
@@ -34,6 +45,9 @@ export interface GrpcRequest {
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
   readonly maxBodyBytes: number;
+  readonly largeRequests: LargeRequests;
+  /** Identity of the connection. */
+  readonly connection: object;
 }
 
 export type GrpcMethod = (message: Uint8Array, request: GrpcRequest) => Uint8Array | Promise<Uint8Array>;
@@ -63,7 +77,7 @@ const serverReady: GrpcMethod = (_, request) =>
 
 const modelReady: GrpcMethod = (message, request) => {
   const { name, version } = readMessage(grpcMethods.modelReady.input, message);
-  const { ready } = pipelineOfVersion(request, name, version);
+  const { ready } = pipelineOfVersion(request.pipelines, name, version);
   return writeMessage(grpcMethods.modelReady.output, { ready: request.phase === 'serving' && ready });
 };
 
@@ -91,11 +105,9 @@ const modelMetadata: GrpcMethod = (message, request) => {
 
 /** Raw or typed tensors, answered in the same form. */
 const modelInfer: GrpcMethod = async (bytes, request) => {
-  const owned = ownedMessage(bytes, { kind: 'request', maxBytes: request.maxBodyBytes });
-  const message = readMessage(grpcMethods.modelInfer.input, owned);
-  const pipeline = pipelineOfVersion(request, message.modelName, message.modelVersion);
+  const { modelName, inputs, outputs, id, parameters: stated, raw } = await decode(bytes, request);
+  const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
-  const { inputs, outputs, id, parameters: stated, raw } = readGrpcRequest(message, pipeline.inputs);
   const parameters = readParameters(stated);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant } = request;
@@ -103,6 +115,14 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
   const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 };
+
+/** Here or, if much is to be decoded, in another thread. */
+function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {
+  if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
+  const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
+  // Its memory may belong to the transport.
+  return largeRequests.decode(connection, 'grpc', { bytes: new Uint8Array(bytes), maxBytes, pipelines: declared });
+}
 
 /** The shorter of deadline and request parameter. */
 function timeoutOf({ remainingMs }: GrpcRequest, stated: number | undefined): number | undefined {
@@ -125,16 +145,4 @@ function pipelineReady(service: string, { pipelines, phase }: GrpcRequest): bool
   if (pipeline !== undefined) return phase === 'serving' && pipeline.ready;
   const services = [inferenceServiceName, ...pipelines.keys()];
   throw new AppError('NOT_FOUND', `No service of this name is checked; there are ${services.join(', ')}.`);
-}
-
-/** AppError NOT_FOUND also for a version, which pipelines do not have. */
-function pipelineOfVersion({ pipelines }: GrpcRequest, name: string, version: string): ServedPipeline {
-  const pipeline = pipelineByName(pipelines, name);
-  refuseVersion(name, version);
-  return pipeline;
-}
-
-function refuseVersion(name: string, version: string): void {
-  if (version === '') return;
-  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${name} empty.`);
 }

@@ -42,9 +42,19 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
 
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
-    const { pipelines, maxBodyBytes, phase } = this.#rules;
-    const { requestId, tenant, signal, remainingMs } = this;
-    return method(message, { pipelines, maxBodyBytes, requestId, tenant, phase: phase(), signal, remainingMs });
+    const { pipelines, maxBodyBytes, largeRequests, phase } = this.#rules;
+    const { requestId, tenant, signal, remainingMs, connection } = this;
+    return method(message, {
+      pipelines,
+      maxBodyBytes,
+      largeRequests,
+      connection,
+      requestId,
+      tenant,
+      phase: phase(),
+      signal,
+      remainingMs,
+    });
   }
 }
 

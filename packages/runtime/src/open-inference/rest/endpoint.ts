@@ -6,9 +6,9 @@ import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Answer } from '../../net/answer.js';
 import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
+import type { LargeRequests } from '../decoding/large-requests.js';
+import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
-import { type JsonBody, type JsonRequests, jsonDecoders } from './json-requests.js';
-import type { LargeJson } from './large-json.js';
 
 export interface RestRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
@@ -29,7 +29,7 @@ export interface RestRequest {
   /** Rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
   readonly maxJsonBytes: number;
-  readonly largeJson: LargeJson;
+  readonly largeRequests: LargeRequests;
   /** Identity of the connection. */
   readonly connection: object;
 }
@@ -46,13 +46,13 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
 const MOST_JSON_HERE = 256 * 1024;
 
 /** Decodes a body here or, if its JSON is large, in another thread. */
-export function decodeJson<K extends keyof JsonRequests>(
-  { largeJson: others, connection }: RestRequest,
+export function decodeJson<K extends 'infer' | 'run'>(
+  { largeRequests, connection }: RestRequest,
   kind: K,
   body: JsonBody,
-): JsonRequests[K] | Promise<JsonRequests[K]> {
-  const isSmall = (body.jsonLength ?? body.bytes.length) <= MOST_JSON_HERE;
-  return isSmall ? jsonDecoders[kind](body) : others.decode(connection, kind, body);
+): Decoded<K> | Promise<Decoded<K>> {
+  if ((body.jsonLength ?? body.bytes.length) > MOST_JSON_HERE) return largeRequests.decode(connection, kind, body);
+  return requestDecoders[kind](body) as Decoded<K>;
 }
 
 /** AppError NOT_FOUND lists the served pipelines. */

@@ -10,14 +10,12 @@ import { authenticate, requireServing, type ServingRules } from '../serving-rule
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import type { TrafficShare } from '../traffic-share.js';
 import type { Endpoint, RestRequest } from './endpoint.js';
-import type { LargeJson } from './large-json.js';
 import type { RestRoute } from './rest-routes.js';
 
 export interface RestPort {
   readonly rules: ServingRules;
   readonly router: Router<RestRoute>;
   readonly share: TrafficShare | undefined;
-  readonly largeJson: LargeJson;
 }
 
 interface FoundRoute extends RestRoute {
@@ -53,7 +51,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
   }
 
   protected run({ endpoint, purpose, pipelineName }: FoundRoute): Answer | Promise<Answer> {
-    const { rules, share, largeJson } = this.#port;
+    const { rules, share } = this.#port;
     const request: RestRequest = {
       pipelines: rules.pipelines,
       pipelineName,
@@ -65,7 +63,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       signal: this.signal,
       phase: rules.phase(),
       maxJsonBytes: rules.maxJsonBytes,
-      largeJson,
+      largeRequests: rules.largeRequests,
       connection: this.connection,
       readBody: (layout, limit) => this.readBody(layout, limit),
     };

@@ -41,7 +41,7 @@ async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestR
     return rawInput(only, await request.readBody());
   }
   if (mediaType === JSON_TYPE) {
-    return decodeJson(request, 'run', { bytes: await readJsonBody(request), maxJsonBytes, inputs });
+    return (await decodeJson(request, 'run', { bytes: await readJsonBody(request), maxJsonBytes, inputs })).inputs;
   }
   const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
   throw new AppError(

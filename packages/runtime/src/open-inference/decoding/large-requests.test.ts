@@ -1,10 +1,14 @@
 import type { Worker } from 'node:worker_threads';
+import { type InferRequest, writeGrpcRequest } from '@equipoise/open-inference-codec';
+import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { grpcBench, withInputs } from '../grpc/grpc-bench.test-support.js';
 import { ask, HttpBench, inferHeaders, overTls } from '../http-bench.test-support.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
 
 const bench = new HttpBench();
 const threads: Worker[] = [];
+const ends: (() => Promise<void>)[] = [];
 const started = (thread: Worker) => threads.push(thread);
 beforeAll(() => {
   process.on('worker', started);
@@ -14,6 +18,7 @@ afterAll(() => {
 });
 afterEach(async () => {
   threads.length = 0;
+  await Promise.all(ends.splice(0).map((end) => end()));
   await endServers();
   await bench.end();
 });
@@ -21,6 +26,48 @@ afterEach(async () => {
 /** Above the size that is decoded in a thread: numbers of a few digits. */
 const COUNT = 80_000;
 const numbers = Array.from({ length: COUNT }, (_, i) => i % 1000);
+
+describe('a large gRPC message', () => {
+  const declared = { name: 'x', datatype: 'FP32', shape: [-1], contentTypes: [] } as const;
+  const tensor = (count: number) => ({
+    datatype: 'FP32' as const,
+    shape: [count],
+    data: Float32Array.from(numbers.slice(0, count)),
+  });
+  const request = (count: number, more: Partial<InferRequest> = {}) => ({ inputs: { x: tensor(count) }, ...more });
+
+  it('is decoded in a thread if its elements are typed, and here if they are raw', async () => {
+    const grpc = await grpcBench({ spec: withInputs(declared) });
+    ends.push(grpc.close);
+    for (const [count, raw, started] of [
+      [100, false, 0],
+      [COUNT, true, 0],
+      [COUNT, false, 1],
+      [COUNT, false, 1],
+    ] as const) {
+      const { outputs } = await grpc.inferred(writeGrpcRequest('bench', request(count), raw));
+      expect(outputs['x']?.data).toEqual(tensor(count).data);
+      expect(threads.length).toBe(started);
+    }
+  });
+
+  it.each<[string, string, Partial<InferRequest>, number]>([
+    ['of another pipeline', 'other', {}, status.NOT_FOUND],
+    ['with a wrong tensor', 'bench', { inputs: { y: tensor(COUNT) } }, status.INVALID_ARGUMENT],
+    [
+      'with too many parameters',
+      'bench',
+      { parameters: Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`p${index}`, index])) },
+      status.RESOURCE_EXHAUSTED,
+    ],
+  ])('is refused as a small one is: %s', async (_, name, more, code) => {
+    const grpc = await grpcBench({ spec: withInputs(declared) });
+    ends.push(grpc.close);
+    await expect(grpc.inferred(writeGrpcRequest(name, request(COUNT, more), false))).rejects.toMatchObject({ code });
+    expect(threads.length).toBe(1);
+    expect((await grpc.inferred(writeGrpcRequest('bench', request(1), false))).outputs['x']?.shape).toEqual([1]);
+  });
+});
 
 describe('large JSON', () => {
   it.each([

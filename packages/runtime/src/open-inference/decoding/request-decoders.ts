@@ -1,14 +1,20 @@
-/** Requests whose body is JSON: an infer request, or the tensors of the plain endpoint by name. */
+/** Requests as bytes: an infer request over REST or gRPC, or JSON of the plain endpoint with tensors by name. */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
   decodeNested,
+  grpcMethods,
+  ownedMessage,
   parseJson,
+  type ReceivedGrpcRequest,
   type ReceivedRequest,
+  readGrpcRequest,
   readInferRequest,
+  readMessage,
   readRestBody,
   tensorMismatch,
 } from '@equipoise/open-inference-codec';
+import { pipelineOfVersion } from '../served-pipeline.js';
 
 export interface JsonBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -19,20 +25,36 @@ export interface JsonBody {
   readonly inputs: readonly SourceTensor[];
 }
 
-export interface JsonRequests {
-  readonly infer: ReceivedRequest;
-  readonly run: TensorMap;
+export interface GrpcMessage {
+  readonly bytes: Uint8Array;
+  readonly maxBytes: number;
+  /** By name, with their declared inputs: the message names its own. */
+  readonly pipelines: ReadonlyMap<string, { readonly inputs: readonly SourceTensor[] }>;
 }
 
-/** They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH. */
-export const jsonDecoders: { readonly [K in keyof JsonRequests]: (body: JsonBody) => JsonRequests[K] } = {
-  infer: ({ bytes, jsonLength, maxJsonBytes, inputs }) =>
+interface NamedGrpcRequest extends ReceivedGrpcRequest {
+  readonly modelName: string;
+}
+
+/** They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST, NOT_FOUND or TENSOR_MISMATCH. */
+export const requestDecoders = {
+  infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): ReceivedRequest =>
     readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs),
-  run: ({ bytes, maxJsonBytes, inputs }) => {
+  run: ({ bytes, maxJsonBytes, inputs }: JsonBody): { readonly inputs: TensorMap } => {
     checkJsonWork(bytes, maxJsonBytes);
-    return namedTensors(inputs, parseJson(bytes));
+    return { inputs: namedTensors(inputs, parseJson(bytes)) };
+  },
+  grpc: ({ bytes, maxBytes, pipelines }: GrpcMessage): NamedGrpcRequest => {
+    const message = readMessage(grpcMethods.modelInfer.input, ownedMessage(bytes, { kind: 'request', maxBytes }));
+    const { modelName, modelVersion } = message;
+    const { inputs } = pipelineOfVersion(pipelines, modelName, modelVersion);
+    return { modelName, ...readGrpcRequest(message, inputs) };
   },
 };
+
+export type RequestKind = keyof typeof requestDecoders;
+export type Encoded<K extends RequestKind> = Parameters<(typeof requestDecoders)[K]>[0];
+export type Decoded<K extends RequestKind> = ReturnType<(typeof requestDecoders)[K]>;
 
 /** Memory of decoded tensors, which may be passed between threads without a copy. */
 export function tensorBuffers(tensors: TensorMap): readonly ArrayBuffer[] {

@@ -1,0 +1,70 @@
+/**
+ * A thread that decodes large requests, so that no other request waits for them: one at a time of each connection, in
+ * the order in which they came. Bytes and tensors change threads without a copy.
+ */
+import { createRequire } from 'node:module';
+import { AppError, type ErrorCode, type ErrorDetails } from '@equipoise/core/model';
+import type { BytesInFlight } from '../../data-plane/bytes-in-flight.js';
+import { dropError } from '../../net/refusal.js';
+import { RpcThread } from '../../worker-rpc.js';
+import type { Decoded, Encoded, RequestKind } from './request-decoders.js';
+
+export interface DecoderQuestion {
+  readonly id: number;
+  readonly kind: RequestKind;
+  readonly encoded: Encoded<RequestKind>;
+}
+
+export interface DecoderFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+}
+
+export class LargeRequests {
+  readonly #inbound: BytesInFlight;
+  readonly #last = new WeakMap<object, Promise<unknown>>();
+  #thread: RpcThread<DecoderFailure> | undefined;
+
+  /** Requests that wait count as `inbound`. */
+  constructor(inbound: BytesInFlight) {
+    this.#inbound = inbound;
+  }
+
+  /** Takes the memory of the bytes. Rejects as `requestDecoders` throw, or with AppError DROPPED. */
+  async decode<K extends RequestKind>(connection: object, kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
+    const { length } = encoded.bytes;
+    if (!this.#inbound.take(length)) throw dropError('memory-full');
+    const before = this.#last.get(connection) ?? Promise.resolve();
+    const decoded = before.then(() => this.#ask(kind, encoded));
+    const settled = decoded.then(
+      () => {},
+      () => {},
+    );
+    this.#last.set(connection, settled);
+    try {
+      return await decoded;
+    } finally {
+      this.#inbound.release(length);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.terminate();
+  }
+
+  #ask<K extends RequestKind>(kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
+    if (this.#thread === undefined || this.#thread.isOver) this.#thread = newThread();
+    const { id, answer } = this.#thread.expectAnswer<Decoded<K>>(this);
+    this.#thread.postMessage({ id, kind, encoded } satisfies DecoderQuestion, [encoded.bytes.buffer as ArrayBuffer]);
+    return answer;
+  }
+}
+
+function newThread(): RpcThread<DecoderFailure> {
+  return new RpcThread<DecoderFailure>({
+    entry: createRequire(import.meta.url).resolve('@equipoise/runtime/decoder-thread'),
+    errorOf: ({ code, message, details }) => new AppError(code, message, { details }),
+    endedError: (cause) => cause ?? new Error('the thread that decodes large requests has ended'),
+  });
+}
