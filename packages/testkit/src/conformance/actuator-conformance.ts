@@ -165,7 +165,9 @@ export function describeActuatorConformance<Subject extends ActuatorSubject>(
       await expect(actuator.apply(switchTo(unstartableVariantId, { maxBatchSize: 8 }))).rejects.toBeInstanceOf(
         AppError,
       );
-      expect(running()).toEqual(before);
+      const { rolledBack, ...after } = running();
+      expect(after).toEqual(before);
+      expect(rolledBack).toMatchObject([{ variantId: unstartableVariantId }]);
     });
 
     it('lets a change give way: it ends at once, what it has begun goes on, and the next is carried out', async () => {
