@@ -1,6 +1,6 @@
 /** Statistics of counts over time. Empty lists give 0. */
 
-/** In ms. A window cut off by `toMs` does not count. */
+/** In ms. A partial window before `toMs` does not count. */
 export interface Windows {
   readonly fromMs: number;
   readonly toMs: number;
@@ -17,7 +17,7 @@ export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowM
   return counts;
 }
 
-/** An incomplete last block is dropped. */
+/** Drops an incomplete last block. */
 export function blockSums(values: readonly number[], size: number): readonly number[] {
   return Array.from({ length: Math.floor(values.length / size) }, (_, block) => {
     let sum = 0;

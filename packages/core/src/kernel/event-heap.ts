@@ -1,6 +1,6 @@
 /**
- * Pending events of a simulation, by time, rank, then insertion: runs repeat exactly. A 4-ary heap on typed arrays is
- * several times faster than a binary heap of closures.
+ * Pending events of a simulation, by time, rank, then insertion, so that runs repeat exactly. A 4-ary heap on typed
+ * arrays is several times faster than a binary heap of closures.
  */
 
 /** Rank and insertion count share one number, exact up to 2^53. */
@@ -57,7 +57,7 @@ export class EventHeap {
     return event;
   }
 
-  /** Moves the entry behind the last one to its place below the free root. */
+  /** Moves the last entry to its place below the free root. */
   #sinkLast(): void {
     const keys = this.#atMs;
     const order = this.#sequence;

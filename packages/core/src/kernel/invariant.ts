@@ -1,4 +1,4 @@
-/** A bug, never bad input. */
+/** Signals a bug, never bad input. */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
 }

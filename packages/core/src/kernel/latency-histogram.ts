@@ -78,7 +78,7 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Fraction (0…1), whole bucket included. 0 without values. */
+  /** Fraction (0…1) of values up to the end of the bucket. 0 without values. */
   fractionUpTo(latencyMs: number): number {
     let seen = 0;
     for (let i = 0; i <= bucketOf(latencyMs); i++) seen += this.#counts[i] as number;

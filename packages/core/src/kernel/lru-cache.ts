@@ -27,7 +27,7 @@ export class LruCache<Answer> {
   }
 }
 
-/** A cache for each owner, which lives as long as its owner. */
+/** Caches by owner; a cache lives as long as its owner. */
 export class CacheByOwner<Answer> {
   readonly #capacity: number;
   readonly #caches = new WeakMap<object, LruCache<Answer>>();

@@ -22,7 +22,7 @@ function t95(degrees: number): number {
   return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
 }
 
-/** Of at least one value. */
+/** Requires at least one value. */
 export function meanInterval95(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;

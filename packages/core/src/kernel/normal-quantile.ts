@@ -1,6 +1,6 @@
 /**
- * Rational approximations of Acklam (2003), relative error below 1.2e-9. Monotone, which preserves common random
- * numbers.
+ * Rational approximations of Acklam (2003), relative error below 1.2e-9. They are monotone, which preserves common
+ * random numbers.
  */
 
 const SPLIT = 0.02425;

@@ -18,7 +18,7 @@ export class RingBuffer<T> {
     return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
   }
 
-  /** Counted from the oldest. */
+  /** `index` counts from the oldest. */
   at(index: number): T | undefined {
     return index < this.#length ? this.#places[(this.#first + index) & (this.#places.length - 1)] : undefined;
   }

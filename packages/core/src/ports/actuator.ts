@@ -12,7 +12,7 @@ import type { ModelRunner } from './model-runner.js';
 export interface Actuator {
   runningPlan(): RunningPlan;
   apply(change: Change): Promise<void>;
-  /** Resolves the running `apply`; started work continues. */
+  /** Resolves the running `apply`; started replicas continue. */
   preempt(): void;
   close(): Promise<void>;
 }
@@ -35,16 +35,16 @@ export interface ReplicaPool {
   /** Resolves when the replica's running batch is done; unknown ids resolve at once. */
   drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void>;
   setBatching(stageId: StageId, batching: StageBatching): void;
-  /** Opens a lane for replicas `inCanary`, without requests at first. One at a time. */
+  /** Opens a canary lane for replicas `inCanary`, without requests at first. One at a time. */
   openCanary(stageId: StageId, batching: StageBatching): void;
-  /** Gives the canary this fraction of the stage's requests from now on. */
+  /** Gives the canary this fraction of the stage's requests. */
   shareCanary(stageId: StageId, fraction: number): void;
-  /** Since the canary got its first requests. */
+  /** Outcomes since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Its replicas that are not draining serve like all others. */
+  /** Replicas of the canary that are not draining serve like all others. */
   closeCanary(stageId: StageId): void;
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
-  /** Called when the batch of a replica may hang, and when it has ended after all. */
+  /** Called when the batch of a replica may hang, and when this batch ends. */
   onReplicaLate(listener: (stageId: StageId, replicaId: ReplicaId, isLate: boolean) => void): void;
   /** Called after an unhealthy replica left service for good. */
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;

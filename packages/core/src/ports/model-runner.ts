@@ -8,7 +8,7 @@ export type ItemResult =
   | { readonly kind: 'ok'; readonly output: TensorMap }
   | { readonly kind: 'failed'; readonly error: AppError };
 
-/** In batch order, with the pure service time inside the replica. */
+/** Outputs in batch order, with the service time inside the replica. */
 export interface BatchResult {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;

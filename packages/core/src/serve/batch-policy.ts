@@ -1,6 +1,6 @@
 /**
- * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes what is queued, up
- * to the max batch size, and waits for companions only within `maxBatchWaitMs`. An item is dropped early if even an
+ * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes all queued items,
+ * up to the max batch size. It waits for more items only within `maxBatchWaitMs`. An item is dropped early if even an
  * immediate start would miss its deadline: now + expected service + expected time after this stage.
  */
 import type { DropReason } from '../model/request-outcome.js';
@@ -8,7 +8,9 @@ import type { DropReason } from '../model/request-outcome.js';
 export interface BatchPolicy {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /** Expected service time in ms by batch size; index 0 is unused. Default: only passed deadlines drop. */
+  /**
+   * Expected service time in ms by batch size; index 0 is unused. Default: an item is dropped only after its deadline.
+   */
   readonly expectedServiceMs?: readonly number[];
   /** Time in ms after which a batch counts as hung, by its size; index 0 is unused. Default: never. */
   readonly hungAfterMs?: readonly number[];
@@ -28,8 +30,8 @@ export function lateReason(
 }
 
 /**
- * Instant until which a free replica waits for companions. Counts from the oldest arrival, so an overtaking item does
- * not restart the wait.
+ * Instant until which a free replica waits for more items. Counts from the oldest arrival, so an item that overtakes
+ * others does not restart the wait.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
   if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;
@@ -41,7 +43,10 @@ export interface QueuedItems {
   readonly waitingSinceMs: number;
 }
 
-/** Expected time in ms until an item starts behind `itemsAhead` others, all `replicas` in mid-batch; 0 if unknown. */
+/**
+ * Expected time in ms until an item starts behind `itemsAhead` others if all `replicas` are in the middle of a batch; 0
+ * if unknown.
+ */
 export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
   const { maxBatchSize } = policy;
   return replicas === 0 ? 0 : (serviceMs(policy, maxBatchSize) * (itemsAhead / maxBatchSize + 0.5)) / replicas;

@@ -1,11 +1,11 @@
 /**
- * Canary side of a stage: a lane with its own queue, batch policy and replicas. A fraction of the stage's requests is
- * offered to it. An item that would wait longer there than in the main lane goes to the main lane. The split follows a
- * low-discrepancy sequence: deterministic and without a period.
+ * Canary side of a stage: a lane with its own queue, batch policy and replicas. It is offered a fraction of the stage's
+ * requests. An item that would wait longer there goes to the main lane. The split follows a low-discrepancy sequence:
+ * deterministic and without a period.
  *
- * The main lane counts outcomes by request, the canary by batch, because its items end together. An item that fails in
- * the canary runs again in the main lane. It counts against the canary unless it fails there, too. Service times of
- * batches that did not fail are tested against the profile, with the items that reached both lanes as the load.
+ * The main lane counts outcomes by request, the canary by batch, because items of a batch end together. An item that
+ * fails in the canary runs again in the main lane. It counts against the canary unless it also fails there. Service
+ * times of successful batches are tested against the profile. The load of this test is all items of both lanes.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';
@@ -23,7 +23,7 @@ export type CountedOutcome = 'in-time' | 'missed' | 'failed';
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
-/** Most requests that the canary may catch up on after it was busy. */
+/** Most requests that the canary gets in addition after it was busy. */
 const MOST_CREDIT = 2;
 
 export class CanaryLane<Payload, Context> {
@@ -86,7 +86,7 @@ export class CanaryLane<Payload, Context> {
     this.#slowness?.note(started.items, nowMs - started.atMs);
   }
 
-  /** The time of a failed batch says nothing. */
+  /** The time of a failed batch has no information. */
   batchFailed(replica: ServingReplica<Payload, Context>): void {
     this.#running.delete(replica);
   }
@@ -99,7 +99,7 @@ export class CanaryLane<Payload, Context> {
     mark.isRetried ||= isRetried;
   }
 
-  /** Counts a request that its client did not end. */
+  /** Counts a request, unless its client ended it. */
   ended(request: RequestState<Payload, Context>, outcome: CountedOutcome): void {
     const mark = this.#markOf(request);
     if (mark === undefined) return;
@@ -128,7 +128,7 @@ export class CanaryLane<Payload, Context> {
   }
 }
 
-/** Items may come together: from a batch before, or from a fan-out. */
+/** Items may arrive together: from one batch, or from a fan-out. */
 class MeanRate {
   #events = 0;
   #instants = 0;
@@ -142,7 +142,7 @@ class MeanRate {
     this.#lastMs = nowMs;
   }
 
-  /** Events per second less two standard errors of their instants: chance must not make a load too large. */
+  /** Events per second minus two standard errors, so that chance does not make a load too large. */
   get atLeastPerSecond(): number {
     const gaps = this.#instants - 1;
     if (gaps <= 0) return 0;

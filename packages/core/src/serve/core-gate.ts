@@ -1,11 +1,11 @@
 /**
- * Bounds the replica threads that compute at once on one host: shares below one core bound only the mean use. Waiting
+ * Bounds the replica threads that compute at once on one host, because CPU shares bound only the mean use. Waiting
  * replicas start by earliest deadline (see the pipeline scheduler).
  */
 
 /** `cores` is Infinity if the replicas are not on this host. */
 export class CoreGate {
-  /** May change at any time; running threads stay. */
+  /** Running threads stay. */
   cores: number;
   #busyThreads = 0;
 

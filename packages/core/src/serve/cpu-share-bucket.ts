@@ -1,12 +1,13 @@
 /**
  * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while
  * idle, up to the burst. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0 and then runs
- * at full speed. (A token bucket in continuous time; debiting at the end would lose rate at the cap.)
+ * at full speed. (This is a token bucket in continuous time. Debiting at the end of a batch would lose rate at the
+ * cap.)
  */
 
 const DEFAULT_BURST_MS = 50;
 
-/** All instants are on one monotonic scale. */
+/** All instants are on one monotonic clock. */
 export class CpuShareBucket {
   readonly #shareFraction: number;
   readonly #burstMs: number;
@@ -21,7 +22,7 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** Earliest instant at which a batch may start; at most `nowMs` means now. */
+  /** Earliest instant at which a batch may start; `nowMs` or earlier means now. */
   readyAtMs(nowMs: number): number {
     this.#settle(nowMs);
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;

@@ -1,7 +1,7 @@
 /**
  * Queue of a stage: earliest deadline first, first come first served among equals (Liu and Layland 1973). Items that
- * arrive in their final order form a line, the others a binary heap. Items of an ended request are removed at once, so
- * the length counts real work.
+ * arrive in deadline order form a sorted list, the others a binary heap. Items of an ended request are removed at once,
+ * so the length counts only live items.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';
@@ -46,7 +46,7 @@ export class DeadlineQueue<Payload, Context> {
     for (let i = 0; i < count; i++) batch.push(this.pop() as StageItem<Payload, Context>);
   }
 
-  /** Removes the last item. O(items outside the line). */
+  /** Removes the last item. O(items outside the list). */
   popLast(): StageItem<Payload, Context> | undefined {
     let last = this.#line.last();
     for (const item of this.#heap) if (last === undefined || goesBefore(last, item)) last = item;

@@ -1,19 +1,19 @@
 /**
- * Work that a filled `any` or `quorum` join makes discardable: stages whose every path to an end passes the join, in
- * its part of the request. An end is an output, or a stage that leads nowhere. Assumes an acyclic graph, given by its
- * topological order.
+ * Finds the work that a filled `any` or `quorum` join makes discardable: stages from which every path to an end passes
+ * the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
+ * topological order of an acyclic graph.
  */
 
-/** A join that may go on before everything has arrived. */
+/** A join that may continue before all inputs have arrived. */
 export interface EarlyJoin {
   readonly stage: number;
   /** Edge that closes a fan-out with its first items; undefined for a join of several in-edges. */
   readonly closing: number | undefined;
-  /** Fan-outs (edge indices, outermost first) open where its parts arrive. */
+  /** Fan-outs (edge indices, outermost first) that are open where its inputs arrive. */
   readonly open: readonly number[];
 }
 
-/** Items of a stage are discardable once `join` has gone on for the item `levels` fan-outs further out. */
+/** Items of a stage are discardable when `join` has continued for the item `levels` fan-outs further out. */
 export interface DiscardRule {
   readonly join: EarlyJoin;
   readonly levels: number;
@@ -41,7 +41,7 @@ export function discardRules(graph: DiscardGraph, joins: readonly EarlyJoin[]): 
   return rules;
 }
 
-/** Stages with a path to an end around `joined`. */
+/** Stages with a path to an end that avoids `joined`. */
 function stagesThatAvoid({ order, successors, answers }: DiscardGraph, joined: number): readonly boolean[] {
   const avoids = answers.map(() => false);
   for (const stage of order.toReversed()) {

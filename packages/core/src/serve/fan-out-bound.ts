@@ -1,7 +1,7 @@
 /**
- * Bounds the items of one fan-out by the queue length of a stage, where they arrive at once. It is checked before items
- * exist, because a client may write any number into a shape. A request above it fails as a whole, even if a join could
- * do without some: a drop would promise that a retry helps.
+ * Bounds the items of one fan-out by the queue length of the next stage, where they arrive at once. The check comes
+ * before items exist, because a client may write any number into a shape. A request above the bound fails as a whole,
+ * even if a join could do without some items: a drop would suggest a retry, which cannot help.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
@@ -9,7 +9,7 @@ import type { StageId } from '../model/ids.js';
 
 class TooManyItems extends AppError {}
 
-/** May the running plan cause a failure: a server fault, or the items that a variant found? */
+/** May the running plan cause a failure? True for server faults, and for a variant that finds too many items. */
 export const mayComeOfPlan = (failure: AppError): boolean =>
   isServerFault(failure.code) || failure instanceof TooManyItems;
 

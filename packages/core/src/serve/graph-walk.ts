@@ -1,9 +1,9 @@
 /**
- * Routes the result of an item: along plain edges in its scope, through a fan-out as k items, or into a join. A join
- * waits for all items or for the first ones. Of the `when` edges of a stage the first whose condition holds is taken.
- * An edge that is not taken is settled at once. A stage waits for the inputs that can still arrive; without any it is
- * skipped, with everything that only it leads to. A fan-out continues with the items that arrived. An output stage
- * inside fan-outs answers once per request. This is bookkeeping only; the driver defines payloads and their algebra.
+ * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join. A join waits for all
+ * items or for the first ones. A stage takes the first of its `when` edges whose condition holds. An edge that is not
+ * taken is settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so
+ * are its out-edges. A fan-out continues with the items that arrived. An output stage inside fan-outs answers once per
+ * request. This is only bookkeeping; the driver defines payloads and their algebra.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -25,7 +25,7 @@ import {
 
 /** Operations on payloads, and branch decisions. The simulator's payloads are empty, its branches random. */
 export interface PayloadAlgebra<Payload> {
-  /** Does the condition of a `when` edge hold? Asked in edge order until one does. */
+  /** Does the condition of a `when` edge hold? Asked in edge order until one holds. */
   takes(edge: ServingEdge, output: Payload): boolean;
   /** Number of items of an output, in constant time; asked before they exist. */
   items(edge: ServingEdge, output: Payload): number;
@@ -50,14 +50,14 @@ export interface WalkOrigin<Payload> {
 
 export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** If a fan-out may not give so many items, the request has ended. */
+  /** If a fan-out is not allowed to have so many items, the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
-  /** A join went on early: items of the request at these stages may be discardable (`GraphWalk.isNeedless`). */
+  /** A join continued early: items of the request at these stages may be discardable (`GraphWalk.isNeedless`). */
   discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;
   cannotAnswer(request: RequestState<Payload, Context>): void;
 }
 
-/** Reason why nothing arrives: a branch not taken, or a lost item. */
+/** Reason for a missing input: a branch not taken, or a lost item. */
 interface Absence<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly kind: 'skipped' | 'lost';
@@ -89,14 +89,14 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Adds a stage's output to the response if it belongs there; true once the response is complete. */
+  /** Adds a stage's output to the response if it belongs there; true if the response is then complete. */
   answer(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): boolean {
     const edge = this.#stages[from.stage]?.answer;
     if (edge !== undefined) this.#travel(request, edge, { scope: from.scope, payload: output });
     return request.missingOutputs === 0;
   }
 
-  /** Sends a stage's output on. The response may be complete afterwards: skipped stages do not answer. */
+  /** Sends a stage's output along its edges. This may complete the response, because skipped stages do not answer. */
   leave(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): void {
     const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
     let isGiven = answer !== undefined;
@@ -118,7 +118,7 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Has every join that could use an item gone on without it? */
+  /** Has every join that could use an item continued without it? */
   isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     if (!this.#hasEarlyJoins) return false;
     const { discardedBy } = this.#stages[stage] as ServingStage;
@@ -225,7 +225,7 @@ export class GraphWalk<Payload, Context> {
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 
-  /** Settles an edge along which nothing arrives. A fan-out not entered also empties its closing join. */
+  /** Settles an edge along which nothing arrives. A skipped fan-out also empties its closing join. */
   #settleEdge(request: RequestState<Payload, Context>, edge: ServingEdge, absence: Absence<Payload>): void {
     const { scope, kind } = absence;
     if (edge.kind === 'plain') this.#settleInput(request, edge, absence);

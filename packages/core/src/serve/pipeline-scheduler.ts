@@ -32,7 +32,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #graph: ServingGraph;
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
-  /** Stages, each followed by the lane of its canary. */
+  /** Stages, each followed by its canary lane. */
   #lanes: readonly StageScheduler<Payload, Context>[];
   #canary: CanaryLane<Payload, Context> | undefined;
   readonly #stageEffects: StageEffects<Payload, Context>;
@@ -43,7 +43,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #answerMarginMs: number;
   readonly #dirty: StageScheduler<Payload, Context>[] = [];
   readonly #quarantine = new Quarantine();
-  /** Lost items of requests that may do without them. */
+  /** Lost items of requests that can do without them. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;
@@ -95,7 +95,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#lanesOf(stage).reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** Expected time in ms until everything that waits has started, at the slowest stage. */
+  /** Expected time in ms until all waiting items have started, at the slowest stage. */
   predictedWaitMs(): number {
     let longestMs = 0;
     for (const stage of this.#lanes) longestMs = Math.max(longestMs, stage.predictedWaitMs());
@@ -159,7 +159,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Fails an item of a running batch, and its request unless that can do without. */
+  /** Fails an item of a running batch, and its request unless the request can do without it. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -168,7 +168,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /** Removes a lost replica. Its items are retried once, or fail if the stage forbids it or time does not suffice. */
+  /**
+   * Removes a lost replica. Its items are retried once. They fail if the stage forbids a retry or there is not enough
+   * time.
+   */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);
@@ -181,14 +184,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Ends the batch of a hung replica, which is to be replaced. An input that hung alone is quarantined. Of several each
-   * runs alone, once, if the stage allows it and time suffices.
+   * Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined. Otherwise each
+   * input runs alone, once, if the stage allows it and there is enough time.
    */
   loseHung(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#replace(replica, 'hung');
     const { batch, stage } = replica;
-    // A canary is at fault itself: its items run again at the replicas before.
+    // The canary is at fault: its items run again in the main lane.
     const isProof = batch.length === 1 && !replica.inCanary;
     for (const item of batch) {
       const key = this.#effects.inputKey(item);
@@ -214,7 +217,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.clear(stage, nowMs);
   }
 
-  /** A running batch failed as a whole by the stage's fault; `batchDone` follows. */
+  /** A running batch failed as a whole by the stage's fault. Call `batchDone` next. */
   noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
@@ -266,9 +269,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /**
-   * Sets other bounds; of those on the whole pipeline only the answer margin. Accepted requests keep their deadlines.
-   */
+  /** Sets new limits; of the pipeline-wide ones only the answer margin. Accepted requests keep their deadlines. */
   setLimits(limits: StageLimits & Pick<SchedulerLimits, 'answerMarginMs'>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#answerMarginMs = limits.answerMarginMs ?? 0;
@@ -293,7 +294,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
-  /** Opens a canary at a stage, one at a time. It gets requests after `setCanaryFraction`. */
+  /** Opens a canary at a stage without another. It gets requests after `setCanaryFraction`. */
   openCanary(stage: number, policy: CanaryPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
@@ -306,12 +307,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (this.#canary !== undefined) this.#canary.fraction = fraction;
   }
 
-  /** Outcomes of both sides since the canary's first requests; undefined without a canary. */
+  /** Outcomes of both sides since the first request of the canary; undefined without a canary. */
   get canaryCounts(): CanaryCounts | undefined {
     return this.#canary?.counts;
   }
 
-  /** Ends a canary. Its replicas that are not draining, and its waiting items, join the main lane. */
+  /** Ends a canary. Its waiting items, and replicas that are not draining, join the main lane. */
   closeCanary(nowMs: number): void {
     const canary = this.#canary;
     if (canary === undefined) return;
@@ -324,7 +325,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** `drained` follows at once if the replica is free, else after its batch. */
+  /** Calls `drained` at once if the replica is free, else after its batch. */
   drainReplica(replica: ServingReplica<Payload, Context>): void {
     if (replica.draining) return;
     replica.draining = true;
@@ -394,7 +395,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.verdictOn(item.stage, this.#effects.inputKey(item), this.#nowMs);
   }
 
-  /** True if an item may run with others. Else it is refused, or waits to run alone. */
+  /** True if an item may run with others. Otherwise it was refused, or waits to run alone. */
   #passes(item: StageItem<Payload, Context>): boolean {
     const verdict = this.#verdictOn(item);
     if (verdict === 'free') return true;
@@ -473,7 +474,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#markDirty(this.#stage(item.stage));
   }
 
-  /** The item once more; undefined if its result no longer counts. */
+  /** A copy of the item to retry; undefined if its result no longer counts. */
   #retried(item: StageItem<Payload, Context>): StageItem<Payload, Context> | undefined {
     const { request, stage, scope, payload } = item;
     if (item.withdrawn || request.ended || this.#walk.isCancelled(request, stage, scope)) return undefined;

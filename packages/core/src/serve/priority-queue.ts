@@ -1,19 +1,19 @@
 /**
  * Waiting items of a stage: one queue per priority, earliest deadline first in each. The most urgent priority goes
- * first. Each other waiting one is owed its share of the starts, and goes first once a whole item is owed to it. A
- * single waiting priority counts nothing.
+ * first. Each other waiting priority accumulates its share of the starts; when this reaches a whole item, it goes
+ * first. With a single waiting priority nothing accumulates.
  */
 import { DeadlineQueue } from './deadline-queue.js';
 import type { RequestState, StageItem } from './request-state.js';
 
-/** Tolerance for sums of shares that should be whole. */
+/** Tolerance of rounding in sums of shares. */
 const ROUNDING = 1e-9;
 
 /** Items by priority, then deadline, then arrival. */
 export class PriorityQueue<Payload, Context> {
   #shares: readonly number[];
   readonly #levels: DeadlineQueue<Payload, Context>[];
-  /** Items owed, by level. */
+  /** Accumulated items, by level. */
   #owed: Float64Array;
   /** Bit i is set while level i has items. */
   #waiting = 0;
@@ -70,7 +70,7 @@ export class PriorityQueue<Payload, Context> {
     if (queue.length === 0) this.#emptied(level);
   }
 
-  /** The item with the earliest deadline: the first that can be late. */
+  /** The item with the earliest deadline, which is the first to be late. */
   earliest(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
@@ -81,7 +81,7 @@ export class PriorityQueue<Payload, Context> {
     return this.#waiting === 0 ? undefined : this.#popFrom(this.#earliestLevel());
   }
 
-  /** Removes the last item less urgent than `level`; undefined if there is none. */
+  /** Removes the last item that is less urgent than `level`; undefined if there is none. */
   popLastBelow(level: number): StageItem<Payload, Context> | undefined {
     if (this.#waiting >>> (level + 1) === 0) return undefined;
     const last = 31 - Math.clz32(this.#waiting);
@@ -117,13 +117,13 @@ export class PriorityQueue<Payload, Context> {
     if (this.#level(level).length === 0) this.#emptied(level);
   }
 
-  /** Only waiting levels are owed anything. */
+  /** Only waiting levels accumulate. */
   #emptied(level: number): void {
     this.#waiting &= ~(1 << level);
     this.#owed[level] = 0;
   }
 
-  /** Level that goes next: the one owed most, if a whole item, else the most urgent. Charges its start. */
+  /** Next level: the one with the most accumulated items, if at least one, else the most urgent. Charges its start. */
   #nextLevel(): number {
     const owed = this.#owed;
     let next = -1;
@@ -159,6 +159,6 @@ export class PriorityQueue<Payload, Context> {
   }
 }
 
-/** Of a set of levels, one per bit. */
+/** Sums over a set of levels, one per bit. */
 const isSingle = (levels: number): boolean => (levels & (levels - 1)) === 0;
 const lowestOf = (levels: number): number => 31 - Math.clz32(levels & -levels);

@@ -1,4 +1,4 @@
-/** A replica for the policies; the driver runs it. */
+/** A replica as the policies see it; the driver runs it. */
 import type { ReplicaId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
 import { ReplicaHealth } from './health/replica-health.js';
@@ -15,14 +15,14 @@ export interface ReplicaDescription {
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;
-  /** Counts the replicas of the pipeline, in the order in which they entered service. */
+  /** Number of the replica in its pipeline, in the order of entering service. */
   readonly index: number;
   readonly threads: number;
   readonly bucket: CpuShareBucket | undefined;
   /** Running batch; empty while free. */
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
-  /** Its batch is one item that was in a hung batch before. */
+  /** True if the batch is one item of a hung batch. */
   runsSuspect = false;
   draining = false;
   inCanary = false;

@@ -1,10 +1,10 @@
 /**
- * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is its part of the request:
- * all of it, or one item of a fan-out.
+ * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is the part of the request
+ * that it belongs to: the whole request, or one item of a fan-out.
  */
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
-/** A loss that the request does without: the edge, and the item in each surrounding fan-out. */
+/** Tolerated loss: the edge, and the item in each surrounding fan-out. */
 export interface MissingPart {
   readonly edge: number;
   /** Outermost fan-out first. */
@@ -14,9 +14,9 @@ export interface MissingPart {
 export interface CanaryMark {
   readonly lane: object;
   readonly isOffered: boolean;
-  /** Set once an item went to the canary. */
+  /** Set when an item went to the canary. */
   isTaken: boolean;
-  /** Set once an item failed in the canary, and once its retry failed, too. */
+  /** Set when an item failed in the canary, and when its retry failed, too. */
   hasFailed: boolean;
   isRetried: boolean;
   /** Shared by the items of a canary batch. */
@@ -31,17 +31,17 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
   readonly context: Context;
   readonly arrivedAtMs: number;
-  /** Instant by which it must be done: its deadline less the answer margin (`keepFree`). */
+  /** Instant by which the request must be done: its deadline minus the answer margin (`keepFree`). */
   deadlineAtMs: number;
   /** 0 is the most urgent. */
   readonly level: number;
-  /** By output slot; shorter if the last ones are missing. */
+  /** By output slot; shorter if the last outputs are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
   ended = false;
   queuedItems = 0;
   collected: WaitingParts<Payload>[] | undefined = undefined;
-  /** Losses that joins went on without. */
+  /** Losses that joins tolerated. */
   missing: MissingPart[] | undefined = undefined;
   canary: CanaryMark | undefined = undefined;
   readonly dueAtMs: number;
@@ -58,15 +58,15 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 
   answer(slot: number, payload: Payload): void {
-    // A literal takes one place, an empty array that grows takes 17.
+    // A literal takes one slot, an empty array that grows takes 17.
     if (this.outputs === NONE) this.outputs = slot === 0 ? [payload] : [];
     this.outputs[slot] = payload;
     this.missingOutputs -= 1;
   }
 
   /**
-   * Moves the deadline forward by `answerMarginMs`, at most by half of the time beyond the work itself (at least
-   * `leastMs`). So no servable request is dropped for its answer.
+   * Moves the deadline forward by `answerMarginMs`, at most by half of the slack (time minus at least `leastMs` of
+   * work). So the margin never drops a servable request.
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;
@@ -88,9 +88,9 @@ export class StageItem<Payload, Context> {
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
-  /** Order of enqueueing over the whole pipeline: breaks ties of deadlines. */
+  /** Order of enqueueing over the whole pipeline; breaks ties of deadlines. */
   readonly sequence: number;
-  /** Set if its result no longer counts: done without, or retried. */
+  /** Set if the result no longer counts: not needed, or retried. */
   withdrawn = false;
   inCanary = false;
 
@@ -113,7 +113,7 @@ export class StageItem<Payload, Context> {
   }
 }
 
-/** Its own class, so that ordinary items carry no field for it. */
+/** A separate class, so that ordinary items need no field for it. */
 export class RetriedItem<Payload, Context> extends StageItem<Payload, Context> {
   override get isRetry(): boolean {
     return true;

@@ -12,20 +12,20 @@ export interface ServingEffects<Payload, Context, Failure> {
   complete(request: RequestState<Payload, Context>, nowMs: number): void;
   drop(request: RequestState<Payload, Context>, reason: DropReason, nowMs: number): void;
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
-  /** Calls `advance` at this instant. Later calls may name an earlier one; extra calls do no harm. */
+  /** Calls `advance` at this instant. A later call may name an earlier instant; extra calls of `advance` do no harm. */
   wakeAt(atMs: number): void;
   /** Takes a hanging or bad replica out of service, to be replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
-  /** The batch of a replica may hang, or it has ended after all. */
+  /** The batch of a replica may hang, or it has ended. */
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;
   /** Failure of an item that lost its batch to another item, or to its replica. */
   hungFailure(stage: number): Failure;
   /** Failure of an item whose input is quarantined. */
   quarantineFailure(stage: number): Failure;
-  /** Digest of an item's input, with its tenant: equal for equal inputs of one tenant. */
+  /** Digest of an item's input and tenant: equal for equal inputs of one tenant. */
   inputKey(item: StageItem<Payload, Context>): string;
   inputQuarantined(stage: number, key: string): void;
-  /** Failure of a request whose output has more items than may wait at one stage (`most`). */
+  /** Failure of a request whose output has more than `most` items. */
   tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
   /** A draining replica is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
@@ -34,7 +34,7 @@ export interface ServingEffects<Payload, Context, Failure> {
 export interface SchedulerLimits extends StageLimits {
   /** Infinity if the replicas run elsewhere. */
   readonly hostCores: number;
-  /** Watches replicas for failures, slow-downs and hangs; default no. */
+  /** Watches replicas for failures, slow-downs and hangs. Default: no. */
   readonly watchReplicas?: boolean;
   /** See `AdmissionSpec`; default 0. */
   readonly answerMarginMs?: number | undefined;

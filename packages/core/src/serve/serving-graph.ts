@@ -1,7 +1,7 @@
 /**
- * The pipeline for the request policies: stages and edges by index, with fan-outs and joins matched. It decides which
- * edges close a fan-out, so that one of zero items can continue, and which work an early join makes discardable.
- * Assumes a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
+ * The pipeline for the request policies: stages and edges by index, with matched fan-outs and joins. It determines
+ * which edges close a fan-out, so that a fan-out without items can continue, and which work an early join makes
+ * discardable. Requires a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -19,11 +19,11 @@ export interface ServingEdge {
   /** Target stage; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
-  /** The first `when` edge of a stage whose condition holds is taken; edges without one always are. */
+  /** A stage takes its first `when` edge whose condition holds, and always edges without one. */
   readonly condition: string | undefined;
   /** Awaited items of the closed fan-out; Infinity for all. */
   readonly awaited: number;
-  /** Does its target go on without lost items? */
+  /** Does its target continue without lost items? */
   readonly partial: boolean;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
@@ -41,7 +41,7 @@ export interface ServingStage {
   readonly outEdges: readonly ServingEdge[];
   /** Edge to the response of an output stage. */
   readonly answer: ServingEdge | undefined;
-  /** May a later join go on without its items? */
+  /** May a later join continue without its items? */
   readonly missable: boolean;
   readonly discardedBy: readonly DiscardRule[];
   /** Stages with items that the early join before this one may make discardable. */
@@ -72,7 +72,7 @@ type OpenFanOuts = readonly DraftEdge[];
 
 const RESPONSE = -1;
 
-/** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that nothing can fill. */
+/** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that can never fill. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
   const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
@@ -130,7 +130,7 @@ function draftEdges(spec: PipelineSpec) {
   return { edges, inputs, entryIds, indexOf };
 }
 
-/** Stages before a join that may go on without lost items. */
+/** Stages before a join that may continue without lost items. */
 function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
   const missable = order.map(() => false);
   for (const stage of order.toReversed())
@@ -176,8 +176,8 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 }
 
 /**
- * Follows the open fan-outs of each stage (a stack). A join closes the innermost, an answer all, so each of those must
- * allow an answer without items. Returns the stacks by stage.
+ * Computes the stack of open fan-outs by stage. A join closes the innermost, an answer closes all, so each of these
+ * must allow an answer without items.
  */
 function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
   const openAt: OpenFanOuts[] = order.map(() => []);
@@ -192,7 +192,7 @@ function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOu
   return openAt;
 }
 
-/** Fan-outs open after an edge; notes a join at the one that it closes. */
+/** Fan-outs open after an edge. Records a join at the fan-out that it closes. */
 function openBehind(edge: DraftEdge, open: OpenFanOuts, id: StageId | undefined): OpenFanOuts {
   if (edge.kind === 'fan-out') return [...open, edge];
   if (edge.kind === 'plain') return open;

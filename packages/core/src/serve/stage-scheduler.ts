@@ -1,7 +1,7 @@
 /**
- * One stage: its queue, its replicas, and the only place that decides what runs next (greedy batching, earliest
+ * One stage: its queue, its replicas, and the only place that chooses the next batch (greedy batching, earliest
  * deadline first within priorities, CPU shares, early drops). It has no clock: every call brings `nowMs`;
- * `StageEffects.wakeAt` requests later looks.
+ * `StageEffects.wakeAt` requests later calls.
  */
 
 import type { DropReason } from '../model/request-outcome.js';
@@ -18,18 +18,18 @@ export interface StageLimits {
   readonly maxQueueLength: number;
   /** Off only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
-  /** See `AdmissionSpec`; default no bound. */
+  /** See `AdmissionSpec`. Default: no bound. */
   readonly maxWaitFraction?: number | undefined;
-  /** Guaranteed shares (see `PrioritySpec`); default one priority. */
+  /** Guaranteed shares (see `PrioritySpec`). Default: one priority. */
   readonly priorityShares?: readonly number[];
 }
 
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
-  /** May an item run in a batch with others? If not, it was refused or sent to `suspects`. */
+  /** May an item run in a batch with others? If not, it was refused or moved to `suspects`. */
   passes(item: StageItem<Payload, Context>): boolean;
-  /** Is a suspect's input still not guilty? If it is, the item was refused. */
+  /** Is a suspect's input still not guilty? If guilty, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
   runsLate(replica: ServingReplica<Payload, Context>): void;
   wakeAt(atMs: number): void;
@@ -42,7 +42,7 @@ const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
-  /** Items whose input was in a hung batch: each runs alone, on at most half of the replicas. */
+  /** Items whose inputs were in a hung batch. Each runs alone; together they use at most half of the replicas. */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
@@ -51,14 +51,14 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Expected service time of one item. */
   #aloneMs = 0;
-  /** Arrival of the oldest item, or of one that has left since; maintained only for companions. */
+  /** Arrival of the oldest item, or of one that has left; maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
-  /** Items with a smaller sequence entered the queue before the last hang, and are looked at again. */
+  /** Items with a smaller sequence were queued before the last hang and are checked again. */
   screenBefore = 0;
   #runningSuspects = 0;
-  /** Of `replicas`, those that run a batch. */
+  /** Busy ones among `replicas`. */
   #busyReplicas = 0;
   /** Set after a change that may let a batch start; cleared by the pipeline scheduler. */
   isDirty = false;
@@ -78,7 +78,7 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Items already waiting stay. */
+  /** Queued items stay. */
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
@@ -88,7 +88,7 @@ export class StageScheduler<Payload, Context> {
     return this.queue.length + this.#suspects.length;
   }
 
-  /** Earliest deadline in ms of what waits; Infinity if nothing does. */
+  /** Earliest deadline in ms of the queued items; Infinity if there are none. */
   get earliestDeadlineAtMs(): number {
     const [next, suspect] = [this.queue.earliest(), this.#suspects.peek()];
     return Math.min(next?.deadlineAtMs ?? Number.POSITIVE_INFINITY, suspect?.deadlineAtMs ?? Number.POSITIVE_INFINITY);
@@ -103,7 +103,7 @@ export class StageScheduler<Payload, Context> {
     return this.#aloneMs + this.#policy.remainingMs;
   }
 
-  /** Enqueues an item. A full queue drops a less urgent item, or else this one. */
+  /** Enqueues an item. A full queue drops a less urgent item, or else the new one. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);
@@ -146,7 +146,7 @@ export class StageScheduler<Payload, Context> {
     return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Takes over items and replicas of an ended lane. */
+  /** Takes over the items and replicas of an ended lane. */
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
     for (const replica of lane.replicas.splice(0)) {
       replica.inCanary = false;
@@ -161,12 +161,12 @@ export class StageScheduler<Payload, Context> {
     for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.issues[kind] += lane.issues[kind];
   }
 
-  /** Expected time in ms until everything that waits has started. */
+  /** Expected time in ms until all queued items have started. */
   predictedWaitMs(): number {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Could an item that starts alone now be in time? */
+  /** Could an item still be in time if it starts alone now? */
   fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
     return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
@@ -192,7 +192,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Drops late heads while no replica was free. */
+  /** Drops late items at the head while no replica is free. */
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (let head = this.queue.earliest(); this.#hasExpired(head, nowMs); head = this.queue.earliest()) {
@@ -205,7 +205,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Judges a replica by its ended batch; returns the issue if it is to be replaced. */
+  /** Judges a replica by its ended batch; returns the issue if the replica is to be replaced. */
   issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
@@ -216,7 +216,7 @@ export class StageScheduler<Payload, Context> {
     return verdict === 'unfit' ? health.issue : undefined;
   }
 
-  /** A replica whose batch hangs; tells late ones, and requests a wake-up. */
+  /** Finds a replica whose batch hangs; reports late batches, and requests a wake-up. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
     for (const replica of this.replicas) {
       const { busy, health } = replica;
@@ -287,7 +287,7 @@ export class StageScheduler<Payload, Context> {
     return boundMs * usualSlowness(this.replicas, health);
   }
 
-  /** Pauses a replica if at least half of the stage goes on. */
+  /** Pauses a replica if at least half of the stage continues. */
   #open(health: ReplicaHealth, nowMs: number): void {
     let open = 1;
     for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
@@ -306,7 +306,7 @@ export class StageScheduler<Payload, Context> {
   #screen(batch: StageItem<Payload, Context>[]): void {
     const passing = batch.filter((item) => item.sequence >= this.screenBefore || this.#effects.passes(item));
     while (batch.length > 0) batch.pop();
-    // A refused item may have ended the request of another.
+    // Refusing an item may have ended another item's request.
     for (const item of passing) if (!item.request.ended) batch.push(item);
   }
 
@@ -343,7 +343,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Probes get one item. */
+  /** A probe gets one item. */
   #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
     return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
   }
@@ -363,7 +363,7 @@ export class StageScheduler<Payload, Context> {
     return true;
   }
 
-  /** The longest in service first. */
+  /** The replica that is longest in service comes first. */
   #pickReplica(nowMs: number): ServingReplica<Payload, Context> | undefined {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.replicas.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * Rate limit with bursts: a bucket that fills with `rps` tokens per second up to `burst`. (A generic cell rate
- * algorithm keeps the same state as the instant at which the bucket would be full.)
+ * Rate limit with bursts: a bucket that fills with `rps` tokens per second up to `burst`. (Generic cell rate algorithm:
+ * the state is the instant at which the bucket would be full.)
  */
 
 export interface RateLimit {
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.limit = limit;
   }
 
-  /** Takes a token and returns 0, or returns the time in ms until there is one. */
+  /** Takes a token and returns 0, or returns the time in ms until the next token. */
   take(nowMs: number): number {
     const perTokenMs = 1000 / this.limit.rps;
     const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;

@@ -1,8 +1,7 @@
 /**
  * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
- * in-edges. Some of `total` parts arrive, some are skipped (never come, not missed), some lost (dropped or failed),
- * some missing (lost, but done without). The join needs the smaller of `awaited` and the parts neither skipped nor
- * missing.
+ * in-edges. Some of `total` parts arrive. Others are skipped (never come), lost (dropped or failed), or missing (lost,
+ * but tolerated). The join needs `awaited` parts, or all that are neither skipped nor missing if these are fewer.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -19,7 +18,7 @@ export interface WaitingParts<Payload> {
   skipped: number;
   lost: number;
   missing: number;
-  /** Set once the join has gone on, or cannot. */
+  /** Set when the join has continued, or cannot. */
   closed: boolean;
   parts: Payload[];
 }
@@ -42,7 +41,7 @@ export interface Scope<Payload> extends Collector<Payload> {
   readonly indexInGroup: number;
 }
 
-/** `empty` if all were skipped, `lost` if too few can still arrive. */
+/** `empty` if all parts were skipped, `lost` if too few can still arrive. */
 export type PartsVerdict = 'wait' | 'go' | 'empty' | 'lost';
 
 export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: WaitingParts<unknown>): PartsVerdict {
@@ -91,7 +90,7 @@ export function withoutHoles<Payload>(parts: readonly Payload[]): readonly Paylo
   return parts.filter(() => true);
 }
 
-/** Has a join gone on for the part of the request around `scope`? */
+/** Has a join continued for the part of the request around `scope`? */
 export function hasClosed<Payload>(
   { join, levels }: DiscardRule,
   request: Collector<Payload>,

@@ -11,7 +11,7 @@ import type { StageSteps } from './stage-steps.js';
 
 export interface CanaryHost {
   retire(stage: FleetStage, id: ReplicaId): FleetReplica;
-  /** Ends the waiting change, which drops the canary. */
+  /** Ends the waiting change and its canary. */
   giveUp(stage: FleetStage, failure: unknown): void;
   setStartsEnd(stage: FleetStage, atMs: number): void;
   markDirty(): void;
@@ -41,7 +41,7 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Shares by ready replicas, and measures once all of the step are ready. */
+  /** Sets shares by ready replicas. Measures from when all replicas of the step are ready. */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;
@@ -51,7 +51,7 @@ export class FleetCanaries {
     }
     if (state === 'under-way' || canary.fraction === 0) return;
     canary.measure(nowMs);
-    // The starts of the next step have the whole time again.
+    // The starts of the next step have the full time limit again.
     this.#host.setStartsEnd(stage, Number.POSITIVE_INFINITY);
   }
 
@@ -71,13 +71,13 @@ export class FleetCanaries {
     this.#close(stage, { state: 'passed' });
   }
 
-  /** Fails the canary after any loss: a lost new replica is a verdict, a lost old one leaves too few. */
+  /** Fails the canary after the loss of any replica: a lost new replica is a verdict, a lost old one leaves too few. */
   lose(stage: FleetStage, replica: FleetReplica): void {
     const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
     this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');
   }
 
-  /** Takes new replicas out of service at once, then closes the canary, if any. */
+  /** Takes new replicas out of service at once, then closes the canary. */
   drop(stage: FleetStage): void {
     const { canary } = stage;
     if (canary === undefined) return;

@@ -6,8 +6,8 @@ import type { CanaryRules } from '../rollout/canary.js';
 import type { ChangeBounds } from '../rollout/headroom.js';
 
 /**
- * News of a canary, for logs: a step gives it the fraction of the requests. It ends with a verdict, or without one when
- * another change takes its place or a start fails.
+ * Canary event, for logs: a step with its fraction of the requests, or the end. An end has no verdict if another change
+ * replaces the canary or a start fails.
  */
 export interface CanaryNews {
   readonly variantId: VariantId;
@@ -32,12 +32,12 @@ export interface FleetEffects {
   /** Opens a canary of `to`. Replicas of its variant that enter service belong to it until it is closed. */
   openCanary(stageId: StageId, to: StagePlan): void;
   shareCanary(stageId: StageId, fraction: number): void;
-  /** Outcomes of both sides since the canary got its first requests. */
+  /** Outcomes of both sides since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Its replicas that are not drained then serve like all others. */
+  /** Replicas of the canary that are not drained then serve like all others. */
   closeCanary(stageId: StageId): void;
   canaryChanged(stageId: StageId, news: CanaryNews): void;
-  /** A restart without a waiting change has failed; another follows. */
+  /** A restart failed without a waiting change; another one follows. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
 
@@ -47,11 +47,11 @@ export type ChangeEnd =
   | { readonly kind: 'gave-way' }
   | { readonly kind: 'failed'; readonly failure: unknown };
 
-/** `startConcurrency` bounds parallel starts, `drainPatienceMs` the wait of a change for a drain. */
+/** `startConcurrency` bounds parallel starts. A change waits for a drain at most `drainPatienceMs`. */
 export interface FleetLimits extends ChangeBounds {
   readonly startConcurrency: number;
   readonly drainPatienceMs: number;
-  /** Default no canaries. */
+  /** Default: no canaries. */
   readonly canary?: CanaryRules | undefined;
 }
 

@@ -2,10 +2,11 @@
  * Replicas of a pipeline, without I/O: which to start, serve, drain and restart, and when a change is done or has
  * failed. An actuator drives it with real replicas, the simulator with an event heap.
  *
- * Changes run one after another, so one stage at a time holds more than its plan. A failed start ends its change: the
- * stage returns to its plan or, if it only grew, keeps what has started. A lost replica is restarted after a back-off,
- * as often as needed. A preempted change leaves its stage to continue alone, to its target or that of a later change.
- * Protocol: bring every event with a clock that never goes back; effects are called synchronously and may call back.
+ * Changes run one after another, so only one stage at a time exceeds its plan. A failed start ends its change: the
+ * stage returns to its plan or, if it only grew, keeps the started replicas. A lost replica is restarted after a
+ * back-off, as often as needed. The stage of a preempted change continues alone, to its target or that of a later
+ * change. Protocol: pass every event with a clock that never goes back. Effects are called synchronously and may call
+ * back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -42,7 +43,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Cores of the plan before the running changes, lowered with each. They may exceed a lowered budget. */
+  /** Cores of the plan before the running changes; each change lowers it. They may exceed a lowered budget. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -67,7 +68,7 @@ export class FleetScheduler {
     return this.#active !== undefined || this.#waiting.length > 0;
   }
 
-  /** Next instant at which `advance` has something to do; Infinity if none. */
+  /** Next instant at which `advance` has to be called; Infinity if none. */
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
     for (const stage of this.#stages.values()) {
@@ -85,7 +86,7 @@ export class FleetScheduler {
     return { stages };
   }
 
-  /** Puts a whole plan in service at once, without starts: the beginning of a simulation. */
+  /** Puts a whole plan in service at once, without starts, to begin a simulation. */
   field({ stages }: Pick<Plan, 'stages'>): void {
     for (const stage of this.#stages.values()) {
       const plan = stages[stage.id]?.[0];
@@ -101,7 +102,7 @@ export class FleetScheduler {
     this.#fromCores = coresOf(this.#plansInForce());
   }
 
-  /** Accepts a change; `onEnd` is called once, perhaps before this returns. */
+  /** Accepts a change. Calls `onEnd` once, perhaps before this returns. */
   apply(change: Change, nowMs: number, onEnd: (end: ChangeEnd) => void): void {
     this.#stage(change.stageId);
     if (this.#onClosed === undefined) this.#waiting.push({ change, onEnd });
@@ -110,8 +111,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts, and
-   * turn back if a start fails, without a report.
+   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts. They
+   * turn back, without a report, if a start fails.
    */
   preempt(nowMs: number): void {
     const active = this.#active;
@@ -159,7 +160,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Reports a lost replica; returns true if it belongs to the fleet. */
+  /** Reports a lost replica; true if it belongs to the fleet. */
   lost(id: ReplicaId, nowMs: number): boolean {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica === undefined) return false;
@@ -173,14 +174,17 @@ export class FleetScheduler {
     return true;
   }
 
-  /** Closes a running replica for good. Another one starts: at once after a hang, which an input may cause, else later. */
+  /**
+   * Closes a running replica for good. It is replaced at once after a hang, which an input may cause, otherwise after
+   * the back-off.
+   */
   unhealthy(id: ReplicaId, trouble: HealthIssue, nowMs: number): void {
     this.#nowMs = nowMs;
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica?.status !== 'ready') return;
     const retired = this.#retire(stage, id);
     const hasHung = trouble === 'hung';
-    // It may never leave, so nothing waits for its cores.
+    // The replica may never leave, so no change waits for its cores.
     retired.overdue = hasHung;
     this.#effects.drain(stage.id, retired);
     if (stage.canary !== undefined) this.#canaries.lose(stage, replica);
@@ -189,8 +193,8 @@ export class FleetScheduler {
   }
 
   /**
-   * The batch of a replica may hang: its replacement starts now, next to it, if bounds and headroom allow. It leaves
-   * again if the batch ends after all.
+   * Starts a replacement next to a replica whose batch may hang, if bounds and headroom allow. It leaves again if the
+   * batch ends.
    */
   runsLate(id: ReplicaId, isLate: boolean, nowMs: number): void {
     const { stage, replica } = this.#find(id);
@@ -224,7 +228,7 @@ export class FleetScheduler {
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
-  /** Refuses waiting changes, lets the running one end, then drains everything; then calls `onClosed`. */
+  /** Refuses waiting changes, lets the running one end and drains everything, then calls `onClosed`. */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))
@@ -299,7 +303,7 @@ export class FleetScheduler {
     return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** Is a stage, other than `but`, changing alone? It may free headroom. */
+  /** Is a stage other than `but` changing alone? It may free headroom. */
   #isOneOnItsOwn(but?: FleetStage): boolean {
     return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
@@ -332,7 +336,7 @@ export class FleetScheduler {
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
   }
 
-  /** Replicas beyond the plan, in place of those that may hang. */
+  /** Replicas beyond the plan, which replace those that may hang. */
   #spares(stage: FleetStage, { replicas }: StagePlan): number {
     if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
       return 0;
@@ -340,7 +344,7 @@ export class FleetScheduler {
     return Math.max(0, Math.min(stage.late.size, most - replicas));
   }
 
-  /** Does a change bring a variant that needs a canary, with headroom for its first step? */
+  /** Does a change bring a variant that needs a canary, with enough headroom for its first step? */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
@@ -350,7 +354,7 @@ export class FleetScheduler {
     return startableReplicas(free, to.resources.cpuCores) >= first;
   }
 
-  /** Cores of leaving replicas, and of a canary of the stage, which the next change continues or ends. */
+  /** Cores of leaving replicas, and of the stage's canary if the next change continues or ends it. */
   #leavingCores(changing: FleetStage): number {
     const inCanary = changing.canary === undefined ? undefined : changing.target;
     const leaves = ({ status, overdue, ...kind }: FleetReplica, stage: FleetStage) =>
@@ -361,7 +365,7 @@ export class FleetScheduler {
     return cores;
   }
 
-  /** Ends the waiting change of a failed canary, or the stage's own. */
+  /** Ends the waiting change of a failed canary, or the one that the stage continues alone. */
   #giveUp(stage: FleetStage, failure: unknown): void {
     if (this.#active?.stage === stage) {
       this.#abort(this.#active, failure, this.#nowMs);
@@ -404,7 +408,7 @@ export class FleetScheduler {
     onEnd(failure === undefined ? { kind: 'done' } : { kind: 'failed', failure: failure.cause });
   }
 
-  /** Cancels the change: back to the plan before, or as far as a growth has come. */
+  /** Cancels the change: the stage returns to its previous plan, or keeps what has grown. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
     this.#canaries.drop(active.stage);
@@ -464,7 +468,7 @@ export class FleetScheduler {
     return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
   }
 
-  /** By stage. A stage's first plan counts at once, because nothing could make headroom for it. */
+  /** By stage. The first plan of a stage counts at once, because no change can free headroom for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
       const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;

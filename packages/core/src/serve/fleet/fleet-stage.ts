@@ -1,4 +1,4 @@
-/** One stage of the fleet: its replicas, its plan and its restarts. It takes no step by itself. */
+/** One stage of the fleet: its replicas, plan and restarts. The fleet takes all steps. */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import {
@@ -15,7 +15,7 @@ import { noneReady, type ReadyCounts, readyCounts, stageSteps } from './stage-st
 
 export interface FleetReplica extends RunningReplica {
   status: ReplicaStatus;
-  /** Set from the start until it has started or failed, also if no longer wanted. */
+  /** Set from the start of a replica until it is ready or has failed, even if no longer wanted. */
   launching: boolean;
   readonly forChange: boolean;
   patienceEndsAtMs: number;
@@ -30,16 +30,16 @@ export class FleetStage {
   serving: StagePlan | undefined;
   before: ReadyCounts = noneReady;
   retryAtMs = Number.POSITIVE_INFINITY;
-  /** Set while it changes, or turns back, without a running change. */
+  /** Set while the stage changes, or turns back, without a running change. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
-  /** Instant at which it turns back unless everything has started; Infinity if that is not awaited. */
+  /** Instant at which the stage turns back unless everything has started; Infinity if there is no limit. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
   /** Variants that have served or passed a canary. */
   readonly served = new Set<VariantId>();
-  /** Back-offs of variants to which a change failed. */
+  /** Back-offs of variants after failed changes. */
   readonly #backOffs = new Map<VariantId, BackOff>();
   #restarts: RestartHistory = noRestarts;
   #made = 0;
@@ -60,7 +60,7 @@ export class FleetStage {
     return replica;
   }
 
-  /** Begins a change to `to` from what is ready now. */
+  /** Begins a change from the ready replicas to `to`. */
   headFor(to: StagePlan | undefined): void {
     this.target = to;
     this.endAlone();
@@ -68,8 +68,8 @@ export class FleetStage {
   }
 
   /**
-   * Continues alone, coming `from` a plan, and turns back at `endsAtMs`. A mere growth keeps what serves or starts by
-   * now.
+   * Continues alone after a change from the plan `from`, and turns back at `endsAtMs`. If the stage only grows, it
+   * keeps all replicas that serve or start now.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
@@ -80,7 +80,7 @@ export class FleetStage {
     this.aloneEndsAtMs = endsAtMs;
   }
 
-  /** Returns to `previous` after a failure, or keeps what has grown beyond it. A variant that it brought is in back-off. */
+  /** Returns to `previous` after a failure, or keeps replicas beyond it. A new variant is then in back-off. */
   turnBack(previous: StagePlan | undefined, nowMs: number): void {
     if (this.target !== undefined && this.target.variantId !== previous?.variantId) this.#holdBack(this.target, nowMs);
     this.#returnTo(previous, nowMs);
@@ -106,7 +106,7 @@ export class FleetStage {
     this.#alone = { from: this.target };
   }
 
-  /** Turns back without headroom for another step, and stays if it turned back already. */
+  /** Turns back without headroom for another step; stays if it has turned back already. */
   stopAlone(nowMs: number): void {
     if (this.#alone?.from === this.target) this.endAlone();
     else this.turnBackAlone(nowMs);
@@ -130,22 +130,22 @@ export class FleetStage {
     return this.#alone !== undefined;
   }
 
-  /** Its plan or, while alone, the plan before with what serves beyond it by now. */
+  /** The plan. While alone: the previous plan, with the replicas beyond it that serve by now. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
   }
 
-  /** Its target with `grown` replicas if it merely grows from `previous`; else `previous`. */
+  /** The target with `grown` replicas if the stage only grows from `previous`; else `previous`. */
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     if (target === undefined || before.others > 0 || grown === 0) return previous;
-    // Without a ready replica of another kind the change may still replace one: the old replicas were lost.
+    // Without a ready replica of another kind this may still be a replacement: the old replicas were lost.
     const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
-  /** Is all of its plan there, except what still drains? */
+  /** Is the plan complete, except for drains? */
   get hasArrived(): boolean {
     const { target: to, before } = this;
     if (to === undefined) return true;
@@ -182,7 +182,7 @@ export class FleetStage {
     return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
-  /** Marks missing replicas of the target as failed, to be restarted after the back-off. */
+  /** Marks missing replicas of the target as failed; they restart after the back-off. */
   markMissing(nowMs: number): void {
     if (this.target === undefined) return;
     const failed = this.all().filter(({ status }) => status === 'failed').length;
@@ -197,7 +197,7 @@ export class FleetStage {
     this.planRestart(nowMs);
   }
 
-  /** Sets the next restart if something has failed and none is set. */
+  /** Sets the next restart if a replica has failed and no restart is set. */
   planRestart(nowMs: number): void {
     if (this.retryAtMs < Number.POSITIVE_INFINITY || !this.all().some(({ status }) => status === 'failed')) return;
     const { delayMs, history } = nextRestart(this.#restarts, nowMs);
@@ -214,17 +214,17 @@ export class FleetStage {
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** Does something still start, or drain with patience? */
+  /** Does a replica still start, or drain within the patience? */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores of its replicas; failed ones will come back. */
+  /** Cores of all replicas; failed ones will return. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }
 
-  /** A stage that never ran has batches of one. */
+  /** A stage that never ran has batches of one item. */
   running(nowMs: number): RunningStage {
     const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
     const replicas = this.all().map(

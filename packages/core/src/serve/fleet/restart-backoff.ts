@@ -1,7 +1,7 @@
 /**
- * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. Back to 0.1 s after 10 s of
- * steadiness, or if the lost replica had served for a second. So a crash costs little and a crash loop does not use up
- * the machine.
+ * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. Back to 0.1 s after 10 s
+ * without a loss, or if the lost replica had served for a second. So a crash costs little and a crash loop does not use
+ * up the machine.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
@@ -10,7 +10,7 @@ const STEADY_MS = 10_000;
 
 const SERVED_MS = 1_000;
 
-/** Has a replica served too long for a crash loop? */
+/** Has a replica served too long to be part of a crash loop? */
 export function hadServed(inServiceMs: number): boolean {
   return inServiceMs >= SERVED_MS;
 }

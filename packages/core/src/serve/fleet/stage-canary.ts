@@ -1,28 +1,28 @@
-/** State of one canary: its step, the fraction in force and the next look. It takes no step by itself. */
+/** State of one canary: its step, its fraction of the requests and the next check. The fleet takes its steps. */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 
-/** Time in ms between two looks at outcomes. */
+/** Time in ms between two checks of outcomes. */
 const LOOK_MS = 250;
 
 export class StageCanary {
-  /** Fraction of the requests that it gets now. */
+  /** Current fraction of the requests. */
   fraction = 0;
-  /** Outcomes needed beyond the shortest time of its step. */
+  /** Outcomes that the step still needs after its shortest time. */
   missingOutcomes = 0;
-  /** Verdict against it. */
+  /** Reason against the new variant. */
   failure: string | undefined;
-  /** Next look; Infinity while replicas of the step start. */
+  /** Next check; Infinity while replicas of the step start. */
   lookAtMs = Number.POSITIVE_INFINITY;
   #step = 0;
   #sinceMs = Number.POSITIVE_INFINITY;
 
-  /** Fraction of the requests of this step. */
+  /** Fraction of the requests in this step. */
   get target(): number {
     return canaryFractions[this.#step] ?? 1;
   }
 
-  /** Raises the fraction to the capacity of its ready replicas; true if it has changed. */
+  /** Raises the fraction to the capacity of the ready replicas; true if it has changed. */
   raise(readyFraction: number): boolean {
     const fraction = Math.min(this.target, readyFraction);
     if (fraction === this.fraction) return false;
@@ -36,7 +36,7 @@ export class StageCanary {
     this.lookAtMs = nowMs + LOOK_MS;
   }
 
-  /** Judges the step; a passed one starts the replicas of the next. */
+  /** Judges the step. After a pass, the replicas of the next step start. */
   look(counts: CanaryCounts, at: { readonly percentile: number; readonly nowMs: number }): CanaryVerdict {
     const elapsedMs = at.nowMs - this.#sinceMs;
     const verdict = judgeCanary({ ...counts, fraction: this.target, elapsedMs, unit: 'batches' }, at);

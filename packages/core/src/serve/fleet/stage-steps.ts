@@ -1,12 +1,12 @@
 /**
- * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash in the middle
- * costs nothing).
+ * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash during a change
+ * needs no special case).
  *
- * Make before break: see `rollout/share.ts`. With U₀ other and n₀ fitting replicas ready at the beginning and N wanted,
- * u others may leave while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. With several other kinds this holds for each. Batching and
- * drop rule switch when the new kind carries as much as the old. Starts use only the headroom. If it is too small, the
- * count alone is the floor: as many ready replicas as the smaller plan has. Headroom for one replica of the largest
- * kind beyond both plans always suffices.
+ * Make before break: see `rollout/share.ts`. Let U₀ other and n₀ fitting replicas be ready at the beginning, and N
+ * wanted. With u of the others ready, others may leave while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. With several other kinds
+ * this holds for each. Batching and drop rule switch when the new kind carries as much as the old. Starts use only the
+ * headroom. If it is too small, only a minimum count holds: as many ready replicas as the smaller plan has. Headroom
+ * for one replica of the largest kind beyond both plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -17,7 +17,7 @@ import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
-  /** By kind: a preempted change may have left several, with different capacities. */
+  /** By kind, because a preempted change may have left several with different capacities. */
   readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
 
@@ -31,21 +31,21 @@ export interface StageOnItsWay {
   readonly adopted: boolean;
 }
 
-/** `comesFree` if something is leaving or starting, after which there may be more. */
+/** `comesFree` if a replica is leaving or starting, after which there may be more. */
 export interface StartHeadroom {
   readonly cpuCores: number;
   readonly starts: number;
   readonly comesFree: boolean;
 }
 
-/** Steps to take now, in this order. Failed replicas keep their place unless they are forgotten. */
+/** Steps to take now, in order. Failed replicas keep their place unless they are forgotten. */
 export interface StageSteps {
   readonly forget: readonly ReplicaId[];
   readonly discard: readonly ReplicaId[];
   readonly start: number;
   readonly adopt: boolean;
   readonly drain: readonly ReplicaId[];
-  /** `arrived` if only drains remain; `no-room` if nothing can ever be done. */
+  /** `arrived` if only drains remain; `no-room` if no step will ever be possible. */
   readonly state: 'under-way' | 'arrived' | 'no-room';
 }
 
@@ -58,8 +58,8 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
 }
 
 /**
- * Steps toward a canary with a fraction of the requests. Old replicas stay unless they have to make room, one at a time
- * and by the share rule.
+ * Steps toward a canary with a fraction of the requests. Old replicas leave only to make room, one at a time and by the
+ * share rule.
  */
 export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
   const replicas = newReplicasFor(fraction, stage.to.replicas);
@@ -110,7 +110,7 @@ export function stageSteps(stage: StageOnItsWay, room: StartHeadroom): StageStep
 }
 
 interface Places {
-  /** Replicas that fill the places of the plan: ready, starting or failed. */
+  /** Replicas of the plan: ready, starting or failed. */
   readonly kept: readonly RunningReplica[];
   readonly ready: number;
   readonly surplus: readonly RunningReplica[];
@@ -146,14 +146,14 @@ function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): 
   });
 }
 
-/** One other if the count allows it. */
+/** One other replica, if the count allows it to leave. */
 function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   const { fitting: newAtStart, others: oldAtStart } = before;
   const floor = replicasByCount({ oldAtStart, newAtStart, newWanted: to.replicas });
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** Does the new kind carry as much of its plan as `staying` others of theirs? */
+/** Does the new kind carry at least the part of its plan that `staying` others carry of theirs? */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
@@ -169,7 +169,7 @@ export interface PlannedSteps {
   readonly cpuCores: number;
 }
 
-/** Do the steps reach the plan within the headroom if every start succeeds? */
+/** Would the steps reach the plan within the headroom if every start succeeded? */
 export function reachesPlan({ replicas, to, cpuCores }: PlannedSteps): boolean {
   const before = readyCounts(replicas, to);
   let present = replicas.filter(({ status }) => status === 'ready');

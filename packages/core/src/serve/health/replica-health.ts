@@ -1,9 +1,9 @@
 /**
  * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after a lasting slow-down
- * against the stage's curve. The excess over a tolerance is summed over batches, each with a bounded contribution,
- * quick ones negative (one-sided cumulative sum, Page 1954). So neither an outlier nor noise opens it. A replica as bad
- * as all its peers is not at fault. After a pause one item probes it. Each pause is twice the one before; after the
- * last the replica is unhealthy and replaced.
+ * against the stage's curve. The slow-down is a one-sided cumulative sum (Page 1954) of the excess over a tolerance.
+ * Each batch has a bounded contribution, negative for quick ones. So neither an outlier nor noise opens it. A replica
+ * as bad as all its peers is not at fault. After a pause one item probes the replica. Each pause is twice as long as
+ * the last; after the fourth the replica is unhealthy and replaced.
  */
 
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
@@ -15,9 +15,9 @@ export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
 }
 
 export interface BatchConduct {
-  /** All its items failed by the stage's fault. */
+  /** All items failed by the stage's fault. */
   readonly failed: boolean;
-  /** Service time ÷ that of the curve, less a little noise. */
+  /** Service time ÷ that of the curve, minus a little noise. */
   readonly slowness: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
@@ -26,11 +26,11 @@ export interface BatchConduct {
 /** Other replicas of the stage. */
 export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 
-/** `unfit` is to be replaced; `open` gets no batches during the pause, if the stage can do without it. */
+/** `unfit`: to be replaced. `open`: gets no batches during the pause, if the stage can do without it. */
 export type HealthVerdict = 'fit' | 'open' | 'unfit';
 
 const FAILED_IN_A_ROW = 5;
-/** Tolerated slowness, the most that one batch counts, and the sum that opens. */
+/** Tolerated slowness, the largest contribution of a batch, and the sum that opens the breaker. */
 const TOLERATED_SLOWNESS = 2;
 const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
@@ -40,12 +40,15 @@ const PAUSE_DELAYS = { shortestMs: 1_000, longestMs: Number.POSITIVE_INFINITY };
 const PAUSES = 3;
 /** Good batches that reset the pauses. */
 const RECOVERED = 20;
-/** Noise (ms) of timers and of the way to the replica. */
+/** Noise (ms) of timers and of messages to the replica. */
 const NOISE_MS = 5;
-/** A batch hangs beyond this multiple of its p99.99: a busy machine is slow, too. No client waits for so many SLOs. */
+/**
+ * A batch hangs beyond this multiple of its p99.99, since a busy machine is slow, too. The bound in SLOs: no client
+ * waits longer.
+ */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
-/** p99.99 ÷ mean if the profile has no tail, and bound ÷ mean that the SLO never lowers. */
+/** p99.99 ÷ mean if the profile has no tail, and smallest bound ÷ mean, whatever the SLO. */
 const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
 const LEAST_HANG_MS = 250;
@@ -55,7 +58,7 @@ export function slownessOf(serviceMs: number, expectedMs: number): number {
   return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
 }
 
-/** Service time of a batch in the profile, and the latency of the SLO, in ms. */
+/** Profiled service time of a batch, and the latency of the SLO, in ms. */
 export interface ExpectedBatch {
   readonly meanMs: number;
   /** 99.99th percentile; the mean if the profile has no tail. */
@@ -85,7 +88,7 @@ export class ReplicaHealth {
   batchStartedAtMs = 0;
   /** Instant at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Half of the way there, and whether it was reached. */
+  /** Half of the time until then, and whether it has passed. */
   lateAtMs = Number.POSITIVE_INFINITY;
   isLate = false;
   batchFailed = false;
@@ -139,7 +142,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** Does it fail while a peer does not, or without peers? */
+  /** Does the replica fail while a peer does not, or without peers? */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }
