@@ -1,6 +1,6 @@
 /**
- * Affine bounds of a service curve, since the sojourn table knows affine curves only: edges of the upper and the lower
- * convex hull over profiled sizes. Slower service only lengthens waits, so they bound the sojourn time.
+ * Affine bounds of a service curve, because the sojourn table only has affine curves. They are edges of the upper and
+ * the lower convex hull over profiled sizes. Slower service only lengthens waits, so they bound the sojourn time.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 
@@ -10,7 +10,7 @@ export interface AffineCurve {
   readonly fullMs: number;
 }
 
-/** An affine curve is its own only bound. */
+/** Bound of an affine curve: the curve itself. */
 export interface AffineBounds {
   readonly upper: readonly AffineCurve[];
   readonly lower: readonly AffineCurve[];
@@ -21,7 +21,7 @@ interface Point {
   readonly ms: number;
 }
 
-/** Relative deviation of an affine curve. */
+/** Tolerated relative deviation of an affine curve. */
 const AFFINE_WITHIN = 0.005;
 const LEAST_MS = 1e-6;
 

@@ -54,7 +54,7 @@ export interface ArrivalLoad {
   readonly itemsPerRequest: number;
 }
 
-/** Requests by arrival (ms) with item counts. */
+/** Requests by arrival (ms), with item counts. */
 export interface ArrivingRequests {
   readonly arrivedAtMs: Float64Array;
   readonly itemsOf: Uint16Array;
@@ -65,7 +65,7 @@ function wholeNumber(mean: number, rng: Rng): number {
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
 }
 
-/** Draws `requests` requests. Equal seeds give equal arrivals, stretched by the rate. */
+/** Draws `requests` requests. Equal seeds give equal arrivals; the rate stretches them. */
 export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
   const requestsPerGroup = load.groupSize / load.itemsPerRequest;
   const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));

@@ -1,6 +1,6 @@
 /**
- * Effect of a bursty request stream on a stage (fit: model/expected-load). Changes faster than the stage act as
- * dispersion of arrivals, slower ones as a steady rate that switches.
+ * Effect of a bursty request stream on a stage (fit: model/expected-load). Rate changes that are faster than the stage
+ * act as dispersion of arrivals, slower ones as a steady rate that switches.
  */
 import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 
@@ -18,9 +18,9 @@ export interface EffectiveBurstiness {
   readonly switching?: RateSwitching;
 }
 
-/** A smaller slow share of the excess counts as dispersion. */
+/** If the slow share of the excess is smaller, all of it counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate forgotten within so many requests, or stage times, counts as dispersion. */
+/** A rate that is forgotten within so many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 

@@ -1,6 +1,6 @@
 /**
- * Does a plan still carry the load when one of its stages is slower than its profile? The data plane drops late
- * requests early, which leaves about half of the misses that the estimate, made without drops, gives.
+ * Does a plan still carry the load if one of its stages is slower than its profile? The estimate includes no drops. The
+ * early drops of the data plane leave about half of its misses.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -10,7 +10,7 @@ import { slowedCurve } from '../profile/service-curve.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
 
-/** Estimated misses ÷ allowed misses up to which the SLO holds with early drops. */
+/** Estimated ÷ allowed misses up to which the SLO holds with early drops. */
 const MISSES_WITHOUT_DROPS = 2;
 
 /** Rates are rounded down to a grid of this ratio, so that a serving thread rarely estimates. */
@@ -24,8 +24,8 @@ export interface SlowedPlan {
 }
 
 /**
- * Answers whether the plan carries `itemsPerSecond` at the stage with that slowness. It counts only losses that the
- * slowness causes: a plan that is overloaded, or misses the SLO, without it carries any.
+ * Does the plan carry `itemsPerSecond` at the stage with this slowness? Only losses that the slowness causes count: a
+ * plan that is overloaded, or misses the SLO, without it carries any slowness.
  */
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
   const { spec, stageId } = plan;

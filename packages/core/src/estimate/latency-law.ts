@@ -95,7 +95,7 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
-/** Sum of times that are large together: quantiles add. */
+/** Sum of times that are large together: their quantiles add. */
 function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   const valuesMs: number[] = [];
   const weights: number[] = [];
@@ -112,7 +112,7 @@ function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(Float64Array.from(valuesMs), Float64Array.from(weights));
 }
 
-/** Sum along a chain: a part `together` (0…1) of the requests is slow in both, the others independently. */
+/** Sum along a chain: a fraction `together` (0…1) of the requests is slow in both stages, the others independently. */
 export function chainLaw(a: LatencyLaw, b: LatencyLaw, together: number): LatencyLaw {
   const independent = sumLaw(a, b);
   if (together <= 0 || a.valuesMs.length === 1 || b.valuesMs.length === 1) return independent;
@@ -132,7 +132,7 @@ function atLeast(chances: readonly number[], needed: number): number {
   return exactly.subarray(needed).reduce((sum, p) => sum + p, 0);
 }
 
-/** Law of the time when `needed` of independent times have passed. */
+/** Law of the time when `needed` of several independent times have passed. */
 export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): LatencyLaw {
   const [only] = laws;
   if (laws.length === 1 && only !== undefined) return only;

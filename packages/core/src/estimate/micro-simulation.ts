@@ -18,11 +18,11 @@ export interface StageRun {
   readonly itemsOf: Uint16Array;
   readonly warmUp: number;
   readonly itemTimes?: LatencyHistogram;
-  /** Factors on the mean service times of successive batches, repeated. The own batch of a request counts at its mean. */
+  /** Factors on the mean service times of successive batches, repeated. A request's own batch counts at its mean. */
   readonly serviceFactors?: Float64Array;
 }
 
-/** Sojourn times of requests (to the last item). */
+/** Sojourn times of requests, until their last item. */
 export interface StageRecord {
   readonly requests: LatencyHistogram;
   readonly meanBatchSize: number;
@@ -96,7 +96,7 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   return size;
 }
 
-/** Only the head request can span batches, which may end out of order. */
+/** Only the first request can span several batches, which may end out of order. */
 class Recorder {
   readonly requests = new LatencyHistogram();
   readonly #run: StageRun;

@@ -1,8 +1,8 @@
 /**
  * Variation of the own batch. The sojourn table counts a request's own batch at its mean: T₀ = W + c. The sojourn time
  * is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch, so c depends on T₀:
- * measured, c ≈ 0.88·T₀ between the shortest batch and the full one. Both W and c ascend with T₀, so the sum preserves
- * the order of laws.
+ * measured, c ≈ 0.88·T₀ between the shortest batch and the full one. Both W and c increase with T₀, so the sum
+ * preserves the order of laws.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';
@@ -15,20 +15,20 @@ export interface OwnService {
   readonly parallelBatches: number;
 }
 
-/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all, so that more replicas never are slower. */
+/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all, so that more replicas are never slower. */
 const OWN_PART = 0.88;
 
-/** Fractions that bound the parts of X: fewer where it varies little. */
+/** Fractions that bound the parts of X: fewer if X varies little. */
 const fineFractions: readonly number[] = [0, 0.15, 0.4, 0.65, 0.83, 0.93, 0.975, 0.992, 0.998, 0.9997];
 const coarseFractions: readonly number[] = [0, 0.3, 0.7, 0.93, 0.99, 0.9997];
 const COARSE_VARIATION_SQUARED = 0.03;
 const LEAST_WIDTH = 1e-6;
 const MOST_STEPS = 40;
-/** Of a time, and of the fraction above it. */
+/** A time, and the fraction above it. */
 const WITHIN = 1e-6;
 const LEAST_FRACTION = 1e-12;
 
-/** Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has all of the rest. */
+/** Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has the rest. */
 interface Factors {
   readonly bounds: Float64Array;
   readonly means: Float64Array;
@@ -74,13 +74,13 @@ const lawPlaces = lawFractions.map((_, i) => {
   return 1 / depth - 1 / Math.expm1(depth);
 });
 
-/** Upper end of part `i`. The last one reaches as far as the one before, which is right for exponential tails. */
+/** Upper end of part `i`. The last part is as wide as the one before, which is right for exponential tails. */
 function partEndMs(law: SojournLaw, i: number): number {
   const last = law[law.length - 1] as number;
   return law[i + 1] ?? 2 * last - (law[law.length - 2] as number);
 }
 
-/** Mean (ms) of the sojourn time. The own variation adds nothing to the mean unless the slowest of several counts. */
+/** Mean (ms) of the sojourn time. Own variation changes the mean only if the slowest of several batches counts. */
 export function variedMean(law: SojournLaw, own: OwnService): number {
   const meanMs = lawMean(law);
   if (own.parallelBatches === 1) return meanMs;
@@ -89,7 +89,7 @@ export function variedMean(law: SojournLaw, own: OwnService): number {
   return meanMs + Math.max(0, factor - 1) * ownMs(own, meanMs);
 }
 
-/** Sum of parts with even density: the fraction above a time falls evenly from 1 to 0 across each. */
+/** Sum of parts with uniform density: the fraction above a time falls linearly from 1 to 0 across each. */
 export class VariedLaw {
   /** Upper end, 1 ÷ width and weight of each part. */
   readonly #parts: Float64Array;
@@ -105,7 +105,7 @@ export class VariedLaw {
     let flatWeight = 0;
     for (let i = 0; i < law.length; i++) {
       const weight = flatWeight + (lawWeights[i] as number);
-      // Equal parts in a row count as one.
+      // Equal consecutive parts count as one.
       const repeats = i < law.length - 1 && partEndMs(law, i + 1) <= (law[i] as number);
       if (!repeats) this.#addParts(factors, own, { index: i, weight });
       flatWeight = repeats ? weight : 0;
@@ -174,7 +174,7 @@ interface Bracket {
   readonly highValue: number;
 }
 
-/** Root by the Illinois variant of regula falsi of a falling function, starting `near`. */
+/** Root of a falling function by the Illinois variant of regula falsi, starting `near`. */
 function fallingRoot(valueAt: (x: number) => number, bracket: Bracket): number {
   let [x, kept] = [bracket.near, 0];
   let [a, fa, b, fb] = [bracket.low, bracket.lowValue, bracket.high, bracket.highValue];

@@ -1,6 +1,6 @@
 /**
  * Pipeline accuracy score (PAS): product of the accuracies of visited stages, each once (IPA, JSys 2024); the mean over
- * scenarios with `when` edges. A measurement by `equipoise evaluate` wins.
+ * scenarios with `when` edges. A measurement by `equipoise evaluate` takes precedence.
  */
 import { measuredAccuracy } from '../model/accuracy-table.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -13,7 +13,7 @@ export interface PipelineAccuracy {
   readonly measured: boolean;
 }
 
-/** Fraction; 1 for transforms and undeclared accuracies. */
+/** 1 for transforms and undeclared accuracies. */
 export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefined): number {
   if (stage.kind === 'transform') return 1;
   return stage.variants.find((variant) => variant.id === variantId)?.accuracy?.value ?? 1;

@@ -1,7 +1,7 @@
 /**
  * End-to-end latency from the sojourn laws of stages: sums along chains, the slowest (or quorum-completing) branch at
- * joins, mixtures over `when`. A finish law is relative to the immediate dominator, so shared parts count once. Beyond
- * it branches are taken as independent, an upper bound.
+ * joins, mixtures over `when`. A finish law is relative to the immediate dominator, so shared parts count once. After
+ * the dominator branches are assumed independent, an upper bound.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
@@ -57,7 +57,7 @@ function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): numbe
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-/** Batches of the stages before, as groups of the items that they become. */
+/** Batches of the previous stages, as groups of the items that they become. */
 function upstreamBatches(
   { spec, stages }: PipelineQuery,
   id: StageId,
@@ -78,7 +78,7 @@ function upstreamBatches(
       serviceMs: curve.meanMs(Math.round(estimate.meanBatchSize)) / curve.shareFraction,
     };
   });
-  // Behind a meeting of branches, only items that shared a batch in all of them arrive together.
+  // After a meeting of branches, only items that shared a batch in all branches arrive together.
   const meet = before.every((from) => (known.loads.get(from)?.visits ?? visits) >= visits);
   const together = (sizes: readonly number[]): number =>
     meet ? Math.min(...sizes) : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
@@ -90,7 +90,7 @@ function upstreamBatches(
 
 interface StageEstimates {
   readonly estimates: ReadonlyMap<StageId, StageEstimate>;
-  /** Parts of the requests that are slow in a stage and before it. */
+  /** Fractions of the requests that are slow in a stage and in those before it. */
   readonly together: ReadonlyMap<StageId, number>;
 }
 
@@ -111,7 +111,7 @@ function stageEstimates(query: PipelineQuery): StageEstimates {
   return { estimates, together };
 }
 
-/** Law of a stage; part of the requests that are slow in it and before it. */
+/** Law of a stage, and the fraction of requests that are slow in it and before it. */
 interface OwnLaw {
   readonly law: LatencyLaw;
   readonly together: number;

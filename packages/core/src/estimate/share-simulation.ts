@@ -1,7 +1,7 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation: a burst of 50 ms does not fit a
- * scale-free table. Cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end. 5 % of the rate
- * would double waits near saturation.
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation, since its burst of 50 ms does not
+ * fit a scale-free table. Cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end. (Buckets of
+ * 5 % of the rate would double waits near saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';

@@ -13,7 +13,7 @@ export type SojournLaw = Float64Array;
 
 const LAST = lawFractions.length - 1;
 
-/** Beyond the last fraction its time applies. */
+/** At and above the last fraction, its time applies. */
 const meanWeights: Float64Array = (() => {
   const weights = new Float64Array(lawFractions.length);
   for (let i = 0; i < LAST; i++) {
@@ -60,7 +60,7 @@ function depthOf(law: SojournLaw, ms: number, index: number): number {
 const mixedTimes = new Float64Array(4 * lawFractions.length);
 const mixedDepths = new Float64Array(4 * lawFractions.length);
 
-/** Writes both laws' mixture points to the buffers. Returns their number. */
+/** Writes the mixture points of both laws to the buffers. Returns their number. */
 function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   let count = 0;
   let [i, j] = [-1, -1];

@@ -4,17 +4,18 @@ import { topologicalOrder } from './stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /**
- * Load of each stage. Visits per request are the product of open expected fan-outs times the probability of a visit.
- * Assumes no cycles and equal open fan-outs on all edges into a stage, which pipeline files guarantee.
+ * Load of each stage. Visits per request are the product of the expected items of open fan-outs, times the probability
+ * of a visit. Requires a graph without cycles and with equal open fan-outs on all edges into a stage, which pipeline
+ * files guarantee.
  */
 
-/** Upstream batches count as 1. */
+/** Upstream batches count as one item. */
 export interface StageLoad {
   readonly arrivalRps: number;
   /** Items per request. */
   readonly visits: number;
   readonly groupSize: number;
-  /** True behind a join: one item per group. */
+  /** True after a join: one item per group. */
   readonly joined: boolean;
 }
 

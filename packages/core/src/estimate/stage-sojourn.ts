@@ -20,10 +20,10 @@ export interface StageQuery {
   readonly maxBatchSize: number;
   readonly arrivalRps: number;
   readonly groupSize: number;
-  /** Items of one request among them. Default: all. */
+  /** Items of one request in a group. Default: all. */
   readonly itemsPerRequest?: number;
   readonly burstiness?: Burstiness | undefined;
-  /** Batches in which items arrive; `groupSize` is then that without them. */
+  /** Batches in which items arrive; `groupSize` then ignores them. */
   readonly upstream?: UpstreamBatches | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface StageEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
   readonly meanBatchSize: number;
-  /** Batch sizes as items see them, at the middle of `sizeParts`. */
+  /** Batch sizes that items experience, at the middle of `sizeParts`. */
   batchSizes(): readonly number[];
   /** Times at `lawFractions`. */
   law(): SojournLaw;
@@ -76,7 +76,7 @@ function loadStage(query: StageQuery): LoadedStage {
   return { shape, upstream, burstiness: felt, capacityPerMs, loadFactor };
 }
 
-/** Sizes of batches as items see them. */
+/** Sizes of batches that items experience. */
 function itemBatchSizes({ shape }: LoadedStage, law: SojournLaw): readonly number[] {
   const own = ownTimes(shape);
   return sizeParts.map(({ middle }) =>
@@ -97,7 +97,7 @@ function ownService(shape: StageShape, usual: number): OwnService {
   return { law: curve.law(size), leastMs, fullMs, parallelBatches };
 }
 
-/** Adds the variation of the own batch, on first use. */
+/** Adds the variation of the own batch, at the first use. */
 class Estimate implements StageEstimate {
   readonly stable = true;
   readonly #stage: LoadedStage;
@@ -153,7 +153,7 @@ function lawOfShape(shape: StageShape, { burstiness, loadFactor, capacityPerMs }
   return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: burstiness.switching });
 }
 
-/** Groups of a fractional mean size are those of the whole sizes next to it. Larger ones differ little. */
+/** Groups of a fractional mean size are mixtures of the two nearest whole sizes. Larger groups differ little. */
 const LARGEST_SPLIT_GROUP = 8;
 
 function groupedLaw(stage: LoadedStage): TableLaw {
@@ -170,7 +170,7 @@ function groupedLaw(stage: LoadedStage): TableLaw {
   };
 }
 
-/** Shape for items that arrive in batches of `size` from the stage before. */
+/** Shape for items that arrive in batches of `size` from the previous stage. */
 function inBatches({ shape, capacityPerMs }: LoadedStage, upstream: UpstreamBatches, size: number): StageShape {
   const groupSize = Math.max(shape.groupSize, size);
   const fullMs = (shape.replicas * shape.maxBatchSize) / capacityPerMs;
@@ -201,13 +201,13 @@ function analyticalLaw(stage: LoadedStage): TableLaw {
   return mixed;
 }
 
-/** From the table, in microseconds. A safe bound for CPU shares below one core. */
+/** Law from the table, in microseconds. A safe bound for CPU shares below one core. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? new Estimate(stage, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
-/** Same, but simulates a share below one core: milliseconds for the first call. */
+/** The same, but simulates a share below one core: milliseconds for the first call. */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadStage(query);

@@ -1,8 +1,9 @@
 /**
- * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gets the law
- * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds too low; their geometric
- * mean, weighted 2 : 1, leans to the safe side. Service variation shifts the table (spread-table). The own batch counts
- * at its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1).
+ * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gives the law
+ * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric
+ * mean, weighted 2 : 1, is on the safe side. Service variation shifts the table (spread-table). The own batch counts at
+ * its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1
+ * ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawVariationSquared } from '../profile/service-law.js';
@@ -29,14 +30,17 @@ export interface TableLaw {
 }
 
 const UPPER_PART = 2 / 3;
-/** At a small disturbance probability, percentiles next to the jump count as disturbed. Service variation fills it. */
+/**
+ * At a small disturbance probability, percentiles near the jump count as disturbed, because service variation fills the
+ * gap.
+ */
 const DISTURBED_MARGIN = 0.25;
 const FILLING_VARIATION_SQUARED = 0.02;
 const HIGHEST_LOAD = 0.999;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
 const answer = new Float64Array(ANSWER_NUMBERS);
-/** Of service variation, added to each answer of a law. */
+/** Effect of service variation, added to each answer of a law. */
 const shifts = new Float64Array(ANSWER_NUMBERS);
 const times = new Float64Array(cellDepths.length);
 const edgeLaw = new Float64Array(lawFractions.length);
@@ -94,7 +98,9 @@ interface SteadyLoad {
   readonly variationSquared: number;
 }
 
-/** Minimum over stable upper bounds. Returns the mean batch size at the last, which meets the curve at the cap. */
+/**
+ * Minimum over stable upper bounds. Returns the mean batch size at the last bound, which meets the curve at the cap.
+ */
 function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number {
   const { upper } = boundsOf(shape.curve, shape.maxBatchSize);
   law.fill(Number.POSITIVE_INFINITY);

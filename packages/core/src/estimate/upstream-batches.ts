@@ -1,7 +1,7 @@
 /**
- * Arrivals from the stage before: its batches arrive whole. Their sizes, as items see them, follow from the sojourn law
- * of that stage. Batches depart at the rate at which their items arrived. So over times long against the service time
- * before them, the items are Poisson again, and a slow stage feels smaller groups.
+ * Arrivals from the previous stage: its batches arrive as groups. The sizes that their items experience follow from the
+ * sojourn law of that stage. Batches depart at the rate at which their items arrived. So over times that are long
+ * against its service time, the items are Poisson again, and a slow stage sees smaller groups.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 
@@ -11,7 +11,7 @@ export interface UpstreamBatches {
   readonly serviceMs: number;
 }
 
-/** Parts of the items, by the size of their batch, ascending. */
+/** Fractions of the items, by the size of their batch, ascending. */
 export const sizeParts: readonly { readonly weight: number; readonly middle: number }[] = [
   { weight: 0.5, middle: 0.25 },
   { weight: 0.2, middle: 0.6 },
@@ -23,7 +23,7 @@ export const sizeParts: readonly { readonly weight: number; readonly middle: num
 /** Fitted to simulated pairs of stages with constant service times. */
 const FORGETTING = 10;
 
-/** Size that counts in the long run, for groups of `size` of which `lasting` arrive together anyway. */
+/** Effective size in the long run, for groups of `size` of which `lasting` arrive together anyway. */
 export function lastingGroupSize(
   { size, lasting }: { readonly size: number; readonly lasting: number },
   { serviceMs }: UpstreamBatches,
@@ -35,7 +35,7 @@ export function lastingGroupSize(
 /** Measured on chains, for large batches. */
 const SLOW_TOGETHER = 0.3;
 
-/** Part of the requests that are slow in this stage and before it: a large batch is slow in both. */
+/** Fraction of the requests that are slow in this stage and before it, because a large batch is slow in both. */
 export function slowTogether({ sizes }: UpstreamBatches): number {
   return SLOW_TOGETHER * (1 - 1 / (sizes.at(-1) ?? 1));
 }

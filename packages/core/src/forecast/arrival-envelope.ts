@@ -1,13 +1,13 @@
 /**
- * Expected envelope: the most requests of the last minute or longer per window, at least the forecast's upper rate. A
- * burst is expected again for that time.
+ * Expected envelope: the most requests per window in the last minute or longer, at least the forecast's upper rate. A
+ * burst is expected again for this time.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';
 
 const WINDOWS_S = [1, 2, 5, 10, 20];
 const REMEMBERED_S = 60;
-/** Memory as a multiple of the time that plans look ahead: replicas for a burst outlast one round of starts. */
+/** Memory as a multiple of the planning horizon, so that replicas for a burst stay longer than one round of starts. */
 const REMEMBERED_AHEAD = 2;
 
 /** Windows of 1, 2, 5, 10 and 20 s, in whole requests. */

@@ -1,5 +1,5 @@
 /**
- * Task: from the largest counts per second of the last bins to the largest of the next. The literature trains on the
+ * Task: forecast the largest count per second of the next bins from that of the last bins. The literature trains on the
  * same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
  */
 
@@ -31,7 +31,7 @@ export interface BinRules {
 /** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** In the trace, zeros counted. */
+  /** In the trace, with seconds of zero. */
   readonly startS: Int32Array;
 }
 
@@ -63,7 +63,7 @@ export function isCount(value: number): boolean {
 export interface TrainingPeaks {
   readonly task: PeakTask;
   readonly maximaRps: Float64Array;
-  /** At i: peak of bins i to i + horizonBins − 1. Shorter than the maxima by the unknown end. */
+  /** At i: peak of bins i to i + horizonBins − 1. The last ones are absent because their horizon is incomplete. */
   readonly targetsRps: Float64Array;
 }
 

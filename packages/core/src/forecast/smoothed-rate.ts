@@ -1,8 +1,8 @@
 /**
  * Load a few seconds ahead from recent counts: means, then lines through longer windows, with Poisson errors. The
- * longest window counts whose interval meets those of all shorter ones (Goldenshluger and Nemirovski 1997). A rise is
- * extrapolated to the horizon, but no further ahead than its line reaches back. A fall is not. The upper rate adds the
- * estimation error.
+ * longest window whose interval overlaps those of all shorter ones counts (Goldenshluger and Nemirovski 1997). A rise
+ * is extrapolated to the horizon, but no further ahead than its line reaches back. A fall is not. The upper rate adds
+ * the estimation error.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
@@ -84,7 +84,7 @@ class RunningSums {
   }
 }
 
-/** Adds one count, since 0 may be chance. */
+/** Adds one count, because 0 may be chance. */
 const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
 
 function adaptiveFit(sums: RunningSums, end: number): RateFit {

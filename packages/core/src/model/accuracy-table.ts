@@ -1,6 +1,6 @@
 /**
- * End-to-end accuracies measured for combinations of variants by `equipoise evaluate`. Stages interact, so a
- * measurement wins over the product of stage accuracies.
+ * End-to-end accuracies of combinations of variants, measured by `equipoise evaluate`. Stages interact, so a
+ * measurement takes precedence over the product of stage accuracies.
  */
 import type { StageId, VariantId } from './ids.js';
 

@@ -1,9 +1,9 @@
 /**
  * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows.
  *
- * Blocks of 10 s are cut into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean within blocks,
+ * Blocks of 10 s are divided into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean within blocks,
  * without the outermost tenths. At 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6, without the largest
- * tenth: ramps cancel out, and a step belongs to the forecast. Values within four standard errors of 1 count as
+ * tenth. So ramps cancel out, and a step is left to the forecast. Values within four standard errors of 1 count as
  * Poisson.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';

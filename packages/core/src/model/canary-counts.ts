@@ -1,4 +1,4 @@
-/** One side of a canary: `missed` were late, dropped or failed; `failed` by a fault of the side. */
+/** One side of a canary. `missed`: late, dropped or failed. `failed`: by a fault of this side. */
 export interface SideCount {
   readonly ended: number;
   readonly missed: number;
@@ -6,8 +6,8 @@ export interface SideCount {
 }
 
 /**
- * Service times of a canary. `measured` is time ÷ time of its profile. From the ratio `tooSlow` on, its plan does not
- * carry the stage's items. `evidence` is a likelihood ratio against any smaller one.
+ * Service times of a canary. `measured`: time ÷ profiled time. `tooSlow`: ratio from which the plan does not carry the
+ * stage's items. `evidence`: likelihood ratio against any smaller slowness.
  */
 export interface SlownessEvidence {
   readonly measured: number;
@@ -19,6 +19,6 @@ export interface SlownessEvidence {
 export interface CanaryCounts {
   readonly before: SideCount;
   readonly after: SideCount;
-  /** Missing without signs of slowness. */
+  /** Absent without signs of slowness. */
   readonly slowness?: SlownessEvidence;
 }

@@ -27,8 +27,8 @@ export type Change = (
 };
 
 /**
- * Outcome of a decision's changes: all applied, one failed, or the rest abandoned (shutdown, manual override, or a
- * burst). A stage with several changes may be in both lists.
+ * Outcome of a decision's changes: all applied, one failed, or the rest abandoned (shutdown, a person, or a burst). A
+ * stage with several changes may be in both lists.
  */
 export interface LastChange {
   readonly kind: 'applied' | 'failed' | 'given-up';
@@ -36,7 +36,7 @@ export interface LastChange {
   readonly unchanged: readonly StageId[];
 }
 
-/** Of `changes` the first `done` were applied. */
+/** Number of applied `changes`, the first ones. */
 export function lastChangeOf(kind: LastChange['kind'], changes: readonly Change[], done: number): LastChange {
   const stagesOf = (some: readonly Change[]) => [...new Set(some.map(({ stageId }) => stageId))];
   return { kind, changed: stagesOf(changes.slice(0, done)), unchanged: stagesOf(changes.slice(done)) };

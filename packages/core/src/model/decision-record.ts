@@ -9,7 +9,7 @@ import type { ControlMode, StagePins } from './pipeline-spec.js';
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';
 
-/** Set while serving, in addition to those of the pipeline file. */
+/** Pins that were set while serving, in addition to those of the pipeline file. */
 export type PinsByStage = Readonly<Record<StageId, StagePins>>;
 
 export interface ManualAction {
@@ -45,7 +45,7 @@ export interface LaterFacts {
 }
 
 /**
- * Log entry. No `decision` if deciding failed or a person changed no plan. No `outcome` if nothing was to be applied or
+ * Log entry. No `decision` if the decision failed or a person changed no plan. No `outcome` if there were no changes or
  * the process ended first. `id` ascends within a pipeline.
  */
 export interface DecisionRecord extends LaterFacts {
@@ -57,7 +57,7 @@ export interface DecisionRecord extends LaterFacts {
   readonly mode?: ControlMode;
   readonly manual?: ManualAction;
   readonly setupDigest?: string;
-  /** Rest of the `StepInput`. Required for replay. */
+  /** Rest of the `StepInput`, for replay. */
   readonly input?: object;
   readonly decision?: Decision;
 }

@@ -23,7 +23,7 @@ export interface Burst {
   readonly rateRps: number;
 }
 
-/** Counts of one edge, the input of learned probabilities and fan-out factors. Counts that do not apply are 0. */
+/** Counts of one edge, from which probabilities and fan-out factors are learned. Counts that do not apply are 0. */
 export interface EdgeCount {
   /** Outputs of the stage before a `when` edge. */
   readonly offered: number;
@@ -41,12 +41,12 @@ export interface LearnedEdge {
   /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
   readonly stated: number;
-  /** At adoption, with the outputs behind `value`. */
+  /** At adoption, with the number of outputs behind `value`. */
   readonly standardError: number;
   readonly outputs: number;
 }
 
-/** Arrivals per whole second, oldest first. The running second is excluded. */
+/** Arrivals per whole second, oldest first, without the current second. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
   /** Windows that end now; absent if only seconds are counted. */
@@ -62,7 +62,7 @@ export interface StageObservation {
   readonly variantSinceMs?: number;
 }
 
-/** `staleSources` did not answer in time. */
+/** Sources that did not answer in time. */
 export interface Observation {
   /** Monotonic. */
   readonly atMs: number;
@@ -75,7 +75,7 @@ export interface Observation {
   readonly batches?: readonly BatchTimes[];
   /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
-  /** Absent if no decided change ended since the last tick. Excludes manual changes. */
+  /** Absent if no decided change ended since the last tick, manual changes excluded. */
   readonly lastChange?: LastChange;
   /** True during changes. Only a burst can preempt them. */
   readonly changing?: boolean;
@@ -101,9 +101,9 @@ export interface DecisionEvidence {
   readonly burst?: Burst;
   /** Those that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
-  /** Under which the plan holds, if the pipeline file asks for it. */
+  /** Robustness under which the plan holds, if the pipeline file asks for it. */
   readonly robustness?: Robustness;
-  /** Points of the profile with roughly known means, widest first. */
+  /** Profile points with uncertain means, the widest interval first. */
   readonly uncertainPoints?: readonly UncertainPoint[];
   /** Profiles of another machine behind the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];

@@ -9,7 +9,7 @@ export interface Burstiness {
   readonly sloMs: number;
   readonly dispersionAtSlo: number;
   readonly dispersionAt10s: number;
-  /** Default 0. Positive for short high phases. */
+  /** Skewness; default 0. Positive for short high phases. */
   readonly rateSkewness?: number;
 }
 
@@ -62,10 +62,10 @@ export interface EnvelopeWindow {
 /** Traffic envelope (Le Boudec and Thiran, Network Calculus, 2001), ascending in window and bound. */
 export type ArrivalEnvelope = readonly EnvelopeWindow[];
 
-/** Requests waiting when a plan takes effect. */
+/** Requests that wait when a plan takes effect. */
 export interface Backlog {
   readonly requests: number;
-  /** Arrivals in it do not count against the plan. */
+  /** Arrivals within the grace do not count against the plan. */
   readonly graceMs: number;
 }
 

@@ -90,7 +90,7 @@ export interface VariantSpec {
   readonly cpuCores: readonly number[];
   readonly memoryBytes: number;
   readonly gpus: number;
-  /** Start to ready. The profile's measurement wins. */
+  /** Time from start to ready. A measurement of the profile takes precedence. */
   readonly loadMs?: number;
   readonly profile?: readonly ProfilePoint[];
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -135,14 +135,14 @@ export interface StageSpec {
   readonly pins: StagePins;
 }
 
-/** Awaited parts: all, the first, or the first `quorum`. */
+/** Parts to wait for: all, the first, or the first `quorum`. */
 export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
- * again (see `closesFanOut`). A stage with several in-edges awaits every part that can arrive, or `any` or `quorum`.
- * `when`: the first edge of a stage whose condition holds is taken. Probabilities sum to at most 1 and, like fan-outs,
- * apply until learned from traffic.
+ * again (see `closesFanOut`). A stage with several in-edges waits for every part that can arrive, or for `any` or
+ * `quorum`. `when`: a stage takes its first edge whose condition holds. Probabilities sum to at most 1. Like fan-outs,
+ * they apply until learned from traffic.
  */
 export interface EdgeSpec {
   readonly from: StageId;
@@ -175,7 +175,7 @@ export interface OutputSpec {
   readonly tensors?: readonly string[];
 }
 
-/** Plans hold although every service time may be up to `serviceFactor` (at least 1) × the profiled one. */
+/** Plans hold even if all service times are `serviceFactor` (at least 1) × the profiled ones. */
 export interface Robustness {
   readonly serviceFactor: number;
 }
@@ -198,7 +198,7 @@ export interface ControlSpec {
 }
 
 export interface AdmissionSpec {
-  /** Per stage. Further items are dropped as `queue-full`; a fan-out beyond it fails its request. */
+  /** Per stage. Excess items are dropped as `queue-full`; a larger fan-out fails its request. */
   readonly maxQueueLength: number;
   /**
    * Largest expected wait at a stage, as a fraction (0…1) of the request's slack: remaining time minus remaining work.
@@ -206,11 +206,11 @@ export interface AdmissionSpec {
    */
   readonly maxWaitFraction?: number;
   /**
-   * Time (ms) before the deadline by which a request must be done. Covers event loop turns, slow batches and writing
-   * the answer. At most half of the request's slack. Default: 0.
+   * Time (ms) before the deadline by which a request must be done. Reserve for event loop turns, slow batches and
+   * writing the answer. At most half of the request's slack. Default: 0.
    */
   readonly answerMarginMs?: number;
-  /** More request tensors are dropped as `memory-full`. Default: unbounded. */
+  /** Excess request tensors are dropped as `memory-full`. Default: unbounded. */
   readonly maxInFlightBytes?: number;
   /** Default: `defaultPriorities`. */
   readonly priorities?: PrioritySpec;
@@ -229,7 +229,7 @@ export interface PipelineSpec {
   readonly budget: Budget;
   readonly prices: Prices;
   readonly objective: Objective;
-  /** Default: plans hold for service times as profiled. */
+  /** Default: plans hold for profiled service times. */
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
   readonly stages: readonly StageSpec[];
@@ -238,7 +238,7 @@ export interface PipelineSpec {
   readonly control: ControlSpec;
   readonly admission: AdmissionSpec;
   readonly evaluation?: EvaluationSpec;
-  /** Default: the budget is one pool. */
+  /** Default: the budget is not divided into machines. */
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;
 }
@@ -257,7 +257,7 @@ export function awaitedParts(join: Join | undefined): number {
   return typeof join === 'object' ? join.quorum : Number.POSITIVE_INFINITY;
 }
 
-/** Clients state 1, 2, …, with 1 the most urgent. Levels inside are 0, 1, …. */
+/** Clients send 1, 2, …, with 1 the most urgent. Internal levels are 0, 1, …. */
 export interface PrioritySpec {
   /**
    * By priority: guaranteed fraction (0…1) of the items started at a stage while several wait. The sum is at most 1.
@@ -270,15 +270,15 @@ export interface PrioritySpec {
 /** Under a flood of urgent requests the middle one keeps a fifth, the last a twentieth. */
 export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
 
-/** 0 means none (Triton clients send it). Numbers beyond the last mean the last. */
+/** 0 means no priority (Triton clients send it). Numbers beyond the last mean the last. */
 export function priorityLevel({ shares, default: unstated }: PrioritySpec, priority = 0): number {
   const meant = priority === 0 ? unstated : priority;
   return Math.min(Math.max(meant, 1), shares.length) - 1;
 }
 
-/** Costs few requests that could have met the deadline. */
+/** Loses few requests that could have met the deadline. */
 const FRACTION = 0.02;
-/** Event loop, garbage collection and answer take some ms on any pipeline. */
+/** Event loop, garbage collection and answer take some ms in any pipeline. */
 const MOST_MS = 10;
 
 /** Default answer margin in ms of a server (see `AdmissionSpec`). */

@@ -22,7 +22,7 @@ export interface PlanPrediction {
   readonly costPerHour: number;
 }
 
-/** Simulation result at the planned load. `conclusive`: the 99 % interval clears the SLO. */
+/** Simulation result at the planned load. `conclusive`: the 99 % interval excludes the SLO. */
 export interface PlanVerification {
   readonly latencyMs: number;
   readonly percentile: number;
@@ -31,7 +31,7 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
-/** Of a stage in a simulation: its largest batch, and how many of its replicas ran one. */
+/** One stage in a simulation: its largest batch, and how many of its replicas ran a batch. */
 export interface StagePeak {
   readonly batchSize: number;
   readonly replicas: number;
@@ -48,7 +48,7 @@ export function showsSloMet(verification: PlanVerification): boolean {
   return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
 }
 
-/** A stage's list allows weighted mixtures; today it has one entry. */
+/** The list of a stage may become a weighted mixture; today it has one entry. */
 export interface Plan {
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;
   readonly predicted: PlanPrediction;
@@ -56,8 +56,8 @@ export interface Plan {
 }
 
 /**
- * Plans simulated in full and looked at. `exhausted`: no limit on work ended the search. `skippedByEstimate` counts
- * candidates that were not simulated because they are unlikely to hold.
+ * Plans simulated in full, and looks. `exhausted`: no limit on work ended the search. `skippedByEstimate`: candidates
+ * that were not simulated because they are unlikely to hold.
  */
 export interface SearchEffort {
   readonly simulated: number;
@@ -106,5 +106,5 @@ export type PlanResult =
       readonly certificate: Certificate;
     }
   | ({ readonly kind: 'infeasible'; readonly proven: true } & NoPlan)
-  /** No plan was found. `tried` counts the judged ones. */
+  /** No plan was found. `tried` counts the judged plans. */
   | ({ readonly kind: 'not-found'; readonly tried: number } & NoPlan);

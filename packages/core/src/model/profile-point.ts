@@ -13,11 +13,11 @@ export interface ProfilePoint {
   readonly memoryBytes?: number;
   /** Half the width of the mean's 95 % interval ÷ the mean, if measured. */
   readonly meanUncertaintyFraction?: number;
-  /** Factor that serving has taught, which the times include; absent without. */
+  /** Factor learned while serving, included in the times; absent if none. */
   readonly learnedFactor?: number;
 }
 
-/** Point whose mean is known to ± `halfWidthFraction` of itself; absent if too few batches were measured to tell. */
+/** Point whose mean is known to ± `halfWidthFraction` of itself; absent if too few batches were measured. */
 export interface UncertainPoint {
   readonly stageId: StageId;
   readonly variantId: VariantId;

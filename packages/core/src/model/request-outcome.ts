@@ -14,13 +14,13 @@ export type RequestOutcome<Output, Failure> =
   | {
       readonly kind: 'completed';
       readonly output: Output;
-      /** Parts that joins went without, as `stage[item]` of their source. */
+      /** Lost parts that joins tolerated, as `stage[item]` of their source. */
       readonly missing?: readonly string[];
     }
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;
-      /** Time (ms) until the waiting work should be done. */
+      /** Time (ms) until the waiting requests should be done. */
       readonly retryAfterMs: number;
     }
   | { readonly kind: 'failed'; readonly failure: Failure };

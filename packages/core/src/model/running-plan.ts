@@ -2,7 +2,7 @@ import type { ReplicaId, StageId, VariantId } from './ids.js';
 import type { PipelineSpec, Resources } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 
-/** A replica's batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
+/** Issues of a replica: its batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
 
 /** Only `ready` replicas receive new batches. */
@@ -20,7 +20,7 @@ export interface RunningStage {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
   readonly canary?: RunningCanary;
-  /** Variants to which a change failed, in back-off; absent if there are none. */
+  /** Variants in back-off after failed changes; absent if there are none. */
   readonly rolledBack?: readonly RolledBackVariant[];
 }
 
@@ -31,8 +31,8 @@ export interface RolledBackVariant {
 }
 
 /**
- * Canary with a fraction of the requests; `missingOutcomes` are those that its verdict needs beyond the shortest time
- * of its step.
+ * Canary with a fraction of the requests. `missingOutcomes`: outcomes that the step still needs for its verdict after
+ * its shortest time.
  */
 export interface RunningCanary {
   readonly variantId: VariantId;
@@ -62,8 +62,8 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 }
 
 /**
- * Stages of what runs; undefined while a stage has no ready replica. A changing stage counts as the kind that serves
- * most, during a canary as one that has served before.
+ * Running plan; undefined while a stage has no ready replica. A changing stage counts as the kind that serves most,
+ * during a canary as the kind that served before.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,
@@ -97,8 +97,8 @@ interface Age {
 }
 
 /**
- * Tracks variant switches for the dwell time. The first variant of a stage is no switch, so a restart starts no dwell
- * time.
+ * Tracks variant switches for the dwell time. The first variant of a stage is not a switch, so a restart starts no
+ * dwell time.
  */
 export class DwellTracker {
   readonly #ages = new Map<StageId, Age>();

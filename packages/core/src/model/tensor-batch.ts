@@ -18,7 +18,7 @@ function sameType(a: Tensor, b: Tensor): boolean {
   );
 }
 
-/** Throws unless all are equal in the part that `compared` selects. */
+/** Throws unless the part that `compared` selects is equal in all tensors. */
 function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');

@@ -1,7 +1,7 @@
 /**
- * Service curves of a pipeline, or all problems of its profiles. A measured profile wins over an inline one. A share
- * below one core uses the points of one core unless measured: a CPU quota stops mid-batch. Core counts without points
- * have no curve.
+ * Service curves of a pipeline, or all problems of its profiles. A measured profile takes precedence over an inline
+ * one. A share below one core uses the points of one core unless measured, because a CPU quota stops in the middle of a
+ * batch. Core counts without points have no curve.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -24,11 +24,11 @@ export interface ServiceCurves {
   /** Undefined if not measured. */
   curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
   readonly warnings: readonly string[];
-  /** Curves of `robustness`; absent without. */
+  /** Curves with `robustness`; absent without it. */
   readonly robust?: ServiceCurves;
 }
 
-/** Curves that plans must hold for. Served and simulated batches take the others. */
+/** Curves for plans. Served and simulated batches use the others. */
 export const plannedCurves = (curves: ServiceCurves): ServiceCurves => curves.robust ?? curves;
 
 export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };

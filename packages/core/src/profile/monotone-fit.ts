@@ -1,6 +1,6 @@
 /**
- * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means, linear in
- * between. Errors: how far a point was raised, and leave-one-out without the ends.
+ * Service time of unmeasured batch sizes: the lowest non-decreasing curve on or above all measured means, linear in
+ * between. Errors: the distance by which a point was raised, and leave-one-out without the ends.
  */
 
 export interface MeasuredSize {

@@ -1,6 +1,6 @@
 /**
- * Facts about profiles that a plan inherits: roughly known means and profiles of another machine. Intervals of means are
- * those of the measurement. Near saturation an error of the mean weighs more than itself.
+ * Facts about the profiles behind a plan: uncertain means, and profiles of another machine. Intervals of means come
+ * from the measurement. Near saturation an error of the mean has a larger effect.
  */
 import type { DecisionEvidence } from '../model/decision.js';
 import type { ProfilePoint, ProfileSet, UncertainPoint } from '../model/profile-point.js';

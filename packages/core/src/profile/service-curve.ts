@@ -5,7 +5,7 @@ const sigmaOf = (law: ServiceLaw): number | undefined =>
   law.kind === 'constant' ? 0 : law.kind === 'lognormal' ? law.sigma : undefined;
 
 /**
- * Law between two profiled sizes. Means interpolate linearly; for lognormals σ does too (a constant has 0). Other
+ * Law between two profiled sizes. Means are interpolated linearly, and σ of lognormals, too (a constant has 0). Other
  * shapes come from the nearer neighbour, moved to the mean.
  */
 function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): ServiceLaw {
@@ -80,7 +80,7 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   };
 }
 
-/** The curve of batches that take `slowness` times as long. */
+/** Curve of batches that take `slowness` times as long. */
 export function slowedCurve(curve: ServiceCurve, slowness: number): ServiceCurve {
   return {
     ...curve,

@@ -1,14 +1,17 @@
 /**
  * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`.
- * With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m = e^(z²/2) = 14.97
- * two points keep mean and p99. A single number is constant.
+ * With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m = e^(z²/2) = 14.97 a
+ * law of two values keeps mean and p99. A mean alone gives a constant.
  */
 
 import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/** In ms: constant, exponential, lognormal (of ln ms), usual and rare slow value, or ascending measurements. */
+/**
+ * In ms: constant, exponential, lognormal (parameters of ln ms), a usual and a rare slow value, or ascending
+ * measurements.
+ */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'exponential'; readonly meanMs: number }
@@ -16,7 +19,7 @@ export type ServiceLaw =
   | { readonly kind: 'two-point'; readonly usualMs: number; readonly slowMs: number; readonly slowFraction: number }
   | { readonly kind: 'empirical'; readonly sortedMs: readonly number[] };
 
-/** Law with an optional warning, or the reason for none. */
+/** Law with an optional warning, or the reason why there is none. */
 export type LawOfPoint =
   | { readonly kind: 'law'; readonly law: ServiceLaw; readonly warning?: string }
   | { readonly kind: 'invalid'; readonly reason: string };
@@ -151,7 +154,7 @@ export function lawFractionBelow(law: ServiceLaw, ms: number): number {
 
 const stepFraction = (atMs: number, ms: number): number => (ms < atMs ? 0 : ms === atMs ? 0.5 : 1);
 
-/** In ms, from exactly one number of `rng`. */
+/** In ms; takes exactly one number from `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }

@@ -1,16 +1,16 @@
 /**
  * Fraction of requests within the SLO, and whether the sample is conclusive.
  *
- * Late requests cluster, since consecutive ones share a queue. Batch means estimate the effective sample size: over
- * equal spans, late counts with D times the independent variance make N requests worth N ÷ D (Law, Simulation Modeling
- * and Analysis, §9.5.3). D is also taken of the slowest tenth, since a lucky sample shows little clustering, and over
- * spans of twice the length. The interval is Wilson's, with Student's t.
+ * Late requests cluster, because consecutive ones share a queue. Batch means estimate the effective sample size. If
+ * late counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation
+ * Modeling and Analysis, §9.5.3). D is also computed for the slowest tenth, because a lucky sample shows little
+ * clustering, and over spans of twice the length. The interval is Wilson's, with Student's t.
  *
- * Late requests alone count if the sample is large and the percentile of every span is at most a third of the SLO.
+ * Only late requests count if the sample is large and the percentile of every span is at most a third of the SLO.
  * docs/explain/verification.md has the measurements.
  */
 
-/** Parts by arrival, of `spanMs` after `fromMs`. Later arrivals count in the last. */
+/** Spans by arrival, of `spanMs` each, from `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
@@ -18,7 +18,7 @@ export interface CountedTime {
 }
 
 /**
- * Latency (ms) at the asked fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, clears the asked
+ * Latency (ms) at the asked fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, excludes this
  * fraction.
  */
 export interface AttainmentVerdict {
@@ -31,7 +31,7 @@ export interface AttainmentVerdict {
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** To ignore the slowest tenth: distance to the SLO per span, spans and requests. */
+/** Conditions for ignoring the slowest tenth: distance to the SLO per span, spans and requests. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;

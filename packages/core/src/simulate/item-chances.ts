@@ -29,7 +29,7 @@ export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fa
     sum += fraction;
     return sum;
   });
-  // Written fractions are rounded, so they are relative to their sum.
+  // Fractions in the file are rounded, so they are relative to their sum.
   return (chance) => upTo.findIndex((fraction) => chance * sum < fraction);
 }
 

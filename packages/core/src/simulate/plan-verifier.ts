@@ -1,8 +1,8 @@
 /**
- * Verification for the planner: many plans under common random numbers. Compared plans see equal arrivals. Another load
- * or SLO sees the same arrivals on another time scale, so that verdicts differ by the question, not by chance. An
- * inconclusive verdict is rerun once with four times the work. A final inconclusive verdict counts as a miss. Callers
- * that decide themselves what is worth a rerun ask for a fraction of the work.
+ * Verification for the planner: many plans under common random numbers. Compared plans get equal arrivals. Another load
+ * or SLO gets the same arrivals on another time scale, so that verdicts differ because of the question, not by chance.
+ * An inconclusive verdict is rerun once with four times the work. If that is inconclusive, too, it counts as a miss.
+ * Callers that decide about reruns themselves request a fraction of the work.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
@@ -12,7 +12,7 @@ import { plannedCurves } from '../profile/curves-of.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
-/** A few hundred bytes each. */
+/** A verdict takes a few hundred bytes. */
 const REMEMBERED = 4096;
 
 /** Equal for all loads. `remembered`: cached verdicts (default 4096). */
@@ -21,7 +21,7 @@ export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoa
   readonly remembered?: number;
 }
 
-/** The SLO replaces the spec's. With a `workFraction` of the usual work nothing is rerun. */
+/** Replaces the SLO of the spec. With a `workFraction` of the usual work nothing is rerun. */
 export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
 /** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */
@@ -32,7 +32,7 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
   return (expected) => {
     const load = loadOf(expected);
     return (plan, slo, workFraction) => {
-      // A plan above the budget belongs to a larger host.
+      // A plan above the budget needs a larger host.
       const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
       const run = (fraction: number): SimulatedRun => {

@@ -1,4 +1,4 @@
-/** Faults of simulated replicas by name: runs repeat, and tests can apply them to real replicas. */
+/** Faults of simulated replicas, determined by name: runs repeat, and tests can apply them to real replicas. */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
@@ -16,7 +16,7 @@ export type ReplicaFault =
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
-  /** Does every replica of a stage hang on an input? `key` is that of `ItemChances`. Default: never. */
+  /** Does this input hang every replica of a stage? `key` is that of `ItemChances`. Default: never. */
   hangsOn?(stageId: StageId, key: number): boolean;
 }
 
@@ -30,7 +30,7 @@ export interface FaultRates {
   /** Default: none. */
   readonly failingSpellsPerHour?: number;
   readonly failingMs?: number;
-  /** Fraction of inputs on which a stage hangs; default 0. */
+  /** Fraction of inputs that hang a stage; default 0. */
   readonly poisonFraction?: number;
   /** Probability 0…1. */
   readonly startFailureFraction: number;
@@ -91,7 +91,7 @@ export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }
 
-/** In [0, 1), by the instant alone: a real replica fails the same batches. */
+/** In [0, 1), determined by the instant alone, so that a real replica fails the same batches. */
 function uniformOf(nowMs: number): number {
   return fractionOf(Math.floor(nowMs * 1000));
 }

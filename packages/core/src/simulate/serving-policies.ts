@@ -13,8 +13,8 @@ import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
- * longest path of single-item mean service times over certain edges; into an early join, the shortest branch. Stages
- * absent from plan or profiles expect nothing.
+ * longest path of single-item mean service times over certain edges; into an early join, the shortest branch. A stage
+ * without plan or profile has no expected times.
  */
 export function batchPolicies(
   spec: PipelineSpec,
@@ -74,8 +74,8 @@ function expectedBatches(
 }
 
 /**
- * Keeps drop rules in line with configuration and service times. A stage not yet serving keeps its policy: drops never
- * rest on times of absent replicas.
+ * Updates drop rules to configuration and service times. A stage that does not serve yet keeps its policy, so that
+ * drops never use times of absent replicas.
  */
 export class ServingPolicies {
   readonly #spec: PipelineSpec;
@@ -95,7 +95,7 @@ export class ServingPolicies {
     this.#setAll();
   }
 
-  /** Policy of a canary, with the profile in force now. */
+  /** Policy of a canary, with the current profile. */
   canaryPolicy(stageId: StageId, to: StagePlan): CanaryPolicy {
     const [spec, curves] = [this.#spec, this.#curves];
     const stages = { ...this.#serving, [stageId]: [to] };

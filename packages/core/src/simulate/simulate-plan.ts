@@ -37,7 +37,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Replicas count up from 0, fleet events down from far below these. */
+/** Replica codes count up from 0, fleet events down from far below. */
 const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;
@@ -54,7 +54,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
-  /** Reused: the policies read them before the next batch ends. */
+  /** Reused, because the policies read it before the next batch ends. */
   readonly #outputs: number[] = [];
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
@@ -270,7 +270,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Arrivals are most events, and only one is known at a time: it takes no place in the heap. */
+  /** Most events are arrivals, and only the next one is known, so it is not in the heap. */
   #arrivesFirst(): boolean {
     const atMs = this.#arrivesAtMs;
     const { nextAtMs } = this.#events;

@@ -31,12 +31,12 @@ export interface FleetDeps {
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults: FaultSchedule | undefined;
-  /** False at the end of the load: nothing crashes, so that the simulation ends. */
+  /** False at the end of the load: then nothing crashes, so that the simulation ends. */
   readonly loadLasts: () => boolean;
   readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
-/** `capacityRps` counts items of replicas that accept batches. */
+/** `capacityRps` counts items, of replicas that accept batches. */
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
@@ -45,7 +45,7 @@ export interface StageUse {
 }
 
 export interface Engine {
-  /** That of its replica, and the event code of its batches. */
+  /** Event code of the replica and of its batches. */
   readonly index: number;
   readonly stageId: StageId;
   readonly curve: ServiceCurve;
@@ -59,7 +59,7 @@ interface Start {
   readonly replica: RunningReplica;
 }
 
-/** Three per number: alarm, start, crash. */
+/** Event codes per replica: alarm, start, crash. */
 const FIRST_EVENT = -16;
 const KINDS = 3;
 const ALARM = 0;
@@ -128,7 +128,7 @@ export class SimulatedFleet implements FleetEffects {
     return faults.length > 0 && failsBatches(faults, nowMs);
   }
 
-  /** One by one: a failure drops the rest. Preempts running changes. */
+  /** Applies changes one by one; a failure drops the rest. Preempts running changes. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
       if (this.#fleet.changing) this.#fleet.preempt(nowMs);
@@ -161,12 +161,12 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** `settle` must follow once the request policies have returned. */
+  /** Call `settle` after the request policies have returned. */
   drained({ replicaId: id }: SimulatedReplica): void {
     this.#left.push(id);
   }
 
-  /** Nothing that the replica still runs is answered. `settle` must follow. */
+  /** The replica's running batch is never answered. Call `settle` next. */
   unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
     this.engineOf(replica).lost = true;
     this.#unfit.push({ replicaId: replica.replicaId, trouble });
@@ -293,7 +293,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#fleet.lost(replica.replicaId, this.#nowMs);
   }
 
-  /** Passes an event to the policy, then departures, and sets the alarm. */
+  /** Passes an event to the policy, handles departures, and sets the alarm. */
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();

@@ -22,11 +22,11 @@ export interface SimulationInput {
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
   readonly hostCores: number;
-  /** False for verification: a miss is a late completion. */
+  /** False for verification, where late completions are the misses. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
   readonly faults?: FaultSchedule;
-  /** Default: draws from `curves`, which the policies use in any case. */
+  /** Default: draws from `curves`, which the policies always use. */
   readonly serviceTimes?: SimulatedServiceTimes;
   /** By request number. Default: deadline at the SLO, unlimited patience. */
   readonly clients?: SimulatedClients;
@@ -39,7 +39,7 @@ export interface SimulationInput {
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
-  /** After each step of the fleet, possibly several at an instant. */
+  /** Called after each step of the fleet, possibly several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
@@ -72,7 +72,7 @@ export interface SimulatedEnd {
 export interface SimulatedView {
   readonly nowMs: number;
   readonly changing: boolean;
-  /** Counts since the last observation and the end of the last change are reported once. */
+  /** Counts since the last observation, and the end of the last change, are each reported once. */
   observe(): Observation;
   peek(): Observation;
 }
@@ -80,7 +80,7 @@ export interface SimulatedView {
 /** Decided changes replace those under way. */
 export interface SimulatedController {
   readonly intervalMs: number;
-  /** True: ticks during changes too. */
+  /** True: tick during changes, too. */
   readonly looksWhileChanging?: boolean;
   /** Undefined if there is nothing to apply. */
   decide(view: SimulatedView): readonly Change[] | undefined;

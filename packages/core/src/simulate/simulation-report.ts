@@ -25,7 +25,7 @@ export interface StageFigures {
   readonly waitMs: { readonly mean: number; readonly p99: number };
   readonly serviceMs: { readonly mean: number; readonly p99: number };
   readonly batchSizeMean: number;
-  /** Arrived items ÷ items that could have been served. */
+  /** Arrived items ÷ items that the stage could have served. */
   readonly loadFactor: number;
   /** Time in batches ÷ time in service. */
   readonly busyFraction: number;

@@ -1,6 +1,6 @@
 /**
- * Mean use of a simulated pipeline. Cost is linear in resources, so their means determine it. Starting and draining
- * replicas are paid for.
+ * Mean resource use of a simulated pipeline, starting and draining replicas included. Cost is linear in resources, so
+ * their means determine it.
  */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';

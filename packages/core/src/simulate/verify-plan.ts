@@ -28,9 +28,9 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 }
 
 /**
- * Verifies a plan by simulation without drops; otherwise completed requests would meet the SLO by construction.
- * Arrivals are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts from it
- * and counts after the grace. The SLO is met if the attained fraction over arrivals reaches the percentile.
+ * Verifies a plan by simulation without drops; with drops, completed requests would meet the SLO by construction.
+ * Arrivals are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts with it
+ * and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals reaches the percentile.
  */
 
 export interface VerificationInput extends ExpectedLoad {
@@ -76,7 +76,7 @@ class PeakUse {
   readonly peaks: readonly { batchSize: number; replicas: number }[];
   readonly #used = new Set<number>();
 
-  /** A stage that waits for companions depends on its batch bound in any case. */
+  /** A stage that waits for fuller batches always depends on its batch bound. */
   constructor({ stages }: PipelineSpec, plan: Plan) {
     this.peaks = stages.map(({ id }) => {
       const { maxBatchSize, maxBatchWaitMs } = plan.stages[id]?.[0] ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
@@ -116,5 +116,5 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
 }
 
-/** In whole units: spans begin with periods. */
+/** In whole units, so that spans begin with periods. */
 const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);

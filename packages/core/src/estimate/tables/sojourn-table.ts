@@ -14,13 +14,13 @@ import {
 import { sojournTableTexts } from './sojourn-table.gen.js';
 
 /**
- * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the company. Positive weights inside the grid preserve
+ * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the group. Positive weights inside the grid preserve
  * monotonicity.
  */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** Decodes base64 (RFC 4648). Core has no platform API. */
+/** Decodes base64 (RFC 4648), because core has no platform API. */
 export function bytesOfBase64(text: string): Uint8Array {
   const digitOf = new Uint8Array(128);
   for (let i = 0; i < ALPHABET.length; i++) digitOf[ALPHABET.charCodeAt(i)] = i;
@@ -138,8 +138,8 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 
 /**
  * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor,
- * disturbance of single items is proportional to the load, the slowest possible decrease. Beyond the largest group,
- * times extrapolate.
+ * disturbance of single items is proportional to the load, the slowest possible decrease. Times beyond the largest
+ * group are extrapolated.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -35,7 +35,7 @@ export const spreadRowCount = spreadReplicaGrid.length * SHAPES;
 export const spreadRowIndex = (replicas: number, cap: number, scaling: number): number =>
   replicas * SHAPES + (cap === 0 ? 0 : 1 + (cap - 1) * spreadScalingGrid.length + scaling);
 
-/** Laws of a company: single items, and whole groups if there are any. */
+/** Laws of a group: single items and, if there are any, whole groups. */
 export const spreadLaws = ({ groupSize }: Company): number => (groupSize > 1 ? 2 : 1);
 
 /** Order of shifts in a text: row, load, law, σ, number. */

@@ -9,11 +9,11 @@ export interface JudgedForecasts {
 
 /** Means; NaN without forecasts. */
 export interface ForecastFigures {
-  /** Of point forecasts, rounded to whole requests. */
+  /** Error of point forecasts, rounded to whole requests. */
   readonly smapeFraction: number;
-  /** Of unrounded quantiles, in rps. */
+  /** Loss of unrounded quantiles, in rps. */
   readonly pinballLoss: number;
-  /** Peaks not above the quantile. */
+  /** Fraction of peaks that do not exceed the quantile. */
   readonly coverageFraction: number;
 }
 

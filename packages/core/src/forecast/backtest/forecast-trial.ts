@@ -1,6 +1,6 @@
 /**
- * Trial on a trace: methods train on the first 80 % of the training part, are scored on its rest, and train again on
- * all. They then roll over the rest of the trace and never see the future.
+ * Trial on a trace: methods train on the first 80 % of the training part, are scored on the last 20 %, and train again
+ * on all of it. Then they run over the rest of the trace and never see the future.
  */
 import type { Clock } from '../../kernel/clock.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';

@@ -1,6 +1,6 @@
 /**
- * Online selection of the most reliable method. Methods are scored by the pinball loss of their quantile, recent peaks
- * more. The least mean loss wins, with a margin against flapping.
+ * Online selection of the most reliable method. Methods are scored by the pinball loss of their quantile; recent peaks
+ * count more. The least mean loss wins, with a margin against flapping.
  */
 
 import { pinballLoss } from '../forecast-errors.js';
@@ -16,7 +16,7 @@ export interface Score {
 export interface BacktestEntry extends TrainedForecaster {
   readonly memory: unknown;
   readonly score: Score;
-  /** Forecasts with an open horizon, oldest first. Undefined if not finite. */
+  /** Forecasts whose horizon has not ended, oldest first. Undefined if not finite. */
   readonly pending: readonly (PeakForecast | undefined)[];
 }
 
@@ -38,7 +38,7 @@ export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
 export interface BacktestStart {
   readonly task: PeakTask;
   readonly forecasters: readonly TrainedForecaster[];
-  /** Fill the memories and are not scored. */
+  /** Values that fill the memories and are not scored. */
   readonly historyRps?: ArrayLike<number>;
   readonly scores?: ReadonlyMap<string, Score>;
 }
@@ -126,7 +126,7 @@ function select(entries: readonly BacktestEntry[], present: number): number {
   let least = bar;
   for (const [position, entry] of entries.entries()) {
     const loss = lossOf(entry);
-    // Without a present forecast the bar is NaN: any method takes over.
+    // If the present forecast is undefined, the bar is NaN and any method takes over.
     if (loss < least || (Number.isNaN(least) && !Number.isNaN(loss))) {
       best = position;
       least = loss;

@@ -1,7 +1,7 @@
 /**
- * Forecasts learned from served load. All methods train in pauses of the loop, and the best by pinball loss forecasts.
- * Training repeats when history has doubled, suffices for one more method, or is a day older. No forecast is below what
- * recent seconds show beyond doubt.
+ * Forecasts learned from served load. All methods train between ticks, and the best by pinball loss forecasts. Training
+ * repeats when the history has doubled, is long enough for one more method, or is a day older. No forecast is below the
+ * significant lower bound of recent seconds.
  */
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { Forecast, LoadObservation } from '../../model/decision.js';
@@ -22,7 +22,7 @@ export interface LearningRules {
   readonly seed: number;
 }
 
-/** Open bin. `second` is the one after the last read, counted from the start of the record. */
+/** Unfinished bin. `second` follows the last read one, counted from the start of the record. */
 export interface BinCounts {
   readonly second: number;
   readonly inBin: number;
@@ -59,7 +59,7 @@ const KEPT_BINS = 7 * DAY_BINS;
 const FEWEST_BINS = 360;
 /** Four hours, for methods with many weights. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Seconds of the present rate, less two standard errors. */
+/** Seconds for the mean of the present rate, minus two standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
@@ -136,7 +136,7 @@ function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
-/** At most some tenths of a second. Returns the same state without a round. */
+/** Runs at most some tenths of a second. Returns the same state without a round. */
 export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;
@@ -151,7 +151,7 @@ function backtestOf(
   rules: LearningRules,
 ): RollingBacktest {
   const scored = new Map(forecasters.flatMap(({ method }, i) => (scores[i] ? [[method, scores[i]] as const] : [])));
-  // A week would take seconds.
+  // A whole week would take seconds.
   return beginBacktest(
     { task: TASK, forecasters, scores: scored, historyRps: historyRps.slice(-DAY_BINS) },
     byName(rules),
@@ -185,7 +185,7 @@ export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): Lo
   return { ...initialLearning, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
-/** For the next 20 s. Undefined if nothing was learned, or after a stop until the memory is fresh. */
+/** For the next 20 s. Undefined if nothing was learned, or after a stop until the memory is current. */
 export function learnedForecast(
   { backtest, waitsBins = 0 }: LoadLearning,
   load: LoadObservation,
@@ -196,7 +196,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // The median: the rest covers uncertainty of the rate.
+  // The median: the distance to the upper quantile covers the uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);

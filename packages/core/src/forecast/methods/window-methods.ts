@@ -10,7 +10,7 @@ export interface WindowWeights {
 export interface WindowRule {
   readonly name: string;
   windowBins(task: PeakTask): number;
-  /** From at least one maximum. */
+  /** Requires at least one maximum. */
   pointRps(windowRps: ArrayLike<number>): number;
 }
 

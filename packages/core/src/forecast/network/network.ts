@@ -1,4 +1,4 @@
-/** Trainable map. `forward` keeps scratch space for `backward`. */
+/** Trainable map. `forward` stores intermediate values for `backward`. */
 import type { Rng } from '../../kernel/rng.js';
 
 /** Log of point and quantile, relative to the level. */
@@ -9,7 +9,7 @@ export interface Network {
   initialParameters(rng: Rng): Float64Array;
   /** Overwritten by the next call. */
   forward(parameters: Float64Array, inputs: Float64Array): Float64Array;
-  /** Requires `forward` with the same arguments before. Adds to the gradient. */
+  /** Requires a preceding `forward` with the same arguments. Adds to the gradient. */
   backward(parameters: Float64Array, inputs: Float64Array, back: NetworkGradients): void;
 }
 

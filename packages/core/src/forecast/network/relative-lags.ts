@@ -1,4 +1,4 @@
-/** Network inputs: log lags relative to their level, and the log level. Half a request keeps logs finite. */
+/** Network inputs: log lags relative to their level, and the log level. Adding half a request keeps logs finite. */
 
 export const HALF_REQUEST_RPS = 0.5;
 

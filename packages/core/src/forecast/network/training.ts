@@ -34,7 +34,7 @@ export function adamStep(
   }
 }
 
-/** Endless sequence of random permutations, by place. Fast for ascending places. */
+/** Endless sequence of random permutations, read by position. Fast for ascending positions. */
 export function shuffledOrder(examples: number, seed: number): (place: number) => number {
   let epoch = -1;
   let order: Uint32Array = new Uint32Array(0);

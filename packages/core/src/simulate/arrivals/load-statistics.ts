@@ -8,7 +8,7 @@ import {
   quantileOfSorted,
 } from '../../kernel/count-statistics.js';
 
-/** Dispersion: variance ÷ mean of counts in windows of that length. */
+/** Dispersion: variance ÷ mean of counts in windows of this length. */
 export interface LoadStatistics {
   readonly seconds: number;
   readonly requests: number;

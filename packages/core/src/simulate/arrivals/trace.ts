@@ -14,7 +14,7 @@ export type TraceSpread = (typeof traceSpreads)[number];
 /** The default first. */
 export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 
-/** Rounding must not reach the next second. */
+/** Keeps rounding from reaching the next second. */
 const LAST_OFFSET_S = 1 - 2 ** -20;
 
 export function traceArrivals(
