@@ -1,6 +1,6 @@
 /**
- * Progress of long work. The time left is the time per unit so far × the units left; before the first unit, an
- * expectation.
+ * Progress of long work. The remaining time is the time per unit so far × the remaining units; before the first unit,
+ * an estimate.
  */
 import type { Clock } from '@equipoise/core/model';
 
@@ -44,7 +44,7 @@ export class ProgressMeter {
     this.#tell(label);
   }
 
-  /** Excludes units that were done before, which say nothing about the time left. */
+  /** Excludes units from earlier runs, whose time is unknown. */
   leaveOut(units: number): void {
     this.#totalUnits -= units;
   }

@@ -1,10 +1,10 @@
 /**
- * Requests to a worker thread: answers find their requests by id. While a request waits, the process stays alive and the
+ * Requests to a worker thread; ids match answers to requests. While a request waits, the process stays alive and the
  * silence of the thread is limited.
  */
 import { Worker } from 'node:worker_threads';
 
-/** The answer to request `id`, or why there is none. */
+/** The answer to request `id`, or the reason why there is none. */
 export interface RpcReply<Failure> {
   readonly id: number;
   readonly answer?: unknown;
@@ -19,7 +19,7 @@ export interface RpcThreadOptions<Failure> {
   readonly answerLimitMs?: number | undefined;
   /** The error of a failed request. */
   readonly errorOf: (failure: Failure) => Error;
-  /** The error of waiting requests when the thread ends; `cause` if it failed. */
+  /** The error of waiting requests when the thread ends; `cause` if the thread failed. */
   readonly endedError: (cause?: Error) => Error;
 }
 
@@ -61,12 +61,12 @@ export class RpcThread<Failure> extends Worker {
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting.set(id, { client, resolve, reject });
     });
-    // With others waiting, the silence is being measured already.
+    // If others wait, the silence is already measured.
     if (this.#waiting.size === 1) this.#watchSilence();
     return { id, answer };
   }
 
-  /** Limits the silence from now on, while something waits. */
+  /** Limits the silence from now on, while a request waits. */
   #watchSilence(): void {
     clearTimeout(this.#silence);
     if (this.#waiting.size === 0 || this.#isOver) {

@@ -59,8 +59,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * AppError FORBIDDEN for requests from another site's page, by their `Origin` or (DNS rebinding) their `Host`. Images
- * and scripts have no `Origin`; browsers say `Sec-Fetch-Site` instead.
+ * AppError FORBIDDEN for requests from another site's page, by `Origin` or (DNS rebinding) `Host`. Requests for images
+ * and scripts have no `Origin`; browsers send `Sec-Fetch-Site` instead.
  */
 function refuseOtherSites(headers: IncomingHttpHeaders): void {
   const { host = '', origin, 'sec-fetch-site': site = 'none' } = headers;

@@ -12,7 +12,7 @@ import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 
-/** A route without a pipeline, or a stream. */
+/** For a route without a pipeline, or a stream. */
 interface PlainRoute extends Route {
   readonly kind: 'live' | 'ready' | 'metrics' | 'events';
 }
@@ -99,7 +99,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return allReadyAnswer(this.rules.phase() === 'serving', parts);
   }
 
-  /** Answers HEAD like any other: a stream without a body would never end. */
+  /** Answers HEAD at once: a stream without a body would never end. */
   #events({ searchParams }: URL): Answer {
     const pipeline = searchParams.get('pipeline');
     const afterId = Number(this.headers['last-event-id'] ?? searchParams.get('after') ?? Number.NaN);
@@ -128,7 +128,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
   }
 }
 
-/** A path that begins with two slashes names no other host. */
+/** A path that begins with two slashes must not name another host. */
 function urlOf(url = ''): URL {
   const text = url.startsWith('/') ? `http://admin${url}` : url;
   if (URL.canParse(text)) return new URL(text);

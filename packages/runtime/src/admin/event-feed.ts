@@ -1,4 +1,4 @@
-/** Events of the pipelines for listeners. Remembers the newest, so that a listener that reconnects misses nothing. */
+/** Events of the pipelines for listeners. Stores the newest events, so that a listener that reconnects misses none. */
 import type { LoopEvent } from '../loop/loop-event.js';
 import { messageOf } from '../loop/loop-event.js';
 
@@ -36,14 +36,14 @@ export class EventFeed {
     return this.#recent.filter((event) => event.id > id);
   }
 
-  /** Returns a function that ends the calls. */
+  /** Returns a function that stops the calls. */
   listen(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 }
 
-/** Facts of an event; of a decision only a summary. */
+/** Facts of an event; for a decision only a summary. */
 function factsOf(event: LoopEvent): FeedEvent['facts'] {
   switch (event.kind) {
     case 'decided': {

@@ -1,12 +1,12 @@
 /**
- * Server-sent events (HTML Living Standard §9.2). A client that falls too far behind is cut off; after reconnecting it
- * continues with `Last-Event-ID`.
+ * Server-sent events (HTML Living Standard §9.2). A client that falls too far behind is disconnected; after
+ * reconnecting it continues with `Last-Event-ID`.
  */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import type { EventFeed, FeedEvent } from './event-feed.js';
 
-/** Most clients at a time, and most unsent bytes of one. */
+/** Most clients at a time, and most unsent bytes of a client. */
 const MOST_STREAMS = 16;
 const MOST_BEHIND_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
@@ -33,7 +33,7 @@ export class EventStreams {
       throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
   }
 
-  /** Sends events until the client goes, or until `close`. */
+  /** Sends events until the client disconnects, or until `close`. */
   begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
     response.writeHead(200, { 'content-type': EVENT_STREAM, 'cache-control': 'no-store' });
     response.write(': events\n\n');

@@ -1,4 +1,4 @@
-/** Limit on the bytes in flight. Core has no such policy because simulated requests have no payload. */
+/** Limit on the bytes in flight. Core has no such policy, because simulated requests have no payload. */
 import { invariant, type TensorMap } from '@equipoise/core/model';
 
 export class BytesInFlight {
@@ -33,7 +33,7 @@ export class BytesInFlight {
 
 const MOST_PAGE_BYTES = { all: 32 * 1024 * 1024, connection: 1024 * 1024 };
 
-/** Unsent pages: 32 MiB in all, and one page or 1 MiB of each connection. */
+/** Unsent pages: 32 MiB in all, and one page or 1 MiB per connection. */
 export class PageBytes {
   readonly #all = new BytesInFlight(MOST_PAGE_BYTES.all);
   readonly #byConnection = new WeakMap<object, BytesInFlight>();

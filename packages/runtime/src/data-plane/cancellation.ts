@@ -1,9 +1,9 @@
 /**
- * Cancels a submitted request. An AbortSignal works, too, but costs 0.56 µs with a listener instead of 0.12 µs (Node
- * 24). On Node 20 each has its own hidden class, which keeps the request in memory until a full collection.
+ * Cancels a submitted request. An AbortSignal with a listener costs 0.56 µs instead of 0.12 µs (Node 24). On Node 20
+ * each has its own hidden class, which keeps the request in memory until a full collection.
  */
 
-/** The used part of an AbortSignal. */
+/** Subset of AbortSignal that is used. */
 export interface CancelSignal {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options: { readonly once: true }): void;

@@ -1,10 +1,10 @@
 /**
  * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
- * A fan-out cuts every tensor of an output along its leading dimension, the same k in all of them (k may be 0). A join
- * stacks the tensors of each name along a new leading dimension; without items it has none. Several in-edges merge by
- * name. A name from more than one gets the prefix `stage.` in each (`request.` for the request itself). Impossible
- * operations are an AppError STAGE_FAILED that names the stage.
+ * A fan-out cuts every tensor of an output along its leading dimension. All tensors need the same k (k may be 0). A
+ * join stacks the tensors of each name along a new leading dimension; without items it has no tensors. Several in-edges
+ * merge by name. If several have the same name, each gets the prefix `stage.` (`request.` for the request itself).
+ * Impossible operations are an AppError STAGE_FAILED that names the stage.
  *
  * The runner of a batch may transfer its buffers, so parts of a fan-out and shared payloads get their own.
  */
@@ -59,7 +59,7 @@ function itemsOf(output: TensorMap): number {
   return 0;
 }
 
-/** Items of an output. All its tensors need one leading dimension. */
+/** Items of an output. All its tensors need the same leading dimension. */
 export function fanOutTensors(output: TensorMap, stageName: string): readonly TensorMap[] {
   const entries = Object.entries(output);
   const [first] = entries;
@@ -81,7 +81,7 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   for (const [index, part] of parts.entries()) {
-    // No more names than the first item: equal, since all of those are checked below.
+    // No more names than the first item; with the checks below this means equal names.
     if (Object.keys(part).length <= names.length) continue;
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
@@ -112,7 +112,7 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   return Object.fromEntries(merged);
 }
 
-/** Tensors that a pipeline output names; all if `wanted` is undefined. */
+/** Tensors that a pipeline output selects; all if `wanted` is undefined. */
 export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
   if (wanted === undefined) return tensors;
   return Object.fromEntries(
@@ -126,8 +126,8 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 }
 
 /**
- * Tensors of a response: those named by each output, merged by name. `produced` is by output slot. A skipped stage adds
- * nothing; neither does an `unless` output whose other stage ran.
+ * Tensors of a response: those of each output, merged by name. `produced` is by output slot. A skipped stage adds
+ * nothing, and neither does an `unless` output whose other stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],

@@ -1,6 +1,6 @@
 /**
  * Payload algebra of real requests. The policies accept no errors from it. A failed split or join marks its request and
- * passes an empty payload on; the runner then fails the request.
+ * passes on an empty payload; the runner then fails the request.
  */
 import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
@@ -68,7 +68,7 @@ function tensorsOf({ tensors }: RequestTensors): TensorMap {
   return tensors;
 }
 
-/** Without a request no fan-out has items yet, so nothing can fail. */
+/** Without a request there are no items yet, so nothing can fail. */
 function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
   try {
     return work();

@@ -4,7 +4,7 @@ import type { CancelSignal } from './cancellation.js';
 
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
 
-/** Request is undefined without items of a fan-out. */
+/** Undefined request if there are no items of a fan-out. */
 export interface RequestTensors {
   readonly request: PendingRequest | undefined;
   readonly tensors: TensorMap;
@@ -13,15 +13,15 @@ export interface RequestTensors {
 export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
 export class PendingRequest {
-  /** May be before its submission. */
+  /** May be earlier than its submission. */
   readonly arrivedAtMs: number;
-  /** Empty if the server knows no tenants. */
+  /** Empty if the server has no tenants. */
   readonly tenant: string;
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   inFlightBytes = 0;
-  /** Set if its tensors could not be split or joined: it runs nowhere and is about to fail. */
+  /** Set if its tensors could not be split or joined: it no longer runs and is about to fail. */
   failure: AppError | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '') {

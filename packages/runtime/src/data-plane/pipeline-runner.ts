@@ -1,6 +1,6 @@
 /**
- * One served pipeline: gives the request policies of core real time, replicas and tensors. `PipelineScheduler` decides
- * what runs when and what is dropped; only the bound on bytes in flight is here.
+ * One served pipeline: gives the request policies of core real time, replicas and tensors. `PipelineScheduler` makes
+ * all decisions, except for the bound on bytes in flight.
  *
  * Every event (request, answer of a replica, alarm, change of replicas) is one turn on the policies; turns never nest.
  * A turn that throws is a defect: it is reported, its requests fail, and serving continues.
@@ -64,7 +64,7 @@ export interface SubmitOptions {
   readonly timeoutMs?: number;
   /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
   readonly priority?: number;
-  /** Inputs are quarantined for their tenant alone. */
+  /** Inputs are quarantined per tenant. */
   readonly tenant?: string | undefined;
   readonly signal?: CancelSignal;
 }
@@ -148,13 +148,13 @@ export class PipelineRunner implements ReplicaPool {
     return this.#spec;
   }
 
-  /** Also the time-out of later requests without one. */
+  /** Also the time-out of later requests that state none. */
   setSloLatency(latencyMs: number): void {
     this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
     this.#statistics.sloLatencyMs = latencyMs;
   }
 
-  /** Running requests keep their deadlines and places. */
+  /** Accepted requests keep their deadlines and places in queues. */
   setAdmission(admission: AdmissionSpec): void {
     this.#spec = { ...this.#spec, admission };
     this.#bytes.setMost(admission.maxInFlightBytes);
@@ -175,7 +175,7 @@ export class PipelineRunner implements ReplicaPool {
     return this.#statistics;
   }
 
-  /** Resets the counts: warm-up requests are no load. */
+  /** Resets the counts, so that warm-up requests do not count as load. */
   countAnew(): void {
     this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
     this.takeEdgeCounts();
@@ -185,12 +185,12 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.inFlight;
   }
 
-  /** Bytes of their input tensors. */
+  /** Bytes of the input tensors in flight. */
   get inFlightBytes(): number {
     return this.#bytes.sum;
   }
 
-  /** True while it accepts requests and every stage has a replica. */
+  /** True while the runner accepts requests and every stage has a replica. */
   get ready(): boolean {
     return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
   }
@@ -223,7 +223,7 @@ export class PipelineRunner implements ReplicaPool {
     this.setPolicy(stageId, { ...(this.#policies[this.#indexOf(stageId)] as BatchPolicy), ...batching });
   }
 
-  /** Sets batching of a stage and the expected times of early drops. */
+  /** Sets the batching of a stage and the expected times for early drops. */
   setPolicy(stageId: StageId, policy: BatchPolicy): void {
     const stage = this.#indexOf(stageId);
     this.#policies[stage] = policy;
@@ -266,7 +266,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#quarantined.add(listener);
   }
 
-  /** Quarantined inputs and how long (ms) they still are, the least recently used first. */
+  /** Quarantined inputs with their remaining time (ms), the least recently used first. */
   quarantinedInputs(): readonly (QuarantinedInput & { readonly leftMs: number })[] {
     const nowMs = this.nowMs;
     return this.#scheduler
@@ -274,17 +274,15 @@ export class PipelineRunner implements ReplicaPool {
       .map(({ stage, key, untilMs }) => ({ ...this.#quarantinedInput(stage, key), leftMs: untilMs - nowMs }));
   }
 
-  /** Frees the inputs of a stage; returns how many were quarantined. */
+  /** Frees the inputs of a stage; returns the number of quarantined ones. */
   clearQuarantine(stageId: StageId): number {
     return this.#scheduler.clearQuarantine(this.#indexOf(stageId), this.nowMs);
   }
 
-  /** `listener` must be quick. */
   onRequestEnd(listener: (end: RequestEnd) => void): void {
     this.#ended.add(listener);
   }
 
-  /** `listener` must be quick. */
   onBatchEnd(listener: (end: BatchEnd) => void): void {
     this.#batchEnded.add(listener);
   }
@@ -410,13 +408,13 @@ export class PipelineRunner implements ReplicaPool {
     this.#lookAgain(nowMs);
   }
 
-  /** Makes every stage look at its queue after a failed turn. */
+  /** Makes every stage check its queue after a failed turn. */
   #lookAgain(nowMs: number): void {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
   #end({ context }: Pick<ServedRequest, 'context'>, outcome: PipelineOutcome, endedAtMs: number): void {
-    // First, so that no later defect leaves a submitter waiting.
+    // First, so that no later defect leaves a client waiting.
     context.end(outcome);
     this.#releaseBytes(context);
     const end = requestEnd(outcome, { arrivedAtMs: context.arrivedAtMs, endedAtMs });

@@ -1,6 +1,6 @@
 /**
  * Batches that replicas run. A batch of a lost replica returns to the policies as a whole. A defect fails its requests
- * and frees the replica or, if that fails, takes it out of service.
+ * and frees the replica. If that fails, it takes the replica out of service.
  */
 import {
   AppError,
@@ -19,7 +19,7 @@ import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** Without items whose request had failed before. */
+/** Without items of requests that had failed before. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -40,7 +40,7 @@ export interface BatchDeps {
   turn(step: (nowMs: number) => void): void;
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
-  /** Makes every stage look at its queue after a broken turn. */
+  /** Makes every stage check its queue after a failed turn. */
   lookAgain(nowMs: number): void;
   ended(batch: BatchEnd): void;
 }
@@ -84,7 +84,7 @@ export class ReplicaBatches {
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler, lose } = this.#deps;
     const { served, replica, batch } = running;
-    // A hung batch was taken from its replica.
+    // A hung batch was already removed from its replica.
     if (!replica.busy) return;
     this.#tell(running, answer, nowMs);
     const hasHung = isHung(answer.lost);
@@ -144,7 +144,7 @@ export class ReplicaBatches {
   }
 }
 
-/** A copy if the replica takes the tensors: they may run again, or be recognized by their digest. */
+/** A copy if the replica takes the tensors: the batch may run again, or its digest may be needed. */
 function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): TensorMap {
   return keepsTensors ? tensors : copyTensors(tensors);
 }
@@ -159,7 +159,7 @@ function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }
 
-/** `lost` is set if all failed because the replica is gone. */
+/** `lost` is set if all items failed because the replica is gone. */
 interface BatchAnswer {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;

@@ -13,7 +13,7 @@ import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
 const KEPT_LATENCY_SECONDS = 60;
-/** Includes the running second. */
+/** Includes the current second. */
 const SLOTS = KEPT_SECONDS + 1;
 
 /** `withinSlo` are completed within the SLO's latency, `dropped` is by reason. */
@@ -25,7 +25,7 @@ export interface RequestCounts {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** Arrivals count in the second of arrival, outcomes in that of the end. */
+/** Arrivals count in their own second, outcomes in that of the end. */
 export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }
@@ -101,7 +101,7 @@ export class RequestStatistics {
     return this.#failedHere;
   }
 
-  /** By whole seconds, at most the last 600, oldest first, without the running one. */
+  /** By whole seconds, at most the last 600, oldest first, without the current one. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     return this.#arrivals.arrivalsPerSecond(nowMs);
   }
@@ -112,7 +112,7 @@ export class RequestStatistics {
     return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), latest, ...(burstiness && { burstiness }) };
   }
 
-  /** Records of the last `count` (at most 600) whole seconds, oldest first, without the running one. */
+  /** Records of the last `count` (at most 600) whole seconds, oldest first, without the current one. */
   recentSeconds(nowMs: number, count: number): readonly SecondRecord[] {
     const running = this.#secondOf(nowMs);
     const first = Math.max(0, running - Math.min(count, KEPT_SECONDS));
@@ -123,7 +123,7 @@ export class RequestStatistics {
     });
   }
 
-  /** Latencies of the last `count` (at most 60) seconds, including the running one. */
+  /** Latencies of the last `count` (at most 60) seconds, including the current one. */
   recentLatencies(nowMs: number, count: number): LatencyHistogram {
     invariant(count <= KEPT_LATENCY_SECONDS, `latencies are kept for ${KEPT_LATENCY_SECONDS} s`);
     const running = this.#secondOf(nowMs);

@@ -8,7 +8,7 @@ export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
 
 export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
-/** `open` gets no batches, `half-open` one as a probe. */
+/** `open` gets no batches, `half-open` one item as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface ReplicaBreaker {
@@ -17,7 +17,7 @@ export interface ReplicaBreaker {
   readonly state: BreakerState;
 }
 
-/** `drained` resolves when it is out of service and free. */
+/** `drained` resolves when the replica is out of service and free. */
 export class ServedReplica {
   readonly replicaId: ReplicaId;
   readonly stage: number;
@@ -25,7 +25,7 @@ export class ServedReplica {
   readonly runner: ModelRunner;
   readonly drained: Promise<void>;
   readonly markDrained: () => void;
-  /** Undefined before it is in service. */
+  /** Undefined before the replica is in service. */
   inPolicies: PolicyReplica | undefined;
   lost = false;
 
@@ -95,7 +95,7 @@ export class ServedReplicas {
     });
   }
 
-  /** Takes one out of service. Resolves when its batch has ended, at once if unknown. */
+  /** Takes a replica out of service. Resolves when its batch has ended, at once if unknown. */
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;

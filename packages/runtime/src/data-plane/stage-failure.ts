@@ -28,7 +28,7 @@ export function quarantinedInput(stage: string): AppError {
   });
 }
 
-/** Control characters and line separators, which could forge a log line or steer a terminal. */
+/** Control characters and line separators, which could forge a log line or control a terminal. */
 const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
@@ -39,7 +39,7 @@ function escaped(text: string): string {
 /** One escaped log line of bounded length, without tensors. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
-  // Bounded first, because the message may have any length.
+  // Truncated first, because the message may have any length.
   return boundedMessage(escaped(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
 }
 

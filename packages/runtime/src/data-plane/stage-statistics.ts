@@ -20,13 +20,13 @@ export interface StageCounts extends PolicyCounts {
   /** Items in finished batches, including `failedItems`. */
   readonly items: number;
   readonly failedItems: number;
-  /** Replica-milliseconds from hand-over to answer. */
+  /** Replica-milliseconds from sending a batch until its answer. */
   readonly busyMs: number;
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
 
-/** `serviceMs` is the time inside the replica, `busyMs` includes both ways. */
+/** `serviceMs` is the time inside the replica; `busyMs` includes the messages to it and back. */
 export interface FinishedBatch {
   readonly size: number;
   readonly failedItems: number;

@@ -1,6 +1,6 @@
 /**
- * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for
- * its end, within the same outer call. An exception is a defect: it is reported, and the next step runs.
+ * Runs one step at a time. Effects must not call back into the policies. So a step requested during another runs after
+ * it, within the same outer call. An exception is a defect: it is reported, and the next step runs.
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class TurnQueue {
     }
   }
 
-  /** A defect of the listener itself becomes a process warning. */
+  /** Turns a defect of the listener itself into a process warning. */
   report(error: unknown): void {
     try {
       this.#onDefect(error);
@@ -40,7 +40,7 @@ export class TurnQueue {
   }
 }
 
-/** Listeners of one kind of event. One that throws affects neither the policies nor other listeners. */
+/** Listeners of one kind of event. An exception in one affects neither the policies nor other listeners. */
 export class Listeners<Event> {
   readonly #turns: TurnQueue;
   readonly #listeners: ((event: Event) => void)[] = [];
@@ -53,7 +53,7 @@ export class Listeners<Event> {
     this.#listeners.push(listener);
   }
 
-  /** Calls all listeners after the running turn. */
+  /** Calls all listeners after the current turn. */
   tell(event: Event): void {
     if (this.#listeners.length === 0) return;
     this.#turns.take(() => {

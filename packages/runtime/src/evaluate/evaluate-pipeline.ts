@@ -44,7 +44,7 @@ export interface Evaluation {
 }
 
 const USUAL_COMBINATIONS = 64;
-/** Estimate in ms until the first sample is done. */
+/** Estimated time (ms) until the first sample is done. */
 const EXPECTED_SAMPLE_MS = 500;
 
 /** Rejects with an AppError if a variant does not start, a sample fails or the module is invalid. */
@@ -152,7 +152,7 @@ class SampleAnswers {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #run: RunStage;
-  /** A stage and all before it. */
+  /** A stage and all earlier ones. */
   readonly #dependsOn: readonly (readonly StageId[])[];
 
   constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {

@@ -1,13 +1,13 @@
 /**
- * Selects combinations to evaluate: all up to a limit, because stages interact. Beyond it, even ones are kept:
- * unevenness is the largest rank of a variant by declared accuracy (0 worst, 1 best) minus the smallest. Ties go to the
- * more accurate one.
+ * Selects combinations to evaluate: all up to a limit, because stages interact. Beyond the limit, the most even ones.
+ * Unevenness is the largest minus the smallest rank of a variant by declared accuracy (0 worst, 1 best). Ties go to the
+ * more accurate combination.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** In file order, and those left out with the reason. */
+/** In file order, and the omitted ones with the reason. */
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };

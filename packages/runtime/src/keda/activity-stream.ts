@@ -1,6 +1,6 @@
 /**
- * StreamIsActive: reports if any replicas are wanted, at once and on every change. So a stage at zero replicas starts
- * without waiting for KEDA's next poll.
+ * StreamIsActive: reports whether any replicas are wanted, at once and on every change. So a stage with zero replicas
+ * starts without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import type { CallRules, Purpose } from '../net/call.js';
@@ -75,7 +75,7 @@ class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
     if (stream.destroyed || stream.closed) return;
     let told: boolean | undefined;
     const tell = () => {
-      // A plan that was there stays, so this never throws.
+      // An existing plan stays, so this never throws.
       const active = wantedOf(this.#pipeline, ref) > 0;
       if (active === told || stream.destroyed || stream.writableEnded) return;
       told = active;

@@ -97,8 +97,8 @@ class ScalerCall extends UnaryCall<ScalerRoute> {
 type ScalerMethod = (message: Uint8Array) => Uint8Array;
 
 /**
- * Unary methods by path. The metric is the number of wanted replicas and its target is 1 per replica, so the autoscaler
- * computes that number. Older versions of KEDA read the integer fields only.
+ * Unary methods by path. The metric is the number of wanted replicas, and its target is 1, so the autoscaler sets this
+ * number. Older versions of KEDA read only the integer fields.
  */
 function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
   return new Map<string, ScalerMethod>([
@@ -110,7 +110,7 @@ function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMeth
     [
       grpcPath(getMetricSpec),
       (message) => {
-        // Rejects wrong trigger metadata before KEDA creates the autoscaler; the number itself is not needed.
+        // Rejects wrong trigger metadata before KEDA creates the autoscaler; the number is not needed here.
         wantedOf(pipeline, readMessage(getMetricSpec.input, message));
         const target = { metricName: METRIC_NAME, targetSize: 1n, targetSizeFloat: 1 };
         return writeMessage(getMetricSpec.output, { metricSpecs: [target] });

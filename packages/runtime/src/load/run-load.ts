@@ -1,6 +1,6 @@
 /**
  * Open-loop load: requests leave at scheduled instants, and latency counts from there. So a stalled server cannot hide
- * its stall (coordinated omission). A late timer sends all due requests and does not shift the rest.
+ * its stall (coordinated omission). If a timer is late, all due requests are sent, and the rest is not shifted.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
@@ -16,13 +16,13 @@ export interface LoadOptions {
   readonly token?: string;
   /** Adds the attainment of this SLO to the result. */
   readonly sloLatencyMs?: number;
-  /** Most open connections; waiting for one counts as latency. */
+  /** Most open connections; the wait for one counts as latency. */
   readonly maxConnections?: number;
   /** Ends the load if the address is unreachable before any answer. */
   readonly stopsUnreachable?: boolean;
   /** Ends the load if all of the first answers are lasting refusals (404, 405, 415, 422). */
   readonly stopsRefused?: boolean;
-  /** Stops sending; sent requests are awaited. */
+  /** Stops sending; requests in flight are awaited. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
 }
@@ -42,7 +42,7 @@ export interface LatencySummary {
   readonly max: number;
 }
 
-/** `dropped`: refusals by an overloaded server (429, 503, 504); `failed`: all other outcomes except success. */
+/** `dropped`: refused by an overloaded server (429, 503, 504); `failed`: all other outcomes except success. */
 export interface LoadResult {
   readonly sent: number;
   readonly ok: number;
@@ -66,7 +66,7 @@ const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
 /** Refusals in a row from the start after which the load stops. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
-/** Interval at which a long pause checks for a stop. */
+/** Interval of checks for a stop during a long pause. */
 const LOOK_EVERY_MS = 100;
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -203,7 +203,7 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** Status or error code, and the start of a text without success. */
+/** Status or error code; without success, also the start of the answer's text. */
 interface RequestEnd {
   readonly status: number | string;
   readonly body: string;
@@ -247,7 +247,7 @@ function unreachable(url: string, code: string): AppError {
   });
 }
 
-/** Never wakes early, unless it is over: a timer for whole milliseconds, event loop turns for the rest. */
+/** Never wakes early unless the load is over: a timer for whole milliseconds, event loop turns for the rest. */
 async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
   for (let leftMs = atMs - performance.now(); leftMs > 0 && !isOver(); leftMs = atMs - performance.now()) {
     const wholeMs = Math.min(Math.floor(leftMs), LOOK_EVERY_MS);

@@ -1,7 +1,7 @@
 /**
- * The control loop: observe, decide, apply, record. It owns the timer and the order of steps, and decides nothing
- * itself. If a step fails, the plan in force keeps serving: the failure is reported and the next tick starts from what
- * runs then.
+ * The control loop: observe, decide, apply, record. It owns the timer and the order of steps, and makes no decisions.
+ * If a step fails, the plan in force keeps serving: the failure is reported and the next tick observes the actual
+ * state.
  */
 import { type ControllerSnapshot, changesToApply, type TickAnswer } from '@equipoise/core/control';
 import {
@@ -33,18 +33,18 @@ export interface ControlLoopDeps {
   readonly pins: () => PinsByStage;
   readonly clock: Clock;
   readonly epochNowMs: () => number;
-  /** The pipeline now. */
+  /** The current pipeline. */
   readonly look: () => Observation;
-  /** The same with what was counted since the last call. */
+  /** The current pipeline with the counts since the last call. */
   readonly observe: () => Observation;
   readonly planner: Pick<Planner, 'ask' | 'show' | 'preempt'>;
   readonly actuator: Actuator;
   readonly log: DecisionLog;
   readonly outcomes: OutcomeTracker;
   readonly faults: ActiveFaults;
-  /** True if plans are saved for a restart; those of a baseline are not. */
+  /** True if plans are saved for a restart; plans of a baseline are not. */
   readonly keepsPlans: boolean;
-  /** Called after each change with the plan that is being put in force. */
+  /** Called after each change, with the new plan of the change's decision. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
   /** Called with news worth persisting. */
   readonly onLearned: (kept: ControllerSnapshot) => void;
@@ -66,19 +66,19 @@ export class ControlLoop {
   readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
-  /** Turns that wait, ticks not counted. */
+  /** Waiting turns, ticks not counted. */
   #waitingTurns = 0;
   #stopped = false;
   #hasEndedCanary = false;
   #isAsking = false;
   /** Author of the changes under way. */
   #changing: 'loop' | 'hand' | undefined;
-  /** Has a person preempted the changes? */
+  /** True if a person has preempted the changes. */
   #isPreempted = false;
   #changedByHand = false;
-  /** Answer to a burst during the loop's changes. It replaces the rest of them. */
+  /** Answer to a burst during the loop's changes. It replaces the remaining ones. */
   #urgent: DecidedTick | undefined;
-  /** Kept until a tick has reported it. */
+  /** Stored until a tick has reported it. */
   #lastChange: LastChange | undefined;
 
   constructor(deps: ControlLoopDeps) {
@@ -89,12 +89,12 @@ export class ControlLoop {
     this.#schedule(this.#deps.clock.nowMs() + this.#deps.intervalMs);
   }
 
-  /** Looks next an interval from now. */
+  /** The next check for bursts is an interval from now. */
   intervalChanged(): void {
     if (this.#timer !== undefined) this.start();
   }
 
-  /** Ends after the tick under way. */
+  /** Ends after the current tick. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -111,12 +111,12 @@ export class ControlLoop {
     if (this.#hasEndedCanary) actuator.preempt();
   }
 
-  /** Resolves when all decisions so far are stored, or have failed to be. */
+  /** Resolves when all decisions so far are stored, or storing has failed. */
   settled(): Promise<void> {
     return this.#deps.log.settled();
   }
 
-  /** Runs work when no tick or other turn is under way; ticks let it pass. */
+  /** Runs work when no tick or other turn is running; ticks give it precedence. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#waitingTurns += 1;
     return this.#inTurn(() => {
@@ -135,14 +135,14 @@ export class ControlLoop {
     return this.#changing !== undefined;
   }
 
-  /** Abandons a decision under way for a person; it leaves no trace. */
+  /** Abandons the current decision for a person, without a trace. */
   preemptPlan(): void {
     if (this.#isAsking) this.#deps.planner.preempt();
   }
 
   /**
-   * Ends the loop's changes, too, so that a person's turn comes at once; those by hand only if `evenByHand`. True if
-   * there were some.
+   * Ends the loop's changes, so that a person's turn comes at once; also those by hand if `evenByHand`. True if there
+   * were any.
    */
   preempt({ evenByHand = false } = {}): boolean {
     this.preemptPlan();
@@ -158,7 +158,7 @@ export class ControlLoop {
   }
 
   async #tick(): Promise<void> {
-    // A person does not wait for a plan.
+    // A person must not wait for a plan.
     if (this.#waitingTurns > 0) return;
     const { mode, pins, outcomes, log, observe, planner } = this.#deps;
     outcomes.tick();
@@ -179,7 +179,7 @@ export class ControlLoop {
     }
   }
 
-  /** Undefined without a decision, and if deciding fails or is preempted. */
+  /** Undefined without a decision, and if the decision fails or is preempted. */
   async #decided(observation: Observation, asked: Promise<TickAnswer>): Promise<DecidedTick | undefined> {
     try {
       const answer = await this.#answerTo(asked);
@@ -195,7 +195,7 @@ export class ControlLoop {
     }
   }
 
-  /** Shows the planner what comes meanwhile. Undefined if a person preempts the question. */
+  /** Passes newer observations to the planner. Undefined if a person preempts the question. */
   async #answerTo(asked: Promise<TickAnswer>): Promise<TickAnswer | undefined> {
     const { intervalMs, onLearned } = this.#deps;
     const timer = setInterval(() => this.#show(), intervalMs);
@@ -218,12 +218,12 @@ export class ControlLoop {
     try {
       planner.show(look());
     } catch {
-      // The next tick meets and reports the failure.
+      // The next tick fails in the same way and reports it.
     }
   }
 
   /**
-   * Carries a decision out and records its outcome; rejects with the error of a failed change. Changes of the loop end
+   * Carries out a decision and records its outcome; rejects with the error of a failed change. Changes of the loop end
    * early when a person takes over, and at once for a burst.
    */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
@@ -252,7 +252,7 @@ export class ControlLoop {
     return 'a burst is answered in its place';
   }
 
-  /** Looks for bursts at every interval during changes; the answer to one ends them. */
+  /** Checks for bursts at every interval during changes; the answer to a burst ends them. */
   async #whileLookingOn(changing: Promise<boolean>): Promise<boolean> {
     let looking: Promise<void> | undefined;
     const look = async (): Promise<void> => {
@@ -281,7 +281,7 @@ export class ControlLoop {
       this.#urgent = decided;
       actuator.preempt();
     } catch {
-      // The next tick meets and reports the failure.
+      // The next tick fails in the same way and reports it.
     }
   }
 
@@ -299,9 +299,9 @@ export class ControlLoop {
 
   #failedToDecide(observation: Observation | undefined, error: unknown): void {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#deps;
-    // A stop ends the planner during a decision: no failure.
+    // If a stop ends the planner during a decision, this is not a failure.
     if (this.#stopped) return;
-    // An active fault is in the log already; repeating it would push out decisions.
+    // The log has an active fault already; repetitions would push out decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.raise('decide', error);
     if (observation === undefined || stands) return;
@@ -311,7 +311,7 @@ export class ControlLoop {
     });
   }
 
-  /** Applies the changes one by one and saves the plan; undefined if some were left. */
+  /** Applies the changes one by one and saves the plan; undefined if some were not applied. */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, specDigest, log } = this.#deps;
     const { plan, evidence } = decision;
@@ -323,13 +323,13 @@ export class ControlLoop {
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // The target of a person or of a roll-back is restored, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
-    // A server killed in a burst must restart with the answer to it.
+    // A server killed in a burst must restart with the burst answer.
     if (keepsPlans && (isGood || trigger === 'burst'))
       log.savePlan({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     return clock.nowMs() - startedAtMs;
   }
 
-  /** True if all changes were carried out. Rejects with the first error. Reports how changes of the loop ended. */
+  /** True if all changes were carried out. Rejects with the first error. Reports the outcome of the loop's changes. */
   async #change(plan: Plan, changes: readonly Change[], by: 'loop' | 'hand' | undefined): Promise<boolean> {
     const { actuator, onChanged } = this.#deps;
     const isOfLoop = by === 'loop';
@@ -371,7 +371,7 @@ export class ControlLoop {
     return entry;
   }
 
-  /** Keeps the grid of the interval; skips ticks that a long one has covered. Tolerates a clock that is set back. */
+  /** Keeps the grid of the interval; skips grid points during a long tick. Tolerates a clock that is set back. */
   #schedule(atMs: number): void {
     if (this.#stopped) return;
     const { clock, intervalMs } = this.#deps;
@@ -389,7 +389,7 @@ export class ControlLoop {
   }
 }
 
-/** Observation to log, without what the step's input already has. */
+/** Observation for the log, without the fields of the step's input. */
 function seen({ batches: _, edges: __, ...observation }: Observation): Observation {
   return observation;
 }

@@ -1,6 +1,6 @@
 /**
- * A log of decisions as a file: a server's state file, or JSON lines exported from one. Each line is `{kind: "setup",
- * digest, setup}` or `{kind: "decision", pipeline, record}`, setups first.
+ * A log of decisions as a file: the state file of a server, or JSON lines exported from one. Each line is `{kind:
+ * "setup", digest, setup}` or `{kind: "decision", pipeline, record}`, setups first.
  */
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -15,7 +15,7 @@ export interface LogSelection {
   readonly pipelineName?: string;
   /** Number of newest decisions of each pipeline. */
   readonly newest?: number;
-  /** Only the decision of that number. */
+  /** Only the decision with this number. */
   readonly id?: number;
 }
 
@@ -89,7 +89,7 @@ async function decisionsOf(
   return found.toReversed().map((record) => ({ pipelineName, record }));
 }
 
-/** JSON has no Infinity, the value of unbounded host cores. */
+/** JSON has no Infinity, the value for unbounded host cores. */
 function setupOf(setup: object): PlanningSetup {
   const kept = setup as PlanningSetup & { readonly hostCores: number | null };
   return { ...kept, hostCores: kept.hostCores ?? Number.POSITIVE_INFINITY };

@@ -1,6 +1,7 @@
 /**
- * Writes of the loop to the store: each decision at once, later facts of it, and the plans in force. A failing store
- * costs entries only; the newest stay in memory, to be seen and applied, and the last plan is saved again.
+ * Writes of the loop to the store: each decision at once, later facts about it, and the plans in force. If the store
+ * fails, only entries are lost. The newest stay in memory, where they can be read and applied, and the last plan is
+ * saved again.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
@@ -17,13 +18,13 @@ export interface DecisionLogDeps {
   readonly lastId: number;
 }
 
-/** `record` has what is known by now. */
+/** `record` has the facts known so far. */
 export interface LogEntry {
   readonly record: DecisionRecord;
   readonly amend: (later: LaterFacts) => void;
 }
 
-/** A plan to resume after a restart. Only a good one is also a roll-back target. */
+/** A plan to resume after a restart. Only a good plan is also a roll-back target. */
 export interface SavedPlan {
   readonly plan: GoodPlan;
   readonly isGood: boolean;
@@ -40,7 +41,7 @@ export class DecisionLog {
   #lastId: number;
   #saving: Promise<void> = Promise.resolve();
   #newestPlan: SavedPlan | undefined;
-  /** Set if the store did not take it. */
+  /** Set if the store refused the entry. */
   #unsavedPlan: SavedPlan | undefined;
 
   constructor(deps: DecisionLogDeps) {
@@ -77,7 +78,7 @@ export class DecisionLog {
     this.#track(this.#saving);
   }
 
-  /** Saves the last plan if the store did not take it: it may have been locked for a moment. */
+  /** Saves the last plan if the store refused it, for example because the file was locked. */
   savePlanAgain(): void {
     if (this.#unsavedPlan !== undefined) this.savePlan(this.#unsavedPlan);
   }
@@ -96,7 +97,7 @@ export class DecisionLog {
     }
   }
 
-  /** The entry of that number; undefined where there is none. */
+  /** The entry with this number; undefined if there is none. */
   async entry(id: number): Promise<DecisionRecord | undefined> {
     const recent = this.#recent.find(({ record }) => record.id === id);
     if (recent !== undefined) return recent.record;
@@ -104,7 +105,7 @@ export class DecisionLog {
     return faults.attempt('store', () => store.decision(pipelineName, id));
   }
 
-  /** Resolves when everything is written, or has failed to be. */
+  /** Resolves when everything is written, or writing has failed. */
   async settled(): Promise<void> {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
   }

@@ -14,7 +14,8 @@ export const invalidFields = (what: string, problems: readonly FieldProblem[]): 
   });
 
 /**
- * Why a stage cannot have pins: choice by choice or, if each is possible alone, together. `path` is that of the pins.
+ * Reason why a stage cannot have pins: choice by choice or, if each is possible alone, together. `path` is the place of
+ * the pins.
  */
 export function pinProblems(stage: StageSpec, pins: StagePins, path: string): readonly FieldProblem[] {
   const whole = pinObjection(stage, pins);

@@ -13,8 +13,8 @@ import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
 /**
- * `decided` comes before anything is applied, `manual` is an action without a plan, `amended` brings later facts of a
- * decision. A failed step is at fault until it has `recovered`.
+ * `decided` comes before any change is applied, `manual` is an action without a plan, `amended` brings later facts
+ * about a decision. A failed step is at fault until it has `recovered`.
  */
 export type LoopEvent =
   | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
@@ -28,8 +28,8 @@ export type LoopEvent =
   | { readonly kind: 'recovered'; readonly step: LoopStep };
 
 /**
- * A step gives a new variant the fraction of its stage's requests. Its canary has `passed`, is `rolled-back`, or has
- * `ended` without a verdict.
+ * A canary step gives a new variant the fraction of its stage's requests. The canary has `passed`, is `rolled-back`, or
+ * has `ended` without a verdict.
  */
 export interface CanaryEvent {
   readonly kind: 'canary';
@@ -42,7 +42,7 @@ export interface CanaryEvent {
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** `message` is the latest, `count` the failures since it began. */
+/** `message` of the latest failure; `count` of failures since the fault began. */
 export interface ActiveFault {
   readonly step: LoopStep;
   readonly message: string;

@@ -1,5 +1,5 @@
 /**
- * Outcomes of decisions: counts requests until the plan changes again, for a minute at most, and adds them to the log
+ * Outcomes of decisions: counts requests until the next plan change, for a minute at most, and adds them to the log
  * entry.
  */
 import type { ObservedOutcome } from '@equipoise/core/model';
@@ -18,7 +18,7 @@ export class OutcomeTracker {
   readonly #percentile: number;
   #tracked: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
 
-  /** `percentile` is that of the SLO. */
+  /** `percentile` of the SLO. */
   constructor(pipeline: TrackedPipeline, percentile: number) {
     this.#pipeline = pipeline;
     this.#percentile = percentile;
@@ -28,12 +28,12 @@ export class OutcomeTracker {
     this.#tracked.push({ entry, fromMs: this.#pipeline.nowMs });
   }
 
-  /** To be called at every tick. */
+  /** Call at every tick. */
   tick(): void {
     this.#end((fromMs, nowMs) => nowMs - fromMs >= WINDOW_MS);
   }
 
-  /** To be called before the plan changes, and at the end. */
+  /** Call before the plan changes, and at the end. */
   endAll(): void {
     this.#end(() => true);
   }
@@ -48,7 +48,7 @@ export class OutcomeTracker {
     }
   }
 
-  /** By whole seconds in the window; undefined without any. */
+  /** By whole seconds in the window; undefined if there are none. */
   #observed(fromMs: number, nowMs: number): ObservedOutcome | undefined {
     const { statistics } = this.#pipeline;
     const seconds = Math.floor(Math.min(WINDOW_MS, nowMs - fromMs) / 1000);

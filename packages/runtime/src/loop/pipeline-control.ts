@@ -1,7 +1,7 @@
 /**
- * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. Nothing here overlaps a
- * tick. Each action is logged; mode and pins outlive a restart. A manual plan turns `auto` into `advise`, because the
- * next tick would replace it.
+ * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. No action overlaps a tick.
+ * Each action is logged; mode and pins survive a restart. A manual plan turns `auto` into `advise`, because the next
+ * tick would replace it.
  */
 import {
   brokenPins,
@@ -54,15 +54,15 @@ export interface PlanQuery extends PlanAssumptions {
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
 
 export interface PipelineControlDeps {
-  /** The pipeline as planned for on this machine. */
+  /** The pipeline that plans are made for on this machine. */
   readonly spec: PipelineSpec;
   readonly specDigest: string;
   readonly setupDigest: string;
   readonly mode: ControlMode;
   readonly pins: PinsByStage;
-  /** Reasons why earlier pins no longer hold. */
+  /** Reasons why earlier pins were dropped. */
   readonly lostPins?: readonly string[];
-  /** True if a fixed plan is served, which the loop must not touch. */
+  /** True if a fixed plan is served, which the loop must not change. */
   readonly isFixed: boolean;
   readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging'>;
   readonly log: DecisionLog;
@@ -84,7 +84,7 @@ export interface ControlStatus {
   readonly mode: ControlMode;
   readonly fixed: boolean;
   readonly pins: PinsByStage;
-  /** Missing if all earlier pins hold. */
+  /** Absent if all earlier pins hold. */
   readonly lostPins?: readonly string[];
   readonly faults: readonly ActiveFault[];
   readonly specDigest: string;
@@ -100,9 +100,11 @@ export class PipelineControl {
   #mode: ControlMode;
   #pins: PinsByStage;
   #lostPins: readonly string[];
-  /** The change by hand that is under way, or waits for its turn. */
+  /** The change by hand that is running, or waits for its turn. */
   #changing: ManualAction | undefined;
-  /** Set while a change by hand has turned `auto` into `advise` and is not in force: if it never is, `auto` returns. */
+  /**
+   * Set while a change by hand has turned `auto` into `advise` and is not yet in force. If it never is, `auto` returns.
+   */
   #returnsToAuto = false;
   #queries = 0;
 
@@ -139,7 +141,7 @@ export class PipelineControl {
     return found;
   }
 
-  /** The plan for a rate under assumptions, and its changes; applies nothing. */
+  /** The plan for a rate under assumptions, and its changes. Applies nothing. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
     for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
@@ -155,7 +157,7 @@ export class PipelineControl {
     }
   }
 
-  /** Resolves when manual settings are stored and logged, or cannot be. */
+  /** Resolves when manual settings are stored and logged, or this has failed. */
   written(): Promise<void> {
     return this.#deps.log.settled();
   }
@@ -176,7 +178,7 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Replaces the manual pins of a stage; the next plan keeps to them. */
+  /** Replaces the manual pins of a stage; the next plan respects them. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
@@ -189,7 +191,7 @@ export class PipelineControl {
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
-  /** Continues without earlier pins, which leave no plan; the store keeps them until the next action. */
+  /** Continues without earlier pins if no plan satisfies them. The store keeps them until the next action. */
   losePins(why: string): void {
     this.#pins = {};
     this.#lostPins = [...this.#lostPins, why];
@@ -198,11 +200,11 @@ export class PipelineControl {
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
-    // A plan under way would break them.
+    // A running plan would violate the pins.
     this.#deps.loop.preemptPlan();
   }
 
-  /** Unpins a stage, or all without a name; pins of the pipeline file stay. */
+  /** Unpins one stage, or all if none is named. Pins of the pipeline file stay. */
   unpin(stageId?: string, reason?: string): DecisionRecord {
     const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
     if (stageId !== undefined) this.#stage(stageId);
@@ -245,7 +247,10 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan: during a change or a canary that before it, else one that differs from what runs. */
+  /**
+   * Restores the newest good plan: during a change or a canary the one before it, otherwise one that differs from the
+   * running plan.
+   */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
@@ -258,7 +263,7 @@ export class PipelineControl {
     return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
   }
 
-  /** Undefined during a change: what runs then is neither the plan before nor the one after it. */
+  /** Undefined during a change: the replicas match neither the old plan nor the new one. */
   #settledPlan(): Plan | undefined {
     const { spec, loop, actuator } = this.#deps;
     const running = actuator.runningPlan();
@@ -313,8 +318,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force in its own turn, by the pipeline at that time: it may have been reloaded. A roll-back takes the
-   * place of another change by hand.
+   * Puts a plan in force in its own turn, checked against the pipeline at that time, which may have been reloaded. A
+   * roll-back replaces another change by hand.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     const { loop } = this.#deps;
@@ -342,7 +347,7 @@ export class PipelineControl {
     }
   }
 
-  /** Nothing if the mode was set since. */
+  /** No effect if the mode was set since. */
   #endTakeOver(mode: ControlMode): void {
     if (!this.#returnsToAuto) return;
     this.#returnsToAuto = false;

@@ -1,14 +1,14 @@
 /**
- * Threads of planner workers, shared by the pipelines of a process. Each pipeline has a session in one of them, where its
- * plans are remembered. A new session gets its own thread while the limit allows, else the thread with the fewest. A
- * thread ends with its last session; one that crashes or stays silent takes its sessions with it.
+ * Threads of planner workers, shared by the pipelines of a process. Each pipeline has a session in one thread, which
+ * stores its plans. A new session gets its own thread while the limit allows, else the thread with the fewest sessions.
+ * A thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
  */
 import { createRequire } from 'node:module';
 import { RpcThread } from '../worker-rpc.js';
 
 /** Longest silence (ms) while an answer is awaited. The largest plans take some seconds. */
 const ANSWER_LIMIT_MS = 120_000;
-/** One thread has the time for many pipelines. */
+/** One thread can plan for many pipelines. */
 const MOST_THREADS = 4;
 
 export interface PlannerPoolOptions {
@@ -17,7 +17,7 @@ export interface PlannerPoolOptions {
   readonly answerLimitMs?: number;
 }
 
-/** One processor stays free for everything else. */
+/** One processor stays free for all other work. */
 export const plannerThreadsFor = (processors: number): number => Math.max(1, Math.min(MOST_THREADS, processors - 1));
 
 export interface PooledSession {
@@ -41,7 +41,7 @@ export class PlannerPool {
     this.#answerLimitMs = answerLimitMs;
   }
 
-  /** Numbers a session of a thread; starts a thread if needed. */
+  /** Number of a session in its thread; starts a thread if needed. */
   open(): PooledSession {
     this.#running = this.#running.filter(({ thread }) => !thread.isOver);
     if (this.#running.length < this.#threads) this.#running.push({ thread: this.#thread(), sessions: new Set() });

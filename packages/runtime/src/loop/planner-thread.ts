@@ -11,11 +11,11 @@ const LESS_PRIORITY = 5;
 function yieldToServing(): void {
   try {
     const [processId, , threadId] = readlinkSync('/proc/thread-self').split('/').map(Number);
-    // A /proc of another process namespace numbers this thread differently.
+    // In another process namespace, /proc numbers this thread differently.
     if (threadId === undefined || processId !== process.pid) return;
     setPriority(threadId, Math.min(constants.priority.PRIORITY_LOW, getPriority(threadId) + LESS_PRIORITY));
   } catch {
-    // Without it, planning competes with serving.
+    // Without the lower priority, planning competes with serving.
   }
 }
 

@@ -1,8 +1,7 @@
 /**
- * Planner of one pipeline: both ends of its conversation. `Planner` asks, one question at a time in order.
- * `PlannerWorker` answers all pipelines of a thread: bursts first, then the pipeline that was answered longest ago.
- * Bursts of other pipelines are answered between two verifications. Training gets a tenth of the time, and none while a
- * question waits.
+ * Planner of one pipeline, with both ends of its protocol. `Planner` sends one question at a time. `PlannerWorker`
+ * answers all pipelines of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other
+ * pipelines are answered between two verifications. Training gets a tenth of the time, and none while a question waits.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
@@ -18,8 +17,8 @@ import {
 } from './planning-session.js';
 
 /**
- * `show` is an observation newer than the tick under way. `abandon` drops questions, ends a plan under way, and undoes
- * a tick without a delivered answer.
+ * `show` passes an observation newer than the current tick. `abandon` drops questions, ends the current plan, and
+ * undoes a tick whose answer was not delivered.
  */
 export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
@@ -29,7 +28,7 @@ export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'show'; readonly observation: Observation }
 );
 
-/** Rejects questions that a person has preempted. */
+/** Error of questions that a person has preempted. */
 export class PlanPreempted extends Error {
   constructor() {
     super('a person preempted the plan that was being made');
@@ -37,8 +36,8 @@ export class PlanPreempted extends Error {
 }
 
 /**
- * Uses its own thread unless several share a `pool`. A crash or a late answer rejects what waits; the next question
- * starts a new session from the last snapshot.
+ * Uses its own thread unless several share a `pool`. A crash or a late answer rejects all waiting questions; the next
+ * question starts a new session from the last snapshot.
  */
 export class Planner {
   readonly #pool: PlannerPool;
@@ -58,18 +57,18 @@ export class Planner {
     return answer;
   }
 
-  /** Shows an observation newer than the one under way; a burst in it preempts the plan. */
+  /** Passes an observation newer than the current tick's; a burst in it preempts the plan. */
   show(observation: Observation): void {
     this.#notify((session) => ({ kind: 'show', session, observation }));
   }
 
-  /** Rejects what waits with `PlanPreempted`; the worker ends its plan at the next verification. */
+  /** Rejects all waiting questions with `PlanPreempted`; the worker ends its plan at the next verification. */
   preempt(): void {
     const ids = this.#openSession?.thread.abandon(this, new PlanPreempted()) ?? [];
     if (ids.length > 0) this.#notify((session) => ({ kind: 'abandon', session, ids }));
   }
 
-  /** Keeps a snapshot, or a part of it, for a new session. */
+  /** Stores a snapshot, or a part of it, for a new session. */
   remember(kept: ControllerSnapshot): void {
     this.#kept = { ...this.#kept, ...kept };
   }
@@ -81,7 +80,7 @@ export class Planner {
       void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
-  /** Rejects, and changes nothing, if the new description cannot be planned for. */
+  /** Rejects without a change if the new description allows no plans. */
   async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
     const before = this.#setup;
     this.#setup = { ...before, spec, hostCores };
@@ -113,7 +112,7 @@ export class Planner {
     return this.#session;
   }
 
-  /** Sends a message without an answer; nothing without a thread. */
+  /** Sends a message without an answer; no effect without a thread. */
   #notify(messageTo: (session: number) => PlannerMessage): void {
     const { thread, session } = this.#openSession ?? {};
     if (thread !== undefined && session !== undefined) thread.postMessage(messageTo(session));
@@ -136,17 +135,17 @@ class Place {
   readonly setup: PlanningSetup;
   readonly kept: ControllerSnapshot | undefined;
   questions: Question[] = [];
-  /** Made with the first question, so that setup errors are an answer. */
+  /** Created at the first question, so that set-up errors are an answer. */
   session: PlanningSession | undefined;
   answered = 0;
   /** Id of the last question, if it is a tick. */
   lastTickId: number | undefined;
   isAnswering = false;
-  /** True if the answer under way is no longer needed. */
+  /** True if the current answer is no longer needed. */
   isAbandoned = false;
   /** Training steps earned by ticks. */
   trainingSteps = 0;
-  /** The newest observation shown since the last answer. */
+  /** The newest observation passed since the last answer. */
   shown: Observation | undefined;
 
   constructor(setup: PlanningSetup, kept: ControllerSnapshot | undefined) {
@@ -161,7 +160,7 @@ class Place {
   }
 }
 
-/** Pause after a training step, as a multiple of its time. */
+/** Pause after a training step, as a multiple of its duration. */
 const PAUSE_FACTOR = 9;
 
 export class PlannerWorker {
@@ -198,7 +197,7 @@ export class PlannerWorker {
     }
   }
 
-  /** Takes a message, if any, and answers all that waits; trains when nothing waits. */
+  /** Takes a message, if any, and answers all waiting questions; trains if none waits. */
   work(message?: PlannerMessage): void {
     if (message !== undefined) this.take(message);
     do {
@@ -214,7 +213,7 @@ export class PlannerWorker {
     return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
   }
 
-  /** Does a waiting tick or a shown observation have a burst? */
+  /** Does a waiting tick or a newer observation have a burst? */
   #isUrgent({ questions, session, shown }: Place): boolean {
     const task = questions[0]?.task;
     if (task?.kind !== 'tick' || session === undefined) return false;
@@ -243,7 +242,7 @@ export class PlannerWorker {
     } catch (error) {
       reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    // An observation shown by now is too late for this question.
+    // Observations that came before this question are outdated.
     this.#deps.takeIn();
     place.takeShown();
     place.isAnswering = false;
@@ -261,12 +260,12 @@ export class PlannerWorker {
     if (place.session !== undefined) return place.session;
     const { sessionFor = (setup, between) => new PlanningSession(setup, between) } = this.#deps;
     place.session = sessionFor(place.setup, () => this.#betweenVerdicts(place));
-    // A snapshot that does not fit costs only what was learned.
+    // If a snapshot does not fit, only learned data is lost.
     if (place.kept !== undefined) place.session.answer({ kind: 'resume', kept: place.kept });
     return place.session;
   }
 
-  /** Answers bursts of others, and ends an abandoned plan. */
+  /** Answers bursts of other pipelines, and ends an abandoned plan. */
   #betweenVerdicts(planning: Place): void {
     this.#deps.takeIn();
     if (planning.isAbandoned) throw new Error('the plan was abandoned');
@@ -293,7 +292,7 @@ export class PlannerWorker {
     try {
       place.session?.control.train();
     } catch {
-      // A defect in training is not worth the answers of the others.
+      // A defect in training must not cost the answers of other pipelines.
     }
     const endedAtMs = this.#deps.nowMs();
     this.#nextTrainingAtMs = endedAtMs + PAUSE_FACTOR * (endedAtMs - beganAtMs);
@@ -301,7 +300,7 @@ export class PlannerWorker {
   }
 }
 
-/** A defect shows when the tick is answered. */
+/** A defect appears when the tick is answered. */
 function showsBurst({ control }: PlanningSession, tick: PlanningTask & { readonly kind: 'tick' }): boolean {
   try {
     return control.isUrgent(tick);

@@ -21,7 +21,7 @@ export interface PlanningSetup {
   readonly profiles: ProfileSet;
   readonly hostCores: number;
   readonly seed: number;
-  /** Requests that one verification may simulate, counted at all stages; default 100,000. */
+  /** Requests of one verification, counted at all stages; default 100,000. */
   readonly workStageRequests?: number;
 }
 
@@ -90,7 +90,7 @@ export class PlanningSession {
     this.control = new ControlSession(controllerRules(setup), { betweenVerdicts });
   }
 
-  /** While a tick plans, a burst in a `later` observation preempts it. */
+  /** A burst in a `later` observation preempts the plan of a tick. */
   answer<Task extends PlanningTask>(task: Task, later?: LaterObservation): PlanningAnswer<Task>;
   answer(task: PlanningTask, later?: LaterObservation): Answers[PlanningTask['kind']] {
     const { control } = this;

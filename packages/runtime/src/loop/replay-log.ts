@@ -1,6 +1,6 @@
 /**
  * Replays a log of decisions: each completely logged step runs through the current code with its logged input.
- * Differences are named.
+ * Differences are listed.
  */
 import {
   type ControllerRules,
@@ -24,14 +24,14 @@ export interface LoggedDecision {
   readonly record: DecisionRecord;
 }
 
-/** A value that differs, by its path; undefined if missing. */
+/** A differing value, by its path; undefined if absent. */
 export interface Difference {
   readonly path: string;
   readonly recorded: unknown;
   readonly replayed: unknown;
 }
 
-/** The same, another one (at most twenty differences are named), or why it cannot be replayed. */
+/** The same decision, another one (with at most twenty differences), or the reason why it cannot be replayed. */
 export type ReplayVerdict =
   | { readonly kind: 'same' }
   | { readonly kind: 'different'; readonly differences: readonly Difference[] }
@@ -82,10 +82,10 @@ export class LogReplay {
 
 type Trial = NonNullable<StepInput['state']['trial']>;
 
-/** Older versions counted only drops, under another name. */
+/** Older versions counted only drops, in another field. */
 type LoggedTrial = Omit<Trial, 'missedAtStart'> & { readonly missedAtStart?: number; readonly droppedAtStart?: number };
 
-/** Input of a step in current terms; undefined if the log lacks it. */
+/** Input of a step in the current format; undefined if the log lacks it. */
 function inputOf({ input }: DecisionRecord): StepInput | undefined {
   const logged = input as StepInput | undefined;
   const { trial, beforeChange } = logged?.state ?? {};

@@ -1,7 +1,7 @@
 /**
- * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advice). Until that plan is in
- * force, variants that it drops keep their replicas, so that an autoscaler stops nothing that still serves. Advice ends
- * when the loop accepts the running plan.
+ * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advice). Until this plan is in
+ * force, variants that it removes keep their replicas, so that an autoscaler stops no serving replica. Advice ends when
+ * the loop accepts the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
@@ -51,7 +51,7 @@ export class DesiredReplicas {
       .reduce((sum, { replicas }) => sum + replicas, 0);
   }
 
-  /** Returns a function that ends the calls. */
+  /** Returns a function that stops the calls. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -64,7 +64,7 @@ export class DesiredReplicas {
   }
 }
 
-/** True if planning confirmed the running plan; stale input and infeasible plans say nothing. */
+/** True if planning confirmed the running plan. Stale input and infeasible plans confirm nothing. */
 function isVerdict({ evidence: { result } }: Decision): boolean {
   return result?.kind === 'feasible' || result?.bestEffort !== undefined;
 }

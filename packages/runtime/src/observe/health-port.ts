@@ -1,6 +1,6 @@
 /**
- * Liveness and readiness from a thread of its own: a busy serving thread delays no probe. Once it has been silent for
- * 10 s, it is neither live nor ready.
+ * Liveness and readiness from a separate thread, so that a busy serving thread delays no probe. If the serving thread
+ * is silent for 10 s, it is neither live nor ready.
  */
 import { createRequire } from 'node:module';
 import { AppError, type ErrorCode } from '@equipoise/core/model';
@@ -11,7 +11,7 @@ import type { RunningProbeServer } from './start-probe-server.js';
 const BEAT_MS = 250;
 const LONGEST_SILENCE_NS = 10_000_000_000n;
 
-/** Memory that both threads see: time of the last beat (ns of the system's monotonic clock) and readiness. */
+/** Memory that both threads share: time of the last beat (ns of the system's monotonic clock) and readiness. */
 export class Heartbeat {
   readonly shared: SharedArrayBuffer;
   readonly #words: BigInt64Array;
@@ -45,7 +45,7 @@ export interface HealthFailure {
   readonly message: string;
 }
 
-/** Asks `isReady` four times a second. Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
+/** Calls `isReady` four times a second. Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startHealthPort(place: ListeningPlace, isReady: () => boolean): Promise<RunningProbeServer> {
   const heartbeat = new Heartbeat();
   const beat = () => heartbeat.beat(isReady());

@@ -66,7 +66,7 @@ export class OperatorMonitor {
 
   leads(isLeader: boolean): void {
     this.#leads.set(Number(isLeader));
-    // The next leader keeps this state.
+    // The next leader stores this state.
     if (isLeader) return;
     this.#shifting.clear();
     this.#rolledBackAt.clear();

@@ -42,7 +42,7 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** Without metrics by tenant: no tenant may read of another. */
+  /** Without metrics by tenant, because no tenant may read those of others. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
   }
@@ -91,7 +91,7 @@ export class PipelineMonitor {
   }
 }
 
-/** The types of the library lack kind and labels. */
+/** The library's types lack kind and labels. */
 function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';

@@ -126,7 +126,7 @@ export class RequestMetrics {
   }
 }
 
-/** Counts by two labels. `Counter.inc` hashes all labels at every call, which shows in the cost of a request. */
+/** Counts by two labels. `Counter.inc` would hash all labels at every call, which costs measurable time per request. */
 class Tally {
   readonly #counts = new Map<string, Map<string, number>>();
 

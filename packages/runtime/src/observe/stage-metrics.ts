@@ -12,7 +12,7 @@ export interface WatchedPipeline {
 
 const CAUSES: Readonly<Record<HealthIssue | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
 
-/** Histograms count the batches that end from now on. */
+/** Histograms count only later batches. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
   watchQuarantine(registry, watched.runner);
   watchQueues(registry, watched.runner);

@@ -12,10 +12,10 @@ import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { type Route, Router } from '../net/router.js';
 
 export interface ProbeServerOptions extends ListeningPlace {
-  /** Default: as long as it answers. */
+  /** Default: live as long as it answers. */
   readonly isLive?: () => boolean;
   readonly isReady: () => boolean;
-  /** Body of the 503 while it is not ready. */
+  /** Body of the 503 before readiness. */
   readonly notReady?: string;
   readonly metrics?: MetricsPage;
 }

@@ -90,7 +90,7 @@ function tailWeights(ratioAt: (distance: number) => number, most: number): reado
   return weights;
 }
 
-/** Counts from the mode outwards such that those beyond weigh at most `outside`. */
+/** Counts from the mode outwards, so that those beyond have at most the weight `outside`. */
 function stepsInside(weights: readonly number[], outside: number): number {
   let steps = weights.length;
   for (let beyond = weights[steps - 1] ?? 0; steps > 0 && beyond <= outside; beyond += weights[steps - 1] ?? 0) steps--;

@@ -1,6 +1,5 @@
 /**
- * Keeps the other cores busy during a measurement, as in service: a variant is slower next to busy replicas and
- * hyper-threads.
+ * Keeps the other cores busy during a measurement, as in service: busy replicas and hyper-threads slow a variant down.
  */
 import { Worker } from 'node:worker_threads';
 

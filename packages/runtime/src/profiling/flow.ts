@@ -1,4 +1,4 @@
-/** Variants that carry samples to later stages, so that those are measured on real inputs. */
+/** Variants that compute the inputs of later stages, so that those are measured on real inputs. */
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 
@@ -8,7 +8,7 @@ export function flowVariant(stage: StageSpec): VariantSpec {
   return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
 }
 
-/** Cores of a variant that only carries samples: the fewest whole cores, else the largest CPU share. */
+/** Cores of a variant that is not measured itself: the fewest whole cores, else the largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }

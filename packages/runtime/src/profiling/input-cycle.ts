@@ -2,8 +2,8 @@ import { invariant, type TensorMap } from '@equipoise/core/model';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 
 /**
- * Deals copies of captured items (at least one) in turn; a runner owns its batch. Take a batch before the timed
- * section.
+ * Returns copies of captured items (at least one) in turn, because a runner owns its batch. Take a batch before the
+ * timed section.
  */
 export class InputCycle {
   readonly #items: readonly TensorMap[];

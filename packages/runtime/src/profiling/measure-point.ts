@@ -1,6 +1,6 @@
 /**
  * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
- * batch runs from hand-over to answer, without copying of inputs, as the dispatch rule sees it.
+ * batch lasts from sending it to its answer, without copying of inputs, as in the dispatch rule.
  *
  * It stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
  */
@@ -21,7 +21,7 @@ export interface PointLimits {
   readonly p99UncertaintyFraction: number;
 }
 
-/** A quick p99 is a by-product of a quick mean. */
+/** A quick run measures the p99 only as a by-product. */
 export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   quick: {
     warmUpMs: 60,
@@ -56,7 +56,7 @@ export function briefer(limits: PointLimits): PointLimits {
 }
 
 const LEAST_BATCHES = 3;
-/** Upper bound of a batch for which no clock advanced. */
+/** Assumed upper bound of a batch during which no clock advanced. */
 const CLOCK_RESOLUTION_MS = 0.001;
 
 export interface PointMeasurement {

@@ -48,7 +48,7 @@ export function measureVariant(measurement: VariantMeasurement): Promise<Measure
   return new VariantMeasurer(measurement).run();
 }
 
-/** Share of a point's time for the idle figures (`briefer`). */
+/** Fraction of a point's time for the idle figures (`briefer`). */
 const IDLE_UNITS = 0.2;
 
 class VariantMeasurer {
@@ -150,7 +150,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** A point in the middle of a sweep joins the earlier ones. */
+  /** Adds a point in the middle of a sweep to the earlier ones. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });

@@ -1,6 +1,6 @@
 /**
- * Result of a profiling run: points, skipped points with reasons, and the identity that tells if figures are still
- * valid. Plain JSON, as `equipoise profile --json` prints it.
+ * Result of a profiling run: points, skipped points with reasons, and the identity that shows whether the figures are
+ * still valid. Plain JSON, as `equipoise profile --json` prints it.
  */
 import type { LatencyProfile, ProfilePoint, StageId, VariantId } from '@equipoise/core/model';
 import type { MonotoneFit } from '@equipoise/core/plan';
@@ -42,7 +42,10 @@ export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly idle?: ServiceFigures;
 }
 
-/** Above the SLO by itself, no better than a smaller batch, failing, or more cores than the machine has. */
+/**
+ * Reason for a skipped point: above the SLO by itself, no better than a smaller batch, failing, or more cores than the
+ * machine has.
+ */
 export type SkipKind = 'over-slo' | 'dominated' | 'failed' | 'no-such-cores';
 
 export interface SkippedPoint {

@@ -51,7 +51,7 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
 
 function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
-  // No replica with other content starts.
+  // Replicas with other content do not start.
   if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');

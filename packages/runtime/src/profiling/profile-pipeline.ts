@@ -39,14 +39,14 @@ export interface ProfileRequest {
   readonly samples?: readonly PipelineSample[];
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
-  /** Keeps the free cores busy; default idle. */
+  /** Keeps the free cores busy. Default: they stay idle. */
   readonly neighbours?: NeighbourLoad;
   readonly residentBytes?: () => number;
   readonly nowEpochMs?: () => number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
-/** Measures everything that is not fresh; rejects if a variant does not start or run. */
+/** Measures all points that are not fresh; rejects if a variant does not start or run. */
 export async function profilePipeline(request: ProfileRequest): Promise<PipelineProfile> {
   return new PipelineProfiler(request).run();
 }

@@ -36,7 +36,7 @@ export interface VerdictRequest {
   readonly identities: ProfileIdentities;
   readonly kept: readonly VariantProfile[];
   readonly sloLatencyMs: number;
-  /** Least depth that counts as fresh. */
+  /** Least depth of a fresh profile. */
   readonly depth: ProfileDepth;
 }
 
@@ -98,7 +98,7 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   try {
     return loadPipelineSamples(spec).samples;
   } catch {
-    // Without samples, cached profiles can still be judged: their inputs differ.
+    // Without samples, cached profiles can still be judged, because their input digests differ.
     return [];
   }
 }

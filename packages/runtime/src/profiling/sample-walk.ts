@@ -1,6 +1,7 @@
 /**
- * Takes requests through the graph stage by stage, by core's walk. A join of `any` or `quorum` takes the inputs from the
- * earliest stages of the graph; the others run, too. Payloads are shared by reference: copy an item before running it.
+ * Passes requests through the graph stage by stage, by core's walk. A join of `any` or `quorum` takes the inputs from
+ * the earliest stages of the graph; the other stages run, too. Payloads are shared by reference: copy an item before
+ * running it.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';

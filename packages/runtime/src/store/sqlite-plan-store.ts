@@ -21,7 +21,7 @@ const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
-/** Decisions deleted to make space; multiplied if that does not suffice. */
+/** Decisions deleted to free space; multiplied if that is not enough. */
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
@@ -61,7 +61,10 @@ export class SqlitePlanStore implements PlanStore {
     }
   }
 
-  /** Renames a damaged file to `aside` and begins a new one: for the owner of the file. Throws like the constructor. */
+  /**
+   * Renames a damaged file to `aside` and begins a new one. Only the owner of the file may call it. Throws like the
+   * constructor.
+   */
   static replacingDamaged(
     path: string,
     nowEpochMs: number,
@@ -154,7 +157,7 @@ export class SqlitePlanStore implements PlanStore {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      // libsql releases the file later: empty the log here so that one file holds everything.
+      // libsql releases the file later, so the log is emptied here: one file then has everything.
       attempt(this.#path, () => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } finally {
       this.#database.close();
@@ -167,8 +170,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * Writes all or nothing. In a full file, `forgotten` oldest decisions are deleted, in growing numbers. They stay if
-   * that does not help.
+   * Writes all or nothing. If the file is full, the oldest `forgotten` decisions are deleted, in growing numbers. They
+   * stay if that does not help.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;

@@ -1,7 +1,7 @@
 /**
- * Exclusive claim of one server on a pipeline's state: two would apply plans against each other. The system locks a
- * file next to the state file for the life of the process, so no lock is left over. Readers (`explain`, `replay`) are
- * not blocked.
+ * Exclusive claim of one server on a pipeline's state, because two servers would apply conflicting plans. The system
+ * locks a file next to the state file for the life of the process, so no lock is left behind. Readers (`explain`,
+ * `replay`) are not blocked.
  */
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -18,7 +18,7 @@ export interface ClaimedState {
 /** Offset of SQLite's `user_version` (big-endian), which holds the owner's process id. */
 const NUMBER_AT = 60;
 
-/** Locks of this process: opening a locked file again would release its lock. */
+/** Locks of this process, because opening a locked file again would release its lock. */
 const held = new Set<string>();
 
 export class StateClaim {
@@ -26,7 +26,7 @@ export class StateClaim {
   readonly #database: Database.Database;
   #released = false;
 
-  /** Throws STATE_IN_USE if another server has it, STORE_FAILED if the file is not writable. */
+  /** Throws STATE_IN_USE if another server has the claim, STORE_FAILED if the file is not writable. */
   constructor({ path, pipelineName }: ClaimedState) {
     this.#lockPath = `${path}.${pipelineName}.lock`;
     const taken = (processId: number): AppError => inUse({ path, pipelineName }, processId);
@@ -49,13 +49,13 @@ export class StateClaim {
     if (this.#released) return;
     this.#released = true;
     held.delete(this.#lockPath);
-    // The file is released some time after `close`; its lock here.
+    // `close` releases the file some time later; the lock is released here.
     this.#database.exec('ROLLBACK');
     this.#database.close();
   }
 }
 
-/** Records the process id only if possible: a full disk must not keep a server from its state. */
+/** Records the process id if possible. A full disk must not keep a server from its state. */
 function lock(database: Database.Database): void {
   database.pragma('busy_timeout = 100');
   // Overwrites the number in place, which needs no space and no undo.
@@ -67,7 +67,7 @@ function lock(database: Database.Database): void {
   try {
     database.pragma(`user_version = ${process.pid}`);
   } catch {
-    // A refused process then reports no process, or the previous one.
+    // Otherwise a refused process reports no process, or the previous one.
   }
   database.pragma('locking_mode = NORMAL');
   database.exec('BEGIN EXCLUSIVE');

@@ -24,8 +24,7 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
 }
 
 /**
- * All or nothing. libsql's own transaction would hide a full disk, which ends a transaction, behind its failed
- * ROLLBACK.
+ * All or nothing. A full disk ends the transaction. libsql's own wrapper would hide this behind its failed ROLLBACK.
  */
 export function inTransaction(database: Database.Database, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');
@@ -52,7 +51,7 @@ export function attempt<Result>(path: string, work: () => Result): Result {
   }
 }
 
-/** True for the STORE_FAILED of a file that is no intact database. */
+/** True for the STORE_FAILED of a file that is not an intact database. */
 export function isDamaged(error: unknown): boolean {
   const code = error instanceof AppError ? String(error.details['code']) : '';
   return damagedCodes.some((damaged) => code.startsWith(damaged));

@@ -23,7 +23,7 @@ export interface StoreFailure {
   readonly retryable: boolean;
 }
 
-/** Most waiting calls, for a disk that hangs. */
+/** Most waiting calls, in case a disk hangs. */
 const MOST_WAITING = 256;
 
 export class ThreadedPlanStore implements PlanStore {
@@ -31,14 +31,14 @@ export class ThreadedPlanStore implements PlanStore {
   #thread: RpcThread<StoreFailure> | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Each call opens the file if none has yet, and rejects like `SqlitePlanStore` if it cannot. */
+  /** Each call opens the file if it is not open, and rejects like `SqlitePlanStore` if it cannot. */
   constructor(path: string) {
     this.#path = path;
   }
 
   /**
-   * Opens the file. A damaged one is renamed and a new one begun if `replacesDamaged`, which is for its owner alone; the
-   * answer is its new path.
+   * Opens the file. With `replacesDamaged`, for its owner only, a damaged file is renamed and a new one begun; the
+   * answer is the new path.
    */
   open(replacesDamaged: boolean): Promise<string | undefined> {
     return this.#ask('open', replacesDamaged);
