@@ -1,5 +1,6 @@
 /** Server process: profiles with pinned replicas, then serves one plan over HTTP and records it. */
-import { launchRules, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import { ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import type { PipelineSpec, ProfileSet, StageId, StagePlan, VariantSpec } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import { batchPolicies } from '@equipoise/core/simulate';

@@ -2,7 +2,6 @@
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';
-export { launchRules } from './launch-rules.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
 export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
 export { PythonReplicaLauncher } from './process/python-replica-launcher.js';

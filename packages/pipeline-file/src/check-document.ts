@@ -2,9 +2,10 @@
  * Reports all problems of a text by position: syntax, schema and semantic rules. Behind a syntax error the document is
  * guesswork: only wrong values before it are reported.
  */
+import type { z } from 'zod';
 import { wellFormedPart } from './draft.js';
 import { byPosition, type Finding, type Problem, pathText } from './problem.js';
-import { compareWithSchema, type SchemaForms } from './schema-problems/schema-findings.js';
+import { compareWithSchema } from './schema-problems/schema-findings.js';
 import { type LocatedNode, nodeAt, offsetAt } from './yaml/located-node.js';
 import { readYaml, type YamlReading } from './yaml/read-yaml.js';
 
@@ -12,7 +13,7 @@ const MAX_FILE_BYTES = 1_048_576;
 
 /** Rules apply to the well-formed part. */
 export interface DocumentRules<Output> {
-  readonly schema: SchemaForms<Output>;
+  readonly schema: z.ZodType<Output>;
   readonly semanticFindings: (wellFormed: unknown) => readonly Finding[];
 }
 

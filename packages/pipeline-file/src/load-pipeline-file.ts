@@ -7,7 +7,6 @@ import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-fil
 import type { Problem } from './problem.js';
 import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
-import { accuracyTableJsonSchema } from './schema/pipeline-json-schema.js';
 import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
@@ -56,7 +55,7 @@ export async function loadAccuracyTable(path: string, stages: readonly StageSpec
 
 function checkAccuracyTableText(text: string, fileName: string, stages: readonly StageDraft[]) {
   return checkDocument(text, fileName, {
-    schema: { zod: accuracyTableSchema, json: accuracyTableJsonSchema },
+    schema: accuracyTableSchema,
     semanticFindings: (table) =>
       table === undefined ? [] : checkAccuracyTable(table as TableDraft, { stages, path: [] }),
   });

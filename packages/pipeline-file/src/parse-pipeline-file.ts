@@ -4,7 +4,6 @@ import { type CheckedDocument, checkDocument, type DocumentRules } from './check
 import type { SpecDraft } from './draft.js';
 import type { Problem } from './problem.js';
 import { type PipelineFile, pipelineFileSchema } from './schema/pipeline-file-schema.js';
-import { pipelineJsonSchema } from './schema/pipeline-json-schema.js';
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
 
@@ -20,7 +19,7 @@ export type PipelineFileResult =
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
 const rules: DocumentRules<PipelineFile> = {
-  schema: { zod: pipelineFileSchema, json: pipelineJsonSchema },
+  schema: pipelineFileSchema,
   semanticFindings: (document) => {
     const spec = (document as { readonly spec?: SpecDraft } | undefined)?.spec;
     return spec === undefined ? [] : semanticFindings(spec);

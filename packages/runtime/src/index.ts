@@ -43,9 +43,7 @@ export { sharePatienceMs, type TrafficShareOptions } from './open-inference/traf
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';
 export * from './profiling/pipeline-samples.js';
-export * from './profiling/profile-cache.js';
 export * from './profiling/profile-pipeline.js';
-export * from './profiling/profile-verdict.js';
 export * from './progress-meter.js';
 export * from './store/spec-digest.js';
 export * from './store/sqlite-plan-store.js';

@@ -62,7 +62,7 @@ const additions: Additions = { maxItems, maxLength, listKeys, defaults, rules: v
 
 /** The API server itself checks `apiVersion`, `kind` and `metadata`. */
 export function pipelineSchema(): StructuralSchema {
-  const { description, properties } = pipelineJsonSchema;
+  const { description, properties } = pipelineJsonSchema();
   const { spec = {} } = properties ?? {};
   const rules = validationRules[''];
   return {

@@ -16,8 +16,8 @@ import {
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { outputFile } from '../compose/output-file.js';
-import { plannedHostCores } from '../compose/served-spec.js';
-import { verifierFor } from '../compose/simulated-run.js';
+
+import { plannedHostCores, verifierFor } from '../compose/simulated-run.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';

@@ -1,6 +1,7 @@
 /** `equipoise profile`: measures and caches service times of all variants. */
 import { AppError, stageId } from '@equipoise/core/model';
-import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
+import type { PipelineProfile } from '@equipoise/runtime';
+import { ProfileCache } from '@equipoise/runtime/profiles';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactCache, isAddress } from '@equipoise/adapter-artifacts';
-import { launchRules } from '@equipoise/adapter-embedded';
+import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { warn } from '../terminal/log.js';
 import { progressDisplay } from '../terminal/progress.js';

@@ -1,6 +1,7 @@
 /** Measures profiles. Apart from `profilesFor`, because commands that only plan need no launchers. */
 import type { PipelineSpec, StageId } from '@equipoise/core/model';
-import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
+import { BusyNeighbours, type PipelineProfile, profilePipeline } from '@equipoise/runtime';
+import { ProfileCache } from '@equipoise/runtime/profiles';
 import { progressDisplay } from '../terminal/progress.js';
 import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';

@@ -1,6 +1,6 @@
 import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { profileEvidence, scaleProfile } from '@equipoise/core/plan';
-import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
+import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime/profiles';
 import { counted } from '../terminal/counted.js';
 import { warn } from '../terminal/log.js';
 import { uncertainText } from '../terminal/plan-table.js';

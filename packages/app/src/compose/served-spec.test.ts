@@ -1,7 +1,8 @@
 import type { PipelineSpec } from '@equipoise/core/model';
 import { stageNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { plannedHostCores, servingHostCores, servingSpec } from './served-spec.js';
+import { servingHostCores, servingSpec } from './served-spec.js';
+import { plannedHostCores } from './simulated-run.js';
 
 const specOf = (cpuCores: number | undefined, over: Parameters<typeof stageNamed>[2] = { module: './stage.js' }) =>
   ({

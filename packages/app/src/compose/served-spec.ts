@@ -7,11 +7,7 @@ import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
 import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
-
-/** Budget rounded up, independent of this machine; unbounded without a budget. */
-export function plannedHostCores({ budget }: PipelineSpec): number {
-  return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
-}
+import { plannedHostCores } from './simulated-run.js';
 
 /** At most the cores of this machine. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {

@@ -22,10 +22,14 @@ import {
   simulationReport,
   verifiersOf,
 } from '@equipoise/core/simulate';
-import { plannedHostCores } from './served-spec.js';
 
 /** The same question gets the same answer. */
 const VERIFICATION_SEED = 1;
+
+/** Budget rounded up, independent of this machine; unbounded without a budget. */
+export function plannedHostCores({ budget }: PipelineSpec): number {
+  return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
+}
 
 /** Throws PROFILE_MISSING or PROFILE_INVALID. */
 export function verifierFor(

@@ -6,7 +6,6 @@ import { API_VERSION } from '../api-version.js';
 import { checkDocument } from '../check-document.js';
 import { readText } from '../load-pipeline-file.js';
 import type { Finding, Problem } from '../problem.js';
-import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 import { count, name, nonNegative, positive, text, wholeNumber } from '../schema/scalars.js';
 import { withoutUndefined } from '../without-undefined.js';
 import { type ExperimentGrid, gridLoadName } from './experiment-grid.js';
@@ -68,17 +67,12 @@ export type ExperimentFileResult =
   | { readonly kind: 'valid'; readonly grid: ExperimentGrid; readonly problemAt: (finding: Finding) => Problem }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-const schema = {
-  zod: experimentSchema,
-  json: z.toJSONSchema(experimentSchema, { io: 'input' }) as JsonSchemaNode,
-};
-
 /** Loads are files or `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadExperimentFile(path: string, shippedLoads: readonly string[]): Promise<ExperimentFileResult> {
   const filePath = resolve(path);
   const baseDir = dirname(filePath);
   const checked = checkDocument(await readText(filePath, 'experiment grid'), path, {
-    schema,
+    schema: experimentSchema,
     semanticFindings: (document) => gridFindings(document, { baseDir, shippedLoads }),
   });
   if (checked.kind === 'invalid') return checked;

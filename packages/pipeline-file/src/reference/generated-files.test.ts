@@ -29,7 +29,7 @@ function withoutDescription(node: JsonSchemaNode, path: string): string[] {
 }
 
 test('every field has a description', () => {
-  expect(withoutDescription(pipelineJsonSchema, '')).toEqual([]);
+  expect(withoutDescription(pipelineJsonSchema(), '')).toEqual([]);
 });
 
 test('every link of the page leads to a section', () => {

@@ -3,7 +3,7 @@ import { describeExpected } from '../schema-problems/describe-expected.js';
 
 /** Markdown of docs/reference/pipeline-file.md, from the JSON Schema and its descriptions. */
 export function renderPipelineFilePage(): string {
-  const sections = mappingsOf('', pipelineJsonSchema).map(({ path, node }) =>
+  const sections = mappingsOf('', pipelineJsonSchema()).map(({ path, node }) =>
     [`## ${path === '' ? 'The file' : `\`${path}\``}`, node.description ?? '', fieldTable(path, node)]
       .filter((part) => part !== '')
       .join('\n\n'),
@@ -113,5 +113,5 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
 
 /** pipeline-file.schema.json, for editors. */
 export function renderPipelineFileSchema(): string {
-  return `${JSON.stringify(pipelineJsonSchema, null, 2)}\n`;
+  return `${JSON.stringify(pipelineJsonSchema(), null, 2)}\n`;
 }

@@ -1,28 +1,23 @@
 /** Turns zod issues into findings with expected and found values. */
 import type { z } from 'zod';
 import { type Finding, pathText, type ValuePath } from '../problem.js';
-import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
+import { type JsonSchemaNode, jsonSchemaOf } from '../schema/pipeline-json-schema.js';
 import { type LocatedNode, nodeAt } from '../yaml/located-node.js';
 import { correctionOf } from './correction.js';
 import { describeExpected } from './describe-expected.js';
 import { nearestSpelling } from './nearest-spelling.js';
-
-export interface SchemaForms<Output> {
-  readonly zod: z.ZodType<Output>;
-  readonly json: JsonSchemaNode;
-}
 
 type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
 /** At most one finding per path. */
-export function compareWithSchema<Output>(schema: SchemaForms<Output>, document: LocatedNode): SchemaResult<Output> {
-  const parsed = schema.zod.safeParse(document.value);
+export function compareWithSchema<Output>(schema: z.ZodType<Output>, document: LocatedNode): SchemaResult<Output> {
+  const parsed = schema.safeParse(document.value);
   if (parsed.success) return { kind: 'matches', output: parsed.data };
   const byPath = new Map<string, Finding>();
   for (const issue of parsed.error.issues.flatMap((found) => chosenIssues(found, []))) {
-    for (const finding of findingsOf(issue, schema.json, document)) {
+    for (const finding of findingsOf(issue, jsonSchemaOf(schema), document)) {
       const key = pathText(finding.path);
       if (!byPath.has(key)) byPath.set(key, finding);
     }

@@ -1,6 +1,5 @@
 /** JSON Schema (draft 2020-12) from the zod definitions. */
 import { z } from 'zod';
-import { accuracyTableSchema } from './accuracy-table-schema.js';
 import { pipelineFileSchema } from './pipeline-file-schema.js';
 
 export interface JsonSchemaNode {
@@ -24,8 +23,15 @@ export interface JsonSchemaNode {
   readonly exclusiveMaximum?: number;
 }
 
-const generate = (schema: z.ZodType): JsonSchemaNode => z.toJSONSchema(schema, { io: 'input' }) as JsonSchemaNode;
+const generated = new WeakMap<z.ZodType, JsonSchemaNode>();
 
-export const pipelineJsonSchema: JsonSchemaNode = generate(pipelineFileSchema);
+/** Generated at the first call: it takes a tenth of a second, and valid files do not need it. */
+export function jsonSchemaOf(schema: z.ZodType): JsonSchemaNode {
+  const before = generated.get(schema);
+  if (before !== undefined) return before;
+  const node = z.toJSONSchema(schema, { io: 'input' }) as JsonSchemaNode;
+  generated.set(schema, node);
+  return node;
+}
 
-export const accuracyTableJsonSchema: JsonSchemaNode = generate(accuracyTableSchema);
+export const pipelineJsonSchema = (): JsonSchemaNode => jsonSchemaOf(pipelineFileSchema);

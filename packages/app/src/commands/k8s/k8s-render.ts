@@ -16,8 +16,8 @@ import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
 import { profilesFor } from '../../compose/profiles-for.js';
 import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
-import { plannedHostCores } from '../../compose/served-spec.js';
-import { verifierFor } from '../../compose/simulated-run.js';
+
+import { plannedHostCores, verifierFor } from '../../compose/simulated-run.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
 import { bindingText } from '../../terminal/plan-text.js';
 import type { CommandResult } from '../../terminal/run-command.js';
