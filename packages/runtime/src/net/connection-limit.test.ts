@@ -1,12 +1,15 @@
 /** Bounds over all connections of a port, each refused in the words of its protocol. */
 import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import { calls } from './backpressure.test-support.js';
-import type { RefusedKind } from './connection-limit.js';
+import { limitConnections, type RefusedKind, smallPort } from './connection-limit.js';
+import { listen } from './listen.js';
+import { crowded, refuseAndClose } from './refusal.js';
 
 const bench = new HttpBench();
 afterEach(() => bench.end());
@@ -99,6 +102,59 @@ describe('pipelined requests', () => {
     socket.write(GET.repeat(32));
     await expect.poll(() => answers).toBeGreaterThanOrEqual(200);
     expect(refused).toEqual([]);
+  });
+});
+
+describe('a connection over HTTP/1.1', () => {
+  /** A server that hands out its requests, and a client that has sent so many. */
+  async function received(count: number): Promise<readonly IncomingMessage[]> {
+    const requests: IncomingMessage[] = [];
+    const server = createServer((request) => requests.push(request));
+    limitConnections(server, { limits: smallPort, closeIdle: () => false, words: undefined });
+    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    connect(port, '127.0.0.1')
+      .on('error', () => {})
+      .write(GET.repeat(count));
+    await expect.poll(() => requests.length).toBe(count);
+    return requests;
+  }
+
+  it('is never read again after a refusal, whatever resumes it', async () => {
+    const server = createServer();
+    const paused = new Promise<boolean>((resolve) => {
+      server.on('request', async (request, response) => {
+        // Node does so when it has answered a request of the connection.
+        const resumed = once(request.socket, 'resume');
+        refuseAndClose(response, crowded());
+        request.socket.resume();
+        await resumed;
+        resolve(request.socket.isPaused());
+      });
+    });
+    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => {
+      server.close();
+    });
+    connect(port, '127.0.0.1')
+      .on('error', () => {})
+      .write(GET);
+    expect(await paused).toBe(true);
+  });
+
+  it('ends with errors without stacks for its requests, and only those', async () => {
+    const { stackTraceLimit } = Error;
+    const [first, second] = await received(2);
+    const errors: Error[] = [];
+    for (const request of [first, second]) request?.on('error', (error) => errors.push(error));
+    first?.socket.destroy();
+    await expect.poll(() => errors.length).toBe(2);
+    expect(errors.map(({ stack }) => stack)).toEqual(['Error: aborted', 'Error: aborted']);
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+    expect(stackTraceLimit).toBeGreaterThan(0);
   });
 });
 

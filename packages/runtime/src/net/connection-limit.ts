@@ -65,7 +65,16 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
       return;
     }
     open++;
-    socket.once('close', () => open--);
+    let { stackTraceLimit } = Error;
+    // Node makes an error for each request that waits on the connection. Most of their cost are stacks, which are never read.
+    socket.once('close', () => {
+      open--;
+      ({ stackTraceLimit } = Error);
+      Error.stackTraceLimit = 0;
+    });
     for (const listener of listeners) listener.call(server, socket);
+    socket.once('close', () => {
+      Error.stackTraceLimit = stackTraceLimit;
+    });
   });
 }

@@ -14,6 +14,7 @@ import type { TLSSocket } from 'node:tls';
 import { SlowReaders } from './backpressure.js';
 import { limitConnections, MOST_PIPELINED, type PortLimits, SESSION_MEMORY_MIB } from './connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from './drain.js';
+import { FairTurns } from './fair-turns.js';
 import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
 import { type ListeningPlace, listen, placeText } from './listen.js';
 import { crowded, notHttp1, rawAnswer, refusal, refuseAndClose, refuseRaw } from './refusal.js';
@@ -108,6 +109,7 @@ class Connections {
   readonly #sessions: OpenSessions;
   readonly #http1 = new Map<Duplex, Http1Connection>();
   readonly #slowReaders: SlowReaders;
+  readonly #turns = new FairTurns();
 
   constructor(
     server: HttpServer,
@@ -220,11 +222,14 @@ class Connections {
   }
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {
+    const { stream } = response;
     // A reset stream emits an error, which its call learns in another way.
-    response.stream.on('error', () => {});
+    stream.on('error', () => {});
     const timeoutMs = this.#requestTimeoutMs;
-    this.#sessions.serve(response.stream, () => {
-      this.#serve(new Http2Exchange(request, response, { awaitsContinue, timeoutMs }));
+    this.#turns.begin(stream.session ?? stream, () => {
+      this.#sessions.serve(stream, () => {
+        this.#serve(new Http2Exchange(request, response, { awaitsContinue, timeoutMs }));
+      });
     });
   }
 }

@@ -77,7 +77,9 @@ export const notHttp1 = (): AppError =>
 /** Refuses a request unread. Its connection closes after the answers before it. */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
-  response.req.socket.pause();
+  const { socket } = response.req;
+  // Node resumes a connection when it has answered one of its requests.
+  socket.pause().on('resume', () => socket.pause());
   response.writeHead(status, {
     ...headers,
     'content-type': 'application/json',

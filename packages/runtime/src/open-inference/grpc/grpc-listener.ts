@@ -10,6 +10,7 @@ import {
 } from 'node:http2';
 import { limitConnections, type PortLimits, SESSION_MEMORY_MIB } from '../../net/connection-limit.js';
 import { drained, MOST_STREAMS_PER_CONNECTION, OpenSessions } from '../../net/drain.js';
+import { FairTurns } from '../../net/fair-turns.js';
 import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
 import { type ShownIdentity, showChanges, strictTls } from '../../net/tls.js';
 import type { CallStream } from './grpc-call.js';
@@ -46,10 +47,13 @@ export async function listenForCalls(
   const server = newServer(tls);
   const sessions = new OpenSessions(server, { windowBytes: WINDOW_BYTES, limits });
   server.on('session', (session) => watch(session, sessions));
+  const turns = new FairTurns();
   server.on('stream', (stream, headers) => {
     // A reset stream emits an error, which its call learns in another way.
     stream.on('error', () => {});
-    sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
+    turns.begin(stream.session ?? stream, () => {
+      sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
+    });
   });
   const words = tls === undefined ? CROWDED : undefined;
   limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });

@@ -1,0 +1,64 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FairTurns } from './fair-turns.js';
+
+describe('calls of many connections', () => {
+  const turns: (() => void)[] = [];
+  let fair: FairTurns;
+  let begun: string[];
+
+  beforeEach(() => {
+    turns.length = 0;
+    begun = [];
+    fair = new FairTurns((turn) => turns.push(turn));
+  });
+
+  const connections = new Map<string, object>();
+  const connection = (name: string) => {
+    const known = connections.get(name) ?? {};
+    connections.set(name, known);
+    return known;
+  };
+  const send = (name: string, count: number) => {
+    for (let call = 0; call < count; call++) fair.begin(connection(name), () => begun.push(`${name}${call}`));
+  };
+  /** The calls that begin in the next turn. */
+  const next = () => {
+    begun.length = 0;
+    expect(turns).toHaveLength(1);
+    turns.shift()?.();
+    return [...begun];
+  };
+
+  it('begin at once while they are few', () => {
+    for (let turn = 0; turn < 3; turn++) {
+      send('a', 64);
+      expect(begun).toHaveLength(64);
+      expect(next()).toEqual([]);
+    }
+  });
+
+  it('take turns, in the order of each, and at most 64 begin in one', () => {
+    send('a', 1000);
+    expect(begun).toHaveLength(64);
+    send('b', 2);
+    send('c', 1);
+    expect(begun).toHaveLength(64);
+    const turn = next();
+    expect(turn.slice(0, 6)).toEqual(['a64', 'b0', 'c0', 'a65', 'b1', 'a66']);
+    expect(turn).toHaveLength(64);
+    // The next turn is full already.
+    send('d', 1);
+    expect(next()[1]).toBe('d0');
+    let count = 64 + 61 + 63;
+    while (count < 1000) count += next().length;
+    expect(begun.at(-1)).toBe('a999');
+    expect(next()).toEqual([]);
+    expect(turns).toEqual([]);
+  });
+
+  it('do not overtake calls of their connection', () => {
+    send('a', 65);
+    fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));
+    expect(next()).toEqual(['a64', 'last']);
+  });
+});
