@@ -6,6 +6,10 @@ import { availableParallelism } from 'node:os';
 const { scripts }: { readonly scripts: Readonly<Record<string, string>> } = JSON.parse(
   readFileSync('package.json', 'utf8'),
 );
+const remedies: Readonly<Record<string, string>> = {
+  'check:lint': 'Run `npm run format`; mend by hand what it leaves.',
+  'check:generated': 'Run `npm run generate` and commit what it writes.',
+};
 const waiting = Object.keys(scripts).filter((name) => name.startsWith('check:'));
 const failed: string[] = [];
 
@@ -26,7 +30,10 @@ function runCheck(name: string): Promise<void> {
       const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
       console.log(`-- ${name} ${error === null ? 'passed' : 'FAILED'} in ${seconds} s`);
       console.log(`${stdout}${stderr}`.trim());
-      if (error !== null) failed.push(name);
+      if (error !== null) {
+        failed.push(name);
+        if (name in remedies) console.log(remedies[name]);
+      }
       resolve();
     });
   });

@@ -36,7 +36,7 @@ function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   if (widest === undefined) return;
   const more = others.length === 0 ? '' : `, and of ${counted(others.length, 'more point')}`;
   warn(
-    `the mean service time is known roughly only of ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, --service-factor plans for longer times`,
+    `the mean service time is known roughly only of ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, \`robustness.serviceFactor\` in the file plans for longer times`,
   );
 }
 

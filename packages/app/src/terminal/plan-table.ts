@@ -17,8 +17,11 @@ export function planTable(plan: Plan): string {
 
 export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
+  const use = `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)}`;
+  // A plan that only ran has no estimate.
+  if (capacityRps === 0) return `${use} · capacity and latency not estimated`;
   const lines = [
-    `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)} · capacity ${capacityRps.toFixed(1)} rps`,
+    `${use} · capacity ${capacityRps.toFixed(1)} rps`,
     keepsUp(latencyMs)
       ? `latency p${percentile} estimated ${msText(latencyMs)}${verificationText(plan.verified)}`
       : `latency p${percentile} ${pc.yellow('without bound: it does not keep up with the load')}${overloadText(plan.verified)}`,

@@ -1,5 +1,6 @@
 import type { Certificate, Plan, PlanResult } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
+import { planSummary } from './plan-table.js';
 import { type PlanAsked, planText } from './plan-text.js';
 
 const plan: Plan = {
@@ -31,6 +32,13 @@ function told(over: { certificate?: Partial<Certificate>; plan?: Partial<Plan>; 
 }
 
 describe('the text of a plan', () => {
+  it('says what is not estimated, in place of zeros', () => {
+    const predicted = { ...plan.predicted, latencyMs: 0, capacityRps: 0 };
+    const text = planSummary({ ...plan, predicted });
+    expect(text).toContain('capacity and latency not estimated');
+    expect(text).not.toContain('0 ms');
+  });
+
   it('says best only as far as it is proven', () => {
     expect(told({})).toContain(
       'proven best for its latency estimate; no plan that meets the SLO has an objective better than 0.9000',

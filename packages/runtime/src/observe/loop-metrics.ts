@@ -74,7 +74,7 @@ export class LoopMetrics {
 
   #gauges(registry: Registry): void {
     const registers = [registry];
-    const ofPlan = (name: string, help: string, value: (plan: Plan) => number) => {
+    const ofPlan = (name: string, help: string, value: (plan: Plan) => number | undefined) => {
       const planned = () => this.desired.planInForce;
       new Gauge({
         name,
@@ -83,15 +83,16 @@ export class LoopMetrics {
         collect() {
           const plan = planned();
           this.reset();
-          if (plan !== undefined) this.set(value(plan));
+          const known = plan && value(plan);
+          if (known !== undefined) this.set(known);
           else this.remove();
         },
       });
     };
     ofPlan(
       'equipoise_plan_capacity_rps',
-      'Largest load that the plan in force can carry.',
-      ({ predicted }) => predicted.capacityRps,
+      'Largest load that the plan in force can carry. Absent if unknown, after a roll-back of the loop.',
+      ({ predicted: { capacityRps } }) => (capacityRps === 0 ? undefined : capacityRps),
     );
     ofPlan(
       'equipoise_plan_accuracy',
@@ -106,8 +107,8 @@ export class LoopMetrics {
     );
     ofPlan(
       'equipoise_plan_latency_seconds',
-      'Predicted latency of the plan in force, at the percentile of the SLO.',
-      ({ predicted }) => predicted.latencyMs / 1000,
+      'Predicted latency of the plan in force, at the percentile of the SLO. Absent if unknown, after a roll-back of the loop.',
+      ({ predicted: { capacityRps, latencyMs } }) => (capacityRps === 0 ? undefined : latencyMs / 1000),
     );
     this.#desired(registry);
     const forecast = () => this.#forecast;

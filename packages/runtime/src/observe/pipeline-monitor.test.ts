@@ -221,6 +221,16 @@ describe('the control loop', () => {
     expect((await samples(monitor.servingPage)).get('equipoise_plan_capacity_rps')).toBe(80);
   });
 
+  it('tells no capacity and no latency of a plan without an estimate', async () => {
+    const { monitor } = monitored();
+    const predicted = { ...plan.predicted, capacityRps: 0, latencyMs: 0 };
+    monitor.noteLoop({ kind: 'in-force', plan: { ...plan, predicted }, tookMs: 1 });
+    const page = await samples(monitor.servingPage);
+    expect(page.has('equipoise_plan_capacity_rps')).toBe(false);
+    expect(page.has('equipoise_plan_latency_seconds')).toBe(false);
+    expect(page.has('equipoise_plan_cpu_cores')).toBe(true);
+  });
+
   it('tells what serving has taught, as long as that is in force', async () => {
     const { monitor } = monitored();
     const of = { edge: 0, from: stageA, to: stageId('b'), stated: 0.5, standardError: 0.01, outputs: 400 };

@@ -57,7 +57,7 @@ const DAY_BINS = 86_400 / TASK.binS;
 const KEPT_BINS = 7 * DAY_BINS;
 /** One hour. Shorter histories covered 90 % of the peaks instead of 95 %. */
 const FEWEST_BINS = 360;
-/** Four hours, for methods with many weights. */
+/** Four hours, for methods with many weights. A method that looks back further than the lags belongs here, too. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
 /** Seconds for the mean of the present rate, minus two standard errors. */
 const PRESENT_S = 5;

@@ -110,6 +110,13 @@ describe('refusals', () => {
     expect((await server.json(INFER, good)).status).toBe(200);
   });
 
+  it('names the content type that it found and those that it takes', async () => {
+    const server = await start(vector);
+    const reply = await server.send(RUN, { body: 'x', headers: { 'content-type': 'text/html' } });
+    const error = 'Found the content type text/html; send one of application/json.';
+    expect(reply).toMatchObject({ status: 415, body: { error } });
+  });
+
   it('tell what would have been right', async () => {
     const { send, json } = await start(vector);
     expect((await send('/v2/models/other')).body.error).toContain('served: bench');

@@ -4,7 +4,7 @@
  * means text, application/json {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under the
  * name of its source.
  */
-import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import { AppError, boundedName, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
 import { readQueryParameters } from '../request-parameters.js';
@@ -46,7 +46,7 @@ async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestR
   const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
   throw new AppError(
     'UNSUPPORTED_MEDIA_TYPE',
-    `Send a body with one of the content types ${contentTypes.join(', ')}.`,
+    `${mediaType === undefined ? 'The body has no content type' : `Found the content type ${boundedName(mediaType)}`}; send one of ${contentTypes.join(', ')}.`,
     {
       details: { contentTypes },
     },
@@ -70,7 +70,8 @@ function rawTypes({ datatype, shape, contentTypes }: SourceTensor): readonly str
 
 function rawInput(tensor: SourceTensor, bytes: Uint8Array<ArrayBuffer>): TensorMap {
   const { name, datatype } = tensor;
-  if (bytes.length === 0) throw new AppError('MALFORMED_REQUEST', `The body is empty; it should be tensor ${name}.`);
+  if (bytes.length === 0)
+    throw new AppError('MALFORMED_REQUEST', `The body is empty; expected the content of the tensor "${name}".`);
   const isText = datatype === 'BYTES';
   const shape = isText ? tensor.shape.map(() => 1) : [bytes.length];
   checkShape(tensor, shape);
