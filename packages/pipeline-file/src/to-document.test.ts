@@ -66,7 +66,7 @@ spec:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
     - { from: b, to: c, join: all, onMissing: partial }
   outputs: [{ from: c, tensors: [counts] }]
-  control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2 } }
+  control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data }
   accuracyTable: { combinations: [{ variants: { b: cpu }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }

@@ -13,9 +13,10 @@ export interface PipelineDocument {
 /** Paths stay unchanged; machines (`nodes`) are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
-  const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, canary } = control;
+  const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
   const { evaluation, accuracyTable, robustness } = spec;
-  const surge = surgeCpuCores === undefined ? undefined : { cpuCores: surgeCpuCores };
+  const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
+  const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
     apiVersion: API_VERSION,
     kind: PIPELINE_KIND,

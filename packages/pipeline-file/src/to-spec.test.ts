@@ -120,7 +120,13 @@ test('bounds restrict, sort and unify the core counts of variants', () => {
 test('everything else keeps its value', () => {
   const spec = specAfter((draft) => {
     draft.prices = { cpuCorePerHour: 0.04, gpuPerHour: 2 };
-    draft.control = { mode: 'advise', intervalMs: 5000, fastIntervalMs: 500, minDwellMs: 0, surge: { cpuCores: 2 } };
+    draft.control = {
+      mode: 'advise',
+      intervalMs: 5000,
+      fastIntervalMs: 500,
+      minDwellMs: 0,
+      surge: { cpuCores: 2, maxSeconds: 90 },
+    };
     draft.admission = { maxQueueLength: 7, answerMarginMs: 3, priorities: { shares: [0.1, 0.2] } };
     draft.evaluation = { module: './score.ts', data: './scenes' };
     draft.stages[0].idempotent = false;
@@ -136,7 +142,14 @@ test('everything else keeps its value', () => {
   });
   expect(spec).toMatchObject({
     prices: { cpuCorePerHour: 0.04, memoryGibPerHour: 0, gpuPerHour: 2 },
-    control: { mode: 'advise', intervalMs: 5000, fastIntervalMs: 500, minDwellMs: 0, surgeCpuCores: 2 },
+    control: {
+      mode: 'advise',
+      intervalMs: 5000,
+      fastIntervalMs: 500,
+      minDwellMs: 0,
+      surgeCpuCores: 2,
+      surgeMaxMs: 90_000,
+    },
     admission: { maxQueueLength: 7, answerMarginMs: 3, priorities: { shares: [0.1, 0.2], default: 2 } },
     evaluation: { module: './score.ts', dataPath: './scenes' },
     outputs: [{ from: 'count', tensors: ['total'] }],

@@ -51,6 +51,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
       fastIntervalMs: control.fastIntervalMs,
       minDwellMs: control.minDwellMs,
       surgeCpuCores: control.surge?.cpuCores,
+      surgeMaxMs: control.surge?.maxSeconds === undefined ? undefined : 1000 * control.surge.maxSeconds,
       canary: control.canary ? undefined : (false as const),
     }),
     admission: withoutUndefined(spec.admission),

@@ -98,6 +98,14 @@ export class EmbeddedActuator implements Actuator {
     this.#event((nowMs) => this.#fleet.preempt(nowMs));
   }
 
+  endCanary(...pinned: Parameters<Actuator['endCanary']>): boolean {
+    let hasEnded = false;
+    this.#event((nowMs) => {
+      hasEnded = this.#fleet.endCanary(nowMs, ...pinned);
+    });
+    return hasEnded;
+  }
+
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => this.#event((nowMs) => this.#fleet.close(nowMs, resolve)));
     return this.#closed;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { SeededRng } from '../kernel/rng.js';
-import { stageId } from '../model/ids.js';
+import { stageId, variantId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/varying-rate.js';
@@ -69,5 +69,28 @@ describe('firstPlan', () => {
     const none = { ...context, spec: { ...spec, budget: { cpuCores: 0.5 } } };
     const load = { kind: 'poisson', arrivalRps: 5, durationS: 40 } as const;
     expect(() => firstPlan(none, load, 1)).toThrow(/No plan carries the [\d.]+ rps that the load begins with; budget/);
+  });
+});
+
+describe('a simulated canary', () => {
+  const { canary: _, ...off } = spec.control;
+  const control = { ...off, fastIntervalMs: 500 };
+  const tried = { ...context, spec: { ...spec, budget: { cpuCores: 8 }, control } };
+  const detect = stageId('detect');
+
+  it.each(['small', 'large'])('is ended by a pin to another variant alone: a pin to %s', { timeout: 60_000 }, (id) => {
+    const seen: boolean[] = [];
+    simulateControl({
+      ...{ context: tried, firstPlan: smallPlan, hostCores: 8, seed: 1 },
+      arrivals: piecewiseLinearArrivals(
+        [0, 22].map((atS) => ({ atS, arrivalRps: 20 })),
+        new SeededRng(1),
+      ),
+      actions: [{ atMs: 18_000, pins: { [detect]: { variantId: variantId(id) } } }],
+      onTick: ({ observation: { atMs, runningPlan } }) => {
+        if (atMs >= 17_500) seen.push(runningPlan.stages[detect]?.canary !== undefined);
+      },
+    });
+    expect([seen[0], seen.at(-1)]).toEqual([true, id === 'large']);
   });
 });

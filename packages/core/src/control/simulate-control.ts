@@ -184,11 +184,22 @@ class SimulatedLoop implements SimulatedController {
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
       this.#actions = this.#actions.slice(1);
       this.#preempt();
-      if ('pins' in next) this.#pins = next.pins;
-      else if ('mode' in next) this.#mode = next.mode;
+      if ('pins' in next) this.#pin(next.pins, view);
+      else if ('mode' in next) this.#setMode(next.mode, view);
       else changes = this.#applyByHand(next.plan, view);
     }
     return changes;
+  }
+
+  #pin(pins: PinsByStage, view: SimulatedView): void {
+    this.#pins = pins;
+    for (const [id, { variantId }] of Object.entries(pins))
+      if (variantId !== undefined) view.endCanary({ stageId: id as StageId, variantId });
+  }
+
+  #setMode(mode: ControlMode, view: SimulatedView): void {
+    this.#mode = mode;
+    if (mode !== 'auto') view.endCanary();
   }
 
   /** Repeats the end of the last change, which the abandoned tick brought. */

@@ -2,6 +2,7 @@
 import { CacheByOwner } from '../kernel/lru-cache.js';
 import type { LearnedEdge, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
+import type { StageVariant } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import { runningStages } from '../model/running-plan.js';
@@ -9,7 +10,7 @@ import { plannedCurves } from '../profile/curves-of.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
 import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
 import type { StartTimes } from './feedback/start-feedback.js';
-import { type StageVariant, withoutVariants } from './guard/switching.js';
+import { withoutVariants } from './guard/switching.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';

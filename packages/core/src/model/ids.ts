@@ -9,6 +9,11 @@ export type VariantId = Branded<'VariantId'>;
 /** Never reused while a process lives. */
 export type ReplicaId = Branded<'ReplicaId'>;
 
+export interface StageVariant {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+}
+
 export const stageId = (name: string): StageId => name as StageId;
 export const variantId = (name: string): VariantId => name as VariantId;
 export const replicaId = (name: string): ReplicaId => name as ReplicaId;

@@ -1,6 +1,6 @@
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { Change } from '../model/change.js';
-import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
+import type { ReplicaId, StageId, StageVariant, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { HealthIssue, RunningPlan } from '../model/running-plan.js';
 import type { ModelRunner } from './model-runner.js';
@@ -14,6 +14,11 @@ export interface Actuator {
   apply(change: Change): Promise<void>;
   /** Resolves the running `apply`; started replicas continue. */
   preempt(): void;
+  /**
+   * Ends canaries without a verdict and resolves the running `apply`; the variants before serve. With `pinned` only one of
+   * another variant at that stage. True if there was one.
+   */
+  endCanary(pinned?: StageVariant): boolean;
   close(): Promise<void>;
 }
 

@@ -289,6 +289,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       changing,
       observe: () => this.#observe(),
       peek: () => this.#peek(),
+      endCanary: (pinned) => this.#fleet.endCanary(this.#nowMs, pinned),
     });
     const expected = controller.expectedCurves?.();
     if (expected !== undefined) this.#fleet.setExpectedCurves(expected, this.#nowMs);

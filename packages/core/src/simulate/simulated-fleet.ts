@@ -3,7 +3,7 @@ import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { CanaryCounts } from '../model/canary-counts.js';
 import { type Change, type LastChange, lastChangeOf } from '../model/change.js';
-import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
+import type { ReplicaId, StageId, StageVariant, VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { HealthIssue, RunningPlan, RunningReplica } from '../model/running-plan.js';
@@ -137,6 +137,10 @@ export class SimulatedFleet implements FleetEffects {
       this.#done = 0;
       this.#applyNext();
     });
+  }
+
+  endCanary(nowMs: number, pinned?: StageVariant): void {
+    this.#event(nowMs, () => this.#fleet.endCanary(nowMs, pinned));
   }
 
   /** Undefined if none ended since the last call, or during changes. */
@@ -274,7 +278,7 @@ export class SimulatedFleet implements FleetEffects {
       if (kind === 'done') {
         this.#done += 1;
         this.#applyNext();
-      } else if (kind === 'failed') this.#lastChange = lastChangeOf('failed', this.#changes, this.#done);
+      } else this.#lastChange = lastChangeOf(kind === 'failed' ? kind : 'given-up', this.#changes, this.#done);
     });
   }
 

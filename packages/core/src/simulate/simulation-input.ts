@@ -1,7 +1,7 @@
 import type { Rng } from '../kernel/rng.js';
 import type { Change } from '../model/change.js';
 import type { Observation } from '../model/decision.js';
-import type { StageId, VariantId } from '../model/ids.js';
+import type { StageId, StageVariant, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -75,6 +75,8 @@ export interface SimulatedView {
   /** Counts since the last observation, and the end of the last change, are each reported once. */
   observe(): Observation;
   peek(): Observation;
+  /** Ends canaries without a verdict; with `pinned` only one of another variant at that stage. */
+  endCanary(pinned?: StageVariant): void;
 }
 
 /** Decided changes replace those under way. */

@@ -31,6 +31,11 @@ export const controlSchema = z
     surge: z
       .strictObject({
         cpuCores: nonNegative().describe('Cores above the budget while old and new replicas overlap.'),
+        maxSeconds: positive()
+          .optional()
+          .describe(
+            'Longest time until all replicas of a change, or of a canary step, have started on one machine. Then the change fails, and the stage returns to its plan. Default: no limit.',
+          ),
       })
       .optional()
       .describe(

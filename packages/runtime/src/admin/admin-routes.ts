@@ -104,7 +104,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/pause`,
     body: reasonBody,
     endpoint: pause,
-    summary: 'Sets mode `off`: the loop neither plans nor changes anything.',
+    summary: 'Sets mode `off`: the loop neither plans nor changes anything. Ends a canary of the loop.',
     answer: RECORD,
   },
   {
@@ -129,7 +129,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: pinBody,
     endpoint: pin,
     summary:
-      'Pins the variant, cores, batch size or number of replicas of a stage. Replaces earlier pins of the stage.',
+      'Pins the variant, cores, batch size or number of replicas of a stage. Replaces earlier pins of the stage. A pin to another variant ends its canary.',
     answer: RECORD,
   },
   {

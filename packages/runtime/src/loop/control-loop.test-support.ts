@@ -141,6 +141,7 @@ export class LoopBench {
         this.applied.push(next);
       },
       preempt: () => void over.preempt?.(),
+      endCanary: () => false,
       close: async () => {},
     };
     this.faults = new ActiveFaults(Date.now, report);

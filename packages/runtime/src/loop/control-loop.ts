@@ -51,9 +51,16 @@ export interface ControlLoopDeps {
   readonly report: (event: LoopEvent) => void;
 }
 
+const PINNED_AWAY = 'a pin to another variant ended its canary';
+
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
 export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
+
+export interface CanaryToEnd {
+  readonly evenByHand: boolean;
+  readonly pinned?: Parameters<Actuator['endCanary']>[0];
+}
 
 interface DecidedTick {
   readonly observation: Observation;
@@ -69,6 +76,7 @@ export class ControlLoop {
   /** Waiting turns, ticks not counted. */
   #waitingTurns = 0;
   #stopped = false;
+  /** Has a mode or a pin ended the canary of the last change? */
   #hasEndedCanary = false;
   #isAsking = false;
   /** Author of the changes under way. */
@@ -98,17 +106,19 @@ export class ControlLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#endCanary();
+    // A stop does not wait for a canary's verdict.
+    this.endCanary({ evenByHand: true });
     await this.#turns;
     this.#deps.outcomes.endAll();
     await this.settled();
   }
 
-  /** A stop does not wait for a canary's verdict. */
-  #endCanary(): void {
-    const { actuator } = this.#deps;
-    this.#hasEndedCanary = Object.values(actuator.runningPlan().stages).some(({ canary }) => canary !== undefined);
-    if (this.#hasEndedCanary) actuator.preempt();
+  /** Ends canaries; with `pinned` only one of another variant at that stage. Those by hand only if `evenByHand`. */
+  endCanary({ evenByHand, pinned }: CanaryToEnd): void {
+    if (this.#changing === 'hand' && !evenByHand) return;
+    if (!this.#deps.actuator.endCanary(pinned) || this.#changing === undefined) return;
+    this.#isPreempted = true;
+    this.#hasEndedCanary = true;
   }
 
   /** Resolves when all decisions so far are stored, or storing has failed. */
@@ -230,6 +240,7 @@ export class ControlLoop {
     const { outcomes, report } = this.#deps;
     const entry = this.#record(observation, decision, facts);
     this.#changedByHand ||= facts.manual !== undefined;
+    this.#hasEndedCanary = false;
     outcomes.endAll();
     try {
       const tookMs = await this.#putInForce(decision, facts);
@@ -247,8 +258,9 @@ export class ControlLoop {
 
   #whyGivenUp({ manual }: DecisionFacts): string {
     if (this.#stopped) return 'the server was stopped before all of it was done';
-    if (manual !== undefined) return 'a roll-back by hand takes its place';
+    if (manual !== undefined) return this.#hasEndedCanary ? PINNED_AWAY : 'a roll-back by hand takes its place';
     if (this.#deps.mode() !== 'auto') return `the mode is ${this.#deps.mode()} now`;
+    if (this.#hasEndedCanary) return PINNED_AWAY;
     return 'a burst is answered in its place';
   }
 
@@ -340,7 +352,7 @@ export class ControlLoop {
       for (const change of changes) {
         if (isOver()) break;
         await actuator.apply(change);
-        if (this.#isPreempted || this.#hasEndedCanary || (isOfLoop && this.#urgent !== undefined)) break;
+        if (this.#isPreempted || (isOfLoop && this.#urgent !== undefined)) break;
         done += 1;
         onChanged(change.stageId, plan);
       }

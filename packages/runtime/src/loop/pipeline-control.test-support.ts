@@ -74,6 +74,13 @@ export class ControlBench {
       this.#run(to);
     },
     preempt: () => this.preempted(),
+    endCanary: (pinned) => {
+      const tried = this.running.stages[a]?.canary;
+      if (tried === undefined || tried.variantId === pinned?.variantId) return false;
+      this.#run(planWith('small', 1).stages[a]?.[0] as StagePlan);
+      this.preempted();
+      return true;
+    },
     close: async () => {},
   };
 

@@ -7,7 +7,7 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
-import { apply, evidence } from './control-loop.test-support.js';
+import { apply, evidence, observation } from './control-loop.test-support.js';
 import { a, ControlBench, controlledSpec, planWith } from './pipeline-control.test-support.js';
 
 const wishes = async ({ bench }: ControlBench) => {
@@ -446,6 +446,64 @@ describe('a roll-back', () => {
     const bench = new ControlBench();
     await bench.bench.memory.saveGoodPlan('p', good(planWith('small', 1)));
     await expect(bench.control.rollBack()).rejects.toEqual(code('CONFLICT', 'no good plan from before'));
+  });
+});
+
+describe('a canary', () => {
+  /** A change to `large` in its canary, by the loop or by hand. */
+  async function tried(by: 'loop' | 'hand') {
+    const bench = new ControlBench();
+    const begun = new Promise<void>((begin) => {
+      bench.change = () =>
+        new Promise((resolve) => {
+          const { [a]: stage } = bench.running.stages;
+          if (stage === undefined) throw new Error('the stage runs');
+          const canary = { variantId: variantId('large'), fraction: 0.1, missingOutcomes: 0 };
+          bench.running = { stages: { [a]: { ...stage, canary } } };
+          bench.preempted = resolve;
+          begin();
+        });
+    });
+    const plan = planWith('large', 2);
+    const [to] = plan.stages[a] ?? [];
+    if (to === undefined) throw new Error('the plan has the stage');
+    const seen = { ...observation, runningPlan: bench.running };
+    const changes = [{ kind: 'switch-variant', stageId: a, fromVariantId: variantId('small'), to } as const];
+    const change = { kind: 'apply', plan, changes, reason: 'better', evidence } as const;
+    const { loop } = bench.bench;
+    const ended =
+      by === 'hand'
+        ? bench.control.applyStages(plan.stages)
+        : loop.turn(() => loop.enact(seen, change, { trigger: 'plan' })).then(({ record }) => record);
+    await begun;
+    return { bench, ended };
+  }
+  const canaryOf = ({ running }: ControlBench) => running.stages[a]?.canary?.variantId;
+
+  it.each([
+    ['a pause', (bench: ControlBench) => bench.control.pause(), 'the mode is off now'],
+    ['the mode advise', (bench: ControlBench) => bench.control.advise(), 'the mode is advise now'],
+    [
+      'a pin to another variant',
+      (bench: ControlBench) => bench.control.pin('a', { variantId: variantId('small') }),
+      'a pin to another variant ended its canary',
+    ],
+  ])('of the loop is ended by %s', async (_, act, message) => {
+    const { bench, ended } = await tried('loop');
+    act(bench);
+    expect((await ended).outcome).toEqual({ kind: 'given-up', message });
+    expect(canaryOf(bench)).toBeUndefined();
+  });
+
+  it('by hand is ended by such a pin alone', async () => {
+    const { bench, ended } = await tried('hand');
+    bench.control.pause();
+    bench.control.pin('a', { replicas: 2 });
+    bench.control.pin('a', { variantId: variantId('large') });
+    expect(canaryOf(bench)).toBe('large');
+    bench.control.pin('a', { variantId: variantId('small') });
+    expect((await ended).outcome).toMatchObject({ kind: 'given-up', message: expect.stringContaining('a pin to') });
+    expect(canaryOf(bench)).toBeUndefined();
   });
 });
 

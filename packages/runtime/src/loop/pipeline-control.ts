@@ -64,7 +64,7 @@ export interface PipelineControlDeps {
   readonly lostPins?: readonly string[];
   /** True if a fixed plan is served, which the loop must not change. */
   readonly isFixed: boolean;
-  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging'>;
+  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan' | 'isChanging' | 'endCanary'>;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
   readonly faults: ActiveFaults;
@@ -162,7 +162,7 @@ export class PipelineControl {
     return this.#deps.log.settled();
   }
 
-  /** Stops plans and changes until `resume`. */
+  /** Stops plans and changes until `resume`; ends a canary. */
   pause(reason?: string): DecisionRecord {
     this.#deps.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
@@ -178,7 +178,7 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Replaces the manual pins of a stage; the next plan respects them. */
+  /** Replaces the manual pins of a stage; the next plan respects them. A pin to another variant ends a canary. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
@@ -188,6 +188,8 @@ export class PipelineControl {
     const unknown = unprofiledPins(stage, pins, this.#deps.curves);
     if (unknown !== undefined) throw invalidFields('This cannot be pinned', [{ path: '', message: unknown }]);
     this.#setPins(all);
+    const { variantId } = pins;
+    if (variantId !== undefined) this.#deps.loop.endCanary({ evenByHand: true, pinned: { stageId: id, variantId } });
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
@@ -292,6 +294,7 @@ export class PipelineControl {
   #setMode(mode: ControlMode, action: ManualAction): DecisionRecord {
     this.#mode = mode;
     this.#returnsToAuto = false;
+    if (mode !== 'auto') this.#deps.loop.endCanary({ evenByHand: false });
     return this.#asked(action);
   }
 

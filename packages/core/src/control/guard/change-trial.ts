@@ -11,6 +11,7 @@
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
+import type { StageVariant } from '../../model/ids.js';
 import type { Slo } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
 import { fastestMissFraction } from '../../serve/rollout/canary.js';
@@ -21,7 +22,7 @@ import type { PlannedRate } from '../planned-load.js';
 import { detectBurst, plannedEnvelope } from '../protect.js';
 import type { Situation } from '../situation.js';
 import { type ApplyDecision, inLastHour } from './guardrails.js';
-import type { StageVariant, VariantSwitch } from './switching.js';
+import type { VariantSwitch } from './switching.js';
 
 export interface Trial {
   readonly before: Plan;

@@ -8,7 +8,7 @@
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision, Observation } from '../../model/decision.js';
-import type { StageId, VariantId } from '../../model/ids.js';
+import type { StageId, StageVariant, VariantId } from '../../model/ids.js';
 import type { Objective, PipelineSpec, StagePins } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
 import { type BackOff, holdsBack } from '../../serve/rollout/trial.js';
@@ -20,11 +20,6 @@ export interface VariantSwitch {
   readonly stageId: StageId;
   readonly atMs: number;
   readonly necessary?: true;
-}
-
-export interface StageVariant {
-  readonly stageId: StageId;
-  readonly variantId: VariantId;
 }
 
 export interface SwitchHistory {

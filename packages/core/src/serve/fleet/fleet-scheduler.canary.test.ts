@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stageId } from '../../model/ids.js';
+import { stageId, variantId } from '../../model/ids.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
 
 const rules = { stages: new Set([stageA, stageB]), percentile: 99 };
@@ -131,6 +131,52 @@ describe('FleetScheduler, a canary', () => {
     expect(bench.events.some(([, , what]) => what === 'restart-failed')).toBe(true);
     bench.advanceTo(bench.nowMs + 50_000);
     expect(waiting).toEqual([{ kind: 'done' }]);
+  });
+
+  it('is ended by a person without a verdict: the old replicas serve on, and no back-off follows', () => {
+    for (const isAlone of [false, true]) {
+      const { bench, ends } = tried();
+      if (isAlone) bench.fleet.preempt(bench.nowMs);
+      expect(bench.fleet.endCanary(bench.nowMs)).toBe(true);
+      bench.advanceTo(bench.nowMs + 100);
+      expect([ends, bench.shown()]).toEqual([[{ kind: 'gave-way' }], ['s:ready', 's:ready']]);
+      const { canary, rolledBack } = bench.fleet.runningPlan().stages[stageA] ?? {};
+      expect([canary, rolledBack, bench.news.at(-1)?.state]).toEqual([undefined, undefined, 'ended']);
+      expect(bench.fleet.endCanary(bench.nowMs)).toBe(false);
+      expect(bench.applied(changeTo(planFor('s', 3)))).toEqual({ kind: 'done' });
+    }
+  });
+
+  it('is ended by a pin of its stage to another variant only', () => {
+    const { bench } = tried();
+    const end = (id: string, stage = stageA) =>
+      bench.fleet.endCanary(bench.nowMs, { stageId: stage, variantId: variantId(id) });
+    expect([end('l'), end('s', stageB), canaryOf(bench)?.fraction]).toEqual([false, false, 0.1]);
+    expect([end('s'), canaryOf(bench)]).toEqual([true, undefined]);
+  });
+
+  it('keeps a change of the batch size of the old variant, also after a roll-back', () => {
+    for (const outcomes of [good, bad]) {
+      const { bench } = tried({}, planFor('l', 2, 1, 2));
+      bench.fleet.preempt(bench.nowMs);
+      bench.events.length = 0;
+      const change = { kind: 'set-batch', stageId: stageA, to: planFor('s', 2, 1, 4) } as const;
+      expect(bench.applied(change)).toEqual({ kind: 'done' });
+      const batchSize = () => bench.fleet.runningPlan().stages[stageA]?.maxBatchSize;
+      expect([bench.events.map(([, , ...what]) => what), batchSize()]).toEqual([[['adopt', 's/4']], 4]);
+      bench.outcomes = outcomes;
+      bench.advanceTo(bench.nowMs + 50_000);
+      expect([bench.shown()[0], batchSize()]).toEqual(outcomes === good ? ['l:ready', 2] : ['s:ready', 4]);
+    }
+  });
+
+  it('gets a change of its own batch size when it serves', () => {
+    const { bench } = tried({}, planFor('l', 2, 1, 2));
+    bench.fleet.preempt(bench.nowMs);
+    bench.applied({ kind: 'set-batch', stageId: stageA, to: planFor('l', 2, 1, 4) });
+    expect(bench.fleet.runningPlan().stages[stageA]?.maxBatchSize).toBe(1);
+    bench.advanceTo(bench.nowMs + 50_000);
+    expect([bench.shown()[0], bench.fleet.runningPlan().stages[stageA]?.maxBatchSize]).toEqual(['l:ready', 4]);
   });
 
   it('is rolled back when either side loses a replica, and the lost old one restarts', () => {

@@ -10,7 +10,7 @@
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
-import type { ReplicaId, StageId } from '../../model/ids.js';
+import type { ReplicaId, StageId, StageVariant } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
 import { type HealthIssue, isOfKind, type RunningPlan, type RunningStage } from '../../model/running-plan.js';
 import { canaryFractions } from '../rollout/canary.js';
@@ -127,6 +127,25 @@ export class FleetScheduler {
     }
     for (const { onEnd } of waiting) onEnd({ kind: 'gave-way' });
     this.#settle(nowMs);
+  }
+
+  /**
+   * Ends canaries without a verdict, and preempts the running change; the variants before serve. With `pinned` only one
+   * of another variant at that stage. True if there was one.
+   */
+  endCanary(nowMs: number, pinned?: StageVariant): boolean {
+    const ending = [...this.#stages.values()].filter(({ id, canary, target }) => {
+      const isPinned = pinned !== undefined && (id !== pinned.stageId || target?.variantId === pinned.variantId);
+      return canary !== undefined && !isPinned;
+    });
+    if (ending.length === 0) return false;
+    this.preempt(nowMs);
+    for (const stage of ending) {
+      this.#canaries.drop(stage);
+      stage.cancelAlone(nowMs);
+    }
+    this.#settle(nowMs);
+    return true;
   }
 
   started(id: ReplicaId, nowMs: number): void {
@@ -276,9 +295,10 @@ export class FleetScheduler {
 
   #setBatching(stage: FleetStage, { change: { to }, onEnd }: QueuedChange): void {
     this.#take();
-    const { maxBatchSize, maxBatchWaitMs } = to;
-    if (stage.target !== undefined) stage.target = { ...stage.target, maxBatchSize, maxBatchWaitMs };
-    if (stage.canary === undefined) this.#adopt(stage, to);
+    if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.rebatch(to);
+    else stage.rebatchBefore(to);
+    // The lane of a canary gets its batching when it merges.
+    if (stage.canary === undefined || stage.serving?.variantId === to.variantId) this.#adopt(stage, to);
     onEnd({ kind: 'done' });
   }
 

@@ -97,6 +97,23 @@ export class FleetStage {
     this.markMissing(nowMs);
   }
 
+  /** Returns to the plan before by request, which is no failure. */
+  cancelAlone(nowMs: number): void {
+    this.#returnTo(this.#alone?.from, nowMs);
+    this.settleAlone();
+  }
+
+  /** Changes the batching of its plan. */
+  rebatch({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
+    if (this.target !== undefined) this.target = { ...this.target, maxBatchSize, maxBatchWaitMs };
+  }
+
+  /** Changes the batching of the plan before. */
+  rebatchBefore({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
+    const from = this.#alone?.from;
+    if (from !== undefined) this.#alone = { from: { ...from, maxBatchSize, maxBatchWaitMs } };
+  }
+
   turnBackAlone(nowMs: number): void {
     this.turnBack(this.#alone?.from, nowMs);
     this.settleAlone();

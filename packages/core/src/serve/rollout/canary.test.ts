@@ -51,12 +51,14 @@ describe('judgeCanary', () => {
     expect(verdict(side(0, 0), side(0, 441), { ...over, passedOn: 49 })).toMatchObject({ kind: 'failed' });
     expect(verdict(side(0, 2), side(0, 45), { ...over, passedOn: 5 }).kind).toBe('failed');
     expect(verdict(side(0, 3), side(0, 45), { ...over, passedOn: 5 }).kind).toBe('passed');
-    expect(verdict(side(0, 0), side(0, 36), { ...over, passedOn: 4 }).kind).toBe('passed');
+    expect(verdict(side(0, 0), side(0, 36), { ...over, passedOn: 4 }).kind).toBe('open');
   });
 
   it('says how many outcomes are missing once that makes the step longer', () => {
     expect(verdict(side(0, 5), side(0, 45), { elapsedS: 7 })).toEqual({ kind: 'open', missingOutcomes: 0 });
     expect(verdict(side(0, 5), side(0, 45), { elapsedS: 60 })).toEqual({ kind: 'open', missingOutcomes: 7 });
+    expect(verdict(side(0, 0), side(0, 45), { elapsedS: 1200 })).toEqual({ kind: 'open', missingOutcomes: 12 });
+    expect(verdict(side(0, 1), side(0, 45), { elapsedS: 1200 }).kind).toBe('passed');
     expect(verdict(side(0, 20), side(0, 20), { elapsedS: 60, fraction: 0.5 })).toEqual({
       ...{ kind: 'open', missingOutcomes: 40 },
     });

@@ -50,7 +50,7 @@ const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
 /** Length of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** Length of a step with too few outcomes. */
+/** Length of a step with too few outcomes; without any it goes on. */
 const LONGEST_STEP_MS = 120_000;
 /** Chance to roll a good variant back for misses, and for failures. */
 const MISS_ALPHA = 0.002;
@@ -122,7 +122,8 @@ function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const missingOutcomes = Math.max(0, outcomes - after.ended);
   const doubt = doubtOf(step, evidence);
-  if (!isOver && (missingOutcomes > 0 || doubt !== undefined || mayBeSlow(step)))
+  // Silence of the new side is no verdict, however long.
+  if (after.ended === 0 || (!isOver && (missingOutcomes > 0 || doubt !== undefined || mayBeSlow(step))))
     return { kind: 'open', missingOutcomes };
   return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
 }
