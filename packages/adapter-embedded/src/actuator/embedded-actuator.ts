@@ -83,6 +83,7 @@ export class EmbeddedActuator implements Actuator {
 
   setBounds(spec: Omit<ActuatedSpec, 'baseDir'>): void {
     Object.assign(this.#limits, { ...changeBounds(spec), canary: canaryRules(spec) });
+    this.#event((nowMs) => this.#fleet.limitsChanged(nowMs));
   }
 
   async apply(change: Change): Promise<void> {

@@ -52,6 +52,7 @@ export class FleetBench implements FleetEffects {
   onEvent = (): void => {};
   nowMs = 0;
   #pending: Pending[] = [];
+  readonly #limits: FleetLimits;
 
   constructor(
     limits: Partial<FleetLimits> = {},
@@ -62,12 +63,19 @@ export class FleetBench implements FleetEffects {
   ) {
     this.startMs = times.startMs ?? (() => 10);
     this.drainMs = times.drainMs ?? (() => 1);
-    const all = {
+    this.#limits = {
       ...{ budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY },
       ...{ startConcurrency: 2, drainPatienceMs: 30_000 },
       ...limits,
     };
-    this.fleet = new FleetScheduler([stageA, stageB], all, this);
+    this.fleet = new FleetScheduler([stageA, stageB], this.#limits, this);
+  }
+
+  /** Changes the budget, as a reload does. */
+  setBudget(budgetCpuCores: number): void {
+    Object.assign(this.#limits, { budgetCpuCores });
+    this.fleet.limitsChanged(this.nowMs);
+    this.onEvent();
   }
 
   /** Applies a change now; the array holds its end once it has come. */

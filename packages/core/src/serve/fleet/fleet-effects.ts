@@ -37,7 +37,7 @@ export interface FleetEffects {
   /** Replicas of the canary that are not drained then serve like all others. */
   closeCanary(stageId: StageId): void;
   canaryChanged(stageId: StageId, news: CanaryNews): void;
-  /** A restart failed without a waiting change; another one follows. */
+  /** A restart failed without a waiting change, or has no headroom; another one follows. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
 

@@ -284,6 +284,7 @@ describe('FleetScheduler, an unfit replica', () => {
     const [late] = bench.having('ready');
     if (late !== undefined) bench.fleet.runsLate(late.replicaId, true, bench.nowMs);
     expect(bench.shown()).toEqual(['s:ready']);
+    expect(bench.events.some(([, , what]) => what === 'restart-failed')).toBe(false);
   });
 
   it('is closed, and another starts after the back-off beside it, in the room of a surge', () => {

@@ -20,7 +20,7 @@ import { closingError, noHeadroom, tooSlow } from './change-errors.js';
 import { FleetCanaries } from './fleet-canaries.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
-import { canarySteps, reachesPlan, stageSteps } from './stage-steps.js';
+import { canarySteps, reachesPlan, type StageSteps, stageSteps } from './stage-steps.js';
 
 interface QueuedChange {
   readonly change: Change;
@@ -100,6 +100,17 @@ export class FleetScheduler {
       this.#adopt(stage, plan);
     }
     this.#fromCores = coresOf(this.#plansInForce());
+  }
+
+  /** To be called after the limits have changed. Plans in force, and those under way, keep their headroom. */
+  limitsChanged(nowMs: number): void {
+    let cores = 0;
+    for (const stage of this.#stages.values()) {
+      const plans = [stage.target, stage.comesFrom, this.#active?.stage === stage ? this.#active.previous : undefined];
+      cores += Math.max(...plans.map((plan) => (plan === undefined ? 0 : coresOf([plan]))));
+    }
+    this.#fromCores = Math.max(this.#fromCores, cores);
+    this.#settle(nowMs);
   }
 
   /** Accepts a change. Calls `onEnd` once, perhaps before this returns. */
@@ -345,15 +356,21 @@ export class FleetScheduler {
     };
     const { canary } = stage;
     const steps = canary ? canarySteps(present, headroom, canary.target) : stageSteps(present, headroom);
-    const hasBegun = canary !== undefined && (steps.state !== 'no-room' || canary.fraction > 0);
-    if (hasBegun) this.#canaries.follow(stage, { state: steps.state, nowMs: this.#nowMs });
-    else if (steps.state === 'no-room') this.#stop(stage, target);
+    this.#noteState(stage, target, steps.state);
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
     for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
     if (steps.adopt) this.#adopt(stage, target);
     for (const id of steps.drain) this.#effects.drain(stage.id, this.#retire(stage, id));
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
+  }
+
+  #noteState(stage: FleetStage, target: StagePlan, state: StageSteps['state']): void {
+    const { canary } = stage;
+    const hasBegun = canary !== undefined && (state !== 'no-room' || canary.fraction > 0);
+    if (hasBegun) this.#canaries.follow(stage, { state, nowMs: this.#nowMs });
+    else if (state === 'no-room') this.#stop(stage, target);
+    else stage.lacksHeadroom = false;
   }
 
   /** Replicas beyond the plan, which replace those that may hang. */
@@ -405,7 +422,13 @@ export class FleetScheduler {
   #stop(stage: FleetStage, target: StagePlan): void {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noHeadroom(stage.id, target), this.#nowMs);
-    if (!stage.isOnItsOwn) return;
+    if (!stage.isOnItsOwn) {
+      // A replacement of a late replica is optional.
+      if (this.#active?.stage === stage || stage.lacksHeadroom || stage.late.size > 0) return;
+      stage.lacksHeadroom = true;
+      this.#effects.restartFailed(stage.id, noHeadroom(stage.id, target));
+      return;
+    }
     this.#canaries.drop(stage);
     stage.stopAlone(this.#nowMs);
     this.#unseen = true;

@@ -35,6 +35,8 @@ export class FleetStage {
   /** Instant at which the stage turns back unless everything has started; Infinity if there is no limit. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
+  /** Does it wait for headroom, which has been reported? */
+  lacksHeadroom = false;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
   /** Variants that have served or passed a canary. */
