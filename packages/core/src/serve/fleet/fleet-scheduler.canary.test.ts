@@ -77,6 +77,16 @@ describe('FleetScheduler, a canary', () => {
     expect(rolledBack()).toEqual([{ variantId: 'l', untilMs: bench.nowMs + 120_000 }]);
   });
 
+  it('leaves its variant in back-off from that instant on, whatever the fraction of a millisecond', () => {
+    for (let i = 0; i < 50; i++) {
+      const bench = new FleetBench();
+      bench.applied(changeTo(planFor('s', 1)));
+      bench.advanceTo(1_000 + i * 0.597_003_1);
+      expect(bench.applied(changeTo(planFor('broken', 1))).kind).toBe('failed');
+      expect(bench.fleet.runningPlan().stages[stageA]?.rolledBack).toHaveLength(1);
+    }
+  });
+
   it('is left out for a variant that has served', () => {
     const { bench } = tried();
     bench.advanceTo(40_000);

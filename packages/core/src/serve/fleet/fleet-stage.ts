@@ -8,7 +8,7 @@ import {
   type RunningReplica,
   type RunningStage,
 } from '../../model/running-plan.js';
-import { type BackOff, backOffAfter, holdsBack, standingBackOff } from '../rollout/trial.js';
+import { type BackOff, backOffAfter, standingBackOff } from '../rollout/trial.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
 import type { StageCanary } from './stage-canary.js';
 import { noneReady, type ReadyCounts, readyCounts, stageSteps } from './stage-steps.js';
@@ -252,7 +252,7 @@ export class FleetStage {
       }),
     );
     const rolledBack = [...this.#backOffs].flatMap(([variantId, backOff]) =>
-      holdsBack(backOff, nowMs) ? [{ variantId, untilMs: backOff.untilMs }] : [],
+      nowMs < backOff.untilMs ? [{ variantId, untilMs: backOff.untilMs }] : [],
     );
     const stage = { replicas, maxBatchSize, maxBatchWaitMs, ...(rolledBack.length > 0 && { rolledBack }) };
     const { canary, target } = this;
