@@ -25,7 +25,7 @@ export interface ChangesQuestion {
   readonly onProgress?: (done: number) => void;
 }
 
-/** What came of it. */
+/** Result of a run. */
 export interface ChangesFigures {
   readonly changes: Readonly<Record<Change['kind'], number>>;
   readonly failedChanges: number;

@@ -19,7 +19,7 @@ export interface ClosedLoad {
   readonly processor: number;
 }
 
-/** What came of it. */
+/** Result of a run. */
 export interface ClosedLoadFigures {
   readonly rps: number;
   readonly succeeded: number;

@@ -227,9 +227,9 @@ function addForecast(program: Command): void {
     .command('forecast')
     .argument('<trace>', 'CSV with the requests of each second (.gz too), or the name of a shipped load')
     .description('fit all forecasters to a trace, select one by pinball loss and test it on the rest')
-    .option('--bin-s <n>', 'seconds per value, which is their largest count', count, 10)
+    .option('--bin-s <n>', 'seconds per value; a value is the largest count of a second in it', count, 10)
     .option('--lags <n>', 'past values that a forecast uses', count, 12)
-    .option('--horizon-bins <n>', 'next values of which the largest is forecast', count, 2)
+    .option('--horizon-bins <n>', 'number of next values; the largest of them is forecast', count, 2)
     .option('--train-s <n>', 'seconds of the trace to fit on, the rest is for testing; default: five sevenths', count)
     .option(
       '--scale <f>',
@@ -255,7 +255,7 @@ function addServe(program: Command): void {
     .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; default: none', port)
     .option(
       '--health-port <n>',
-      'port of /livez and /readyz on the same address, in cleartext and from a thread of its own, 0 for any free one; default: none',
+      'port of /livez and /readyz on the same address, in cleartext and answered by a separate thread, 0 for any free one; default: none',
       port,
     )
     .option(
@@ -306,11 +306,11 @@ function addServe(program: Command): void {
     .option('--keda-host <address>', 'address of the port for KEDA, which needs no token', '127.0.0.1')
     .option(
       '--share-with <url>',
-      'http://HOST:PORT of another server of this pipeline that gets a share of the requests over plain HTTP, with the tokens of their clients; requests that it fails to answer are answered here',
+      'http://HOST:PORT of another server of this pipeline that gets a share of the requests over plain HTTP, with the tokens of their clients; this server answers requests that the other one fails to answer',
     )
     .option('--share <f>', 'fraction of requests for --share-with, above 0 and at most 1', positive)
     .addOption(profileScaleFlag())
-    .addOption(policyFlag('policy of the first plan; a plan of any other than the default stays fixed'))
+    .addOption(policyFlag('policy of the first plan; with any policy but the default, the plan stays fixed'))
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),
     );

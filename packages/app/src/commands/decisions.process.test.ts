@@ -36,7 +36,7 @@ describe('equipoise explain', () => {
   it('tells the newest decision: what it saw, chose and passed over, and what came of it', async () => {
     const { exitCode, stdout } = await explain();
     expect(exitCode).toBe(0);
-    for (const words of [/^Decision \d+ of synthetic at 20/, /\nSeen\nload: /, /\nChosen\n/, /\nWhat came of it\n/])
+    for (const words of [/^Decision \d+ of synthetic at 20/, /\nSeen\nload: /, /\nChosen\n/, /\nOutcome\n/])
       expect(stdout).toMatch(words);
     expect(stdout).toMatch(/by the slow loop, mode auto/);
     expect(stdout).toMatch(/detect runs (small|large)\n {2}next better, /);
@@ -119,7 +119,7 @@ describe('equipoise replay', () => {
   it('says where the log is that was looked for', async () => {
     expect(await replay('.')).toMatchObject({
       exitCode: 3,
-      stderr: expect.stringContaining('keeps its log in .equipoise/state.db'),
+      stderr: expect.stringContaining('has its log in .equipoise/state.db'),
     });
     const missing = await replay('none.db');
     expect(missing.stderr).toContain('There is no log none.db');
@@ -133,7 +133,7 @@ describe('equipoise replay', () => {
   it('names a log that is none', async () => {
     expect(await replay('pipeline.yaml')).toMatchObject({
       exitCode: 3,
-      stderr: expect.stringContaining('pipeline.yaml:1 is no line of a decision log'),
+      stderr: expect.stringContaining('pipeline.yaml:1 is not a line of a decision log'),
     });
   });
 });

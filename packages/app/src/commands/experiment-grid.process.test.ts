@@ -107,7 +107,7 @@ describe('equipoise experiment', () => {
     const text = await experiment('both.yaml');
     expect(text.stdout).toMatch(/poor, steady, ipa, seed 1: No plan carries/);
     const page = readFileSync(pathOf('.equipoise/experiments/small', 'report.html'), 'utf8');
-    expect(page).toContain('Without a plan to begin with');
+    expect(page).toContain('Without a first plan');
     folder.write('none.yaml', short.replace('[pipeline.yaml]', '[poor.yaml]'));
     expect((await experiment('none.yaml', '--out', 'none')).exitCode).toBe(1);
   });

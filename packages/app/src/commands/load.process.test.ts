@@ -97,7 +97,7 @@ describe('equipoise load', () => {
     const ended = await equipoiseHere(folder.path, 'load', url, '--arrival-rps', '50', '--duration-s', '600');
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(
-      /the first that failed, 404: .*synthetic.*\nended, because every answer was such a refusal/,
+      /the first failure, 404: .*synthetic.*\nended, because every answer was such a refusal/,
     );
   });
 

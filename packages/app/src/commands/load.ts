@@ -121,7 +121,7 @@ function loadText(result: LoadResult): string {
     `${sent} sent (${offeredRps.toFixed(1)} rps), ${ok} ok (${achievedRps.toFixed(1)} rps), ${dropped} dropped, ${failed} failed`,
     latencies,
     `answers by status: ${statuses.join(', ')}`,
-    ...(firstRefusal === undefined ? [] : [`the first that failed, ${firstRefusal.status}: ${firstRefusal.message}`]),
+    ...(firstRefusal === undefined ? [] : [`the first failure, ${firstRefusal.status}: ${firstRefusal.message}`]),
     ...cutShortTexts(result),
   ].join('\n');
 }

@@ -87,7 +87,7 @@ async function runAsLeader(
   );
   clearTimeout(limit);
   if (found.run !== undefined) return found.run;
-  if (ending.signal.aborted) throw new AppError('INTERRUPTED', 'The run was ended before it led.');
+  if (ending.signal.aborted) throw new AppError('INTERRUPTED', 'The run was stopped before it held the lease.');
   const { namespace, name } = candidacy;
   if (failures.length > 0) throw failures.at(-1);
   const { holder } = found;

@@ -107,7 +107,7 @@ class OperatorWatch {
   leads(isLeader: boolean): void {
     this.isReady ||= isLeader;
     this.monitor.leads(isLeader);
-    logLine('info', isLeader ? 'leads' : 'leads no more');
+    logLine('info', isLeader ? 'leads' : 'no longer leads');
   }
 
   observed(holder: string, own: string): void {

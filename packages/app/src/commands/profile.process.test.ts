@@ -148,10 +148,10 @@ describe('a roughly known profile', () => {
         ],
       },
     });
-    const warned = `known roughly only of score/only, batch ${second.batchSize} on 1 core: too few batches to tell, and of 1 more point; \`equipoise profile two.yaml --force\` measures longer`;
+    const warned = `uncertain mean service time: score/only, batch ${second.batchSize} on 1 core: too few batches to tell, and 1 more point; \`equipoise profile two.yaml --force\` measures longer`;
     expect(planned.stderr.split(warned)).toHaveLength(2);
     const { stdout } = await equipoiseHere(folder.path, 'plan', 'two.yaml', '--arrival-rps', '5', '--explain');
-    expect(stdout).toContain('Roughly known service times that the plan uses\n  score/only, batch 1 on 1 core: ±58 %');
+    expect(stdout).toContain('Uncertain service times that the plan uses\n  score/only, batch 1 on 1 core: ±58 %');
   });
 });
 

@@ -53,7 +53,7 @@ async function planned(file: string) {
   const { exitCode, stderr } = await equipoiseHere(
     ...([folder.path, 'plan', file, '--arrival-rps', '5', '--no-verify', '--json'] as const),
   );
-  return { exitCode, stderr: stderr.replace(/^warning the mean service time is known roughly .*\n/, '') };
+  return { exitCode, stderr: stderr.replace(/^warning uncertain mean service time: .*\n/, '') };
 }
 
 describe('a model behind an address', () => {

@@ -51,7 +51,7 @@ it('serves and decides while another process locks the state file', { timeout: 1
   const other = new Database(join(folder.path, '.equipoise', 'state.db'));
   other.exec('BEGIN IMMEDIATE');
   const { faults } = await until((status) => status.faults.length > 0);
-  expect(faults).toMatchObject([{ step: 'store', message: expect.stringContaining('another process holds it') }]);
+  expect(faults).toMatchObject([{ step: 'store', message: expect.stringContaining('another process has locked it') }]);
   const decisions = async () => {
     const page = await (await fetch(new URL('/metrics', admin))).text();
     return [...page.matchAll(/equipoise_decisions_total\{[^}]*\} (\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);

@@ -34,9 +34,9 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
 function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
   if (widest === undefined) return;
-  const more = others.length === 0 ? '' : `, and of ${counted(others.length, 'more point')}`;
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'more point')}`;
   warn(
-    `the mean service time is known roughly only of ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, \`robustness.serviceFactor\` in the file plans for longer times`,
+    `uncertain mean service time: ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, \`robustness.serviceFactor\` in the file plans for longer times`,
   );
 }
 

@@ -54,7 +54,7 @@ describe('a saved plan', () => {
   });
 
   it.each([
-    ['{', 'FILE_UNREADABLE', 'is no JSON'],
+    ['{', 'FILE_UNREADABLE', 'is not JSON'],
     [[], 'FILE_UNREADABLE', 'expected the output of `equipoise plan'],
     [{ points: [] }, 'FILE_UNREADABLE', 'it holds several'],
     [{ plan, arrivalRps: '20' }, 'FILE_UNREADABLE', 'expected arrivalRps, a number of at least 0, found "20"'],

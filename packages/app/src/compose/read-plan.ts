@@ -74,7 +74,7 @@ async function readJson(path: string): Promise<unknown> {
     return JSON.parse(text) as unknown;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError('FILE_UNREADABLE', `${path} is no JSON: ${reason}`, { details, cause });
+    throw new AppError('FILE_UNREADABLE', `${path} is not JSON: ${reason}`, { details, cause });
   }
 }
 

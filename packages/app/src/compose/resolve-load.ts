@@ -43,7 +43,7 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
     return { name: load, spec: { kind: 'trace', arrivalsPerSecond: await countsOf(load), spread } };
   }
   if (arrivalRps === undefined || durationS === undefined) {
-    throw new AppError('WRONG_USAGE', 'Say what load: --arrival-rps N --duration-s T, or --load FILE.csv or NAME.');
+    throw new AppError('WRONG_USAGE', 'Name a load: --arrival-rps N --duration-s T, or --load FILE.csv or NAME.');
   }
   const name = `${arrivals} ${arrivalRps} rps ${durationS} s`;
   return { name, spec: parseArrivals(arrivals, { arrivalRps, durationS }) };
@@ -114,7 +114,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   mmpp: {
     form: 'mmpp:FACTOR@HOLD_S,…',
-    meaning: 'a rate that is held for exponential times of these means, the states in turn',
+    meaning: 'states in turn, each with its rate and held for an exponential time of this mean',
     read: (numbers, { arrivalRps, durationS }) => {
       const pairs = pairsOf(numbers);
       if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {
@@ -126,7 +126,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'daily-cycle': {
     form: 'daily-cycle:SWING[@PERIOD_S]',
-    meaning: `a cosine from its lowest point, this fraction below and above the rate; the default period is a day (${DAY_S} s)`,
+    meaning: `a cosine that starts at its lowest point and swings by this fraction below and above the rate; the default period is a day (${DAY_S} s)`,
     read: (numbers, scale) => {
       const [swing = '', period = String(DAY_S), ...more] = numbers.split('@');
       const [swingFraction, periodS] = [numberOf(swing), numberOf(period)];
@@ -157,7 +157,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'square-wave': {
     form: 'square-wave:FACTOR@HOLD_S,…',
-    meaning: 'levels held for exactly these times, in turn and from the start again',
+    meaning: 'levels in turn, each held for exactly this time, then repeated',
     read: (numbers, { arrivalRps, durationS }) => {
       const pairs = pairsOf(numbers);
       if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {

@@ -140,6 +140,6 @@ async function composeOver(
 }
 
 function damaged(aside: string): AppError {
-  const message = `The state file was damaged. It is now ${aside}, and a new one is begun: plans, decisions, mode and pins of before are not in it.`;
+  const message = `The state file was damaged. It is now ${aside}, and a new one was begun without the earlier plans, decisions, mode and pins.`;
   return new AppError('STORE_FAILED', message, { details: { path: aside } });
 }

@@ -43,13 +43,13 @@ export async function experimentReport(read: ReadGrid, results: ExperimentResult
 function conditions({ grid: { seeds, forecaster, excludeFirstS, loadMs } }: ReadGrid, { cells }: ExperimentResults) {
   const load = loadMs === undefined ? '' : `, every variant ready after ${loadMs} ms`;
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
-  return `${counted(cells.length, 'simulation')}, ${counted(seeds.length, 'seed')}, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds; bars and values in parentheses or behind ± their 95 % intervals (Student; of figures that have bounds on a scale that keeps to them).`;
+  return `${counted(cells.length, 'simulation')}, ${counted(seeds.length, 'seed')}, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds. Bars, and values in parentheses or after ±, are their 95 % intervals (Student's; for bounded figures on a scale that keeps the bounds).`;
 }
 
 function infeasibleSection({ infeasible = [] }: ExperimentResults): readonly PageSection[] {
   if (infeasible.length === 0) return [];
   const rows = infeasible.map((cell) => [cellText(cell), cell.message]);
-  return [{ title: 'Without a plan to begin with', html: htmlTable(['simulation', 'why'], rows) }];
+  return [{ title: 'Without a first plan', html: htmlTable(['simulation', 'why'], rows) }];
 }
 
 async function placeHtml(place: Place, reference: string): Promise<string> {
@@ -58,7 +58,7 @@ async function placeHtml(place: Place, reference: string): Promise<string> {
   const compared =
     differences === undefined
       ? []
-      : [htmlParagraph(`Difference from ${reference}, seed by seed; * where the interval leaves 0 out:`), differences];
+      : [htmlParagraph(`Difference from ${reference}, seed by seed; * if the interval excludes 0:`), differences];
   return [await placePlot(place), figures, ...compared].join('\n');
 }
 

@@ -75,7 +75,7 @@ it('has no plot of neighbours where none could be busy, and no fit where nothing
   const [variant] = profile.variants as [PipelineProfile['variants'][number]];
   const points = variant.points.map(({ idle: _, ...rest }) => rest);
   const alone = await profileReport('shelf', { ...profile, variants: [{ ...variant, points }] });
-  expect(alone.includes('neighbours cost')).toBe(false);
+  expect(alone.includes('Cost of busy neighbours')).toBe(false);
   const empty = await profileReport('shelf', { ...profile, variants: [] });
   expect(empty.includes('<svg')).toBe(false);
   expect(empty).toContain('a synthetic stage');

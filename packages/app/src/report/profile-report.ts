@@ -13,13 +13,13 @@ export async function profileReport(pipelineName: string, profile: PipelineProfi
   const neighbours = neighboursPlot(variants);
   if (neighbours !== undefined)
     sections.push({
-      title: 'What busy neighbours cost',
+      title: 'Cost of busy neighbours',
       html: `${paragraph('Plans use the figures with busy neighbours, as in service. Right of the line: slower than alone.')}${await neighbours}`,
     });
   if (variants.length > 0)
     sections.push({
       title: 'The fit and its errors',
-      html: `${paragraph('Sizes that were not measured come from the least curve that never falls and is nowhere below a measured point. A dot right of the line is a size that was measured faster than a smaller one; the table tells how far the fit misses a point that it is not shown.')}${await residualPlot(variants)}${fitTable(variants)}`,
+      html: `${paragraph('Times of sizes that were not measured come from the lowest curve that never falls and is never below a measured point. A dot right of the line is a size that was faster than a smaller one. The table shows the error of the fit at a point that was left out of the fit.')}${await residualPlot(variants)}${fitTable(variants)}`,
     });
   const leftOut = [
     ...skippedRows(variants),

@@ -54,7 +54,7 @@ export function decisionText({ pipelineName, record, why }: ToldDecision): strin
     section('Chosen'),
     decision === undefined ? 'no plan was changed' : chosenText(decision),
     ...passedOver(record, why),
-    section('What came of it'),
+    section('Outcome'),
     cameOfItText(record),
   ].join('\n');
 }

@@ -71,19 +71,16 @@ it('tells what a person holds a stage to, and why', () => {
   const told = (manual: ManualAction) =>
     new LoopLines().of({ kind: 'manual', record: { id: 7, atEpochMs: 0, observation, manual }, mode: 'auto' });
   expect(told({ action: 'pin', pins, reason: 'a trial' })).toBe(
-    '[7] pin by hand, detect is held to variantId small, replicas 2: a trial (mode auto)',
+    '[7] pin by hand, detect is pinned to variantId small, replicas 2: a trial (mode auto)',
   );
   expect(told({ action: 'unpin', pins: {} })).toBe(
-    '[7] unpin by hand, nothing is held but by the pipeline file (mode auto)',
+    '[7] unpin by hand, only pins of the pipeline file remain (mode auto)',
   );
 });
 
 it.each([
   [{ kind: 'applied', tookMs: 4 }, '[3] apply: load (1.0 rps expected, planned for 2.0)'],
-  [
-    { kind: 'given-up', message: 'a burst is answered in its place' },
-    '[3] given up: a burst is answered in its place; load',
-  ],
+  [{ kind: 'given-up', message: 'a burst answer replaced it' }, '[3] given up: a burst answer replaced it; load'],
   [{ kind: 'failed', step: 'apply', message: 'start' }, '[3] not applied: start; load'],
 ] as const)('logs a decision to act once its changes have ended: %j', (outcome, line) => {
   const lines = new LoopLines();

@@ -43,7 +43,7 @@ function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly s
     ),
   );
   if (used.length === 0) return [];
-  return ['', pc.bold('Roughly known service times that the plan uses'), ...used.map((of) => `  ${uncertainText(of)}`)];
+  return ['', pc.bold('Uncertain service times that the plan uses'), ...used.map((of) => `  ${uncertainText(of)}`)];
 }
 
 /** Next better and next cheaper variant of each stage. */

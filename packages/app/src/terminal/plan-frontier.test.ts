@@ -33,7 +33,7 @@ it('of one plan says in words that there is nothing to choose', () => {
   const text = frontierText({ ...front, points: [point(2, 0.5)] });
   expect(text).not.toContain('●');
   expect(text.split('\n').at(-1)).toBe(
-    'One plan is all there is to choose: no cheaper one meets the SLO, and no more expensive one is more accurate.',
+    'There is only one plan to choose: no cheaper one meets the SLO, and no more expensive one is more accurate.',
   );
 });
 

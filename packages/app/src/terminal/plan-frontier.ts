@@ -22,7 +22,7 @@ export function frontierText({ points, toleranceFraction, omittedPoints, complet
     pc.dim(
       points.length > 1
         ? `${points.length} plans, each more accurate than every cheaper one${thin}${omitted}`
-        : `One plan is all there is to choose: no cheaper one meets the SLO, and no more expensive one is more accurate${thin}.`,
+        : `There is only one plan to choose: no cheaper one meets the SLO, and no more expensive one is more accurate${thin}.`,
     ),
     ...(complete
       ? []

@@ -27,7 +27,7 @@ function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => 
   if (other === undefined) return first;
   throw new AppError(
     'TENSOR_MISMATCH',
-    `Tensors put together must be equal in data type and shape: the first is ${describe(first)}, number ${odd + 2} is ${describe(other)}.`,
+    `Joined tensors must be equal in data type and shape: the first is ${describe(first)}, number ${odd + 2} is ${describe(other)}.`,
     { details: { expected: describe(first), found: describe(other), index: odd + 1 } },
   );
 }

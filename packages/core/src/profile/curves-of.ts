@@ -108,7 +108,7 @@ function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings
   if (curves.size === 0 && findings.problems.length === before) {
     const asked = subject.variant.cpuCores.join(', ');
     const found = [...new Set(points.map((point) => point.cpuCores))].join(', ');
-    const message = `${nameOf(subject)} may have ${asked} cores but was profiled on ${found}; profile it on one of those it may have.`;
+    const message = `${nameOf(subject)} may have ${asked} cores but was profiled on ${found}; profile it on one of the allowed core counts.`;
     findings.problems.push(problemOf(subject, 'PROFILE_MISSING', message));
   }
   return curves;

@@ -19,7 +19,7 @@ export function tooManyItems(stage: StageId, items: number, most: number): AppEr
   return new TooManyItems(
     'INVALID_INPUT',
     boundedMessage(
-      `Stage ${name}: what it gives for this input fans out into ${items} items, at most ${most} may wait at a stage (admission.maxQueueLength); send an input with fewer, or raise the bound.`,
+      `Stage ${name}: its output for this input fans out into ${items} items, at most ${most} may wait at a stage (admission.maxQueueLength); send an input with fewer, or raise the bound.`,
     ),
     { details: { stage: name, items, most } },
   );

@@ -73,7 +73,7 @@ describe('requests that lie', () => {
     ['no contents', { inputs: [x()] }, '0 elements in intContents where 2 were expected'],
     ['another field', { inputs: [x({ contents: { uintContents: [1, 2] } })] }, '0 elements in intContents'],
     ['beyond the range', { inputs: [x({ contents: { intContents: [1, 128] } })] }, 'element 1 is not of type INT8'],
-    ['typed FP16', { inputs: [x({ datatype: 'FP16', contents: { fp32Contents: [1, 2] } })] }, 'in raw contents only'],
+    ['typed FP16', { inputs: [x({ datatype: 'FP16', contents: { fp32Contents: [1, 2] } })] }, 'only in raw contents'],
     ['one input twice', { inputs: [x({ shape: [0n] }), x({ shape: [0n] })] }, 'appears twice'],
   ])('are refused: %s', (_, fields, message) => {
     expect(() => read(fields)).toThrow(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
@@ -87,6 +87,6 @@ describe('requests that lie', () => {
   });
 
   it('are refused where they are no message', () => {
-    expect(() => reread(Uint8Array.of(0x0a, 0xff))).toThrow('The bytes are no message inference.ModelInferRequest.');
+    expect(() => reread(Uint8Array.of(0x0a, 0xff))).toThrow('The bytes are not a message inference.ModelInferRequest.');
   });
 });

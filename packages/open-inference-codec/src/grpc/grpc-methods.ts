@@ -33,7 +33,7 @@ export function readMessage<Description extends DescMessage>(
   try {
     return fromBinary(description, bytes, { readUnknownFields: false });
   } catch {
-    throw new AppError('MALFORMED_REQUEST', `The bytes are no message ${description.typeName}.`);
+    throw new AppError('MALFORMED_REQUEST', `The bytes are not a message ${description.typeName}.`);
   }
 }
 

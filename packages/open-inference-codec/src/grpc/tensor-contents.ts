@@ -40,7 +40,7 @@ export function readContents(
   contents: InferTensorContents | undefined,
 ): Tensor {
   const { name, datatype, shape } = type;
-  if (datatype === 'FP16') throw malformed(name, 'FP16 travels in raw contents only');
+  if (datatype === 'FP16') throw malformed(name, 'FP16 is allowed only in raw contents');
   const field = fields[datatype];
   const elements: readonly unknown[] = contents?.[field] ?? [];
   const count = elementCount(shape);

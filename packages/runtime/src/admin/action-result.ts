@@ -3,7 +3,7 @@ import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equi
 
 const EFFECT: Readonly<Record<ControlMode, string>> = {
   auto: 'the loop plans and acts',
-  advise: 'the loop decides, writes it down and changes nothing',
+  advise: 'the loop plans and logs its decisions, but changes nothing',
   off: 'the loop neither plans nor changes anything',
 };
 
@@ -21,8 +21,8 @@ function givenUp(outcome: DecisionRecord['outcome']): string {
 }
 
 export function pinsText(pins: NonNullable<ManualAction['pins']>): string {
-  const held = Object.entries(pins).map(([id, each]) => `${id} is held to ${choicesText(each)}`);
-  return held.length === 0 ? 'nothing is held but by the pipeline file' : held.join('; ');
+  const held = Object.entries(pins).map(([id, each]) => `${id} is pinned to ${choicesText(each)}`);
+  return held.length === 0 ? 'only pins of the pipeline file remain' : held.join('; ');
 }
 
 function choicesText(pins: StagePins): string {
@@ -32,4 +32,4 @@ function choicesText(pins: StagePins): string {
 }
 
 const keepsText = (mode: ControlMode): string =>
-  mode === 'auto' ? 'the next plan goes by it' : `mode ${mode}: nothing is changed for it now`;
+  mode === 'auto' ? 'the next plan follows it' : `mode ${mode}: nothing is changed for it now`;

@@ -29,7 +29,9 @@ export class AdminAccess {
     else this.#token.check(headers.authorization);
     const waitMs = (method === 'POST' ? this.#writes : this.#reads).take(this.#nowMs());
     if (waitMs > 0)
-      throw new AppError('RATE_LIMITED', 'The admin port is asked too often.', { details: { retryAfterMs: waitMs } });
+      throw new AppError('RATE_LIMITED', 'The admin port gets too many requests.', {
+        details: { retryAfterMs: waitMs },
+      });
   }
 }
 

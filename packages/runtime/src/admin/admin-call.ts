@@ -123,7 +123,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     try {
       return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
     } catch (cause) {
-      throw new AppError('MALFORMED_REQUEST', 'The body is no JSON in UTF-8.', { cause });
+      throw new AppError('MALFORMED_REQUEST', 'The body is not JSON in UTF-8.', { cause });
     }
   }
 }
@@ -132,5 +132,5 @@ export class AdminCall extends HttpCall<FoundRoute> {
 function urlOf(url = ''): URL {
   const text = url.startsWith('/') ? `http://admin${url}` : url;
   if (URL.canParse(text)) return new URL(text);
-  throw new AppError('MALFORMED_REQUEST', 'The target of the request is no path and no URL.');
+  throw new AppError('MALFORMED_REQUEST', 'The target of the request is neither a path nor a URL.');
 }

@@ -112,12 +112,12 @@ describe('the admin port', () => {
         ...(['pin', { stageId: 'a', variantId: 'large' }] as const),
         {
           manual: { pins: { a: { variantId: 'large' } } },
-          result: 'a is held to variantId large; the next plan goes by it',
+          result: 'a is pinned to variantId large; the next plan follows it',
         },
       ],
       [
         ...(['unpin', { stageId: 'a' }] as const),
-        { manual: { pins: {} }, result: 'nothing is held but by the pipeline file; the next plan goes by it' },
+        { manual: { pins: {} }, result: 'only pins of the pipeline file remain; the next plan follows it' },
       ],
       [
         ...(['apply', { stages: planWith('small', 3).stages, canary: false }] as const),
@@ -128,7 +128,7 @@ describe('the admin port', () => {
         {
           ...{ manual: { decisionId: id }, outcome: { kind: 'applied' } },
           result: expect.stringMatching(
-            /^in force after \d+ ms: the plan of decision \d+, by hand; mode advise, the loop decides/,
+            /^in force after \d+ ms: the plan of decision \d+, by hand; mode advise, the loop plans/,
           ),
         },
       ],
@@ -143,7 +143,7 @@ describe('the admin port', () => {
   });
 
   it.each<[string, string, unknown, number, RegExp]>([
-    ['no JSON', 'pause', '{', 400, /no JSON/],
+    ['no JSON', 'pause', '{', 400, /not JSON/],
     ['an unknown field', 'pause', { because: 'x' }, 422, /because/],
     ['a long reason', 'pause', { reason: 'x'.repeat(501) }, 422, /reason: .*500/],
     ['a list', 'pause', [], 422, /expected object/],
@@ -156,7 +156,7 @@ describe('the admin port', () => {
     ['both', 'apply', { decisionId: 1, stages: {} }, 422, /decisionId or stages/],
     ['an unknown decision', 'apply', { decisionId: 77 }, 404, /There is no decision 77/],
     ['a plan that does not fit', 'apply', { stages: planWith('huge', 1).stages }, 422, /no variant huge/],
-    ['no plan to go back to', 'roll-back', {}, 409, /no good plan/],
+    ['no plan to go back to', 'roll-back', {}, 409, /no earlier good plan/],
     ['a rate of nothing', 'plan', { arrivalRps: 0 }, 422, /arrivalRps/],
     ['an infinite rate', 'plan', '{"arrivalRps": 1e999}', 422, /arrivalRps/],
     ['an unknown objective', 'plan', { arrivalRps: 1, objective: { kind: 'best' } }, 422, /objective/],

@@ -30,7 +30,7 @@ export class EventStreams {
   /** AppError RATE_LIMITED with too many clients. */
   requireRoom(): void {
     if (this.#open.size >= MOST_STREAMS)
-      throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
+      throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients already listen to the events.`);
   }
 
   /** Sends events until the client disconnects, or until `close`. */

@@ -75,9 +75,9 @@ describe('payload algebra', () => {
   it('names a tensor that the first item lacks', () => {
     const a = fp32([], [1]);
     expect(() => joinTensors([{ a }, { a }, { a, warning: a }], 'classify')).toThrow(
-      /classify.*item 3 has warning, the first has not/,
+      /classify.*item 3 has warning, but the first has not/,
     );
-    expect(() => joinTensors([{}, { a }], 'classify')).toThrow(/item 2 has a, the first has not/);
+    expect(() => joinTensors([{}, { a }], 'classify')).toThrow(/item 2 has a, but the first has not/);
   });
 
   it('names a joined tensor whose shape differs', () => {

@@ -68,7 +68,7 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   if (odd !== undefined) {
     throw stageFailed(
       stageName,
-      `it fans out, so all tensors it gives need the same leading dimension, the number of items; found ${shapeOf(...first)} and ${shapeOf(...odd)}`,
+      `its output fans out, so all its tensors need the same leading dimension, the number of items; found ${shapeOf(...first)} and ${shapeOf(...odd)}`,
     );
   }
   const parts = entries.map(([name, tensor]) => [name, unstackTensor(tensor).map(ownTensor)] as const);
@@ -86,7 +86,7 @@ export function joinTensors(parts: readonly TensorMap[], stageName: string): Ten
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
       stageName,
-      `its items are joined, so each needs the same tensors; item ${index + 1} has ${boundedName(more)}, the first has not`,
+      `its items are joined, so each needs the same tensors; item ${index + 1} has ${boundedName(more)}, but the first has not`,
     );
   }
   return Object.fromEntries(

@@ -74,12 +74,12 @@ describe('a request', () => {
   it.each<[string, RegExp, ItemScript]>([
     [
       'leading dimensions that differ',
-      /Stage detect: it fans out.*a \[2\] and b \[3\]/,
+      /Stage detect: its output fans out.*a \[2\] and b \[3\]/,
       () => ({ a: fp32([2], 1, 2), b: fp32([3], 1, 2, 3) }),
     ],
     [
       'data that do not fit their shape',
-      /Stage detect: it gave a, which is no tensor/,
+      /Stage detect: it gave a, which is not a tensor/,
       () => ({ a: { datatype: 'FP32', shape: [2], data: Float32Array.of(1) } }),
     ],
   ])('fails alone when a fan-out meets %s', async (_, message, spoil) => {
@@ -147,7 +147,7 @@ describe('a request', () => {
     const { clock, pipeline, runners } = setUp(spec, { detect: uneven, classify: echo });
     const outcome = pipeline.submit(x(1));
     await clock.advanceTo(100);
-    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage detect: it fans out.*a \[2\] and b \[3\]/));
+    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage detect: its output fans out.*a \[2\] and b \[3\]/));
     expect(runners['classify']?.batches).toEqual([]);
   });
 

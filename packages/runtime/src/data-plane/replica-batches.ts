@@ -194,7 +194,7 @@ function checked(stage: string, item: ItemResult): ItemResult {
   if (item.kind === 'failed') return { kind: 'failed', error: toldToClient(stage, item.error) };
   const odd = Object.entries(item.output).find(([, tensor]) => !isWhole(tensor));
   if (odd === undefined) return item;
-  const problem = `it gave ${boundedName(odd[0])}, which is no tensor with a datatype, a shape and as many data as the shape holds`;
+  const problem = `it gave ${boundedName(odd[0])}, which is not a tensor with a datatype, a shape and as many elements as the shape has`;
   return { kind: 'failed', error: stageFailed(stage, problem) };
 }
 

@@ -38,7 +38,7 @@ function escaped(text: string): string {
 
 /** One escaped log line of bounded length, without tensors. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
-  const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
+  const reason = cause instanceof Error ? cause.message : 'a value that is not an Error was thrown';
   // Truncated first, because the message may have any length.
   return boundedMessage(escaped(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
 }

@@ -63,5 +63,5 @@ export class Listeners<Event> {
 }
 
 export function warnOfDefect(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : 'Something that is no Error was thrown.');
+  process.emitWarning(error instanceof Error ? error : 'A value that is not an Error was thrown.');
 }

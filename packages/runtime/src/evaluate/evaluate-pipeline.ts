@@ -230,7 +230,7 @@ export class VariantRunners {
     replica.idle = done.catch(() => undefined);
     const [result] = (await done).items;
     if (result?.kind === 'ok') return result.output;
-    const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it gave no result'}`;
+    const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it returned no result'}`;
     throw new AppError(result?.error.code ?? 'STAGE_FAILED', message, { cause: result?.error });
   }
 }

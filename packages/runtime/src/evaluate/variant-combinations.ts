@@ -61,6 +61,6 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
     .sort((a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order)
     .slice(0, most)
     .sort((a, b) => a.order - b.order);
-  const reason = `of ${count} combinations the ${most} are evaluated whose variants are of the most similar rank by declared accuracy`;
+  const reason = `of ${count} combinations the ${most} whose variants have the most similar ranks by declared accuracy are evaluated`;
   return { kept: kept.map(({ choice }) => choice), leftOut: { combinations: count - most, reason } };
 }

@@ -205,7 +205,7 @@ describe('ControlLoop', () => {
     expect(bench.applied).toHaveLength(1);
     expect(bench.decisions).toBeLessThanOrEqual(1);
     expect((await bench.records()).map(({ outcome }) => outcome)).toEqual([
-      { kind: 'given-up', message: 'the server was stopped before all of it was done' },
+      { kind: 'given-up', message: 'the server was stopped before all changes were applied' },
     ]);
   });
 
@@ -336,14 +336,14 @@ describe('ControlLoop', () => {
 
   it('goes on while the store is locked, names the fault until it is over, and keeps the plan then', async () => {
     const bench = new LoopBench();
-    const refused = () => Promise.reject(new Error('another process holds it'));
+    const refused = () => Promise.reject(new Error('another process has locked it'));
     const store = vi.spyOn(bench.memory, 'saveGoodPlan').mockImplementation(refused);
     const log = vi.spyOn(bench.memory, 'appendDecision').mockImplementation(refused);
     await bench.loop.tick();
     await bench.loop.settled();
     expect(bench.applied).toEqual([change]);
     expect(bench.faults.all).toEqual([
-      { step: 'store', message: 'another process holds it', sinceEpochMs: expect.any(Number), count: 2 },
+      { step: 'store', message: 'another process has locked it', sinceEpochMs: expect.any(Number), count: 2 },
     ]);
     for (const each of [store, log]) each.mockRestore();
     await bench.loop.tick();
@@ -366,7 +366,7 @@ describe('ControlLoop', () => {
     );
     await bench.loop.tick();
     await bench.loop.tick();
-    fail(new Error('another process holds it'));
+    fail(new Error('another process has locked it'));
     await bench.loop.settled();
     await bench.loop.tick();
     expect(await bench.saved()).toEqual([planFor(2)]);

@@ -257,11 +257,11 @@ export class ControlLoop {
   }
 
   #whyGivenUp({ manual }: DecisionFacts): string {
-    if (this.#stopped) return 'the server was stopped before all of it was done';
-    if (manual !== undefined) return this.#hasEndedCanary ? PINNED_AWAY : 'a roll-back by hand takes its place';
+    if (this.#stopped) return 'the server was stopped before all changes were applied';
+    if (manual !== undefined) return this.#hasEndedCanary ? PINNED_AWAY : 'a roll-back by hand replaced it';
     if (this.#deps.mode() !== 'auto') return `the mode is ${this.#deps.mode()} now`;
     if (this.#hasEndedCanary) return PINNED_AWAY;
-    return 'a burst is answered in its place';
+    return 'a burst answer replaced it';
   }
 
   /** Checks for bursts at every interval during changes; the answer to a burst ends them. */

@@ -26,12 +26,12 @@ const PAGE = 500;
 export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
   const filePath = resolve(path);
   if (!existsSync(filePath)) {
-    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file: name that path.`;
+    const message = `There is no log ${path}. The log of a server is .equipoise/state.db next to the pipeline file: name this path.`;
     throw new AppError('FILE_NOT_FOUND', message, { details: { path: filePath } });
   }
   if (statSync(filePath).isDirectory()) {
     const inside = basename(filePath) === '.equipoise' ? 'state.db' : join('.equipoise', 'state.db');
-    const message = `${path} is a folder; a server that runs there keeps its log in ${join(path, inside)}: name that path.`;
+    const message = `${path} is a folder. A server that runs there has its log in ${join(path, inside)}: name that path.`;
     throw new AppError('FILE_UNREADABLE', message, { details: { path: filePath } });
   }
   return isStateFile(filePath)
@@ -122,14 +122,14 @@ type LogEntryLine =
 
 function entryOf(text: string, path: string, line: number): LogEntryLine {
   const wrong = (why: string) =>
-    new AppError('FILE_UNREADABLE', `${path}:${line} is no line of a decision log: ${why}.`, {
+    new AppError('FILE_UNREADABLE', `${path}:${line} is not a line of a decision log: ${why}.`, {
       details: { path, line },
     });
   let value: Partial<Record<string, unknown>>;
   try {
     value = JSON.parse(text) as typeof value;
   } catch {
-    throw wrong('it is no JSON. Where the file was cut, leave out the line that was cut with it');
+    throw wrong('it is not JSON. If the file was truncated, remove the incomplete line');
   }
   const { kind, digest, setup, pipeline, record } = value ?? {};
   if (kind === 'setup' && typeof digest === 'string' && isObject(setup)) return { kind, digest, setup };

@@ -13,7 +13,7 @@ export function manualReason(
         ? 'a plan given by hand'
         : `the plan of decision ${decisionId}, by hand`;
   const against =
-    broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, to which the loop goes back in mode auto`;
+    broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, which the loop follows again in mode auto`;
   const how = canary === false ? ', without a canary' : '';
   return reason === undefined ? `${what}${how}${against}` : `${what}${how}${against}: ${reason}`;
 }

@@ -93,7 +93,7 @@ describe('pins', () => {
   });
 
   it.each<[string, StagePins, StagePins, string]>([
-    ['the file', { cpuCores: 2 }, { replicas: 4 }, 'leave no plan: at least 8 cpuCores for a budget of 6'],
+    ['the file', { cpuCores: 2 }, { replicas: 4 }, 'satisfies these pins: at least 8 cpuCores for a budget of 6'],
     ['a variant of the file', { variantId: variantId('tiny') }, { cpuCores: 2 }, 'tiny does not run on 2 cores'],
   ])('are held against %s', (_, ofFile, pins, words) => {
     const [stage] = controlledSpec.stages as [StageSpec];
@@ -365,7 +365,7 @@ describe('a roll-back', () => {
     await bench.bench.memory.saveGoodPlan('p', good(planWith('large', 2)));
     const { decision } = await bench.control.rollBack('errors');
     expect(decision?.reason).toBe(
-      'back to the good plan before (a: 2 large), by hand, against the pin of a: variantId small, to which the loop goes back in mode auto: errors',
+      'back to the good plan before (a: 2 large), by hand, against the pin of a: variantId small, which the loop follows again in mode auto: errors',
     );
   });
 
@@ -385,7 +385,7 @@ describe('a roll-back', () => {
     await begun;
     bench.change = async () => {};
     const record = await bench.control.rollBack();
-    expect((await applied).outcome).toEqual({ kind: 'given-up', message: 'a roll-back by hand takes its place' });
+    expect((await applied).outcome).toEqual({ kind: 'given-up', message: 'a roll-back by hand replaced it' });
     expect([bench.runs, bench.control.mode, record.outcome?.kind]).toEqual(['1 small', 'advise', 'applied']);
   });
 
@@ -437,7 +437,7 @@ describe('a roll-back', () => {
     const back = bench.control.rollBack();
     for (let i = 0; i < 20; i++) await Promise.resolve();
     end();
-    await expect(applied).rejects.toEqual(code('CONFLICT', 'a roll-back by hand takes its place'));
+    await expect(applied).rejects.toEqual(code('CONFLICT', 'a roll-back by hand replaced it'));
     await back;
     expect([bench.runs, bench.control.mode]).toEqual(['2 small', 'advise']);
   });
@@ -445,7 +445,7 @@ describe('a roll-back', () => {
   it('is refused where there is none', async () => {
     const bench = new ControlBench();
     await bench.bench.memory.saveGoodPlan('p', good(planWith('small', 1)));
-    await expect(bench.control.rollBack()).rejects.toEqual(code('CONFLICT', 'no good plan from before'));
+    await expect(bench.control.rollBack()).rejects.toEqual(code('CONFLICT', 'no earlier good plan'));
   });
 });
 
@@ -527,7 +527,7 @@ describe('a question of what would be', () => {
     const impossible = bench.control.whatIf({ ...query, pins: { [a]: { replicas: 9 } } });
     await expect(impossible).rejects.toEqual(code('INVALID_FIELDS', 'does not allow 9 replicas'));
     for (let waiting = 0; waiting < 4; waiting++) void bench.control.whatIf(query);
-    await expect(bench.control.whatIf(query)).rejects.toEqual(code('CONFLICT', '4 questions wait'));
+    await expect(bench.control.whatIf(query)).rejects.toEqual(code('CONFLICT', '4 questions already wait'));
   });
 });
 

@@ -144,7 +144,7 @@ export class PipelineControl {
   /** The plan for a rate under assumptions, and its changes. Applies nothing. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
     for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
-    if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
+    if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions already wait for the planner`);
     this.#queries += 1;
     try {
       const { plan, actuator, spec } = this.#deps;
@@ -184,7 +184,8 @@ export class PipelineControl {
     const { id } = stage;
     const all: PinsByStage = { ...this.#pins, [id]: pins };
     const objection = pinsObjection(this.#deps.spec, all);
-    if (objection !== undefined) throw invalidFields('These pins leave no plan', [{ path: '', message: objection }]);
+    if (objection !== undefined)
+      throw invalidFields('No plan satisfies these pins', [{ path: '', message: objection }]);
     const unknown = unprofiledPins(stage, pins, this.#deps.curves);
     if (unknown !== undefined) throw invalidFields('This cannot be pinned', [{ path: '', message: unknown }]);
     this.#setPins(all);
@@ -260,7 +261,7 @@ export class PipelineControl {
     const before = good.find(
       ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
     );
-    if (before === undefined) throw conflict('there is no good plan from before that differs from what runs');
+    if (before === undefined) throw conflict('there is no earlier good plan that differs from the running plan');
     const { plan } = before;
     return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
   }
@@ -337,7 +338,7 @@ export class PipelineControl {
       }
       const underWay = loop.preempt({ evenByHand: takesOver });
       const record = await loop.turn(async () => {
-        if (this.#changing !== manual) throw conflict('a roll-back by hand takes its place');
+        if (this.#changing !== manual) throw conflict('a roll-back by hand replaced it');
         return this.#putInForce(manual, this.#fitting(planFor), underWay);
       });
       if (record.outcome?.kind === 'applied') this.#endTakeOver('advise');
@@ -362,7 +363,7 @@ export class PipelineControl {
   #fitting(planFor: (spec: PipelineSpec) => Plan): Plan {
     const plan = planFor(this.#deps.spec);
     const objection = this.#objection(plan);
-    if (objection !== undefined) throw conflict(`this plan does not fit the pipeline any more: ${objection}`);
+    if (objection !== undefined) throw conflict(`this plan no longer fits the pipeline: ${objection}`);
     return plan;
   }
 

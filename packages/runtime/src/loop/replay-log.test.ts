@@ -131,14 +131,14 @@ describe('a log that cannot be read', () => {
       await expect(readDecisionLog(path)).rejects.toEqual(
         expect.objectContaining({
           code: 'FILE_UNREADABLE',
-          message: expect.stringContaining(`keeps its log in ${inside}`),
+          message: expect.stringContaining(`has its log in ${inside}`),
         }),
       );
     }
   });
 
   it.each([
-    ['no JSON', '{', 'it is no JSON. Where the file was cut'],
+    ['no JSON', '{', 'it is not JSON. If the file was truncated'],
     ['a number', '3', 'expected {kind'],
     ['null', 'null', 'expected {kind'],
     ['another object', '{"kind": "decision", "pipeline": "p"}', 'expected {kind'],

@@ -146,7 +146,7 @@ const changes: Readonly<Record<Exclude<keyof VariantIdentity, 'machine' | 'runti
   artifact: 'the artifact changed',
   module: 'the stage module changed',
   parameters: 'the parameters changed',
-  inputs: 'the samples or a stage before it changed',
+  inputs: 'the samples or an earlier stage changed',
 };
 
 /** Differences in words; empty if the profile is valid. */

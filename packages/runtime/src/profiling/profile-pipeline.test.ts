@@ -218,7 +218,7 @@ describe('profilePipeline', () => {
     });
     await expect(empty.profile()).rejects.toMatchObject({
       code: 'INVALID_INPUT',
-      message: 'None of the 3 samples leads to an input of stage classify; add samples that do.',
+      message: 'None of the 3 samples gives an input to stage classify; add samples that do.',
     });
   });
 

@@ -266,11 +266,11 @@ async function runEach(runner: ModelRunner, stage: StageSpec, inputs: CapturedIn
 }
 
 function sampleRefused(stage: StageSpec, cause: AppError | undefined): AppError {
-  const message = `Stage ${stage.id} refused one of the samples: ${cause?.message ?? 'it gave no result'}`;
+  const message = `Stage ${stage.id} refused one of the samples: ${cause?.message ?? 'it returned no result'}`;
   return new AppError(cause?.code ?? 'STAGE_FAILED', message, { details: { stageId: stage.id }, cause });
 }
 
 function noInputs(stage: StageSpec, sampleCount: number): AppError {
-  const message = `None of the ${sampleCount} samples leads to an input of stage ${stage.id}; add samples that do.`;
+  const message = `None of the ${sampleCount} samples gives an input to stage ${stage.id}; add samples that do.`;
   return new AppError('INVALID_INPUT', message, { details: { stageId: stage.id } });
 }

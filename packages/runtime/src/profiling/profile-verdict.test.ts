@@ -22,7 +22,7 @@ import {
 import { cachedProfile } from './profile-verdict.js';
 
 /** What judging without the samples of the measurement always says. */
-const SAMPLES_ARE_GONE = /the samples or a stage before it changed(; )?/;
+const SAMPLES_ARE_GONE = /the samples or an earlier stage changed(; )?/;
 
 describe('kept profiles', () => {
   let baseDir: string;
@@ -145,9 +145,9 @@ describe('kept profiles', () => {
     writeFileSync(join(baseDir, 'unused'), '');
     const reasons = (latencyMs: number) =>
       judge(latencyMs).variants.flatMap((verdict) => (verdict.kind === 'stale' ? verdict.reasons : []));
-    expect(reasons(20)).not.toContain('the latency target allows batch sizes that were over it');
-    expect(reasons(15)).not.toContain('the latency target allows batch sizes that were over it');
-    expect(reasons(400)).toContain('the latency target allows batch sizes that were over it');
+    expect(reasons(20)).not.toContain('the latency target now allows batch sizes that exceeded it before');
+    expect(reasons(15)).not.toContain('the latency target now allows batch sizes that exceeded it before');
+    expect(reasons(400)).toContain('the latency target now allows batch sizes that exceeded it before');
   });
 
   it('know a file in a package by where the launcher finds it, and a packaged module by its description', async () => {
@@ -237,7 +237,7 @@ describe('kept profiles', () => {
     });
     expect(judged.kind).toBe('stale');
     expect(judged.reasons[0]).toBe(
-      'stage a, variant small: the samples or a stage before it changed; it was measured with cpuModel test, here it is other',
+      'stage a, variant small: the samples or an earlier stage changed; it was measured with cpuModel test, here it is other',
     );
     expect(judged.profile.variants.map(({ variantId: id }) => id)).toEqual(['small', 'large', 'v'].map(variantId));
   });

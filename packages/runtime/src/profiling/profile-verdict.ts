@@ -55,7 +55,7 @@ function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile
   };
   return [
     ...(wanted.every((key) => known.has(key)) ? [] : ['core counts or batch sizes were added']),
-    ...(wanted.some(isAllowedNow) ? ['the latency target allows batch sizes that were over it'] : []),
+    ...(wanted.some(isAllowedNow) ? ['the latency target now allows batch sizes that exceeded it before'] : []),
   ];
 }
 

@@ -172,7 +172,7 @@ describe('SqlitePlanStore', () => {
       expect.objectContaining({
         code: 'STORE_FAILED',
         retryable: true,
-        message: expect.stringContaining('another process holds it'),
+        message: expect.stringContaining('another process has locked it'),
       }),
     );
     other.exec('ROLLBACK');

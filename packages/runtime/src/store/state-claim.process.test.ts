@@ -27,7 +27,7 @@ async function claiming(shell = 'exec "$0" "$@"') {
 const inUse = (processId: number | undefined) =>
   expect.objectContaining({
     ...{ code: 'STATE_IN_USE', details: { path: join(folder, 'state.db'), processId } },
-    message: expect.stringMatching(new RegExp(`\\(process ${processId}\\).*: stop that one, or serve a copy`)),
+    message: expect.stringMatching(new RegExp(`\\(process ${processId}\\).*: stop that server, serve a copy`)),
   });
 
 describe('StateClaim', () => {

@@ -92,7 +92,7 @@ function inUse({ path, pipelineName }: ClaimedState, processId: number): AppErro
   const who = processId === 0 ? 'Another server' : `Another server (process ${processId})`;
   return new AppError(
     'STATE_IN_USE',
-    `${who} serves pipeline ${pipelineName} from this folder and keeps its plans and decisions in ${path}: stop that one, or serve a copy of the pipeline file in a folder of its own, or with --fixed.`,
+    `${who} serves pipeline ${pipelineName} from this folder and keeps its plans and decisions in ${path}: stop that server, serve a copy of the pipeline file in another folder, or use --fixed.`,
     { details: { path, ...(processId > 0 && { processId }) } },
   );
 }

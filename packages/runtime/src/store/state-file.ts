@@ -81,7 +81,7 @@ const DAMAGED = 'it is damaged; move it away (with its -wal and -shm files) to s
 
 function remedyOf(code: string | undefined): string {
   if (damagedCodes.some((damaged) => code?.startsWith(damaged))) return DAMAGED;
-  if (code?.startsWith('SQLITE_BUSY') === true) return 'another process holds it; stop that one or wait';
+  if (code?.startsWith('SQLITE_BUSY') === true) return 'another process has locked it; stop that process or wait';
   if (code === 'SQLITE_FULL') return 'make room on the disk, or move the file away to start with an empty one';
   return 'check the disk and the permissions of its folder';
 }

@@ -77,7 +77,7 @@ export function migrate(database: Database.Database, path: string): void {
     if (version > migrations.length) {
       throw new AppError(
         'STORE_FAILED',
-        `The state file ${path} was written by a newer version (format ${version}, known up to ${migrations.length}); use that version, or move the file away to start afresh.`,
+        `The state file ${path} was written by a newer version (format ${version}, known up to ${migrations.length}); use that version, or move the file away to start with an empty one.`,
         { details: { path, version, known: migrations.length } },
       );
     }

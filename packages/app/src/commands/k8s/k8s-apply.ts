@@ -100,6 +100,6 @@ function appliedText({ namespace, created, changed, same, removed, leftOver }: A
     ...removed.map(line(pc.red('removed'))),
     ...leftOver.map(line('left over')),
     `namespace ${namespace}: ${created.length} created, ${changed.length} changed, ${same.length} as they were, ${removed.length} removed`,
-    ...(leftOver.length === 0 ? [] : [pc.dim('What is left over goes with --prune, once the plan runs.')]),
+    ...(leftOver.length === 0 ? [] : [pc.dim('Objects left over are removed with --prune when the plan runs.')]),
   ].join('\n');
 }

@@ -109,7 +109,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
       k8s('status', 'synthetic', '--context', 'elsewhere'),
     ]);
     expect(status).toMatchObject({ exitCode: 2, stdout: '' });
-    expect(status.stderr).toContain('The namespace team has nothing of a pipeline other.');
+    expect(status.stderr).toContain('The namespace team has no objects of a pipeline other.');
     expect(config).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('error FILE_NOT_FOUND: there is no') });
     expect(context).toMatchObject({
       exitCode: 2,

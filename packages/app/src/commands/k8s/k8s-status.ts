@@ -56,7 +56,7 @@ export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<Co
     const workloads = workloadStates(await deployedObjects(api, pipeline, namespace));
     const conditions = await pipelineConditions(api, pipeline, namespace);
     if (workloads.length === 0 && conditions === undefined) {
-      throw new AppError('NOT_FOUND', `The namespace ${namespace} has nothing of a pipeline ${pipeline}.`, {
+      throw new AppError('NOT_FOUND', `The namespace ${namespace} has no objects of a pipeline ${pipeline}.`, {
         details: { pipeline, namespace },
       });
     }

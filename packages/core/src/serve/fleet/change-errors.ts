@@ -10,7 +10,7 @@ export function noHeadroom(stageId: StageId, { variantId, replicas, resources }:
   const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
   return new AppError(
     'INFEASIBLE',
-    `Stage '${stageId}' was not changed to ${wanted}: there is no room to start a replica beside those that serve; raise control.surge.cpuCores or leave that room in the budget.`,
+    `Stage '${stageId}' was not changed to ${wanted}: there is no headroom to start a replica next to those that serve; raise control.surge.cpuCores or leave headroom in the budget.`,
     { details: { stage: stageId } },
   );
 }

@@ -17,7 +17,7 @@ describe('refusals', () => {
   const int8 = { datatype: 'INT8', shape: [1], data: Int8Array.of(1) } as const;
 
   it.each<[string, Uint8Array, number, string]>([
-    ['no message', Uint8Array.of(255, 255), status.INVALID_ARGUMENT, 'no message inference.ModelInferRequest'],
+    ['no message', Uint8Array.of(255, 255), status.INVALID_ARGUMENT, 'not a message inference.ModelInferRequest'],
     ['another pipeline', writeGrpcRequest('other', { inputs: x }, true), status.NOT_FOUND, 'served: bench'],
     ['another input', requestOf(x), status.INVALID_ARGUMENT, 'the inputs are image'],
     ['another type', requestOf({ image: int8 }), status.INVALID_ARGUMENT, 'its datatype must be UINT8, found INT8'],
