@@ -1,21 +1,13 @@
-/** The served runs in small. Times are those of the machine that runs the test, so bars on them have room. */
+/** Random changes of a served pipeline, in small. */
 import { describe, expect, it } from 'vitest';
 import { unmet } from '../../data-plane/bar.js';
-import { serveBurst } from './burst.js';
 import { syntheticChanges } from './changes-questions.js';
 import { serveChanges } from './random-changes.js';
 import { changesBars, type ServedResults, servedReport } from './report.js';
 
 describe('a served pipeline', () => {
-  it('answers a fivefold step, by either loop', async () => {
-    const figures = await serveBurst(1);
-    expect(figures.decidedAfterMs).toBeGreaterThan(0);
-    expect(figures.lost).toBeLessThan(0.8 * figures.arrived);
-    expect([figures.failed, figures.foreignContent]).toEqual([0, 0]);
-  });
-
   it('loses nothing to random changes, and no capacity that old and new plan have', async () => {
-    const figures = await serveChanges(syntheticChanges(30));
+    const figures = await serveChanges(syntheticChanges(20));
     expect(figures.sent).toBeGreaterThan(100);
     expect(figures.failedChanges).toBe(0);
     expect(unmet(changesBars(figures))).toEqual([]);
