@@ -149,7 +149,8 @@ export class Http2Exchange implements HttpExchange {
 
   discardRest(): void {
     this.request.resume();
-    this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+    // Node 22 resets a stream that is closed at once, before its headers are sent.
+    this.#stream.once('finish', () => setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR)));
   }
 }
 

@@ -103,7 +103,8 @@ export abstract class GrpcCall<
     );
     if (stream.readableEnded) return;
     stream.resume();
-    stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+    // Node 22 resets a stream that is closed at once, before its headers are sent.
+    stream.once('finish', () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
   }
 
   protected respond(trailers: Readonly<Record<string, string>> = goodTrailers): void {
