@@ -118,11 +118,12 @@ function textOfCall(outcome: CallOutcome): string {
 }
 
 /**
- * A good request that is not answered, 5xx, statuses that are the server's fault (unknown, internal, unavailable, data loss), and no answer at all. By the rules of gRPC a
- * message that cannot be decompressed and a time-out that is none end with "internal", though the client is to blame.
+ * Good requests that are not answered; a 5xx; statuses that are the server's fault (unknown, internal, unavailable, data
+ * loss); no answer at all. By the rules of gRPC a message that cannot be decompressed and a time-out that is none end
+ * with "internal", though the client is to blame.
  */
 function isWrong(outcome: string): boolean {
-  if (/^REST good: (?!200$)/.test(outcome)) return true;
+  if (/^(REST good: (?!200$)|gRPC good: (?!status 0$))/.test(outcome)) return true;
   if (/^gRPC (gzip|headers|prefix): status 13$/.test(outcome)) return false;
   return /: (HTTP )?5\d\d$|: status (2|13|14|15)$|: hung$/.test(outcome);
 }

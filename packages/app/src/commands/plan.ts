@@ -16,7 +16,6 @@ import {
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { outputFile } from '../compose/output-file.js';
-
 import { plannedHostCores, verifierFor } from '../compose/simulated-run.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';

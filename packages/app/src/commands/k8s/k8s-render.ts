@@ -16,7 +16,6 @@ import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
 import { profilesFor } from '../../compose/profiles-for.js';
 import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
-
 import { plannedHostCores, verifierFor } from '../../compose/simulated-run.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
 import { bindingText } from '../../terminal/plan-text.js';

@@ -6,8 +6,7 @@
  * Failures at the rate from before the change do not count.
  *
  * A change that failed or was abandoned leaves no traces, and a plan is due. One that brought a variant in back-off is
- * tried again at the next plan only. A completed change is on trial from its
- * end on.
+ * tried again at the next plan only. A completed change is on trial from its end on.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
