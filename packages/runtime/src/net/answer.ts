@@ -1,4 +1,4 @@
-/** Answers before they become bytes, and those that all ports share: liveness and readiness. */
+/** Answers of HTTP ports, among them the shared ones for liveness and readiness. */
 
 /** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
 export interface Answer {

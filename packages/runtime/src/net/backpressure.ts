@@ -2,9 +2,9 @@
  * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that
  * progress shows. A client that takes too little for too long is cut off.
  *
- * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection:
- * progress shows on the connection. A stream that its client holds back while it takes others may wait longer, in
- * proportion to the number of waiting answers.
+ * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection,
+ * so progress is measured there. A client may read other streams first: each waiting answer lengthens the patience for
+ * a stream.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -77,7 +77,7 @@ export class SlowReaders {
   }
 
   /**
-   * Calls `sent` once a response has left or its connection is closed, which Node reports only to the response being
+   * Calls `sent` once a response has left or its connection is closed. Node reports a close only to the response being
    * sent.
    */
   watch(response: ServerResponse, sent: () => void): void {
@@ -103,7 +103,7 @@ export class SlowReaders {
     this.#resolveIfNone();
   }
 
-  /** Resolves once there are none. */
+  /** Resolves once there are no unsent answers. */
   none(): Promise<void> {
     return new Promise((resolve) => {
       this.#whenNone.push(resolve);
@@ -130,15 +130,15 @@ export class SlowReaders {
   }
 }
 
-/** Progress required within the patience; keep-alive traffic is less. */
+/** Progress required within the patience. Keep-alive traffic stays below it. */
 const LEAST_BYTES = 64 * 1024;
 
 const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
 
 /**
  * Watches the answer of a stream. The client has to take 64 KiB of the connection within `patienceMs` (up to twice
- * that). A stream without progress may wait that long once per waiting answer, plus twice. A blocked connection is
- * closed.
+ * that). A stream without progress on a connection that moves may wait `patienceMs` times the number of waiting answers
+ * plus two. A blocked connection is closed.
  */
 export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {
   const { session } = stream as { readonly session: ServerHttp2Session | undefined };
@@ -173,7 +173,7 @@ class SlowStreams {
   add(stream: ServerHttp2Stream): void {
     const waiting: Waiting = { ticks: 0, most: 1 };
     this.#waiting.set(stream, waiting);
-    // An answer that was written in one go makes no progress of its own.
+    // An answer written in one piece shows no progress of its own.
     if (!stream.writableEnded) {
       stream.on('drain', () => {
         waiting.ticks = 0;
@@ -200,7 +200,7 @@ class SlowStreams {
       // The first tick covers only a part of the patience.
       const isOver = isTaking ? waiting.ticks > waiting.most + 1 : waiting.ticks > 1;
       if (!isOver) continue;
-      // Bytes handed to the connection can only go with it.
+      // Bytes handed to the connection can be discarded only by closing it.
       if (!isTaking && held > 0) {
         closeAtOnce(this.#session);
         return;

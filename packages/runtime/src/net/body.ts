@@ -7,23 +7,23 @@ import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { dropError } from './refusal.js';
 
-/** The byte at offset `alignAt` is aligned for numbers of every kind. */
+/** Layout of a body in memory: the byte at offset `alignAt` is aligned for every number type. */
 export interface BodyLayout {
   readonly alignAt: number;
-  /** True if nothing keeps the body: then it may share the memory of the transport. */
+  /** True if nothing keeps the body after the call. It may then share the memory of the transport. */
   readonly isTransient?: boolean;
 }
 
-/** A limit of one kind of body, below that of the port, with the error beyond it. */
+/** Limit of one kind of body, below the limit of the port, with the error for larger ones. */
 export interface BodyLimit {
   readonly mostBytes: number;
   readonly error: () => AppError;
 }
 
-/** A body may have so many chunks, and one more for every so many bytes. */
+/** A body may have `FREE_CHUNKS` chunks, and one more per `LEAST_MEAN_BYTES` bytes. */
 const FREE_CHUNKS = 1024;
 const LEAST_MEAN_BYTES = 64;
-/** From this size on, a chunk is kept as it is: a copy would cost more. */
+/** Chunks of at least this size are kept without a copy. */
 const LARGE_CHUNK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 64 * 1024;
 
@@ -32,9 +32,9 @@ export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 export interface BodyBounds {
   readonly maxBodyBytes: number;
   readonly limit?: BodyLimit | undefined;
-  /** Undefined if the server of the connection limits the time. */
+  /** Time limit; undefined if the server of the connection sets one. */
   readonly timeoutMs: number | undefined;
-  /** Bytes of all unfinished bodies: clients that hold back ends must not fill the memory. */
+  /** Bytes of all unfinished bodies. Clients that never finish a body must not fill the memory. */
   readonly inbound: BytesInFlight;
 }
 
@@ -56,19 +56,19 @@ export async function readBody(
   beforeReading();
   const received = new BodyChunks();
   await receive(request, options, received);
-  // The listeners outlive the body, and with them what they hold: chunks, or a promise of chunks.
+  // The listeners outlive the body and would keep its chunks in memory.
   const chunks = received.takeAll();
   const [first] = chunks;
   return isTransient && chunks.length === 1 && first !== undefined ? first : alignedBody(chunks, alignAt);
 }
 
 /**
- * Chunks of a body that still arrives. Each costs work and memory, however small. Therefore their number is bounded by
- * their bytes, and small ones are joined.
+ * Chunks of an unfinished body. Even a small chunk costs work and memory. So their number is bounded by their bytes,
+ * and small ones are joined.
  */
 export class BodyChunks {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
-  /** Takes small chunks, `#joined` bytes so far. As long as the body until then, so that blocks double. */
+  /** Buffer for small chunks, filled up to `#joined`. A new one is as long as the body so far. */
   #block = new Uint8Array(0);
   #joined = 0;
   #count = 0;
@@ -78,7 +78,7 @@ export class BodyChunks {
     return this.#length;
   }
 
-  /** Throws the AppError of a body in too many chunks. */
+  /** Throws AppError MALFORMED_REQUEST for too many chunks. */
   take(chunk: Uint8Array<ArrayBuffer>): void {
     this.#length += chunk.length;
     if (++this.#count > FREE_CHUNKS + this.#length / LEAST_MEAN_BYTES) throw tooManyChunks();
@@ -88,7 +88,7 @@ export class BodyChunks {
     } else this.#join(chunk);
   }
 
-  /** Hands over the bytes in order, and keeps none. */
+  /** Returns the bytes in order and forgets them. */
   takeAll(): readonly Uint8Array<ArrayBuffer>[] {
     this.#endBlock();
     return this.#parts.splice(0);
@@ -125,7 +125,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
       timer = setTimeout(late, Math.min(firstMs, wholeMs));
     };
     if (timeoutMs !== undefined) limitTime(FIRST_BODY_BYTE_MS, timeoutMs);
-    // The listeners stay on the request, which costs less than to remove them.
+    // The listeners stay on the request: removing them costs more.
     const settle = (end: () => void) => {
       if (isSettled) return;
       isSettled = true;

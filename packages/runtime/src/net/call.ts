@@ -1,7 +1,7 @@
 /**
  * Life cycle of a call, the same for REST, gRPC, admin and probes: find its route, admit the caller, run the endpoint,
- * reserve memory for the answer, write it. Any error becomes a refusal. A protocol says how to read and write
- * (HttpCall, GrpcCall), a port who may call.
+ * reserve memory for the answer, write it. Any error becomes a refusal. A protocol (HttpCall, GrpcCall) reads and
+ * writes; a port decides who may call.
  */
 import { randomUUID } from 'node:crypto';
 import { AppError, type ErrorCode } from '@equipoise/core/model';
@@ -15,11 +15,11 @@ import { dropError } from './refusal.js';
 /** Probes need no token; probes and metrics are not counted; probes take no outbound bytes. */
 export type Purpose = 'inference' | 'metadata' | 'probe' | 'metrics';
 
-/** `code` is that of its error, or OK. */
+/** A counted answer. `code` is the code of its error, or OK. */
 export interface AnsweredCall {
   readonly protocol: 'rest' | 'grpc';
   readonly code: ErrorCode | 'OK';
-  /** Set if the server knows its tenants. */
+  /** Set if the server has tenants. */
   readonly tenant?: string;
 }
 
@@ -31,7 +31,7 @@ export interface CallRules {
   readonly outbound: BytesInFlight;
   /** Bytes of unsent metrics and metadata, so that full memory hides neither. */
   readonly pages: PageBytes;
-  /** From the first byte of a request to its last. */
+  /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
   /** Receives defects: errors that are not AppErrors. */
@@ -46,13 +46,13 @@ export interface Caller {
   readonly name: string;
 }
 
-/** `R` is its route, `A` its answer, `C` its tenant. */
+/** A call with route `R`, answer `A` and caller `C`. */
 export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends Caller = Caller> {
   protected readonly rules: CallRules;
   protected readonly requestId: string;
   /** Aborts when the client goes away, or the call ends early. */
   protected readonly signal = new Cancellation();
-  /** Set if another server answered and counted. */
+  /** Set if another server answered the call and counted it. */
   protected isForeign = false;
   readonly #protocol: AnsweredCall['protocol'];
   #purpose: Purpose | undefined;
@@ -93,18 +93,18 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   /** Identity of its connection. */
   protected abstract get connection(): object;
 
-  /** Throws the AppError of an unknown route. */
+  /** Finds the route; throws the AppError of an unknown one. */
   protected abstract route(): R;
 
   /** The tenant, if any; throws the AppError of a caller without access. Runs before the body is read. */
   protected abstract authenticate(route: R): C | undefined;
 
-  /** Throws the AppError of a call that is not accepted now. */
+  /** Throws the AppError of a call that the port does not accept now. */
   protected admit(_route: R, _caller: C | undefined): void {}
 
   protected abstract run(route: R): A | Promise<A>;
 
-  /** Bytes that the answer takes until it has left. */
+  /** Bytes of memory that the answer holds until it has left. */
   protected abstract lengthOf(answer: A): number;
 
   /** Calls `sent` when the answer has left. */

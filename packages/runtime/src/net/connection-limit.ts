@@ -1,28 +1,28 @@
 /**
- * Bounds of a port over all its connections. A full port closes a connection that waits for no answer to accept a new
- * one, and refuses it if there is none.
+ * Bounds of a port over all its connections. To accept a new connection, a full port closes one that waits for no
+ * answer. If there is none, it refuses the new one.
  */
 import type { Server, Socket } from 'node:net';
 
-/** `calm`: a connection over HTTP/2 that was closed because it went on after many refusals. */
+/** Kinds of refusals. `calm`: an HTTP/2 connection was closed after many refused streams in a row. */
 export const refusedKinds = ['connection', 'stream', 'pipelined', 'calm'] as const;
 export type RefusedKind = (typeof refusedKinds)[number];
 
 export interface PortLimits {
   readonly mostConnections: number;
-  /** Over HTTP/2, of all connections. */
+  /** Open HTTP/2 streams of all connections. */
   readonly mostStreams: number;
   readonly onRefusal: (kind: RefusedKind) => void;
 }
 
-/** Of ports without many clients. */
+/** Limits of ports with few clients. */
 export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, onRefusal: () => {} };
 
 /** Most unanswered HTTP/1.1 requests of a connection. */
 export const MOST_PIPELINED = 64;
-/** Unsent data of one HTTP/2 connection and its tables, beyond which it gets no new stream. */
+/** Most memory for unsent data and tables of one HTTP/2 connection. Above it the connection gets no new stream. */
 export const SESSION_MEMORY_MIB = 64;
-/** Time to the first byte of a body over HTTP/2. */
+/** Longest wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 
 const LINGER_MS = 1000;
@@ -36,7 +36,7 @@ export interface Admission {
   readonly words: string | Uint8Array | undefined;
 }
 
-/** Call once all listeners for connections are there. */
+/** Call after adding all listeners for connections. */
 export function limitConnections(server: Server, { limits, closeIdle, words }: Admission): void {
   const listeners = server.listeners('connection');
   let open = 0;
@@ -66,7 +66,7 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
     }
     open++;
     let { stackTraceLimit } = Error;
-    // Node makes an error for each request that waits on the connection. Most of their cost are stacks, which are never read.
+    // Node makes an error for each request that waits on the connection. Their stacks are costly and never read.
     socket.once('close', () => {
       open--;
       ({ stackTraceLimit } = Error);

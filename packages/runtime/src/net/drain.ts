@@ -2,9 +2,9 @@
  * Draining: a port first asks clients to reconnect elsewhere while it still serves them (`connection: close`, GOAWAY),
  * then it closes.
  *
- * Over HTTP/2 a client gets with its next stream a ping and a GOAWAY that still accepts every stream (RFC 9113 §6.8).
- * The answer to the ping shows that the client has read the GOAWAY and that everything it sent before has arrived. The
- * stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
+ * Over HTTP/2, the next stream of a client triggers a ping and a GOAWAY that still accepts every stream (RFC 9113
+ * §6.8). The answer to the ping shows that the client has read the GOAWAY and that everything it sent before has
+ * arrived. The stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
  */
 import {
   constants,
@@ -19,12 +19,12 @@ import type { PortLimits } from './connection-limit.js';
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
-/** A new connection may have its share of all streams, within these bounds. */
+/** Most streams of a new connection: its share of all streams, within these bounds. */
 export const MOST_STREAMS_PER_CONNECTION = 1000;
 const LEAST_STREAMS_PER_CONNECTION = 64;
 /** Refused streams in a row after which a connection is closed. */
 const MOST_REFUSED = 100;
-/** Highest stream number, so that a GOAWAY refuses none. */
+/** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
 
@@ -33,7 +33,7 @@ export async function drained(idleConnections: () => number, withinMs: number): 
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
-/** Sessions of a port. Each may have as many streams as all together leave free, so that none takes them all. */
+/** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so that none takes all. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #limits: PortLimits;
@@ -44,7 +44,7 @@ export class OpenSessions {
   readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
   #draining = false;
 
-  /** Call before the server accepts connections; each gets a window of `windowBytes`. */
+  /** Call before the server accepts connections. Each connection gets a window of `windowBytes`. */
   constructor(
     server: Http2Server | Http2SecureServer,
     { windowBytes, limits }: { readonly windowBytes: number; readonly limits: PortLimits },
@@ -55,7 +55,7 @@ export class OpenSessions {
       let refused = 0;
       this.#streams.set(session, streams);
       this.#idleSinceMs.set(session, performance.now());
-      // The protocol engine itself refuses what is beyond, which costs far less than a stream.
+      // nghttp2 refuses streams above this share itself, far cheaper than we could.
       const share = Math.floor(limits.mostStreams / this.#streams.size);
       if (share < MOST_STREAMS_PER_CONNECTION) {
         session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
@@ -63,9 +63,9 @@ export class OpenSessions {
       session.once('close', () => this.#streams.delete(session));
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
-      // A half-closed client could not grant window for an answer.
+      // A half-closed client could not extend the window for an answer.
       session.socket.once('end', () => session.destroy());
-      // Before the server's own listener, which serves the stream.
+      // Runs before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
         if (streams.size >= limits.mostStreams - this.#streamCount) {
           this.#refuse(session, stream, ++refused);
@@ -116,7 +116,7 @@ export class OpenSessions {
     return false;
   }
 
-  /** Serves a stream unless it was refused, at once or when it is no longer held. */
+  /** Calls `begin` at once, or when the stream is no longer held; never for a refused stream. */
   serve(stream: ServerHttp2Stream, begin: () => void): void {
     if (stream.closed) return;
     const held = this.#draining ? this.#held.get(stream) : undefined;
@@ -143,7 +143,7 @@ export class OpenSessions {
     if (inARow !== MOST_REFUSED) return;
     this.#limits.onRefusal('calm');
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    // At once, TLS would not send it.
+    // Destroyed at once, the session would not send the GOAWAY over TLS.
     setImmediate(() => session.destroy());
   }
 

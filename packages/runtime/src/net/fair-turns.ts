@@ -1,4 +1,4 @@
-/** Begins calls over HTTP/2 in turns of the event loop, so that many calls of one client do not delay others for long. */
+/** Spreads the start of HTTP/2 calls over turns of the event loop, so that no client delays the others. */
 
 /** Calls that begin in one turn. */
 const MOST_PER_TURN = 64;
@@ -26,14 +26,14 @@ export class FairTurns {
     call();
   }
 
-  /** One call of each connection, again and again, as many as may begin. */
+  /** Begins calls round-robin over the connections, up to the bound per turn. */
   #turn(): void {
     this.#begun = 0;
     for (const [connection, calls] of this.#waiting) {
       if (this.#begun === MOST_PER_TURN) return;
       this.#waiting.delete(connection);
       const first = calls.shift();
-      // The loop comes to it again, behind the others.
+      // Re-inserted at the end: the loop visits it again after the others.
       if (calls.length > 0) this.#waiting.set(connection, calls);
       if (first !== undefined) this.#start(first);
     }

@@ -1,6 +1,6 @@
 /**
- * A call over HTTP. An unread body is discarded for a moment after the answer, so that a client that still sends can
- * read the answer. Then the connection is closed; over HTTP/2 only the stream.
+ * A call over HTTP. After the answer, an unread body is discarded for a moment, so that a client that still sends can
+ * read the answer. Then the connection (over HTTP/2 only the stream) is closed.
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
@@ -19,15 +19,15 @@ export interface HttpExchange {
     readonly complete: boolean;
   };
   readonly response: HttpResponse;
-  /** True if the client waits for a 100 with its body. */
+  /** True if the client sends its body only after a 100. */
   readonly awaitsContinue: boolean;
-  /** Undefined if the server limits the time (ms). */
+  /** Time limit (ms) for the body; undefined if the server sets one. */
   readonly bodyTimeoutMs: number | undefined;
   readonly connection: object;
   isGone(): boolean;
-  /** Called if the client goes before the response is written. */
+  /** Calls `listener` if the client goes away before the response is written. */
   onGone(listener: () => void): void;
-  /** Called once the response has left or its client is gone; cuts off a slow reader. */
+  /** Calls `listener` once the response has left or its client is gone. Cuts off slow readers. */
   onSent(listener: () => void): void;
   headersIn(phase: ServingPhase): Readonly<Record<string, string>>;
   discardRest(): void;
@@ -129,7 +129,7 @@ export class Http2Exchange implements HttpExchange {
 
   onGone(listener: () => void): void {
     this.#stream.on('close', () => {
-      // A reset stream counts as written to its end.
+      // For Node, a reset stream counts as fully written.
       if (!this.#response.writableEnded) listener();
     });
   }
@@ -192,7 +192,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return this.exchange.request.headers;
   }
 
-  /** Without parameters, lower case; undefined if the client stated none. */
+  /** Media type without parameters, in lower case; undefined if the client stated none. */
   protected get mediaType(): string | undefined {
     const { 'content-type': header = '' } = this.headers;
     const at = header.indexOf(';');

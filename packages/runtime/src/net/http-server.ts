@@ -1,6 +1,4 @@
-/**
- * An HTTP port: HTTP/1.1 in cleartext, over TLS also HTTP/2 (by ALPN). Slow handshakes, headers and bodies time out.
- */
+/** An HTTP port: HTTP/1.1, and over TLS also HTTP/2 (by ALPN). Slow handshakes, headers and bodies time out. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
   createSecureServer,
@@ -81,16 +79,16 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   return server;
 }
 
-/** A connection that speaks HTTP/1.1, so far. */
+/** A connection that has spoken only HTTP/1.1 so far. */
 interface Http1Connection {
   unanswered: number;
-  /** Response to its last request, until that has left. */
+  /** Response to the last request, until it has left. */
   last: ServerResponse | undefined;
   hasAsked: boolean;
   isRefused: boolean;
 }
 
-/** The parser lets other versions pass, and drops a second Host, which a proxy may have followed. */
+/** Node's parser accepts other versions. It also drops a second Host header, which a proxy in front may have used. */
 function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -149,7 +147,7 @@ class Connections {
     const cutOff = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, timeoutMs);
-    // The HTTP/1.1 close would cut connections with written but unsent answers.
+    // The close of the HTTP/1.1 server would cut connections with unsent answers.
     const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
     this.#sessions.closeAll();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -179,12 +177,12 @@ class Connections {
     return [...this.#http1.values()].filter(({ unanswered }) => unanswered > 0).length;
   }
 
-  /** Preferably one that has never sent a whole request. */
+  /** Closes an idle connection, preferably one that has never sent a whole request. */
   #closeIdle(): boolean {
     const idle = [...this.#http1].filter(([, { unanswered }]) => unanswered === 0);
     const [socket] = idle.find(([, { hasAsked }]) => !hasAsked) ?? idle[0] ?? [];
     if (socket === undefined) return this.#sessions.closeIdle();
-    // At once, so that it is not found again.
+    // Removed at once, so that it is not found again.
     this.#http1.delete(socket);
     socket.destroy();
     return true;
@@ -202,7 +200,7 @@ class Connections {
   #beginHttp1(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { socket } = request;
     const connection = this.#http1.get(socket);
-    // Pipelined requests of a client that is gone or was refused.
+    // Ignore pipelined requests of a client that is gone or was refused.
     if (connection === undefined || connection.isRefused || socket.destroyed) return;
     connection.hasAsked = true;
     connection.unanswered++;
@@ -223,7 +221,7 @@ class Connections {
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {
     const { stream } = response;
-    // A reset stream emits an error, which its call learns in another way.
+    // A reset stream emits an error. The call learns of the reset by `close`.
     stream.on('error', () => {});
     const timeoutMs = this.#requestTimeoutMs;
     this.#turns.begin(stream.session ?? stream, () => {

@@ -8,7 +8,7 @@ export interface ListeningPlace {
   readonly port: number;
 }
 
-/** `host:port`, IPv6 in brackets; AppError WRONG_USAGE for an invalid port. */
+/** Returns `host:port`, IPv6 in brackets. Throws AppError WRONG_USAGE for an invalid port. */
 export function placeText({ host, port }: ListeningPlace): string {
   const text = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return text;

@@ -1,4 +1,4 @@
-/** Metrics of a port: one rendering serves many requests, so that no client can keep the serving thread busy with it. */
+/** Metrics of a port. Requests share renderings, so that no client can keep the serving thread busy. */
 import type { Answer } from './answer.js';
 
 export interface MetricsPage {
@@ -17,7 +17,7 @@ export class SharedPage {
   /** Times of the last renderings, oldest first. */
   readonly #renderedAtMs: number[] = Array.from({ length: MOST_RENDERINGS }, () => Number.NEGATIVE_INFINITY);
   #text: Promise<string> = Promise.resolve('');
-  /** Metrics of `#text` by name, once they are asked for. */
+  /** Metrics of `#text` by name, parsed on the first request for single metrics. */
   #byName: Promise<ReadonlyMap<string, string>> | undefined;
 
   constructor(page: MetricsPage, nowMs: () => number = () => performance.now()) {
@@ -25,7 +25,7 @@ export class SharedPage {
     this.#nowMs = nowMs;
   }
 
-  /** All metrics, or the existing ones that the query names by `name[]`; a histogram counts as one. */
+  /** Returns all metrics, or those that the query lists in `name[]`. A histogram counts as one metric. */
   async answer(query: URLSearchParams): Promise<Answer> {
     const names = new Set(query.getAll('name[]'));
     this.#render();

@@ -9,7 +9,7 @@ import type { Answer } from './answer.js';
 
 /** Bounds of Retry-After. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
-/** Retry delay without a prediction, for short causes (start-up, full memory). */
+/** Retry delay when none is predicted. Such causes (start-up, full memory) are short. */
 const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
@@ -23,7 +23,7 @@ const dropMessages: Readonly<Record<DropReason, string>> = {
   cancelled: 'The client went away.',
 };
 
-/** An error that is not an AppError is a defect, of which the client learns nothing. */
+/** An error that is not an AppError is a defect: the client sees no details. */
 export function refusal(error: unknown): Answer {
   if (!(error instanceof AppError))
     return refusal(new AppError('INTERNAL_ERROR', 'The server failed on this request.'));
@@ -40,7 +40,7 @@ export function refusal(error: unknown): Answer {
   return { status: httpStatus, headers: refusalHeaders(error, httpStatus), text: JSON.stringify(body) };
 }
 
-/** A retry after `retryAfterMs` may succeed. */
+/** Error of a dropped request. A retry after `retryAfterMs` may succeed. */
 export function dropError(reason: DropReason, retryAfterMs = UNPREDICTED_WAIT_MS): AppError {
   const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
   return new AppError(code, dropMessages[reason], {
@@ -68,17 +68,17 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Of a port that is full. */
+/** Error of a full port. */
 export const crowded = (): AppError => dropError('queue-full');
 
 export const notHttp1 = (): AppError =>
   new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1 with at most one Host.');
 
-/** Refuses a request unread. Its connection closes after the answers before it. */
+/** Refuses a request without reading it. Its connection closes after the answers to earlier requests. */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
   const { socket } = response.req;
-  // Node resumes a connection when it has answered one of its requests.
+  // Node resumes a connection after each answer.
   socket.pause().on('resume', () => socket.pause());
   response.writeHead(status, {
     ...headers,

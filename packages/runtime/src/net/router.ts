@@ -6,7 +6,7 @@ export interface Route {
   readonly path: string;
 }
 
-/** With decoded path parameters. */
+/** A route with the decoded parameters of the path. */
 export interface RouteMatch<R extends Route> {
   readonly route: R;
   readonly names: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export class Router<R extends Route> {
     this.#routes = all.map((route) => ({ route, segments: segmentsOf(route.path).map(patternOf) }));
   }
 
-  /** HEAD counts as GET. AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
+  /** Finds a route; HEAD counts as GET. AppError NOT_FOUND lists the known paths, METHOD_NOT_ALLOWED the methods. */
   find(method: string, path: string): RouteMatch<R> {
     const segments = segmentsOf(path);
     const wanted = method === 'HEAD' ? 'GET' : method;

@@ -1,6 +1,6 @@
 /**
- * Certificate and key of a port, reloaded when their files change. An unusable pair is refused, and the previous one
- * stays.
+ * Certificate and key of a port, reloaded when their files change. An unusable pair is rejected, and the previous one
+ * stays in use.
  */
 import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
@@ -17,7 +17,7 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
-/** TLS 1.2 only with ephemeral keys and authenticated encryption; clients cannot renegotiate. */
+/** TLS settings: TLS 1.2 only with ephemeral keys and authenticated encryption; no renegotiation by clients. */
 export const strictTls = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -32,9 +32,9 @@ export const strictTls = {
 
 export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
 
-/** Polling interval. File events would miss mounted secrets, which are replaced by moving links. */
+/** Polling interval. File events would miss mounted secrets, which change by replacing a symbolic link. */
 const LOOK_EVERY_MS = 5000;
-/** Forbidden mode bits of a key: any right of others, more than reading for its group. */
+/** Forbidden mode bits of a key file: any access by others, write or execute by the group. */
 const FORBIDDEN_MODE = 0o037;
 
 export class TlsIdentity {
@@ -54,7 +54,7 @@ export class TlsIdentity {
     return this.#current;
   }
 
-  /** Returns a function that ends the calls. */
+  /** Calls `listener` for every new identity until the returned function is called. */
   onChange(listener: (identity: CertifiedKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -87,7 +87,7 @@ export class TlsIdentity {
   }
 }
 
-/** Shows every new identity until the server closes. */
+/** Gives every new identity to the server until it closes. */
 export function showChanges(server: Server, identity: ShownIdentity): void {
   const stop = identity.onChange((changed) => server.setSecureContext({ ...changed, ...strictTls }));
   server.once('close', stop);

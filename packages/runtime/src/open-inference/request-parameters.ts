@@ -3,7 +3,7 @@ import { AppError } from '@equipoise/core/model';
 
 const LONGEST_TIMEOUT_MS = 3_600_000;
 
-/** Undefined means the default of the pipeline. */
+/** Parameters of a request; undefined means the default of the pipeline. */
 export interface RequestParameters {
   readonly timeoutMs: number | undefined;
   /** 1 is the most urgent; 0 means none. */
@@ -28,7 +28,7 @@ export function readParameters(fields: Readonly<Record<string, unknown>>): Reque
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {
   if (value === undefined) return undefined;
-  // The quotient, because division turns the smallest numbers into 0.
+  // Checks the quotient, because division turns the smallest numbers into 0.
   const timeoutMs = typeof value === 'number' ? value / unit.perMs : Number.NaN;
   if (timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return timeoutMs;
   throw new AppError(

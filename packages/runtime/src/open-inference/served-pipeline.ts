@@ -1,6 +1,6 @@
 /**
- * A pipeline behind the protocol, with its metadata. Stages do not declare outputs, so those types are learned from
- * completed requests.
+ * A pipeline behind the protocol, with its metadata. Stages do not declare their outputs, so output types are learned
+ * from completed requests.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
@@ -22,7 +22,7 @@ interface RunOptions extends RequestParameters {
 
 interface CompletedRun {
   readonly output: TensorMap;
-  /** Parts that joins went on without; undefined if the answer is whole. */
+  /** Parts that joins did not wait for; undefined if the answer is complete. */
   readonly missing: readonly string[] | undefined;
   readonly latencyMs: number;
 }
@@ -62,7 +62,7 @@ export class ServedPipeline {
     return this.#stageTypes.pipelineOutputs.all;
   }
 
-  /** Throws the AppError of any end but completion. */
+  /** Rejects with the AppError of a request that did not complete. */
   async run(
     inputs: TensorMap,
     { timeoutMs, priority, signal, tenant, arrivedAtMs }: RunOptions,
@@ -81,7 +81,7 @@ export class ServedPipeline {
   }
 }
 
-/** AppError NOT_FOUND lists the served pipelines. */
+/** Finds a pipeline; AppError NOT_FOUND lists the served ones. */
 export function pipelineByName<P>(pipelines: ReadonlyMap<string, P>, name: string): P {
   const pipeline = pipelines.get(name);
   if (pipeline !== undefined) return pipeline;
@@ -91,7 +91,7 @@ export function pipelineByName<P>(pipelines: ReadonlyMap<string, P>, name: strin
   });
 }
 
-/** AppError NOT_FOUND also for a version, which pipelines do not have. */
+/** AppError NOT_FOUND also if a version is given: pipelines have none. */
 export function pipelineOfVersion<P>(pipelines: ReadonlyMap<string, P>, name: string, version: string): P {
   const pipeline = pipelineByName(pipelines, name);
   refuseVersion(name, version);

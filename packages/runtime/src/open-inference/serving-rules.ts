@@ -8,15 +8,15 @@ import type { Tenant, Tenants } from './tenants/tenants.js';
 
 export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
-  /** For the server metadata. */
+  /** Version shown in the server metadata. */
   readonly version: string;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;
-  /** Undefined lets every client in. */
+  /** Undefined: every client has access. */
   readonly tenants: Tenants | undefined;
 }
 
-/** Undefined for probes and without tenants; AppError UNAUTHENTICATED without a valid token. */
+/** Returns the tenant; undefined for probes and without tenants. AppError UNAUTHENTICATED without a valid token. */
 export function authenticate({ tenants }: ServingRules, purpose: Purpose, authorization: unknown): Tenant | undefined {
   return purpose === 'probe' ? undefined : tenants?.identify(authorization);
 }

@@ -22,9 +22,9 @@ import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
-/** Number of largest bodies that may be inbound at once. */
+/** Number of bodies of the largest size that may be inbound at once. */
 const MOST_LARGEST_BODIES = 16;
-/** Answers may be far larger than bodies, so their bound has a floor. */
+/** Lower limit of the bound on unsent answers, which may be far larger than bodies. */
 const LEAST_OUTBOUND_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
@@ -34,41 +34,41 @@ const DEFAULT_MOST_STREAMS = 4096;
 /** Port 0 takes a free one. */
 export interface ServerOptions {
   readonly runners: readonly Runner[];
-  /** Tensor types by pipeline; without them, the metadata of stages list none. */
+  /** Tensor types by pipeline; without them, stage metadata lists none. */
   readonly stageTypes?: ReadonlyMap<string, StageTypes>;
   readonly version: string;
   readonly port: number;
   readonly host?: string;
-  /** Default no gRPC. */
+  /** Port of gRPC; default none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Limit of JSON, in or as a body. */
+  /** Most bytes of JSON, whether it is the whole body or a part. */
   readonly maxJsonBytes?: number;
-  /** Most bytes of all inbound bodies, and again of those passed on; default 16 of the largest. */
+  /** Most bytes of all inbound bodies, and again of all forwarded ones; default 16 × the largest body. */
   readonly maxInboundBytes?: number;
-  /** Most bytes of unsent inference answers; default 16 of the largest bodies, and at least 256 MiB. */
+  /** Most bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
   readonly maxOutboundBytes?: number;
-  /** Open connections of each port. */
+  /** Most open connections of each port. */
   readonly maxConnections?: number;
-  /** Open HTTP/2 streams of all connections of each port. */
+  /** Most open HTTP/2 streams over all connections of each port. */
   readonly maxStreams?: number;
   /** Receives refusals of connections and of requests before they are read; must not throw. */
   readonly onRefusal?: (kind: RefusedKind) => void;
-  /** Requires their bearer tokens, except for health probes. */
+  /** Tenants; every request except health probes needs one of their bearer tokens. */
   readonly tenants?: Tenants;
   /** Default: cleartext. */
   readonly tls?: ShownIdentity;
   /** Another server that gets a share of the HTTP requests; only with a single pipeline. */
   readonly share?: TrafficShareOptions;
-  /** Answers only probes until `beginServing`: ports are bound before replicas start. */
+  /** Answers only probes until `beginServing`, because ports are bound before replicas start. */
   readonly starting?: boolean;
-  /** From the first byte of a request to its last. */
+  /** Longest time (ms) from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
   /** Receives defects of the server; default process warnings. */
   readonly onDefect?: (error: unknown) => void;
   /** Receives failures of stages, with the stage's error as `cause`; default process warnings. */
   readonly onStageFailure?: (failure: StageFailure) => void;
-  /** Page for `/metrics`; default no such path. */
+  /** Page for `/metrics`; without it the path is unknown. */
   readonly metrics?: MetricsPage;
   /** Receives every answer except those to probes and for metrics; must not throw. */
   readonly onAnswer?: (call: AnsweredCall) => void;
@@ -78,12 +78,12 @@ export interface RunningServer {
   readonly url: string;
   /** `host:port` of gRPC, if requested. */
   readonly grpcAddress?: string;
-  /** Accepts requests, and every pipeline is ready. */
+  /** True if the server accepts requests and every pipeline is ready. */
   readonly isReady: boolean;
   /** Accepts requests from now on, after `starting`. */
   beginServing(): void;
   /**
-   * Is no longer ready and asks clients to reconnect, but still serves them; resolves once no connection is idle, or
+   * Reports not ready and asks clients to reconnect, but still serves them. Resolves once no connection is idle, or
    * after `withinMs`.
    */
   drain(withinMs: number): Promise<void>;

@@ -1,7 +1,7 @@
 /**
  * Sends a share of the requests to another server of the same pipeline while a new plan is tried. Requests are picked
- * at random, so that connections do not matter. If the other server fails, the request is answered here within its
- * deadline; it may then run twice, so all stages must be `idempotent`.
+ * at random, independent of their connections. If the other server fails, this one answers the request within its
+ * deadline. The request may then run twice, so all stages must be `idempotent`.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
@@ -20,14 +20,14 @@ export interface TrafficShareOptions {
   readonly url: string;
   readonly fraction: number;
   readonly rng: Rng;
-  /** Receives the outcome of every request that was passed on. */
+  /** Receives the outcome of every forwarded request. */
   readonly onShared?: (outcome: SharedOutcome) => void;
 }
 
-/** Answered there, returned and answered here, or abandoned by its client. */
+/** Outcome of a forwarded request: answered there, returned and answered here, or abandoned by the client. */
 export type SharedOutcome = 'answered' | 'returned' | 'abandoned';
 
-/** If not `isOwn`, the other server counts the answer. */
+/** Answer to a shared request. Unless `isOwn`, the other server counts it. */
 export interface SharedAnswer {
   readonly answer: Answer;
   readonly isOwn: boolean;
@@ -39,16 +39,16 @@ export interface RequestLine {
   readonly target: string;
 }
 
-/** Marks a request that was passed on, so that it cannot travel back and forth. */
+/** Marks a forwarded request, so that it is never forwarded again. */
 const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
-/** Most requests at the other server at once, because each holds a connection. */
+/** Most requests at the other server at once; each holds a connection. */
 const MOST_AWAY = 500;
 const FIRST_SERVER_ERROR = 500;
-/** Statuses about access and limits of the other server, which the client passed here. */
+/** Statuses about access and limits. The client passed those checks here, so the request is answered here. */
 const REFUSED_CLIENT: ReadonlySet<number> = new Set([401, 429]);
 
-/** Headers of one connection, or written by this server itself. */
+/** Headers that belong to one connection or that this server writes itself. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -75,8 +75,8 @@ export class TrafficShare {
   #away = 0;
 
   /**
-   * Shared requests and answers hold at most `mostBytes`. AppError WRONG_USAGE for an invalid share, or a stage that
-   * may not run twice.
+   * Forwarded requests and their answers hold at most `mostBytes`. AppError WRONG_USAGE for an invalid share, or a
+   * stage that may not run twice.
    */
   constructor(options: TrafficShareOptions, runner: Pick<Runner, 'spec' | 'nowMs'>, mostBytes: number) {
     checkShare(options);
@@ -90,7 +90,7 @@ export class TrafficShare {
     this.#runner = runner;
   }
 
-  /** Answers there, or here by `endpoint`. */
+  /** Lets the other server answer, or `endpoint` here. */
   async answer(line: RequestLine, call: RestRequest, endpoint: Endpoint): Promise<SharedAnswer> {
     const { rng, fraction, onShared } = this.#options;
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
@@ -102,7 +102,7 @@ export class TrafficShare {
       arrivedAtMs,
       readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt),
     };
-    // A request whose client went away is dropped here, like any other.
+    // If the client went away, this server drops the request as usual.
     if (call.signal.aborted || !this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
     this.#cameBack(body);
@@ -131,7 +131,7 @@ export class TrafficShare {
     this.#awayBytes.release(body.length);
   }
 
-  /** The other server's answer; undefined if it fails or is too slow, or the client goes away. */
+  /** Answer of the other server; undefined if it fails, is too slow, or the client goes away. */
   #ask({ method, target }: RequestLine, call: RestRequest, body: Uint8Array): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };
@@ -156,8 +156,8 @@ export class TrafficShare {
 }
 
 /**
- * Keeps an error listener on the connection. Node removes its own once an answered request is written; if the server
- * closed before reading all of it, a later error would end the process.
+ * Keeps an error listener on the connection. Node removes its own listener once an answered request is written. If the
+ * server closed before it read the whole request, a later error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);
@@ -170,7 +170,7 @@ export function sharePatienceMs(latencyMs: number): number {
   return Math.max(LEAST_PATIENCE_MS, 2 * latencyMs);
 }
 
-/** AppError WRONG_USAGE for an invalid address or share. */
+/** Throws AppError WRONG_USAGE for an invalid address or share. */
 function checkShare({ url, fraction }: TrafficShareOptions): void {
   if (!/^http:\/\/[^/?#]+$/.test(url) || !URL.canParse(url)) {
     throw new AppError('WRONG_USAGE', `Expected http://HOST:PORT of another server, found ${url}.`);
@@ -179,12 +179,12 @@ function checkShare({ url, fraction }: TrafficShareOptions): void {
   throw new AppError('WRONG_USAGE', `A share is above 0 and at most 1, found ${fraction}.`);
 }
 
-/** True if this server would give the same answer. */
+/** True if this server may use the other server's answer. */
 function isAnswerTo({ status }: Answer): boolean {
   return status < FIRST_SERVER_ERROR && !REFUSED_CLIENT.has(status);
 }
 
-/** Headers that mean the same to the other server. */
+/** Headers that keep their meaning at the other server. */
 function headersToPass(headers: RestRequest['headers']): Record<string, string | string[]> {
   const passed: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {

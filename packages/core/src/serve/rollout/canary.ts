@@ -1,9 +1,10 @@
 /**
- * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. Outcomes of both sides since the
- * step (or the canary) began decide. The new side may miss the SLO as often as the SLO allows, or as often as the old
- * side at the same time. It may be slower than its profile as long as its plan still carries the load (slowness.ts).
+ * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides decide,
+ * counted since the step (or the canary) began. The new side may miss the SLO as often as the SLO allows, or as often
+ * as the old side does in the same time. It may be slower than its profile as long as its plan still carries the load
+ * (slowness.ts).
  *
- * The test is sequential, so it may be asked at any time. The evidence is a mixture of likelihood ratios of the new
+ * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
  * Outcomes should be independent: count batches, not items.
@@ -24,21 +25,21 @@ export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages
   return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
 }
 
-/** Fractions of the requests that a new variant gets before all. */
+/** Fractions of the requests that a new variant gets before it gets all of them. */
 export const canaryFractions: readonly number[] = [0.1, 0.5];
 
 export interface CanaryStep extends CanaryCounts {
   readonly fraction: number;
   readonly elapsedMs: number;
-  /** How outcomes of the new side are counted; default requests. */
+  /** Unit in which outcomes of the new side are counted; default requests. */
   readonly unit?: 'requests' | 'batches';
-  /** Requests passed on to the new side, if over a network. */
+  /** Requests forwarded to the new side, if it is reached over a network. */
   readonly passedOn?: number;
 }
 
 /**
- * `open` says how many outcomes are missing once the step takes longer for that; with `urgent` all requests should go
- * to the new side now.
+ * `open`: the step goes on; `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
+ * the new side now.
  */
 export type CanaryVerdict =
   | { readonly kind: 'passed' | 'urgent' }
@@ -50,33 +51,33 @@ const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
 /** Length of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** Length of a step with too few outcomes; without any it goes on. */
+/** Longest time of a step with too few outcomes. A step without any outcome has no limit. */
 const LONGEST_STEP_MS = 120_000;
-/** Chance to roll a good variant back for misses, and for failures. */
+/** Chance that a good variant is rolled back for misses, and for failures. */
 const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
-/** The same for service times, if the plan would carry the variant. */
+/** Chance that a variant which the plan carries is rolled back for its service times. */
 const SLOW_ALPHA = 0.002;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
-/** The same of slowness: a good variant is soon below. */
+/** Evidence of slowness at this level holds the last step open; a good variant soon falls below it. */
 const SLOWNESS_DOUBT = 0.01;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
-/** Fewer misses or failures may be those of a cold start. */
+/** Fewer misses or failures may come from a cold start. */
 const FEWEST_HITS = 3;
 /** Largest rate in the mixture. */
 const LARGEST_RATE = 0.95;
-/** A new side that ends less than this fraction of passed-on requests is unreachable. */
+/** A new side that ends less than this fraction of the forwarded requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
-/** Fewest passed-on requests for that verdict: of fewer, one in flight would decide. */
+/** Fewest forwarded requests for that verdict. With fewer, a single request in flight could decide. */
 const FEWEST_PASSED_ON = 5;
 /** Largest allowed burn rate of the error budget. */
 const FASTEST_BURN = 10;
 const FEWEST_OUTCOMES = 50;
 
-/** 1 after the last. */
+/** Fraction of the next step; 1 after the last. */
 export function nextFraction(fraction: number): number {
   return canaryFractions.find((each) => each > fraction) ?? 1;
 }
@@ -98,7 +99,7 @@ function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
   return fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
 }
 
-/** Reason for a doubt that lasts when the time of the step is over. */
+/** Reason to doubt the new side although it is not clearly bad. */
 function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): string | undefined {
   if (Math.max(misses, failures, alone) > 1 / DOUBT_ALPHA) return missText(step);
   const { slowness } = step;
@@ -110,7 +111,7 @@ function mayBeSlow({ slowness, fraction }: CanaryStep): boolean {
   return slowness !== undefined && slowness.evidence > SLOWNESS_DOUBT && nextFraction(fraction) === 1;
 }
 
-/** Verdict of a step that is neither bad nor urgent: enough time and outcomes. */
+/** Verdict of a step that is neither bad nor urgent. It passes with enough time and outcomes. */
 function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
   const { before, after, elapsedMs, passedOn = 0 } = step;
   const { leastMs, outcomes } = needsOf(step);
@@ -122,7 +123,7 @@ function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const missingOutcomes = Math.max(0, outcomes - after.ended);
   const doubt = doubtOf(step, evidence);
-  // Silence of the new side is no verdict, however long.
+  // Without outcomes of the new side there is no verdict, however long the step takes.
   if (after.ended === 0 || (!isOver && (missingOutcomes > 0 || doubt !== undefined || mayBeSlow(step))))
     return { kind: 'open', missingOutcomes };
   return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
@@ -141,7 +142,7 @@ export function fastestMissFraction(percentile: number): number {
 interface Evidence {
   readonly misses: number;
   readonly failures: number;
-  /** Of misses against the SLO, while no outcome of the old side explains them. */
+  /** Evidence of misses against the SLO alone; 1 if the old side has outcomes. */
   readonly alone: number;
 }
 
@@ -155,12 +156,12 @@ function evidenceOf(before: SideCount, after: SideCount, percentile: number): Ev
   };
 }
 
-/** A fraction plus one outcome and one standard error, against few outcomes. */
+/** Upper estimate of a fraction: one outcome and one standard error above it, because outcomes may be few. */
 function upperFraction(hits: number, outcomes: number): number {
   return Math.min(1, (hits + 1 + Math.sqrt(hits)) / (outcomes + 1));
 }
 
-/** Mean likelihood of `hits` in `outcomes` over larger rates, against `rate`; 1 while that rate explains them. */
+/** Likelihood ratio of `hits` in `outcomes`: mean of larger rates against `rate`; 1 if `rate` explains them. */
 function likelihoodRatio(hits: number, outcomes: number, rate: number): number {
   if (hits < FEWEST_HITS || hits <= rate * outcomes || rate >= LARGEST_RATE) return 1;
   const larger = [rate ** 0.75, rate ** 0.5, rate ** 0.25, LARGEST_RATE];

@@ -1,15 +1,15 @@
 /**
- * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. The surge
- * is by default one replica of the largest kind in both plans. Memory and GPUs have no surge and bound no step.
+ * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. By default
+ * the surge is one replica of the largest kind in both plans. Memory and GPUs do not bound a step.
  */
 import type { StageId } from '../../model/ids.js';
 import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipeline-spec.js';
 
-/** Bounds of changes: Infinity without a budget; no `surgeCpuCores` means the default. */
+/** Bounds of changes. `budgetCpuCores` is Infinity without a budget. Without `surgeCpuCores` the default applies. */
 export interface ChangeBounds {
   readonly budgetCpuCores: number;
   readonly surgeCpuCores?: number | undefined;
-  /** Longest time (ms) until all of a change has started; default Infinity. */
+  /** Longest time (ms) until all replicas of a change have started; default Infinity. */
   readonly maxSurgeMs: number;
   /** Most replicas by stage; default no bound. */
   readonly mostReplicas?: ReadonlyMap<StageId, number>;
@@ -40,11 +40,11 @@ export interface HeadroomInput {
   readonly inForce: readonly ReplicasOfKind[];
   /** The new plan of one stage. */
   readonly to?: ReplicasOfKind | undefined;
-  /** Cores of the plan before the first of several changes; default those of `inForce`. */
+  /** Cores of the plan before the first of several changes; default: cores of `inForce`. */
   readonly fromCores?: number;
 }
 
-/** Most cores of all replicas. A plan above the budget between two changes gives the later ones no more. */
+/** Most cores that all replicas may hold. Plans between two changes do not raise it: give `fromCores`. */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   { inForce, to, fromCores = coresOf(inForce) }: HeadroomInput,
@@ -58,7 +58,7 @@ export function coresOf(all: readonly ReplicasOfKind[]): number {
   return all.reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
 }
 
-/** Rounding in sums of CPU shares. */
+/** Tolerance for rounding in sums of CPU shares. */
 export const CORES_TOLERANCE = 1e-9;
 
 /** Replicas that fit into the headroom. */

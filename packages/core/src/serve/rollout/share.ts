@@ -2,7 +2,7 @@
  * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready and ends with N new
  * ones. While n are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is a
  * weighted mean of both plans' capacities, whatever a replica of either kind carries. If the headroom is too small for
- * that, the count alone is the floor.
+ * that, only the count of replicas is kept (`replicasByCount`).
  */
 
 export interface ReplicaShift {
@@ -19,7 +19,7 @@ export function oldReplicasByShare({ oldAtStart, newAtStart, newWanted }: Replic
   return toGain <= 0 ? oldAtStart : Math.ceil((oldAtStart * (toGain - gained)) / toGain);
 }
 
-/** Fewest replicas of both kinds without headroom: as many as the smaller plan has. */
+/** Fewest replicas of both kinds if the headroom is too small: as many as the smaller plan has. */
 export function replicasByCount({ oldAtStart, newAtStart, newWanted }: ReplicaShift): number {
   return Math.min(oldAtStart + newAtStart, newWanted);
 }

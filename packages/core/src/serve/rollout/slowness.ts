@@ -4,8 +4,8 @@
  * Each batch bets that it takes longer than `ratio` × its profile, for a grid of ratios. With u = fraction of profiled
  * batches below time ÷ ratio, a bet λ multiplies the evidence by 1 + λ (2u − 1). While the true ratio is no larger, u
  * averages at most ½. Then the evidence exceeds 1/α with a chance of at most α, by Ville's inequality. Source:
- * Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so tails do no harm. More
- * spread than profiled does none either, as long as the median holds.
+ * Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so long tails
+ * do no harm. Nor does a larger spread than profiled, as long as the median is right.
  */
 import type { SlownessEvidence } from '../../model/canary-counts.js';
 
@@ -18,23 +18,23 @@ export interface CanaryProfile {
   carries(slowness: number, itemsPerSecond: number): boolean;
 }
 
-/** Smallest ratio that counts: profiles are taken as right within a tenth, as by the feedback of service times. */
+/** Smallest ratio that counts as slow. Profiles may be a tenth off; the feedback of service times allows the same. */
 const LEAST_RATIO = 1.1;
-/** Fine up to twice the profile, then coarse up to eleven times. */
+/** Grid of ratios: fine up to twice the profile, then coarse up to eleven times. */
 const [FINE, FINE_STEP, COARSE, COARSE_STEP] = [24, 1.025, 12, 1.15];
 const ratios: readonly number[] = Array.from(
   { length: FINE + COARSE },
   (_, i) => LEAST_RATIO * FINE_STEP ** Math.min(i, FINE) * COARSE_STEP ** Math.max(0, i - FINE),
 );
 const bets: readonly number[] = [0.2, 0.45, 0.7, 0.95];
-/** Less is no sign of slowness. */
+/** Evidence below this is no sign of slowness. */
 const LEAST_EVIDENCE = 0.01;
-/** Least evidence that is kept, so that a variant which becomes slow later is still found. */
+/** Lower bound of the evidence, so that a variant which becomes slow later is still found. */
 const FLOOR = 1e-9;
 
 export class SlownessTest {
   readonly #profile: CanaryProfile;
-  /** By ratio, then by bet. */
+  /** Evidence by ratio, then by bet. */
   readonly #evidence = new Float64Array(ratios.length * bets.length).fill(1);
   #measuredMs = 0;
   #profiledMs = 0;
@@ -56,7 +56,7 @@ export class SlownessTest {
     }
   }
 
-  /** Evidence against the smallest ratio that the plan does not carry; undefined if it carries all that may be. */
+  /** Evidence for the smallest ratio that the plan does not carry; undefined if it carries all that may be true. */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
     if (this.#against(0) < LEAST_EVIDENCE) return undefined;
     const first = firstIndex(ratios.length, (i) => !this.#profile.carries(ratios[i] as number, itemsPerSecond));
@@ -72,7 +72,7 @@ export class SlownessTest {
   }
 }
 
-/** First index below `length` with a property that all later ones have; `length` if none has it. */
+/** First index below `length` for which `has` is true, if it is true for all later ones, too; else `length`. */
 function firstIndex(length: number, has: (index: number) => boolean): number {
   let [from, to] = [0, length];
   while (from < to) {

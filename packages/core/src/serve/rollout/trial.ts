@@ -6,7 +6,7 @@ export const TRIAL_MS = 30_000;
 
 const BACK_OFF = { shortestMs: 60_000, longestMs: 3_600_000 };
 
-/** No new attempt until then; `failures` in a row. */
+/** No new attempt before `untilMs`, after `failures` in a row. */
 export interface BackOff {
   readonly untilMs: number;
   readonly failures: number;
@@ -17,12 +17,12 @@ export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOf
   return { failures, untilMs: nowMs + doubledDelayMs(failures, BACK_OFF) };
 }
 
-/** Is the back-off in force? One that ends too late is from before the clock was set back. */
+/** Is the back-off in force? If it ends too far ahead, the clock was set back: ignore it. */
 export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolean {
   return nowMs < untilMs && untilMs - nowMs <= doubledDelayMs(failures, BACK_OFF);
 }
 
-/** Does a back-off count after a restart? It does while in force, and for an hour after as one failure of the row. */
+/** Does a back-off count after a restart? It does while in force, and for an hour after to lengthen the next. */
 export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
   return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < BACK_OFF.longestMs);
 }

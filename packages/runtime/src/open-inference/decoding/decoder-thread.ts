@@ -1,4 +1,4 @@
-/** Entry of the thread that decodes large requests: one per message. */
+/** Entry of the thread that decodes large requests; each message carries one request. */
 import { parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import type { DecoderFailure, DecoderQuestion } from './large-requests.js';

@@ -1,6 +1,6 @@
 /**
- * A thread that decodes large requests, so that no other request waits for them: one at a time of each connection, in
- * the order in which they came. Bytes and tensors change threads without a copy.
+ * A thread that decodes large requests, so that other requests do not wait for them. It decodes one request of a
+ * connection at a time, in order of arrival. Bytes and tensors move between threads without a copy.
  */
 import { createRequire } from 'node:module';
 import { AppError, type ErrorCode, type ErrorDetails } from '@equipoise/core/model';
@@ -26,12 +26,12 @@ export class LargeRequests {
   readonly #last = new WeakMap<object, Promise<unknown>>();
   #thread: RpcThread<DecoderFailure> | undefined;
 
-  /** Requests that wait count as `inbound`. */
+  /** Waiting requests count in `inbound`. */
   constructor(inbound: BytesInFlight) {
     this.#inbound = inbound;
   }
 
-  /** Takes the memory of the bytes. Rejects as `requestDecoders` throw, or with AppError DROPPED. */
+  /** Moves the memory of the bytes to the thread. Rejects with the errors of `requestDecoders`, or AppError DROPPED. */
   async decode<K extends RequestKind>(connection: object, kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
     const { length } = encoded.bytes;
     if (!this.#inbound.take(length)) throw dropError('memory-full');

@@ -1,4 +1,4 @@
-/** Requests as bytes: an infer request over REST or gRPC, or JSON of the plain endpoint with tensors by name. */
+/** Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint. */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
@@ -18,7 +18,7 @@ import { pipelineOfVersion } from '../served-pipeline.js';
 
 export interface JsonBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of a body with raw tensors behind the JSON. */
+  /** Length of the JSON, if raw tensors follow it. */
   readonly jsonLength?: number | undefined;
   readonly maxJsonBytes: number;
   /** Declared inputs of the pipeline. */
@@ -28,7 +28,7 @@ export interface JsonBody {
 export interface GrpcMessage {
   readonly bytes: Uint8Array;
   readonly maxBytes: number;
-  /** By name, with their declared inputs: the message names its own. */
+  /** Pipelines by name with their declared inputs. The message names its pipeline. */
   readonly pipelines: ReadonlyMap<string, { readonly inputs: readonly SourceTensor[] }>;
 }
 
@@ -36,7 +36,7 @@ interface NamedGrpcRequest extends ReceivedGrpcRequest {
   readonly modelName: string;
 }
 
-/** They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST, NOT_FOUND or TENSOR_MISMATCH. */
+/** Decoders by kind; each throws AppError BODY_TOO_LARGE, MALFORMED_REQUEST, NOT_FOUND or TENSOR_MISMATCH. */
 export const requestDecoders = {
   infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): ReceivedRequest =>
     readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs),

@@ -1,6 +1,7 @@
 /**
- * A gRPC call on an HTTP/2 stream. Cancelling, closing the connection or passing the deadline aborts its signal, by
- * which the request leaves its queue. A call that ends before its message has arrived is closed after its status.
+ * A gRPC call on an HTTP/2 stream. A cancelled call, a closed connection or a passed deadline aborts the signal, and
+ * the request leaves its queue. If a call ends before its whole message has arrived, the stream is closed after the
+ * status.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { watchSlowStream, writeAnswer } from '../../net/backpressure.js';
@@ -123,7 +124,7 @@ export abstract class GrpcCall<
     this.#deadlineTimer = setTimeout(() => this.fail(pastDeadline()), inMs);
   }
 
-  /** Limits the time to the first byte, then that to the last. */
+  /** Limits the time to the first byte, then the time to the last one. */
   #awaitMessage(firstMs: number, wholeMs: number): void {
     const late = () => {
       if (firstMs >= wholeMs || this.#message.length === 0) this.fail(lateMessage());
@@ -132,7 +133,7 @@ export abstract class GrpcCall<
     this.#messageTimer = setTimeout(late, Math.min(firstMs, wholeMs)).unref();
   }
 
-  /** The whole message; never settles if the call is over before. */
+  /** The whole message; never settles if the call ends earlier. */
   #received(): Promise<WholeMessage> {
     return new Promise((resolve) => {
       this.stream.on('data', (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));

@@ -49,7 +49,7 @@ export async function listenForCalls(
   server.on('session', (session) => watch(session, sessions));
   const turns = new FairTurns();
   server.on('stream', (stream, headers) => {
-    // A reset stream emits an error, which its call learns in another way.
+    // A reset stream emits an error. The call learns of the reset by `close`.
     stream.on('error', () => {});
     turns.begin(stream.session ?? stream, () => {
       sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
@@ -99,7 +99,7 @@ function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureSer
 function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
   let cutOff: NodeJS.Timeout | undefined;
   const look = () => {
-    // Its close event may still be to come.
+    // A destroyed session may not have emitted its close event yet.
     if (session.destroyed) return;
     if (sessions.idleMs(session) >= IDLE_MS) {
       session.close();

@@ -1,5 +1,5 @@
 /**
- * The one message of a call: a byte for compression, four for the length, then the content. Invalid messages are
+ * The single message of a call: one byte for compression, four for the length, then the content. Invalid messages are
  * refused as early as possible.
  */
 import { promisify } from 'node:util';
@@ -34,7 +34,7 @@ export class UnaryMessage {
     return this.#chunks.length;
   }
 
-  /** Throws the error of a message that is too long, not alone or in too many chunks. */
+  /** Throws the error of a message that is too long, in too many chunks, or followed by another. */
   take(chunk: Buffer<ArrayBuffer>): void {
     const before = this.length;
     for (let at = before; at < PREFIX_BYTES && at - before < chunk.length; at++) {
@@ -48,7 +48,7 @@ export class UnaryMessage {
     if (this.length > this.#wholeLength) throw notOneMessage();
   }
 
-  /** The whole message; throws the GrpcError of an incomplete one. */
+  /** Returns the whole message; throws a GrpcError if it is incomplete. */
   end(): WholeMessage {
     if (this.length === 0) throw notOneMessage();
     if (this.length !== this.#wholeLength) throw new GrpcError(grpcStatus.internal, 'The message ended early.');
@@ -59,7 +59,7 @@ export class UnaryMessage {
   }
 }
 
-/** Rejects with the GrpcError of content that cannot be decompressed. */
+/** Rejects with a GrpcError if the content cannot be decompressed. */
 export async function decompressed(
   { bytes }: WholeMessage,
   { encoding, maxBytes }: { readonly encoding: string; readonly maxBytes: number },
@@ -76,7 +76,7 @@ export async function decompressed(
   }
 }
 
-/** The parts of a message in a stream: one, unless the message is large. */
+/** Frames a message for the stream: one part, unless the message is large. */
 export function framed(message: Uint8Array): readonly Uint8Array[] {
   const isCopied = message.length <= MOST_COPIED;
   const head = Buffer.allocUnsafe(PREFIX_BYTES + (isCopied ? message.length : 0));

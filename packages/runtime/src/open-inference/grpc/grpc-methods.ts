@@ -31,7 +31,7 @@ import {
 } from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
 
-/** Bytes of a message outside of raw contents; more take so long to decode that others would wait. */
+/** Most bytes, apart from raw contents, decoded on this thread. More would make other requests wait. */
 const MOST_PARTS_HERE = 32 * 1024;
 
 export interface GrpcRequest {
@@ -81,7 +81,7 @@ const modelReady: GrpcMethod = (message, request) => {
   return writeMessage(grpcMethods.modelReady.output, { ready: request.phase === 'serving' && ready });
 };
 
-/** Standard health service. An empty name or that of the protocol is the server, others are pipelines. */
+/** Standard health service. An empty name or the name of the protocol means the server; other names are pipelines. */
 const health: GrpcMethod = (message, request) => {
   const { service } = readMessage(healthCheck.input, message);
   const isServer = service === '' || service === inferenceServiceName;
@@ -95,7 +95,7 @@ function serverMetadata(version: string): GrpcMethod {
   return () => writeMessage(grpcMethods.serverMetadata.output, { ...named, extensions: [...extensions] });
 }
 
-/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
 const modelMetadata: GrpcMethod = (message, request) => {
   const { name, version } = readMessage(grpcMethods.modelMetadata.input, message);
   const metadata = metadataOf(request.pipelines, name);
@@ -103,7 +103,7 @@ const modelMetadata: GrpcMethod = (message, request) => {
   return writeGrpcMetadata(metadata);
 };
 
-/** Raw or typed tensors, answered in the same form. */
+/** Inference. The answer has raw or typed tensors, like the request. */
 const modelInfer: GrpcMethod = async (bytes, request) => {
   const { modelName, inputs, outputs, id, parameters: stated, raw } = await decode(bytes, request);
   const pipeline = pipelineByName(request.pipelines, modelName);
@@ -116,15 +116,15 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 };
 
-/** Here or, if much is to be decoded, in another thread. */
+/** Decodes a request here or, if large, in another thread. */
 function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {
   if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
   const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
-  // Its memory may belong to the transport.
+  // Copied, because the memory may belong to the transport.
   return largeRequests.decode(connection, 'grpc', { bytes: new Uint8Array(bytes), maxBytes, pipelines: declared });
 }
 
-/** The shorter of deadline and request parameter. */
+/** The shorter of the deadline and the request parameter. */
 function timeoutOf({ remainingMs }: GrpcRequest, stated: number | undefined): number | undefined {
   if (remainingMs === undefined) return stated;
   if (remainingMs <= 0) throw new AppError('DEADLINE_PASSED', 'The deadline of the call passed before it was read.');

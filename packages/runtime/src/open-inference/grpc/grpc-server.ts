@@ -7,7 +7,7 @@ import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-l
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
-/** Messages of methods other than inference hold a few names. */
+/** Most bytes of messages other than inference, which hold only a few names. */
 const MOST_QUESTION_BYTES = 64 * 1024;
 
 /** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */

@@ -19,7 +19,7 @@ export const grpcStatus = {
 
 export type GrpcStatus = (typeof grpcStatus)[keyof typeof grpcStatus];
 
-/** An error whose status follows the rules of gRPC and not its code. */
+/** An error with a gRPC status of its own instead of the status of its code. */
 export class GrpcError extends AppError {
   readonly status: GrpcStatus;
 
@@ -29,14 +29,14 @@ export class GrpcError extends AppError {
   }
 }
 
-/** `fields` are trailing metadata. */
+/** Refusal of a call; `fields` are trailing metadata. */
 export interface GrpcRefusal {
   readonly code: GrpcStatus;
   readonly details: string;
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Bounds of the retry delay in ms; over HTTP it is Retry-After. */
+/** Bounds of the retry delay in ms, as Retry-After over HTTP. */
 const RETRY_PUSHBACK_MS = { least: 1000, most: 30_000 };
 /** Clients refuse metadata above 8 KiB; percent-encoding makes text up to nine times longer. */
 const MOST_ENCODED_CHARACTERS = 4096;
@@ -69,7 +69,7 @@ const statusOfReason: Readonly<Record<string, GrpcStatus>> = {
   cancelled: grpcStatus.cancelled,
 };
 
-/** An error that is not an AppError is a defect, of which the client learns nothing. */
+/** An error that is not an AppError is a defect: the client sees no details. */
 export function grpcRefusal(error: unknown): GrpcRefusal {
   if (error instanceof GrpcError) return { code: error.status, details: error.message, fields: NO_FIELDS };
   if (!(error instanceof AppError)) {

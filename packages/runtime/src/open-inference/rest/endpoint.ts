@@ -15,9 +15,9 @@ export interface RestRequest {
   /** Decoded `{pipeline}` of the path; empty if it has none. */
   readonly pipelineName: string;
   readonly requestId: string;
-  /** Undefined if the server knows no tenants. */
+  /** Undefined if the server has no tenants. */
   readonly tenant: string | undefined;
-  /** Without parameters, lower case; undefined if the client stated none. */
+  /** Media type without parameters, in lower case; undefined if the client stated none. */
   readonly mediaType: string | undefined;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -42,7 +42,7 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
   return readBody({ alignAt: 0, isTransient: true }, limit);
 }
 
-/** Larger JSON would keep other requests waiting. */
+/** Most bytes of JSON decoded on this thread. Larger JSON would make other requests wait. */
 const MOST_JSON_HERE = 256 * 1024;
 
 /** Decodes a body here or, if its JSON is large, in another thread. */
@@ -55,7 +55,7 @@ export function decodeJson<K extends 'infer' | 'run'>(
   return requestDecoders[kind](body) as Decoded<K>;
 }
 
-/** AppError NOT_FOUND lists the served pipelines. */
+/** Finds the pipeline of a request; AppError NOT_FOUND lists the served pipelines. */
 export function pipelineOf({ pipelines, pipelineName }: RestRequest): ServedPipeline {
   return pipelineByName(pipelines, pipelineName);
 }

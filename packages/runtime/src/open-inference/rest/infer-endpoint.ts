@@ -1,4 +1,6 @@
-/** Inference by the Open Inference Protocol v2 over REST: tensors as JSON, or raw after it (binary tensor extension). */
+/**
+ * Inference by the Open Inference Protocol v2 over REST: tensors in JSON, or as raw bytes after it (binary extension).
+ */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   type AnsweredOutput,
@@ -13,7 +15,7 @@ import type { Answer } from '../../net/answer.js';
 import { readParameters } from '../request-parameters.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
-/** Without a type, or with curl's default, a body is read as JSON. */
+/** Media types read as JSON: also no type, and the default of curl. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
   undefined,
   'application/json',

@@ -8,13 +8,13 @@ import { type Endpoint, pipelineOf, type RestRequest } from './endpoint.js';
 import { infer } from './infer-endpoint.js';
 import { run } from './run-endpoint.js';
 
-/** The path has at most a `{pipeline}`. */
+/** A route whose path has at most the parameter `{pipeline}`. */
 export interface RestRoute extends Route {
   readonly endpoint: Endpoint;
   readonly purpose: Purpose;
 }
 
-/** `/metrics` only with a page. */
+/** Routes of the port; `/metrics` only if there is a page. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
   const metrics = (shared: SharedPage): RestRoute => ({
     method: 'GET',
@@ -36,7 +36,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
   ];
 }
 
-/** Every stage of every pipeline has a replica in service. */
+/** Readiness: every stage of every pipeline has a replica in service. */
 function ready({ pipelines, phase }: RestRequest): Answer {
   return allReadyAnswer(phase === 'serving', pipelines.values());
 }
@@ -46,7 +46,7 @@ function pipelineReady(request: RestRequest): Answer {
   return readyAnswer(request.phase === 'serving' && pipeline.ready, { name: pipeline.name });
 }
 
-/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
 function modelMetadata({ pipelines, pipelineName }: RestRequest): Answer {
   return ok(metadataOf(pipelines, pipelineName));
 }

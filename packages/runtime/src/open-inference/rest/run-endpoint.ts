@@ -1,8 +1,8 @@
 /**
- * The plain endpoint: any body in, JSON out, by media type. A type that the tensor declares means the bytes of a UINT8
- * [-1] tensor or the text of a BYTES [1] tensor. Without declarations that is any type but JSON. text/plain always
- * means text, application/json {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under the
- * name of its source.
+ * The plain endpoint: a body of any media type in, JSON out. A body of a type that the input tensor declares becomes
+ * the bytes of a UINT8 [-1] tensor or the text of a BYTES [1] tensor. Without declared types, every type except JSON is
+ * accepted. text/plain is always text, application/json always {tensor: nested arrays}. A pipeline without declared
+ * tensors gets the bytes under the name of its source.
  */
 import { AppError, boundedName, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-codec';
@@ -29,7 +29,7 @@ export async function run(request: RestRequest): Promise<Answer> {
   };
 }
 
-/** AppError UNSUPPORTED_MEDIA_TYPE, before the body is read, lists the accepted types. */
+/** Rejects with AppError UNSUPPORTED_MEDIA_TYPE, which lists the accepted types, before reading the body. */
 async function readInputs({ inputs, sourceName }: ServedPipeline, request: RestRequest): Promise<TensorMap> {
   const { mediaType, maxJsonBytes } = request;
   if (inputs.length === 0) {

@@ -1,6 +1,7 @@
 /**
  * A token file: one line per token, `[TENANT] TOKEN [rps=N] [burst=N]`. Empty lines and lines that begin with # are
- * ignored. Without a name the tenant is `default`. A tenant may have several tokens, to replace them one by one.
+ * ignored. Without a name the tenant is `default`. A tenant may have several tokens, so that you can replace them one
+ * by one.
  */
 import { AppError } from '@equipoise/core/model';
 import type { RateLimit } from '@equipoise/core/serve';
@@ -11,7 +12,7 @@ export interface TenantEntry {
   readonly limit: RateLimit | undefined;
 }
 
-/** Bounded, because names are labels of metrics. */
+/** Bounded, because tenant names become metric labels. */
 const MOST_TENANTS = 100;
 const MOST_TOKENS = 1000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;

@@ -12,7 +12,7 @@ export interface Tenant {
   readonly bucket: TokenBucket | undefined;
 }
 
-/** Replaceable while the server runs. */
+/** Tenants in force; they can be replaced while the server runs. */
 export class Tenants {
   readonly #key = randomBytes(32);
   #byDigest: ReadonlyMap<string, Tenant> = new Map();
@@ -21,7 +21,7 @@ export class Tenants {
     this.replace(entries);
   }
 
-  /** Replaces all tenants; true for a change. A tenant with the same limit keeps the rest of its budget. */
+  /** Replaces all tenants; returns true for a change. A tenant with an unchanged limit keeps its remaining budget. */
   replace(entries: readonly TenantEntry[]): boolean {
     const before = this.#byDigest;
     const known = new Map([...before.values()].map((tenant) => [tenant.name, tenant]));
@@ -49,7 +49,7 @@ function digestOf(token: string, key: Buffer): string {
   return createHmac('sha256', key).update(token).digest('base64');
 }
 
-/** AppError RATE_LIMITED above the tenant's limit. */
+/** Throws AppError RATE_LIMITED above the tenant's limit. */
 export function admitWithinLimit({ bucket }: Tenant, nowMs: number): void {
   const waitMs = bucket?.take(nowMs) ?? 0;
   if (waitMs === 0) return;
