@@ -1,9 +1,9 @@
 /**
  * State of a controller that outlives a restart: what it learned, and the memory of its guardrails.
  *
- * Instants of guardrails are on the clock of a process, which restarts with it. They move on by the time that passed on
- * the wall clock. Future instants and too old ones are dropped: a clock that was set back must neither block nor free
- * the loop.
+ * Guardrail instants are on the clock of a process, which starts at 0. After a restart they are shifted by the time
+ * that passed on the wall clock. Future and outdated instants are dropped: a clock that was set back must neither block
+ * nor free the loop.
  */
 import {
   ageSnapshot,
@@ -35,7 +35,7 @@ export interface DatedGuardrails {
 
 /** Missing parts start empty. Guardrail instants are on the clock of the process. */
 export interface ControllerSnapshot {
-  /** Missing until something was learned. */
+  /** Missing until something is learned. */
   readonly learning?: LearningSnapshot;
   readonly service?: ServiceState;
   readonly edges?: EdgeState;
@@ -57,7 +57,7 @@ export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   };
 }
 
-/** Parts that differ from the last snapshot by more than some measurements; undefined if none does. */
+/** Parts that differ from the last snapshot by more than measurements; undefined if there are none. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
   const { service, edges, starts } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
@@ -74,8 +74,8 @@ export function snapshotDelta(state: ControllerState, before: ControllerState): 
 }
 
 /**
- * The snapshot, `stoppedMs` later. Service times and edge counts weigh less after a longer stop. Learned forecasters
- * wait until their last values are recent again.
+ * The snapshot after a stop of `stoppedMs`. A longer stop reduces the weight of service times and edge counts. Learned
+ * forecasters wait until their last values are recent again.
  */
 export function agedSnapshot(
   { learning, service, edges, ...kept }: ControllerSnapshot,
@@ -132,14 +132,14 @@ export function guardrailsDiffer(state: ControllerState, before: ControllerState
 }
 
 /**
- * The trial to persist: the one before a change under way, which the next process does not find in force. The change
- * still counts, so that one that kills the process is not tried at each start.
+ * The trial to persist. While a change is under way it is the trial before: the next process will not find the change
+ * in force. The change still counts, so that a change that kills the process is not retried at each start.
  */
 function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
   return beforeChange === undefined ? trial : beforeChange.trial;
 }
 
-/** Memory of an ended process, on the clock of one that starts at `now` and counts misses from 0. */
+/** Guardrails of an ended process, moved to the clock of a process that starts at `now` and counts misses from 0. */
 export function guardrailsAfterRestart({ guardrails, keptAt }: DatedGuardrails, now: ClockReading): GuardrailSnapshot {
   const byMs = now.atMs - now.atEpochMs - (keptAt.atMs - keptAt.atEpochMs);
   const { appliedAtMs, switches, trial, backOff } = guardrails;

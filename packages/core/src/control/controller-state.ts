@@ -8,15 +8,15 @@ import type { UnfinishedSearch } from './situation.js';
 
 export interface ControllerState extends ChangeMemory {
   readonly learning: LoadLearning;
-  /** Time (ms) without a training step so far. */
+  /** Time (ms) since the last training step. */
   readonly savedMs?: number;
   readonly service: ServiceState;
   readonly starts: StartState;
   /** Missing until edges are counted. */
   readonly edges?: EdgeState | undefined;
-  /** Of the last half minute, oldest first; missing if failures are not counted. */
+  /** Failure counts of the last half minute, oldest first; missing if failures are not counted. */
   readonly failures?: readonly FailureCount[] | undefined;
-  /** Of the last plan, if a limit on work ended it. */
+  /** Search of the last plan, if the work limit ended it. */
   readonly search?: UnfinishedSearch | undefined;
 }
 

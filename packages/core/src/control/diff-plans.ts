@@ -1,8 +1,7 @@
 /**
- * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes before
- * shrinking unless it needs that headroom: then it waits for changes that return cores. Between two plans within the
- * budget an order exists if there is headroom for one replica of the largest kind: shrinking stages first. No stage
- * gets two changes that restart replicas.
+ * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes first unless it
+ * needs cores that shrinking returns. For two plans within the budget an order always exists if one replica of the
+ * largest kind fits into the headroom: shrink first. No stage gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -42,8 +41,8 @@ export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits
 }
 
 /**
- * Changes that preempt others under way. A stage without a difference may be changing to another plan, so each is told
- * its target, those last.
+ * Changes that preempt others under way. A stage without a difference may be changing to another plan, so every stage
+ * gets its target; those come last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });
@@ -87,8 +86,8 @@ function shrinks(change: Change): boolean {
 }
 
 /**
- * Each change has its headroom in its turn; those without headroom in any order come last and will be refused. The
- * running plan may exceed the budget, unless it is `onItsWay`: then the surge may be in it.
+ * Orders changes so that each has its headroom. Changes without headroom in any order come last and will be refused.
+ * The running plan may exceed the budget; if it is `onItsWay`, its excess is surge and does not count.
  */
 function arrangedChanges(
   running: RunningPlan,

@@ -1,6 +1,6 @@
 /**
- * Feasible rates under an accuracy floor. A rate that the budget cannot serve is reduced to the feasible rate. The
- * planner's best effort would break the floor for a rare load, or for one that no plan could serve.
+ * Feasible rates under an accuracy floor. A rate that the budget cannot serve is reduced to the feasible rate.
+ * Otherwise the planner's best effort would break the floor for a rare load, or for a load that no plan can serve.
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -10,7 +10,7 @@ import { withoutShrinking } from './plan-facts.js';
 import { rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Number of 5 % buckets below the asked rate: down to a twentieth of it. */
+/** Number of 5 % buckets tried below the requested rate, down to a twentieth of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
 /** Factor by which other variants must exceed the rate of the running ones to be worth a switch. */
@@ -21,7 +21,7 @@ export interface PlanForRate {
   readonly arrivalRps: number;
 }
 
-/** The decision. If it would break the accuracy floor in vain, the plan for the largest feasible rate replaces it. */
+/** Replaces a decision that breaks the accuracy floor by the plan for the largest feasible rate, if there is one. */
 export function keepFloor(situation: Situation, decision: Decision): Decision {
   const { spec, accuracyFloor, observation, runningStages } = situation;
   if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)
@@ -43,8 +43,8 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
 }
 
 /**
- * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible. Other variants than the running
- * ones must carry a tenth more. Does not depend on an infeasible `belowRps`.
+ * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible. Variants that do not run must
+ * carry a tenth more. The plan is the same for every infeasible `belowRps`.
  */
 export function largestFeasibleRate(
   { rules: { profiles, policy }, spec, observation: { runningPlan }, runningStages: running }: Situation,

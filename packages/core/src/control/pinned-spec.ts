@@ -1,4 +1,4 @@
-/** Manual pins and plans: their checks, and the pipeline with the pins. */
+/** Checks of manual pins and plans, and the pipeline with its pins. */
 import type { PinsByStage } from '../model/decision-record.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
@@ -62,7 +62,7 @@ function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): Resour
   return uses.length === 0 ? [0, 0, 0, 0] : [least(0), least(1), least(2), least(3)];
 }
 
-/** Stages of a manual plan, with memory and GPUs of their variants. */
+/** Stages of a manual plan, completed with the memory and GPUs of their variants. */
 export function withVariantResources(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
   const complete = (id: string, part: StagePlan): StagePlan => {
     const variants = spec.stages.find((stage) => stage.id === id)?.variants;

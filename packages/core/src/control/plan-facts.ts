@@ -1,4 +1,4 @@
-/** Facts about plans and about what runs. */
+/** Facts about plans and running replicas. */
 import { pipelineAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -59,7 +59,7 @@ export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   );
 }
 
-/** Does a plan have every stage, within its bounds on replicas? */
+/** Does a plan contain every stage, within its bounds on replicas? */
 export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, bounds }) => {
     const replicas = stages[id]?.[0]?.replicas;
@@ -82,7 +82,7 @@ function planUse(spec: PipelineSpec, stages: Plan['stages']): ResourceUse {
   return totalUse(plans.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
 }
 
-/** Raises replicas to at least `leastFor` their plan, if the budget allows all of it. */
+/** Raises the replicas of each stage to at least `leastFor` it, if the budget allows all of that. */
 export function withLeastReplicas(
   spec: PipelineSpec,
   plan: Plan,
@@ -98,7 +98,7 @@ export function withLeastReplicas(
   return fitsBudget(spec, raised) ? raised : plan;
 }
 
-/** The wanted plan without removing running replicas of the same kind, if the budget allows it. */
+/** The wanted plan, but with all running replicas of the same kind, if the budget allows it. */
 export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan['stages'] | undefined): Plan {
   if (running === undefined) return wanted;
   return withLeastReplicas(spec, wanted, (id, stagePlan) => {

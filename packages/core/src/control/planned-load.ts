@@ -1,12 +1,12 @@
 /**
  * Loads to plan for: the load of a tick with its bucket, and the rates planned for in the last minute.
  *
- * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on a request may
- * outwait a burst: the load is the forecast's envelope, with the rate of its longest window (mathematics: work
- * budgets). A stage has a backlog if it holds more items than arrive within the SLO (Little 1961). Waiting items count
- * as the requests that they belong to.
+ * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on, a request can
+ * wait until a burst is over. The load then is the envelope of the forecast, with the rate of its longest window
+ * (mathematics: work budgets). A stage has a backlog if it holds more items than arrive within the SLO (Little 1961).
+ * Waiting items are converted to requests.
  *
- * Each figure is rounded up to the end of its bucket, so a remembered verdict is never too optimistic.
+ * Each figure is rounded up to the end of its bucket, so a cached verdict is never too optimistic.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
@@ -35,7 +35,7 @@ const REMEMBERED_MS = 60_000;
 /** Arrivals are counted in whole seconds, so the newest are up to this old (ms). */
 const LATE_MS = 1000;
 
-/** `forBurst` if the fast loop planned for it. */
+/** A rate planned for; `forBurst` if the fast loop planned. */
 export interface PlannedRate {
   readonly atMs: number;
   readonly arrivalRps: number;
@@ -44,7 +44,7 @@ export interface PlannedRate {
 
 /** Bucket of the expected load; its steps differ in the rate alone. */
 export interface LoadBucket {
-  /** By rate: the end of the bucket below, then steps up to the bucket's end. */
+  /** Loads by rate: the end of the bucket below, then steps up to the bucket's end. */
   readonly steps: readonly ExpectedLoad[];
   /** Index of the first step that covers the load. */
   readonly covering: number;
@@ -55,7 +55,7 @@ export interface PlannedFor {
   readonly result: PlanResult;
 }
 
-/** The load until the next plan can be in force, `aheadMs` after the tick. */
+/** The load to plan for until the next plan can be in force, `aheadMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, aheadMs }: { observation: Observation; forecast: Forecast; aheadMs: number },
@@ -109,8 +109,8 @@ function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps
 }
 
 /**
- * The answer of `plan` for a load in its bucket, by default for the bucket's end. If the end of the bucket below has a
- * better plan, the bucket is halved, down to single steps. `plan` should remember.
+ * Plans for the end of the bucket of a load. If the end of the bucket below has a better plan, the bucket is halved,
+ * down to single steps. `plan` is called repeatedly and should cache.
  */
 export function planInBucket({ steps, covering }: LoadBucket, plan: (load: ExpectedLoad) => PlanResult): PlannedFor {
   const at = (step: number): PlannedFor => {
@@ -146,7 +146,7 @@ function bucketOf(value: number, step: number): number {
   return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
 }
 
-/** From the end of the bucket below to the bucket's end, both included. */
+/** Steps from the end of the bucket below to the bucket's end, both included. */
 function bucketSteps(value: number, step: number): readonly number[] {
   const start = bucketOf(value, step) - 1;
   return Array.from({ length: STEPS + 1 }, (_, i) => (value <= 0 ? 0 : step ** (start + i / STEPS)));
@@ -171,7 +171,7 @@ export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
   return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
 }
 
-/** Envelopes with the longest window, which is the rate, at each step of its bucket. */
+/** One envelope for each step of the bucket of its rate, which is that of the longest window. */
 export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
   const bursts = envelopeBucketEnd(envelope.slice(0, -1));
   return envelope
@@ -183,7 +183,7 @@ export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelo
 
 export const backlogBucketEnd = (requests: number): number => Math.ceil(bucketEnd(requests, BACKLOG_STEP));
 
-/** Rates of the last minute; none from the future. */
+/** Rates of the last minute; drops those from the future. */
 export function recentRates(rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] {
   return (rates ?? []).filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }
@@ -196,8 +196,8 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals of the last `windowS` seconds under the plans in force then, at least that of the present plan.
- * Arrivals from before a load fell are no burst.
+ * Mean arrivals in the last `windowS` seconds by the plans in force then, at least by the present plan. So arrivals
+ * from before a load fell are no burst.
  */
 export function plannedArrivals(
   rates: readonly PlannedRate[],

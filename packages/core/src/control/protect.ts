@@ -1,16 +1,16 @@
 /**
  * Fast loop: once a second it compares arrivals with the planned load and adds capacity at once.
  *
- * Arrivals in windows of many lengths that end now are compared with those that the planned load brings by chance. This
- * is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a probability instead of a certainty. Short
- * windows show a great step at once, long ones a small rise.
+ * It counts arrivals in windows of many lengths that end now. It compares each count with the largest that the planned
+ * load brings by chance. This is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a probability
+ * instead of a certainty. Short windows show a large step at once, long windows show a small rise.
  *
- * Where replicas start slowly, a rise that is no burst cannot wait for the next tick of the slow loop either. There the
- * fast loop also grows the running variants as soon as the forecast exceeds the planned load.
+ * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
+ * adds replicas of the running variants once the forecast exceeds the planned load.
  *
- * The fast loop plans by the estimate alone, in milliseconds. It only protects: no stage loses replicas that it may
- * keep. While a source is stale, fresh ones bound the load from below; then the answer only adds replicas of the
- * running kind.
+ * The fast loop plans by the estimate alone, in milliseconds. It removes no replicas that may stay. While one source of
+ * metrics is stale, the fresh ones are a lower bound of the load; then the fast loop only adds replicas of the running
+ * kind.
  */
 
 import type { Change } from '../model/change.js';
@@ -33,7 +33,7 @@ export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
   /** Was a burst answered recently? */
   readonly inBurst: boolean;
-  /** Upper rate (rps) of the forecast where replicas start slowly, else 0. */
+  /** Upper rate (rps) of the forecast if replicas start slowly, else 0. */
   readonly forecastRps: number;
   /** Target of the change under way. */
   readonly underWay: Plan['stages'] | undefined;
@@ -55,11 +55,11 @@ export interface WindowBounds {
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
 /** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
-/** One in 160: after a burst, more is likely to come. */
+/** One in 160: after a burst, another is likely. */
 const LIKELY_Z = 2.5;
-/** Standard errors added to a burst's rate, which few arrivals show. */
+/** Standard errors added to the rate of a burst, because it is estimated from few arrivals. */
 const MARGIN_ERRORS = 1;
-/** Factor on the planned rate above which a forecast outgrows it: a rate bucket. */
+/** A forecast outgrows the planned rate above this multiple of it, one rate bucket. */
 const OUTGROWN = 1.05;
 
 /** Protects against a load above `planned`; undefined if nothing is needed or would help. */
@@ -105,7 +105,7 @@ function takesAway(change: Change): boolean {
   return change.kind !== 'set-batch';
 }
 
-/** The planned envelope; of a bursty load no more than what runs can carry in time. */
+/** The planned envelope. For a bursty load it is at most what the running replicas carry in time. */
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
   const { spec, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
@@ -115,14 +115,14 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
-/** The rate of a burst, without burstiness, which the load before included. */
+/** Load of a burst: its rate, without the burstiness of the load before. */
 function burstRps({ arrivals, windowS, rateRps }: Burst): number {
   return rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS;
 }
 
 /**
- * Plan for a rate by the estimate, with the running variants if they can carry it; it keeps replicas. Only a burst
- * switches variants, to none in back-off: it would get all requests at once.
+ * Plan for a rate by the estimate. It keeps replicas and uses the running variants if they can carry the rate. Only a
+ * burst switches variants, and never to one in back-off, which would get all requests at once.
  */
 function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
   const situation = asked.withoutRolledBack ?? asked;
@@ -144,11 +144,12 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
 }
 
 /**
- * Most arrivals that chance brings at the planned load, by window; at least the planned envelope. An envelope alone
- * does not do: chance exceeds the last minute's every other time.
+ * Most arrivals that chance brings at the planned load, by window; at least the planned envelope. The envelope alone is
+ * too low: by chance, every other minute exceeds that of the minute before.
  *
- * A bursty load may bring much by chance. With `carried` it counts only as far as replicas serve it within half of the
- * SLO. Poisson arrivals are never a burst. `inBurst` allows less. A window may reach back `before` the present plan.
+ * A bursty load may bring many arrivals by chance. With `carried`, it may bring at most what replicas serve within half
+ * of the SLO. Poisson arrivals are never a burst. `inBurst` lowers the bound. A window may reach back `before` the
+ * present plan.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -170,15 +171,15 @@ interface Chance {
   readonly z: number;
 }
 
-/** Mean plus rare spread; the last term is the skewness of counts (Cornish and Fisher), which matters for few. */
+/** Mean plus z standard deviations. The last term corrects the skewness of small counts (Cornish and Fisher). */
 function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | undefined): number {
   const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
   return mean + z * Math.sqrt(dispersion * mean) + (dispersion * (z ** 2 - 1)) / 6;
 }
 
 /**
- * The burst of the last seconds against `planned`; undefined if all windows keep to it. Of the windows that exceed it,
- * the one with the highest rate beyond a standard error counts. `latest` are windows that end now.
+ * The burst in `latest`, the windows that end now; undefined if no window exceeds `planned`. Among those that do, the
+ * window with the largest lower rate (one standard error below) counts.
  */
 export function detectBurst(
   { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,

@@ -1,10 +1,10 @@
 /**
- * Slow loop: forecasts the load, plans for it, and keeps the change within accuracy floor, switching rules and
- * guardrails.
+ * Slow loop: forecasts the load, plans for it, and applies the accuracy floor, the switching rules and the guardrails.
  *
- * The plan is made for the end of the load's bucket, or a step of it if the end has a more expensive plan. While what
- * runs meets the SLO, nearly the same accuracy and cost are not worth a restart. A stage that has just switched its
- * variant does not switch to a more accurate one (dwell). On stale input the loop holds.
+ * The plan is made for the end of the load's bucket, or for a step of the bucket if the end needs a more expensive
+ * plan. While the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. A stage that has
+ * just switched its variant does not switch to a more accurate one (dwell). On stale input the loop keeps the running
+ * plan.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
@@ -27,15 +27,15 @@ import type { GuardrailRules } from './rules.js';
 import type { Situation, UnfinishedSearch } from './situation.js';
 import { actsSlowly, horizonMs, restMs } from './time-to-act.js';
 
-/** Time (ms) after a burst answer in which more is likely. */
+/** Time (ms) after a burst in which another is likely. */
 const IN_BURST_MS = 10_000;
-/** Fractions of the way from the expected to the upper rate, tried until one is feasible. */
+/** Points between the expected rate (0) and the upper rate (1), tried until one is feasible. */
 const FEASIBLE_FRACTIONS = [1, 0.5, 0];
-/** Least worthwhile gain in PAS (fraction) while what runs is good enough. */
+/** Least worthwhile gain in PAS (fraction) while the running plan is good enough. */
 const WORTHWHILE_PAS = 0.002;
 /** Least worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
-/** Plans by load, target and what runs. Most ticks of a quiet hour repeat a question. */
+/** Plans by load, target and running replicas. In a quiet hour most ticks repeat an input. */
 const plans = new CacheByOwner<PlanResult>(1024);
 
 /** Makes the decision when a plan is due. */
@@ -47,7 +47,7 @@ export function replan(situation: Situation, state: ControllerState): Decision {
   );
 }
 
-/** The decision without variants in back-off; undefined without such variants, or if no plan is feasible then. */
+/** The decision without variants in back-off; undefined if there are none or no plan is feasible without them. */
 function decideWithoutRolledBack(situation: Situation, state: ControllerState): Decision | undefined {
   const reduced = situation.withoutRolledBack;
   const decision = reduced && switchIfWorthwhile(reduced, state);
@@ -64,7 +64,7 @@ export function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: Controll
   return sinceMs >= 0 && sinceMs < IN_BURST_MS;
 }
 
-/** Switches variants only if that is worth it and no stage has to rest. */
+/** Switches variants only if it is worthwhile and no stage has to rest. */
 function switchIfWorthwhile(situation: Situation, state: ControllerState): Decision {
   const { rules, spec, observation } = situation;
   const { guardrails } = rules;
@@ -73,7 +73,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
   const feasible = feasibleForecaster(situation, forecaster);
   const free = keepFloor(situation, decideByPlan(situation, feasible));
   const running = situation.runningPlan;
-  // Pins are not weighed.
+  // A switch to a pinned variant need not be worthwhile.
   const switched = switchedStages(free).filter(
     (id) => spec.stages.find((stage) => stage.id === id)?.pins.variantId === undefined,
   );
@@ -96,7 +96,7 @@ export function upperRateAhead(situation: Situation, state: ControllerState): nu
   return forecastAhead(situation, forecasterOf(situation, state)).upperRps;
 }
 
-/** The forecast for the time until a plan acts, which depends on how much has to start for it. */
+/** The forecast up to the instant when a plan acts, which depends on the replicas that have to start. */
 function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
   const { load, atMs } = situation.observation;
   const usualMs = horizonMs(situation, 0);
@@ -106,8 +106,8 @@ function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
 }
 
 /**
- * The learned methods, else the simple forecaster; at least the rate of a recent burst. Learned methods know whole bins
- * of the load. Where plans act slowly, a rise since the last bin counts too.
+ * The learned methods, else the simple forecaster; at least the rate of a recent burst. Learned methods see only
+ * complete bins of the load. If plans act slowly, a rise since the last bin counts, too.
  */
 function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
   const { rules, observation } = situation;
@@ -142,7 +142,7 @@ function lastSecondForecast({ arrivalsPerSecond }: LoadObservation): Forecast {
   return { method: 'last-second', meanRps: rps, upperRps: rps };
 }
 
-/** The forecaster with an upper rate that is feasible at the accuracy floor, if any is. */
+/** The forecaster, with its upper rate lowered until a plan at the accuracy floor is feasible, if possible. */
 function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forecaster {
   if (situation.accuracyFloor === undefined || situation.observation.staleSources.length > 0) return forecaster;
   const lowered = FEASIBLE_FRACTIONS.map(
@@ -168,7 +168,7 @@ function sanitizeForecast(
   return upperRps <= mostRps ? forecast : { ...forecast, meanRps: Math.min(meanRps, mostRps), upperRps: mostRps };
 }
 
-/** The verified plan for the forecast, if it is worth a change. Guardrails are not asked. */
+/** Decides for the verified plan for the forecast if it is worth a change. Does not apply guardrails. */
 export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
   const { spec, observation } = situation;
   const { runningPlan } = observation;
@@ -201,14 +201,14 @@ function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
   return plans.remember(rules, key, () => askPolicy(situation, { load, workLimit }));
 }
 
-/** Plans in a row that have searched at this load without an end. */
+/** Number of plans in a row whose search at this load was not finished. */
 function searchedTicks({ search }: Situation, load: ExpectedLoad): number {
   return search !== undefined && JSON.stringify(search.load) === JSON.stringify(load) ? search.ticks : 0;
 }
 
 /**
- * The search that goes on at the next plan for the same load. It repeats its steps with more work: verdicts are
- * remembered, so only the new ones cost time, and the answer depends on the state alone.
+ * The search to continue at the next plan for the same load. That plan repeats all steps with a larger work limit.
+ * Cached verdicts cost no time, and the result depends only on the state.
  */
 export function unfinishedSearch(
   situation: Situation,
@@ -227,9 +227,9 @@ function runningKey(stage: RunningStage): readonly string[] {
     .sort();
 }
 
-/** In full verifications: a few seconds, within the shortest usual interval. */
+/** Work limit of a plan in full verifications: a few seconds, less than the shortest usual interval. */
 const WORK_LIMIT = 24;
-/** Further plans that continue a search. */
+/** Most further plans that continue a search. */
 const MOST_TICKS = 4;
 
 interface Question {
@@ -249,7 +249,7 @@ function askPolicy(situation: Situation, { load, workLimit }: Question): PlanRes
     arrivalRps,
     runningPlan,
     estimator: 'distribution',
-    // The decision cannot wait for advice.
+    // A decision cannot wait for the verification of advice.
     verifiesAdvice: false,
     workLimit,
     ...(burstiness && { burstiness }),
@@ -266,7 +266,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Why a feasible plan should wait; else, may what runs continue? */
+/** Reason to keep the running plan instead of a feasible one, or whether the running plan may continue. */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;
@@ -281,7 +281,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
     : `stage ${recent.stageId} switched its variant less than ${restMs(situation)} ms ago`;
 }
 
-/** Does what runs keep budget, floor, bounds and pins, with all profile points? A resumed plan may lack some. */
+/** Does the running plan keep budget, floor, bounds and pins, and is all of it profiled? A resumed plan may not be. */
 function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
   const isProfiled = spec.stages.every(({ id }) => {
     const stage = running.stages[id]?.[0];

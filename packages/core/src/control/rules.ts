@@ -13,7 +13,7 @@ export interface ControlPolicy {
   readonly plan: Policy;
   /** Do simulation verdicts steer the search? A sum of tails is solved once, so they cannot. */
   readonly usesVerdicts: boolean;
-  /** Does the running plan stay while it is good enough? Systems of the literature apply every new plan. */
+  /** Does a running plan that is good enough stay? Systems of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
   /** Are bursts answered between plans? Policies for comparison do not. */
   readonly protects: boolean;
@@ -41,7 +41,7 @@ export const controlPolicies: Readonly<Record<PolicyName, ControlPolicy>> = {
 export interface ProfiledParts {
   readonly profiles: ProfileSet;
   readonly curves: ServiceCurves;
-  /** A verifier for one load; the same object each time, so that it may remember. */
+  /** A verifier for one load; the same object each time, so that it can cache. */
   verifierAt(load: ExpectedLoad): VerifyPlan;
 }
 
@@ -55,7 +55,7 @@ export interface ControlContext extends ProfiledParts {
   readonly spec: PipelineSpec;
   readonly policy: ControlPolicy;
   readonly forecaster: Forecaster;
-  /** Target at an instant; default that of the spec. */
+  /** Target at an instant; default: target of the spec. */
   readonly targetAt?: (atMs: number) => PlanningTarget;
 }
 
@@ -86,9 +86,9 @@ export const usualGuardrails: GuardrailRules = {
 export interface ControllerRules extends ControlContext {
   /** Applies corrected profiles and learned edges; default no feedback. */
   readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
-  /** Methods that learn; `forecaster` forecasts until they can. */
+  /** Methods that learn; `forecaster` forecasts until they are trained. */
   readonly learning?: LearningRules;
-  /** Recorded forecast, for a replay; default that of the state. */
+  /** Recorded forecast, for a replay; default: forecast of the state. */
   readonly recordedForecast?: (load: LoadObservation) => Forecast | undefined;
   readonly guardrails?: GuardrailRules;
 }

@@ -1,6 +1,6 @@
 /**
- * Control session of one pipeline, served, simulated or replayed: the only driver of control steps. It holds state,
- * pins, and the consequences of advice and manual changes. It has no clock: observations bring the time, and `tickMs`
+ * Control session of one pipeline, served, simulated or replayed: the only driver of control steps. It holds the state
+ * and the pins, and accounts for advice and manual changes. It has no clock: observations carry the time, and `tickMs`
  * is the wanted interval.
  */
 import { learnedForecast } from '../forecast/learning/load-learning.js';
@@ -19,19 +19,19 @@ import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks,
 export interface Tick {
   readonly observation: Observation;
   readonly pins?: PinsByStage;
-  /** Will changes be carried out? Else they are advice. */
+  /** Are changes carried out? Otherwise they are advice. */
   readonly executes: boolean;
-  /** Did a person change what runs since the last tick? */
+  /** Did a person change replicas since the last tick? */
   readonly changedByHand?: boolean;
 }
 
 /**
- * Input of a step besides the observation, small enough to log. Days of measurements affect a decision only through the
- * forecast, corrections and learned edges kept here.
+ * Input of a step in addition to the observation, small enough to log. Days of measurements affect a decision only
+ * through the forecast, corrections and learned edges in it.
  */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges' | 'starts'>;
-  /** Missing before a learned method was fitted. */
+  /** Missing before a learned method is fitted. */
   readonly learned?: Forecast;
   readonly corrections: readonly Correction[];
   /** Learned start times; missing in old logs. */
@@ -42,9 +42,9 @@ export interface StepInput {
   readonly pins?: PinsByStage;
 }
 
-/** Without a decision between two plans if the fast loop has nothing to do. */
+/** Answer to a tick. Between two plans it has no decision if the fast loop has nothing to do. */
 export interface TickAnswer {
-  /** The later observation that preempted the tick's own. */
+  /** The later observation that replaced the tick's own. */
   readonly observation?: Observation;
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
@@ -88,7 +88,7 @@ function preemptFor(later: Observation | undefined, { rules, before, first }: Fi
 export class ControlSession {
   readonly #betweenVerdicts: () => void;
   #rules: ControllerRules;
-  /** Plans are remembered by rules, so the object stays the same while the pins do. */
+  /** Plans are cached by rules, so the object stays the same while the pins do. */
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
   #advises = false;
@@ -96,7 +96,7 @@ export class ControlSession {
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
   /** Undoes the last tick. */
   #undoTick: (() => void) | undefined;
-  /** Throws if a later observation is more urgent. */
+  /** Throws if a later observation needs an answer first. */
   #checkLater: (() => void) | undefined;
 
   constructor(rules: ControllerRules, { betweenVerdicts = () => {} }: SessionOptions = {}) {
@@ -114,7 +114,7 @@ export class ControlSession {
     return tickMs(this.#rules);
   }
 
-  /** Decides. While a plan is made, a burst in a `later` observation preempts it. */
+  /** Decides. A burst in a `later` observation preempts a plan that is being made. */
   tick(tick: Tick, later?: LaterObservation): TickAnswer {
     const { observation: first, pins = {}, executes } = tick;
     this.#undoTick = this.#undo();
@@ -185,13 +185,13 @@ export class ControlSession {
     this.restore(resumeController(snapshot, this.#rules));
   }
 
-  /** Continues from a whole state, such as a logged one. */
+  /** Continues from a complete state, such as one from a log. */
   restore(state: ControllerState): void {
     this.#state = state;
     this.#kept = { state };
   }
 
-  /** Continues under other rules from the next plan on. */
+  /** Uses other rules from the next plan on. */
   reload(rules: ControllerRules): void {
     this.#rules = this.#preemptible(rules);
     this.#pinned = { key: '{}', rules: this.#rules };
@@ -242,7 +242,7 @@ export class ControlSession {
   }
 }
 
-/** A later observation with the one-time facts of an earlier one. */
+/** The later observation, with facts that only the earlier one reports. */
 function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Observation): Observation {
   return { ...later, ...(batches && { batches }), ...(edges && { edges }), ...(lastChange && { lastChange }) };
 }
@@ -250,17 +250,17 @@ function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Ob
 /** State after advice: learning stays, the change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
   const { learning, service, starts, edges, failures, nextPlanAtMs, planned } = after;
-  // Without the planned load each tick would advise on the same burst.
+  // Keeps the planned load, or each tick would advise on the same burst.
   const learned = { learning, service, starts, edges };
   return { ...before, ...learned, failures, nextPlanAtMs, planned: planned ?? before.planned };
 }
 
-/** State when changes are carried out again after advice. The load of the running plan is unknown, so a plan is due. */
+/** State after the end of an advisory mode. The load of the running plan is unknown, so a plan is due. */
 export function afterAdvising(state: ControllerState, atMs: number): ControllerState {
   return { ...state, planned: undefined, nextPlanAtMs: atMs };
 }
 
-/** State after a failed step: a due plan is due again an interval later. */
+/** State after a failed step. A plan that was due is due again one interval later. */
 function afterDefect(state: ControllerState, rules: ControllerRules, atMs: number): ControllerState {
   const { nextPlanAtMs = Number.POSITIVE_INFINITY } = state;
   const wasDue = atMs + tickMs(rules) / 2 >= nextPlanAtMs;

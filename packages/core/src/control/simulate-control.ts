@@ -1,6 +1,6 @@
 /**
- * The control loop in simulated time: the control session that serves, with the profile's load times, manual actions
- * and planning time.
+ * The control loop in simulated time: the session used in serving, with load times of profiles, manual actions and
+ * planning time.
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import { AppError } from '../model/app-error.js';
@@ -28,30 +28,27 @@ import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
 import { ControlSession, type Tick } from './session.js';
 
-/**
- * A manual action: pins instead of the former ones, a mode, or a plan, which turns the loop off (`auto` becomes
- * `advise`).
- */
+/** A manual action: new pins, a mode, or a plan. A plan turns the loop off (`auto` becomes `advise`). */
 export type HandAction = { readonly atMs: number } & (
   | { readonly pins: PinsByStage }
   | { readonly mode: ControlMode }
   | { readonly plan: Plan }
 );
 
-/** `hostCores` as in a plan's verification. */
+/** Setup of a simulated loop; `hostCores` as in the verification of plans. */
 export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
-  /** True service times of batches; default those of the context. */
+  /** True service times of batches; default: those of the context. */
   readonly trueCurves?: ServiceCurves;
-  /** True fan-outs and branches, in edge order; default those of the context. */
+  /** True fan-outs and branches, in edge order; default: those of the context. */
   readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
   /** `later` is the observation that may preempt the tick's plan. */
   readonly onTick?: (tick: Tick, later?: Observation) => void;
-  /** In the order of time. */
+  /** Manual actions, sorted by time. */
   readonly actions?: readonly HandAction[];
-  /** Time (ms) of planning, in which a burst or a person preempts it; default 0. */
+  /** Planning time (ms), in which a burst or a person can preempt the plan; default 0. */
   readonly planningMs?: number;
 }
 
@@ -158,7 +155,7 @@ class SimulatedLoop implements SimulatedController {
     };
   }
 
-  /** Finishes the plan under way at a burst or the end of its time. */
+  /** Ends planning at a burst or after the planning time. */
   #continuePlanning({ tick, untilMs }: Planning, view: SimulatedView): readonly Change[] | undefined {
     const later = view.peek();
     const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
@@ -178,7 +175,7 @@ class SimulatedLoop implements SimulatedController {
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 
-  /** Changes of a manual plan, which preempts planning; undefined without one. */
+  /** Changes of a manual plan, which preempts planning; undefined if there is none. */
   #takeActions(view: SimulatedView): readonly Change[] | undefined {
     let changes: readonly Change[] | undefined;
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
@@ -202,7 +199,7 @@ class SimulatedLoop implements SimulatedController {
     if (mode !== 'auto') view.endCanary();
   }
 
-  /** Repeats the end of the last change, which the abandoned tick brought. */
+  /** Reports the end of the last change again, because the abandoned tick had reported it. */
   #preempt(): void {
     this.#lastChange = this.#planning?.tick.observation.lastChange ?? this.#lastChange;
     this.#planning = undefined;
@@ -223,7 +220,7 @@ function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): v
   }
 }
 
-/** Accuracy (fraction) of what runs, 0 while a stage has no ready replica. */
+/** Accuracy (fraction) of the running replicas; 0 while a stage has no ready replica. */
 function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
   return runningAsPlan(spec, running)?.predicted.pas ?? 0;
 }

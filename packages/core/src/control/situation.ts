@@ -1,4 +1,4 @@
-/** Situation of one step: observation, rules and spec of now, running plan and planned rates. */
+/** Situation of one step: observation, present rules and spec, running plan, and planned rates. */
 import { CacheByOwner } from '../kernel/lru-cache.js';
 import type { LearnedEdge, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
@@ -20,9 +20,9 @@ export interface Feedback {
   readonly edges?: readonly LearnedEdge[] | undefined;
 }
 
-/** Rules by feedback: that in force and the one before, by which a learning tick judges meanwhile. */
+/** Rules by feedback: for the feedback in force and for the previous one, still used by a tick that learns. */
 const corrected = new CacheByOwner<ControllerRules>(2);
-/** Loads by what runs: the present plan, and those of a change under way. */
+/** Sustainable loads by running replicas: of the present plan and during a change. */
 const sustainable = new CacheByOwner<ExpectedLoad>(16);
 
 /** The rules with feedback applied; the same object for the same feedback. */
@@ -51,14 +51,14 @@ export interface SituationInput {
   /** Learned start times; default none. */
   readonly starts?: readonly StartTimes[] | undefined;
   readonly search?: UnfinishedSearch | undefined;
-  /** In back-off and not running; default none. */
+  /** Variants in back-off that do not run; default none. */
   readonly rolledBack?: readonly StageVariant[];
 }
 
-/** Inputs of a decision. Plans are remembered by `rules`, which stays the same object from step to step. */
+/** Inputs of a decision. Plans are cached by `rules`, which stays the same object from step to step. */
 export class Situation {
   readonly rules: ControllerRules;
-  /** With the present target. */
+  /** The spec with the present target. */
   readonly spec: PipelineSpec;
   readonly observation: Observation;
   readonly rates: readonly PlannedRate[];
@@ -92,7 +92,7 @@ export class Situation {
     return this.#runningPlan;
   }
 
-  /** Load that what runs sustains at any latency; undefined while a stage has no ready replica. */
+  /** Load that the running replicas sustain at any latency; undefined while a stage has no ready replica. */
   get sustainableLoad(): ExpectedLoad | undefined {
     const { rules, runningStages: stages } = this;
     if (stages === undefined) return undefined;

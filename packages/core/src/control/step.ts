@@ -1,6 +1,6 @@
 /**
  * One step of the control loop, pure: state and observation in, state and decision out. The loop learns at every tick.
- * The slow loop replans once in `intervalMs`; the fast loop protects between.
+ * The slow loop replans once in `intervalMs`; the fast loop protects in between.
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
@@ -25,13 +25,13 @@ import type { ControllerRules } from './rules.js';
 import { correctedRules, Situation } from './situation.js';
 import { actsSlowly } from './time-to-act.js';
 
-/** Without a decision if the fast loop has nothing to do. */
+/** Result of a step, without a decision if the fast loop has nothing to do. */
 export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
 }
 
-/** Time (ms) between training steps, each up to 0.1 s of a core. */
+/** Time (ms) between training steps; each takes up to 0.1 s of a core. */
 const MS_PER_TRAINING_STEP = 1000;
 
 export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
@@ -40,7 +40,7 @@ export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spe
     : control.intervalMs;
 }
 
-/** Takes one step. Pass the same `rules` object each tick: plans are remembered with it. */
+/** Takes one step. Pass the same `rules` object each tick: plans are cached by it. */
 export function controlStep(rules: ControllerRules, known: ControllerState, observation: Observation): ControlStep {
   const before = afterChange(known, observation);
   const { nextPlanAtMs, isDue } = planSchedule(rules, before, observation);
@@ -86,7 +86,7 @@ export function planSchedule(
   return { nextPlanAtMs: dueAtMs, isDue: changing !== true && atMs + everyMs / 2 >= dueAtMs };
 }
 
-/** Takes in the facts of a tick; learned values change only if a plan is due. */
+/** Adds the facts of a tick to the state. Learned values change only if a plan is due. */
 function observe(
   rules: ControllerRules,
   state: ControllerState,
@@ -118,7 +118,7 @@ function situationOf(
   });
 }
 
-/** Rolls back, protects or replans, in this order. A burst cannot wait for a verified plan, which stays due. */
+/** Rolls back, protects or replans, in this order. A burst cannot wait for a verified plan; that plan stays due. */
 function decide(situation: Situation, state: ControllerState, isDue: boolean): ControlStep {
   const isChanging = situation.observation.changing === true;
   const reviewed = isChanging ? { state } : reviewTrial(situation, state);
@@ -131,7 +131,7 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
 function protectStep(situation: Situation, state: ControllerState): ControlStep {
   const { observation, rates, spec } = situation;
   const { atMs } = observation;
-  // The load is unknown before the first plan: what runs can serve replaces it.
+  // Before the first plan the load is unknown: use the load that the running replicas sustain.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
   const forecastRps = actsSlowly(situation) ? upperRateAhead(situation, state) : 0;
@@ -141,7 +141,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const { decision, load } = protection;
   // A decision that replaces a change under way counts as the same change.
   const rest = { ...(observation.changing === true ? withoutChange(state) : state), trial: undefined };
-  // The answers to one rise count as one change an interval.
+  // Answers to the same rise count as one change per interval.
   const sinceMs = decision.evidence.burst === undefined ? atMs - spec.control.intervalMs : atMs;
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs).filter((each) => each <= sinceMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
@@ -152,7 +152,7 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   const { atMs } = situation.observation;
   const { intervalMs } = situation.spec.control;
   const nextPlanAtMs = (state.nextPlanAtMs ?? atMs) + intervalMs;
-  // Keeps the grid; skips ticks that a long pause has covered.
+  // Keeps the grid; skips plans missed during a long pause.
   const next = { ...state, nextPlanAtMs: nextPlanAtMs > atMs ? nextPlanAtMs : atMs + intervalMs };
   const decision = replan(situation, next);
   const { load: planned } = decision.evidence;
@@ -163,7 +163,7 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   return { state: countChange(situation, after, { decision, before: state }), decision };
 }
 
-/** Memory until a change's end is known; a replacing change keeps that of the replaced one. */
+/** Memory until the end of a change is known. A change that replaces another keeps its memory. */
 function changeUnderWay(
   before: ControllerState,
   { observation: { changing }, rolledBack }: Situation,

@@ -1,11 +1,11 @@
 /**
- * How long a plan takes to act, and how far ahead its forecast has to look.
+ * Time that a plan takes to act, and horizon that its forecast needs.
  *
- * A plan acts once its replicas have started, some at a time and stage after stage, and the first of them has answered:
- * D. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate h ahead has
- * r·(h − D) to spare for them. They are served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so
- * h = D·(1 + D/(2W)): the fewer service times an SLO has, the further ahead. The queue gets at most D to drain. Later
- * answers would be dropped.
+ * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
+ * answered. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate at horizon h
+ * then has r·(h − D) to spare for them. They are served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so h = D·(1
+ * + D/(2W)): a tighter SLO needs a longer horizon. The queue gets at most D to drain, because later answers would be
+ * dropped.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { liveReplicas } from '../model/running-plan.js';
@@ -16,10 +16,10 @@ import type { Situation } from './situation.js';
 
 /** Least time (ms) from the tick until a plan acts: planning, loading, draining. */
 const LEAST_MS = 2_000;
-/** A line through the last 80 s says nothing much further ahead. */
+/** Longest D (ms): a line through the last 80 s cannot extrapolate much further. */
 const MOST_ACTING_MS = 60_000;
 
-/** Do replicas take longer to start and answer than the slow loop allows for? Then no rise can wait for its next tick. */
+/** Do replicas take longer to start and answer than the slow loop allows? Then no rise can wait for its next tick. */
 export const actsSlowly = (situation: Situation): boolean => actingMs(situation, 0) > LEAST_MS;
 
 /** Forecast horizon (ms) of a plan that has to grow to `upperRps`: the next plan has to act by then. */
@@ -31,7 +31,7 @@ export function horizonMs(situation: Situation, upperRps: number): number {
   return intervalMs + Math.min(MOST_ACTING_MS, actMs + drainMs);
 }
 
-/** Least time (ms) that a stage rests after a switch: as far as the plans look ahead. */
+/** Least time (ms) that a stage rests after a switch: the horizon of plans. */
 export function restMs(situation: Situation): number {
   return Math.max(situation.spec.control.minDwellMs, horizonMs(situation, 0));
 }

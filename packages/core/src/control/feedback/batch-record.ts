@@ -16,7 +16,7 @@ export class BatchRecord {
     this.#byKind.set(key, times);
   }
 
-  /** Returns the batches and starts over. */
+  /** Returns the batches and clears the record. */
   take(): readonly BatchTimes[] {
     const taken = [...this.#byKind.values()];
     this.#byKind.clear();

@@ -2,12 +2,12 @@
  * Feedback of serving on fan-outs and branches.
  *
  * Counts of an edge fill blocks of at least ten seconds, longer with little traffic; the last twelve count. The
- * estimate is the ratio of sums over blocks (items by outputs, or taken by offered). The pipeline file counts like 20
- * outputs. A block far from the median counts only up to five standard deviations (by the median absolute deviation),
- * against outliers.
+ * estimate is a ratio of sums over blocks: items to outputs, or taken to offered. The pipeline file counts like 20
+ * outputs. Against outliers, a block is clipped at five standard deviations from the median (estimated by the median
+ * absolute deviation).
  *
- * Outputs of one moment are alike. So the standard error is that of the blocks (ratio estimator: Cochran, Sampling
- * Techniques, 1977, section 6.3), and at least that of independent outputs.
+ * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
+ * Sampling Techniques, 1977, section 6.3). Its lower bound is the error of independent outputs.
  *
  * A value stays in force until the estimate leaves it by more than a tenth and by more than four standard errors. It
  * moves in steps, so that noise makes no new plans. Branches that leave a stage are learned together, because each
@@ -19,7 +19,7 @@ import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ControllerRules } from '../rules.js';
 
 export interface EdgeState {
-  /** In the order of the pipeline's edges. */
+  /** One memory per edge, in the order of the pipeline. */
   readonly memories: readonly EdgeMemory[];
   readonly inForce: readonly LearnedEdge[];
 }
@@ -27,20 +27,20 @@ export interface EdgeState {
 /** Largest distance of an estimate from the value in force, as a fraction of it and absolutely. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
-/** The same in standard errors. */
+/** The same distance in standard errors. */
 const TOLERANCE_ERRORS = 4;
-/** Learned fan-outs are powers of it times the stated fan-out. */
+/** Learned fan-outs are powers of this step times the stated fan-out. */
 const STEP = 1.05;
 /** Significant digits of learned shares. */
 const DIGITS = 2;
-/** Part of the tolerance within which the pipeline file is right. */
+/** Fraction of the tolerance within which the pipeline file counts as right. */
 const AGREES = 0.5;
 
 export interface EdgeMemory {
   /** Full blocks, oldest first. */
   readonly blocks: readonly EdgeCount[];
   readonly open: EdgeCount;
-  /** Missing before the first tick. */
+  /** Start of the open block (ms); missing before the first tick. */
   readonly openSinceMs?: number;
 }
 
@@ -192,8 +192,8 @@ function stepped(value: number, { kind, stated }: Subject): number {
 }
 
 /**
- * A fan-out with another mean. A distribution keeps its shape: k items become k · (growth of the mean), rounded up or
- * down by chance.
+ * A fan-out with another mean. A distribution keeps its shape: k items become k · (new mean / old mean), rounded up or
+ * down at random.
  */
 function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   if (distribution === undefined) return { expected: mean };
@@ -283,7 +283,7 @@ function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
   if (blocks.length === 0) return blocks;
   const ratios = blocks.map(({ of, sum }) => sum / of);
   const middle = medianOf(ratios);
-  // If most blocks have no items at all, the others are no outliers.
+  // If most blocks have no items, the others are not outliers.
   if (middle === 0) return blocks;
   const deviation = NORMAL_SCALE * medianOf(ratios.map((ratio) => Math.abs(ratio - middle)));
   const reach = REACH * Math.max(deviation, LEAST_DEVIATION_FRACTION * middle);

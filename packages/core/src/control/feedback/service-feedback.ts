@@ -3,8 +3,8 @@
  * size. The median of the last ratios is the factor by which the profile is off.
  *
  * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage.
- * A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants are forgotten
- * after some minutes, each time after twice as long. So one slow minute excludes no variant for good.
+ * A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants expire after five
+ * minutes, each time twice as late as before. So one slow minute excludes no variant for good.
  *
  * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
  * noise makes no new plans.
@@ -23,9 +23,9 @@ import type { ControllerRules } from '../rules.js';
 export interface SizeRatios {
   readonly batchSize: number;
   readonly ratios: readonly number[];
-  /** Time (ms) since the last of them; default 0. */
+  /** Time (ms) since the last ratio; default 0. */
   readonly idleMs?: number;
-  /** How often they were forgotten; default 0. */
+  /** Number of times that the ratios expired; default 0. */
   readonly forgotten?: number;
 }
 
@@ -40,7 +40,7 @@ export type ServiceRatios = readonly VariantRatios[];
 
 const REMEMBERED = 100;
 const FEWEST = 20;
-/** Ratios without a new one are forgotten after this time, the second time after twice as long. */
+/** Ratios expire after this time (ms) without a new one; the second time after twice as long. */
 const FORGET_MS = 300_000;
 const MOST_DOUBLINGS = 4;
 
@@ -111,7 +111,7 @@ function withBatches(before: ServiceRatios, batches: BatchTimes, curves: Service
   return [...before.filter((each) => !isOf(each)), { ...known, sizes }];
 }
 
-/** The ratios after `elapsedMs` more; a stage that ran nothing keeps its own. */
+/** The ratios aged by `elapsedMs`. A stage that ran nothing keeps its ratios. */
 export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
   const ran = new Set(ratios.filter(({ sizes }) => sizes.some(isFresh)).map(({ stageId }) => stageId));
   return ratios.map((each) =>
@@ -120,8 +120,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run age by it. After a long stop only a few
- * of the others remain, so that seconds of serving outweigh them.
+ * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run age by it. After a long stop, variants
+ * that ran keep only a few ratios, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({
@@ -162,7 +162,7 @@ export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCor
   return enough === undefined ? 1 : medianOf(enough);
 }
 
-/** Corrections of all points, without factors of 1. Those in force stay while measurements keep to them. */
+/** Corrections of all points, without factors of 1. A correction in force stays while measurements agree with it. */
 export function corrections(
   spec: PipelineSpec,
   profiles: ProfileSet,

@@ -1,7 +1,7 @@
 /**
  * Start times of replicas, learned per variant: from the tick that first sees a replica starting to the tick that sees
- * it ready. The 90 % quantile of the last ones counts, because a plan waits for its last replica. Until a replica has
- * started, the load time of the profile counts.
+ * it ready. Plans use the 90 % quantile of recent starts, because a plan waits for its last replica. Before the first
+ * start they use the load time of the profile.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ReplicaId, StageId, VariantId } from '../../model/ids.js';
@@ -11,14 +11,14 @@ import type { ControlContext } from '../rules.js';
 export interface StartTimes {
   readonly stageId: StageId;
   readonly variantId: VariantId;
-  /** Of the last starts. */
+  /** Times (ms) of the last starts. */
   readonly startMs: readonly number[];
   /** Most replicas that were starting at once. */
   readonly atOnce: number;
 }
 
 export interface StartState {
-  /** First seen starting, by replica. */
+  /** Instant at which each replica was first seen starting. */
   readonly startingSinceMs: Readonly<Record<ReplicaId, number>>;
   readonly times: readonly StartTimes[];
 }
@@ -28,7 +28,7 @@ export const noStarts: StartState = { startingSinceMs: {}, times: [] };
 const REMEMBERED = 20;
 const QUANTILE = 0.9;
 
-/** Adds the starts that a tick shows; the same object if it shows none. */
+/** Adds the starts seen by a tick; returns the same object if there are none. */
 export function observeStarts(before: StartState, { atMs, runningPlan }: Observation): StartState {
   const startingSinceMs: Record<ReplicaId, number> = {};
   let { times } = before;
@@ -56,12 +56,12 @@ function withStart(times: readonly StartTimes[], { stageId, variantId, startMs, 
   ];
 }
 
-/** The times with only their 90 % quantile, which is all that decisions use. */
+/** The times reduced to their 90 % quantile: decisions use nothing else. */
 export function summarizedStarts({ times }: StartState): readonly StartTimes[] {
   return times.map((each) => ({ ...each, startMs: [quantileMs(each.startMs)] }));
 }
 
-/** Expected start of a variant, and the replicas of it that start at once. */
+/** Expected start time of a variant, and how many of its replicas start at once. */
 export function startOf(
   context: Pick<ControlContext, 'spec' | 'profiles'>,
   times: readonly StartTimes[],

@@ -1,12 +1,12 @@
 /**
- * The last change of the loop: its trial, how it ended, and what to return to.
+ * The last change of the loop: its trial, its result, and the plan to return to.
  *
  * An improvement is on trial for a while. The loop rolls it back if dropped and failed requests burn the error budget
  * many times faster than the SLO allows, at no more load than planned. A back-off follows, which doubles each time.
  * Failures at the rate from before the change do not count.
  *
- * A change that failed or was abandoned leaves no traces, and a plan is due. One that brought a variant in back-off is
- * tried again at the next plan only. A completed change is on trial from its end on.
+ * A failed or abandoned change is undone in memory, and the next plan is due at once. If it brought a variant in
+ * back-off, it is retried at the next regular plan. The trial of a completed change starts at its end.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -28,9 +28,9 @@ export interface Trial {
   /** Load that the previous plan can serve. */
   readonly beforeLoad: ExpectedLoad;
   readonly sinceMs: number;
-  /** Requests dropped or failed by then. */
+  /** Requests dropped or failed before the trial. */
   readonly missedAtStart: number;
-  /** Fraction of requests that failed before it, by causes outside the plan; default 0. */
+  /** Fraction of requests that failed before the trial, by causes outside the plan; default 0. */
   readonly failedBefore?: number;
 }
 
@@ -63,15 +63,15 @@ export interface ChangeMemory extends BeforeChange {
   /** Undefined before the first tick. */
   readonly nextPlanAtMs?: number | undefined;
   readonly backOff?: ImprovementBackOff | undefined;
-  /** Memory to return to; set until the end of the last change is known. */
+  /** Memory to restore; set until the end of the last change is known. */
   readonly beforeChange?: BeforeChange | undefined;
-  /** Target of this change; set as long as `beforeChange`. */
+  /** Target of this change; set together with `beforeChange`. */
   readonly underWay?: Plan['stages'] | undefined;
   /** Does this change bring a variant in back-off? */
   readonly isRetry?: boolean | undefined;
 }
 
-/** Misses of the first seconds belong to the change itself. */
+/** Time in which misses belong to the change itself. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;
@@ -87,7 +87,7 @@ function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
-/** Judges a trial at a tick. A trial from the future (clock set back) has passed. */
+/** Judges a trial at a tick. A trial from the future (clock set back) counts as passed. */
 function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
@@ -104,7 +104,7 @@ export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** Adds a count and drops those older than a trial, oldest first; undefined if failures are not counted. */
+/** Adds a count and drops counts older than a trial; oldest first. Undefined if failures are not counted. */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,
@@ -127,13 +127,13 @@ function arrivedIn({ arrivalsPerSecond }: Observation['load'], seconds: number):
   return arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
 }
 
-/** Memory to return to if the step's change is not carried out. */
+/** Memory to restore if the step's change is not carried out. */
 export function memoryBefore(memory: ChangeMemory): BeforeChange {
   const { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs } = memory;
   return { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs };
 }
 
-/** The memory without the change under way; it keeps what to return to. */
+/** The memory without the change under way. It keeps the memory to restore. */
 export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
   if (memory.beforeChange === undefined) return memory;
   const unset = { planned: undefined, plannedRates: undefined, trial: undefined, protectedAtMs: undefined };
@@ -161,10 +161,7 @@ interface Reviewed<Memory> {
   readonly decision?: ApplyDecision;
 }
 
-/**
- * Reviews the change on trial: forgets it after a pass, rolls it back after a failure if the plan before is good enough
- * now.
- */
+/** Reviews the trial. A pass ends it. A failure rolls the change back if the previous plan is good enough now. */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;
   const { trial } = state;
@@ -176,7 +173,7 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   // Pins may have changed meanwhile.
   if (!keepsPins(spec, trial.before)) return { state: without };
   const { atMs, load, runningPlan } = observation;
-  // The plan before was not made for a burst.
+  // The previous plan was not made for a burst.
   const isBurst =
     detectBurst(load, plannedEnvelope(trial.beforeLoad, { before: { rates, nowMs: atMs } })) !== undefined;
   if (isBurst) return { state: without };

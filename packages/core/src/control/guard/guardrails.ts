@@ -21,7 +21,7 @@ export interface ChangesSoFar {
 }
 
 const HOUR_MS = 3_600_000;
-/** Saving, or gain of PAS, that the last allowed improvement of an hour must bring. */
+/** Least saving, or gain of PAS, of the last allowed improvement of an hour. */
 const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
@@ -49,8 +49,8 @@ export function inLastHour(atMs: readonly number[], nowMs: number): readonly num
 }
 
 /**
- * Why an improvement has to wait for older changes to leave the hour; undefined if it need not. The fewer changes are
- * left, the more it has to gain.
+ * Reason why the limit per hour delays an improvement; undefined if it does not. The fewer changes are left, the larger
+ * the gain must be.
  */
 function changesObjection(
   { evidence, plan }: ApplyDecision,

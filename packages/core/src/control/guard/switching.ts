@@ -1,10 +1,10 @@
 /**
- * Switches of variants: when one is worth it, and when it has to wait.
+ * Switches of variants: which are worthwhile, and which have to wait.
  *
- * A switch starts new replicas, and one for a quiet moment is soon undone. So it must save a tenth of the cost or gain
- * a hundredth of PAS over the best plan of the running variants. It also must survive what chance may bring back within
- * a minute. The more improvements of a stage were undone recently, the longer the stage rests. A variant that was rolled
- * back is in back-off: plans do without it if they can.
+ * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the
+ * cost, or gain a hundredth of PAS, over the best plan of the running variants. Its plan must also carry rates that may
+ * return by chance within a minute. The more improvements of a stage were undone recently, the longer the stage rests.
+ * A variant that was rolled back is in back-off: plans do without it if they can.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision, Observation } from '../../model/decision.js';
@@ -31,9 +31,9 @@ export interface SwitchHistory {
 
 const REMEMBERED_MS = 1_200_000;
 const REMEMBERED_RULES = 64;
-/** A recent rate up to this multiple of the present one (two buckets) may return by chance. */
+/** A recent rate may return by chance if it is at most this multiple of the present one (two buckets). */
 const BY_CHANCE = 1.11;
-/** Factor on the rest of a stage for each undone improvement. */
+/** Factor on the rest time of a stage for each undone improvement. */
 const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
@@ -50,8 +50,8 @@ export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonl
 const pinnedRules = new CacheByOwner<ControlContext>(REMEMBERED_RULES);
 
 /**
- * Rules that plan with the variants of `running` alone. Returns the same object each time, so that its plans are
- * remembered.
+ * Rules that plan only with the variants of `running`. Returns the same object for the same input, so that its plans
+ * stay cached.
  */
 export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
   const pins = variantPins(rules.spec, running.stages);
@@ -63,7 +63,7 @@ export function withRunningVariants<Rules extends ControlContext>(rules: Rules, 
 
 const reducedRules = new CacheByOwner<ControlContext>(REMEMBERED_RULES);
 
-/** Rules that plan without some variants, except pinned ones. Returns the same object each time, too. */
+/** Rules that plan without some variants, except pinned ones. Returns the same object for the same input. */
 export function withoutVariants<Rules extends ControlContext>(rules: Rules, left: readonly StageVariant[]): Rules {
   const isLeft = (stageId: StageId, variantId: VariantId, pins: StagePins) =>
     pins.variantId !== variantId && left.some((each) => each.stageId === stageId && each.variantId === variantId);
@@ -76,7 +76,7 @@ export function withoutVariants<Rules extends ControlContext>(rules: Rules, left
   return reducedRules.remember(rules, key, () => ({ ...rules, spec: { ...rules.spec, stages } })) as Rules;
 }
 
-/** Variants in back-off that do not run: of failed changes, and of an improvement that failed its trial. */
+/** Variants in back-off that do not run: from failed changes, and from an improvement that failed its trial. */
 export function rolledBackVariants(
   { atMs, runningPlan: { stages } }: Observation,
   ofTrial: (BackOff & { readonly variants?: readonly StageVariant[] | undefined }) | undefined,
@@ -108,8 +108,8 @@ export function isWorthSwitching(
 }
 
 /**
- * Why stages may not switch variants now for an improvement at `arrivalRps`; undefined if they may. A stage rests for
- * the dwell time after any switch, four times as long for each improvement of the last 20 minutes that was undone.
+ * Reason why stages may not switch variants now for an improvement at `arrivalRps`; undefined if they may. After a
+ * switch a stage rests for the dwell time, times four for each improvement undone in the last 20 minutes.
  */
 export function switchObjection(
   stageIds: readonly StageId[],
@@ -132,7 +132,7 @@ export function switchObjection(
   return `a minute ago ${neededRps.toFixed(1)} rps were planned for`;
 }
 
-/** Improvements that a necessary switch followed. */
+/** Counts improvements that a necessary switch followed. */
 function undoneImprovements(switches: readonly VariantSwitch[]): number {
   let [undone, stands] = [0, false];
   for (const { necessary } of switches) {
@@ -157,7 +157,7 @@ export function withSwitches(
   return [...recentSwitches(before, atMs), ...switchedStages(decision).map((stageId) => ({ stageId, atMs, ...why }))];
 }
 
-/** Switches that count; none from the future (clock set back). */
+/** Switches within the memory; drops those from the future (clock set back). */
 export function recentSwitches(switches: readonly VariantSwitch[], nowMs: number): readonly VariantSwitch[] {
   return switches.filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }
