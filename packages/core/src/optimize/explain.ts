@@ -1,7 +1,7 @@
 /**
  * Explains a plan by solving changed problems: one core, 10 ms or 10 % load more, or a stage held to the next better or
- * cheaper variant (under the plan's surrogate). A changed problem may find a plan that is better here, too: it becomes
- * the result, so that an explanation never contradicts its plan.
+ * cheaper variant (under the plan's surrogate). A changed problem may find a plan that is better for the original
+ * problem, too. It then becomes the result, so that an explanation never contradicts its plan.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
@@ -22,7 +22,7 @@ type Feasible = ExplainedPlan['result'];
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const ROUNDING = 1e-9;
-/** Times that a changed problem may improve the plan. */
+/** Most times that a changed problem may improve the plan. */
 const MOST_IMPROVEMENTS = 4;
 
 interface ChangedOutcomes {
@@ -44,7 +44,7 @@ function changedOutcomes(explained: ExplainedPlan): ChangedOutcomes {
   };
 }
 
-/** The best result that a plan of a changed problem leads to, if it is better and holds here. */
+/** The best result reached from plans of changed problems, if it is better and verified for the original problem. */
 function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, found: ChangedOutcomes) {
   const { spec, objective } = prepared;
   const verify = verifierAt?.(problem.arrivalRps);
@@ -66,8 +66,8 @@ function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, fo
 const withoutPlan = ({ plan: _, ...outcome }: FoundOutcome): ChangedOutcome => outcome;
 
 /**
- * Explains a plan of `optimize` for the same problem; simulates if the plan was verified. `result` is the given one, or a
- * better one that a changed problem led to.
+ * Explains a plan of `optimize` for the same problem; simulates if the plan was verified. `result` is the given one, or
+ * a better one found by a changed problem.
  */
 export function explainPlan(
   problem: PlanningProblem,

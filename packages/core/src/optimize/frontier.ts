@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost at the SLO. By simulation: the most accurate plan, then the most accurate cheaper one, and
- * so on, each found like a single plan. By the estimate: the thinned front of the surrogate. The estimate of the
- * whole graph judges each point, or the cheapest choice of its accuracy replaces it.
+ * Pareto front of PAS and cost at the SLO. With simulation it finds the most accurate plan, then the most accurate
+ * cheaper one, and so on, each like a single plan. With the estimate it thins the front of the surrogate. The estimate
+ * of the whole graph judges each point; a point that fails is replaced by the cheapest choice of its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';
@@ -32,7 +32,7 @@ export interface Frontier {
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
   readonly complete: boolean;
-  /** Found but not judged, because more exist than requested. */
+  /** Points found but not judged, because fewer were requested. */
   readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
@@ -42,7 +42,7 @@ export interface FrontierOptions {
 }
 
 const MOST_POINTS = 40;
-/** Closer points are one, unless costs are whole numbers of cores. */
+/** Points closer than this are merged, unless costs are whole numbers of cores. */
 const TOLERANCE = 1e-3;
 const MOST_ROUNDS = 20;
 
@@ -84,8 +84,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * Each choice, or a cheaper verified one of its accuracy, sorted by cost. Drops choices that cost as much as a more
- * accurate one.
+ * Verified choices sorted by cost: each choice, or a cheaper one of its accuracy. Drops choices that cost as much as a
+ * more accurate one.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
@@ -98,7 +98,7 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
   return dropDominated(prepared, held);
 }
 
-/** Full verifications per point. */
+/** Work limit per point, in full verifications. */
 const POINT_WORK = 12;
 const BELOW = 1 - 1e-6;
 
@@ -108,7 +108,7 @@ interface SimulatedFront {
   readonly omitted: number;
 }
 
-/** Steps down in cost from the most accurate choice; over the costs of the surrogate's front if it has too many. */
+/** Steps down in cost from the most accurate choice. A long front takes the surrogate's costs as steps. */
 function simulatedFront(
   prepared: PreparedProblem,
   judge: ChoiceJudge,
@@ -162,7 +162,7 @@ function pointOf(
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
 
-/** Infeasible if no plan holds. Ignores the running plan. */
+/** The Pareto front; infeasible if no plan is verified. Ignores the running plan. */
 export function frontier(
   problem: PlanningProblem,
   verify?: VerifyPlan,
@@ -192,7 +192,7 @@ export function frontier(
       factors,
     };
   }
-  // The sum of tails is its own claim: simulation decides nothing.
+  // The sum of tails decides by itself, without simulation.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))

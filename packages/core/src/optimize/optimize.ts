@@ -1,6 +1,6 @@
 /**
- * The planner: the best plan within SLO, budget and bounds with a certificate, or the reason for none and helpful
- * relaxations.
+ * The planner. Returns the best plan within SLO, budget and bounds with a certificate, or why there is none and which
+ * relaxations help.
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';

@@ -17,20 +17,20 @@ export type Estimator = 'distribution' | 'sum-of-tails';
 export interface PlanningProblem {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** 0 asks for the smallest plan that answers a single request in time. */
+  /** Planned rate. 0: plan the smallest replicas that answer a single request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
-  /** Plans that may hold, such as those of related questions. One that would be better than the rest is verified. */
+  /** Plans that may be feasible, such as plans of related problems. A better one among them is verified. */
   readonly candidates?: readonly Plan['stages'][];
   readonly estimator: Estimator;
   readonly slo?: Slo;
   readonly budget?: Budget;
   readonly objective?: Objective;
   readonly pins?: Readonly<Record<StageId, StagePins>>;
-  /** Labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
+  /** Most labels that a solve holds at a time. Beyond it the result is the best plan so far with a proven gap. */
   readonly labelLimit?: number;
-  /** Simulations of a search, in full verifications. Default 100. */
+  /** Work limit of a search, in full verifications; default 100. */
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**
@@ -39,19 +39,19 @@ export interface PlanningProblem {
    */
   readonly baseRps?: number;
   /**
-   * Verifies relaxations of an infeasible answer, which may double the time. Default true. False: they are estimates
-   * and may be too small.
+   * Verifies the relaxations of an infeasible problem, which may double the time; default true. If false, relaxations
+   * are estimates and may be too small.
    */
   readonly verifiesAdvice?: boolean;
 }
 
 /**
- * Simulates a plan at the planned rate against `slo`. An inconclusive answer counts as a miss. A `workFraction` asks for
- * one run of that length. One below 1 is a quick look, which may reject a plan but never accepts one.
+ * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. With `workFraction` it
+ * makes one run of that length. A run below 1 is a quick look, which may reject a plan but never accepts one.
  */
 export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
-/** Without `verify` the answer rests on the estimate alone. */
+/** A policy. Without `verify` the result rests on the estimate alone. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;
 
 const wrong = (message: string): AppError => new AppError('WRONG_USAGE', message);

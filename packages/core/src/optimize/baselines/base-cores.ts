@@ -1,7 +1,7 @@
 /**
  * Base cores per replica as in IPA (JSys 2024). By ascending accuracy, each variant gets the smallest core count, at
  * least its predecessor's, that reaches a throughput threshold at batch size 1 within the stage's SLO share. Shares are
- * equal along the longest path. If no count does, the one of highest throughput.
+ * equal along the longest path. If no count reaches it, the variant gets the count of highest throughput.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
@@ -12,7 +12,7 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** Default: the released value of the video pipeline. */
+/** Default threshold: the published value of the video pipeline. */
 const VIDEO_BASE_RPS = 4;
 
 interface StageTarget {

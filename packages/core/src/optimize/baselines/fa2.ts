@@ -5,7 +5,7 @@ import { optimize } from '../optimize.js';
 import type { PlanningProblem, Policy, VerifyPlan } from '../planning-problem.js';
 import { literatureProblem } from './literature-problem.js';
 
-/** FA2 (RTAS 2022) in IPA's comparison: one frozen variant per stage; batches and replicas of least cost. */
+/** FA2 (RTAS 2022) as compared by IPA: one fixed variant per stage, batch sizes and replicas of least cost. */
 
 export type FrozenEnd = 'least-accurate' | 'most-accurate';
 

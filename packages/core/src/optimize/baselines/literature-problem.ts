@@ -1,9 +1,9 @@
-/** Problem of IPA and its comparison: base cores, sum of tails, no switching cost. */
+/** Problem of IPA and the systems that it is compared with: base cores, sum of tails, no switching cost. */
 import type { Objective, StagePins, StageSpec } from '../../model/pipeline-spec.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { onBaseCores } from './base-cores.js';
 
-/** Released weights of the video pipeline. */
+/** Published weights of the video pipeline. */
 const RELEASED: Objective = { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 };
 
 export function literatureWeights(problem: PlanningProblem): Objective {
@@ -11,7 +11,7 @@ export function literatureWeights(problem: PlanningProblem): Objective {
   return objective.kind === 'weights' ? objective : RELEASED;
 }
 
-/** `pinsOf` adds pins per stage; owner pins win. */
+/** `pinsOf` adds pins per stage; pins of the pipeline file win. */
 export function literatureProblem(
   problem: PlanningProblem,
   objective: Objective,

@@ -1,6 +1,6 @@
 /**
- * RIM in IPA's comparison: fixed replicas, variants and batches for the highest accuracy. Pins of the stages give the
- * replicas; default three per stage within bounds, as published for the video pipeline.
+ * RIM as compared by IPA: fixed replicas, with variants and batch sizes for the highest accuracy. Pins of the stages
+ * set the replicas; default three per stage within bounds, as published for the video pipeline.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

@@ -6,11 +6,11 @@ import { type PlanningProblem, type Policy, specOf, type VerifyPlan } from '../p
 import { type RatedVariant, ratedVariants } from '../problem/rated-variants.js';
 
 /**
- * Policies with one fixed variant per stage; the rest is the planner's cheapest plan. If the budget cannot carry the
- * rate, the best effort has the largest capacity.
+ * Policies with one fixed variant per stage; the planner finds the cheapest plan with it. If the budget cannot carry
+ * the rate, the best effort has the largest capacity.
  */
 
-/** The first variant is frozen. */
+/** Order of variants; the first one is fixed. */
 export type VariantOrder = (a: RatedVariant, b: RatedVariant) => number;
 
 function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Record<StageId, StagePins>> {
@@ -23,16 +23,16 @@ function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Rec
   );
 }
 
-/** Freezes the first variant by `order` per stage; owner pins win. */
+/** Fixes the first variant by `order` per stage; pins of the pipeline file win. */
 function planFrozen(problem: PlanningProblem, order: VariantOrder, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize({ ...problem, pins: frozenPins(problem, order), objective }, verify);
 }
 
-/** Most accurate variants; among equals the cheapest per item. */
+/** Fixes the most accurate variants; among equals, the cheapest per item. */
 export const staticBest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => b.accuracy - a.accuracy || a.costPerItemRps - b.costPerItemRps, verify);
 
-/** Variants of least cost per item. */
+/** Fixes the variants of least cost per item. */
 export const staticCheapest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => a.costPerItemRps - b.costPerItemRps || b.accuracy - a.accuracy, verify);

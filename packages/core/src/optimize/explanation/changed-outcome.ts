@@ -1,4 +1,4 @@
-/** Plan after a changed bound or load, planned and judged like the original. */
+/** Plan for a changed bound or load, found and judged like the original. */
 
 import type { Plan } from '../../model/plan.js';
 import { prepareProblem } from '../options/prepared-problem.js';
@@ -12,7 +12,7 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** `plan`: what was found. It is a candidate of the explained problem, as the explained plan is one of the changed. */
+/** `plan`: the plan found. It is a candidate for the original problem; the reverse holds, too. */
 export interface FoundOutcome extends ChangedOutcome {
   readonly plan?: Plan;
 }

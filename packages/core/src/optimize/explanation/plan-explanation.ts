@@ -2,7 +2,7 @@
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { BindingConstraint } from '../../model/plan.js';
 
-/** Absent if no plan is left. */
+/** Outcome of a changed problem; absent if it has no plan. */
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
@@ -25,7 +25,7 @@ export interface RejectedVariant {
 }
 
 export interface StageExplanation {
-  /** By the surrogate; the share of the SLO is 0 off the slowest path. */
+  /** Latency by the surrogate. The share of the SLO is 0 off the slowest path. */
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
@@ -34,14 +34,14 @@ export interface StageExplanation {
   readonly nextCheaper?: RejectedVariant;
 }
 
-/** Largest SLO share, highest cost, and lowest capacity. */
+/** Stages with the largest SLO share, the highest cost, and the lowest capacity. */
 export interface BindingStages {
   readonly latency: StageId;
   readonly cost: StageId;
   readonly capacity: StageId;
 }
 
-/** In the unit of the objective. */
+/** Explanation of a plan; values are in the unit of the objective. */
 export interface PlanExplanation {
   readonly value: number;
   readonly binding: BindingStages;

@@ -1,4 +1,4 @@
-/** Reasons against other variants: the stage is held to one, the rest is solved under the plan's surrogate. */
+/** Reasons against other variants: solves the plan's surrogate with the stage held to one of them. */
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
@@ -12,7 +12,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';
 
-/** Next in accuracy, and next cheaper per item. */
+/** Verdicts on the next more accurate variant and on the next cheaper one per item. */
 export function rejectedVariants(
   explained: ExplainedPlan,
   s: number,

@@ -1,6 +1,7 @@
 /**
  * Judges choices by simulation and learns how far expected latencies are off. A quick look rejects most choices that
- * miss; only a full verification accepts one. If it is inconclusive, a longer one decides, once that is worth its work.
+ * miss the SLO; only a full verification accepts one. If it is inconclusive, a longer one decides, if the choice is
+ * worth that work.
  */
 
 import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
@@ -12,7 +13,7 @@ import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-t
 import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
-/** That a choice holds, and the part of it that is worth one full verification: some need a longer one. */
+/** Probability that a choice is verified, in all and per full verification of work. */
 export interface Chance {
   readonly holds: number;
   readonly perWork: number;
@@ -31,7 +32,7 @@ interface KnownRun extends Run {
   readonly peaks: readonly StagePeak[];
 }
 
-/** A choice with its expected latency. `indices` are those of its effects in the model, −1 if unknown. */
+/** A choice with its expected latency. `indices` are positions of its effects in the model, −1 if unknown. */
 export interface ExpectedChoice {
   readonly choice: SurrogateChoice;
   readonly key: string;
@@ -42,8 +43,8 @@ export interface ExpectedChoice {
 }
 
 /**
- * Runs of a choice in order, as fractions of a full verification, with the noise (standard deviation) of their log
- * ratios. Runs below 1 are quick looks. The last one decides.
+ * Runs of a choice in order: length as a fraction of a full verification, and noise (standard deviation) of the log
+ * ratio. Runs below 1 are quick looks. The last one decides.
  */
 const RUNS = [
   { fraction: 0.08, noise: 0.12 },
@@ -53,18 +54,18 @@ const RUNS = [
 ] as const;
 const [, , , RERUN] = RUNS;
 
-/** Standard deviations of log ratios: prior effects. A short run sees too few slow requests. */
+/** Prior standard deviations of effects on log ratios. A short run sees too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
 const VAGUE_FACTOR = 2;
 /** Standard deviation that no effect explains. */
 const RESIDUAL = 0.05;
-/** Percentiles near instability depend on the length of a run only. */
+/** Largest log ratio learned: near instability a percentile depends only on the length of the run. */
 const MOST_LOG_RATIO = 3;
 
-/** A verdict is conclusive only somewhat below the SLO. */
+/** Fraction of the SLO below which a verdict is usually conclusive. */
 const CLEAR = 0.985;
 
-/** Chance that the model is wrong, and how many times as wide its errors are then. */
+/** Probability that the model is wrong, and the factor on its errors in that case. */
 const WRONG = 0.05;
 const WIDER = 3;
 
@@ -78,9 +79,9 @@ export class ChoiceJudge {
   readonly #prepared: PreparedProblem;
   readonly #simulation: ChoiceSimulation;
   readonly #verdicts = new Map<string, PlanVerification>();
-  /** The latest undecided run of a choice, and the number of its runs. */
+  /** Latest undecided run of each choice, with the number of its runs. */
   readonly #looks = new Map<string, Run & { readonly count: number }>();
-  /** By length, variants and cores. */
+  /** Known runs by length, variants and cores. */
   readonly #runs = new Map<string, KnownRun[]>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
@@ -101,17 +102,17 @@ export class ChoiceJudge {
     return this.#looks.size;
   }
 
-  /** Choices judged in any way. */
+  /** Number of judged choices. */
   get tried(): number {
     return new Set([...this.#verdicts.keys(), ...this.#looks.keys()]).size;
   }
 
-  /** In full verifications. */
+  /** Work so far, in full verifications. */
   get work(): number {
     return this.#work;
   }
 
-  /** The verified choice of largest value among those that `fits` admits. */
+  /** The verified choice of largest value for which `fits` is true. */
   bestHeld(
     fits: (choice: SurrogateChoice) => boolean,
     worthOf: (choice: SurrogateChoice) => number,
@@ -125,7 +126,7 @@ export class ChoiceJudge {
     return best;
   }
 
-  /** Undefined: not judged yet. */
+  /** Is the choice verified? Undefined if not judged yet. */
   holds(key: string): boolean | undefined {
     const verdict = this.#verdicts.get(key);
     if (verdict !== undefined) return showsSloMet(verdict);
@@ -151,7 +152,7 @@ export class ChoiceJudge {
     return verdict;
   }
 
-  /** Costs no work if a known run is the same one. */
+  /** Costs no work if an equal run is known. */
   #simulate(choice: SurrogateChoice, fraction: number): Run {
     const key = runKey(choice, fraction);
     const runs = this.#runs.get(key) ?? [];
@@ -163,7 +164,7 @@ export class ChoiceJudge {
     return { lowFraction, verdict };
   }
 
-  /** The verdict of a full verification, or of a look that shows a miss. */
+  /** Verdict of a full verification, or of a quick look that shows a miss. */
   verdict(choice: SurrogateChoice): PlanVerification {
     const expected = this.expect(choice);
     for (;;) {
@@ -190,7 +191,7 @@ export class ChoiceJudge {
     return times;
   }
 
-  /** Times with what was learned. */
+  /** Times with the learned corrections. */
   correctedTimes(stage: number, option: StageOption): ExpectedTimes {
     const { meanMs, spreadMs, vague } = this.timesOf(stage, option);
     const log = [GLOBAL, ...effectKeys(stage, option)].reduce((sum, key) => sum + this.model.meanOf(key), 0);
@@ -216,7 +217,7 @@ export class ChoiceJudge {
     return { choice, key: choiceKey(choice), latencyMs, effects, indices, indexedAt: -1 };
   }
 
-  /** −ln(1 − load factor) of the fullest stage: how wrong an estimate of queueing can be. */
+  /** −ln(1 − load factor) of the fullest stage: scale of the error of queueing estimates. */
   #congestion(choice: SurrogateChoice): number {
     const least = choice.reduce((spare, { option }, s) => {
       const stage = this.#prepared.stages[s];
@@ -225,7 +226,7 @@ export class ChoiceJudge {
     return Math.min(MOST_CONGESTION, -Math.log(Math.max(1e-9, least)));
   }
 
-  /** Chances by what was simulated so far. */
+  /** Probabilities given all simulations so far. */
   chance(expected: ExpectedChoice): Chance {
     const { key, latencyMs } = expected;
     const last = this.#looks.get(key);
@@ -290,7 +291,7 @@ function withLook(
   };
 }
 
-/** That the longest run shows the SLO to be met, by the attainment of one run. */
+/** Probability that the longest run shows the SLO to be met, given the attainment of one run. */
 function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   const { sloAttainmentFraction, percentile } = verdict;
   const halfWidth = Math.max(1e-9, sloAttainmentFraction - lowFraction);
@@ -298,14 +299,14 @@ function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   return normalCdf((Z_99 * (sloAttainmentFraction - needed)) / halfWidth);
 }
 
-/** Whole cores bound what runs at once. */
+/** Runs differ if their whole cores do, because those bound the parallel work. */
 function runKey(choice: SurrogateChoice, fraction: number): string {
   const cores = choice.reduce((sum, { option }) => sum + option.use[0], 0);
   const kinds = choice.map(({ option }) => `${option.variantIndex}/${option.resources.cpuCores}`);
   return [fraction, Math.ceil(cores), ...kinds].join(' ');
 }
 
-/** Batch bounds and replicas that a run never needed change nothing in it. */
+/** Two runs are equal if they differ only in batch bounds and replicas that a run never reached. */
 const isSameRun = ({ choice: before, peaks }: KnownRun, choice: SurrogateChoice): boolean =>
   choice.every(({ option: { maxBatchSize, replicas } }, s) => {
     const of = (before[s] as SurrogateChoice[number]).option;

@@ -1,10 +1,10 @@
-/** Options of a stage and variant for the beam, with corrected times. Clearly dominated ones are left out. */
+/** Options of a stage and variant for the beam, with corrected times. Drops clearly dominated options. */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { ChoiceJudge } from './choice-judge.js';
 import type { PricedOption } from './fast-choices.js';
 
-/** An option this much faster at no higher use makes another one pointless, in spite of wrong estimates. */
+/** An option dominates another clearly if it takes at most this fraction of the time and uses no more. */
 const CLEARLY = 0.7;
 
 export function priceOf(objective: Objective, { option, costPerHour }: SurrogateOption): number {
@@ -19,7 +19,7 @@ function dominates(a: PricedOption, b: PricedOption): boolean {
   return a.times.meanMs <= CLEARLY * b.times.meanMs && a.times.meanMs + a.times.spreadMs <= reachMs;
 }
 
-/** Times as if queues were this much worse than expected: prefers spare capacity. */
+/** Options with times as if queues were worse than expected. They favour spare capacity. */
 export function pessimistic(options: readonly PricedOption[], itemsRps: number): readonly PricedOption[] {
   return options.map((priced) => {
     const { capacityRps } = priced.option.option;
@@ -29,7 +29,7 @@ export function pessimistic(options: readonly PricedOption[], itemsRps: number):
   });
 }
 
-/** By variant position, with what the judge has learned so far. */
+/** Options by variant position, with the corrections learned by the judge so far. */
 export function classOptions(
   judge: ChoiceJudge,
   objective: Objective,

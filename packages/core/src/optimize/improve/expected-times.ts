@@ -1,6 +1,6 @@
 /**
- * Expected latency of a choice in microseconds of work: means add along a path, and so do squared spreads (percentile
- * less mean), since stages are nearly independent. A join takes the slowest awaited branch. Simulations correct it.
+ * Expected latency of a choice, computed in microseconds. Means add along a path, and so do squared spreads (percentile
+ * less mean), because stages are nearly independent. A join takes the slowest awaited branch. Simulations correct it.
  */
 import { estimateStage } from '../../estimate/stage-sojourn.js';
 import { stageQueryOf } from '../options/option-times.js';
@@ -8,7 +8,7 @@ import type { PreparedStage } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
 
-/** In ms. `vague` if a CPU share makes the times a guess between two bounds. */
+/** Times in ms. `vague`: a CPU share makes them a guess between two bounds. */
 export interface ExpectedTimes {
   readonly meanMs: number;
   readonly spreadMs: number;
@@ -18,12 +18,12 @@ export interface ExpectedTimes {
 /** Load factors between which an empty CPU-time bucket becomes usual. */
 const FREE = 0.2;
 const EMPTY = 0.7;
-/** Full batches carry less than the load: a queue that once grows does not shrink. */
+/** Factor on times if full batches carry less than the load: a queue that grows then never shrinks. */
 const OVERLOADED = 30;
 
 /**
- * A share below one core lies between two bounds. Times on a whole core are right while its CPU-time bucket is full,
- * those of the stretched curve while it is empty.
+ * Times of an option. Those of a share below one core lie between two bounds: a whole core while its CPU-time bucket is
+ * full, and the stretched curve while it is empty.
  */
 export function expectedTimes(prepared: PreparedStage, option: StageOption): ExpectedTimes {
   const { meanMs, tailMs } = option;
@@ -76,7 +76,7 @@ export interface ExpectedLatency {
   readonly fractions: Float64Array;
 }
 
-/** A stage off the slowest path still has some influence. */
+/** Influence of a stage off the slowest path. */
 const OFF_PATH = 0.25;
 
 export function expectedLatency(graph: PlanningGraph, of: readonly ExpectedTimes[]): ExpectedLatency {

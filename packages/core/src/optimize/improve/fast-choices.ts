@@ -1,6 +1,7 @@
 /**
  * Choices of least expected latency at every price level: a beam over the stages in topological order. It keeps the
- * fastest partial choices per price level, completed with the fastest and the cheapest options of the other stages.
+ * fastest partial choices per price level. To compare them it completes each with the fastest and the cheapest options
+ * of the other stages.
  */
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
@@ -10,7 +11,7 @@ import { type ExpectedTimes, finishStage, type PathTimes, pathTimes } from './ex
 export interface PricedOption {
   readonly option: SurrogateOption;
   readonly times: ExpectedTimes;
-  /** Charged by the objective. */
+  /** Price that the objective charges. */
   readonly price: number;
 }
 
@@ -18,9 +19,9 @@ export interface BeamProblem {
   readonly graph: PlanningGraph;
   readonly stages: readonly (readonly PricedOption[])[];
   readonly limits: ResourceUse;
-  /** Exclusive. */
+  /** Prices must be below this limit. */
   readonly priceLimit: number;
-  /** Slower choices are left out. */
+  /** Drops slower choices. */
   readonly latencyLimitMs: number;
   readonly levels: number;
   readonly perLevel: number;
@@ -42,7 +43,7 @@ export interface FastChoice {
 
 const RESOURCES = 4;
 
-/** Least time from a stage's finish to the last output that surely waits for it. */
+/** Least time from the finish of a stage to the last output that always waits for it. */
 interface Rest {
   readonly meanMs: Float64Array;
   readonly squares: Float64Array;
@@ -211,7 +212,7 @@ function insertSorted(bucket: Partial[], partial: Partial, most: number): void {
   if (bucket.length > most) bucket.pop();
 }
 
-/** Fastest first. Empty if a stage has no option. */
+/** Choices, fastest first; empty if a stage has no option. */
 export function fastChoices(problem: BeamProblem): readonly FastChoice[] {
   return problem.stages.some((options) => options.length === 0) ? [] : new Beam(problem).run();
 }

@@ -1,8 +1,8 @@
 /**
- * Anytime search for better choices that hold in simulation. Candidates come from variant combinations (classes) whose
- * accuracy could improve the incumbent: the fastest choices per price level. Each step judges the candidate of largest
- * expected gain, the gain times the probability of holding. Rounds widen the beam and lower the probability below which
- * candidates are skipped. All limits are counts, so equal questions have equal answers.
+ * Anytime search for better choices, verified by simulation. Its candidates are the fastest choices per price level of
+ * variant combinations (classes) whose accuracy could improve the incumbent. Each step judges the candidate of largest
+ * expected gain: gain times probability of being verified. Rounds widen the beam and lower the probability below which
+ * candidates are skipped. All limits are counts, so the search is deterministic.
  */
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
@@ -20,14 +20,14 @@ export interface HeldChoice {
   readonly verdict: PlanVerification;
 }
 
-/** `exhausted`: no class or candidate was left out by a limit on work. `skipped`: open candidates called implausible. */
+/** `exhausted`: no work limit dropped a class or candidate. `skipped`: number of open candidates judged implausible. */
 export interface Improvement {
   readonly held: HeldChoice | undefined;
   readonly exhausted: boolean;
   readonly skipped: number;
 }
 
-/** `known`: plans that may hold, verified first. `promising`: candidates like those of the search itself. */
+/** `known`: plans to verify first. `promising`: further candidates of the search. */
 export interface Hints {
   readonly known?: readonly SurrogateChoice[];
   readonly promising?: readonly SurrogateChoice[];
@@ -44,22 +44,22 @@ const ROUNDS: readonly Round[] = [
   { perLevel: 12, leastProbability: 0.01 },
   { perLevel: 32, leastProbability: 0.004 },
 ];
-/** Only if no plan held in the rounds before: nothing is too unlikely then. */
+/** Round without a lower bound on probability, only if no plan was verified before. */
 const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
-/** Optimistic times of the surrogate that ranks classes, as a fraction of the means. */
+/** Factors of the surrogate that ranks classes: optimistic times, as a fraction of the means. */
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
 const TIE = 1e-12;
 const COST_ROUNDING = 1e-9;
-/** Weight of the second criterion (cost of equal accuracy, accuracy of equal cost). */
+/** Weight of the second criterion (cost at equal accuracy, accuracy at equal cost). */
 const SECONDARY = 0.05;
 /** Standard deviations beyond which a partial choice is not extended, and the least deviation assumed. */
 const FAR = 2.5;
 const LEAST_DEVIATION = 0.15;
 
 interface Class extends VariantClass {
-  /** Round of the last probe and of the last full beam; −1 before. */
+  /** Round of the last probe and of the last full beam; −1 if there was none. */
   probed: number;
   expanded: number;
   expandedAsTie: boolean;
@@ -91,7 +91,7 @@ export class ChoiceSearch {
   readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
 
-  /** `belowPas`: only less accurate choices are of interest. */
+  /** With `belowPas` only less accurate choices are searched. */
   constructor(prepared: PreparedProblem, judge: ChoiceJudge, belowPas = Number.POSITIVE_INFINITY) {
     this.#prepared = prepared;
     this.#judge = judge;
@@ -105,7 +105,7 @@ export class ChoiceSearch {
     for (const each of this.#classes) this.#classOf.set(each.variants.join(), each);
   }
 
-  /** Improves `held` until nothing plausible is left or `workLimit` (in full verifications) is spent. */
+  /** Improves `held` until no plausible candidate is left or `workLimit` (in full verifications) is spent. */
   run(held: HeldChoice | undefined, workLimit: number, hints: Hints = {}): Improvement {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
@@ -143,7 +143,7 @@ export class ChoiceSearch {
     return objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - TIE);
   }
 
-  /** How much better than the incumbent, 0 if not. */
+  /** Gain over the incumbent; 0 if it is not better. */
   #gain(of: Standing): number {
     const { objective } = this.#prepared;
     const than = this.#standing;
@@ -157,7 +157,7 @@ export class ChoiceSearch {
     return objective.kind === 'max-accuracy' ? lexicographicGain(gained, saved) : lexicographicGain(saved, gained);
   }
 
-  /** The candidate of largest expected gain; its class is expanded before. */
+  /** The candidate of largest expected gain. Expands its class first. */
   #next(): Candidate | undefined {
     for (;;) {
       this.#addNeighbours();
@@ -186,7 +186,7 @@ export class ChoiceSearch {
     return best;
   }
 
-  /** Whatever the estimate says, each that would be better is verified. */
+  /** Verifies each known choice that would be better, whatever the estimate says. */
   #tryKnown(known: readonly SurrogateChoice[]): void {
     for (const choice of known) {
       const standing = this.#standingOf(choice);
@@ -202,7 +202,7 @@ export class ChoiceSearch {
     if (standing !== undefined) this.#add(standing.of, [{ choice, price: standing.price }]);
   }
 
-  /** Undefined if the class is none of this search. */
+  /** Undefined if the search does not contain the class. */
   #standingOf(choice: SurrogateChoice): (Standing & { readonly of: Class }) | undefined {
     const of = this.#classOf.get(choice.map(({ option }) => option.variantIndex).join());
     const price = choice.reduce((sum, each) => sum + priceOf(this.#prepared.objective, each), 0);
@@ -243,7 +243,7 @@ export class ChoiceSearch {
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
-    // All candidates of such a class are decided, so none would expand it: a wider beam may know others.
+    // If all candidates of a class are decided, none would expand it again. A wider beam may find others.
     const open = new Set([...this.#open.values()].map(({ of }) => of));
     for (const each of due) if (each.expanded >= 0 && !open.has(each)) this.#expand(each);
   }
@@ -284,7 +284,7 @@ export class ChoiceSearch {
     ];
   }
 
-  /** Uncertainty of the class, by its fastest options. */
+  /** Uncertainty of a class, by its fastest options. */
   #deviationOf(stages: readonly (readonly PricedOption[])[]): number {
     const fastest = stages.flatMap((options) => {
       const [first, ...rest] = options;
@@ -336,7 +336,7 @@ export class ChoiceSearch {
     };
   }
 
-  /** A choice of the same shape with fewer replicas fails as well. */
+  /** Also rejects choices of the same shape with fewer replicas. */
   #fail(choice: SurrogateChoice): void {
     const shape = shapeOf(choice);
     const counts = choice.map(({ option }) => option.replicas);

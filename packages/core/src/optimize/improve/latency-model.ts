@@ -1,10 +1,10 @@
 /**
  * Correction of expected latencies by simulated ones: Bayesian linear regression of the log ratio. Effects are those of
  * a variant, of its shape (cores and batch) and of the exact option, weighted by the stage's part of the latency.
- * Choices with common options learn from each other; the rest keeps its prior spread (hierarchical shrinkage).
+ * Choices with common options learn from each other; other effects keep their prior spread (hierarchical shrinkage).
  */
 
-/** Keys name effects; `weights` scale them; `deviations` are prior standard deviations. */
+/** Effects on a choice: `keys` name them, `weights` scale them, `deviations` are prior standard deviations. */
 export interface Effects {
   readonly keys: readonly string[];
   readonly weights: Float64Array;
@@ -16,9 +16,9 @@ export interface LogRatio {
   readonly deviation: number;
 }
 
-/** More effects are not learned: an update is quadratic in them. */
+/** Most learned effects: the cost of an update is quadratic in them. */
 const MOST_EFFECTS = 1000;
-/** Observations that the prior deviations are worth, and the most that a squared surprise counts. */
+/** Weight of the prior deviations in observations, and upper bound of a squared surprise. */
 const TRUSTED = 4;
 const MOST_SURPRISE = 25;
 

@@ -1,14 +1,14 @@
 /**
- * Learns how far below the SLO a latency must be for one full verification to be conclusive: few requests beyond the
- * percentile make wide intervals. A posterior on a grid of margins, below which plans hold.
+ * Learns how far below the SLO a latency must be for a conclusive full verification. Intervals are wide because few
+ * requests lie beyond the percentile. It keeps a posterior on a grid of margins below which plans are verified.
  */
 
-/** Log ratios of latency to SLO. */
+/** Grid of margins: log ratios of latency to SLO. */
 const LEAST = -0.7;
 const STEP = 0.02;
 const USUAL = -0.015;
 const PRIOR_DEVIATION = 0.1;
-/** Width within which a verdict is open, and the part of verdicts that no margin explains. */
+/** Width around the margin within which a verdict is open, and fraction of verdicts that no margin explains. */
 const WIDTH = 0.03;
 const ODD = 0.05;
 
@@ -18,7 +18,7 @@ export class MarginModel {
   readonly #margins = Array.from({ length: Math.round(-LEAST / STEP) + 1 }, (_, i) => LEAST + i * STEP);
   readonly #logs = this.#margins.map((margin) => -0.5 * ((margin - USUAL) / PRIOR_DEVIATION) ** 2);
   mean = 0;
-  /** Of the margin, and of verdicts near it. */
+  /** Standard deviation of the margin and of verdicts near it. */
   deviation = 0;
 
   constructor() {

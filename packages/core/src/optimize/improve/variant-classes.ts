@@ -1,6 +1,6 @@
 /**
- * Variant combinations, each with one accuracy: the classes that a search goes through. All of them if they are few;
- * otherwise those that the surrogate ranks best, each found by solving without the classes before it (Lawler, 1972).
+ * Classes of a search: variant combinations, each with one accuracy. If there are many, only those that the surrogate
+ * ranks best; each is found by solving without the previous ones (Lawler, 1972).
  */
 import type { SurrogateProblem } from '../options/surrogate.js';
 import { solve } from '../surrogate/solve.js';

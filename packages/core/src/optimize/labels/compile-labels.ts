@@ -12,12 +12,12 @@ import { largest } from './relaxed-score.js';
 
 export interface LabelGoal {
   readonly goal: Goal;
-  /** In the unit of the goal; absent if the goal has no cost. */
+  /** Cost of an option in the unit of the goal; absent if the goal has no cost. */
   readonly costOf?: (option: SurrogateOption) => number;
   readonly costLimit?: number;
   /** Further unlimited sums to keep small, such as replica counts by size. */
   readonly tracked?: readonly ((option: SurrogateOption) => number)[];
-  /** Accepts or refuses whole choices. */
+  /** Accepts or rejects complete choices. */
   readonly accepts?: (choice: readonly SurrogateOption[]) => boolean;
 }
 
@@ -26,7 +26,7 @@ interface DraftAmount {
   limit: number;
 }
 
-/** Undefined unless equal for all options. */
+/** Ratio of b to a; undefined unless equal for all options. */
 function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): number | undefined {
   let ratio = -1;
   for (let v = 0; v < a.length; v++) {

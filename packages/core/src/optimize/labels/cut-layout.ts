@@ -1,16 +1,16 @@
 /**
- * Coordinates of a label between two nodes in order (a cut of the graph):
+ * Coordinates of a label at a cut of the graph, between two nodes of the order:
  *
  * - one finish time per open node (with an edge across the cut), or per set of nodes that wait for the same joins;
  * - the amounts used so far;
  * - one score per class of scenarios that are equal from here on.
  *
- * Each coordinate grows monotonically with earlier ones, and nothing else depends on the past. Pareto dominance is
- * therefore valid.
+ * Each coordinate is monotone in those of the previous cut, and nothing else depends on the past. So Pareto dominance
+ * is valid.
  */
 import type { LabelProblem } from './label-problem.js';
 
-/** The latest of earlier slots and possibly the node's own. */
+/** A time slot: the latest of earlier slots and possibly of the node itself. */
 export interface Slot {
   readonly from: readonly number[];
   readonly includesOwn: boolean;

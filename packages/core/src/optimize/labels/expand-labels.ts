@@ -1,6 +1,6 @@
 /**
- * Labels behind a node: every previous label with every option that keeps the limits and whose bound exceeds the bar.
- * Options come by descending worth: the first failure ends the list.
+ * Labels behind a node: each previous label extended by each option that keeps the limits and whose bound exceeds the
+ * bar. Options are sorted by descending worth, so the first failure ends the loop.
  */
 import type { Slot } from './cut-layout.js';
 import { LabelStore } from './label-store.js';
@@ -9,7 +9,7 @@ import type { StepTerms } from './step-terms.js';
 const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
-/** Score at its slope, minus priced finish times and amounts. */
+/** Priced score of a label, minus its priced finish times and amounts. */
 export function collectedWorth(terms: StepTerms, labels: LabelStore, label: number): number {
   const { slotPrices, unitPrices, scoreSlope } = terms;
   const at = label * labels.dims;

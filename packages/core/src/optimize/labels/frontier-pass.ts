@@ -12,13 +12,13 @@ import { paretoFilter } from './pareto-filter.js';
 import type { RelaxedScore } from './relaxed-score.js';
 import type { StepTerms } from './step-terms.js';
 
-/** Bound at a cost limit: terms per node, and the score to exceed. */
+/** Bound at a cost limit: terms per node, and the score that a label must exceed. */
 export interface FrontierBound {
   readonly terms: readonly StepTerms[];
   readonly bar: number;
 }
 
-/** Amount 0 of `problem` is the cost. */
+/** Input of a pass; amount 0 of `problem` is the cost. */
 export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
@@ -28,7 +28,7 @@ export interface FrontierInput {
   readonly width: number;
 }
 
-/** By source, per node. `complete` unless labels were dropped for lack of width. */
+/** Choices by option source, per node. `complete` unless labels were dropped because of `width`. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;

@@ -34,7 +34,7 @@ function numbered(graph: PlanningGraph, order: readonly number[]): LabelGraph {
   };
 }
 
-/** Times that the rest depends on once `done` has run. Stages that only wait for the same joins share one. */
+/** Times that later nodes depend on once `done` has run. Stages that only wait for the same joins share one time. */
 function openTimes({ predecessors, successors, awaited }: PlanningGraph, done: ReadonlySet<number>): number {
   const waitsForAll = (stage: number): boolean => awaited[stage] === predecessors[stage]?.length;
   const groups = new Set<string>();

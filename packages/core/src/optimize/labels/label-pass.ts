@@ -11,11 +11,11 @@ import { type BoundedProblem, type StepTerms, stepTerms } from './step-terms.js'
 
 const VALUE_TIE = 1e-12;
 
-/** Value that a better choice must exceed. */
+/** Bar that a better choice must exceed. */
 export const barAbove = (value: number | undefined): number =>
   value === undefined ? Number.NEGATIVE_INFINITY : value + VALUE_TIE * Math.max(1, Math.abs(value));
 
-/** Value that an equally good choice must exceed. */
+/** Bar that an equally good choice exceeds. */
 export const barBelow = (value: number): number => value - 2 * VALUE_TIE * Math.max(1, Math.abs(value));
 
 export interface PassInput extends BoundedProblem {
@@ -25,7 +25,7 @@ export interface PassInput extends BoundedProblem {
 
 export interface PassResult {
   readonly incumbent: Incumbent | undefined;
-  /** Highest bound dropped for lack of width; −Infinity if none. */
+  /** Highest bound of a label dropped because of `width`; −Infinity if none. */
   readonly droppedBound: number;
   readonly labels: number;
 }

@@ -20,7 +20,7 @@ export interface NodeOptions {
   readonly source: Int32Array;
 }
 
-/** Sum over nodes with an upper limit, rounding included. Infinity: only kept small. */
+/** Sum over nodes with an upper limit, which includes rounding. With limit Infinity the sum is only kept small. */
 export interface Amount {
   readonly limit: number;
 }
@@ -38,7 +38,7 @@ export interface Scenario {
   readonly visited: readonly boolean[];
 }
 
-/** By position; predecessors come first. */
+/** Graph of nodes by position; predecessors come first. */
 export interface NodeGraph {
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
@@ -49,7 +49,7 @@ export interface NodeGraph {
 export interface LabelProblem {
   readonly nodes: readonly NodeOptions[];
   readonly graph: NodeGraph;
-  /** Latest output, rounding included; Infinity if time is irrelevant. */
+  /** Latest time of an output, rounding included; Infinity if time is irrelevant. */
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
   /** Cost amount and its price per unit; absent if the goal has no cost. */
@@ -93,7 +93,7 @@ function totalCost(problem: LabelProblem, choice: Int32Array): number {
   return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
 }
 
-/** Milliseconds, if node v takes `latencyOf(v)`. */
+/** Finish times (ms) if node v takes `latencyOf(v)`. */
 function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (let v = 0; v < finish.length; v++) {
@@ -113,7 +113,7 @@ export function finishMs(graph: NodeGraph, latencyOf: (node: number) => number):
   return finish.reduce((latest, ms, v) => (graph.isOutput[v] ? Math.max(latest, ms) : latest), 0);
 }
 
-/** From a node's finish to the last output that surely waits for it; −Infinity without one. */
+/** Time (ms) from the finish of each node to the last output that always waits for it; −Infinity if there is none. */
 export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const tails = Float64Array.from(graph.isOutput, (isOutput) => (isOutput ? 0 : Number.NEGATIVE_INFINITY));
   for (let v = tails.length - 1; v >= 0; v--)
@@ -126,7 +126,7 @@ export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): 
 export const sourcesOf = ({ nodes }: LabelProblem, choice: Int32Array): Int32Array =>
   choice.map((o, v) => nodes[v]?.source[o] as number);
 
-/** Undefined if the choice breaks a limit or the floor, or is refused. */
+/** Value of a choice; undefined if it breaks a limit or the floor, or is rejected. */
 export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
   const { goal, amounts, latencyLimitMs } = problem;
   for (let k = 0; k < amounts.length; k++)
@@ -157,7 +157,7 @@ function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uin
   };
 }
 
-/** Kept positions ascend. */
+/** The problem with only the kept options; their positions ascend. */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
   return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

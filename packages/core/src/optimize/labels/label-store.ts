@@ -4,10 +4,10 @@ import { sortByKey } from './pareto-filter.js';
 export class LabelStore {
   readonly dims: number;
   coordinates: Float64Array;
-  /** At current prices, waiting included. */
+  /** Worth so far at current prices, waiting included. */
   collected: Float64Array;
   relaxedScore: Float64Array;
-  /** In the previous cut. */
+  /** Index of the parent label in the previous cut. */
   parent: Int32Array;
   option: Int32Array;
   count = 0;
@@ -32,7 +32,7 @@ export class LabelStore {
     this.option = larger.option;
   }
 
-  /** `other` must fit. */
+  /** Copies all labels of `other`, which must fit. */
   copyFrom(other: LabelStore): void {
     this.coordinates.set(other.coordinates);
     this.collected.set(other.collected);

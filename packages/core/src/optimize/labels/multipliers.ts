@@ -1,6 +1,6 @@
 /**
- * Lagrangian bound of a label problem (Fisher 1981): with priced limits one maximum per node. Subgradient steps of
- * Polyak's length improve the prices.
+ * Lagrangian bound of a label problem (Fisher 1981). Once limits have prices, each node has its maximum on its own.
+ * Subgradient steps of Polyak's length improve the prices.
  */
 
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
@@ -21,9 +21,9 @@ export interface Multipliers {
   readonly reduced: readonly Float64Array[];
   readonly best: Float64Array;
   readonly prices: Prices;
-  /** Per unit of each amount, including the cost itself. */
+  /** Price per unit of each amount, including the cost. */
   readonly unitPrices: Float64Array;
-  /** Per ms on the edge from p to v. */
+  /** Price per ms on the edge from p to v. */
   edgePrice(p: number, v: number): number;
 }
 
@@ -41,12 +41,12 @@ export interface AscentStart {
 
 const PATIENCE = 8;
 const CLOSED = 1e-9;
-/** Relative distance of the target below the bound without a known choice. */
+/** Relative distance of the target below the bound if no choice is known. */
 const BLIND_STEP = 0.1;
 
 const scale = (value: number): number => Math.max(1, Math.abs(value));
 
-/** Ignores limits. A bound below it proves infeasibility. */
+/** Least value of any choice, ignoring limits. A bound below it proves infeasibility. */
 function leastValue({ nodes, cost, goal }: LabelProblem): number {
   const lowest = nodes.reduce((sum, node) => sum + smallest(node.score), 0);
   const dearest =
@@ -142,7 +142,7 @@ class Ascent {
   }
 }
 
-/** At most `start.iterations` steps. */
+/** Ascends at most `start.iterations` steps. */
 export function ascend(problem: LabelProblem, relaxed: RelaxedScore, start: AscentStart): AscentResult {
   const ascent = new Ascent(problem, relaxed, start);
   for (let i = 0; i < start.iterations; i++) if (!ascent.advance()) break;

@@ -1,6 +1,6 @@
 /**
- * Sorts indices by key. Comparators are slow, so keys carry their index in the low 32 bits through the native number
- * sort. An insertion pass repairs the rounding.
+ * Sorts indices by key. Comparators are slow, so the native number sort sorts keys with the index in their low 32 bits.
+ * An insertion pass then repairs the rounding.
  */
 
 let packed = new Float64Array(1024);
@@ -12,7 +12,7 @@ function reserve(count: number): void {
   words = new Uint32Array(packed.buffer);
 }
 
-/** Ascending by `keys[i · stride + offset]`, which must be non-negative. */
+/** Sorts ascending by `keys[i · stride + offset]`, which must be non-negative. */
 export function sortByKey(
   keys: Float64Array,
   count: number,
@@ -46,7 +46,7 @@ export function sortByKey(
 
 const MOST_COMPARED = 160;
 
-/** Steps, x ascending and y descending. */
+/** Staircase of steps, x ascending and y descending. */
 class Staircase {
   #x = new Float64Array(64);
   #y = new Float64Array(64);
@@ -135,7 +135,8 @@ function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): U
 }
 
 /**
- * Remaining indices. In the order of `orderOf`, no point is dominated by a later one. Default: by the first coordinate.
+ * Returns the remaining indices. `orderOf` must sort points so that none is dominated by a later one; default: by the
+ * first coordinate.
  */
 export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
   const { coordinates, count, dims } = points;

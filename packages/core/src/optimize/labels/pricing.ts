@@ -1,7 +1,7 @@
 import type { LabelProblem, NodeGraph, NodeOptions } from './label-problem.js';
 import type { AccuracyLine, RelaxedScore } from './relaxed-score.js';
 
-/** −1 for none. */
+/** Node that finishes last; −1 if there is none. */
 function latestOf(nodes: readonly number[], finish: Float64Array): number {
   return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
 }
@@ -24,9 +24,9 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices of limits and the resulting worth of options. The price of time is a flow: paths that were once the longest
- * carry some, and a node or edge pays for its paths. Behind a node that waits for only some predecessors the flow
- * restarts, a weaker but valid bound. Prices are per limit, so they have the size of a value.
+ * Prices of limits and the resulting worth of options. The price of time is a flow: each path that was once the longest
+ * carries some, and a node or edge pays for all paths through it. Behind a node that waits for only some predecessors
+ * the flow restarts: the bound is weaker but valid. Prices are per limit, so they have the size of a value.
  */
 
 interface Path {
@@ -48,7 +48,7 @@ const noPrices = (problem: LabelProblem): Prices => ({
   floor: 0,
 });
 
-/** Fraction of each limit; negative if unused. */
+/** Excess as a fraction of each limit; negative if the limit is not reached. */
 export interface Excess {
   readonly paths: readonly number[];
   readonly amounts: readonly number[];
@@ -93,7 +93,7 @@ export class Pricing {
     });
   }
 
-  /** Per unit of each amount, including the cost itself. */
+  /** Price per unit of each amount, including the cost. */
   get unitPrices(): Float64Array {
     return this.#unitPrice.slice();
   }
@@ -130,7 +130,7 @@ export class Pricing {
     return best;
   }
 
-  /** Adds a new longest path to the priced ones. */
+  /** Excess of a choice. Adds its longest path to the priced ones if it is new. */
   excessOf(choice: Int32Array): Excess {
     const { amounts, nodes, latencyLimitMs } = this.#problem;
     const latencyOf = (v: number): number => nodes[v]?.latencyMs[choice[v] as number] as number;
@@ -155,7 +155,7 @@ export class Pricing {
     };
   }
 
-  /** Squared length, ignoring unpriced unused limits. */
+  /** Squared length, ignoring limits without price that are not reached. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);
@@ -169,7 +169,7 @@ export class Pricing {
     return square;
   }
 
-  /** Per ms on the edge from p to v. */
+  /** Price per ms on the edge from p to v. */
   edgePrices(): (p: number, v: number) => number {
     const n = this.#problem.nodes.length;
     const prices = new Float64Array(n * n);

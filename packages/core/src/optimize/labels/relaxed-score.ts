@@ -1,13 +1,13 @@
 import type { LabelProblem } from './label-problem.js';
 
-/** Infinity for an empty array. */
+/** Smallest entry; Infinity for an empty array. */
 export function smallest(values: Float64Array | undefined): number {
   let least = Number.POSITIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
   return least;
 }
 
-/** −Infinity for an empty array. */
+/** Largest entry; −Infinity for an empty array. */
 export function largest(values: Float64Array | undefined): number {
   let most = Number.NEGATIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) most = Math.max(most, values[i] as number);
@@ -48,8 +48,8 @@ export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known
 /**
  * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F,
  * where A sums the nodes of every scenario and F = Σ p_s e^(z_s). For z_s between l_s and h_s, e^z is below e^(h_s) by
- * at least the chord slope times h_s − z_s. With −log(1 − x) ≥ x follows log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) ·
- * (h_s − z_s).
+ * at least the chord slope times h_s − z_s. Because −log(1 − x) ≥ x, log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) · (h_s
+ * − z_s).
  */
 
 /** y ≤ `constant` + Σ `weights[v]` · score of node v. */

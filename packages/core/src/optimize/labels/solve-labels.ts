@@ -1,7 +1,7 @@
 /**
  * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then improve the best choice
- * and the bar. A pass proves its answer if it drops nothing better for lack of width. The last one is bounded by the
- * label limit and reports the gap.
+ * and the bar. A pass proves its choice optimal if its width dropped no better label. The label limit bounds the last
+ * pass, which reports the gap.
  */
 
 import { cutLayout } from './cut-layout.js';
@@ -16,7 +16,7 @@ export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Per node, those in choices of at least this value. */
+  /** Per node, the options found in choices of at least this value. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;

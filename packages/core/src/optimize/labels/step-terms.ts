@@ -18,16 +18,16 @@ export interface BoundedProblem {
 export interface StepTerms {
   readonly node: NodeOptions;
   readonly step: Step;
-  /** By worth, best first. */
+  /** Options by worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Includes the constant of the bound. */
+  /** Best worth behind the node, with the constant of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
   readonly scoreFloor: number;
   readonly scoreWeight: number;
-  /** Per ms of the finish time. */
+  /** Price per ms of the finish time, by slot. */
   readonly slotPrices: Float64Array;
   readonly unitPrices: Float64Array;
   readonly scoreSlope: number;
@@ -35,14 +35,14 @@ export interface StepTerms {
   readonly isLast: boolean;
 }
 
-/** Entry v is the sum over v + 1 … n − 1. */
+/** Suffix sums: entry v is the sum over v + 1 … n − 1. */
 function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   const sums = new Float64Array(n);
   for (let v = n - 2; v >= 0; v--) sums[v] = (sums[v + 1] as number) + of(v + 1);
   return sums;
 }
 
-/** Edges from a slot's nodes to nodes behind `after`. */
+/** Price of the edges from the nodes of a slot to nodes behind `after`. */
 function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, after: number): number {
   let price = 0;
   for (const u of nodes)

@@ -1,14 +1,14 @@
 /**
- * Sojourn times of an option. A share below one core needs a simulation of milliseconds, so it starts with the times on
- * a whole core. They are a lower bound, at most 11 % too short up to a quarter of its load. Above, wanted options are
- * simulated.
+ * Sojourn times of an option. A share below one core needs a simulation of some milliseconds, so it starts with the
+ * times on a whole core. They are a lower bound, at most 11 % too short up to a load factor of 0.25. Above that, needed
+ * options are simulated.
  */
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curve.js';
 import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
-/** In ms. `exact` unless a simulation could be slower. */
+/** Times in ms; `exact` unless a simulation could find longer ones. */
 export interface OptionTimes {
   readonly meanMs: number;
   readonly tailMs: number;
@@ -29,7 +29,7 @@ export function stageQueryOf(
   return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
 }
 
-/** Up to it a CPU-time bucket is hardly ever empty. */
+/** Load factor up to which a CPU-time bucket is hardly ever empty. */
 const LIGHT_LOAD = 0.25;
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
@@ -40,7 +40,7 @@ function onWholeCore(curve: ServiceCurve): ServiceCurve {
   return known;
 }
 
-/** Lower bounds unless `exact`. */
+/** Times of an option; lower bounds unless `exact`. */
 export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   if (prepared.estimator === 'sum-of-tails') {
     const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(prepared.load));
@@ -54,7 +54,7 @@ export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTi
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
-/** Simulated, at least those on a whole core. */
+/** Simulated times, at least those on a whole core. */
 export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   const estimate = refineStage(stageQueryOf(prepared, size));
   const least = optionTimes(prepared, size);

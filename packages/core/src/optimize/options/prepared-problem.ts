@@ -20,13 +20,13 @@ export interface PreparedProblem {
   /** Latency limit of the SLO, which the surrogate's estimate must not exceed. */
   readonly sloMs: number;
   readonly stages: readonly PreparedStage[];
-  /** In the order of `stages`. */
+  /** Options per stage, in the order of `stages`. */
   readonly options: readonly (readonly StageOption[])[];
 }
 
 /**
- * Shortest time (ms) over which the cost of a switch is spread: for a minute after a burst, another is expected. Spread
- * over one interval, the cost of switching could exceed what a cheaper plan saves.
+ * Shortest time (ms) over which the cost of a switch is spread. Within a minute after a burst another is expected. Over
+ * a single interval, the cost of switching could exceed the savings of a cheaper plan.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
@@ -74,7 +74,7 @@ function prepareWith(
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 
-/** Relaxation: fewest stable replicas with the smallest service times, and only `usualPaths`. No plan needs less. */
+/** Relaxation: fewest stable replicas, smallest service times, and only `usualPaths`. No plan needs less. */
 export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;

@@ -32,12 +32,12 @@ export interface ReplicaKind {
 }
 
 const MOST_REPLICAS = 4096;
-/** Stands for a rate of 0. */
+/** Rate used instead of 0. */
 const IDLE_RPS = 1e-3;
 
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
-/** Those that pins allow and that have a profile. */
+/** Kinds that pins allow and that have a profile. */
 export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   const { stage, curveOf } = prepared;
   const { pins } = stage;
@@ -52,7 +52,7 @@ export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   });
 }
 
-/** Ascending. */
+/** Allowed batch sizes, ascending. */
 export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): readonly number[] {
   const { bounds, pins } = stage;
   const allowed =
@@ -60,7 +60,7 @@ export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): rea
   return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
 }
 
-/** Within pins, bounds and budget. Empty if the first exceeds the second. */
+/** Replicas within pins, bounds and budget; empty if the first exceeds the second. */
 export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
   const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
@@ -71,7 +71,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** For `oneRps` each, with a load factor below 1. The sum of tails also accepts 1. */
+/** Fewest replicas of `oneRps` each with a load factor below 1; the sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

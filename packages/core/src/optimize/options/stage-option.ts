@@ -27,7 +27,7 @@ export interface SwitchTarget {
   readonly loadMs: number;
 }
 
-/** 0 if nothing runs. */
+/** Cost per hour of the switch; 0 if nothing runs. */
 function switchingCostPerHour(target: SwitchTarget, running: RunningStage | undefined, inForceMs: number): number {
   if (running === undefined || !(inForceMs > 0)) return 0;
   const reusable = running.replicas.filter(
@@ -42,8 +42,8 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 
 /**
  * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts start
- * at the least stable one and end when another no longer helps, or at bounds or budget. The sum of tails has one count
- * per combination.
+ * at the smallest stable one. They end when one more no longer helps, or at bounds or budget. The sum of tails has one
+ * count per combination.
  */
 
 /** `capacityRps` counts items. */
@@ -134,7 +134,7 @@ function sumOfTailsOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchS
   return [optionOf(prepared, kind, run, times)];
 }
 
-/** Those that fit the limits on their own. */
+/** Options of a stage that fit the limits on their own. */
 export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
   const make = prepared.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
   return kindsOf(prepared).flatMap((kind) =>
@@ -145,8 +145,8 @@ export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
 }
 
 /**
- * Relaxation of a stage: per variant and cores the fewest stable replicas and the smallest service time (mean or SLO
- * percentile) over all batch sizes. No real option uses less or is faster.
+ * Relaxation of a stage: for each variant and core count, the fewest stable replicas and the smallest service time
+ * (mean or SLO percentile) over all batch sizes. No real option uses less or is faster.
  */
 
 function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
@@ -154,7 +154,7 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
 }
 
-/** None if the bounds leave the kind unstable. */
+/** The relaxed option of a kind; none if the bounds leave it unstable. */
 function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
@@ -173,13 +173,13 @@ export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOpti
       .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** For objectives that charge batches. */
+/** Relaxed options per batch size, for objectives that charge batches. */
 export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** Of a plan, or of another question. */
+/** Kind of an option, also from a plan or a related problem. */
 export type OptionKind = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 'replicas'>;
 
 export const matchesOption = (kind: OptionKind, o: StageOption): boolean =>

@@ -61,7 +61,7 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
   };
 }
 
-/** In file order. No `choice`: none exists (if `optimal`) or none was found. */
+/** Solution, options in file order. No `choice`: none exists (if `optimal`), or none was found. */
 export interface Solution {
   readonly choice?: readonly SurrogateOption[];
   readonly optimal: boolean;
@@ -71,7 +71,7 @@ export interface Solution {
   readonly labels: number;
 }
 
-/** In file order. */
+/** One option per stage, in file order. */
 export type SurrogateChoice = readonly SurrogateOption[];
 
 export const choiceKey = (choice: SurrogateChoice): string =>

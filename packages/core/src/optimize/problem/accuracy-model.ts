@@ -20,7 +20,7 @@ export interface MeasuredVariants {
   readonly accuracy: number;
 }
 
-/** By variant positions, one per stage in file order. */
+/** Accuracy by variant positions, one per stage in file order. */
 export interface AccuracyModel {
   /** The first match gives the PAS. */
   readonly measured: readonly MeasuredVariants[];
@@ -31,10 +31,10 @@ export interface AccuracyModel {
   pas(variantIndices: readonly number[]): number | undefined;
 }
 
-/** Closer log scores are equal; the cheaper plan wins. */
+/** Log scores closer than this count as equal: the cheaper plan wins. */
 export const LOG_PAS_TIE = 1e-12;
 
-/** 0 maps to the log of 1e-300. */
+/** Log of PAS; 0 maps to the log of 1e-300. */
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
 function needsMeasurement(spec: PipelineSpec): boolean {

@@ -6,9 +6,9 @@ import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** By index in the pipeline file. */
+/** Graph of stages by index in the pipeline file. */
 export interface PlanningGraph {
-  /** Topological. */
+  /** Topological order. */
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
@@ -25,7 +25,7 @@ function awaitedOf(inEdges: readonly EdgeSpec[]): number {
   return Math.max(0, Math.min(inEdges.length, ...counts));
 }
 
-/** Milliseconds, if stage s takes `latencyOf(s)`. */
+/** Finish times (ms) if stage s takes `latencyOf(s)`. */
 export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (const stage of graph.order) {

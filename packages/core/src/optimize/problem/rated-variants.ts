@@ -8,11 +8,11 @@ import { replicaCostPerHour } from './resource-use.js';
 export interface RatedVariant {
   readonly variant: VariantSpec;
   readonly accuracy: number;
-  /** Per hour for one item per second, over cores and batch sizes. */
+  /** Least cost per hour for one item per second, over cores and batch sizes. */
   readonly costPerItemRps: number;
 }
 
-/** In file order. */
+/** Variants of a stage, in file order. */
 export function ratedVariants(spec: PipelineSpec, profiles: ProfileSet, stage: StageSpec): readonly RatedVariant[] {
   const curves = planningCurves(spec, profiles);
   return stage.variants.map((variant) => {

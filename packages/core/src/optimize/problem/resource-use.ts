@@ -3,11 +3,11 @@ import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.
 
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
 
-/** In the order of `resourceKinds`. */
+/** Amounts in the order of `resourceKinds`. */
 export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
 
 const BYTES_PER_GIB = 2 ** 30;
-/** Sums such as 0.1 + 0.2 may exceed a limit. */
+/** Tolerance, because sums such as 0.1 + 0.2 may exceed a limit. */
 const ROUNDING = 1e-9;
 
 export function replicaCostPerHour(resources: Resources, prices: Prices): number {
@@ -37,7 +37,7 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
 
 export const withRounding = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
 
-/** Rounding aside. */
+/** Is `amount` within `limit`, apart from rounding? */
 export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {

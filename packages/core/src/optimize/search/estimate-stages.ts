@@ -9,19 +9,19 @@ import { plannedCurves, type ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
-/** Milliseconds; Infinity if a stage is overloaded. */
+/** Latency (ms) at the SLO percentile; Infinity if a stage is overloaded. */
 export function latencyAtSlo(query: PipelineQuery): number {
   const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
   return estimate.quantileMs(query.spec.slo.percentile / 100);
 }
 
-/** Requests per second. `itemsRps` lists items per stage in file order. */
+/** Capacity in requests per second. `itemsRps` lists items per second per stage, in file order. */
 export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): number {
   const visits = stageLoads(spec, 1);
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** Under `robustness`, as plans are. Each stage has one entry and a curve for it. */
+/** Estimates stages under `robustness`, as for plans. Each stage needs one entry with a curve. */
 export function estimateStages(
   { spec, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
   stages: Plan['stages'],

@@ -20,7 +20,7 @@ function trivialBound(objective: Objective): number {
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
-/** Bound on the objective, a lower one for `min-cost`; undefined if even the relaxation is proven infeasible. */
+/** Bound on the objective (a lower bound for `min-cost`); undefined if even the relaxation is proven infeasible. */
 export function relaxationBound(problem: PlanningProblem): number | undefined {
   const prepared = prepareRelaxation(problem);
   const { objective } = prepared;
@@ -56,7 +56,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   return choice === undefined ? undefined : { prepared, choice };
 }
 
-/** At most the problem's rate; undefined if no idle plan fits. */
+/** The plan for the largest rate up to the problem's; undefined if not even an idle plan fits. */
 function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
   let high = Math.min(problem.arrivalRps, MOST_RPS);
@@ -75,18 +75,18 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 }
 
 /**
- * Answer if no plan holds: the binding bound, the smallest helpful relaxation of each bound, and the best effort. The
- * binding constraint has the smallest relative relaxation. It is `capacity` if none helps.
+ * Result if no plan is feasible: the binding constraint, the smallest helpful relaxation of each bound, and the best
+ * effort. The binding constraint is the one with the smallest relative relaxation, or `capacity` if none helps.
  */
 
-/** Above the fastest plan's percentile, doubled until verified: near capacity a sample shows little. */
+/** First step above the fastest plan's percentile, doubled until verified: near capacity a sample says little. */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
-/** An excess up to this is none. */
+/** An excess up to this counts as fitting. */
 const FITS = 1 + 1e-9;
 
-/** `excess`: by how much the constraint is missed; at most 1 if `plan` fits after all. */
+/** `excess`: ratio by which the constraint is exceeded; at most 1 if `plan` fits after all. */
 interface Fix {
   readonly constraint: BindingConstraint;
   readonly excess: number;
@@ -104,7 +104,7 @@ interface Fastest {
   readonly verify: VerifyPlan | undefined;
 }
 
-/** Smallest SLO at which the fastest plan is verified. The sum of tails is its own claim. */
+/** Smallest SLO at which the fastest plan is verified. The sum of tails needs no verification. */
 function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, verify }: Fastest): Fix | undefined {
   const verified = estimator === 'sum-of-tails' ? undefined : plan.verified;
   const reachedMs = verified?.latencyMs ?? plan.predicted.latencyMs;
@@ -117,7 +117,7 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
   return { constraint: 'slo', excess: latencyMs / slo.latencyMs, fixes: { slo: { latencyMs } } };
 }
 
-/** Whole ms above the asked SLO and `reachedMs`, narrowed toward a smaller one that failed. */
+/** Verified SLO in whole ms above the requested SLO and `reachedMs`, bisected toward one that failed. */
 function leastVerifiedMs(
   { reachedMs, aboveMs }: { readonly reachedMs: number; readonly aboveMs: number },
   isVerifiedAt: (latencyMs: number) => boolean,
@@ -182,8 +182,8 @@ export type Answer =
   | { readonly kind: 'none'; readonly result: PlanResult };
 
 /**
- * The plan of a search, or the reason for none. A verified plan that a relaxation led to, but that fits without it, is a
- * candidate of a second search.
+ * The plan of a search, or the reason for none. If a relaxation finds a verified plan that fits without it, a second
+ * search takes it as a candidate.
  */
 export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: VerifyPlan): Answer {
   if (search.kind === 'found') return search;

@@ -5,7 +5,7 @@ import { graphLatencyMs } from '../problem/planning-graph.js';
 import { totalUse } from '../problem/resource-use.js';
 import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 
-/** In file order. */
+/** One option per stage, in file order. */
 export type StageChoice = readonly StageOption[];
 
 function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageChoice): number {
@@ -44,13 +44,13 @@ function stagesOf({ spec }: PreparedProblem, choice: StageChoice): Plan['stages'
 const sumOfTailsMs = ({ graph }: PreparedProblem, choice: StageChoice): number =>
   graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
 
-/** With latency as the sum of tails, sufficient for a simulation. */
+/** Plan with the sum of tails as latency, sufficient for a simulation. */
 export function sketchOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const predicted = predictionOf(prepared, choice, sumOfTailsMs(prepared, choice));
   return { stages: stagesOf(prepared, choice), predicted };
 }
 
-/** With the estimator's latency for the whole graph. */
+/** Plan with the estimator's latency for the whole graph. */
 export function planOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const sums = prepared.problem.estimator === 'sum-of-tails';
   const latencyMs = sums ? sumOfTailsMs(prepared, choice) : estimatedLatencyMs(prepared, choice);

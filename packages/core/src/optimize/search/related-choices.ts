@@ -1,6 +1,6 @@
 /**
- * Choices of related questions. Those of harder ones (more load, less time, a smaller budget) hold here if they hold
- * there. They are optima of surrogates, so they cost no simulation.
+ * Choices of related problems. A choice that is feasible for a harder problem (more load, less time, a smaller budget)
+ * is feasible here, too. They are optima of surrogates, so they cost no simulation.
  */
 import { runningStages } from '../../model/running-plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
@@ -25,7 +25,7 @@ const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: n
   costPerHour * part,
 ];
 
-/** None if this problem lacks one of the options. */
+/** Choices with options of these kinds; none if this problem lacks one of them. */
 function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
   const choice = stages.map((options, s) => {
     const kind = kinds[s];

@@ -20,14 +20,14 @@ export interface RepairLimits {
   readonly worthwhile: (choice: SurrogateChoice) => boolean;
 }
 
-/** An estimate takes about 1 ms, and much longer with simulated CPU shares. */
+/** Most estimates. Each takes about 1 ms, and much longer with simulated CPU shares. */
 const MOST_ESTIMATED = 180;
 
 const MOST_ESTIMATED_WITH_SHARES = 24;
 
 const REPAIR_PART = 1 / 3;
 
-/** Per stage, fastest first. */
+/** Most options tried per stage, fastest first. */
 const MOST_TRIED = 8;
 
 const COST_ROUNDING = 1e-9;
@@ -76,7 +76,7 @@ export class ChoiceRepair {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** Fastest choice found near `choice` within the budget. */
+  /** The fastest choice found near `choice` within the budget. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -108,7 +108,7 @@ export class ChoiceRepair {
     return this.#estimateMs(choice) <= this.#prepared.sloMs;
   }
 
-  /** A cheaper option of the same variant at one stage, cheapest first. */
+  /** Choices with a cheaper option of the same variant at one stage, cheapest first. */
   #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const cost = costOf(choice);
     const admits = (candidate: SurrogateChoice): boolean =>

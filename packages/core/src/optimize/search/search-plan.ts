@@ -1,6 +1,6 @@
 /**
  * Finds the best plan of a problem, or shows that there is none. Without `verify` the estimate of the whole graph
- * decides. The sum of tails is solved once and not adjusted.
+ * decides. With the sum of tails the surrogate is solved once and not adjusted.
  */
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';
@@ -15,7 +15,7 @@ import { planOf, sketchOf } from './plan-of.js';
 import { harderChoices, knownChoices } from './related-choices.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
-/** In full verifications. */
+/** Default work limit in full verifications. */
 const DEFAULT_WORK_LIMIT = 100;
 
 export interface FoundPlan {
@@ -27,7 +27,7 @@ export interface FoundPlan {
   readonly search?: SearchEffort;
 }
 
-/** Without a plan that holds: the fastest plan within the budgets, if any. */
+/** Result of a search. Without a verified plan it has the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly tried: number; readonly labels: number };
@@ -94,13 +94,13 @@ function searchByEstimate(prepared: PreparedProblem, verify: VerifyPlan | undefi
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.judged() };
 }
 
-/** For problems that differ in budget or objective only. */
+/** A judge for problems that differ only in budget or objective. */
 export const simulationJudge = (prepared: PreparedProblem, verify: VerifyPlan): ChoiceJudge =>
   new ChoiceJudge(prepared, (choice, workFraction) =>
     verify(sketchOf(prepared, optionsOf(choice)), prepared.spec.slo, workFraction),
   );
 
-/** The θ loop finds a first plan, a search by simulation the best one. */
+/** The θ loop finds a first plan; a search by simulation improves it. */
 function searchBySimulation(
   prepared: PreparedProblem,
   verify: VerifyPlan,
@@ -149,11 +149,11 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** True if simulations decide: the sum of tails is its own claim, and without arrivals nothing can be late. */
+/** Do simulations decide? Not with the sum of tails, and not without arrivals, when nothing can be late. */
 export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
   problem.estimator !== 'sum-of-tails' && problem.arrivalRps > 0;
 
-/** `judge` shares what it knows between searches. */
+/** Searches share the knowledge of `judge`. */
 export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, judge?: ChoiceJudge): PlanSearch {
   if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
   return verify !== undefined && isDecidedBySimulation(prepared)

@@ -1,7 +1,7 @@
 /**
  * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan holds.
- * A level up to 1 is θ (κ = 1), above it is κ (θ = 1). A miss raises the level, an infeasible surrogate lowers it. From
- * a verified plan the level is bisected down. Rounds bound every step.
+ * A level up to 1 is θ (with κ = 1); above 1 it is κ (with θ = 1). A miss raises the level; an infeasible surrogate
+ * lowers it. After a verified plan the level is bisected down. The number of rounds is bounded.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -21,7 +21,7 @@ import { ChoiceRepair, simulatesShares } from './repair.js';
 
 const ROUNDING = 1e-12;
 
-/** Cheapest verified choice found of at least this PAS, or `held`. */
+/** The cheapest verified choice found with at least this PAS, or `held`. */
 export function trimChoice(
   prepared: PreparedProblem,
   judge: Judge,
@@ -32,9 +32,9 @@ export function trimChoice(
 }
 
 export interface Judge {
-  /** By simulation or by the estimate of the whole graph. */
+  /** Verdict by simulation or by the estimate of the whole graph. */
   verdict(choice: SurrogateChoice): PlanVerification;
-  /** By the estimate of the whole graph. */
+  /** Latency (ms) by the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
   /** Number of judged choices. */
   judged(): number;
@@ -53,13 +53,13 @@ export interface JudgedChoice {
   readonly verdict: PlanVerification;
 }
 
-/** Without a verified choice: the fastest within the budgets, if any. */
+/** Result of a search. Without a verified choice it has the fastest choice within the budgets, if any. */
 export type SearchOutcome =
   | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
 
 const ROUNDS = 8;
-/** Before a search by simulation. */
+/** Rounds before a search by simulation. */
 const FIRST_ROUNDS = 2;
 const BISECTIONS = 3;
 /** Below this θ the next step down is 0. */
@@ -80,7 +80,7 @@ interface Attempt extends JudgedChoice {
 
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-/** `labels` counts the labels of all solves. */
+/** Search over levels; `labels` counts the labels of all solves. */
 class LevelSearch {
   readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
@@ -96,7 +96,7 @@ class LevelSearch {
     this.#repairer = new ChoiceRepair(prepared, (choice) => judge.estimateMs(choice));
   }
 
-  /** A repaired plan may be verified early; the level then rises while the surrogate promises better. */
+  /** If a repaired plan is verified early, the level still rises while the surrogate promises a better one. */
   firstVerified(rounds = ROUNDS): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
@@ -134,7 +134,7 @@ class LevelSearch {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
-  /** The attempt of a choice that another search found, with what the first surrogate proves about it. */
+  /** The attempt of a choice found by another search, with the gap that the first surrogate proves. */
   improvedBy(by: JudgedChoice | undefined, first: Attempt | undefined): Attempt | undefined {
     if (by === undefined || by.choice === first?.choice) return first;
     const level = first?.level ?? 1 / Math.sqrt(this.#prepared.graph.depth);
@@ -150,7 +150,7 @@ class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // The last level failed for one plan only; lower levels offer others.
+    // Only one plan of the last level failed; lower levels offer others.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;
@@ -188,7 +188,7 @@ class LevelSearch {
     return held;
   }
 
-  /** By added tails, repaired if needed. */
+  /** The fastest attempt by added tails, repaired if needed. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -227,7 +227,7 @@ class LevelSearch {
     return { level, solution, choice, verdict, verified: showsSloMet(verdict) };
   }
 
-  /** Returns the repair if it is verified or faster. Keeps variants unless `anyVariant`, and must beat `than`. */
+  /** Returns a repair that is verified or faster and beats `than`. Keeps the variants unless `anyVariant`. */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
     const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);

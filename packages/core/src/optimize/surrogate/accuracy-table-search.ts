@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Outside `entry`: those that first differ in stage 0, 1, …. */
+/** Boxes outside `entry`: combinations that first differ in stage 0, 1, …. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -58,9 +58,10 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 }
 
 /**
- * Exact search with measured accuracies, over boxes by descending accuracy bound: value dominance is invalid there.
- * Label setting finds the least cost of a measured box and the best product of an unmeasured one. `max-accuracy` ends
- * below the best accuracy, `min-cost` at the floor. `weights` ends when no accuracy left can pay for the least cost.
+ * Exact search with measured accuracies. It visits boxes by descending accuracy bound, because dominance by value is
+ * invalid across boxes. Label setting finds the least cost of a measured box and the best product of an unmeasured one.
+ * `max-accuracy` stops at bounds below the best accuracy, `min-cost` at the floor. `weights` stops when no remaining
+ * accuracy can outweigh the least cost.
  */
 
 interface BoundedBox extends VariantBox {
@@ -205,5 +206,5 @@ class TableSearch {
   }
 }
 
-/** The gap states what the label limit left unproven. */
+/** The gap shows what the label limit left unproven. */
 export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();

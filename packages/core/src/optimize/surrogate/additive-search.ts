@@ -58,7 +58,7 @@ function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal
   return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
 }
 
-/** The gap states what the label limit left unproven. */
+/** The gap shows what the label limit left unproven. */
 export function searchAdditive(problem: SurrogateProblem): Solution {
   const first = solveGoal(problem, firstGoal(problem));
   const { incumbent, optimal, labels } = first.solution;

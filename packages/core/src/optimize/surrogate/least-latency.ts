@@ -5,7 +5,7 @@ import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;
 
-/** Bisects the SLO with the solver to 0.1 %; undefined if budgets and floor admit no choice at any SLO. */
+/** Choice of least latency, by bisecting the SLO to 0.1 %; undefined if budgets and floor admit none. */
 export function leastLatencyChoice(
   solver: SurrogateSolver,
   factors: LatencyFactors,

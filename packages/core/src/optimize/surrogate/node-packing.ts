@@ -1,4 +1,4 @@
-/** Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search that may end unsettled. */
+/** Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search that may be inconclusive. */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { SurrogateChoice } from '../options/surrogate.js';
@@ -76,7 +76,7 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
   return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** For replicas of one size first-fit is exact. */
+/** First-fit is exact for replicas of one size. */
 export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);
@@ -87,7 +87,7 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';
 
-/** Within the budgets, and packed on the machines if sizes are given. */
+/** Is a choice within the budgets, and can it be packed on the machines if sizes are given? */
 export function fitsLimits(
   { limits, spec }: Pick<PreparedProblem, 'limits' | 'spec'>,
   choice: SurrogateChoice,

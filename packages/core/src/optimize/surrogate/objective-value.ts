@@ -4,14 +4,14 @@ import type { AccuracyModel } from '../problem/accuracy-model.js';
 
 /** Value of a choice: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
 
-/** Options in stage order; 0 if a required measurement is missing. */
+/** PAS of options in stage order; 0 if a required measurement is missing. */
 export const pasOf = (accuracy: AccuracyModel, choice: readonly SurrogateOption[]): number =>
   accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0;
 
-/** Per hour, switching included. */
+/** Cost per hour, switching included. */
 export const costOf = (choice: readonly SurrogateOption[]): number => choice.reduce((sum, o) => sum + o.costPerHour, 0);
 
-/** Larger is better, except for `min-cost`. */
+/** Value of the objective; larger is better, except for `min-cost`. */
 export function objectiveValue(
   objective: Objective,
   accuracy: AccuracyModel,

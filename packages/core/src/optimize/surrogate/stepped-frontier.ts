@@ -10,7 +10,7 @@ import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;
-/** More than the rounding of limits. */
+/** Least cost step, more than the rounding of limits. */
 const LEAST_STEP = 1e-6;
 
 /** Costs of points differ by at least the fraction `tolerance`. */

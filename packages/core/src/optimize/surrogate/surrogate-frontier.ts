@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost under the surrogate, from its ends and a scaffold between. A first pass near the bound
- * approximates the front; a second, with that as its bars, finds the rest. Every choice has a point that costs no more,
- * with PAS lower by at most the fraction `tolerance`.
+ * Pareto front of PAS and cost under the surrogate. It starts from both ends and a scaffold of points between. A first
+ * pass near the bound approximates the front; a second uses that as its bars and finds the rest. For every choice, some
+ * point costs no more and has a PAS lower by at most the fraction `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -23,7 +23,7 @@ export interface FrontierChoice {
   readonly costPerHour: number;
 }
 
-/** From the cheapest to the most accurate. `complete` unless the label limit applied. */
+/** The front from the cheapest to the most accurate point; `complete` unless the label limit applied. */
 export interface SurrogateFrontier {
   readonly points: readonly FrontierChoice[];
   readonly complete: boolean;
@@ -36,7 +36,7 @@ const BOUND_STEPS = 30;
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
-/** Costs closer than this fraction are equal. */
+/** Costs closer than this fraction count as equal. */
 const COST_ROUNDING = 1e-9;
 
 const scoreWithin = (costLimit: number): LabelGoal => ({
@@ -60,7 +60,7 @@ function scaffoldPoint(problem: SurrogateProblem, costLimit: number, near?: Scaf
   return { compiled, solution, score: incumbent.value, choice: chosenOptions(problem, incumbent.choice) };
 }
 
-/** By rising cost. Repeatedly halves the cost interval of the widest score gap. */
+/** Points by rising cost. Repeatedly halves the cost interval of the widest score gap. */
 function scaffoldOf(problem: SurrogateProblem, least: number, most: number): readonly ScaffoldPoint[] {
   const ends = [least, most].map((cost) => scaffoldPoint(problem, cost * (1 + ROUNDING)));
   const points = ends.filter((point) => point !== undefined);
@@ -76,7 +76,7 @@ function scaffoldOf(problem: SurrogateProblem, least: number, most: number): rea
   return points;
 }
 
-/** −1 for none. */
+/** Index of the widest score gap; −1 if there is none. */
 function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<ScaffoldPoint>): number {
   let widest = -1;
   let gap = 0;

@@ -1,6 +1,6 @@
 /**
  * Solves the surrogate under changing factors. Inexact options of the best choice are simulated and the problem is
- * solved again. Other choices are at most underestimated, so the final one is optimal.
+ * solved again. Times of other choices are at most underestimated, so the final choice is optimal.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
@@ -20,7 +20,7 @@ export interface SolveOverrides {
   readonly sloMs?: number;
 }
 
-/** Simulation rounds per solve. Beyond, times may be too short. */
+/** Most simulation rounds per solve. After that, times may be too short. */
 const MOST_ROUNDS = 40;
 
 export class SurrogateSolver {

@@ -6,8 +6,8 @@ import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
  * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages take their
- * minimum, and no other may be as good in time, cost, budgeted resources and accuracy. If accuracy is no product,
- * options compete within a variant; on machines of given sizes, within a replica size.
+ * minimum. No other option may be as good in time, cost, budgeted resources and accuracy. If accuracy is not a product,
+ * options compete only within a variant; on machines of given sizes, only within a replica size.
  */
 
 interface Range {
@@ -38,7 +38,7 @@ function rangeOf(options: readonly SurrogateOption[]): Range {
   return range;
 }
 
-/** From a stage's finish to the last output that surely waits for it; −Infinity without one. */
+/** Time (ms) from the finish of each stage to the last output that always waits for it; −Infinity if there is none. */
 function tailsMs(graph: PlanningGraph, leastMs: readonly number[]): readonly number[] {
   const tails = graph.predecessors.map((_, s) => (graph.outputs.includes(s) ? 0 : Number.NEGATIVE_INFINITY));
   for (const s of [...graph.order].reverse())
@@ -138,7 +138,7 @@ function comparableGroups(
   return [...groups.values()];
 }
 
-/** The best choice is the same. */
+/** The problem without dominated options; the best choice is the same. */
 export function undominatedOptions(problem: SurrogateProblem): SurrogateProblem {
   const ranges = problem.stages.map(rangeOf);
   const { latestMs, most } = limitsPerStage(problem, ranges);
