@@ -9,12 +9,12 @@ import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 export interface Selection<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   readonly namespace?: string | undefined;
-  /** Equality only, as `name=value,other!=value`. */
+  /** Equality selectors only, such as `name=value,other!=value`. */
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string;
 }
 
-/** All pages have one resource version, from which a watch continues. */
+/** Page of a list. All pages have the same resource version; a watch continues from it. */
 export type ListPage<T extends KubeObject = KubeObject> =
   | {
       readonly kind: 'page';
@@ -22,7 +22,7 @@ export type ListPage<T extends KubeObject = KubeObject> =
       readonly resourceVersion: string;
       readonly continueToken?: string | undefined;
     }
-  /** The list began too long ago. */
+  /** The list began too long ago to continue. */
   | { readonly kind: 'expired' };
 
 /** `expired` requires a new list. */
@@ -37,7 +37,7 @@ export interface RefusalCause {
   readonly reason?: string | undefined;
 }
 
-/** Refused for the state of the object. `conflict` includes fields of another manager. */
+/** Write refused because of the object's state. `conflict` includes fields owned by another manager. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';
@@ -51,7 +51,7 @@ export interface Writer {
   readonly fieldManager: string;
 }
 
-/** `force` takes fields that other managers own. */
+/** `force` takes over fields that other managers own. */
 export interface Applier extends Writer {
   readonly force?: boolean;
 }
@@ -71,7 +71,7 @@ export interface KubeApi {
     selection: Selection<T>,
     page?: { readonly limit?: number; readonly continueToken?: string },
   ): Promise<ListPage<T>>;
-  /** Ends with the server or when `signal` aborts. */
+  /** Ends when the server ends it or `signal` aborts. */
   watch<T extends KubeObject>(
     selection: Selection<T>,
     from: { readonly resourceVersion: string; readonly timeoutSeconds: number },

@@ -1,4 +1,4 @@
-/** Tree with the keys `f:NAME`, `k:{KEYS}`, `v:VALUE` and `.`. */
+/** Owned fields as a tree with the keys `f:NAME`, `k:{KEYS}`, `v:VALUE` and `.`. */
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: 'Apply' | 'Update';
@@ -8,7 +8,7 @@ export interface ManagedFields {
   readonly fieldsV1?: FieldTree;
 }
 
-/** An empty tree: the whole field. */
+/** An empty tree stands for the whole field. */
 export interface FieldTree {
   readonly [key: string]: FieldTree;
 }
@@ -33,7 +33,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly OwnerReference[];
   readonly uid?: string;
   readonly resourceVersion?: string;
-  /** Counts changes of the spec. */
+  /** Number of changes of the spec. */
   readonly generation?: number;
   readonly creationTimestamp?: string;
   /** Set while finalizers keep a deleted object. */
@@ -47,7 +47,7 @@ export interface KubeObject {
   readonly metadata: ObjectMeta;
 }
 
-/** `group` is empty for the core group. `T` types its objects. */
+/** Type of a resource; `group` is empty for the core group. `T` is the type of its objects. */
 export interface ResourceType<T extends KubeObject = KubeObject> {
   readonly group: string;
   readonly version: string;

@@ -1,6 +1,6 @@
 /**
- * Runs `work` for `items` in order, `count` at a time. After a failure nothing starts; rejects when running ones have
- * ended.
+ * Runs `work` for `items` in order, `count` at a time. After a failure it starts nothing more and rejects once all
+ * running work has ended.
  */
 export async function fewAtATime<T>(
   items: readonly T[],

@@ -4,11 +4,12 @@ import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js'
 import { orAborted, wait } from './wait.js';
 
 /**
- * Leader election by a Lease, as in client-go. A follower takes a lease unchanged for its whole duration. A leader
- * stops `renewWithinMs` after its last renewal, before another can take over, if clocks run at similar speed.
+ * Leader election by a Lease, as in client-go. A follower takes a lease that stayed unchanged for its whole duration. A
+ * leader stops `renewWithinMs` after its last renewal. If clocks run at similar speed, that is before another can take
+ * over.
  */
 
-/** In ms; `retryMs` < `renewWithinMs` < `durationMs`. */
+/** Times in ms; `retryMs` < `renewWithinMs` < `durationMs`. */
 export interface LeaseTimes {
   readonly durationMs: number;
   readonly renewWithinMs: number;
@@ -32,11 +33,11 @@ export interface Candidacy {
   readonly identity: string;
 }
 
-/** Works until its signal aborts; all work has stopped when it resolves. */
+/** Work of a leader: runs until its signal aborts, and resolves when all work has stopped. */
 export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
   onHolder?(holder: string): void;
-  /** Another holder is alive. */
+  /** Called when another holder renews the lease. */
   onRenewal?(holder: string): void;
   onFailure?(error: unknown): void;
 }
@@ -87,7 +88,7 @@ export class LeaseElector {
       await wait(clock, this.#times.retryMs, leading.signal);
       if (leading.signal.aborted) break;
       const sentAtMs = clock.nowMs();
-      // A hanging renewal must not hide that the lease has run out.
+      // A hanging renewal must not hide that the lease has expired.
       const renewed = await orAborted(this.#tryToHold(leadership, leading.signal), leading.signal);
       if (renewed && !leading.signal.aborted) holdFrom(sentAtMs);
     }
@@ -178,7 +179,7 @@ function microTime(epochMs: number): string {
 
 export interface Lease extends KubeObject {
   readonly spec: {
-    /** Empty if released. */
+    /** Holder; empty if the lease is released. */
     readonly holderIdentity?: string;
     readonly leaseDurationSeconds?: number;
     readonly acquireTime?: string;

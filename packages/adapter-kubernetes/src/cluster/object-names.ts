@@ -1,6 +1,6 @@
 /**
- * Names join pipeline, stage and variant by `--`, so that different choices never share one. Too long names, or ones
- * with forbidden characters, end in a digest.
+ * Object names join pipeline, stage and variant by `--`, so different variants never share a name. Names that are too
+ * long or have forbidden characters end in a digest.
  */
 import { createHash } from 'node:crypto';
 
@@ -39,7 +39,7 @@ export function labelValue(name: string): string {
 
 export const LABEL_PREFIX = 'equipoise.dev';
 
-/** They never change. */
+/** Selector labels of a workload; they never change. */
 export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   const own: Labels =
     part.kind !== 'stage'
@@ -52,7 +52,7 @@ export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** `next` is the canary router. */
+/** Part of a pipeline; `next` is the canary router. */
 export type PipelinePart =
   | { readonly kind: 'router' | 'next' }
   | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };

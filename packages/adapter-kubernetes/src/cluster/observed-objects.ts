@@ -3,7 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { LABEL_PREFIX } from './object-names.js';
 
-/** `spec` is that of a pipeline file. */
+/** A pipeline object; `spec` has the form of a pipeline file. */
 export interface InferencePipeline extends KubeObject {
   readonly spec: unknown;
   readonly status?: InferencePipelineStatus;
@@ -19,7 +19,7 @@ export interface ObservedDeployment extends KubeObject {
   };
   readonly status?: {
     readonly observedGeneration?: number;
-    /** Includes pods of older templates, not terminating ones. */
+    /** Replicas, with pods of older templates but without terminating ones. */
     readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly readyReplicas?: number;
@@ -78,7 +78,7 @@ export const childTypes = byKind([
   resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
 ]);
 
-/** Includes those of other engines. */
+/** Types of rendered objects, including those of other engines. */
 export const renderedTypes = byKind([
   ...Object.values(childTypes),
   resource('serving.kserve.io/v1beta1', 'InferenceService', 'inferenceservices'),
@@ -95,7 +95,7 @@ export const isRouter = (object: KubeObject): boolean => partOf(object) === 'rou
 
 export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) === 'next';
 
-/** Such pods hold no resources, and their address may be reused. */
+/** Pods that have ended hold no resources, and their address may be reused. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
 
 export const isReady = ({ status }: ObservedPod): boolean =>

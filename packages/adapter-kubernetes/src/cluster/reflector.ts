@@ -1,6 +1,6 @@
 /**
- * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. An
- * expired version leads to a new list, whose differences count as changes.
+ * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. If
+ * the version has expired, a new list is made, and its differences count as changes.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
@@ -17,9 +17,9 @@ export interface ReflectorDeps {
 
 export interface ReflectorLimits {
   readonly pageSize: number;
-  /** Random, so that watches do not end together. */
+  /** Bounds of a random duration, so that watches do not all end at once. */
   readonly watchMs: { readonly shortest: number; readonly longest: number };
-  /** A silent watch is dropped. Servers send a bookmark about every minute. */
+  /** Silence after which a watch is dropped. Servers send a bookmark about once a minute. */
   readonly silenceMs: number;
   readonly retry: RetryDelays;
 }
@@ -82,7 +82,7 @@ export class Reflector<T extends KubeObject> {
     this.#listener.onFailure(error, this.#failures);
   }
 
-  /** Returns the version to continue from, undefined if the list expired. */
+  /** Returns the version to continue from; undefined if the list expired. */
   async #list(): Promise<string | undefined> {
     const found = new Map<string, T>();
     let continueToken: string | undefined;
@@ -104,7 +104,7 @@ export class Reflector<T extends KubeObject> {
     return version;
   }
 
-  /** Returns the version to continue from, undefined if a new list is needed. */
+  /** Returns the version to continue from; undefined if a new list is needed. */
   async #follow(from: string, signal: AbortSignal): Promise<string | undefined> {
     const { clock } = this.#deps;
     const beganAtMs = clock.nowMs();
@@ -127,7 +127,7 @@ export class Reflector<T extends KubeObject> {
     return isExpired ? undefined : progress.version;
   }
 
-  /** True if the version has expired. */
+  /** Reads events; returns true if the version has expired. */
   async #read(progress: { version: string }, silence: SilenceAlarm): Promise<boolean> {
     const from = { resourceVersion: progress.version, timeoutSeconds: this.#watchSeconds() };
     for await (const event of this.#deps.api.watch(this.#selection, from, silence.signal)) {
@@ -158,7 +158,7 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** Shorter watches without an event count as failures, to avoid a tight loop. */
+/** Watches shorter than this and without an event count as failures, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
 
 class SilenceAlarm {

@@ -1,6 +1,6 @@
 import { doubledDelayMs, type Rng } from '@equipoise/core/model';
 
-/** In ms. */
+/** Retry delays in ms. */
 export interface RetryDelays {
   readonly shortestMs: number;
   readonly longestMs: number;

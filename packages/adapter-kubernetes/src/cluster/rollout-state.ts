@@ -1,7 +1,7 @@
 import { objectKey } from '../api/kube-object.js';
 import type { ObservedContainer, ObservedDeployment, ObservedPod } from './observed-objects.js';
 
-/** `complete`: all wanted pods of the current template are ready, no others exist. */
+/** State of a rollout. `complete`: all wanted pods of the current template are ready, and no others exist. */
 export type RolloutState =
   | { readonly kind: 'complete' }
   | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number }
@@ -32,7 +32,7 @@ const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   CreateContainerConfigError: 'ConfigurationMissing',
 };
 
-/** One for each reason. */
+/** Issues of pods, one for each reason. */
 export function podIssues(pods: readonly ObservedPod[]): readonly PodIssue[] {
   const found = new Map<string, PodIssue>();
   for (const pod of pods) {

@@ -16,7 +16,7 @@ export function wait(clock: AlarmClock, durationMs: number, signal: AbortSignal)
   });
 }
 
-/** Undefined as soon as `signal` aborts. */
+/** Resolves with the work, or with undefined as soon as `signal` aborts. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

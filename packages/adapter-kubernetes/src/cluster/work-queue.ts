@@ -1,6 +1,6 @@
 /**
- * Queue of keys that need a pass. Requests during a pass, or the rest after it, lead to one more pass. Failed passes
- * back off.
+ * Queue of keys that need a pass. A request during a pass leads to one more pass. Failed passes are retried with
+ * back-off.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
@@ -11,7 +11,7 @@ export interface WorkQueueDeps {
   readonly limits?: WorkQueueLimits;
 }
 
-/** In ms, except `concurrency`. */
+/** Limits in ms, except `concurrency`. */
 export interface WorkQueueLimits {
   readonly concurrency: number;
   readonly restMs: number;
@@ -19,7 +19,7 @@ export interface WorkQueueLimits {
 }
 
 const usualQueueLimits: WorkQueueLimits = {
-  // Passes mostly wait for the server.
+  // Many, because passes mostly wait for the server.
   concurrency: 16,
   restMs: 100,
   retry: { shortestMs: 50, longestMs: 60_000 },
@@ -47,7 +47,7 @@ export class WorkQueue {
     this.#onFailure = failed;
   }
 
-  /** Alarms do not count. */
+  /** True if no pass runs or waits; alarms do not count. */
   get isIdle(): boolean {
     return this.#waiting.size === 0 && this.#working.size === 0;
   }
@@ -57,7 +57,7 @@ export class WorkQueue {
     this.#begin();
   }
 
-  /** An earlier request wins. */
+  /** Requests a pass after `delayMs`, unless one is due earlier. */
   addAfter(key: string, delayMs: number): void {
     const atMs = this.#deps.clock.nowMs() + delayMs;
     const before = this.#alarms.get(key);
@@ -70,7 +70,7 @@ export class WorkQueue {
     this.#alarms.set(key, { atMs, cancel });
   }
 
-  /** Resolves after the last pass. */
+  /** Resolves after the last pass has ended. */
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.#running = true;

@@ -9,7 +9,7 @@ import { validationRules } from './validation-rules.js';
 const [GROUP = '', VERSION = ''] = API_VERSION.split('/');
 const PLURAL = 'inferencepipelines';
 
-/** API servers estimate the cost of rules from these bounds. */
+/** Bounds of lists, from which API servers estimate the cost of rules. */
 const maxItems: Additions['maxItems'] = {
   'spec.sources': 1,
   'spec.sources[].tensors': 32,
@@ -42,7 +42,7 @@ const maxLength: Additions['maxLength'] = {
   'spec.stages[].variants[].server.environment{}': 4096,
 };
 
-/** Keyed lists have no duplicates, and several managers can own entries. */
+/** Keys of lists: such lists have no duplicates, and several managers can own entries. */
 const listKeys: Additions['listKeys'] = {
   'spec.sources': ['name'],
   'spec.sources[].tensors': ['name'],
@@ -52,7 +52,7 @@ const listKeys: Additions['listKeys'] = {
   'spec.outputs': ['from'],
 };
 
-/** On a cluster the default mode is advise. Stages without code must not have `runTimeoutMs`. */
+/** Defaults on a cluster: mode `advise`; no `runTimeoutMs`, because stages without code must not have it. */
 const defaults: Additions['defaults'] = {
   'spec.control.mode': 'advise',
   'spec.stages[].runTimeoutMs': undefined,

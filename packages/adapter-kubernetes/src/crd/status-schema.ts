@@ -1,10 +1,10 @@
-/** Status of an `InferencePipeline`. `plan` is that of `equipoise plan --json`; null is an unbounded latency. */
+/** Status of an `InferencePipeline`. `plan` has the form of `equipoise plan --json`; a latency of null is unbounded. */
 import type { Plan } from '@equipoise/core/model';
 import type { StructuralSchema } from './structural-schema.js';
 
 export const conditionTypes = ['Accepted', 'Planned', 'Ready', 'SLOMet', 'Degraded'] as const;
 
-/** The time is in RFC 3339. */
+/** A condition; its time is in RFC 3339. */
 export interface PipelineCondition {
   readonly type: (typeof conditionTypes)[number];
   readonly status: 'True' | 'False' | 'Unknown';
@@ -18,12 +18,12 @@ export interface InferencePipelineStatus {
   readonly observedGeneration?: number;
   readonly mode?: 'auto' | 'advise' | 'off';
   readonly conditions?: readonly PipelineCondition[];
-  /** In the mode `advise` the advised one. */
+  /** Plan in force; in mode `advise` the advised plan. */
   readonly plan?: Plan;
-  /** In RFC 3339. */
+  /** Time of the plan, in RFC 3339. */
   readonly plannedAt?: string;
   readonly plannedForRps?: number;
-  /** Totals over all stages. */
+  /** Total replicas of all stages. */
   readonly replicas?: { readonly desired: number; readonly ready: number };
   readonly observed?: {
     readonly arrivalRps: number;
@@ -41,12 +41,12 @@ export interface InferencePipelineStatus {
     readonly workloads: readonly string[];
     readonly fraction: number;
     readonly message: string;
-    /** Failure and end of the back-off, in RFC 3339. */
+    /** Times of the failure and of the end of the back-off, in RFC 3339. */
     readonly at: string;
     readonly until: string;
-    /** Consecutive failures. */
+    /** Number of failures in a row. */
     readonly failures: number;
-    /** Another generation may try again. */
+    /** Generation that failed; another one may try again. */
     readonly generation: number;
   };
 }

@@ -1,6 +1,6 @@
 /**
- * JSON Schema as a structural schema: every node has a type, alternatives define nothing, exclusive bounds are flags.
- * Fields of several types stay open; the operator checks them.
+ * JSON Schema as a structural schema: every node has a type, alternatives define no fields, exclusive bounds are flags.
+ * Fields of several types are left unchecked here; the operator checks them.
  */
 import type { JsonSchemaNode } from '@equipoise/pipeline-file';
 
@@ -39,7 +39,7 @@ export interface StructuralSchema {
   readonly 'x-kubernetes-validations'?: readonly ValidationRule[];
 }
 
-/** By path (`spec.stages[].variants[]`). */
+/** Additions by path (`spec.stages[].variants[]`). */
 export interface Additions {
   readonly maxItems: Readonly<Record<string, number>>;
   readonly maxLength: Readonly<Record<string, number>>;
@@ -49,7 +49,7 @@ export interface Additions {
   readonly defaults: Readonly<Record<string, unknown>>;
 }
 
-/** They bound the cost of rules. */
+/** Default bounds of sizes; they limit the cost of rules. */
 const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
 
 export function toStructural(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
@@ -70,7 +70,7 @@ function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions):
   return value === undefined ? {} : { default: value };
 }
 
-/** Rules see a default as written, so it needs the defaults of its fields. */
+/** Rules see a default exactly as written, so it must contain the defaults of its own fields. */
 function withInnerDefaults(schema: StructuralSchema): StructuralSchema {
   const { default: given, properties } = schema;
   if (typeof given !== 'object' || given === null || Array.isArray(given) || properties === undefined) return schema;
@@ -152,7 +152,7 @@ function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Json
   };
 }
 
-/** All fields of the alternatives are known; a rule requires those of exactly one. */
+/** An object with the fields of all alternatives; a rule requires the fields of exactly one. */
 function oneOfObjects(alternatives: readonly JsonSchemaNode[], path: string, additions: Additions): StructuralSchema {
   const merged = Object.assign({}, ...alternatives.map(({ properties }) => properties)) as Record<
     string,

@@ -6,7 +6,7 @@ import type { ValidationRule } from './structural-schema.js';
 
 const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
   rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
-  // The found value would make the message too expensive.
+  // The message omits the value found: that would make the rule too costly.
   message: `unknown stage in "${field}" of ${list}, expected the name of a stage`,
   fieldPath: `.${list}`,
 });
@@ -22,7 +22,7 @@ const risingPercentiles = (lower: string, higher: string): ValidationRule => ({
   fieldPath: `.${higher}`,
 });
 
-/** By path; the root is the whole object. */
+/** Rules by path; the root is the whole object. */
 export const validationRules: Readonly<Record<string, readonly ValidationRule[]>> = {
   '': [
     {

@@ -1,4 +1,4 @@
-/** Writes changed objects. A write that the watch has not shown yet counts as done for some seconds. */
+/** Writes changed objects. For some seconds a write counts as done although the watch has not shown it yet. */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -12,7 +12,7 @@ export interface ChildWriterDeps {
   readonly applier: Applier;
 }
 
-/** Includes when to check objects that the watch has not shown. */
+/** Outcome of the writes, with the time to check objects that the watch has not shown yet. */
 export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
   readonly againAfterMs: number | undefined;
@@ -32,7 +32,7 @@ interface AppliedObject {
 
 export class ChildWriter {
   readonly #deps: ChildWriterDeps;
-  /** By pipeline, then `childId`. */
+  /** Applied objects by pipeline, then by `childId`. */
   readonly #applied = new Map<string, Map<string, AppliedObject>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 
@@ -40,7 +40,7 @@ export class ChildWriter {
     this.#deps = base;
   }
 
-  /** `live` is by `childId`. Workloads come last, after all that their pods need. */
+  /** Applies objects; `live` is keyed by `childId`. Workloads come last, after everything that their pods need. */
   async apply(
     pipeline: string,
     objects: readonly KubeObject[],
@@ -122,7 +122,7 @@ export function childId({
   return `${kind} ${objectKey(metadata)}`;
 }
 
-/** A change of the status does not count. */
+/** Version of an object without its status. */
 function versionOf(object: KubeObject | undefined): string | undefined {
   if (object === undefined) return undefined;
   const { uid, generation, resourceVersion } = object.metadata;

@@ -11,7 +11,7 @@ export interface ObjectName {
   readonly name: string;
 }
 
-/** `leftOver`: objects that the rendering lacks. */
+/** Difference between cluster and rendering. `leftOver`: objects that the rendering lacks. */
 export interface DeploymentDiff {
   readonly missing: readonly ObjectName[];
   readonly changed: readonly (ObjectName & { readonly differences: readonly FieldDifference[] })[];
@@ -46,7 +46,7 @@ async function allOf(
   for (let continueToken: string | undefined; ; ) {
     const page = await pageOf(api, selection, continueToken);
     if (page.kind === 'page') found.push(...page.objects);
-    // An expired list starts again.
+    // The list has expired: start again.
     else found.length = 0;
     continueToken = page.kind === 'page' ? page.continueToken : undefined;
     if (page.kind === 'page' && continueToken === undefined) return found;
@@ -85,8 +85,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * The router comes last. AppError CONFLICT names a field of another manager unless `force`; earlier objects stay
- * written. CLUSTER_REFUSED names the missing namespace or kind.
+ * Applies objects, the router last. Unless `force`, AppError CONFLICT names a field owned by another manager; objects
+ * before it stay written. CLUSTER_REFUSED names a missing namespace or kind.
  */
 export async function applyObjects(
   api: KubeApi,
@@ -102,7 +102,7 @@ export async function applyObjects(
 function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, message, causes }: Refused): AppError {
   const { name, namespace = 'default' } = metadata;
   const details = { kind, name, reason, causes };
-  // An apply creates the object, so something else is missing.
+  // An apply creates the object itself, so its namespace or kind is missing.
   if (reason === 'not-found') {
     const lack = message.startsWith('namespaces ')
       ? `there is no namespace ${namespace}; \`kubectl create namespace ${namespace}\` makes it`

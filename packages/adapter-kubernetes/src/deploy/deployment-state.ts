@@ -5,7 +5,7 @@ import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 
-/** Undefined without the custom resource. */
+/** Conditions of a pipeline; undefined if the cluster lacks the custom resource. */
 export async function pipelineConditions(
   api: KubeApi,
   pipeline: string,
@@ -14,7 +14,7 @@ export async function pipelineConditions(
   return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
 }
 
-/** The router has no `stage` and `variant`. */
+/** State of a workload; the router has no `stage` and `variant`. */
 export interface WorkloadState {
   readonly kind: string;
   readonly name: string;
@@ -22,12 +22,12 @@ export interface WorkloadState {
   readonly variant?: string | undefined;
   readonly wanted: number;
   readonly ready: number;
-  /** All wanted pods of the current template are ready, no others exist. */
+  /** All wanted pods of the current template are ready, and no others exist. */
   readonly complete: boolean;
   readonly stuck?: string | undefined;
 }
 
-/** The router comes last. Other engines' workloads are judged by their condition Ready. */
+/** States of workloads, the router last. Workloads of other engines are judged by their condition Ready. */
 export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {

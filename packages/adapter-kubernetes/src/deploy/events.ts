@@ -1,4 +1,4 @@
-/** Events for `kubectl describe`. The name depends on the change alone, so a change is reported once. */
+/** Events for `kubectl describe`. The name of an event depends only on the change, so each change is reported once. */
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
@@ -72,7 +72,7 @@ function eventOf(
   };
 }
 
-/** Starting replicas are normal. */
+/** Starting replicas are no reason to warn. */
 function isWarning(type: PipelineCondition['type'], status: PipelineCondition['status']): boolean {
   if (type === 'Degraded') return status === 'True';
   return type !== 'Ready' && status === 'False';

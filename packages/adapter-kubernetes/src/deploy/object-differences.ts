@@ -1,4 +1,4 @@
-/** Compares wanted fields only, since the server adds others. Amounts are compared as numbers. */
+/** Compares only wanted fields, because the server adds others. Compares amounts as numbers. */
 
 /** `live` is missing if the object lacks the field. */
 export interface FieldDifference {

@@ -1,6 +1,6 @@
 /**
- * Operator that ends when nothing is left to do: every pipeline has its plan, no canary awaits a verdict, passes change
- * nothing.
+ * Operator that ends when nothing is left to do: every pipeline has its plan, no canary waits for a verdict, and passes
+ * change nothing.
  */
 import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
@@ -34,7 +34,7 @@ export interface PipelineRun {
 const LOOK_EVERY_MS = 100;
 /** Time for the cluster to show the last writes. */
 const QUIET_MS = 1_000;
-/** Consecutive failures of a pipeline or a list. */
+/** Most failures in a row of a pipeline or a list. */
 const MOST_FAILURES = 5;
 /** Limit for a silent API server. */
 const LIST_LIMIT_MS = 30_000;

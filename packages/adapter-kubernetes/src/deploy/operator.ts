@@ -116,7 +116,7 @@ export class Operator {
     return [childWrites.againAfterMs, statusWrite.againAfterMs];
   }
 
-  /** Replaces the operator's finalizers. Throws if the object has changed since it was read, but not if it is gone. */
+  /** Replaces the operator's finalizers. Throws if the object has changed since it was read; not if it is gone. */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
     const { apiVersion, kind } = pipeline;
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
@@ -124,7 +124,7 @@ export class Operator {
     const object = { apiVersion, kind, metadata, spec: undefined };
     const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
     if (result.kind !== 'refused' || result.reason === 'not-found') return;
-    // The request names a uid, so a deleted object is also refused as a conflict.
+    // The request names a uid, so a conflict may also mean that the object is deleted.
     if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
     throw refusalError(objectKey({ name, namespace }), result);
   }

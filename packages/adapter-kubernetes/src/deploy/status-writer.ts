@@ -1,4 +1,4 @@
-/** Writes statuses, and events of their changes. Mere progress is written at most once a second. */
+/** Writes statuses, and events for their changes. Writes mere progress at most once a second. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -34,14 +34,14 @@ export class StatusWriter {
     this.#deps = base;
   }
 
-  /** Includes a status that the watch has not shown yet. */
+  /** The pipeline with its last written status, even if the watch has not shown it yet. */
   latest(pipeline: InferencePipeline): InferencePipeline {
     const told = this.#written.get(keyOfPipeline(pipeline));
     if (told === undefined || told.before !== pipeline.metadata.resourceVersion) return pipeline;
     return this.#deps.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
 
-  /** Returns when to try again. */
+  /** Returns the time at which to try again. */
   async write(
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,
@@ -70,7 +70,7 @@ export class StatusWriter {
     this.#written.delete(key);
   }
 
-  /** A failed event does not repeat the pass. */
+  /** Writes an event; if that fails, the pass is not repeated. */
   async #announce(pipeline: InferencePipeline, { conditions = [] }: InferencePipelineStatus): Promise<void> {
     const { api, applier, onFailure } = this.#deps;
     const { fieldManager } = applier;

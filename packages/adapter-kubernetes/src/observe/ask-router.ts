@@ -1,23 +1,23 @@
-/** Reads the Prometheus page of a router over kept connections. */
+/** Reads the Prometheus page of a router over persistent connections. */
 import { Agent, get } from 'node:http';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
 const PORT = 8080;
-/** A twentieth of the page. Some routers ignore the query. */
+/** Selects the needed twentieth of the page. Some routers ignore the query. */
 const QUERY = pageMetrics.map((name) => `name[]=${name}`).join('&');
 /** Several times the page of a pipeline with 32 stages. */
 const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;
 
 const agent = new Agent({ keepAlive: true });
 
-/** Undefined before the pod has an address. */
+/** URL of a router; undefined before its pod has an address. */
 export function routerUrl({ status }: ObservedPod): string | undefined {
   const ip = status?.podIP;
   return ip === undefined ? undefined : `http://${ip.includes(':') ? `[${ip}]` : ip}:${PORT}/metrics`;
 }
 
-/** Rejects without an answer or for a status other than 200. */
+/** Rejects if there is no answer or its status is not 200. */
 export function askRouter(url: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(`${url}?${QUERY}`, { agent, signal }, (answer) => {

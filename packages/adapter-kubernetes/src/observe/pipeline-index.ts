@@ -15,7 +15,7 @@ import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
 export interface IndexListener {
-  /** Objects of a pipeline changed; `key` is namespace and name, as its label has them. */
+  /** Called when objects of a pipeline change; `key` joins namespace and name as in its label. */
   onChange(key: string): void;
   onFailure(resource: string, error: unknown): void;
 }
@@ -47,7 +47,7 @@ export class PipelineIndex {
     this.#children = Object.values(childTypes).map((type) => reflector(type, keyOfChild, true));
   }
 
-  /** True once everything was listed; earlier views would have gaps. */
+  /** True once everything is listed; earlier views would be incomplete. */
   get isComplete(): boolean {
     return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
   }
@@ -56,7 +56,7 @@ export class PipelineIndex {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
   }
 
-  /** A pipeline, its children, and its pods that have not ended for good. */
+  /** A pipeline, its children, and its pods except ended ones. */
   view(key: string) {
     const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
     const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as
@@ -94,7 +94,7 @@ export class PipelineIndex {
 
 const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
 
-/** Key of a pipeline, by the value of its label. */
+/** Key of a pipeline: the value of its label. */
 export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
   return objectKey({ name: labelValue(name), namespace });
 }

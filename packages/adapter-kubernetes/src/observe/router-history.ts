@@ -1,16 +1,16 @@
 /**
- * Pages of all routers as one load. Counters are summed by their growth; arrivals of a gap are spread evenly. An old
- * router counts from its first page, a new one from its start.
+ * Combines the pages of all routers into one load. It sums the growth of their counters and spreads the arrivals of a
+ * gap evenly. A router older than the history counts from its first page, a new one from its start.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 const KEPT_SECONDS = 600;
 const WINDOW_MS = 60_000;
-/** A new router, which has no burstiness yet, does not change it. */
+/** Time (ms) for which a burstiness is kept: a new router has none yet. */
 const BURSTINESS_KEPT_MS = 600_000;
 
-/** Outcomes of the last minute, or its observed part. */
+/** Outcomes of the last minute, or of its observed part. */
 export interface RouterWindow {
   readonly arrivalRps: number;
   /** Missing if nothing completed. */
@@ -29,17 +29,17 @@ interface Totals {
   readonly arrived: number;
   readonly ended: number;
   readonly withinSlo: number;
-  /** By the bound (s) of their latency. */
+  /** Counts by the upper bound (s) of their latency. */
   readonly latencies: ReadonlyMap<number, number>;
 }
 
-/** Instants are monotonic. */
+/** History of all routers; instants are monotonic. */
 export class RouterHistory {
   readonly #startedAtMs: number;
   readonly #routers = new Map<string, Known>();
-  /** Routers that terminate, or neither serve nor answer. Their pages count. */
+  /** Routers that terminate, or neither serve nor answer. The load does not wait for their pages, but counts them. */
   readonly #unawaited = new Set<string>();
-  /** By whole second since the start; fractional where a gap was spread. */
+  /** Arrivals by whole second since the start; fractional where a gap was spread. */
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
   #totals: Totals[] = [];
@@ -85,7 +85,7 @@ export class RouterHistory {
     else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
 
-  /** Up to the last second that all awaited routers have reported. */
+  /** Load up to the last second that all awaited routers have reported. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#burstiness;
     const isKnown = burstiness !== undefined && nowMs - burstiness.atMs <= BURSTINESS_KEPT_MS;
@@ -110,7 +110,7 @@ export class RouterHistory {
     );
   }
 
-  /** Undefined if less than a second was observed. */
+  /** Outcomes of the window; undefined if less than a second was observed. */
   window(percentile: number): RouterWindow | undefined {
     const [first] = this.#totals;
     const last = this.#totals.at(-1);
@@ -153,7 +153,7 @@ export class RouterHistory {
 
   #remember(totals: Totals): void {
     this.#totals.push(totals);
-    // The newest one before the window is its start.
+    // The newest page before the window is its start.
     while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 
@@ -171,7 +171,7 @@ export class RouterHistory {
     }
   }
 
-  /** Keeps the running sum of the fractions. */
+  /** Rounds the running sum, so that fractions are not lost. */
   #arrivalsPerSecond(): readonly number[] {
     const awaited = this.#awaited();
     if (awaited.length === 0) return [];
@@ -227,7 +227,7 @@ function latencyGrowth(
     .sort(([a], [b]) => a - b);
 }
 
-/** Interpolates; an unbounded range returns its lower bound. */
+/** Quantile by interpolation; in an unbounded range its lower bound. */
 function quantileMs(ranges: readonly [number, number][], fraction: number): number | undefined {
   const total = ranges.reduce((sum, [, count]) => sum + count, 0);
   if (total <= 0) return undefined;

@@ -1,16 +1,16 @@
 import type { ArrivalEnvelope, Burstiness } from '@equipoise/core/model';
 import { labelValue } from '../cluster/object-names.js';
 
-/** Counters count since the router's process started. */
+/** Page of a router; counters count from the start of its process. */
 export interface RouterPage {
   readonly arrivedTotal: number;
   readonly withinSloTotal: number;
   readonly endedTotal: number;
   readonly passedOnTotal: number;
-  /** Each range ends at its bound (s), the last at Infinity. */
+  /** Latency ranges; each ends at its bound (s), the last at Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
-  /** Windows that end now. */
+  /** Arrivals in windows that end now. */
   readonly latest: ArrivalEnvelope;
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
@@ -34,8 +34,8 @@ export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) 
 const LONG_WINDOW_S = 10;
 
 /**
- * Undefined for another pipeline's page (addresses are reused), or before the router has started. `pipeline` is a pod
- * label.
+ * Parses a page. Undefined for the page of another pipeline (addresses are reused), or before the router has started.
+ * `pipeline` is the value of the pod label.
  */
 export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
   const samples = metricSamples(text, WANTED);
@@ -92,7 +92,7 @@ export interface MetricSample {
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
-/** Finds lines by name, since few are used. */
+/** Samples of some metrics. Finds lines by name, because few are used. */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
   const page = `\n${text}`;
   const samples: MetricSample[] = [];

@@ -14,11 +14,11 @@ export interface RouterWatchDeps {
 }
 
 const EVERY_MS = 1_000;
-/** Slower routers are asked again in the next round. */
+/** Longest wait for a page; slower routers are asked again in the next round. */
 const ANSWER_MS = 900;
 /** A page older than this is stale. */
 const FRESH_MS = 5_000;
-/** Outcomes in the first seconds of a router belong to its start. */
+/** Time in which outcomes of a router belong to its start. */
 const SETTLING_MS = 3_000;
 
 export class RouterWatch {
@@ -30,10 +30,10 @@ export class RouterWatch {
   #sidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
   readonly #issues = new Map<string, string>();
-  /** By uid. */
+  /** Start of readiness by uid. */
   readonly #readySinceMs = new Map<string, number>();
 
-  /** `pods` existed before; `heardAll` is called after each round. */
+  /** `pods` existed before the watch; `heardAll` is called after each round. */
   constructor(base: RouterWatchDeps, pods: readonly ObservedPod[], heardAll: () => void) {
     this.#deps = base;
     this.#onRound = heardAll;
@@ -75,12 +75,12 @@ export class RouterWatch {
     return nowMs - (this.history.lastPageAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
   }
 
-  /** A router in a crash loop delays nothing. */
+  /** Does the load wait for this router? Not for one in a crash loop. */
   #isAwaited(pod: ObservedPod, nowMs: number): boolean {
     return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }
 
-  /** A router serves and none is stale. */
+  /** True if a router serves and none is stale. */
   get willReport(): boolean {
     return this.#pods.some(serves) && this.staleRouter === undefined;
   }
@@ -94,12 +94,12 @@ export class RouterWatch {
     return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
   }
 
-  /** Time (ms) without `sides`, at most since the watch began. */
+  /** Time (ms) without `sides`, at most the age of the watch. */
   get staleMs(): number {
     return this.sides === undefined ? this.#deps.clock.nowMs() - this.#sidesAtMs : 0;
   }
 
-  /** A serving router with a stale signal, and the cause. */
+  /** A serving router with a stale signal, and the reason. */
   get staleRouter(): string | undefined {
     const nowMs = this.#deps.clock.nowMs();
     const lost = this.#pods.filter(serves).find((pod) => {
@@ -142,11 +142,11 @@ export class RouterWatch {
   }
 
   #record(pod: ObservedPod, page: NonNullable<ReturnType<typeof readRouterPage>>): void {
-    // It may have gone while it answered.
+    // The pod may have been deleted while it answered.
     if (!this.#pods.some((each) => idOf(each) === idOf(pod))) return;
     this.#issues.delete(idOf(pod));
     const nowMs = this.#deps.clock.nowMs();
-    // A random share of the requests has another burstiness.
+    // The burstiness of a random share differs from that of all requests.
     const { burstiness: _, ...shared } = page;
     this.history.addPage(idOf(pod), isCanaryRouter(pod) ? shared : page, nowMs);
     this.#counts.addPage(idOf(pod), isCanaryRouter(pod) ? 'after' : 'before', page, nowMs);

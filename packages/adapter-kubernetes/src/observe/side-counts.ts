@@ -2,7 +2,7 @@
 import type { SideCount } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
-/** The serving routers, and the canary router. */
+/** Side of a canary: the serving routers, or the canary router. */
 export type Side = 'before' | 'after';
 
 export interface Sides {
@@ -18,11 +18,11 @@ interface Totals extends Pick<Sides, Side | 'passedOn'> {
 
 type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal' | 'passedOnTotal'>;
 
-/** Longer than a step of a canary. */
+/** Time for which counts are kept, longer than a step of a canary. */
 const KEPT_MS = 180_000;
 const NOTHING: SideCount = { ended: 0, missed: 0 };
 
-/** Instants are monotonic. A router counts from its first page. */
+/** Counts by side; instants are monotonic. A router counts from its first page. */
 export class SideCounts {
   readonly #counters = new Map<string, Counters>();
   readonly #series: Totals[] = [];
@@ -40,7 +40,7 @@ export class SideCounts {
     this.#counters.delete(router);
   }
 
-  /** From the oldest known instant at most. */
+  /** Counts since an instant, or since the oldest known one. */
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
     const [oldest] = this.#series;

@@ -1,4 +1,4 @@
-/** Outcome of the last decision's changes: applied by the status, failed after a roll-back, refused during back-off. */
+/** Outcome of the last decision's changes: applied (by the status), failed (rolled back) or refused (in back-off). */
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
@@ -26,7 +26,7 @@ export class ChangeOutcome {
     this.#end('given-up');
   }
 
-  /** The outcome, once. */
+  /** Returns the outcome once. */
   take(): LastChange | undefined {
     const told = this.#outcome;
     this.#outcome = undefined;

@@ -38,7 +38,7 @@ export class FollowedPlans implements PlanSource {
     return this.#loops.size;
   }
 
-  /** True while a pipeline waits for a plan, or for the first decision on the load that its routers report. */
+  /** True while a pipeline waits for a plan, or for the first decision on its reported load. */
   get isUndecided(): boolean {
     return [...this.#loops.values()].some((loop) => loop.isUndecided);
   }

@@ -5,7 +5,7 @@ import type { KubeObject } from '../api/kube-object.js';
 import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
 import type { PlanAnswer } from './planning.js';
 
-/** Plan of the status after a restart; undefined if the pipeline cannot run it. */
+/** The plan in the status, to continue with after a restart; undefined if the pipeline cannot run it. */
 export function keptPlan(
   { status }: InferencePipeline,
   spec: PipelineSpec,
@@ -25,7 +25,7 @@ export function keptPlan(
   };
 }
 
-/** JSON has null for infinity. */
+/** Replaces null, which JSON writes for Infinity. */
 function withoutNull(plan: Plan): Plan {
   const finite = <T extends { readonly latencyMs: number | null }>(of: T): T & { readonly latencyMs: number } => ({
     ...of,

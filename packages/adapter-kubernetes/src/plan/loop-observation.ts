@@ -14,7 +14,7 @@ import type { RouterWindow } from '../observe/router-history.js';
 import type { RouterWatch } from '../observe/router-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 
-/** `runs` counts as the running plan. */
+/** Input of an observation; `runs` counts as the running plan. */
 export interface LoopInput {
   readonly spec: PipelineSpec;
   readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
@@ -25,7 +25,7 @@ export interface LoopInput {
   readonly rolledBack: (stage: PipelineSpec['stages'][number]) => NonNullable<RunningStage['rolledBack']>;
 }
 
-/** A plan counts as running from its decision on, so that the policy does not repeat it. */
+/** Observation for the loop. A plan counts as running from its decision on, so that the policy does not repeat it. */
 export function observationAt(
   atMs: number,
   { spec, watch, ages, runs, isShifting, rolledBack }: LoopInput,
@@ -40,7 +40,7 @@ export function observationAt(
     stages: spec.stages.map(({ id }) => ({ id, ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }) })),
     dwell: ages,
     runningPlan,
-    // Another plan would restart the canary.
+    // Marked as changing, because another plan would restart the canary.
     ...(isShifting && { changing: true }),
     staleSources: staleRouter === undefined ? [] : [`router ${staleRouter}`],
   });
@@ -70,7 +70,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
 
 type Observed = NonNullable<ObservedPipeline['observed']>;
 
-/** Rounded, so that noise does not change the status. */
+/** Observed figures for the status, rounded so that noise does not change it. */
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {

@@ -6,7 +6,7 @@ import type { InferencePipeline } from '../cluster/observed-objects.js';
 const ARRIVAL_RPS = `${LABEL_PREFIX}/arrival-rps`;
 const IMAGES = `${LABEL_PREFIX}/images`;
 
-/** Load to plan for before a router reports one; undefined if missing or not a positive rate. */
+/** Load to plan for until a router reports one; undefined if missing or not a positive rate. */
 export function arrivalRpsOf({ metadata }: InferencePipeline): number | undefined {
   const rps = Number(metadata.annotations?.[ARRIVAL_RPS] ?? Number.NaN);
   return Number.isFinite(rps) && rps > 0 ? rps : undefined;

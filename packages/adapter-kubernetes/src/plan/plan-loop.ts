@@ -56,10 +56,10 @@ export class PlanLoop {
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
-  /** A later one replaces it. */
+  /** The planning under way; a later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** Kept until the canary of the current one has passed. */
+  /** The previous plan, kept until the canary of the current one has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
@@ -102,7 +102,7 @@ export class PlanLoop {
     return this.#watch.sides;
   }
 
-  /** In ms, at most since this loop began. */
+  /** Time (ms) with stale signals, at most the age of this loop. */
   get staleMs(): number {
     return this.#watch.staleMs;
   }
@@ -159,7 +159,7 @@ export class PlanLoop {
     else this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** Missing profiles are reported by the answer. */
+  /** Are all needed profiles there? The planner's answer reports missing ones. */
   #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
@@ -235,7 +235,7 @@ export class PlanLoop {
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
-    // Without a router there is no load. A stale one is reported: the policy then keeps its knowledge.
+    // Without a router there is no load. A stale signal is still passed on, so that the policy keeps its knowledge.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
@@ -292,12 +292,12 @@ export class PlanLoop {
         this.#adopt(decision.plan, arrivalRps, result);
       }
     }
-    // Advice to change nothing, or the first decision about running workloads.
+    // The advice is to change nothing, or it is the first decision about running workloads.
     else if (result !== undefined && (this.#spec.control.mode === 'advise' || this.#answer.kind === 'unplanned'))
       this.#useResult(result, arrivalRps);
   }
 
-  /** The decided plan if it is carried out, else the router's. */
+  /** The decided plan if it is carried out, else the plan of the router. */
   get #runs(): Plan | undefined {
     const { answer } = this;
     if (this.#spec.control.mode === 'auto') return answer.kind === 'plan' ? answer.plan : undefined;
@@ -306,7 +306,7 @@ export class PlanLoop {
 
   get #routedNow(): Plan | undefined {
     const { children } = this.#view;
-    // Changes only with the children.
+    // Cached, because it changes only with the children.
     if (this.#routed?.children === children) return this.#routed.plan;
     const version = children
       .filter(isRouter)
@@ -324,7 +324,7 @@ export class PlanLoop {
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
   }
 
-  /** At once if the message changes, otherwise now and then. */
+  /** Refreshes at once if the message changes, otherwise periodically. */
   #refreshSignals(): void {
     const { staleRouter } = this.#watch;
     const issue: ControlIssue | undefined =

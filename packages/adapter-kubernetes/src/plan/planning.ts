@@ -22,7 +22,8 @@ export type PlanAnswer =
 export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
 /**
- * Asked on every pass, even in the mode `off`. Returns its last answer at once, the same object until it decides again.
+ * Source of plans, called in every pass, even in mode `off`. Returns its last answer at once; the object stays the same
+ * until it decides again.
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
@@ -38,7 +39,7 @@ export interface Rendering {
 /** Folder of the pipeline in the images. */
 const BASE_DIR = '/pipeline';
 
-/** The result stays the same object while spec and plan do. */
+/** Planning of a pipeline. The result stays the same object while spec and plan stay the same. */
 export class PipelinePlanning {
   readonly #source: PlanSource;
   readonly #rendering: Rendering;
@@ -120,7 +121,7 @@ function planningFrom(
       shortfall,
     };
   } catch (error) {
-    // The engine cannot run this plan: no retry.
+    // The engine cannot run this plan, so a retry is useless.
     if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };
     throw error;
   }

@@ -6,7 +6,7 @@ import type { Deployment, NetworkPolicy, Service } from '../render/manifest-type
 import { ROUTER_PORT } from '../render/router.js';
 import { type Routes, withRoutes } from './routes.js';
 
-/** The canary router runs the new plan. The serving router passes a fraction of the requests on to it. */
+/** The canary router runs the new plan. The serving router forwards a fraction of the requests to it. */
 
 const CANARY_PART = { kind: 'next' } as const;
 
@@ -29,7 +29,7 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
       case 'Deployment':
         return [withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)];
       default:
-        // Only the serving router uses its single pod: no eviction bound.
+        // Only the serving router uses its single pod, so evictions need no bound.
         return [];
     }
   });
@@ -97,13 +97,13 @@ const SHARE = `${LABEL_PREFIX}/share`;
 
 const FLAGS = ['--share-with', '--share'];
 
-/** 0 < fraction ≤ 1. */
+/** Share of the canary router; 0 < fraction ≤ 1. */
 export interface CanaryShare {
   readonly url: string;
   readonly fraction: number;
 }
 
-/** Default 0. */
+/** Fraction sent to the canary router; default 0. */
 export function shareOf({ metadata }: { readonly metadata?: Pick<KubeObject['metadata'], 'annotations'> }): number {
   return Number(metadata?.annotations?.[SHARE] ?? 0);
 }

@@ -1,7 +1,7 @@
 /**
  * Canary of a plan with new workloads. Once they are ready, a second router gets a fraction of the requests, in steps
- * judged by core/serve/rollout/canary. Each step is a configuration of the serving router, so progress is read from the
- * cluster. Without signals, or while the running plan burns the error budget, the router is switched at once.
+ * judged by core/serve/rollout/canary. Each step is a configuration of the serving router, so progress can be read from
+ * the cluster. Without signals, or while the running plan burns the error budget, the router switches at once.
  */
 
 import type { Slo } from '@equipoise/core/model';
@@ -16,7 +16,7 @@ import { digestOf, isOfTemplate } from './replica-groups.js';
 import { type CanaryFailure, heldUntilMs, isUrgent } from './rollback.js';
 import { type Routes, routesOf, sendsTo } from './routes.js';
 
-/** Routers report once a second. */
+/** Time between looks; routers report once a second. */
 const LOOK_MS = 1_000;
 /** Stale signals roll a canary back after this time. */
 const STALE_MS = 60_000;
@@ -31,13 +31,13 @@ export interface CanaryInput {
   readonly liveRouter: ObservedDeployment;
   readonly routes: Routes;
   readonly isPrepared: boolean;
-  /** Workloads of foreign writers. */
+  /** Workloads with replicas set by foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly slo: Pick<Slo, 'percentile'>;
   readonly nowEpochMs: number;
 }
 
-/** `none`: the router is switched at once, or not yet. */
+/** Decision on a canary. `none`: the router switches at once, or not yet. */
 export type CanaryDecision =
   | { readonly kind: 'none'; readonly againAfterMs?: number | undefined }
   | {
@@ -51,7 +51,7 @@ export type CanaryDecision =
       /** The failure is recorded before anything is removed. */
       readonly failure?: CanaryFailure;
     }
-  /** The plan is in back-off: the running plan stays. New workloads go once no router uses them. */
+  /** The plan is in back-off: the running plan stays, and new workloads are removed once no router uses them. */
   | {
       readonly kind: 'taken-back';
       readonly apply: readonly KubeObject[];
@@ -88,7 +88,7 @@ function beginCanary(
 
 function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
-  // The active canary belongs to another plan.
+  // The active canary is for another plan.
   if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawnCanary(grounds);
   const verdict = judgeStep(grounds, newcomers, present);
   if (verdict?.kind === 'failed') return failedStep(grounds, newcomers, { fraction, why: verdict.why });
@@ -114,7 +114,7 @@ function mayStillReport({ view: { staleMs }, liveRouter }: CanaryInput): boolean
   return (staleMs ?? Number.POSITIVE_INFINITY) < FIRST_SIGNAL_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
 }
 
-/** `verdict` is missing while no share is in force. */
+/** Next step of a canary; `verdict` is missing while no share is in force. */
 function nextStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -147,7 +147,7 @@ function isShareInForce({ view, liveRouter }: CanaryInput, fraction: number): bo
   return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
 }
 
-/** Open for a while if signals are stale. Undefined before the step is in force. */
+/** Verdict on a step; open for a while if signals are stale, undefined before the step is in force. */
 function judgeStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -165,7 +165,7 @@ function judgeStep(
   const { observedMs, ...counts } = sides;
   const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
-  // The serving router answers its requests meanwhile.
+  // Meanwhile the serving router answers the requests itself.
   return observedMs >= STALE_MS ? fails('its router is not ready') : NO_SIGNAL;
 }
 
@@ -197,7 +197,7 @@ function lostReplicas(
     // A growing stage was never ready at its new size.
     if (!newcomers.includes(name) || present === undefined || served.get(name) !== stage.spec.replicas) return [];
     const { replicas: asked = 1 } = present.spec;
-    // Replicas removed by a foreign writer are not lost.
+    // Replicas removed by a foreign writer do not count as lost.
     const wanted = held.has(name) ? Math.min(asked, stage.spec.replicas) : stage.spec.replicas;
     const ready = present.status?.readyReplicas ?? 0;
     return isOfTemplate(present, stage) && ready < wanted ? [`${name} has ${ready} of ${wanted} replicas ready`] : [];

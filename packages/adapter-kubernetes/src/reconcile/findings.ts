@@ -18,7 +18,7 @@ export interface FindingInput {
   readonly isQuiet: boolean | undefined;
 }
 
-/** One for each condition type. */
+/** Findings, one for each condition type. */
 export function findingsOf(grounds: FindingInput): readonly Finding[] {
   return [
     acceptedFinding(grounds),
@@ -55,7 +55,7 @@ function plannedFinding({ planning }: FindingInput): Finding {
 
 function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
-  // The routers restart at each step: one message covers that.
+  // The routers restart at each step: one message covers all of that.
   if (canary !== undefined) {
     const percent = Math.round(100 * canary.fraction);
     const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
@@ -153,7 +153,7 @@ export type Finding = Pick<PipelineCondition, 'type' | 'status' | 'reason' | 'me
 /** Longest message that the definition allows. */
 const MOST_MESSAGE = 32_768;
 
-/** The transition time stays if the status of the condition does. */
+/** Conditions with their times. The transition time changes only with the status of a condition. */
 export function conditionsOf(
   findings: readonly Finding[],
   before: readonly PipelineCondition[],

@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
- * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones go one at a
- * time. Behind a shared router, the share rule of core/serve/rollout says how many must stay. Without one, as many
- * replicas must stay as the smaller plan has.
+ * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones are removed one
+ * at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must stay. Without one, it is
+ * the number of replicas in the smaller plan.
  */
 import {
   type ChangeBounds,
@@ -16,26 +16,26 @@ export interface ReplicaGroup {
   readonly name: string;
   readonly stage: string;
   readonly cpuCores: number;
-  /** Missing if the new plan has none. */
+  /** Replicas of the new plan; missing if it has none. */
   readonly wanted?: number | undefined;
   readonly inForce: number;
-  /** Replicas last requested. */
+  /** Replicas of the last request. */
   readonly present: number;
-  /** Includes the extra pods of a rollout. */
+  /** Cores held, with the extra pods of a rollout. */
   readonly heldCpuCores: number;
   readonly ready: number;
   readonly isCalm: boolean;
-  /** Replacing its pods takes headroom for one more. */
+  /** True if its pods must be replaced, which takes headroom for one more. */
   readonly isOutdated: boolean;
   readonly isForeign: boolean;
 }
 
 export interface HeadroomSteps {
-  /** By name of the Deployment. */
+  /** Replicas by name of the Deployment. */
   readonly replicas: ReadonlyMap<string, number>;
-  /** These wait for headroom to replace their pods. */
+  /** Deployments that wait for headroom to replace their pods. */
   readonly postponed: ReadonlySet<string>;
-  /** `share`: an old replica may go only behind a shared router. `none`: no step is possible. */
+  /** Kind of step. `share`: an old replica may be removed only behind a shared router. `none`: no step is possible. */
   readonly kind: 'roomy' | 'short' | 'share' | 'none';
 }
 
@@ -47,7 +47,7 @@ export function boundCpuCores(
   return coresDuringChange(bounds, { inForce });
 }
 
-/** `isShared`: the router serves both plans. */
+/** Steps within the headroom. `isShared`: the router serves both plans. */
 export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
   const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
@@ -77,7 +77,7 @@ function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: num
   for (const { name, wanted, present, cpuCores, isOutdated, isForeign } of groups) {
     if (wanted === undefined || isForeign) continue;
     const isReplaced = isOutdated && present > 0;
-    // It does not grow while its pods are replaced.
+    // A group does not grow while its pods are replaced.
     const missing = isReplaced ? 1 : Math.max(0, wanted - present);
     const granted = Math.min(missing, startableReplicas(room, cpuCores));
     room -= granted * cpuCores;

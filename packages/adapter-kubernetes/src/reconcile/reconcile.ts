@@ -65,7 +65,7 @@ function workOf(
 
 const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
 
-/** No plan exists, and the cluster may be changed. */
+/** True if there is no plan and the cluster may be changed. */
 function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
   const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
   const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
@@ -95,7 +95,7 @@ function planOf(
   };
 }
 
-/** Keeps a deleted pipeline until its router is gone. */
+/** Finalizer that keeps a deleted pipeline until its router is gone. */
 export const FINALIZER = `${LABEL_PREFIX}/drain`;
 
 /** Removes the finalizer after the router's last pod; the garbage collector removes the rest. */

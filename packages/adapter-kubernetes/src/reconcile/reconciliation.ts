@@ -5,7 +5,7 @@ import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { Sides } from '../observe/side-counts.js';
 
-/** `children` are all objects with the pipeline's label. */
+/** Observed state of a pipeline; `children` are all objects with its label. */
 export interface ObservedPipeline {
   readonly pipeline: InferencePipeline;
   readonly children: readonly KubeObject[];
@@ -14,9 +14,9 @@ export interface ObservedPipeline {
   readonly observed?: InferencePipelineStatus['observed'] | undefined;
   /** Outcomes since the last canary step; missing if a signal is stale. */
   readonly sides?: Sides;
-  /** In ms; missing if no side is stale, or without a watch. */
+  /** Time (ms) with stale signals; missing if none is stale, or without a watch. */
   readonly staleMs?: number;
-  /** Why plans do not follow the load. */
+  /** Reason why plans do not follow the load. */
   readonly issue?: ControlIssue | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface ControlIssue {
   readonly message: string;
 }
 
-/** `objects` are those of the plan. */
+/** Result of planning; `objects` are the objects of the plan. */
 export type Planning =
   | { readonly kind: 'invalid'; readonly message: string }
   | { readonly kind: 'off' }
@@ -40,17 +40,18 @@ export type Planning =
       readonly plan: Plan;
       readonly plannedAtEpochMs: number;
       readonly arrivalRps: number;
-      /** Why the best plan misses the SLO. */
+      /** Reason why the best plan misses the SLO. */
       readonly shortfall?: string | undefined;
       readonly objects: readonly KubeObject[];
       readonly bounds: ChangeBounds;
-      /** Requests may run twice, so a canary is allowed. */
+      /** True if requests may run twice, so that a canary is allowed. */
       readonly mayRepeat: boolean;
     };
 
 /**
- * Progress of a plan. `preparing`: its stages start. `sharing`: both plans serve for lack of headroom. `no-room`: no step is possible.
- * `shifting`: a canary is active. `taken-back`: it was rolled back. `switching`: the router is replaced. `ending`: a deleted pipeline drains.
+ * Progress of a plan. `preparing`: its stages start. `sharing`: headroom is short, so both plans serve. `no-room`: no
+ * step is possible. `shifting`: a canary is active. `taken-back`: it was rolled back. `switching`: the router is
+ * replaced. `ending`: a deleted pipeline drains.
  */
 export type Phase =
   | 'idle'
@@ -63,10 +64,10 @@ export type Phase =
   | 'settled'
   | 'ending';
 
-/** In order: finalizer, apply, remove. The status is always written. */
+/** Writes of a pass, in this order: finalizer, apply, remove. The status is always written. */
 export interface Reconciliation {
   readonly phase: Phase;
-  /** Missing if the finalizer is right. */
+  /** Change of the finalizer; missing if it is right. */
   readonly finalizer?: 'set' | 'take-off' | undefined;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];

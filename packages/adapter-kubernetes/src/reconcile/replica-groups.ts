@@ -7,7 +7,7 @@ import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { coresOf } from '../render/quantities.js';
 import type { ReplicaGroup } from './headroom.js';
 
-/** `inForce`: replicas of the running plan, by Deployment. */
+/** Input of the groups; `inForce`: replicas of the running plan, by Deployment. */
 export interface ReplicaGroupsInput {
   readonly wanted: readonly Deployment[];
   readonly live: readonly ObservedDeployment[];
@@ -16,7 +16,7 @@ export interface ReplicaGroupsInput {
   readonly foreign: ReadonlySet<string>;
 }
 
-/** Wanted groups come first. */
+/** Groups of replicas, wanted ones first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
@@ -39,7 +39,7 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
   return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
 }
 
-/** Such a pod holds cores until it is gone. */
+/** Group of a leftover pod, which holds cores until it is gone. */
 function straggler(pod: ObservedPod): ReplicaGroup {
   const cpuCores = podCores(pod);
   return {
@@ -98,8 +98,8 @@ const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
 /**
- * Replicas set by an autoscaler or a person. They stay, since two writers would start and stop pods without end. `k8s
- * apply` is not foreign.
+ * Replicas set by an autoscaler or a person. They are left alone, because two writers would start and stop pods without
+ * end. `k8s apply` is not a foreign writer.
  */
 export interface ForeignReplicas {
   readonly deployment: string;

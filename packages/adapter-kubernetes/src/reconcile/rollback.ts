@@ -1,4 +1,4 @@
-/** Failed canary in the status, its only trace. Holds the plan back until the back-off ends or the spec changes. */
+/** Failed canary, recorded only in the status. It blocks the plan until the back-off ends or the spec changes. */
 import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
@@ -8,7 +8,7 @@ export type Rollback = NonNullable<InferencePipelineStatus['rollback']>;
 
 export type CanaryFailure = Pick<Rollback, 'workloads' | 'fraction' | 'message' | 'generation'>;
 
-/** In ms since the epoch; undefined without back-off. */
+/** End of the back-off in ms since the epoch; undefined if there is none. */
 export function heldUntilMs(
   { metadata, status }: InferencePipeline,
   workloads: readonly string[],
@@ -21,7 +21,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** Keeps the current record while it counts. */
+/** The next record; the current one stays while it counts. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,
@@ -35,7 +35,7 @@ export function nextRollback(
   return { ...failure, failures, at: timeText(nowEpochMs), until: timeText(untilMs) };
 }
 
-/** The running plan burns the error budget: no time for a canary. */
+/** True if the running plan burns the error budget too fast for a canary. */
 export function isUrgent(observed: ObservedPipeline['observed']): boolean {
   if (observed?.sloAttainmentFraction === undefined) return false;
   const ended = Math.round(60 * observed.arrivalRps);

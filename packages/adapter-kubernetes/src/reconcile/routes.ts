@@ -1,4 +1,4 @@
-/** Targets of a router, annotated on its Deployment. Without annotation (`k8s apply`) its pipeline file is read. */
+/** Targets of a router: annotated on its Deployment, or (after `k8s apply`) read from its pipeline file. */
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX, objectName, digestOf as textDigestOf } from '../cluster/object-names.js';
@@ -8,7 +8,7 @@ import { digestOf } from './replica-groups.js';
 
 export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
 
-/** During sharing that is still the old plan. */
+/** Annotation of the plan in force; during sharing that is still the old plan. */
 const IN_FORCE = `${LABEL_PREFIX}/in-force`;
 
 export interface Routes {
@@ -22,7 +22,7 @@ export function withRoutes(router: KubeObject, { to, inForce }: Routes): KubeObj
   return { ...router, metadata: { ...router.metadata, annotations } };
 }
 
-/** Empty if missing. */
+/** Routes of a router; empty if it has no annotation. */
 export function routesOf(router: ObservedDeployment | undefined): Routes {
   const { [ROUTES_TO]: to = '', [IN_FORCE]: counts = '' } = router?.metadata.annotations ?? {};
   const named = counts.split(',').flatMap((entry) => {
@@ -32,7 +32,7 @@ export function routesOf(router: ObservedDeployment | undefined): Routes {
   return { to: to.split(',').filter((name) => name !== ''), inForce: new Map(named) };
 }
 
-/** `stages` are the existing Deployments. */
+/** Adds known routes; `stages` are the existing Deployments. */
 export function withKnownRoutes(
   router: ObservedDeployment,
   children: readonly KubeObject[],
@@ -40,7 +40,7 @@ export function withKnownRoutes(
 ): ObservedDeployment {
   if (router.metadata.annotations?.[ROUTES_TO] !== undefined) return router;
   const pinned = pinnedReplicas(router, children);
-  // Without its file a router may use any of them.
+  // If its file is missing, the router may use any of them.
   const routed = stages.filter(({ metadata }) => pinned === undefined || pinned.has(metadata.name));
   const inForce = routed.map(
     ({ metadata: { name }, spec }) => [name, pinned?.get(name) ?? spec.replicas ?? 1] as const,
@@ -49,7 +49,7 @@ export function withKnownRoutes(
   return withRoutes(router, routes) as ObservedDeployment;
 }
 
-/** Undefined without the file that the router runs. */
+/** Pinned replicas; undefined without the file that the router runs. */
 function pinnedReplicas(
   router: ObservedDeployment,
   children: readonly KubeObject[],

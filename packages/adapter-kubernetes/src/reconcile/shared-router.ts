@@ -1,6 +1,6 @@
 /**
- * Router of the new plan over the pods of both plans. It runs as many batches as the larger plan has replicas, each in
- * its own pod, so pods get traffic by their number. Idempotent.
+ * Router of the new plan over the pods of both plans. It runs as many batches at once as the larger plan has replicas,
+ * each in its own pod. So each plan gets traffic in proportion to its pods. Idempotent.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
@@ -32,7 +32,7 @@ interface RouterFile {
 
 const FILE = 'pipeline.yaml';
 
-/** Undefined if the pods of a stage are not interchangeable. */
+/** The shared router; undefined if the pods of a stage are not interchangeable. */
 export function sharedRouter(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],

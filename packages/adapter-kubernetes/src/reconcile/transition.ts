@@ -1,7 +1,7 @@
 /**
- * Steps of a change; each is complete before the next removes anything. New stages start; once ready, the router is
- * switched, in canary steps if workloads are new; old stages go after the old router's last pod. Without headroom a
- * shared router serves both plans, and replicas are exchanged one by one.
+ * Steps of a change; each is complete before the next removes anything. First the new stages start. Then the router
+ * switches, in canary steps if workloads are new. After the last pod of the old router, the old stages are removed.
+ * Without headroom, a shared router serves both plans and replicas are exchanged one by one.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -27,7 +27,7 @@ import type { CanaryFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
-/** Twice the trial: a new router reports late. */
+/** Time to keep previous replicas warm: twice the trial, because a new router reports late. */
 const WARM_MS = 2 * TRIAL_MS;
 
 export interface Work {
@@ -87,7 +87,7 @@ interface PlanChange {
   readonly routerPods: readonly ObservedPod[];
   readonly routes: Routes;
   readonly foreign: readonly ForeignReplicas[];
-  /** Workloads of foreign writers. */
+  /** Workloads with replicas set by foreign writers. */
   readonly held: ReadonlySet<string>;
   readonly isSwitched: boolean;
   readonly isPrepared: boolean;
@@ -132,7 +132,7 @@ function changeOf(
   };
 }
 
-/** The steps of a canary own the router. */
+/** During a canary, its steps configure the router. */
 function workOn(
   change: PlanChange,
   bounds: PlannedObjects['bounds'],
@@ -174,7 +174,7 @@ function workOn(
   };
 }
 
-/** Previous replicas stay warm meanwhile, so that a roll-back starts no model. Without signals there is no trial. */
+/** Time left of the trial, in which previous replicas stay warm for a roll-back; 0 without signals. */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
   const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
@@ -182,12 +182,12 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
   return Number.isFinite(youngest) ? Math.max(0, youngest + WARM_MS - nowEpochMs) : 0;
 }
 
-/** A canary router, or one gone a moment ago, may use any stage. */
+/** True if a canary router exists or was just removed: it may use any stage. */
 function hasCanaryRouter({ view, live }: PlanChange): boolean {
   return live.has(canaryName(view.pipeline.metadata.name)) || view.pods.some(isCanaryRouter);
 }
 
-/** Rolled-back replicas are not kept. */
+/** Are previous replicas kept warm? Not those that were rolled back. */
 function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
   const { workloads = [] } = pipeline.status?.rollback ?? {};
   return (child) => onTrialMs > 0 && !isCanaryRouter(child) && !workloads.includes(child.metadata.name);
@@ -206,7 +206,7 @@ function phaseOf(state: {
   return isStuck ? 'no-room' : 'preparing';
 }
 
-/** Undefined if the pods are not interchangeable. */
+/** Work with a shared router; undefined if the pods are not interchangeable. */
 function sharedWork(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],
@@ -259,14 +259,14 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
   };
 }
 
-/** Replicas of a foreign writer suffice. */
+/** Is a workload ready? Replicas set by a foreign writer suffice. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
   if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/** The router has the plan's configuration, keeps all requests, and has no older pods. */
+/** True if the router has the plan's configuration, forwards no requests, and has no older pods. */
 function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,
@@ -281,7 +281,7 @@ function isRunning(
 const haveDigest = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
   pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
-/** Within the headroom, without fields of foreign writers. */
+/** The stage as applied now: within the headroom, without fields of foreign writers. */
 function stageNow(
   wanted: KubeObject,
   steps: HeadroomSteps,
@@ -315,7 +315,7 @@ function shrinkDeployment(
   return [{ apiVersion, kind, metadata: plainMetadata(live.metadata), spec: { ...spec, replicas } } as KubeObject];
 }
 
-/** Pods of the old router still send. */
+/** Adds the old egress rules, because pods of the old router still send. */
 function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {
   if (object.kind !== 'NetworkPolicy') return object;
   const old = children.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
@@ -326,7 +326,7 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
   return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
 }
 
-/** All children while the router's pods differ, otherwise its routes. */
+/** Children that the router may use: all while its pods differ, otherwise its routes. */
 function isUsedBy(
   router: ObservedDeployment | undefined,
   pods: readonly ObservedPod[],

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 
-/** Such as `cpu: 500m`, `memory: 200000000`. */
+/** Amounts such as `cpu: 500m`, `memory: 200000000`. */
 export type ResourceList = Readonly<Record<string, string>>;
 
 export interface ContainerResources {
@@ -133,7 +133,7 @@ export interface PodDisruptionBudget extends KubeObject {
   };
 }
 
-/** An empty `to` or `from` means everybody. */
+/** A rule of traffic; an empty `to` or `from` means every peer. */
 interface TrafficRule {
   readonly from?: readonly PolicyPeer[];
   readonly to?: readonly PolicyPeer[];

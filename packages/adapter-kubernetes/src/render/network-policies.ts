@@ -1,6 +1,6 @@
 /**
- * Allowed traffic: everybody to the router, the router to the stages. Pods that fetch artifacts or use servers
- * elsewhere may reach everything.
+ * Allowed traffic: from everywhere to the router, and from the router to the stages. Pods that fetch artifacts or use
+ * external servers may reach everything.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
@@ -9,7 +9,7 @@ import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
 
-/** Name resolution. */
+/** Egress for name resolution. */
 const names: Egress[number] = {
   to: [{ namespaceSelector: {} }],
   ports: [
@@ -35,7 +35,7 @@ export function stagePolicy(pipeline: string, { name, labels, selector, port, fe
   };
 }
 
-/** `elsewhere`: the router uses servers outside. */
+/** Policy of the router; `elsewhere`: it uses external servers. */
 export function routerPolicy(pipeline: string, workloads: readonly StageWorkload[], elsewhere: boolean): NetworkPolicy {
   const part = { kind: 'router' } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({

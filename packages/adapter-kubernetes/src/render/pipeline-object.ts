@@ -27,7 +27,7 @@ export function pipelineObject(
   return { object: document.toJS() as unknown, text: document.toString({ lineWidth: 0 }) };
 }
 
-/** One entry a line. */
+/** Writes one entry per line. */
 function setFlat(document: Document, place: readonly (string | number)[], entries: readonly object[]): void {
   const list = document.createNode(entries) as { items: { flow?: boolean }[] };
   for (const item of list.items) item.flow = true;

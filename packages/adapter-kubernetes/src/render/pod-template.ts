@@ -7,11 +7,11 @@ import { GPU_RESOURCE } from './quantities.js';
 /** User of the Node and MLServer images. */
 const USER_ID = 1000;
 
-/** Time in which senders learn that a pod goes. */
+/** Time in which senders learn that a pod terminates. */
 const LEAVE_S = 5;
 const SPARE_S = 5;
 
-/** The only writable folder except /tmp; has the pipeline file. */
+/** The only writable folder except /tmp; it contains the pipeline file. */
 export const STATE_DIR = '/var/lib/equipoise';
 export const PIPELINE_DIR = '/pipeline';
 
@@ -30,7 +30,7 @@ export interface PodTemplateInput {
   readonly container: Container;
   readonly initContainer?: Container;
   readonly drainMs: number;
-  /** A changed digest of pipeline.yaml is a rollout. */
+  /** Config map with the digest of pipeline.yaml; a changed digest starts a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
 }
 
@@ -93,7 +93,7 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
   };
 }
 
-/** Missing for containers that speak only gRPC. */
+/** Paths of health probes; missing for containers that speak only gRPC. */
 export interface HealthPaths {
   readonly port: string;
   readonly ready?: string;
@@ -102,7 +102,7 @@ export interface HealthPaths {
 
 const STARTUP_PERIOD_S = 2;
 const LEAST_STARTUP_S = 120;
-/** Loads are slow on a machine that starts many pods. */
+/** Factor on the load time, because a machine that starts many pods is slow. */
 const STARTUP_FACTOR = 10;
 
 export function probes(
@@ -125,7 +125,7 @@ export function probes(
   };
 }
 
-/** Twice the longest start. */
+/** Progress deadline: twice the longest start. */
 export function progressDeadlineSeconds(probe: Probe): number {
   return 2 * probe.periodSeconds * probe.failureThreshold;
 }

@@ -8,7 +8,7 @@ export interface ChosenVariant {
   readonly plan: StagePlan;
 }
 
-/** Points at the planned cores; for a share of a core without points, those of one core. Measured points win. */
+/** Points at the planned cores. A share of a core without points gets those of one core. Measured points win. */
 export function plannedProfile(
   { stage, variant, plan }: ChosenVariant,
   profiles: ProfileSet,
@@ -28,7 +28,7 @@ export function plannedProfile(
 
 const FIELDS = ['cpuCores', 'batchSize', 'meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
 
-/** Drops fields that a file may not have. */
+/** Drops fields that a pipeline file must not have. */
 export function plainPoint(point: ProfilePoint): ProfilePoint {
   const known = FIELDS.filter((field) => point[field] !== undefined).map((field) => [field, point[field]]);
   return Object.fromEntries(known) as ProfilePoint;

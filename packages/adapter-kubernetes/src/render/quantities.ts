@@ -4,18 +4,18 @@ import type { ContainerResources, ResourceList } from './manifest-types.js';
 
 export const GPU_RESOURCE = 'nvidia.com/gpu';
 
-/** For the server process around a stage: idle ones used 190 MB, the rest is for requests in flight and garbage. */
+/** Memory of the server process of a stage: 190 MB if idle; the rest is for requests in flight and garbage. */
 export const SERVER_MEMORY_BYTES = 402_653_184;
 
-/** Whole cores, or thousandths (`m`). */
+/** CPU in whole cores, or in thousandths (`m`). */
 const cpuQuantity = (cpuCores: number): string =>
   Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
 
-/** An API server may change the spelling. */
+/** Parses CPU amounts, because an API server may change their spelling. */
 export const coresOf = (quantity: string): number =>
   quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
 
-/** Memory only if the plan has it, plus `extraMemoryBytes`. */
+/** Resources of a container. Memory is set only if the plan has it, plus `extraMemoryBytes`. */
 export function containerResources(
   { cpuCores, memoryBytes, gpus }: Resources,
   extraMemoryBytes = 0,

@@ -2,15 +2,15 @@ import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipo
 
 export type RenderTarget = 'deployment' | 'seldon-v2' | 'seldon-v1' | 'kserve';
 
-/** By scope: the pipeline, a stage (`detect`) or a variant (`detect/small`). */
+/** Images by scope: the pipeline, a stage (`detect`) or a variant (`detect/small`). */
 export interface Images {
-  /** Has Equipoise and the pipeline in `/pipeline`: runs the router and stages with code. */
+  /** Image with Equipoise, and the pipeline in `/pipeline`; runs the router and stages with code. */
   readonly pipeline: string;
-  /** For servers with a command; default is `pipeline`. */
+  /** Images of servers with a command; default: `pipeline`. */
   readonly byVariant: Readonly<Record<string, string>>;
 }
 
-/** The plan was made for `profiles` and `arrivalRps`. */
+/** Request to render a plan that was made for `profiles` and `arrivalRps`. */
 export interface RenderRequest {
   readonly spec: PipelineSpec;
   readonly plan: Pick<Plan, 'stages'>;
@@ -19,7 +19,7 @@ export interface RenderRequest {
   readonly target: RenderTarget;
   readonly images: Images;
   readonly namespace?: string | undefined;
-  /** For engines that fetch artifacts, such as `s3://bucket/shelf`. */
+  /** Location for engines that fetch artifacts, such as `s3://bucket/shelf`. */
   readonly artifactBase?: string;
 }
 
@@ -27,7 +27,7 @@ export function imageOf({ pipeline, byVariant }: Images, stage: string, variant:
   return byVariant[`${stage}/${variant}`] ?? byVariant[stage] ?? pipeline;
 }
 
-/** NOT_FOUND for images of unknown stages and variants. */
+/** AppError NOT_FOUND for images of unknown stages and variants. */
 export function checkImages({ byVariant }: Images, { stages }: PipelineSpec): void {
   const known = stages.flatMap(({ id, variants }) => [`${id}`, ...variants.map((variant) => `${id}/${variant.id}`)]);
   const unknown = Object.keys(byVariant).filter((name) => !known.includes(name));

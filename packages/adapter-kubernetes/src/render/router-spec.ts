@@ -1,4 +1,4 @@
-/** Pipeline file of the router: the same graph, each planned replica a connection to a pod. The plan is pinned. */
+/** Pipeline file of the router: the same graph with the plan pinned. Each planned replica is a connection to a pod. */
 import {
   AppError,
   type InferenceServerSpec,
@@ -10,7 +10,7 @@ import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
 import { inImage } from './stage-spec.js';
 
-/** In file order; AppError CONFLICT for a mixture of variants. */
+/** Variants of a plan in file order; AppError CONFLICT for a mixture of variants. */
 export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'plan'>): readonly ChosenVariant[] {
   return spec.stages.map((stage) => {
     const [first, ...others] = plan.stages[stage.id] ?? [];
@@ -76,7 +76,7 @@ function routedStage(
   };
 }
 
-/** The pipeline's folder has another path in the image. */
+/** Maps a path of the pipeline's folder to its place in the image. */
 function tokenInImage(server: InferenceServerSpec): InferenceServerSpec {
   const { token } = server;
   return token !== undefined && 'file' in token ? { ...server, token: { file: inImage(token.file) } } : server;

@@ -1,6 +1,6 @@
 /**
- * Our server over a pipeline file whose stages are the pods. There is one, since the plan assumes one queue per stage.
- * It starts once all stages are ready.
+ * The router: our server over a pipeline file whose stages are the pods. There is only one, because the plan assumes
+ * one queue per stage. It starts once all stages are ready.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
@@ -23,7 +23,7 @@ const LEAST_DRAIN_MS = 30_000;
 
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
-/** In order of creation. The router waits for the workloads in `direct`. */
+/** Objects of the router, in order of creation. It waits for the workloads in `direct`. */
 export function routerObjects(
   request: RenderRequest,
   chosen: readonly ChosenVariant[],
@@ -56,7 +56,7 @@ export function routerObjects(
   ];
 }
 
-/** It has no rights and no token. */
+/** Service account of the pods, without rights and token. */
 export const serviceAccountName = (pipeline: string): string => objectName(pipeline);
 
 const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'tokens');

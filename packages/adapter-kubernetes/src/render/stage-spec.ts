@@ -6,7 +6,7 @@ import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSp
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 
-/** Requests of a batch come one by one. */
+/** Time to collect a batch, because its requests arrive one by one. */
 const GATHER_MS = 2;
 const MOST_BATCHES_QUEUED = 16;
 

@@ -11,10 +11,10 @@ import { stageSpec } from './stage-spec.js';
 
 /**
  * A variant as a container that serves the Open Inference Protocol. Stages with code, or simulated from a profile, run
- * in our server. A `server` with a command runs on fixed ports; one without runs elsewhere.
+ * in our server. A `server` with a command runs on fixed ports; a server without one runs elsewhere.
  */
 
-/** For `{port}`, `{port2}` and `{port3}`. */
+/** Ports for `{port}`, `{port2}` and `{port3}`. */
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
 
 export interface StageWorkload extends ChosenVariant {
@@ -34,11 +34,11 @@ export interface StageWorkload extends ChosenVariant {
   /** Missing for containers that speak only gRPC. */
   readonly readyPath?: string;
   readonly pipelineFile?: string;
-  /** The container fetches its artifact at its start. */
+  /** True if the container fetches its artifact at its start. */
   readonly fetches: boolean;
 }
 
-/** Undefined if the server of the variant runs elsewhere. */
+/** The workload of a variant; undefined if its server runs elsewhere. */
 export function stageWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload | undefined {
   const { server } = chosen.variant;
   if (server === undefined) return embeddedWorkload(chosen, request);
@@ -89,10 +89,10 @@ export const serverEnvironment = [
   { name: 'EQUIPOISE_CACHE_DIR', value: `${STATE_DIR}/cache` },
 ];
 
-/** A pod of one replica has little garbage and bounded memory. */
+/** A pod of one replica has little garbage and bounded memory, so a small young generation suffices. */
 const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-size=16' };
 
-/** Writing YAML dominates a rendering, and a new plan keeps most stages. */
+/** Cache, because writing YAML dominates rendering and a new plan keeps most stages. */
 const texts = new LruCache<string>(1024);
 
 export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
@@ -155,5 +155,5 @@ function environmentFor(command: readonly string[]): Readonly<Record<string, str
 
 const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;
 
-/** For service meshes and Seldon. */
+/** Name of a port, as service meshes and Seldon expect it. */
 export const portName = (scheme: string): 'grpc' | 'http' => (scheme.startsWith('grpc') ? 'grpc' : 'http');

@@ -9,7 +9,7 @@ export interface Part {
   readonly selector: Labels;
 }
 
-/** Starts a new pod before it stops an old one. */
+/** The Deployment of a workload; it starts a new pod before it stops an old one. */
 export function deploymentOf(
   part: Part,
   pods: Omit<PodTemplateInput, 'labels' | 'selector'>,
@@ -49,7 +49,7 @@ export function serviceOf(
   };
 }
 
-/** Evictions take one pod at a time; unready pods do not block them. */
+/** Allows evictions of one pod at a time; unready pods do not block them. */
 export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisruptionBudget {
   return {
     apiVersion: 'policy/v1',

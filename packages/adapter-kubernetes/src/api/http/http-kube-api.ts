@@ -140,7 +140,7 @@ function queryOf({ labelSelector, fieldSelector }: Selection): NonNullable<KubeR
 }
 
 function applyRequest(path: string, object: KubeObject, { fieldManager, force }: Applier): KubeRequest {
-  // JSON is YAML.
+  // JSON is valid YAML.
   const contentType = 'application/apply-patch+yaml';
   return { method: 'PATCH', path, query: { fieldManager, force }, contentType, body: object };
 }
@@ -150,7 +150,7 @@ function bodyOf(answer: KubeAnswer): unknown {
   return answer.body;
 }
 
-/** An empty list exists: the server lacks the resource. */
+/** A 404 for a list: the server does not serve the resource. */
 function notServedError(type: ResourceType): AppError {
   const message = `the API server does not serve ${type.plural} of ${apiVersionOf(type)}`;
   return new AppError('CLUSTER_REFUSED', message, { details: { httpStatus: 404, resource: type.plural } });

@@ -7,7 +7,7 @@ import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
 
-/** `default` looks where kubectl does, or in the pod's service account. */
+/** Source of the connection. `default`: where kubectl looks, else the pod's service account. */
 export type KubeConfigSource =
   | { readonly kind: 'default'; readonly context?: string }
   | { readonly kind: 'file'; readonly path: string; readonly context?: string }
@@ -23,7 +23,7 @@ export interface KubeConnection {
 }
 
 const credentialsKeptMs = 60_000;
-/** A new connection costs more than most calls. */
+/** Connections are kept, because a new one costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
 /** Rejects with FILE_NOT_FOUND, FILE_UNREADABLE, NOT_FOUND (unknown context) or WRONG_USAGE (no server named). */
@@ -59,7 +59,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       ...options,
       ...(servername !== undefined && { servername }),
       ...(skipTLSVerify && { rejectUnauthorized: false }),
-      // Keeps the client's agent for a proxy only. Its plain agents do not reuse connections.
+      // Uses the client's agent only for a proxy: its plain agents do not reuse connections.
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });
@@ -73,7 +73,7 @@ function unreadableError(cause: unknown): AppError {
   return new AppError('FILE_UNREADABLE', `the kubeconfig cannot be read: ${message}`, { cause });
 }
 
-/** True if the client found no kubeconfig: it then makes up this context and server. */
+/** True if the client found no kubeconfig: it then invents this context and server. */
 const isDefaultConfig = (config: KubeConfig): boolean =>
   config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
 
@@ -96,7 +96,7 @@ function noClusterError(config: KubeConfig): AppError {
   return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
-/** A change of any of these options replaces the agent, and so all connections. */
+/** Options that replace the agent, and so all connections, when they change. */
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { AppError } from '@equipoise/core/model';
 import type { KubeConnection } from './kube-connection.js';
 
-/** Requests to the API server. A missing answer is UNREACHABLE. */
+/** Requests to the API server. Without an answer they reject with AppError UNREACHABLE. */
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -20,7 +20,7 @@ export interface KubeAnswer {
   readonly retryAfterSeconds?: number;
 }
 
-/** In ms. Of a stream, until its headers. */
+/** Time limits in ms; for a stream, the time until its headers. */
 export interface RequestLimits {
   readonly answerMs: number;
 }
@@ -34,7 +34,7 @@ export class KubeRequests {
     this.#limits = limits;
   }
 
-  /** Answer of any status. Renews refused credentials once. CLUSTER_REFUSED if the server is not Kubernetes. */
+  /** Resolves for any status. Renews refused credentials once. CLUSTER_REFUSED if the server is not Kubernetes. */
   async ask(request: KubeRequest): Promise<KubeAnswer> {
     const answer = await this.#askOnce(request);
     if (answer.status !== 401) return this.#checked(answer);
@@ -57,7 +57,7 @@ export class KubeRequests {
     }
   }
 
-  /** Lines until the stream ends or `signal` aborts; an answer if the status is not 200. */
+  /** Yields lines until the stream ends or `signal` aborts. Resolves with an answer if the status is not 200. */
   async stream(request: KubeRequest, signal: AbortSignal): Promise<KubeAnswer | AsyncIterable<unknown>> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error('no headers in time')), this.#limits.answerMs);
@@ -166,18 +166,18 @@ function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): v
   );
 }
 
-/** API servers name kind and version. */
+/** Answers of API servers are objects with kind and version. */
 function isObject(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) return false;
   const { kind, apiVersion } = body as { readonly kind?: unknown; readonly apiVersion?: unknown };
   return typeof kind === 'string' && typeof apiVersion === 'string';
 }
 
-/** Answer for a group that is not installed. */
+/** The answer for an API group that is not installed. */
 const isUnknownPath = (status: number, text: string): boolean =>
   status === 404 && /^404:? page not found$/i.test(text.trim());
 
-/** One JSON value a line. Rejects at a broken line. */
+/** Yields one JSON value per line. Rejects at an invalid line. */
 export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<unknown> {
   const decoder = new TextDecoder('utf-8');
   let rest = '';

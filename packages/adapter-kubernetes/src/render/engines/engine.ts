@@ -1,4 +1,4 @@
-/** An engine renders a workload and tells its address to the router. */
+/** An engine renders a workload and returns its address for the router. */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
 import type { RenderRequest } from '../render-request.js';
@@ -11,7 +11,7 @@ export interface EngineObjects {
   readonly reachesPods: boolean;
 }
 
-/** AppError CONFLICT with advice if the engine cannot run the workload. */
+/** Renders a workload; AppError CONFLICT with advice if the engine cannot run it. */
 export type Engine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
 
 export function addressOfPods({ name, port, reach }: StageWorkload): InferenceServerSpec {

@@ -11,7 +11,7 @@ import { serviceAccountName } from '../router.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
 
-/** `serving.kserve.io/v1beta1`, as far as it is used. */
+/** The used part of `serving.kserve.io/v1beta1`. */
 interface InferenceService extends KubeObject {
   readonly kind: 'InferenceService';
   readonly spec: {

@@ -11,7 +11,7 @@ import { serviceAccountName } from '../router.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
 
-/** `machinelearning.seldon.io/v1`, as far as it is used. */
+/** The used part of `machinelearning.seldon.io/v1`. */
 interface SeldonDeployment extends KubeObject {
   readonly kind: 'SeldonDeployment';
   readonly spec: {

@@ -1,7 +1,7 @@
 /**
- * Seldon Core 2: a Server and a Model per MLServer variant, else a Deployment. Cores, memory and batching belong to
- * Servers: the agent drops batching from model-settings.json. `minReplicas` and `maxReplicas` would start Seldon's
- * autoscaler.
+ * Seldon Core 2: a Server and a Model per MLServer variant, a Deployment for other variants. Cores, memory and batching
+ * belong to Servers: the agent drops batching from model-settings.json. `minReplicas` and `maxReplicas` would start
+ * Seldon's autoscaler.
  */
 import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
@@ -11,7 +11,7 @@ import { isMlServerCommand, mlServerBatchingOff, type StageWorkload } from '../s
 import { deploymentObjects } from './deployment.js';
 import type { Engine } from './engine.js';
 
-/** `mlops.seldon.io/v1alpha1`, as far as it is used. */
+/** The used part of `mlops.seldon.io/v1alpha1`. */
 interface SeldonServer extends KubeObject {
   readonly kind: 'Server';
   readonly spec: {
