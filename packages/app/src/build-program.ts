@@ -20,7 +20,7 @@ import {
 import { runCommand } from './terminal/run-command.js';
 import { VERSION } from './version.js';
 
-/** The default first. */
+/** Names of policies, the default first. */
 export const policyNames = [
   'equipoise',
   'ipa',
@@ -58,7 +58,7 @@ const arrivalsFlag = () =>
     'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread within a second: poisson, uniform or bunched',
   ).default('poisson');
 
-/** Wrong usage throws CommanderError from `parseAsync`. */
+/** Builds the program. `parseAsync` throws a CommanderError for wrong usage. */
 export function buildProgram(): Command {
   const program = new CheckedCommand('equipoise')
     .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')

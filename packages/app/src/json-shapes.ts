@@ -10,7 +10,7 @@ const PLAN = `{
   verified?: {latencyMs, percentile, sloAttainmentFraction, conclusive, seeds}
 }`;
 
-/** By command; absent commands have no `--json`. */
+/** Shapes by command; absent commands have no `--json`. */
 export const jsonShapes: Readonly<Record<string, string>> = {
   demo: '{runs, checks, plans, load, report}',
   init: '{folder, files: […], next: […]}',

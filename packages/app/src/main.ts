@@ -1,13 +1,13 @@
 import { runProgram } from './run-program.js';
 
-/** Loading all modules at once takes about as many. */
+/** Limit on open files below which modules may fail to load: loading all at once opens about as many. */
 const FEW_FILES = 256;
 
-// The color library takes any value for yes.
+// The color library takes any value as yes.
 if (['0', 'false'].includes(process.env['FORCE_COLOR'] ?? '')) process.env['NO_COLOR'] ??= '1';
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // A reader that closes early, such as head, is no failure; nor may a server end because its log reader is gone.
+    // A reader that closes early, such as head, is no failure. A server must not end because its log reader is gone.
     if (error.code !== 'EPIPE') throw error;
   });
 }
@@ -17,14 +17,14 @@ try {
   const { code } = error as NodeJS.ErrnoException;
   const lacksFiles = code === 'EMFILE' || code === 'ENFILE' || (code === 'ERR_MODULE_NOT_FOUND' && fewFilesMayBeOpen());
   if (!lacksFiles) throw error;
-  // Nothing more can be loaded.
+  // Nothing more can be loaded now, so the text is written here.
   process.stderr.write(
     'error: too many open files. Raise the limit, for example by `ulimit -n 4096`, and run again.\n',
   );
   process.exit(3);
 }
 
-/** Without a descriptor for its package.json, Node calls a package missing. */
+/** If Node cannot open a package.json for lack of descriptors, it reports the package as missing. */
 function fewFilesMayBeOpen(): boolean {
   const { userLimits } = process.report.getReport() as {
     userLimits?: { open_files?: { soft?: number | 'unlimited' } };

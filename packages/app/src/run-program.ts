@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import { buildProgram, commandsOf } from './build-program.js';
 import { ExitCode } from './terminal/run-command.js';
 
-/** Runs the command and sets `process.exitCode`. Wrong usage is reported as JSON if that was requested. */
+/** Runs the command and sets `process.exitCode`. Reports wrong usage as JSON if requested. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const json = asksForJson(args);
   const program = buildProgram();
@@ -17,7 +17,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Also in invalid arguments. */
+/** True if the arguments contain `--json`, even if they are invalid. */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end < 0 ? undefined : end).includes('--json');

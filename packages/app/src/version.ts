@@ -1,2 +1,2 @@
-/** For `--version` and the server metadata. */
+/** Version for `--version` and the server metadata. */
 export const VERSION = '0.1.0';

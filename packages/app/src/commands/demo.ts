@@ -64,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   };
 }
 
-/** Most accurate variants with the largest capacity in the budget. */
+/** Plan with the most accurate variants and the largest capacity within the budget. */
 function bestPlan(spec: PipelineSpec, profiles: ProfileSet): Plan {
   const plan = fixedPlan(spec, profiles, { policy: 'static-best', arrivalRps: 1e6 });
   if (plan === undefined)
@@ -107,7 +107,7 @@ function outcomeOf(
   };
 }
 
-/** Measured by the client, from scheduled instants. Only the accuracy comes from the server. */
+/** Totals measured by the client, from scheduled send times. Only the accuracy comes from the server. */
 function clientTotals({ load, seconds }: DemoRun): RunTotals {
   const { sent, ok, dropped, failed, sloAttainmentFraction = 0 } = load;
   return { arrived: sent, completed: ok, dropped, failed, sloAttainmentFraction, pasMean: totalsOf(seconds).pasMean };

@@ -22,9 +22,9 @@ interface EvaluateOptions {
   readonly samples?: number;
 }
 
-/** `out` gets the table in the form of `accuracyTable`. */
+/** Writes the table in the form of `accuracyTable` to `out`. */
 export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
-  // The owner's module must not write to stdout.
+  // The evaluation module must not write to stdout.
   globalThis.console = new Console(process.stderr);
   const spec = await loadSpec(file);
   const { data, out, samples } = options;
@@ -58,7 +58,7 @@ async function measure(
   }
 }
 
-/** Best first; then those left out, with reasons. */
+/** Combinations, best first; then skipped ones with reasons. */
 function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
@@ -85,7 +85,7 @@ interface ImportedEvaluation {
   readonly dataDir: string;
 }
 
-/** `data` overrides the file's folder. Rejects with the field or path to correct. */
+/** Imports the evaluation module; `data` overrides its folder. Rejects with the field or path to correct. */
 async function importEvaluation(
   spec: PipelineSpec,
   { file, data }: { readonly file: string; readonly data?: string },

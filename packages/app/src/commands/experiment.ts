@@ -38,7 +38,7 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   };
 }
 
-/** Simulates missing outcomes. */
+/** Simulates cells that have no outcome yet. */
 async function finished(
   { cells, pipelines }: ReadGrid,
   kept: KeptCells,
@@ -67,7 +67,7 @@ async function finished(
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-/** Only simulated cells count for the ETA. */
+/** Shows progress; only simulated cells count for the remaining time. */
 async function withProgress(
   count: { readonly waiting: number; readonly found: number },
   work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
@@ -87,7 +87,7 @@ async function withProgress(
   }
 }
 
-/** Returns the paths. */
+/** Writes the results and returns their paths. */
 async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
   const { experimentReport } = await import('../report/experiment-report.js');
   const repeatable = repeatableResults(results);
@@ -111,7 +111,7 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    // Most terminals are too narrow for intervals next to means.
+    // Intervals stand below means, because most terminals are too narrow.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });

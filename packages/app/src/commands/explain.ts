@@ -11,7 +11,7 @@ interface ExplainOptions {
   readonly pipeline?: string;
 }
 
-/** Default is the newest decision. */
+/** Explains a decision; default: the newest. */
 export async function explain(id: number | undefined, { log: path, pipeline }: ExplainOptions): Promise<CommandResult> {
   const log = await readDecisionLog(path, {
     ...(pipeline !== undefined && { pipelineName: pipeline }),
@@ -40,7 +40,7 @@ function chosen({ decisions }: RecordedLog, id: number | undefined): LoggedDecis
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
 }
 
-/** Undefined if the log lacks the decision's input. */
+/** Explanation by solving again; undefined if the log lacks the input of the decision. */
 function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | undefined {
   const result = record.decision?.evidence.result;
   if (result?.kind !== 'feasible') return undefined;
@@ -53,7 +53,7 @@ function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | und
   };
 }
 
-/** Pipelines with their newest decision numbers, as the end of a sentence. */
+/** Newest decision number of each pipeline, as the end of a sentence. */
 export async function newestText(path: string): Promise<string> {
   const { decisions } = await readDecisionLog(path, { newest: 1 });
   const newest = decisions.map(({ pipelineName, record }) => `${pipelineName} (newest ${record.id})`);

@@ -3,11 +3,11 @@ import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Printed by `--json`. */
+/** Document printed by `--json`. */
 export interface ForecastAnswer {
   readonly selected: string;
   readonly methods: readonly MethodFigures[];
-  /** Rolling selection. */
+  /** Figures of the rolling selection. */
   readonly inForce: ForecastFigures & { readonly changes: number; readonly stepMs: StepTimes };
   readonly trainBins: number;
   readonly testBins: number;
@@ -19,7 +19,7 @@ interface MethodFigures extends ForecastFigures {
   readonly predictMs: number;
 }
 
-/** Over the test part. */
+/** Durations of steps over the test part. */
 interface StepTimes {
   readonly mean: number;
   readonly p99: number;
@@ -85,7 +85,7 @@ const HEIGHT = 12;
 const MOST_COLUMNS = 72;
 const GUTTER = 7;
 
-/** One column per forecast: `─` quantile, `·` point, `●` actual peak. */
+/** Plot with one column per forecast: `─` quantile, `·` point, `●` actual peak. */
 function forecastPlot({ targetsRps, pointsRps, uppersRps }: Trial['inForce'], binS: number): string {
   const columns = Math.min(MOST_COLUMNS, targetsRps.length);
   const from = targetsRps.length - columns;

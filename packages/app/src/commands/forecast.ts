@@ -25,20 +25,20 @@ interface ForecastOptions {
   readonly lags: number;
   readonly horizonBins: number;
   readonly trainS?: number;
-  /** Default 1 for a shipped load, `TRACE_SCALE` for a file. */
+  /** Factor on the counts; default 1 for a shipped load, `TRACE_SCALE` for a file. */
   readonly scale?: number;
   readonly keepZeros?: boolean;
   readonly seed: number;
   readonly svg?: string;
 }
 
-/** Ten of fourteen days. */
+/** Part of the trace used for training: ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
-/** Scale of the IPA paper. A shipped load has a few requests per second and would become 0. */
+/** Scale of the IPA paper. It is not used for shipped loads: their few requests per second would become 0. */
 const TRACE_SCALE = 0.125;
 
-/** `trace` is a shipped load, or a file of counts per second. */
+/** Compares forecasters. `trace` is a shipped load, or a file of counts per second. */
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
@@ -66,7 +66,7 @@ function requireEnough(
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
-  // One example to fit in the first four fifths, and one to score in the rest.
+  // Needs one example to fit in the first four fifths, and one to score in the rest.
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
@@ -100,7 +100,7 @@ function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTas
   };
 }
 
-/** Runs in its own thread, with progress on stderr. */
+/** Runs a trial in its own thread, with progress on stderr. */
 async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
   const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
@@ -124,7 +124,7 @@ function trialFrom(thread: Worker, onProgress: (progress: TrialProgress) => void
   });
 }
 
-/** Until the first step is timed. */
+/** Assumed time of a step until the first one is timed. */
 const EXPECTED_STEP_MS = 50;
 
 function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {

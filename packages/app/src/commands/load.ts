@@ -18,7 +18,7 @@ export interface LoadOptions extends LoadRequest {
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
-  /** Sends on if the address is unreachable. */
+  /** Continues although the address is unreachable. */
   readonly keepGoing?: boolean;
 }
 
@@ -30,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
-/** Answers no if a request failed (drops are no failures) or the load was cut short. */
+/** Answers no if a request failed (dropped requests have not failed) or the load was interrupted. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
   if (!URL.canParse(url))
     throw new AppError(
@@ -68,7 +68,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   }
 }
 
-/** After the first Ctrl-C, sent requests are awaited. */
+/** Signal of the first Ctrl-C, after which sent requests are awaited. */
 function interruptSignal(): AbortSignal {
   const aborting = new AbortController();
   void stopSignal().then(() => {
@@ -86,7 +86,7 @@ function rethrowWithRemedy(error: unknown): never {
   throw new AppError('UNREACHABLE', `${message} ${remedy}`, { details, retryable, cause: error });
 }
 
-/** All files of a folder by name; an empty JSON object by default. */
+/** Bodies to send: all files of a folder by name; default: an empty JSON object. */
 async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly LoadBody[]> {
   if (body === undefined)
     return [{ contentType: contentType ?? 'application/json', bytes: new TextEncoder().encode('{}') }];
@@ -103,7 +103,7 @@ async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly Lo
   );
 }
 
-/** Without hidden files. */
+/** Files of a folder, without hidden ones. */
 async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);

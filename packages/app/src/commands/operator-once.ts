@@ -1,4 +1,4 @@
-/** `equipoise operator --once`: reconciles as far as possible, reports, and exits. */
+/** `equipoise operator --once`: reconciles until nothing is left to do, reports, and exits. */
 import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kubernetes';
 import { AppError } from '@equipoise/core/model';
 import { type Cluster, withCluster } from '../compose/cluster.js';
@@ -17,7 +17,7 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** An abandoned lease lasts 15 s and is polled every 2 to 4 s. */
+/** Longest wait for the lease: an abandoned one lasts 15 s and is polled every 2 to 4 s. */
 const LEASE_LIMIT_MS = 25_000;
 const MOST_LEASE_FAILURES = 3;
 
@@ -77,7 +77,7 @@ async function runAsLeader(
         refused.abort();
       },
       onFailure: (error) => {
-        // The run reports its own rejection.
+        // If the run failed, it reports its own error.
         if (found.run !== undefined) return;
         logFailure(candidacy.name, error);
         if (failures.push(error) >= MOST_LEASE_FAILURES) refused.abort();
@@ -105,7 +105,7 @@ function logFailure(what: string, cause: unknown): void {
   });
 }
 
-/** The status on the cluster has the plan. */
+/** The run without its plan, which is in the status on the cluster. */
 function withoutPlan({ status, ...run }: PipelineRun) {
   const { conditions, replicas, plannedForRps, mode } = status ?? {};
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };

@@ -58,7 +58,7 @@ export function addOperator(program: Command): void {
     );
 }
 
-/** A server prints no document. */
+/** Rejects `--json` without `--once`: a server prints no document. */
 async function jsonWithoutOnce(): Promise<Error> {
   const { AppError } = await import('@equipoise/core/model');
   return new AppError('WRONG_USAGE', '--json needs --once: a permanent operator logs to stderr.');

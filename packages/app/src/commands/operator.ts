@@ -1,4 +1,4 @@
-/** `equipoise operator`: reconciles a cluster's pipelines until stopped. One of several operators is active. */
+/** `equipoise operator`: reconciles a cluster's pipelines until stopped. Of several operators only one is active. */
 import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
@@ -25,7 +25,7 @@ export interface OperatorOptions extends OperatorFlags {
 
 const END_MS = 10_000;
 
-/** After SIGINT or SIGTERM it releases the lease. */
+/** Runs until SIGINT or SIGTERM, then releases the lease. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
   return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
@@ -119,7 +119,7 @@ class OperatorWatch {
     this.monitor.decided(kind);
     const { meanRps, upperRps } = evidence.forecast;
     const facts = { pipeline, kind, reason, meanRps, upperRps };
-    // A hold is only a metric: a line every ten seconds is noise.
+    // A hold is not logged: a line every ten seconds would be noise.
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 

@@ -1,4 +1,4 @@
-/** Flags of `plan` as a question to the planner. */
+/** Turns the flags of `plan` into a planning problem. */
 import { type AccuracyTable, AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
 import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
 import { loadAccuracyTable } from '@equipoise/pipeline-file';
@@ -28,7 +28,7 @@ export interface PlanOptions {
   readonly out?: string;
 }
 
-/** `wantsFrontier` asks for the Pareto front. */
+/** Planning problem of the flags; `wantsFrontier` asks for the Pareto front. */
 export interface PlanQuestion {
   readonly problem: PlanningProblem;
   readonly wantsFrontier: boolean;
@@ -55,7 +55,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   };
 }
 
-/** Throws WRONG_USAGE for flags that exclude each other, or that several files exclude. */
+/** Throws WRONG_USAGE for flags that exclude each other, or that work only with a single file. */
 export function checkFlags(files: readonly string[], options: PlanOptions): void {
   const { policy, explain, svg, runningPlan, frontier, objective } = options;
   const front = wantsFrontier(options);
@@ -72,7 +72,7 @@ export function checkFlags(files: readonly string[], options: PlanOptions): void
   if (files.length > 1) checkForSeveral(files.length, options);
 }
 
-/** Flags that name a file concern one pipeline. */
+/** Flags that name a file work only with a single pipeline. */
 function checkForSeveral(count: number, { svg, out, runningPlan, accuracyTable }: PlanOptions): void {
   const flags = Object.entries({
     '--svg': svg,

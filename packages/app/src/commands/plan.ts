@@ -25,7 +25,7 @@ import { planText, priceText, type RobustnessPrice } from '../terminal/plan-text
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Answers no if a file has no plan. */
+/** Answers no if there is no plan for a file. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
@@ -88,11 +88,11 @@ interface Asked {
   readonly problem: PlanningProblem;
   readonly options: PlanOptions;
   readonly verifierAt: VerifierAt | undefined;
-  /** Of a robust plan. */
+  /** Price of robustness, for a robust plan. */
   readonly price: RobustnessPrice | undefined;
 }
 
-/** The nominal plan: the best one if service times are as profiled. */
+/** Price against the nominal plan, the best one if service times are as profiled. */
 function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanProgress): RobustnessPrice {
   const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = problem.spec;
   const nominal = { ...problem, spec };
@@ -100,7 +100,7 @@ function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanP
   return { serviceFactor, nominal: policyOf(options)(nominal, verify) };
 }
 
-/** By arrival rate; they count verified plans. */
+/** Verifiers by arrival rate, which count verified plans. */
 function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
   let simulated = 0;
   return (arrivalRps) => {
@@ -129,7 +129,7 @@ function planned(asked: Asked): CommandResult {
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
-/** Factors are internal to the solver. */
+/** The frontier without its factors, which are internal to the solver. */
 const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }: Frontier) => ({
   points,
   complete,
@@ -159,7 +159,7 @@ const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({
   nominal: nominal.kind === 'feasible' ? { kind: nominal.kind, plan: nominal.plan } : { kind: nominal.kind },
 });
 
-/** Loads the plot library only for a picture. */
+/** Draws a picture. The plot library is loaded only here. */
 async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
   const { frontierSvg } = await import('../report/frontier-plot.js');
   const { spec, arrivalRps } = problem;

@@ -22,7 +22,7 @@ export interface ProfileOptions {
   readonly json?: boolean;
 }
 
-/** Fresh cached figures are not measured again. */
+/** Measures profiles, except fresh cached ones. */
 export async function profile(file: string, options: ProfileOptions): Promise<CommandResult> {
   const spec = await loadSpec(file);
   if (options.stage !== undefined && !spec.stages.some(({ id }) => id === options.stage)) {
@@ -49,7 +49,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
 const interrupted = (path: string): AppError =>
   new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
 
-/** Empty if everything was measured now. */
+/** Age of cached figures; empty if everything was measured now. */
 export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
   const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
   if (before.length === 0) return [];
@@ -64,10 +64,10 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
-/** Reported from here on: half of a mean's 95 % interval ÷ the mean. */
+/** Least reported uncertainty: half of the 95 % interval of a mean ÷ the mean. */
 const UNSURE_FRACTION = 0.1;
 
-/** Empty if all means are precise. */
+/** Uncertain means; empty if all are precise. */
 function unsureText({ variants }: PipelineProfile): readonly string[] {
   const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
   const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);

@@ -23,21 +23,21 @@ import { VERSION } from '../version.js';
 import { logStart, unfinishedText, warnOfCores } from './serve-log.js';
 
 export interface ServeOptions extends AdminOptions, ServingPortOptions {
-  /** Default: restores the last good plan. */
+  /** Rate for the first plan; default: restore the last good plan. */
   readonly arrivalRps?: number | undefined;
   readonly mode?: ControlMode | undefined;
   readonly fixed?: boolean | undefined;
   readonly policy: PolicyName;
   readonly profileScale?: number | undefined;
-  /** Default `drainDeadlineMs`. */
+  /** Longest time to drain; default `drainDeadlineMs`. */
   readonly drainDeadlineMs?: number | undefined;
 }
 
 const DEFAULT_ARRIVAL_RPS = 1;
-/** Clients get an answer that closes their kept connection. */
+/** Time in which clients get an answer that closes their persistent connection. */
 const LEAVE_MS = 1000;
 const CLOSE_MS = 1000;
-/** The process should end by itself. */
+/** Time in which the process should end by itself. */
 const END_MS = 3000;
 
 /** `equipoise serve`: serves until SIGINT or SIGTERM, then drains. */
@@ -52,7 +52,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
   const portOptions = servingPortOptions(options, { reloads, monitor });
   warnOfCores(spec);
-  // Node would open its inspector, which gives all rights of the process.
+  // On SIGUSR1 Node would open its inspector, which gives access to the whole process.
   process.on('SIGUSR1', () => log('SIGUSR1 has no effect'));
   const stop = stopSignal();
   const { policy, mode, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
@@ -125,7 +125,7 @@ function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
   throw new AppError('WRONG_USAGE', `--fixed keeps the first plan, --mode ${mode} would not: leave one of them out.`);
 }
 
-/** A stop aborts the start: everything is closed, and nothing is returned. */
+/** Starts the pipeline. A stop aborts the start: everything is closed, and nothing is returned. */
 async function startUnlessStopped(options: StartOptions, stop: Promise<void>): Promise<RunningPipeline | undefined> {
   const aborting = new AbortController();
   const starting = startPipeline({ ...options, signal: aborting.signal });

@@ -59,7 +59,7 @@ async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions):
   return plan === undefined ? { policy: policy ?? 'equipoise' } : { plan: await savedPlan(plan, spec) };
 }
 
-/** Reads the stages, not the predictions. */
+/** Reads the stages of a saved plan, not its predictions. */
 async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
   const { stages } = await readPlan(path, spec);
@@ -110,7 +110,7 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
 
 const SKETCH_COLUMNS = 48;
 
-/** Columns of equal ratio from fastest to slowest. */
+/** Histogram with columns of equal ratio, from fastest to slowest. */
 function latencySketch(histogram: LatencyHistogram): string {
   if (histogram.count === 0) return '';
   const [fastMs, slowMs] = [histogram.quantileMs(0.001), histogram.maxMs];

@@ -9,7 +9,7 @@ import {
 } from '@equipoise/runtime';
 import type { RunningPipeline } from './start-pipeline.js';
 
-/** `adminPort` false: no admin port. */
+/** Options of the admin port; `adminPort` false: none. */
 export interface AdminOptions {
   readonly adminPort?: number | false | undefined;
   readonly adminHost?: string | undefined;
@@ -32,7 +32,7 @@ export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminToke
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Undefined if the port is not wanted, or if the default one is taken. */
+/** Starts the admin port; undefined if none is wanted, or if the default port is taken. */
 export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
   const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
   if (adminPort === false) return undefined;
@@ -50,7 +50,7 @@ export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promis
   }
 }
 
-/** Undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE if the file holds no single token. */
+/** Token in a file; undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE unless it has one token. */
 export function tokenIn(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });

@@ -7,7 +7,7 @@ import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { warn } from '../terminal/log.js';
 import { progressDisplay } from '../terminal/progress.js';
 
-/** EQUIPOISE_CACHE_DIR, else the user's cache folder. */
+/** Folder of artifacts: EQUIPOISE_CACHE_DIR, else the user's cache folder. */
 function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
   const own = environment['EQUIPOISE_CACHE_DIR'];
   const root = own || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'equipoise');
@@ -35,18 +35,18 @@ export const stageRules: typeof launchRules = {
     isAddress(reference) ? artifactCache.keptPath(reference) : launchRules.locate(reference, baseDir),
 };
 
-/** Shows a progress bar; rejects with the first failure. */
+/** Fetches artifacts with a progress bar; rejects with the first failure. */
 export async function requireArtifacts(spec: PipelineSpec): Promise<void> {
   const [missing] = await fetchArtifacts(spec);
   if (missing !== undefined) throw missing;
 }
 
-/** Failures are warnings: the artifact may never be needed, and a start asks for it again. */
+/** Fetches artifacts early. Failures are warnings, because a start requests missing artifacts again. */
 export async function fetchArtifactsAhead(spec: PipelineSpec): Promise<void> {
   for (const { message } of await fetchArtifacts(spec)) warn(message);
 }
 
-/** One by one; failures are in stage order. */
+/** Fetches artifacts one by one; failures are in stage order. */
 async function fetchArtifacts({ stages }: PipelineSpec): Promise<readonly AppError[]> {
   const failures: AppError[] = [];
   for (const { artifact, artifactSha256 } of stages.flatMap(({ variants }) => variants)) {

@@ -10,7 +10,7 @@ import {
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import { coresText } from '../terminal/plan-table.js';
 
-/** `passedOver`: why the saved plan was not restored. `lostPins`: why pins set by hand are ignored. */
+/** First plan. `passedOver`: reasons not to restore the saved plan. `lostPins`: reasons to ignore manual pins. */
 export type FirstPlan =
   | { readonly kind: 'resumed'; readonly plan: Plan }
   | {
@@ -26,7 +26,7 @@ export function planOfResult(result: PlanResult): Plan | undefined {
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }
 
-/** Names the pins of the pipeline file, which may be the cause. */
+/** Error if no plan fits. Names the pins of the pipeline file, which may be the cause. */
 export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
@@ -39,7 +39,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   );
 }
 
-/** Includes a remedy. */
+/** Message about ignored pins, with a remedy. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
   return `with ${pinned.join('; ')} no plan fits the budget and the profile; the pins are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
@@ -50,7 +50,7 @@ function pinText(id: string, pins: StagePins): string {
   return `${id}: ${choices.join(', ')}`;
 }
 
-/** Why a saved plan cannot be restored: for example, its profiles or the machine changed. */
+/** Reason not to restore a saved plan: for example, its profiles or the machine changed. */
 export function resumeObjection(
   { budget }: Pick<PipelineSpec, 'budget'>,
   plan: Pick<Plan, 'stages' | 'predicted'>,

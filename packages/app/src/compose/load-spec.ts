@@ -3,7 +3,7 @@ import { loadPipelineFile, type Problem } from '@equipoise/pipeline-file';
 import { warn } from '../terminal/log.js';
 
 /**
- * Prints the warnings of a pipeline file. Throws INVALID_PIPELINE with every problem, FILE_NOT_FOUND or
+ * Reads a pipeline file and prints its warnings. Throws INVALID_PIPELINE with every problem, FILE_NOT_FOUND or
  * FILE_UNREADABLE.
  */
 export async function loadSpec(file: string): Promise<PipelineSpec> {
@@ -17,7 +17,7 @@ export async function loadSpec(file: string): Promise<PipelineSpec> {
   return result.spec;
 }
 
-/** Lines in editor format: file:line:column. */
+/** Problems as lines in editor format: file:line:column. */
 export function problemLines(file: string, problems: readonly Problem[]): readonly string[] {
   return problems.map(({ line, column, path, message, suggestion }) => {
     const hint = suggestion === undefined ? '' : `; did you mean ${suggestion}?`;

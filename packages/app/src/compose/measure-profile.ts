@@ -1,4 +1,4 @@
-/** Measures profiles. Apart from `profilesFor`, because commands that only plan need no launchers. */
+/** Measures profiles. It is separate from `profilesFor`, because commands that only plan need no launchers. */
 import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { BusyNeighbours, type PipelineProfile, profilePipeline } from '@equipoise/runtime';
 import { ProfileCache } from '@equipoise/runtime/profiles';
@@ -7,7 +7,7 @@ import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
-/** `renew` measures fresh profiles again. */
+/** Options; `renew` measures fresh profiles again. */
 interface MeasureOptions {
   readonly quick: boolean;
   readonly stageId?: StageId;
@@ -16,7 +16,7 @@ interface MeasureOptions {
   readonly onInterrupt?: () => void;
 }
 
-/** Caches missing profiles, with a progress bar. */
+/** Measures and caches missing profiles, with a progress bar. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
   await requireArtifacts(spec);
   const display = progressDisplay('profiling');

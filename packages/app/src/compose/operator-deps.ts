@@ -1,4 +1,4 @@
-/** Shared by the permanent operator and `--once`. */
+/** Dependencies shared by the permanent operator and `--once`. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import {
@@ -40,7 +40,7 @@ export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
   ...(context !== undefined && { context }),
 });
 
-/** Undefined for all namespaces. */
+/** Namespace to serve; undefined for all. */
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 
@@ -62,7 +62,7 @@ export function plansFor(cluster: Cluster, report: (key: string, decision: Decis
   });
 }
 
-/** For a cluster without the custom resource; other errors stay unchanged. */
+/** Adds a remedy to the error of a cluster without the custom resource; other errors stay unchanged. */
 export function withRemedy(error: unknown): unknown {
   const isUndefined = error instanceof AppError && error.details['resource'] === 'inferencepipelines';
   if (!isUndefined) return error;
@@ -132,7 +132,7 @@ export class ThreadPlanner implements PipelinePlanner {
 const plannerOf = (spec: PipelineSpec, threads: PlannerPool): Planner =>
   new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
 
-/** The last image for everything, a stage or a variant wins. */
+/** Images of flags. For each scope (everything, a stage or a variant) the last flag wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {
   const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? usual;
   const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));

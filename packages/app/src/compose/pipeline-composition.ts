@@ -44,31 +44,31 @@ import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 export interface StartOptions {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Used if no plan is restored. */
+  /** Rate for the first plan if none is restored. */
   readonly arrivalRps: number;
   readonly policy: PolicyName;
-  /** Keeps the first plan. */
+  /** True to keep the first plan. */
   readonly fixed: boolean;
-  /** Default: last mode set by hand, else that of the file. */
+  /** Default: the last mode set by hand, else the mode of the file. */
   readonly mode?: ControlMode | undefined;
   /** Only a plan for the same pipeline is restored. */
   readonly resume: boolean;
-  /** Includes pins and mode; default `resume`. */
+  /** True to restore learned state, pins and mode; default `resume`. */
   readonly resumeLearned?: boolean | undefined;
-  /** Next to the profiles; default `state.db`. */
+  /** State file in the folder of the profiles; default `state.db`. */
   readonly stateFile?: string | undefined;
-  /** Aborts the start: everything is closed, and `startPipeline` rejects. */
+  /** Aborts the start: then everything is closed, and `startPipeline` rejects. */
   readonly signal?: AbortSignal | undefined;
   readonly report: (event: LoopEvent) => void;
   /** Opens ports before anything starts; its error ends the start. */
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
-  /** Sees loop events from the start, requests once replicas are warm. */
+  /** Receives loop events from the start, and requests once replicas are warm. */
   readonly monitor?: PipelineMonitor;
 }
 
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** For the prediction of a plan given by hand: the planner may be busy. */
+/** Longest wait for the prediction of a plan given by hand, because the planner may be busy. */
 const ESTIMATE_MS = 500;
 
 const LAST_SAVE_MS = 1000;
@@ -87,16 +87,16 @@ export class PipelineComposition {
   readonly #faults: ActiveFaults;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
-  /** Answers what-if questions, which must not delay a tick. */
+  /** Planner for what-if requests, which must not delay a tick. */
   readonly #adviser: Planner;
   readonly #policies: ServingPolicies;
   readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
-  /** Before, there is nothing to save. */
+  /** True once state is restored; there is nothing to save earlier. */
   #hasRestored = false;
   #closed: Promise<void> | undefined;
 
-  /** `fault`: why the store is not usable now, or lost what it had. */
+  /** `fault`: reason why the store is unusable or has lost its content. */
   constructor(
     options: StartOptions,
     { store, fault }: { readonly store: ThreadedPlanStore; readonly fault: AppError | undefined },
@@ -173,7 +173,7 @@ export class PipelineComposition {
     return resumeObjection(setup.spec, plan, this.#curves);
   }
 
-  /** A failed restore loses learned state only. */
+  /** Restores learned state. If that fails, only learned state is lost. */
   async #resumeLearned(): Promise<void> {
     const { controller } = this.kept;
     if (Object.keys(controller).length === 0) return;
@@ -267,7 +267,7 @@ export class PipelineComposition {
     await this.#store.close();
   }
 
-  /** Skips the save if the planner is busy for too long. */
+  /** Saves the last state, unless the planner is busy for too long. */
   async #saveLast(): Promise<void> {
     const asked = this.#planner.ask({ kind: 'keep' }).catch(() => undefined);
     const kept = await Promise.race([asked, setTimeout(LAST_SAVE_MS, undefined, { ref: false })]);
@@ -316,7 +316,7 @@ export class PipelineComposition {
       log: this.#log,
       outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      // The state belongs to the adapting server.
+      // Only a server that adapts its plan writes this state.
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {

@@ -7,8 +7,8 @@ import { uncertainText } from '../terminal/plan-table.js';
 import { stageRules } from './artifacts.js';
 
 /**
- * Cached profiles; stale ones with a warning. Profiles of another processor throw PROFILE_INVALID, unless `scale` gives
- * the ratio of times (here ÷ there); then they are scaled and marked (`scaled`).
+ * Cached profiles, with a warning for stale ones. Throws PROFILE_INVALID for profiles of another processor, unless
+ * `scale` gives the ratio of times (here ÷ there): then they are scaled and marked (`scaled`).
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
   const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });
@@ -30,7 +30,7 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   });
 }
 
-/** Names the widest point. */
+/** Warns of uncertain profiles; names the most uncertain point. */
 function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
   if (widest === undefined) return;
@@ -40,7 +40,7 @@ function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   );
 }
 
-/** By variant, with the name of the processor. */
+/** Names of other processors, by variant. */
 function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {
   return new Map(
     variants.flatMap((verdict) => {

@@ -4,20 +4,20 @@ export type ReloadOutcome =
   | { readonly what: string; readonly kind: 'changed' | 'unchanged' }
   | { readonly what: string; readonly kind: 'refused'; readonly error: unknown };
 
-/** Returns true if the part changed; throws, without a change, if the new version is unusable. */
+/** Reloads a part and returns true for a change. Throws without effect if the new version is unusable. */
 export type Reload = () => boolean | Promise<boolean>;
 
-/** Reloads parts together, never overlapping. A refused part keeps its value, and the others are still read. */
+/** Reloads all parts, one run at a time. A rejected part keeps its value; the others are still reloaded. */
 export class Reloads {
   readonly #parts: { readonly what: string; readonly reload: Reload }[] = [];
   #running: Promise<unknown> = Promise.resolve();
 
-  /** `what` names the part to people: 'the pipeline file'. */
+  /** `what` names the part in messages, such as 'the pipeline file'. */
   add(what: string, reload: Reload): void {
     this.#parts.push({ what, reload });
   }
 
-  /** In the order of `add`; never rejects. */
+  /** Reloads the parts in the order of `add`; never rejects. */
   run(): Promise<readonly ReloadOutcome[]> {
     const outcomes = this.#running.then(() => this.#runAll());
     this.#running = outcomes;
@@ -39,7 +39,7 @@ export class Reloads {
 
 /** Reloads all parts on SIGHUP. A signal that arrives before the returned function is called is deferred until then. */
 export function reloadOnSighup(reloads: Reloads): () => void {
-  // Then SIGHUP means that the terminal was closed: keep its default effect.
+  // On a terminal SIGHUP means that it was closed: keep the default effect.
   if (process.stderr.isTTY) return () => {};
   let serves = false;
   let isDeferred = false;

@@ -13,7 +13,7 @@ export interface LoadRequest {
   readonly load?: string;
   readonly arrivalRps?: number;
   readonly durationS?: number;
-  /** Form of `--arrivals`: with a rate its shape (default poisson), with a file the spread within a second. */
+  /** Value of `--arrivals`: shape of a rate (default poisson), or spread of a file's arrivals within a second. */
   readonly arrivals?: string;
 }
 
@@ -49,7 +49,7 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   return { name, spec: parseArrivals(arrivals, { arrivalRps, durationS }) };
 }
 
-/** Of a shipped load or a file, optionally compressed (`.gz`). */
+/** Counts of a shipped load or of a file, optionally compressed (`.gz`). */
 export async function countsOf(load: string): Promise<readonly number[]> {
   const shipped = shippedLoadNames();
   const file = shipped.includes(load) ? `${SHIPPED_FOLDER}/${load}.csv` : load;
@@ -68,7 +68,7 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   }
 }
 
-/** Rate that factors multiply, and length. */
+/** Length, and rate that factors multiply. */
 interface ArrivalScale {
   readonly arrivalRps: number;
   readonly durationS: number;
@@ -77,7 +77,7 @@ interface ArrivalScale {
 interface ArrivalForm {
   readonly form: string;
   readonly meaning: string;
-  /** Returns the error in the numbers as text. */
+  /** Returns the load, or the error in the numbers as text. */
   read(numbers: string, scale: ArrivalScale): LoadSpec | string;
 }
 
@@ -89,7 +89,7 @@ interface Pair {
 const DAY_S = 86_400;
 
 /**
- * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR@SECONDS is a multiple of `--arrival-rps` with
+ * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR@SECONDS is a multiple of `--arrival-rps` and
  * its time.
  */
 export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
@@ -212,7 +212,7 @@ function readPiecewiseLinear(numbers: string, { arrivalRps, durationS }: Arrival
   return { kind: 'piecewise-linear', points };
 }
 
-/** FACTOR@SECONDS,…, each ≥ 0. */
+/** Pairs of FACTOR@SECONDS,…, each number ≥ 0. */
 function pairsOf(text: string): readonly Pair[] | undefined {
   const pairs = text.split(',').map((pair) => {
     const [factor = '', seconds = '', ...more] = pair.split('@');

@@ -1,4 +1,4 @@
-/** State that a pipeline saves while it serves, and restores at a start. */
+/** State that a pipeline saves while it serves and restores when it starts. */
 import {
   agedSnapshot,
   type ClockReading,
@@ -16,20 +16,20 @@ import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
 export interface SavedState {
-  /** 0 without any. */
+  /** Newest decision number; 0 if there is none. */
   readonly lastDecisionId: number;
-  /** Last running plan if it was good or a burst answer, for any description. */
+  /** Last running plan, if it was good or answered a burst; from any version of the pipeline. */
   readonly good?: GoodPlan;
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
   readonly lostPins?: readonly string[];
-  /** In words, including pins. */
+  /** Reasons in words, including those about pins. */
   readonly passedOver: readonly string[];
 }
 
 export const NO_SAVED_STATE: SavedState = { lastDecisionId: 0, controller: {}, wishes: { pins: {} }, passedOver: [] };
 
-/** Older versions stored no time: long ago. */
+/** Time of the state. Older versions stored none, which counts as long ago. */
 interface Dated {
   readonly keptAtEpochMs?: number;
 }
@@ -39,7 +39,7 @@ interface SavedService extends Dated {
   readonly service: NonNullable<ControllerSnapshot['service']>;
 }
 
-/** Counts by edge, in file order. */
+/** Saved counts by edge, in file order. */
 interface SavedEdges extends Dated {
   readonly edgesDigest: string;
   readonly edges: NonNullable<ControllerSnapshot['edges']>;
@@ -49,7 +49,7 @@ interface SavedStarts {
   readonly times: NonNullable<ControllerSnapshot['starts']>;
 }
 
-/** Trial and back-off belong to one description. */
+/** Saved guardrails. Trial and back-off hold only for one version of the pipeline. */
 interface SavedGuardrails extends DatedGuardrails {
   readonly specDigest: string;
 }
@@ -81,7 +81,7 @@ export async function readSavedState(
     store.kept(name, 'operator') as Promise<OperatorWishes | undefined>,
   ]);
   const lastDecisionId = last?.id ?? 0;
-  // Older versions stored good plans only.
+  // Older versions stored only good plans.
   const good = inForce ?? newestGood;
   if (!resumes) return { ...NO_SAVED_STATE, lastDecisionId };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
@@ -114,7 +114,7 @@ interface SavedLearned {
   readonly edges: SavedEdges | undefined;
 }
 
-/** By the wall clock. */
+/** Learned state, aged by the wall clock. */
 function agedLearned(
   { learning: dated, service, edges }: SavedLearned,
   { atEpochMs }: ClockReading,
@@ -137,7 +137,7 @@ interface Learned {
   readonly now?: ClockReading;
 }
 
-/** Missing parts keep their saved value. */
+/** Saves learned state; missing parts keep their saved value. */
 export async function saveLearned(
   store: PlanStore,
   spec: PipelineSpec,
@@ -164,7 +164,7 @@ export async function saveLearned(
   }
 }
 
-/** Changes of the last hour count for every description; a trial or back-off only for its own. */
+/** Guardrails to restore: changes of the last hour; trial and back-off only for the same version of the pipeline. */
 function guardrailsFor(
   spec: PipelineSpec,
   { specDigest: digest, ...dated }: SavedGuardrails,
@@ -178,14 +178,14 @@ function guardrailsFor(
 
 const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
-/** Covers measured and inline profiles. */
+/** Digest of measured and inline profiles. */
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {
   const measured = profiles.map(({ stageId, variantId, points }) => ({ stageId, variantId, points }));
   const inline = stages.map(({ id, variants }) => [id, variants.map((variant) => [variant.id, variant.profile])]);
   return sha256(canonicalJson({ measured, inline }));
 }
 
-/** Pins that pipeline file and profiles still allow together, and reasons against the others. */
+/** Pins that the pipeline file and the profiles still allow, and reasons against the others. */
 function possiblePins(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -202,7 +202,7 @@ function possiblePins(
         ? `there is no stage ${id}`
         : (pinObjection(stage, wanted) ??
           beyondBudget(spec, id, all) ??
-          // Invalid profiles end the start anyway.
+          // Invalid profiles abort the start anyway.
           (curves.kind === 'invalid' ? undefined : unprofiledPins(stage, wanted, curves)));
     if (objection === undefined) kept = all;
     else objections.push(objection);

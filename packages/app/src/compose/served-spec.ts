@@ -1,6 +1,6 @@
 /**
- * Pipeline as described and as planned on this machine. Its cores bound replica threads, not synthetic replicas or
- * remote servers, which only wait.
+ * The pipeline as described, and as planned on this machine. The machine's cores bound replica threads. They do not
+ * bound synthetic replicas or remote servers, which only wait.
  */
 
 import { availableParallelism } from 'node:os';
@@ -9,12 +9,12 @@ import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } fr
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { plannedHostCores } from './simulated-run.js';
 
-/** At most the cores of this machine. */
+/** Host cores of a plan, at most the cores of this machine. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
   return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
 }
 
-/** The CPU budget is at most the cores of this machine. */
+/** The pipeline with its CPU budget limited to the cores of this machine. */
 export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
   const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
   if (!computes(spec) || cpuCores <= machineCores) return spec;
@@ -26,10 +26,10 @@ const computes = ({ stages }: PipelineSpec): boolean =>
     ({ module, variants }) => module !== undefined || variants.some(({ server }) => server?.command !== undefined),
   );
 
-/** Digests identify a description in the log. */
+/** The pipeline as served; digests identify its versions in the log. */
 export interface ServedSpec {
   readonly spec: PipelineSpec;
-  /** With the default answer margin if the file has none. */
+  /** The pipeline with the default answer margin if the file has none. */
   readonly answering: PipelineSpec;
   readonly setup: PlanningSetup;
   readonly specDigest: string;

@@ -36,10 +36,10 @@ export interface ServingPortOptions {
   readonly tokenFile?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
-  /** KEDA asks here for the wanted number of replicas. */
+  /** Port at which KEDA requests the wanted number of replicas. */
   readonly kedaPort?: number | undefined;
   readonly kedaHost?: string | undefined;
-  /** Another server's URL that gets the fraction `share` of the requests. */
+  /** URL of another server that gets the fraction `share` of the requests. */
   readonly shareWith?: string | undefined;
   readonly share?: number | undefined;
 }
@@ -51,7 +51,7 @@ type FixedPorts = Pick<
   'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'maxConnections' | 'maxStreams' | 'tenants' | 'share'
 >;
 
-/** Opened before the pipeline starts. */
+/** Ports of `serve`, opened before the pipeline starts. */
 export class ServingPorts {
   readonly #options: FixedOptions;
   readonly #healthPort: number | undefined;
@@ -86,14 +86,14 @@ export class ServingPorts {
     await this.#server?.drain(withinMs);
   }
 
-  /** Waits for running requests, at most `timeoutMs`. */
+  /** Closes the ports; waits at most `timeoutMs` for running requests. */
   async close(timeoutMs: number): Promise<void> {
     await this.#server?.close({ timeoutMs });
     await this.#health?.close();
   }
 }
 
-/** TLS files and tenants are reloaded with `reloads`. */
+/** Options of the ports; `reloads` reloads TLS files and tenants. */
 export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
@@ -116,7 +116,7 @@ export function servingPortOptions(
   };
 }
 
-/** In ms: the SLO's latency, plus the wait for the other server if traffic is shared. */
+/** Drain deadline in ms: the SLO's latency, plus the wait for the other server if traffic is shared. */
 export function drainDeadlineMs({ latencyMs }: Pick<Slo, 'latencyMs'>, shares: boolean): number {
   return Math.max(LEAST_DRAIN_MS, latencyMs + (shares ? sharePatienceMs(latencyMs) : 0));
 }
@@ -146,7 +146,7 @@ function tlsOf({ tlsCert, tlsKey }: ServingPortOptions, reloads: Reloads): TlsId
   return tls;
 }
 
-/** Undefined without a token file. Throws FILE_NOT_FOUND, or WRONG_USAGE for an invalid file. */
+/** Tenants; undefined without a token file. Throws FILE_NOT_FOUND, or WRONG_USAGE for an invalid file. */
 function tenantsOf({ tokenFile }: ServingPortOptions, reloads: Reloads): Tenants | undefined {
   if (tokenFile === undefined) return undefined;
   const tenants = new Tenants(entriesIn(tokenFile));

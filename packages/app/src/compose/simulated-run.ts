@@ -23,10 +23,10 @@ import {
   verifiersOf,
 } from '@equipoise/core/simulate';
 
-/** The same question gets the same answer. */
+/** Fixed, so that equal inputs give equal verdicts. */
 const VERIFICATION_SEED = 1;
 
-/** Budget rounded up, independent of this machine; unbounded without a budget. */
+/** Host cores of a plan: the budget rounded up, independent of this machine; unbounded without a budget. */
 export function plannedHostCores({ budget }: PipelineSpec): number {
   return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
 }
@@ -43,26 +43,26 @@ export function verifierFor(
   });
 }
 
-/** A plan stays fixed; a policy plans at every tick. */
+/** Request for a simulation. A plan stays fixed; a policy plans at every tick. */
 export interface RunRequest {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
   readonly load: LoadSpec;
   readonly seed: number;
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
-  /** Default is that of the served loop. */
+  /** Forecaster; default: that of the served loop. */
   readonly forecaster?: Forecaster;
-  /** Shared verdicts by load; by default fresh. */
+  /** Verifiers with shared verdicts; default: new ones. */
   readonly verifierAt?: ControlContext['verifierAt'];
-  /** Not counted. */
+  /** Seconds at the start that do not count. */
   readonly excludeFirstS?: number;
-  /** About once per simulated second. */
+  /** Called about once per simulated second. */
   readonly onProgress?: (atMs: number) => void;
 }
 
-/** Figures without durations. */
+/** Figures of a run, without durations. */
 export interface RunFigures extends SimulationReport {
-  /** 0 for a fixed plan. */
+  /** Number of decisions; 0 for a fixed plan. */
   readonly decisions: number;
 }
 
@@ -82,7 +82,7 @@ export function simulatedRun(request: RunRequest): SimulatedRun {
 function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
   const { spec, profiles, seed } = request;
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
-  // A plan above the budget needs a larger host.
+  // A plan above the budget needs a host with more cores.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
   return simulatePlan({
     ...runInput(request),

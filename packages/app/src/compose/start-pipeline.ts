@@ -25,8 +25,8 @@ export interface RunningPipeline {
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
-   * Returns true if the description differs. Rejects, without a change, with CONFLICT if a restart is needed, or if no
-   * planning is possible.
+   * Resolves with true if the new spec differs. Rejects without effect if planning is impossible, and with CONFLICT if
+   * a restart is needed.
    */
   reload(spec: PipelineSpec): Promise<boolean>;
   /** A second call waits for the first. */
@@ -39,8 +39,8 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
-  // Claimed before the state is read: its last owner may save until it has ended. Servers with a fixed plan need no
-  // claim.
+  // The claim comes before reading the state, because the previous owner may save until it ends. Servers with a fixed
+  // plan need no claim.
   const claim = options.fixed ? undefined : claimOf({ path, pipelineName: spec.name });
   const parts = await composeOver(new ThreadedPlanStore(path), options, { resumes: resumeLearned, claim });
   const abort = () =>
@@ -89,7 +89,7 @@ function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   };
 }
 
-/** The AppError is STATE_IN_USE, or STORE_FAILED where the folder takes no file. */
+/** Claim, or AppError STATE_IN_USE, or STORE_FAILED if the folder is not writable. */
 type Claimed = StateClaim | AppError;
 
 function claimOf(state: ClaimedState): Claimed {
@@ -114,7 +114,7 @@ interface CompositionInput {
   readonly claim: Claimed | undefined;
 }
 
-/** Without a usable state file it starts with no saved state, and the reason is a fault. */
+/** Composes the pipeline. If the state file is unusable, it starts without saved state and reports a fault. */
 async function composeOver(
   store: ThreadedPlanStore,
   options: StartOptions,

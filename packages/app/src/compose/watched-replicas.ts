@@ -1,6 +1,6 @@
 /**
- * Warms replicas up, because the first run of a model allocates and compiles. Later replicas run a real input of their
- * stage; the first ones get samples through the whole pipeline.
+ * Warms replicas up, because the first run of a model allocates and compiles. The first replicas get samples through
+ * the whole pipeline; later ones run a real input of their stage.
  */
 
 import { type BatchKind, BatchRecord } from '@equipoise/core/control';
@@ -11,7 +11,7 @@ import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipois
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
 
-/** One answered input per stage. A refused one would fail every later start. */
+/** One answered input per stage. A rejected one would make every later start fail. */
 export class StageInputs {
   readonly #kept = new Map<StageId, TensorMap>();
 
@@ -24,7 +24,7 @@ export class StageInputs {
     };
   }
 
-  /** Undefined while no input was seen. */
+  /** Batch with the input of a stage; undefined if there is none yet. */
   batchFor(stageId: StageId): readonly TensorMap[] | undefined {
     const input = this.#kept.get(stageId);
     return input === undefined ? undefined : [copyTensors(input)];
@@ -37,7 +37,7 @@ export class StageInputs {
   }
 
   async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
-    // The run takes the tensors.
+    // Copies, because the run takes over the tensors.
     const copies = batch.map(copyTensors);
     const result = await runner.run(batch);
     const answered = copies.find((_, index) => result.items[index]?.kind === 'ok');
@@ -46,7 +46,7 @@ export class StageInputs {
   }
 }
 
-/** One by one; does nothing without samples. */
+/** Runs the samples one by one; does nothing without samples. */
 export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec): Promise<void> {
   if (spec.sources[0]?.samplesPath === undefined) return;
   const { samples } = loadPipelineSamples(spec);
@@ -56,7 +56,7 @@ export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec)
   runner.countAnew();
 }
 
-/** The control loop compares them with the profile. */
+/** Measured batches, which the control loop compares with the profile. */
 export class MeasuredBatches {
   readonly #record = new BatchRecord();
 

@@ -9,7 +9,7 @@ import type { ComparedRun } from './demo-report.js';
 
 const SEED = 1;
 
-/** For the largest rate; may be a best effort. */
+/** Fixed plan for the largest rate; may be a best effort. */
 export function fixedPlan(
   spec: PipelineSpec,
   profiles: ProfileSet,

@@ -1,9 +1,9 @@
-/** CPU time of the main thread (requests, batches, answers) and of the process. Threads need Linux's /proc. */
+/** CPU time of the main thread (requests, batches, answers) and of the process. Times of threads need Linux's /proc. */
 import { readFileSync } from 'node:fs';
 
 const TICKS_PER_S = 100;
 
-/** Since the process started; `mainThreadS` is undefined if unknown. */
+/** CPU time since the process started; `mainThreadS` is undefined if unknown. */
 export interface CpuTimes {
   readonly processS: number;
   readonly mainThreadS: number | undefined;
@@ -24,7 +24,7 @@ function mainThreadSeconds(): number | undefined {
   }
 }
 
-/** Main thread and load generator ÷ all CPU time between two readings. */
+/** CPU time of main thread and load generator ÷ all CPU time, between two readings. */
 export function overheadFraction(before: CpuTimes, after: CpuTimes, loadGeneratorS: number): number | undefined {
   if (before.mainThreadS === undefined || after.mainThreadS === undefined) return undefined;
   const overheadS = after.mainThreadS - before.mainThreadS + loadGeneratorS;

@@ -8,13 +8,13 @@ export interface DemoCheck {
   readonly met: boolean;
 }
 
-/** Accuracies are those of the two fixed plans. */
+/** Figures of the demo; accuracies are those of the two fixed plans. */
 export interface DemoFigures {
   readonly totals: RunTotals;
   readonly plans: readonly PlanInForce[];
   readonly cheapest: RunTotals;
   readonly best: RunTotals;
-  /** Request handling and load generation ÷ all CPU; undefined if unknown. */
+  /** CPU time of request handling and load generation ÷ all CPU time; undefined if unknown. */
   readonly overheadFraction: number | undefined;
 }
 

@@ -1,11 +1,11 @@
 /**
  * Load of the demo: low, then above the capacity of the most accurate variants, then low. Rates are relative to the
- * measured capacity, so all machines behave alike. The rise is slow enough for a loop of ten seconds, the end long
- * enough for it to trust the lower load.
+ * measured capacity, so all machines behave alike. The rise is slow enough for a loop of ten seconds. The end is long
+ * enough for the loop to trust the lower load.
  */
 import type { RatePoint } from '@equipoise/core/simulate';
 
-/** Fractions of the duration and of the best plan's capacity. */
+/** Shape in fractions of the duration and of the best plan's capacity. */
 const SHAPE: readonly (readonly [timeFraction: number, rateFraction: number])[] = [
   [0, 0.3],
   [0.06, 0.3],
@@ -16,7 +16,7 @@ const SHAPE: readonly (readonly [timeFraction: number, rateFraction: number])[] 
   [1, 0.3],
 ];
 
-/** `bestCapacityRps`: capacity of the most accurate variants within the budget. */
+/** Load of the demo. `bestCapacityRps`: capacity of the most accurate variants within the budget. */
 export function demoLoad(bestCapacityRps: number, durationS: number): readonly RatePoint[] {
   return SHAPE.map(([time, rate]) => ({ atS: time * durationS, arrivalRps: rate * bestCapacityRps }));
 }

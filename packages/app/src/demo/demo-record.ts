@@ -7,7 +7,7 @@ export interface SecondRow {
   readonly withinSlo: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Over the last 10 s; undefined without completions. */
+  /** p99 latency of the last 10 s; undefined without completions. */
   readonly p99Ms: number | undefined;
   readonly pas: number;
   readonly capacityRps: number;
@@ -25,11 +25,11 @@ export interface RunTotals {
   readonly dropped: number;
   readonly failed: number;
   readonly sloAttainmentFraction: number;
-  /** Over completed requests. */
+  /** Mean accuracy of completed requests. */
   readonly pasMean: number;
 }
 
-/** An empty run has attainment 1. */
+/** Totals of a run; an empty run has attainment 1. */
 export function totalsOf(seconds: readonly SecondRow[]): RunTotals {
   const sum = (pick: (row: SecondRow) => number) => seconds.reduce((total, row) => total + pick(row), 0);
   const arrived = sum((row) => row.arrived);

@@ -12,7 +12,7 @@ export interface RecorderOptions {
   readonly onTrouble: (text: string) => void;
 }
 
-/** The statistics do not keep the plan. */
+/** Sample of plan and statistics, because statistics do not keep the plan. */
 interface Sample {
   readonly p99Ms: number | undefined;
   readonly pas: number;
@@ -22,7 +22,7 @@ interface Sample {
 const P99_WINDOW_S = 10;
 const KEPT_SECONDS = 600;
 
-/** At most ten minutes, one row per second. */
+/** Records at most ten minutes, one row per second. */
 export class DemoRecorder {
   readonly #options: RecorderOptions;
   readonly #plans: PlanInForce[] = [];
@@ -36,7 +36,7 @@ export class DemoRecorder {
     this.#options = options;
   }
 
-  /** Seconds count from now. */
+  /** Starts the record; seconds count from now. */
   begin(pipeline: RunningPipeline): void {
     this.#pipeline = pipeline;
     this.#firstSecond = pipeline.runner.statistics.arrivalsPerSecond(pipeline.runner.nowMs).length;
@@ -55,7 +55,7 @@ export class DemoRecorder {
     }
   }
 
-  /** Call at least once a second to keep samples in step. */
+  /** Rows so far. Call at least once a second, so that no sample is late. */
   rows(): readonly SecondRow[] {
     if (this.#pipeline === undefined) return [];
     const { statistics, nowMs } = this.#pipeline.runner;
@@ -67,7 +67,7 @@ export class DemoRecorder {
     });
   }
 
-  /** Includes the first plan. */
+  /** Plans so far, including the first. */
   get plans(): readonly PlanInForce[] {
     return this.#plans;
   }

@@ -24,7 +24,7 @@ export interface DemoOutcome {
 
 const SIZE = { width: 820, height: 180 } as const;
 
-/** HTML report with fixed plans on the same load. */
+/** HTML report of the demo, compared with fixed plans on the same load. */
 export async function demoReport(outcome: DemoOutcome): Promise<string> {
   const { spec, runs, checks, machine } = outcome;
   const sections: PageSection[] = [

@@ -8,7 +8,7 @@ import type { DemoOutcome } from './demo-report.js';
 
 const right = (title: string) => ({ right: title });
 
-/** At the lowest, middle and highest rate of the load. */
+/** Plans at the lowest, middle and highest rate of the load. */
 export function ladderText(
   spec: PipelineSpec,
   profiles: ProfileSet,

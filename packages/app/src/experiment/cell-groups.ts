@@ -1,12 +1,12 @@
 /**
- * Groups cells over all seeds: means with intervals within the figure's range (no attainment above 100 %), and paired
- * differences from a reference policy.
+ * Groups cells over all seeds. A group has means with intervals inside the figure's range (no attainment above 100 %)
+ * and paired differences from a reference policy.
  */
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 
-/** In display units. */
+/** Compared figures in display units. */
 export const comparedFigures = {
   'within SLO %': (cell: CellResult) => 100 * cell.sloAttainmentFraction,
   accuracy: (cell: CellResult) => cell.pasMean,
@@ -27,10 +27,10 @@ const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'p99 ms': POSITIVE,
 };
 
-/** In report order. */
+/** Names of figures in report order. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
 
-/** `less`: paired difference from the reference policy; undefined for that one, or without pairs. */
+/** Group of cells. `less`: paired difference from the reference policy; undefined for that policy, or without pairs. */
 export interface CellGroup {
   readonly pipeline: string;
   readonly load: string;
@@ -40,7 +40,7 @@ export interface CellGroup {
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
-/** In cell order. */
+/** Groups in the order of cells. */
 export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
   const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
   return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {

@@ -34,7 +34,7 @@ function simulated(cell: ExperimentCell): CellOutcome {
   return { kind: 'simulated', result: { ...cellName(cell), ...figures, elapsedMs } };
 }
 
-/** A policy without a plan is an outcome; any other error ends the experiment. */
+/** Outcome of a cell. A policy without a plan is an outcome; any other error ends the experiment. */
 function answerTo(cell: ExperimentCell): CellAnswer {
   try {
     return simulated(cell);

@@ -16,7 +16,7 @@ export interface CellName {
   readonly seed: number;
 }
 
-/** Plain data; `digest` covers everything that the figures depend on. */
+/** Cell as plain data; `digest` covers all inputs of its figures. */
 export interface ExperimentCell extends CellName {
   readonly loadSpec: LoadSpec;
   readonly forecaster: ForecasterName;
@@ -28,7 +28,7 @@ export interface CellResult extends CellName, RunFigures {
   readonly elapsedMs: number;
 }
 
-/** The policy has no first plan. */
+/** Cell whose policy has no first plan. */
 export interface InfeasibleCell extends CellName {
   readonly message: string;
 }

@@ -1,6 +1,6 @@
 type Figures = Readonly<Record<string, unknown>>;
 
-/** One line per cell. Figures that a cell lacks are empty. */
+/** CSV with one line per cell; missing figures are empty. */
 export function experimentCsv(cells: readonly object[]): string {
   const rows = cells.map((cell) => flattened(cell as Figures));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
@@ -8,7 +8,7 @@ export function experimentCsv(cells: readonly object[]): string {
   return `${[columns.map(quoted).join(','), ...lines].join('\n')}\n`;
 }
 
-/** Paths such as `stages.detect.waitMs.mean`. */
+/** Figures by path, such as `stages.detect.waitMs.mean`. */
 function flattened(figures: Figures, prefix = ''): Readonly<Record<string, string>> {
   const entries = Object.entries(figures).flatMap(([name, value]): readonly (readonly [string, string])[] =>
     typeof value === 'object' && value !== null

@@ -1,6 +1,6 @@
 import type { CellOutcome, CellResult, InfeasibleCell } from './experiment-cell.js';
 
-/** In grid order; cells without a plan are separate. */
+/** Results in grid order; cells without a plan are separate. */
 export interface ExperimentResults {
   readonly cells: readonly CellResult[];
   readonly infeasible?: readonly InfeasibleCell[];
@@ -12,7 +12,7 @@ export function resultsOf(outcomes: readonly CellOutcome[]): ExperimentResults {
   return { cells, ...(infeasible.length > 0 && { infeasible }) };
 }
 
-/** They depend on the grid only. */
+/** Results that depend only on the grid. */
 export interface RepeatableResults extends Omit<ExperimentResults, 'cells'> {
   readonly cells: readonly Omit<CellResult, 'elapsedMs'>[];
 }

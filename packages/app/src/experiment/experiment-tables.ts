@@ -17,23 +17,23 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
   'p99 ms': 1,
 };
 
-/** Avoids a negative zero from rounding. */
+/** Number with fixed digits, without negative zero. */
 const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
-/** The 95 % interval may be asymmetric; a single value has none. */
+/** Mean with its 95 % interval, which may be asymmetric; a single value has none. */
 function figure({ mean, low, high }: MeanInterval, digits: number): string {
   const interval = Number.isFinite(high) ? ` (${fixed(low, digits)}–${fixed(high, digits)})` : '';
   return `${fixed(mean, digits)}${interval}`;
 }
 
-/** Half of the 95 % interval; significant differences are marked. */
+/** Difference with half of its 95 % interval; significant ones are marked. */
 function difference({ mean, low, high }: MeanInterval, digits: number): string {
   const sign = mean > 0 ? '+' : '';
   const half = Number.isFinite(high) ? ` ± ${fixed(high - mean, digits)}` : '';
   return `${sign}${fixed(mean, digits)}${half}${low > 0 || high < 0 ? ' *' : ''}`;
 }
 
-/** Two per pipeline and load: figures, and differences from `reference` if there are any. */
+/** Tables per pipeline and load: figures, and differences from `reference` if there are any. */
 export function groupTables(groups: readonly CellGroup[], reference: string): readonly GroupTable[] {
   const places = groupedBy(groups, ({ pipeline, load }) => `${pipeline}, ${load}`);
   return [...places].flatMap(([place, own]) => {

@@ -45,7 +45,7 @@ export class KeptCells {
   }
 }
 
-/** From an interrupted write. */
+/** True for a file of an interrupted write. */
 function isLeftOver(file: string): boolean {
   const [, pid] = /\.(\d+)\.part$/.exec(file) ?? [];
   return pid !== undefined && !isRunning(Number(pid));

@@ -19,14 +19,15 @@ import type { CellPipeline, ExperimentCell } from './experiment-cell.js';
 export interface ReadGrid {
   readonly grid: ExperimentGrid;
   readonly pipelines: Readonly<Record<string, CellPipeline>>;
-  /** Ordered by pipeline, load, policy and seed. */
+  /** Cells, ordered by pipeline, load, policy and seed. */
   readonly cells: readonly ExperimentCell[];
 }
 
 type ValidFile = ExperimentFileResult & { readonly kind: 'valid' };
 
 /**
- * `codeDigest` identifies the simulating code. Throws INVALID_PIPELINE with every problem before anything is simulated.
+ * Reads a grid; `codeDigest` identifies the simulating code. Throws INVALID_PIPELINE with every problem before any
+ * simulation.
  */
 export async function readGrid(file: string, codeDigest: string): Promise<ReadGrid> {
   const read = await loadExperimentFile(file, shippedLoadNames());
@@ -111,7 +112,7 @@ function withLoadMs(spec: PipelineSpec, loadMs: number | undefined): PipelineSpe
   return { ...spec, stages };
 }
 
-/** Without paths: a moved pipeline is the same experiment. */
+/** Content of a pipeline without paths: a moved pipeline is the same experiment. */
 function contentOf({ spec, profiles }: CellPipeline): object {
   const { baseDir: _, ...pipeline } = spec;
   return { pipeline, profiles };

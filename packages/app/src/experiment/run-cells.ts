@@ -10,14 +10,14 @@ export interface CellRun {
   readonly threads: number;
   readonly newThread: () => Worker;
   readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
-  /** Ends threads in the middle of their cells. */
+  /** Signal that ends threads in the middle of their cells. */
   readonly stop: AbortSignal;
 }
 
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
   new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
-/** Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
+/** Simulates cells. Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
 export async function runCells(cells: readonly ExperimentCell[], run: CellRun): Promise<void> {
   const waiting = inOrder(cells);
   const threads = Array.from({ length: Math.min(run.threads, waiting.length) }, run.newThread);
@@ -28,7 +28,7 @@ export async function runCells(cells: readonly ExperimentCell[], run: CellRun): 
   }
 }
 
-/** Policies share verdicts, and remaining cells take about as long as finished ones. */
+/** Order of cells in which policies share verdicts, and remaining cells take about as long as finished ones. */
 function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
   const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
   const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);

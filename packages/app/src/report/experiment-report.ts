@@ -10,7 +10,7 @@ import { counted } from '../terminal/counted.js';
 import { htmlPage, htmlParagraph, htmlTable, type PageSection } from './html-page.js';
 import { plotSvg } from './plot.js';
 
-/** Safe for color blindness (Okabe and Ito). */
+/** Colors that are safe for color blindness (Okabe and Ito). */
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
 
 interface Place {
@@ -62,20 +62,20 @@ async function placeHtml(place: Place, reference: string): Promise<string> {
   return [await placePlot(place), figures, ...compared].join('\n');
 }
 
-/** The mean alone for one seed. */
+/** Bounds of a figure; with one seed, only the mean. */
 function boundsOf(group: CellGroup, figure: FigureName) {
   const { mean, low, high } = group.figures[figure];
   return Number.isFinite(low) ? { mean, low, high } : { mean, low: mean, high: mean };
 }
 
-/** Accuracy against cores, attainment and p99. */
+/** Plots of accuracy against cores, attainment and p99. */
 function placePlot({ groups, policies, slo }: Place): Promise<string> {
   const present = policies.filter((policy) => groups.some((group) => group.policy === policy));
   const scale = {
     domain: present,
     range: present.map((policy) => COLORS[policies.indexOf(policy) % COLORS.length] ?? ''),
   };
-  // Concatenated plots do not inherit encodings; one legend is enough.
+  // Repeated in each plot, because concatenated plots do not inherit encodings. One legend is enough.
   const color = {
     field: 'policy',
     type: 'nominal',

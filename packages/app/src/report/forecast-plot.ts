@@ -10,7 +10,7 @@ export interface ForecastCaption {
 const MOST_BINS = 360;
 const INK = '#475467';
 
-/** Last forecasts of the test part: the band from point to quantile, and the actual peaks. */
+/** Plot of the last forecasts of the test part: the band from point to quantile, and the actual peaks. */
 export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): Promise<string> {
   const { targetsRps, pointsRps, uppersRps } = trial.inForce;
   const first = Math.max(0, targetsRps.length - MOST_BINS);

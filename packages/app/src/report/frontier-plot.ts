@@ -8,7 +8,7 @@ export interface FrontierCaption {
   readonly percentile: number;
 }
 
-/** Accuracy against cost as SVG. */
+/** Plot of accuracy against cost, as SVG. */
 export function frontierSvg(
   points: readonly FrontierPoint[],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,

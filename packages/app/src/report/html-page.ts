@@ -1,6 +1,6 @@
 /** Self-contained HTML: no scripts, no outside resources, light and dark. */
 
-/** `html` must be trusted markup. */
+/** Section of a page; `html` must be trusted markup. */
 export interface PageSection {
   readonly title: string;
   readonly html: string;
@@ -26,7 +26,7 @@ export const htmlParagraph = (text: string): string => `<p>${escapeHtml(text)}</
 
 const NO_FIGURE = '–';
 const LONG_TEXT = 60;
-/** Includes units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and significance marks. */
+/** Matches numbers with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and significance marks. */
 const NUMBER =
   /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([\d.,]+–[\d.,]+\))?( \*)?$/;
 

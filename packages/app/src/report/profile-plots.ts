@@ -18,7 +18,7 @@ const CONFIG = {
   title: { color: INK, anchor: 'start', fontSize: 12, fontWeight: 600 },
 } as const satisfies TopLevelSpec['config'];
 
-/** The name includes the cores if the variant has several counts. */
+/** Plotted point; its name includes the cores if the variant has several counts. */
 interface PlottedPoint {
   readonly name: string;
   readonly cores: string;
@@ -42,7 +42,7 @@ const plotted = (profiles: readonly VariantProfile[]): readonly PlottedPoint[] =
     })),
   );
 
-/** Every integer batch size: linear between measured ones, a curve on logarithmic axes. */
+/** Fits at every integer batch size, because lines between measured sizes are curves on logarithmic axes. */
 const fitted = (profiles: readonly VariantProfile[]) =>
   profiles.flatMap(({ variantId, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>
@@ -123,7 +123,7 @@ export function stagePlot(profiles: readonly VariantProfile[]): Promise<string> 
   } as TopLevelSpec);
 }
 
-/** Undefined if no other core was free. */
+/** Plot of busy neighbours; undefined if no other core was free. */
 export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<string> | undefined {
   const values = profiles.flatMap(({ stageId, variantId, points }) =>
     points.flatMap(({ batchSize, cpuCores, meanMs, idle }) =>
@@ -143,7 +143,7 @@ export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<str
   return dotPlot(values, 'slower', 'time with busy neighbours ÷ time with idle ones − 1');
 }
 
-/** Relative to the measurement. */
+/** Plot of residuals relative to the measurement. */
 export function residualPlot(profiles: readonly VariantProfile[]): Promise<string> {
   const values = profiles.flatMap(({ stageId, variantId, points, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>

@@ -52,7 +52,7 @@ async function stageSection(variants: readonly VariantProfile[]): Promise<PageSe
   return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
 }
 
-/** Alone, at its best batch size, and its start-up. */
+/** Summary of variants: alone, at the best batch size, and start-up time. */
 function summaryTable(variants: readonly VariantProfile[]): string {
   const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
     const first = points[0];
@@ -116,7 +116,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
   );
 }
 
-/** Sizes skipped on the same cores for the same reason share a row. */
+/** Rows of skipped sizes; those on the same cores for the same reason share a row. */
 function skippedRows(variants: readonly VariantProfile[]): readonly (readonly string[])[] {
   return variants.flatMap(({ stageId, variantId, skipped }) => {
     const groups = new Map<string, SkippedPoint[]>();

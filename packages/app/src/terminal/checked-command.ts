@@ -1,4 +1,4 @@
-/** Reports an unknown flag before a missing one: mostly it is the same, misspelt. */
+/** Command that reports an unknown flag before a missing one: usually the unknown one is the missing one, misspelt. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

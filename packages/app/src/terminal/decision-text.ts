@@ -29,7 +29,7 @@ import { textTable } from './text-table.js';
 export interface ToldDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
-  /** Missing if the log lacks the input. */
+  /** Explanation; missing if the log lacks the input. */
   readonly why?: Explained;
 }
 
@@ -96,7 +96,7 @@ function learnedTexts(decision: Decision | undefined, input: StepInput | undefin
   return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
 }
 
-/** Batch durations relative to the profile, by size. */
+/** Table of batch durations relative to the profile, by size. */
 function correctionTable(corrections: StepInput['corrections']): readonly string[] {
   if (corrections.length === 0) return [];
   const sizes = [...new Set(corrections.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
@@ -178,7 +178,7 @@ function changeText(change: Change): string {
   }
 }
 
-/** Includes the best plan of a hold if another plan was running. */
+/** Plans not taken; for a hold, the best plan if another one was running. */
 function passedOver(
   { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
   why: Explained | undefined,

@@ -1,7 +1,7 @@
-/** Invalid values are wrong usage. */
+/** Parsers of flag values; invalid values are wrong usage. */
 import { InvalidArgumentError } from 'commander';
 
-/** Each 0 or more. */
+/** Weights of the objective, each 0 or more. */
 export interface ObjectiveWeights {
   readonly accuracy: number;
   readonly cost: number;
@@ -29,10 +29,10 @@ export const positiveRate = numberWithin('a number of requests per second above 
 export const positive = numberWithin('a number above 0', { least: Number.MIN_VALUE });
 export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });
 export const fraction = numberWithin('a fraction from 0 to 1', { least: 0, most: 1 });
-/** Bounds of `robustness.serviceFactor` in a pipeline file. */
+/** Same bounds as `robustness.serviceFactor` in a pipeline file. */
 export const serviceFactor = numberWithin('a factor from 1 to 10', { least: 1, most: 10 });
 export const count = numberWithin('a whole number above 0', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
-/** Limit of Node timers. */
+/** Bounded by the limit of Node timers. */
 export const timeoutMs = numberWithin('a whole number of milliseconds above 0', {
   least: 1,
   most: 2 ** 31 - 1,
@@ -65,14 +65,14 @@ export function weights(text: string): ObjectiveWeights {
   try {
     if (parts.length === 3) return { accuracy: weight(accuracy), cost: weight(cost), batch: weight(batch) };
   } catch {
-    // Reported below for all three.
+    // Reported below for all three values.
   }
   throw new InvalidArgumentError('Expected three numbers, 0 or more: accuracy,cost,batch, such as 2,1,1e-6.');
 }
 
 export interface ImageFlag {
   readonly image: string;
-  /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
+  /** Scope: `STAGE` or `STAGE/VARIANT`; undefined for everything. */
   readonly of?: string;
 }
 

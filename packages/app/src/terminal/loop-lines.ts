@@ -1,6 +1,6 @@
 /**
- * Log lines of the control loop. Repeated failures, holds and advices are logged once; a decision to act is logged as `apply`
- * when its changes are carried out.
+ * Log lines of the control loop. Repeated failures, holds and advice are logged once. A decision to act is logged as
+ * `apply` when its changes are carried out.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type CanaryEvent, type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
@@ -9,11 +9,11 @@ import { choiceText, rateText } from './plan-table.js';
 
 export class LoopLines {
   #told: string | undefined;
-  /** By step, until it works again. */
+  /** Logged failures by step, until the step works again. */
   readonly #toldFailures = new Map<string, string>();
   readonly #applying = new Map<number, Decision>();
 
-  /** Undefined without news. */
+  /** Line for an event; undefined if it is no news. */
   of(event: LoopEvent): string | undefined {
     switch (event.kind) {
       case 'failed':
@@ -90,7 +90,7 @@ function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEve
 type QuarantineEvent = Extract<LoopEvent, { readonly kind: 'input-quarantined' }>;
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
-/** A plan's choices, because its reason names a load that always varies. */
+/** The choices of a plan, because its reason names the load, which always varies. */
 function subjectOf(decision: Decision): string {
   return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }

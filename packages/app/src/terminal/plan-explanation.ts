@@ -9,9 +9,9 @@ export interface Explained {
   readonly explanation: PlanExplanation;
   readonly plan: Plan;
   readonly objective: Objective;
-  /** Of a robust plan: the best one for service times as profiled. */
+  /** For a robust plan: the best plan for service times as profiled. */
   readonly nominal?: PlanResult | undefined;
-  /** Of the profile. */
+  /** Uncertain points of the profile. */
   readonly uncertainPoints?: DecisionEvidence['uncertainPoints'];
 }
 
@@ -32,7 +32,7 @@ export function explanationText(explained: Explained): string {
   ].join('\n');
 }
 
-/** Points that the plan's stages run at. */
+/** Uncertain points at which stages of the plan run. */
 function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly string[] {
   const used = uncertainPoints.filter(({ stageId, variantId, cpuCores, batchSize }) =>
     plan.stages[stageId]?.some(
@@ -46,7 +46,7 @@ function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly s
   return ['', pc.bold('Uncertain service times that the plan uses'), ...used.map((of) => `  ${uncertainText(of)}`)];
 }
 
-/** Next better and next cheaper variant of each stage. */
+/** Text about the next better and next cheaper variant of each stage. */
 export function rejectedText(explained: Explained): string {
   const stages = Object.entries(explained.explanation.stages);
   return stages.flatMap(([id, stage]) => rejectedLines(id, stage, explained)).join('\n');

@@ -44,7 +44,7 @@ function axis(values: readonly number[], cells: number): (value: number) => numb
   return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** At least two points by rising cost, joined by steps. */
+/** Plot of at least two points by rising cost, joined by steps. */
 export function frontierPlot(points: readonly CostAndAccuracy[]): string {
   const column = axis(
     points.map(({ costPerHour }) => costPerHour),

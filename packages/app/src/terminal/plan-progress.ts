@@ -1,5 +1,6 @@
 /**
- * Progress of long planning on stderr, from two seconds on. Planning blocks its thread, so another one shows the time.
+ * Shows the time of planning on stderr, if it takes more than two seconds. Planning blocks its thread, so another one
+ * shows the time.
  */
 import { Worker } from 'node:worker_threads';
 

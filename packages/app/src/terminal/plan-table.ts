@@ -18,7 +18,7 @@ export function planTable(plan: Plan): string {
 export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
   const use = `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)}`;
-  // A plan that only ran has no estimate.
+  // A plan read from running replicas has no estimate.
   if (capacityRps === 0) return `${use} · capacity and latency not estimated`;
   const lines = [
     `${use} · capacity ${capacityRps.toFixed(1)} rps`,
@@ -35,18 +35,18 @@ export function choiceText(plan: Plan): string {
     .join(' ');
 }
 
-/** Three significant digits. JSON has null for Infinity (load above capacity). */
+/** Milliseconds with three significant digits. JSON has null for Infinity (load above capacity). */
 export const msText = (ms: number | null): string =>
   ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
-/** One decimal, below 0.1 two digits. */
+/** Rate with one decimal; below 0.1 with two digits. */
 export const rateText = (rps: number): string =>
   rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
 
-/** Three decimals. */
+/** Fraction with three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);
 
-/** One or two decimals. */
+/** Percentage with one or two decimals. */
 export const percentText = (fraction: number): string => `${(100 * fraction).toFixed(fraction > 0.99 ? 2 : 1)} %`;
 
 export const coresText = (cpuCores: number): string =>

@@ -1,10 +1,10 @@
-/** The plan with its proof, or the binding constraint with remedies. */
+/** Text of a plan with its proof, or of the binding constraint with remedies. */
 import { type Certificate, type Plan, type PlanResult, showsSloMet } from '@equipoise/core/model';
 import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
-/** The meaning of an answer depends on it. */
+/** The request, on which the meaning of the result depends. */
 export interface PlanAsked {
   readonly arrivalRps: number;
   readonly policy: PolicyName;
@@ -54,7 +54,7 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   ].join('\n');
 }
 
-/** A robust plan's factor, and the plan without it. */
+/** Factor of a robust plan, and the plan without it. */
 export interface RobustnessPrice {
   readonly serviceFactor: number;
   readonly nominal: PlanResult;
@@ -83,7 +83,7 @@ export function bindingText(binding: Infeasible['bindingConstraint']): string {
 function fixesText({ fixes }: Infeasible): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
-    // Advice must not be rounded to the wrong side.
+    // Rounded up: advice rounded down would not suffice.
     ...(slo === undefined ? [] : [`an SLO of ${Math.ceil(slo.latencyMs)} ms or more`]),
     ...(budget === undefined ? [] : [`a budget of ${budgetText(budget)}`]),
     ...(accuracyFloor === undefined

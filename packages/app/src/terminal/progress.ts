@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** In units of the work. */
+/** Progress in units of work. */
 export interface Progress {
   readonly doneUnits: number;
   readonly totalUnits: number;
@@ -15,7 +15,7 @@ export interface ProgressDisplay {
 
 const LINE_EVERY_MS = 5_000;
 
-/** On stderr: a bar with ETA on a terminal, occasional lines elsewhere. */
+/** Shows progress on stderr: a bar with remaining time on a terminal, occasional lines elsewhere. */
 export function progressDisplay(title: string): ProgressDisplay {
   return process.stderr.isTTY ? progressBar(title) : progressLines(title);
 }

@@ -2,7 +2,7 @@ import { AppError, errorCodes } from '@equipoise/core/model';
 import pc from 'picocolors';
 
 /**
- * Prints an error with its remedy on stderr, or with `--json` as one document on stdout, and sets the exit code. Errors
+ * Prints an error with its remedy on stderr, or with `--json` as one document on stdout. Sets the exit code. Errors
  * other than AppError are defects: their stack goes to stderr.
  */
 export function reportError(error: unknown, json: boolean): void {

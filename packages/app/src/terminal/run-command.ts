@@ -2,14 +2,14 @@
 
 export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure: 3 } as const;
 
-/** Document for programs, text for people. */
+/** Result of a command: a document for programs, text for people. */
 export interface CommandResult {
   readonly json: unknown;
   readonly text: string;
   readonly answerIsNo?: boolean;
 }
 
-/** Servers print by themselves and return undefined. */
+/** Runs a command. Servers print by themselves and return undefined. */
 export async function runCommand(
   options: { readonly json?: boolean },
   command: () => Promise<CommandResult | undefined>,
@@ -20,7 +20,7 @@ export async function runCommand(
     process.stdout.write(options.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.text.trimEnd()}\n`);
     process.exitCode = result.answerIsNo ? ExitCode.answerIsNo : ExitCode.done;
   } catch (error) {
-    // It loads core, which help does not need.
+    // Imported only here: it loads core, which help does not need.
     (await import('./report-error.js')).reportError(error, options.json === true);
   }
 }

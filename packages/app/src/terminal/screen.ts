@@ -2,7 +2,7 @@
 const ESCAPE = '\u001b';
 const STYLE = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
 
-/** Cuts to one terminal row and resets the style. */
+/** Cuts a line to one terminal row and resets the style. */
 export function cutToWidth(line: string, columns: number): string {
   let room = columns;
   let cut = '';
@@ -16,7 +16,7 @@ export function cutToWidth(line: string, columns: number): string {
   return cut;
 }
 
-/** Draws frames over each other on stderr. */
+/** Draws each frame over the previous one on stderr. */
 export class Screen {
   #height = 0;
 

@@ -1,6 +1,6 @@
 /**
- * The first SIGINT or SIGTERM asks for a graceful stop, a later one ends the process. One key press may arrive twice,
- * from the terminal and from npm: quick successions count as one.
+ * The first SIGINT or SIGTERM requests a graceful stop; a later one ends the process. One key press may arrive twice,
+ * from the terminal and from npm, so signals in quick succession count as one.
  */
 
 const SAME_REQUEST_MS = 1000;
@@ -18,7 +18,7 @@ export function stopSignal(): Promise<void> {
   });
 }
 
-/** The returned function cancels `work`. */
+/** Runs `work` before a signal ends the process, unless the returned function was called. */
 export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);
@@ -34,7 +34,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   return forget;
 }
 
-/** After `limitMs` it reports what hangs and ends the process with a failure code. */
+/** Waits for work. After `limitMs` it reports the hanging work and ends the process with a failure code. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
   const timer = endLater(limitMs, whatHangs);
   try {
@@ -44,7 +44,7 @@ export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs:
   }
 }
 
-/** In case a thread never returns. */
+/** Ends the process if a thread never returns. */
 export function endUnlessOver(limitMs: number, whatHangs: string): void {
   endLater(limitMs, () => whatHangs).unref();
 }

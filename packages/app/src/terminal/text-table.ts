@@ -1,8 +1,8 @@
-/** Plain without color. */
+/** Text tables, plain without color. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
-/** `right` for numbers. */
+/** Column of a table; `right` for numbers. */
 export type Column = string | { readonly right: string };
 
 export function textTable(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string {

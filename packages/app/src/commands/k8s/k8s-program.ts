@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { count, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
 
-/** The default first. */
+/** Target engines, the default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
 
 export function addKubernetes(program: Command): void {

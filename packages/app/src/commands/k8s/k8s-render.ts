@@ -24,7 +24,7 @@ import { VERSION } from '../../version.js';
 
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
-  /** Default: that of `plan`, or one request per second. */
+  /** Arrival rate; default: that of `plan`, or one request per second. */
   readonly arrivalRps?: number;
   readonly plan?: string;
   readonly namespace?: string;
@@ -35,7 +35,7 @@ export interface K8sRenderOptions {
 
 const USUAL_RPS = 1;
 
-/** With `--json` one `List` that `kubectl` accepts. */
+/** Renders a plan; with `--json` as one `List` that `kubectl` accepts. */
 export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
   const { objects } = await renderedFile(file, options);
   return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
@@ -71,7 +71,7 @@ async function plannedStages(
 ): Promise<Required<SavedPlan>> {
   if (plan !== undefined) {
     const saved = await readPlan(plan, spec);
-    // Routers need a load above 0.
+    // A router needs a load above 0.
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
   }
   const arrivalRps = asked ?? USUAL_RPS;
