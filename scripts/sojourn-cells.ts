@@ -14,7 +14,7 @@ import {
 import { LatencyHistogram } from '../packages/core/src/kernel/latency-histogram.js';
 import { normalQuantile } from '../packages/core/src/kernel/normal-quantile.js';
 import { SeededRng } from '../packages/core/src/kernel/rng.js';
-import { type ServiceCurve, serviceCurve } from '../packages/core/src/profile/service-curve.js';
+import { type ServiceCurve, serviceCurve } from '../packages/core/src/profile/service-curves.js';
 
 /** Law of items and of whole groups at one grid point, in units of s(1). */
 export interface GridCell {

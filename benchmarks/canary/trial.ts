@@ -8,7 +8,7 @@ import { variantId } from '../../packages/core/src/model/ids.js';
 import type { PipelineSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
 import type { ProfileSet } from '../../packages/core/src/model/profile-point.js';
 import { chainSpec, planOf } from '../../packages/core/src/model/spec-builders.test-support.js';
-import { requireCurves } from '../../packages/core/src/profile/curves-of.js';
+import { requireCurves } from '../../packages/core/src/profile/service-curves.js';
 import { poissonArrivals } from '../../packages/core/src/simulate/arrivals/constant-rate.js';
 import { verifiersOf } from '../../packages/core/src/simulate/plan-verifier.js';
 

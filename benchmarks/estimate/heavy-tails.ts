@@ -8,7 +8,7 @@ import type { StageConfiguration } from '../../packages/core/src/estimate/pipeli
 import type { StageQuery } from '../../packages/core/src/estimate/stage-sojourn.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId } from '../../packages/core/src/model/ids.js';
-import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
+import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curves.js';
 import { lawOfPoint } from '../../packages/core/src/profile/service-law.js';
 import { chainSpec, type RandomPipeline } from './random-pipelines.js';
 

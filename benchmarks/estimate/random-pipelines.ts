@@ -8,7 +8,7 @@ import { stageLoads } from '../../packages/core/src/estimate/stage-load.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { type StageId, stageId, variantId } from '../../packages/core/src/model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec } from '../../packages/core/src/model/pipeline-spec.js';
-import { serviceCurve } from '../../packages/core/src/profile/service-curve.js';
+import { serviceCurve } from '../../packages/core/src/profile/service-curves.js';
 
 export interface RandomPipeline {
   readonly shape: 'chain' | 'fan-out' | 'fork';

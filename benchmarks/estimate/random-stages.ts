@@ -7,9 +7,8 @@
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
-import type { Rng } from '../../packages/core/src/kernel/rng.js';
-import { SeededRng } from '../../packages/core/src/kernel/rng.js';
-import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
+import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
+import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curves.js';
 
 /** `shape` and `arrivals` name the classes of reported errors. */
 export interface RandomStage {

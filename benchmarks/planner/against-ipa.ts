@@ -7,7 +7,7 @@ import { showsSloMet } from '@equipoise/core/model';
 import type { Plan } from '../../packages/core/src/model/plan.js';
 import { ipa } from '../../packages/core/src/optimize/baselines/ipa.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
-import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
+import { curvesOf } from '../../packages/core/src/profile/service-curves.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { videoPipeline } from './ipa-video.js';
 

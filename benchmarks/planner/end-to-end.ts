@@ -10,7 +10,7 @@ import { type PreparedProblem, prepareProblem } from '../../packages/core/src/op
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf, sketchOf } from '../../packages/core/src/optimize/search/plan-of.js';
-import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
+import { curvesOf } from '../../packages/core/src/profile/service-curves.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { type SmallInstance, smallInstance } from './small-instances.js';
 

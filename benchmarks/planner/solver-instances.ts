@@ -15,7 +15,7 @@ import {
   type PlanningGraph,
 } from '../../packages/core/src/optimize/problem/planning-graph.js';
 import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
-import { type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
+import { type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curves.js';
 
 const VARIANTS = 10;
 const BATCHES = [1, 2, 4, 8, 16, 32, 64];

@@ -3,8 +3,7 @@
  * than those of a plan usually are.
  */
 import { chainSpec, planOf } from '../../packages/core/src/model/spec-builders.test-support.js';
-import type { ServiceCurves } from '../../packages/core/src/profile/curves-of.js';
-import { serviceCurve } from '../../packages/core/src/profile/service-curve.js';
+import { type ServiceCurves, serviceCurve } from '../../packages/core/src/profile/service-curves.js';
 import { verifyPlan } from '../../packages/core/src/simulate/verify-plan.js';
 
 const SERVICE_MS = 10;

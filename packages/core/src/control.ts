@@ -9,7 +9,7 @@ export {
 } from './control/controller-snapshot.js';
 export { diffPlans, diffUnderWay } from './control/diff-plans.js';
 export { type BatchKind, BatchRecord } from './control/feedback/batch-record.js';
-export { correctedProfiles } from './control/feedback/service-feedback.js';
+export { correctedProfiles } from './control/feedback/profile-feedback.js';
 export {
   brokenPins,
   pinnedSpec,

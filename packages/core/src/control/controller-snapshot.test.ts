@@ -4,11 +4,11 @@ import { forecastMethods } from '../forecast/methods/forecast-methods.js';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { agedSnapshot, controllerSnapshot, resumeController, snapshotDelta } from './controller-snapshot.js';
 import { type ControllerState, newController } from './controller-state.js';
-import { noStarts } from './feedback/start-feedback.js';
+import { noStarts } from './feedback/profile-feedback.js';
 import { type ControllerRules, controlPolicies } from './rules.js';
 
 const spec = smallOrLargeSpec();

@@ -14,8 +14,7 @@ import {
 import { standingBackOff } from '../serve/rollout/trial.js';
 import { type ControllerState, newController } from './controller-state.js';
 import { type EdgeState, snapshotEdges, withoutStopped } from './feedback/edge-feedback.js';
-import { agedByStop, type ServiceState } from './feedback/service-feedback.js';
-import type { StartTimes } from './feedback/start-feedback.js';
+import { agedByStop, type ServiceState, type StartTimes } from './feedback/profile-feedback.js';
 import { isUnderTrial, type Trial } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
 import { recentSwitches } from './guard/switching.js';

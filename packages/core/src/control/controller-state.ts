@@ -1,8 +1,7 @@
 /** Memory of the control loop between steps. */
 import { initialLearning, type LoadLearning } from '../forecast/learning/load-learning.js';
 import type { EdgeState } from './feedback/edge-feedback.js';
-import { nothingMeasured, type ServiceState } from './feedback/service-feedback.js';
-import { noStarts, type StartState } from './feedback/start-feedback.js';
+import { noStarts, nothingMeasured, type ServiceState, type StartState } from './feedback/profile-feedback.js';
 import type { ChangeMemory, FailureCount } from './guard/change-trial.js';
 import type { UnfinishedSearch } from './situation.js';
 

@@ -11,7 +11,7 @@ import {
   totalUse,
   useOf,
 } from '../optimize/problem/resource-use.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 import { fitsBudget } from './plan-facts.js';
 
 /** The pipeline with `pins`, which override those of its file. */

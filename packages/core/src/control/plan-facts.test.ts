@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { stageId } from '../model/ids.js';
 import type { Plan } from '../model/plan.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { sustainableRps } from './plan-facts.js';
 
 const spec = smallOrLargeSpec();

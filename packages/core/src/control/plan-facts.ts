@@ -6,8 +6,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
-import { capacityRps } from '../profile/service-curve.js';
+import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
 
 /** The ready replicas as a plan; undefined while a stage has none. Latency and capacity are 0: unknown. */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {

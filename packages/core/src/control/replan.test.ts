@@ -5,7 +5,7 @@ import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { curvesOf } from '../profile/curves-of.js';
+import { curvesOf } from '../profile/service-curves.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { rateBucketEnd } from './planned-load.js';
 import { decideByPlan } from './replan.js';

@@ -25,7 +25,6 @@ import { fitsBudget, keepsBounds, keepsPins } from './plan-facts.js';
 import { planInBucket, plannedLoad } from './planned-load.js';
 import type { GuardrailRules } from './rules.js';
 import type { Situation, UnfinishedSearch } from './situation.js';
-import { actsSlowly, horizonMs, restMs } from './time-to-act.js';
 
 /** Time (ms) after a burst in which another is likely. */
 const IN_BURST_MS = 10_000;
@@ -82,7 +81,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
   if (kept.evidence.result?.kind !== 'feasible') return free;
   const arrivalRps = free.evidence.load?.arrivalRps ?? 0;
   const { switches, plannedRates } = state;
-  const history = { switches, plannedRates, nowMs: observation.atMs, minDwellMs: restMs(situation) };
+  const history = { switches, plannedRates, nowMs: observation.atMs, minDwellMs: situation.restMs };
   const objection = switchObjection(switched, { ...history, arrivalRps });
   if (objection !== undefined) return passOver(kept, free.plan, objection);
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
@@ -99,9 +98,9 @@ export function upperRateAhead(situation: Situation, state: ControllerState): nu
 /** The forecast up to the instant when a plan acts, which depends on the replicas that have to start. */
 function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
   const { load, atMs } = situation.observation;
-  const usualMs = horizonMs(situation, 0);
+  const usualMs = situation.horizonMs(0);
   const usual = forecaster(load, usualMs, atMs);
-  const aheadMs = horizonMs(situation, usual.upperRps);
+  const aheadMs = situation.horizonMs(usual.upperRps);
   return aheadMs > usualMs ? forecaster(load, aheadMs, atMs) : usual;
 }
 
@@ -130,7 +129,7 @@ function forecasterOf(situation: Situation, state: ControllerState): Forecaster 
       passedOver.push(forecast.method);
     }
     const { upperRps, ...forecast } = found ?? lastSecondForecast(load);
-    const risenRps = actsSlowly(situation) ? (sane(simple(load, aheadMs, atMs), load)?.upperRps ?? 0) : 0;
+    const risenRps = situation.actsSlowly ? (sane(simple(load, aheadMs, atMs), load)?.upperRps ?? 0) : 0;
     const mostRps = Math.max(upperRps, risenRps, leastRps);
     return { ...forecast, upperRps: mostRps, ...(passedOver.length > 0 && { passedOver }) };
   };
@@ -179,7 +178,7 @@ export function decideByPlan(situation: Situation, forecaster: Forecaster): Deci
       reason: `no fresh input from ${observation.staleSources.join(', ')}`,
       evidence: { forecast },
     };
-  const aheadMs = horizonMs(situation, 0);
+  const aheadMs = situation.horizonMs(0);
   const bucket = plannedLoad(spec, { observation, forecast, aheadMs });
   const { load, result } = planInBucket(bucket, (asked) => rememberedPlan(situation, asked));
   const evidence: DecisionEvidence = { forecast, load, result };
@@ -278,7 +277,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
   const recent = changes.find(({ kind, stageId }) => kind === 'switch-variant' && dwells(situation, stageId));
   return recent === undefined
     ? true
-    : `stage ${recent.stageId} switched its variant less than ${restMs(situation)} ms ago`;
+    : `stage ${recent.stageId} switched its variant less than ${situation.restMs} ms ago`;
 }
 
 /** Does the running plan keep budget, floor, bounds and pins, and is all of it profiled? A resumed plan may not be. */
@@ -299,7 +298,7 @@ function savedCostFraction(running: Plan, plan: Plan): number {
 function dwells(situation: Situation, stageId: StageId): boolean {
   const { stages, atMs } = situation.observation;
   const sinceMs = stages[stageId]?.variantSinceMs;
-  return sinceMs !== undefined && atMs - sinceMs < restMs(situation);
+  return sinceMs !== undefined && atMs - sinceMs < situation.restMs;
 }
 
 function infeasibleReason(result: PlanResult): string {

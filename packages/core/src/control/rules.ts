@@ -7,7 +7,7 @@ import type { Budget, Objective, PipelineSpec } from '../model/pipeline-spec.js'
 import type { ProfileSet } from '../model/profile-point.js';
 import type { Policy, VerifyPlan } from '../optimize/planning-problem.js';
 import { type PolicyName, policies } from '../optimize/policies.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 
 export interface ControlPolicy {
   readonly plan: Policy;

@@ -4,11 +4,10 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import type { ControllerRules } from './rules.js';
-import { controlPolicies, usualGuardrails } from './rules.js';
+import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.js';
 import { simulateControl } from './simulate-control.js';
 
 const DURATION_S = 120;

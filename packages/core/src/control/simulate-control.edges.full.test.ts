@@ -5,11 +5,10 @@ import { stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import type { ControllerRules } from './rules.js';
-import { controlPolicies, usualGuardrails } from './rules.js';
+import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.js';
 import { firstPlan, simulateControl } from './simulate-control.js';
 
 const DURATION_S = 300;

@@ -3,11 +3,10 @@ import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { stepArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import type { ControllerRules } from './rules.js';
-import { controlPolicies, usualGuardrails } from './rules.js';
+import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.js';
 import { simulateControl } from './simulate-control.js';
 
 const STEP_AT_S = 43;

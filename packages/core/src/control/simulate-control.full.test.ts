@@ -3,12 +3,11 @@ import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import type { SimulationRun } from '../simulate/simulation-input.js';
-import type { ControlContext } from './rules.js';
-import { controlPolicies } from './rules.js';
+import { type ControlContext, controlPolicies } from './rules.js';
 import { firstPlan, simulateControl } from './simulate-control.js';
 
 const spec = smallOrLargeSpec();

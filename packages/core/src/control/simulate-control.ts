@@ -11,7 +11,7 @@ import type { ReplicaId, StageId } from '../model/ids.js';
 import type { ControlMode, PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 import { arrivalsOf, type LoadSpec } from '../simulate/arrivals/load-spec.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import type {
@@ -22,7 +22,7 @@ import type {
 } from '../simulate/simulation-input.js';
 import { diffPlans } from './diff-plans.js';
 import { type BatchKind, BatchRecord } from './feedback/batch-record.js';
-import { profiledLoadMs } from './feedback/start-feedback.js';
+import { profiledLoadMs } from './feedback/profile-feedback.js';
 import { runningAsPlan } from './plan-facts.js';
 import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { stageId, variantId } from '../model/ids.js';
 import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { type ControllerRules, controlPolicies } from './rules.js';
 import { correctedRules } from './situation.js';

@@ -1,16 +1,26 @@
-/** Situation of one step: observation, present rules and spec, running plan, and planned rates. */
+/**
+ * Situation of one step: observation, present rules and spec, running plan, planned rates, and the time that a plan
+ * takes to act, which is the horizon of its forecast.
+ *
+ * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
+ * answered. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate at horizon h
+ * then has r·(h − D) to spare for them. They are served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so h = D·(1
+ * + D/(2W)): a tighter SLO needs a longer horizon. The queue gets at most D to drain, because later answers would be
+ * dropped.
+ */
+import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';
 import type { LearnedEdge, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
-import type { StageVariant } from '../model/ids.js';
+import type { StageId, StageVariant } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan } from '../model/plan.js';
-import { runningStages } from '../model/running-plan.js';
-import { plannedCurves } from '../profile/curves-of.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import { liveReplicas, runningStages } from '../model/running-plan.js';
+import { capacityRps, plannedCurves, type ServiceCurve } from '../profile/service-curves.js';
+import { type BackOff, holdsBack } from '../serve/rollout/trial.js';
+import { batchPolicies } from '../simulate/serving-policies.js';
 import { learnedSpec } from './feedback/edge-feedback.js';
-import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
-import type { StartTimes } from './feedback/start-feedback.js';
-import { withoutVariants } from './guard/switching.js';
+import { type Correction, correctedProfiles, type StartTimes, startOf } from './feedback/profile-feedback.js';
 import { planOfStages, sustainableRps } from './plan-facts.js';
 import { type PlannedRate, recentRates } from './planned-load.js';
 import type { ControllerRules } from './rules.js';
@@ -25,6 +35,14 @@ const corrected = new CacheByOwner<ControllerRules>(2);
 /** Sustainable loads by running replicas: of the present plan and during a change. */
 const sustainable = new CacheByOwner<ExpectedLoad>(16);
 
+/** Rules without variants in back-off. */
+const reduced = new CacheByOwner<ControllerRules>(64);
+
+/** Least time (ms) from the tick until a plan acts: planning, loading, draining. */
+const LEAST_MS = 2_000;
+/** Longest D (ms): a line through the last 80 s cannot extrapolate much further. */
+const MOST_ACTING_MS = 60_000;
+
 /** The rules with feedback applied; the same object for the same feedback. */
 export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
   const { partsFor } = rules;
@@ -36,6 +54,37 @@ export function correctedRules(rules: ControllerRules, { corrections, edges = []
       corrections.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, corrections);
     return { ...rules, spec, ...partsFor(profiles, spec) };
   });
+}
+
+/** Rules that plan without some variants, except pinned ones; the same object for the same variants. */
+function withoutVariants(rules: ControllerRules, left: readonly StageVariant[]): ControllerRules {
+  const stages = rules.spec.stages.map((stage) => {
+    const leaves = left.filter(({ stageId, variantId }) => stageId === stage.id && variantId !== stage.pins.variantId);
+    const variants = stage.variants.filter(({ id }) => !leaves.some(({ variantId }) => variantId === id));
+    return variants.length === stage.variants.length || variants.length === 0 ? stage : { ...stage, variants };
+  });
+  if (stages.every((stage, i) => stage === rules.spec.stages[i])) return rules;
+  const key = JSON.stringify(stages.map(({ variants }) => variants.map(({ id }) => id)));
+  return reduced.remember(rules, key, () => ({ ...rules, spec: { ...rules.spec, stages } }));
+}
+
+/** Variants in back-off that do not run: from failed changes, and from an improvement that failed its trial. */
+export function rolledBackVariants(
+  { atMs, runningPlan: { stages } }: Observation,
+  ofTrial: (BackOff & { readonly variants?: readonly StageVariant[] | undefined }) | undefined,
+): readonly StageVariant[] {
+  const failed = Object.entries(stages).flatMap(([id, { rolledBack = [] }]) =>
+    rolledBack.flatMap(({ variantId, untilMs }) => (atMs < untilMs ? [{ stageId: id as StageId, variantId }] : [])),
+  );
+  const { variants = [] } = ofTrial !== undefined && holdsBack(ofTrial, atMs) ? ofTrial : {};
+  const serves = ({ stageId, variantId }: StageVariant) => {
+    const { replicas = [], canary } = stages[stageId] ?? {};
+    return (
+      variantId !== canary?.variantId &&
+      replicas.some((each) => each.variantId === variantId && each.status === 'ready')
+    );
+  };
+  return [...failed, ...variants].filter((each) => !serves(each));
 }
 
 /** A search for the best plan at `load` that `ticks` plans in a row have not finished. */
@@ -55,6 +104,16 @@ export interface SituationInput {
   readonly rolledBack?: readonly StageVariant[];
 }
 
+/** A running stage, and how it grows. */
+interface StageGrowth {
+  readonly id: StageId;
+  readonly stage: StagePlan;
+  readonly curve: ServiceCurve;
+  readonly startMs: number;
+  /** Replicas that start at once. */
+  readonly atOnce: number;
+}
+
 /** Inputs of a decision. Plans are cached by `rules`, which stays the same object from step to step. */
 export class Situation {
   readonly rules: ControllerRules;
@@ -67,6 +126,7 @@ export class Situation {
   readonly rolledBack: readonly StageVariant[];
   #running: { readonly stages: Plan['stages'] | undefined } | undefined;
   #runningPlan: Plan | undefined;
+  #growths: readonly StageGrowth[] | undefined;
 
   constructor({ rules, observation, plannedRates, starts = [], search, rolledBack = [] }: SituationInput) {
     this.rules = rules;
@@ -107,6 +167,65 @@ export class Situation {
     return objective.kind === 'min-cost' ? objective.accuracyFloor : undefined;
   }
 
+  /** Do replicas take longer to start and answer than the slow loop allows? Then no rise can wait for its next tick. */
+  get actsSlowly(): boolean {
+    return this.#actingMs(0) > LEAST_MS;
+  }
+
+  /** Forecast horizon (ms) of a plan that has to grow to `upperRps`: the next plan has to act by then. */
+  horizonMs(upperRps: number): number {
+    const { intervalMs } = this.spec.control;
+    if (!this.actsSlowly) return intervalMs + LEAST_MS;
+    const actMs = this.#actingMs(upperRps);
+    const drainMs = Math.min(actMs, actMs ** 2 / (2 * this.#slackMs()));
+    return intervalMs + Math.min(MOST_ACTING_MS, actMs + drainMs);
+  }
+
+  /** Least time (ms) that a stage rests after a switch: the horizon of plans. */
+  get restMs(): number {
+    return Math.max(this.spec.control.minDwellMs, this.horizonMs(0));
+  }
+
+  /** D for growth to `upperRps`; at least one replica of the slowest kind starts. */
+  #actingMs(upperRps: number): number {
+    this.#growths ??= this.#stageGrowths();
+    const all = this.#growths;
+    const longestMs = Math.max(0, ...all.map(({ startMs }) => startMs));
+    const serviceMs = Math.max(0, ...all.map(({ curve }) => curve.meanMs(1)));
+    return Math.max(LEAST_MS, Math.max(this.#startingMs(all, upperRps), longestMs) + serviceMs);
+  }
+
+  /** Time (ms) until the replicas that `upperRps` needs have started; 0 for a rate of 0. */
+  #startingMs(growths: readonly StageGrowth[], upperRps: number): number {
+    if (upperRps === 0) return 0;
+    const loads = stageLoads(this.spec, upperRps);
+    return growths.reduce((sumMs, { id, stage, curve, startMs, atOnce }) => {
+      const needed = Math.ceil((loads.get(id)?.arrivalRps ?? 0) / capacityRps(curve, 1, stage.maxBatchSize));
+      const missing = Math.max(0, needed - liveReplicas(this.observation.runningPlan.stages[id]).length);
+      return sumMs + startMs * Math.ceil(missing / atOnce);
+    }, 0);
+  }
+
+  /** Stages with a profile; none while a stage has no ready replica. */
+  #stageGrowths(): readonly StageGrowth[] {
+    const { spec, rules, starts, runningStages: running = {} } = this;
+    return spec.stages.flatMap(({ id }) => {
+      const [stage] = running[id] ?? [];
+      const curve = stage && rules.curves.curve(id, stage.variantId, stage.resources.cpuCores);
+      if (stage === undefined || curve === undefined) return [];
+      return [{ id, stage, curve, ...startOf(rules, starts, { stageId: id, variantId: stage.variantId }) }];
+    });
+  }
+
+  /** W: the SLO without the service times of the longest path; at least 1 ms. */
+  #slackMs(): number {
+    const { spec, rules, runningStages: stages = {} } = this;
+    const pathMs = batchPolicies(spec, { stages }, rules.curves).map(
+      ({ expectedServiceMs, remainingMs }) => (expectedServiceMs?.[1] ?? 0) + remainingMs,
+    );
+    return Math.max(1, spec.slo.latencyMs - Math.max(0, ...pathMs));
+  }
+
   under(rules: ControllerRules): Situation {
     const { observation, rates: plannedRates, starts, search, rolledBack } = this;
     return new Situation({ rules, observation, plannedRates, starts, search, rolledBack });
@@ -114,6 +233,7 @@ export class Situation {
 
   /** The situation without variants in back-off, except pinned ones; undefined if that is the same. */
   get withoutRolledBack(): Situation | undefined {
+    if (this.rolledBack.length === 0) return undefined;
     const rules = withoutVariants(this.rules, this.rolledBack);
     return rules === this.rules ? undefined : this.under(rules);
   }

@@ -3,7 +3,7 @@ import { initialLearning } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
-import { nothingMeasured } from './feedback/service-feedback.js';
+import { nothingMeasured } from './feedback/profile-feedback.js';
 import { pinnedSpec } from './pinned-spec.js';
 import type { ControllerRules } from './rules.js';
 import { ControlSession, type StepInput } from './session.js';

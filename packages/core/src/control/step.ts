@@ -6,8 +6,7 @@ import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning
 import type { Decision, Observation } from '../model/decision.js';
 import type { ControllerState } from './controller-state.js';
 import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
-import { observeService } from './feedback/service-feedback.js';
-import { observeStarts } from './feedback/start-feedback.js';
+import { observeService, observeStarts } from './feedback/profile-feedback.js';
 import {
   afterChange,
   countChange,
@@ -17,13 +16,12 @@ import {
   withoutChange,
 } from './guard/change-trial.js';
 import { inLastHour } from './guard/guardrails.js';
-import { rolledBackVariants, withSwitches } from './guard/switching.js';
+import { withSwitches } from './guard/switching.js';
 import { withPlannedRate } from './planned-load.js';
 import { protect } from './protect.js';
 import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js';
 import type { ControllerRules } from './rules.js';
-import { correctedRules, Situation } from './situation.js';
-import { actsSlowly } from './time-to-act.js';
+import { correctedRules, rolledBackVariants, Situation } from './situation.js';
 
 /** Result of a step, without a decision if the fast loop has nothing to do. */
 export interface ControlStep {
@@ -134,7 +132,7 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   // Before the first plan the load is unknown: use the load that the running replicas sustain.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
-  const forecastRps = actsSlowly(situation) ? upperRateAhead(situation, state) : 0;
+  const forecastRps = situation.actsSlowly ? upperRateAhead(situation, state) : 0;
   const inBurst = isInBurst(state, atMs);
   const protection = protect(situation, { planned, inBurst, forecastRps, underWay: state.underWay });
   if (protection === undefined) return { state };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { serviceCurve } from '../profile/service-curve.js';
+import { serviceCurve } from '../profile/service-curves.js';
 import { type AffineCurve, affineBounds } from './affine-bounds.js';
 
 const curveOf = (...points: readonly (readonly [number, number])[]) =>

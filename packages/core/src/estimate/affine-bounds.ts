@@ -2,7 +2,7 @@
  * Affine bounds of a service curve, because the sojourn table only has affine curves. They are edges of the upper and
  * the lower convex hull over profiled sizes. Slower service only lengthens waits, so they bound the sojourn time.
  */
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 
 /** Affine curve by its times for one item and for `maxBatchSize` items. */
 export interface AffineCurve {

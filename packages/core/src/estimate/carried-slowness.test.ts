@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { carriedSlowness } from './carried-slowness.js';
 
 const [a, b] = [stageId('a'), stageId('b')];

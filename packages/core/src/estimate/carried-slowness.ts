@@ -5,8 +5,7 @@
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
-import { slowedCurve } from '../profile/service-curve.js';
+import { type ServiceCurves, slowedCurve } from '../profile/service-curves.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
 

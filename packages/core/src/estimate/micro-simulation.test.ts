@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
-import { type ServiceCurve, serviceCurve } from '../profile/service-curve.js';
+import { type ServiceCurve, serviceCurve } from '../profile/service-curves.js';
 import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import { drawArrivals } from './arrivals.js';

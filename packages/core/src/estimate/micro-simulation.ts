@@ -5,7 +5,7 @@
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 
 /** Arrival times in ms, ascending, with item counts. */

@@ -3,7 +3,7 @@ import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import { affineCurve, modelStage, pipeline } from './pipeline.test-support.js';

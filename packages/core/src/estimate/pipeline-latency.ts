@@ -7,7 +7,7 @@ import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import {
   awaitedLaw,
   chainLaw,

@@ -1,7 +1,7 @@
 /** Pipelines for tests of the estimate: stages by name, edges in short form. */
 import { stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
-import { type ServiceCurve, serviceCurve } from '../profile/service-curve.js';
+import { type ServiceCurve, serviceCurve } from '../profile/service-curves.js';
 import type { ServiceLaw } from '../profile/service-law.js';
 
 /** A `model` stage with one variant `v` of accuracy 0.9 on one core. */

@@ -4,7 +4,7 @@
  * 5 % of the rate would double waits near saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { type ArrivalProcess, drawArrivals } from './arrivals.js';
 import type { EffectiveBurstiness } from './burstiness.js';
 import { runStage } from './micro-simulation.js';

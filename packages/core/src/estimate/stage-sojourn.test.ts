@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
-import { serviceCurve } from '../profile/service-curve.js';
+import { serviceCurve } from '../profile/service-curves.js';
 import { lawOfPoint, type ServiceLaw } from '../profile/service-law.js';
 import { type ArrivalProcess, drawArrivals } from './arrivals.js';
 import { mdcWait, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';

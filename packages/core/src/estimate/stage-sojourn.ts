@@ -4,7 +4,7 @@
  */
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { type EffectiveBurstiness, effectiveBurstiness } from './burstiness.js';
 import { burstyLaw } from './bursty-law.js';
 import { type OwnService, ownMs, VariedLaw, variedMean } from './own-service.js';

@@ -4,7 +4,7 @@
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 import { topologicalOrder } from './stage-order.js';
 

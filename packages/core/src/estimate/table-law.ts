@@ -5,7 +5,7 @@
  * its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1
  * ÷ f − 1).
  */
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
 import { lawDepths, lawFractions, type SojournLaw } from './sojourn-law.js';

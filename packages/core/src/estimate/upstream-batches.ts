@@ -3,7 +3,7 @@
  * sojourn law of that stage. Batches depart at the rate at which their items arrived. So over times that are long
  * against its service time, the items are Poisson again, and a slow stage sees smaller groups.
  */
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 
 /** Sizes at the middle of `sizeParts`, and the service time of a usual batch. */
 export interface UpstreamBatches {

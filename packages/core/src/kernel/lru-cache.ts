@@ -1,12 +1,9 @@
 /** Caches of pure functions: their content affects speed only. */
-import { invariant } from './invariant.js';
-
 export class LruCache<Answer> {
   readonly #capacity: number;
   readonly #entries = new Map<string, Answer>();
 
   constructor(capacity: number) {
-    invariant(capacity >= 1, 'a cache holds at least one answer');
     this.#capacity = capacity;
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { replicaId, variantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult } from '../model/plan.js';
-import { curvesOf } from '../profile/curves-of.js';
+import { curvesOf } from '../profile/service-curves.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
 import { staticBest, staticCheapest } from './baselines/static-policies.js';
 import { optimize } from './optimize.js';

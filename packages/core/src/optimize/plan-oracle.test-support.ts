@@ -7,9 +7,7 @@ import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { StagePlan } from '../model/plan.js';
-import { curvesOf } from '../profile/curves-of.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
-import { capacityRps } from '../profile/service-curve.js';
+import { capacityRps, curvesOf, type ServiceCurve } from '../profile/service-curves.js';
 import type { PlanningProblem } from './planning-problem.js';
 
 /** One way to run a stage. */

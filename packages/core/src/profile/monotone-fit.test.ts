@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { monotoneFit } from './monotone-fit.js';
-import { serviceCurve } from './service-curve.js';
+import { serviceCurve } from './service-curves.js';
 import { lawMeanMs, type ServiceLaw } from './service-law.js';
 
 const sizesOf = (...means: readonly number[]) => means.map((meanMs, i) => ({ batchSize: 2 ** i, meanMs }));

@@ -6,7 +6,7 @@ import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import { families, randomSpec } from '../optimize/random-problems.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { StageItem } from '../serve/request-state.js';
 import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { batchPolicies } from './serving-policies.js';
 import { simulatePlan } from './simulate-plan.js';

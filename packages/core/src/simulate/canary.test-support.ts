@@ -5,7 +5,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { StagePlan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves, type ServiceCurves } from '../profile/curves-of.js';
+import { requireCurves, type ServiceCurves } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import type { ReplicaFault } from './replica-faults.js';

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves, type ServiceCurves } from '../profile/service-curves.js';
 import { verifiersOf } from './plan-verifier.js';
 
 const spec = {

@@ -8,7 +8,7 @@ import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, SimulatedRun } from '../model/plan.js';
-import { plannedCurves } from '../profile/curves-of.js';
+import { plannedCurves } from '../profile/service-curves.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;

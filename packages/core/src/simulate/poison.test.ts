@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { ItemChances } from './item-chances.js';
 import { simulatePlan } from './simulate-plan.js';

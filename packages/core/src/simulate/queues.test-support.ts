@@ -2,7 +2,7 @@
 import { mdcWait, mmcSojourn, quantileOf, singleReplicaSojourn } from '../estimate/closed-forms.test-support.js';
 import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { serviceCurve } from '../profile/service-curve.js';
+import { serviceCurve } from '../profile/service-curves.js';
 import type { ServiceLaw } from '../profile/service-law.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { BatchMeans, type Estimate } from './batch-means.test-support.js';

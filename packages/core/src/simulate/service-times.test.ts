@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-input.js';
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { type StageId, stageId, variantId } from '../model/ids.js';
 import type { StagePlan } from '../model/plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import { ServingPolicies } from './serving-policies.js';
 

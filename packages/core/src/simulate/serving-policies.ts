@@ -3,7 +3,7 @@ import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
 import { defaultRunTimeoutMs, type PipelineSpec, type StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 import { lawFractionBelow, lawQuantileMs } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { CanaryPolicy } from '../serve/canary-lane.js';

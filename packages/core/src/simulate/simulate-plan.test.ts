@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { curvesOf } from '../profile/curves-of.js';
+import { curvesOf } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulationRun } from './simulation-input.js';

@@ -13,7 +13,7 @@ import { buildObservation } from '../model/observation.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { DwellTracker, type HealthIssue } from '../model/running-plan.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
 import { mayComeOfPlan, tooManyItems } from '../serve/fan-out-bound.js';

@@ -4,7 +4,7 @@ import type { Change } from '../model/change.js';
 import type { Observation } from '../model/decision.js';
 import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 

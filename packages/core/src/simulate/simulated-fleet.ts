@@ -7,8 +7,7 @@ import type { ReplicaId, StageId, StageVariant, VariantId } from '../model/ids.j
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { HealthIssue, RunningPlan, RunningReplica } from '../model/running-plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
-import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
+import { capacityRps, type ServiceCurve, type ServiceCurves } from '../profile/service-curves.js';
 import { eventRank } from '../serve/event-rank.js';
 import { defaultFleetLimits, type FleetEffects } from '../serve/fleet/fleet-effects.js';
 import { FleetScheduler } from '../serve/fleet/fleet-scheduler.js';

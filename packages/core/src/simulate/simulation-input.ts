@@ -6,7 +6,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/constant-rate.js';
 import type { FaultSchedule } from './replica-faults.js';

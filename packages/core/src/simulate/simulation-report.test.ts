@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { deterministicArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulationInput } from './simulation-input.js';

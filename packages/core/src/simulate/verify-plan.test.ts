@@ -5,7 +5,7 @@ import { stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { showsSloMet } from '../model/plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 import { itemsPerRequest, verifyPlan } from './verify-plan.js';

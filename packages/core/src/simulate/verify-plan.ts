@@ -2,7 +2,7 @@ import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, SimulatedRun } from '../model/plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurves } from '../profile/service-curves.js';
 import { servingGraph } from '../serve/serving-graph.js';
 import { burstyLoad } from './arrivals/bursty.js';
 import type { ArrivalProcess } from './arrivals/constant-rate.js';

@@ -4,14 +4,12 @@
  * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the
  * cost, or gain a hundredth of PAS, over the best plan of the running variants. Its plan must also carry rates that may
  * return by chance within a minute. The more improvements of a stage were undone recently, the longer the stage rests.
- * A variant that was rolled back is in back-off: plans do without it if they can.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
-import type { Decision, Observation } from '../../model/decision.js';
-import type { StageId, StageVariant, VariantId } from '../../model/ids.js';
+import type { Decision } from '../../model/decision.js';
+import type { StageId } from '../../model/ids.js';
 import type { Objective, PipelineSpec, StagePins } from '../../model/pipeline-spec.js';
 import type { Plan } from '../../model/plan.js';
-import { type BackOff, holdsBack } from '../../serve/rollout/trial.js';
 import { type PlannedRate, recentRates } from '../planned-load.js';
 import type { ControlContext, SwitchRules } from '../rules.js';
 
@@ -59,40 +57,6 @@ export function withRunningVariants<Rules extends ControlContext>(rules: Rules, 
     const stages = rules.spec.stages.map((stage) => ({ ...stage, pins: pins[stage.id] ?? stage.pins }));
     return { ...rules, spec: { ...rules.spec, stages } };
   }) as Rules;
-}
-
-const reducedRules = new CacheByOwner<ControlContext>(REMEMBERED_RULES);
-
-/** Rules that plan without some variants, except pinned ones. Returns the same object for the same input. */
-export function withoutVariants<Rules extends ControlContext>(rules: Rules, left: readonly StageVariant[]): Rules {
-  const isLeft = (stageId: StageId, variantId: VariantId, pins: StagePins) =>
-    pins.variantId !== variantId && left.some((each) => each.stageId === stageId && each.variantId === variantId);
-  const stages = rules.spec.stages.map((stage) => {
-    const variants = stage.variants.filter(({ id }) => !isLeft(stage.id, id, stage.pins));
-    return variants.length === stage.variants.length || variants.length === 0 ? stage : { ...stage, variants };
-  });
-  if (stages.every((stage, i) => stage === rules.spec.stages[i])) return rules;
-  const key = JSON.stringify(stages.map(({ variants }) => variants.map(({ id }) => id)));
-  return reducedRules.remember(rules, key, () => ({ ...rules, spec: { ...rules.spec, stages } })) as Rules;
-}
-
-/** Variants in back-off that do not run: from failed changes, and from an improvement that failed its trial. */
-export function rolledBackVariants(
-  { atMs, runningPlan: { stages } }: Observation,
-  ofTrial: (BackOff & { readonly variants?: readonly StageVariant[] | undefined }) | undefined,
-): readonly StageVariant[] {
-  const failed = Object.entries(stages).flatMap(([id, { rolledBack = [] }]) =>
-    rolledBack.flatMap(({ variantId, untilMs }) => (atMs < untilMs ? [{ stageId: id as StageId, variantId }] : [])),
-  );
-  const { variants = [] } = ofTrial !== undefined && holdsBack(ofTrial, atMs) ? ofTrial : {};
-  const serves = ({ stageId, variantId }: StageVariant) => {
-    const { replicas = [], canary } = stages[stageId] ?? {};
-    return (
-      variantId !== canary?.variantId &&
-      replicas.some((each) => each.variantId === variantId && each.status === 'ready')
-    );
-  };
-  return [...failed, ...variants].filter((each) => !serves(each));
 }
 
 /** Is `free` better than `kept` by enough to switch? */

@@ -5,8 +5,7 @@
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
-import type { ServiceCurves } from '../../profile/curves-of.js';
-import { capacityRps } from '../../profile/service-curve.js';
+import { capacityRps, type ServiceCurves } from '../../profile/service-curves.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';

@@ -1,6 +1,6 @@
 import { stageLoads } from '../../estimate/stage-load.js';
 import { showsSloMet } from '../../model/plan.js';
-import { capacityRps } from '../../profile/service-curve.js';
+import { capacityRps } from '../../profile/service-curves.js';
 import { exactTimes, optionTimes } from '../options/option-times.js';
 import type { StageOption } from '../options/stage-option.js';
 import { optionLatencyMs } from '../options/surrogate.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import { type PlanResult, showsSloMet } from '../../model/plan.js';
-import { requireCurves } from '../../profile/curves-of.js';
+import { requireCurves } from '../../profile/service-curves.js';
 import { verifiersOf } from '../../simulate/plan-verifier.js';
 import { optimize } from '../optimize.js';
 import { prepareProblem } from '../options/prepared-problem.js';

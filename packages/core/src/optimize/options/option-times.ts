@@ -5,7 +5,7 @@
  */
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
-import type { ServiceCurve } from '../../profile/service-curve.js';
+import type { ServiceCurve } from '../../profile/service-curves.js';
 import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
 /** Times in ms; `exact` unless a simulation could find longer ones. */

@@ -5,7 +5,7 @@ import type { Burstiness } from '../../model/expected-load.js';
 import type { VariantId } from '../../model/ids.js';
 import type { Prices, Resources, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { RunningStage } from '../../model/running-plan.js';
-import type { ServiceCurve } from '../../profile/service-curve.js';
+import type { ServiceCurve } from '../../profile/service-curves.js';
 import type { Estimator } from '../planning-problem.js';
 import { type ResourceUse, useOf } from '../problem/resource-use.js';
 

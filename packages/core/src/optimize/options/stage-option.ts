@@ -3,7 +3,7 @@ import type { VariantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningStage } from '../../model/running-plan.js';
-import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
+import { capacityRps, type ServiceCurve } from '../../profile/service-curves.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
 import { isWithin, type ResourceUse, replicaCostPerHour, useOf } from '../problem/resource-use.js';
 import { type OptionTimes, optionTimes } from './option-times.js';

@@ -3,7 +3,7 @@
  */
 import type { PipelineSpec, Robustness, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
-import { plannedCurves, requireCurves, type ServiceCurves } from '../../profile/curves-of.js';
+import { plannedCurves, requireCurves, type ServiceCurves } from '../../profile/service-curves.js';
 
 interface Known {
   readonly variants: readonly (readonly VariantSpec[])[];

@@ -1,7 +1,7 @@
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
-import { capacityRps } from '../../profile/service-curve.js';
+import { capacityRps } from '../../profile/service-curves.js';
 import { planningCurves } from './planning-curves.js';
 import { replicaCostPerHour } from './resource-use.js';
 

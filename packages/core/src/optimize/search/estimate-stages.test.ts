@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stageId, variantId } from '../../model/ids.js';
-import { requireCurves } from '../../profile/curves-of.js';
+import { requireCurves } from '../../profile/service-curves.js';
 import { optimize } from '../optimize.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import { estimateStages } from './estimate-stages.js';

@@ -5,8 +5,7 @@ import { invariant } from '../../kernel/invariant.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan, PlanPrediction } from '../../model/plan.js';
-import { plannedCurves, type ServiceCurves } from '../../profile/curves-of.js';
-import { capacityRps } from '../../profile/service-curve.js';
+import { capacityRps, plannedCurves, type ServiceCurves } from '../../profile/service-curves.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
 /** Latency (ms) at the SLO percentile; Infinity if a stage is overloaded. */

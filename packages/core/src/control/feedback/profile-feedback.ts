@@ -1,5 +1,5 @@
 /**
- * Feedback of serving on profiles. Every batch gives the ratio of its service time to the profile's median for its
+ * Feedback of serving on profiles: service times of batches and start times of replicas. Every batch gives the ratio of its service time to the profile's median for its
  * size. The median of the last ratios is the factor by which the profile is off.
  *
  * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage.
@@ -8,17 +8,22 @@
  *
  * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
  * noise makes no new plans.
+ *
+ * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. The 90 % quantile of
+ * the last starts of a variant counts, because a plan waits for its last replica. Until a replica has started, the load
+ * time of the profile counts.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { BatchTimes, Observation } from '../../model/decision.js';
-import type { StageId, VariantId } from '../../model/ids.js';
+import type { ReplicaId, StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { LatencyProfile, ProfileSet } from '../../model/profile-point.js';
-import type { ServiceCurves } from '../../profile/curves-of.js';
 import { scaledPoint } from '../../profile/scale-profile.js';
+import type { ServiceCurves } from '../../profile/service-curves.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
-import type { ControllerRules } from '../rules.js';
+import { defaultFleetLimits } from '../../serve/fleet/fleet-effects.js';
+import type { ControlContext, ControllerRules } from '../rules.js';
 
 export interface SizeRatios {
   readonly batchSize: number;
@@ -210,4 +215,85 @@ function profilesOf(spec: PipelineSpec, profiles: ProfileSet): readonly LatencyP
       return measured ?? { stageId: stage.id, variantId: variant.id, points, loadMs };
     }),
   );
+}
+
+export interface StartTimes {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  /** Times (ms) of the last starts. */
+  readonly startMs: readonly number[];
+  /** Most replicas that were starting at once. */
+  readonly atOnce: number;
+}
+
+export interface StartState {
+  /** Instant at which each replica was first seen starting. */
+  readonly startingSinceMs: Readonly<Record<ReplicaId, number>>;
+  readonly times: readonly StartTimes[];
+}
+
+export const noStarts: StartState = { startingSinceMs: {}, times: [] };
+
+const REMEMBERED_STARTS = 20;
+const START_QUANTILE = 0.9;
+
+/** Adds the starts seen by a tick; returns the same object if there are none. */
+export function observeStarts(before: StartState, { atMs, runningPlan }: Observation): StartState {
+  const startingSinceMs: Record<ReplicaId, number> = {};
+  let { times } = before;
+  for (const [id, { replicas }] of Object.entries(runningPlan.stages)) {
+    const starting = replicas.filter(({ status }) => status === 'starting');
+    for (const { replicaId, variantId, status } of replicas) {
+      const sinceMs = before.startingSinceMs[replicaId];
+      if (status === 'starting') startingSinceMs[replicaId] = sinceMs ?? atMs;
+      if (status !== 'ready' || sinceMs === undefined || sinceMs > atMs) continue;
+      const atOnce = starting.filter((other) => other.variantId === variantId).length + 1;
+      times = withStart(times, { stageId: id as StageId, variantId, startMs: [atMs - sinceMs], atOnce });
+    }
+  }
+  const isQuiet = [startingSinceMs, before.startingSinceMs].every((each) => Object.keys(each).length === 0);
+  return isQuiet ? before : { startingSinceMs, times };
+}
+
+function withStart(times: readonly StartTimes[], { stageId, variantId, startMs, atOnce }: StartTimes) {
+  const isOf = (each: StartTimes) => each.stageId === stageId && each.variantId === variantId;
+  const known = times.find(isOf);
+  const all = [...(known?.startMs ?? []), ...startMs].slice(-REMEMBERED_STARTS);
+  return [
+    ...times.filter((each) => !isOf(each)),
+    { stageId, variantId, startMs: all, atOnce: Math.max(known?.atOnce ?? 0, atOnce) },
+  ];
+}
+
+/** The times reduced to their 90 % quantile: decisions use nothing else. */
+export function summarizedStarts({ times }: StartState): readonly StartTimes[] {
+  return times.map((each) => ({ ...each, startMs: [quantileMs(each.startMs)] }));
+}
+
+/** Expected start time of a variant, and how many of its replicas start at once. */
+export function startOf(
+  context: Pick<ControlContext, 'spec' | 'profiles'>,
+  times: readonly StartTimes[],
+  { stageId, variantId }: Pick<StartTimes, 'stageId' | 'variantId'>,
+): { readonly startMs: number; readonly atOnce: number } {
+  const known = times.find((each) => each.stageId === stageId && each.variantId === variantId);
+  return {
+    startMs: known === undefined ? profiledLoadMs(context, stageId, variantId) : quantileMs(known.startMs),
+    atOnce: Math.max(defaultFleetLimits.startConcurrency, known?.atOnce ?? 0),
+  };
+}
+
+/** Load time of a variant by its profile, else by the pipeline file; 0 if unknown. */
+export function profiledLoadMs(
+  { spec, profiles }: Pick<ControlContext, 'spec' | 'profiles'>,
+  stageId: StageId,
+  variantId: VariantId,
+): number {
+  const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;
+  const declared = spec.stages.find(({ id }) => id === stageId)?.variants.find(({ id }) => id === variantId)?.loadMs;
+  return measured ?? declared ?? 0;
+}
+
+function quantileMs(startMs: readonly number[]): number {
+  return startMs.toSorted((a, b) => a - b)[Math.ceil(START_QUANTILE * startMs.length) - 1] ?? 0;
 }

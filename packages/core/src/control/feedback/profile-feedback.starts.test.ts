@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { replicaId, stageId, variantId } from '../../model/ids.js';
 import type { ReplicaStatus } from '../../model/running-plan.js';
 import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
-import { noStarts, observeStarts, type StartState, startOf, summarizedStarts } from './start-feedback.js';
+import { noStarts, observeStarts, type StartState, startOf, summarizedStarts } from './profile-feedback.js';
 
 const large = { stageId: stageId('detect'), variantId: variantId('large') };
 const context = { spec: smallOrLargeSpec(), profiles: [{ ...large, points: [], loadMs: 700 }] };

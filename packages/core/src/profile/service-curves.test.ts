@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { modelStage, pipeline } from '../estimate/pipeline.test-support.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { ProfilePoint } from '../model/profile-point.js';
-import { type CurvesOf, curvesOf, profileError } from './curves-of.js';
+import { type CurvesOf, curvesOf, profileError } from './service-curves.js';
 
 const point = (
   cpuCores: number,

@@ -3,7 +3,7 @@ import { SeededRng } from '../../kernel/rng.js';
 import type { BatchTimes } from '../../model/decision.js';
 import { stageId, variantId } from '../../model/ids.js';
 import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
-import { requireCurves } from '../../profile/curves-of.js';
+import { requireCurves } from '../../profile/service-curves.js';
 import { drawMs } from '../../profile/service-law.js';
 import {
   aged,
@@ -12,7 +12,7 @@ import {
   observeBatches,
   type ServiceRatios,
   slownessOf,
-} from './service-feedback.js';
+} from './profile-feedback.js';
 
 const detect = stageId('detect');
 const small = variantId('small');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { capacityRps, serviceCurve } from './service-curve.js';
+import { capacityRps, serviceCurve } from './service-curves.js';
 import { lawMeanMs, lawQuantileMs, type ServiceLaw } from './service-law.js';
 
 const constant = (ms: number): ServiceLaw => ({ kind: 'constant', ms });

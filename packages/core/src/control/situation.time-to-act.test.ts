@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import type { StartTimes } from './feedback/start-feedback.js';
+import type { StartTimes } from './feedback/profile-feedback.js';
 import { Situation } from './situation.js';
 import { observe, spec as quickSpec, rulesFor, running, steady } from './step-bench.test-support.js';
-import { actsSlowly, horizonMs, restMs } from './time-to-act.js';
 
 const answer = stageId('answer');
 const point = { cpuCores: 1, batchSize: 1, meanMs: 2200 };
@@ -34,32 +33,32 @@ describe('horizonMs', () => {
   it('is the interval and two seconds where replicas start and answer within those', () => {
     const observation = observe(0, { counts: steady(20), running: running(3) });
     const quick = new Situation({ rules: rulesFor(quickSpec), observation, plannedRates: undefined });
-    expect(actsSlowly(quick)).toBe(false);
-    expect(horizonMs(quick, 1000)).toBe(12_000);
-    expect(restMs(quick)).toBe(quickSpec.control.minDwellMs);
+    expect(quick.actsSlowly).toBe(false);
+    expect(quick.horizonMs(1000)).toBe(12_000);
+    expect(quick.restMs).toBe(quickSpec.control.minDwellMs);
   });
 
   it('covers the start, a service time and the draining of the queue', () => {
     const slow = situationOf(slowSpec(9400, 2000), 10);
-    expect(actsSlowly(slow)).toBe(true);
+    expect(slow.actsSlowly).toBe(true);
     // D = 2 + 2.2 s, W = 9.4 − 2.2 s.
-    expect(horizonMs(slow, 10 / 2.2)).toBeCloseTo(10_000 + 4200 + 4200 ** 2 / (2 * 7200), 6);
-    expect(restMs(slow)).toBe(horizonMs(slow, 0));
+    expect(slow.horizonMs(10 / 2.2)).toBeCloseTo(10_000 + 4200 + 4200 ** 2 / (2 * 7200), 6);
+    expect(slow.restMs).toBe(slow.horizonMs(0));
   });
 
   it('grows with the replicas that have to start, some at a time, and with a tighter SLO', () => {
     const slow = situationOf(slowSpec(9400, 2000), 10);
     const acts = 5 * 2000 + 2200;
-    expect(horizonMs(slow, 20 / 2.2)).toBeCloseTo(10_000 + acts + acts ** 2 / (2 * 7200), 6);
+    expect(slow.horizonMs(20 / 2.2)).toBeCloseTo(10_000 + acts + acts ** 2 / (2 * 7200), 6);
     // The queue gets no longer to drain than it took to build up.
-    expect(horizonMs(situationOf(slowSpec(2500, 2000), 10), 10 / 2.2)).toBe(10_000 + 2 * 4200);
-    expect(horizonMs(slow, 1e6)).toBe(70_000);
+    expect(situationOf(slowSpec(2500, 2000), 10).horizonMs(10 / 2.2)).toBe(10_000 + 2 * 4200);
+    expect(slow.horizonMs(1e6)).toBe(70_000);
   });
 
   it('follows learned start times', () => {
     const of = { stageId: answer, variantId: variantId('v') };
     const learned = [{ ...of, startMs: [8000], atOnce: 5 }];
     const acts = 2 * 8000 + 2200;
-    expect(horizonMs(situationOf(slowSpec(9400, 0), 10, learned), 20 / 2.2)).toBeCloseTo(10_000 + 2 * acts, 6);
+    expect(situationOf(slowSpec(9400, 0), 10, learned).horizonMs(20 / 2.2)).toBeCloseTo(10_000 + 2 * acts, 6);
   });
 });
