@@ -31,7 +31,7 @@ export function artifactAddress(reference: string): ArtifactAddress {
 
 /**
  * Address of the next request of a redirected download; `location` is the header. Throws ARTIFACT_UNAVAILABLE like
- * `artifactAddress`, and where a download over https: or from another machine would leave that for http:.
+ * `artifactAddress`, and if a download over https: or from another machine would change to http:.
  */
 export function redirectedUrl(from: string, location: string | null): string {
   if (location === null || !URL.canParse(location, from)) {
@@ -67,7 +67,7 @@ function s3Address(reference: string): ArtifactAddress {
   return { kind: 's3', bucket, key };
 }
 
-/** A model runtime may need its ending. */
+/** File name of an address, because a model runtime may need its extension. */
 export function fileNameOf(address: ArtifactAddress): string {
   const path = address.kind === 's3' ? address.key : decodedPath(address.url);
   const name = path.split('/').filter(Boolean).at(-1) ?? '';

@@ -1,7 +1,7 @@
 /**
- * Downloads each remote artifact once. Content with a stated digest is used without asking the server. Otherwise the
- * server is asked once per process; without an answer, cached content is used with a warning. Corrupt content is
- * fetched again.
+ * Downloads each remote artifact once. Cached content with a stated digest is used without a request. Otherwise the
+ * server is asked once per process whether it has changed. Without an answer, the cached content is used with a
+ * warning. Corrupt content is fetched again.
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
@@ -18,7 +18,7 @@ import {
 import { type Environment, s3Request } from './s3-requests.js';
 
 export interface FetchLimits extends DownloadLimits {
-  /** One retry per entry. */
+  /** Delays before retries, one retry per entry. */
   readonly retryDelaysMs: readonly number[];
 }
 
@@ -30,7 +30,7 @@ const DEFAULT_LIMITS: FetchLimits = {
 
 export interface ArtifactCacheOptions {
   readonly folder: string;
-  /** Has the endpoint and keys of an S3 store. */
+  /** Environment variables with endpoint and keys of an S3 store. */
   readonly environment: Environment;
   readonly limits?: Partial<FetchLimits>;
   readonly onProgress?: (reference: string, progress: DownloadProgress) => void;
@@ -41,7 +41,7 @@ export class ArtifactCache {
   readonly #folder: CacheFolder;
   readonly #options: ArtifactCacheOptions;
   readonly #limits: FetchLimits;
-  /** By reference and digest, so that concurrent calls share one download. */
+  /** Downloads by reference and digest, so that concurrent calls share one. */
   readonly #found = new Map<string, Promise<string>>();
 
   constructor(options: ArtifactCacheOptions) {
@@ -50,7 +50,7 @@ export class ArtifactCache {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
   }
 
-  /** Without network access. */
+  /** Path of cached content, without network access. */
   keptPath(reference: string, sha256?: string): string | undefined {
     const known = this.#folder.known(reference);
     const digest = sha256 ?? known?.sha256;
@@ -60,8 +60,8 @@ export class ArtifactCache {
   }
 
   /**
-   * Absolute path, downloaded if needed. `sha256` is lower-case hex. Rejects with ARTIFACT_UNAVAILABLE, or with
-   * ARTIFACT_CHANGED for another digest.
+   * Absolute path of an artifact, downloaded if needed. `sha256` is lower-case hex. Rejects with ARTIFACT_UNAVAILABLE,
+   * or with ARTIFACT_CHANGED for another digest.
    */
   path(reference: string, sha256?: string): Promise<string> {
     const key = `${sha256 ?? ''} ${reference}`;
@@ -149,7 +149,7 @@ export class ArtifactCache {
   }
 
   async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<DownloadRequest> {
-    // The digest of a compressed body would differ.
+    // No compression: the digest of a compressed body would differ.
     const plain = { ...headers, 'accept-encoding': 'identity' };
     if (address.kind === 'http') return { request: new Request(address.url, { headers: plain }), isSigned: false };
     const request = await s3Request(address, plain, this.#options.environment);

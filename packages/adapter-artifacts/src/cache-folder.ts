@@ -7,7 +7,7 @@ import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Content digest, server tag (ETag) and file name. */
+/** Known content of an address: digest, server tag (ETag) and file name. */
 export interface KnownContent {
   readonly reference: string;
   readonly sha256: string;
@@ -15,12 +15,12 @@ export interface KnownContent {
   readonly etag?: string;
 }
 
-/** Its process has ended. */
+/** Age at which a partial file is abandoned: its process has ended. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** In hex. */
+/** SHA-256 of a file, in hex. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
@@ -34,7 +34,7 @@ export class CacheFolder {
     this.path = path;
   }
 
-  /** Undefined also for an unreadable note. */
+  /** Known content of a reference; undefined also if its record is unreadable. */
   known(reference: string): KnownContent | undefined {
     try {
       const known = JSON.parse(readFileSync(this.#notePath(reference), 'utf8')) as KnownContent;
@@ -49,7 +49,7 @@ export class CacheFolder {
     await this.#placed(path, (part) => writeFile(part, `${JSON.stringify(known)}\n`, { mode: 0o600 }));
   }
 
-  /** Existing or not. */
+  /** Path of content, which may not exist. */
   contentPath(sha256: string, fileName: string): string {
     return join(this.path, 'content', sha256, fileName);
   }
@@ -58,7 +58,7 @@ export class CacheFolder {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   }
 
-  /** On the same file system. */
+  /** Path for a partial file, on the same file system. */
   async partPath(): Promise<string> {
     const folder = join(this.path, 'parts');
     await mkdir(folder, { recursive: true, mode: 0o700 });

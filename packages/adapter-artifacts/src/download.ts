@@ -6,22 +6,22 @@ import { redirectedUrl } from './artifact-address.js';
 
 export interface DownloadLimits {
   readonly maxBytes: number;
-  /** Without a byte. */
+  /** Longest time (ms) without a byte. */
   readonly maxSilenceMs: number;
 }
 
-/** `totalBytes` if the server announced it. */
+/** Progress; `totalBytes` if the server announced it. */
 export interface DownloadProgress {
   readonly doneBytes: number;
   readonly totalBytes?: number;
 }
 
-/** New content, or confirmation that the tagged content is current. */
+/** Result: new content, or confirmation that the tagged content is current. */
 export type Downloaded =
   | { readonly kind: 'content'; readonly sha256: string; readonly bytes: number; readonly etag?: string }
   | { readonly kind: 'unchanged' };
 
-/** `passing`: a retry may help. */
+/** Failed download; `passing`: a retry may help. */
 export class DownloadError extends Error {
   readonly passing: boolean;
   readonly status: number | undefined;
@@ -35,7 +35,7 @@ export class DownloadError extends Error {
 
 const passingStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-/** Node's fetch puts the reason into the cause. */
+/** Text of a connection error. Node's fetch puts the reason into the cause. */
 function connectionText(error: unknown): string {
   const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
   return cause?.code ?? cause?.message ?? message;
@@ -72,8 +72,8 @@ export interface DownloadRequest {
 }
 
 /**
- * Rejects with DownloadError, or with AppError ARTIFACT_UNAVAILABLE for a redirect that is not followed; the file at
- * `path` may then hold a part.
+ * Rejects with DownloadError, or with AppError ARTIFACT_UNAVAILABLE for a redirect that is not followed. The file at
+ * `path` may then be partial.
  */
 export async function download(
   request: DownloadRequest,
@@ -112,7 +112,7 @@ export async function download(
 const MOST_REDIRECTS = 5;
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Follows redirects itself, because each address has to pass the check of the first one. */
+/** Follows redirects itself, because each address has to pass the same check as the first. */
 async function respond({ request, isSigned }: DownloadRequest, signal: AbortSignal): Promise<Response> {
   let next = request;
   for (let redirected = 0; ; redirected++) {
@@ -141,7 +141,7 @@ async function goodBody(response: Response): Promise<AsyncIterable<Uint8Array>> 
   throw new DownloadError(`${status} ${statusText}`.trim(), { passing: passingStatus(status), status });
 }
 
-/** `onBytes` gets the count so far and may throw. */
+/** Writes the body to a file; `onBytes` gets the count so far and may throw. */
 async function write(
   body: AsyncIterable<Uint8Array>,
   path: string,
@@ -157,7 +157,7 @@ async function write(
       yield chunk;
     }
   }
-  // Open the file now: a stream opens it later, and could recreate it after its removal.
+  // Open the file now. A stream would open it later and could recreate it after its removal.
   const file = await open(path, 'w', 0o600);
   await pipeline(body, counted, file.createWriteStream());
   return { bytes, sha256: hash.digest('hex') };
@@ -168,7 +168,7 @@ function checkLength(bytes: number, expectedBytes: number | undefined): void {
   throw new DownloadError(`it ended after ${bytes} of ${expectedBytes} bytes`, { passing: true });
 }
 
-/** On the wire; undefined if compressed. */
+/** Length of the content; undefined if it is compressed. */
 function contentBytes({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
   return length === null || headers.has('content-encoding') ? undefined : Number(length);

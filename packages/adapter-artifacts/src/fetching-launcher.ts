@@ -4,7 +4,7 @@ import { isAddress } from './artifact-address.js';
 import { type ArtifactCache, changed } from './artifact-cache.js';
 import { fileDigest } from './cache-folder.js';
 
-/** Undefined if the reference names no file of this machine. */
+/** Path of a reference; undefined if it is not a file of this machine. */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
 /**
@@ -15,7 +15,7 @@ export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;
   readonly #cache: ArtifactCache;
   readonly #locate: LocateFile;
-  /** By path, size and modification time. */
+  /** Digests by path, size and modification time. */
   readonly #digests = new Map<string, Promise<string>>();
 
   constructor(

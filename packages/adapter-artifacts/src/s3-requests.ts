@@ -11,7 +11,7 @@ type S3Address = Extract<ArtifactAddress, { readonly kind: 's3' }>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Encoded as the signature requires. */
+/** Key in the encoding that the signature requires. */
 const encoded = (key: string): string =>
   key
     .split('/')
@@ -22,7 +22,7 @@ const encoded = (key: string): string =>
 
 function objectUrl({ bucket, key }: S3Address, environment: Environment, region: string): string {
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
-  // A bucket name with dots does not match the certificate as a host name.
+  // As a host name, a bucket name with dots does not match the certificate.
   if (!endpoint && !bucket.includes('.')) return `https://${bucket}.s3.${region}.amazonaws.com/${encoded(key)}`;
   const base = endpoint || `https://s3.${region}.amazonaws.com`;
   if (!URL.canParse(base)) {

@@ -1,11 +1,11 @@
-/** An argument, so that tests need not wait. */
+/** Real time as an argument, so that tests need not wait. */
 import type { AlarmClock } from '@equipoise/core/model';
 
 const coarseMs = 1;
 
 /**
- * Never early and hardly late: a timer waits until the last millisecond, then the clock is polled while other work goes
- * first. An alarm keeps the process alive.
+ * Alarms that are never early and hardly late: a timer waits until the last millisecond. Then the clock is polled, and
+ * other work goes first. An alarm keeps the process alive.
  */
 export const preciseClock: AlarmClock = {
   nowMs: () => performance.now(),

@@ -1,4 +1,4 @@
-/** The export `replica-thread` is for its launcher only. */
+/** Entry of the package. The export `replica-thread` is only for its launcher. */
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';

@@ -1,4 +1,4 @@
-/** Rules to find and run the files of a stage; profiles depend on both. */
+/** Rules for finding and running the files of a stage; profiles depend on both. */
 import type { Isolation, StageSpec } from '@equipoise/core/model';
 import { pythonProgram, pythonVersion } from './process/python-program.js';
 import { locateFile } from './stage-module/stage-artifact.js';

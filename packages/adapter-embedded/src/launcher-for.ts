@@ -1,6 +1,6 @@
 /**
- * Launcher of a variant: its server if it has one, synthetic without a module, processes for Python or `isolation:
- * process`, else threads.
+ * Launcher of a variant: a client for a `server`, synthetic replicas without a module, processes for Python or
+ * `isolation: process`, else threads.
  */
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isPython } from './stage-module/stage-module-loader.js';

@@ -1,12 +1,12 @@
 /**
- * Replicas without code: a batch takes the time of a service law and comes back unchanged. They use no CPU while they
+ * Replicas without code: a batch takes a time from a service law and is returned unchanged. They use no CPU while they
  * wait, so they show queueing, batching and control at any size on a small machine.
  */
 import { type AlarmClock, AppError, invariant, type Rng, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { preciseClock, sleep } from './alarm-clock.js';
 
-/** In ms for one batch; randomness comes from `rng`. */
+/** Service time (ms) of one batch; randomness comes from `rng`. */
 export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;
 
 export interface SyntheticReplicaOptions {
@@ -48,7 +48,7 @@ class SyntheticRunner implements ModelRunner {
   }
 }
 
-/** Starting takes the variant's `loadMs`. Each replica has its own random stream. */
+/** Launcher of synthetic replicas. A start takes the variant's `loadMs`. Each replica has its own random stream. */
 export class SyntheticReplicaLauncher implements ReplicaLauncher {
   readonly #options: SyntheticReplicaOptions;
   readonly #clock: AlarmClock;

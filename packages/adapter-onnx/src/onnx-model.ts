@@ -1,25 +1,25 @@
 /**
  * One ONNX model on onnxruntime-node. `run` blocks its caller: use one session per worker thread. The threads of
- * onnxruntime do not spin, because a spinning pool takes cores of other replicas.
+ * onnxruntime do not spin, because spinning takes cores from other replicas.
  */
 import { access } from 'node:fs/promises';
 import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 import type { InferenceSession } from 'onnxruntime-node';
 import { datatypeOf, fromOrtTensor, type OrtTensorConstructor, toOrtTensor } from './tensor-conversion.js';
 
-/** Concurrent calls of `run` execute one after another. */
+/** A loaded model; concurrent calls of `run` execute one after another. */
 export interface OnnxModel {
-  /** In the model's order; a symbolic dimension is −1. */
+  /** Inputs in the model's order; a symbolic dimension is −1. */
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
-  /** Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
+  /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
   /** Waits for running calls; idempotent. */
   close(): Promise<void>;
 }
 
 export interface OnnxModelOptions {
-  /** Default 1. */
+  /** Threads of the model; default 1. */
   readonly threads?: number;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
- * item has its inputs by name, with ([rows, ..s]) or without ([..s]) the batch dimension; outputs have the same form.
- * If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the concatenated rows, else one run per
- * item. Misfits are INVALID_INPUT.
+ * item has its inputs by name. They have shape [rows, ..s] with the batch dimension or [..s] without; outputs have the
+ * same form. If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the concatenated rows;
+ * otherwise each item is one run. Items that do not fit the model are INVALID_INPUT.
  */
 import {
   AppError,
@@ -18,7 +18,7 @@ import {
 import type { LoadableVariant, LoadedStage, StageModule } from '@equipoise/core/ports';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 
-/** With the batch dimension; `single` if the item came without. */
+/** Rows of an item with the batch dimension; `single` if the item had none. */
 interface ItemRows {
   readonly single: boolean;
   readonly count: number;
@@ -50,7 +50,7 @@ function rowsOf(item: TensorMap, declared: readonly TensorType[]): ItemRows {
   return { single, count, inputs: Object.fromEntries(rows) };
 }
 
-/** Rows `from` on, in the item's form. */
+/** Output of an item: the rows from `from` on, in the item's form. */
 function outputOf({ single, count }: ItemRows, outputs: TensorMap, from: number): TensorMap {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, tensor]) => {
@@ -108,7 +108,7 @@ async function runEach(model: OnnxModel, batch: readonly TensorMap[]): Promise<T
   return results;
 }
 
-/** One thread per whole core of the replica (at least 1). */
+/** Loads the model, with one thread per whole core of the replica (at least 1). */
 export const load: StageModule['load'] = async (
   variant: LoadableVariant,
   resources: Resources,

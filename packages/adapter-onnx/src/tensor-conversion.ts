@@ -1,6 +1,6 @@
 /**
  * Converts between Equipoise and onnxruntime over the same memory. Copies only shared memory and raw byte strings,
- * which the runtime refuses.
+ * which the runtime does not accept.
  */
 import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core/model';
 import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
@@ -25,14 +25,14 @@ const datatypes: ReadonlyMap<string, Datatype> = new Map(
   (Object.keys(ortTypes) as Datatype[]).map((datatype) => [ortTypes[datatype], datatype]),
 );
 
-/** An argument because the package is loaded late. */
+/** Constructor of tensors, an argument because the package is loaded on demand. */
 export type OrtTensorConstructor = new (
   type: OrtTensor.Type,
   data: OrtTensor.DataType,
   dims: readonly number[],
 ) => OrtTensor;
 
-/** Undefined if unsupported (4-bit integers). */
+/** Data type of a tensor; undefined if unsupported (4-bit integers). */
 export const datatypeOf = (ortType: string): Datatype | undefined => datatypes.get(ortType);
 
 function ortData(data: TensorData): OrtTensor.DataType {

@@ -1,12 +1,12 @@
 /** Requests and answers, independent of REST or gRPC. */
 import type { TensorMap } from '@equipoise/core/model';
 
-/** JSON and protobuf share these. */
+/** Values of parameters in both JSON and protobuf. */
 export type ParameterValue = string | number | boolean;
 
 export type InferParameters = Readonly<Record<string, ParameterValue>>;
 
-/** `outputs` selects tensors of the answer; default all. */
+/** Request; `outputs` selects tensors of the answer, default all. */
 export interface InferRequest {
   readonly id?: string;
   readonly parameters?: InferParameters;
@@ -20,7 +20,7 @@ export interface InferResponse {
   readonly outputs: TensorMap;
 }
 
-/** −1 is a dimension of any size. Equipoise may not support `datatype`. */
+/** Metadata of a tensor; −1 is a dimension of any size. Equipoise may not support `datatype`. */
 export interface TensorMetadata {
   readonly name: string;
   readonly datatype: string;

@@ -1,4 +1,4 @@
-/** Checks of stated tensor types before their data are read. */
+/** Checks of stated tensor types before their data is read. */
 import {
   AppError,
   boundedName,
@@ -12,18 +12,18 @@ import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 
 const MOST_DIMENSIONS = 32;
-/** Such rows are free to send but cost time to process. */
+/** Most rows without elements: they are free to send but cost time to process. */
 const MOST_EMPTY_ROWS = 65_536;
 const MOST_NAMES = 64;
 
-/** Unchecked type of a message. */
+/** Unchecked type stated by a message. */
 export interface StatedType {
   readonly name: string;
   readonly datatype: unknown;
   readonly shape: unknown;
 }
 
-/** Throws TENSOR_MISMATCH. */
+/** Checks a type; throws TENSOR_MISMATCH. */
 export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
   if (!isDatatype(datatype)) {
     throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
@@ -41,7 +41,7 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   return { name, datatype, shape };
 }
 
-/** Inputs are added one by one; empty `declared` accepts any. */
+/** Inputs of a request, added one by one; empty `declared` accepts any. */
 export class InputCollection {
   readonly #declared: readonly TensorType[];
   readonly #tensors = new Map<string, Tensor>();
@@ -50,7 +50,7 @@ export class InputCollection {
     this.#declared = declared;
   }
 
-  /** Throws if unknown or added twice. */
+  /** Type of an input; throws if it is unknown or added twice. */
   declaredType(name: string): TensorType | undefined {
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
@@ -64,7 +64,7 @@ export class InputCollection {
     this.#tensors.set(name, tensor);
   }
 
-  /** Throws TENSOR_MISMATCH if a declared input is missing. */
+  /** Returns all inputs; throws TENSOR_MISMATCH if a declared one is missing. */
   all(): TensorMap {
     const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
     if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
@@ -72,7 +72,7 @@ export class InputCollection {
   }
 }
 
-/** Throws TENSOR_MISMATCH with the existing names. */
+/** Finds an output; throws TENSOR_MISMATCH with the existing names. */
 export function wantedOutput(outputs: TensorMap, name: string): Tensor {
   const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
   if (tensor !== undefined) return tensor;

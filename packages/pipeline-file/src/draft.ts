@@ -1,11 +1,11 @@
 /**
- * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed value stays as an
- * undefined property or list entry, which differs from an omitted field.
+ * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed value becomes an
+ * undefined property or list entry; an omitted field has no property.
  */
 import type { Finding, ValuePath } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
 
-/** Every part is optional or malformed. */
+/** `T` with every part possibly missing or malformed. */
 export type Draft<T> = T extends readonly (infer Item)[]
   ? readonly (Draft<Item> | undefined)[]
   : T extends object
@@ -18,7 +18,7 @@ export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['va
 
 type Container = Record<string | number, unknown>;
 
-/** Drops values that findings name. An unknown field also blanks the field that it probably misspells. */
+/** Drops values named by findings. For an unknown field it also drops the field that it probably misspells. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {
@@ -33,12 +33,12 @@ export function wellFormedPart(value: unknown, findings: readonly Finding[]): un
   return copy.root;
 }
 
-/** Present but malformed, which is already reported. */
+/** Is a field present but malformed? That is already reported. */
 export function isMalformed<T extends object>(draft: T, field: keyof T): boolean {
   return Object.hasOwn(draft, field) && draft[field] === undefined;
 }
 
-/** Indexed; skips malformed entries. */
+/** Entries of a list with their indices; skips malformed ones. */
 export function* wellFormedEntries<T>(list: readonly (T | undefined)[] | undefined): Generator<readonly [number, T]> {
   for (const [index, entry] of (list ?? []).entries()) if (entry !== undefined) yield [index, entry];
 }

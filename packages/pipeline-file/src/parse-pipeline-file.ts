@@ -1,4 +1,4 @@
-/** Parses without file access. The loader reads tables given by path. */
+/** Parses pipeline files without file access. The loader reads tables given by path. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
 import type { SpecDraft } from './draft.js';
@@ -7,7 +7,7 @@ import { type PipelineFile, pipelineFileSchema } from './schema/pipeline-file-sc
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
 
-/** For messages and relative paths. */
+/** Origin of a text, for messages and relative paths. */
 export interface PipelineFileOrigin {
   readonly fileName: string;
   readonly baseDir: string;
@@ -26,7 +26,7 @@ const rules: DocumentRules<PipelineFile> = {
   },
 };
 
-/** Builds no spec. */
+/** Problems of a file; builds no spec. */
 export function checkPipelineFile(text: string, fileName: string): CheckedDocument<PipelineFile> {
   return checkDocument(text, fileName, rules);
 }

@@ -1,9 +1,9 @@
-/** Keys of mappings and indices of lists. */
+/** Path of a value: keys of mappings and indices of lists. */
 export type ValuePath = readonly (string | number)[];
 
 /**
- * `place: 'key'`: the key of the entry is meant. `missing`: the entry does not exist. `inside`: characters into a text
- * value. `offset` overrides the place.
+ * Finding about a value. `place: 'key'`: it concerns the key of the entry. `missing`: the entry does not exist.
+ * `inside`: characters into a text value. `offset` overrides the place.
  */
 export interface Finding {
   readonly path: ValuePath;
@@ -17,8 +17,8 @@ export interface Finding {
 }
 
 /**
- * `line` and `column` start at 1. `path` reads like `spec.stages[0].name`; it is empty for the whole file. `suggestion`
- * is a replacement.
+ * Problem of a file. `line` and `column` start at 1. `path` has the form `spec.stages[0].name`; it is empty for the
+ * whole file. `suggestion` is a replacement.
  */
 export interface Problem {
   readonly path: string;
@@ -40,7 +40,7 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
-/** Then by path. */
+/** Order by position, then by path. */
 export function byPosition(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }

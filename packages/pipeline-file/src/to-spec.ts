@@ -27,7 +27,7 @@ type FileSource = NonNullable<FileSpec['sources']>[number];
 type FileOutput = NonNullable<FileSpec['outputs']>[number];
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
 
-/** A table given by path is omitted. */
+/** Spec of a document, without a table given by path. */
 export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): PipelineSpec {
   const names = spec.stages.map(({ name }) => name);
   const edges = spec.edges ?? chainEdges(names);

@@ -1,4 +1,4 @@
-/** Applies changes on this machine: gives core's `FleetScheduler`, which decides, real replicas and real time. */
+/** Applies changes on this machine: core's `FleetScheduler` decides, with real replicas and real time. */
 import {
   type AlarmClock,
   AppError,
@@ -32,11 +32,11 @@ export interface EmbeddedActuatorOptions {
   readonly launcher: ReplicaLauncher;
   readonly clock?: AlarmClock;
   readonly startConcurrency?: number;
-  /** Longest wait for draining replicas before a change counts as done; they drain on. */
+  /** Longest wait for draining replicas before a change counts as done; they continue to drain. */
   readonly drainPatienceMs?: number;
-  /** Inputs for one run before a replica serves; created per call, because a run takes them. */
+  /** Inputs for one run before a replica serves; created per call, because a run takes over their memory. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
-  /** Puts batching and drop rule in force before the replaced replicas drain; default: the batching alone. */
+  /** Applies batching and drop rule before the replaced replicas drain; default: only batching. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
   readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
   /** Reports steps and verdicts of canaries. */
@@ -48,7 +48,7 @@ export interface EmbeddedActuatorOptions {
 /** Limits and idempotence of the pipeline's stages. */
 export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control' | 'slo'>;
 
-/** Actuator of the replicas that its launcher starts. */
+/** Actuator for replicas that its launcher starts. */
 export class EmbeddedActuator implements Actuator {
   readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
   readonly #canaries = new Map<StageId, VariantId>();
@@ -179,7 +179,7 @@ export class EmbeddedActuator implements Actuator {
     });
   }
 
-  /** A hung replica is abandoned first: it could not be closed. */
+  /** Abandons a hung replica first, because it could not be closed. */
   #replace(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): void {
     this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
     if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();

@@ -1,6 +1,6 @@
 /**
- * Passes the output of a replica process to stderr, because stdout belongs to the program. Bounded per second, so that
- * endless output neither fills a disk nor slows the server.
+ * Passes the output of a replica process to stderr, because stdout belongs to the program. Output per second is
+ * bounded, so that endless output neither fills a disk nor slows the server.
  */
 import type { Readable, Writable } from 'node:stream';
 
@@ -26,7 +26,7 @@ export class BoundedOutput {
     stream.on('error', () => {});
   }
 
-  /** Last lines as an addition to "its process ended"; empty without output. */
+  /** Last lines, to be appended to "its process ended"; empty without output. */
   lastWords(): string {
     const text = this.#kept.toString('utf8').trim();
     return text === '' ? '' : `; it printed last:\n${text}`;

@@ -1,8 +1,8 @@
 /**
  * Messages between two local processes as bytes. A frame is the header's length (32 bits, little-endian), the header as
  * JSON, and the tensor buffers. The header's `bufferBytes` lists their lengths. A tensor in the header is `{datatype,
- * shape, buffer}`: the index of its buffer, row-major and little-endian. BYTES elements are prefixed by their length
- * (32 bits); `text` marks strings.
+ * shape, buffer}`; `buffer` is the index of its data, row-major and little-endian. BYTES elements are prefixed by their
+ * length (32 bits); `text` marks strings.
  */
 import {
   type Datatype,
@@ -15,7 +15,7 @@ import {
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 const MAX_BUFFER_BYTES = 4 * 1024 ** 3;
-/** Smaller frames are copied into one buffer: cheaper than a system call over many. */
+/** Smaller frames are copied into one buffer, which is cheaper than a system call with many. */
 const JOIN_BELOW_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
 
@@ -116,7 +116,7 @@ function tensorOf(name: string, header: TensorHeader, buffers: readonly ArrayBuf
   return { datatype, shape, data };
 }
 
-/** Assembles chunks of a socket to frames. Each tensor gets its own buffer, so that it can move without a copy. */
+/** Assembles frames from chunks of a socket. Each tensor gets its own buffer, to move without a copy. */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   #header: Header | undefined;
@@ -128,7 +128,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Calls back for every completed frame. Throws an Error that says what cannot be read. */
+  /** Calls back for every completed frame. Throws an Error that names the unreadable part. */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.byteLength) {
@@ -136,7 +136,7 @@ export class FrameReader {
       this.#target.set(part, this.#filled);
       this.#filled += part.byteLength;
       at += part.byteLength;
-      // An empty buffer is full at once.
+      // A loop, because an empty buffer is full at once.
       while (this.#filled === this.#target.byteLength) this.#next();
     }
   }

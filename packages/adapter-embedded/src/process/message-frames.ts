@@ -1,4 +1,4 @@
-/** Messages of a replica as frames: the batch or its outputs are the tensors, the rest is the body. */
+/** Messages of a replica as frames. The tensors are the batch or its outputs; everything else is the body. */
 import type { FromReplica, ReplicaError, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { type Frame, frameOf } from './frame.js';
 
@@ -21,7 +21,7 @@ export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   );
 }
 
-/** Throws an Error if the message is not of a replica, which is not trusted. */
+/** Reads a message of a replica, which is not trusted. Throws an Error if it is invalid. */
 export function messageFromReplica({ body, tensors }: Frame): FromReplica {
   const { kind, items, serviceMs, error } = body;
   switch (kind) {

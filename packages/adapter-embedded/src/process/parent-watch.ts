@@ -1,4 +1,4 @@
-/** Ends this process group when its parent is gone: then descriptor 4 ends. */
+/** Ends this process group when its parent is gone, which closes descriptor 4. */
 import { Socket } from 'node:net';
 
 const parent = new Socket({ fd: 4, readable: true, writable: false });

@@ -1,6 +1,6 @@
 /**
  * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. Kills the process group when
- * abandoned, on unreadable data, or if the socket closes while the process lives on.
+ * abandoned, on unreadable data, or if the socket closes before the process ends.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ export class ProcessChannel implements ReplicaChannel {
   listen(listener: ChannelListener): void {
     this.#listener = listener;
     this.#read();
-    // A broken socket means that the process is gone; its exit says why.
+    // A broken socket means that the process is gone; its exit event has the reason.
     this.#socket.on('error', () => {});
     this.#socket.once('close', () => {
       if (!this.#exited) setTimeout(() => this.#kill(), patienceMs.end).unref();
@@ -72,7 +72,7 @@ export class ProcessChannel implements ReplicaChannel {
       const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? [];
       return kib === undefined ? undefined : Number(kib) * 1024;
     } catch {
-      // The process is gone, or the system has no such file.
+      // The process is gone, or the system lacks this file.
       return undefined;
     }
   };
@@ -100,7 +100,7 @@ export class ProcessChannel implements ReplicaChannel {
     try {
       process.kill(-pid, 'SIGKILL');
     } catch {
-      // Nothing of it runs any more.
+      // The process group has ended.
     }
   }
 

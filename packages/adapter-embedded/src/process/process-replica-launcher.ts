@@ -1,7 +1,7 @@
 /**
- * Replicas as separate processes: a crash, a full memory or a hang affects no other. A start costs some 50 ms more than
- * a thread's, a batch 0.1 ms and two copies of its tensors. Inherits no flags. `memoryBytes` bounds the JavaScript
- * heap, with a floor.
+ * Replicas as separate processes: a crash, full memory or a hang of one does not affect the others. Compared with a
+ * thread, a start takes some 50 ms more, and a batch 0.1 ms and two copies of its tensors. The process inherits no
+ * flags. `memoryBytes` bounds the JavaScript heap, with a floor.
  */
 import { createRequire } from 'node:module';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
@@ -10,7 +10,7 @@ import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } fro
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { startProcess } from './start-process.js';
 
-/** Found by name, so that this file works from source and from the build. */
+/** Resolved by name, so that it works from source and from the build. */
 const processFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-process');
 
 function nodeArgs(request: LaunchRequest): readonly string[] {

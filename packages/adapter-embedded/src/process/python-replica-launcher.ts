@@ -1,6 +1,6 @@
 /**
- * Replicas of Python stages as processes, on Python's standard library alone. `memoryBytes` bounds the memory of the
- * process if the system can, with a floor.
+ * Replicas of Python stages as processes that need only Python's standard library. `memoryBytes` bounds the memory of
+ * the process, with a floor, if the system supports it.
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';

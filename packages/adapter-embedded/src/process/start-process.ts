@@ -1,6 +1,6 @@
 /**
  * Starts a replica in its own process group: terminal signals do not reach it, and one signal ends all its children.
- * Descriptor 3 is a Unix socket for messages. Descriptor 4 only ends with this process; the replica then ends itself.
+ * Descriptor 3 is a Unix socket for messages. Descriptor 4 closes when this process ends; the replica then ends itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -14,7 +14,7 @@ export interface ProgramStart {
   readonly resources: Resources;
 }
 
-/** Numeric libraries start one thread per core of the machine by default. */
+/** Limits threads of numeric libraries, which by default start one per core of the machine. */
 function threadLimits({ cpuCores }: Resources): Readonly<Record<string, string>> {
   const threads = String(Math.max(1, Math.floor(cpuCores)));
   return {

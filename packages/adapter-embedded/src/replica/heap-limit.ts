@@ -4,6 +4,6 @@ import type { Resources } from '@equipoise/core/model';
 const MIB = 1024 ** 2;
 const leastHeapMib = 128;
 
-/** Undefined if the variant names no memory. */
+/** Heap limit in MiB; undefined if the variant names no memory. */
 export const heapLimitMib = ({ memoryBytes }: Resources): number | undefined =>
   memoryBytes > 0 ? Math.max(leastHeapMib, Math.ceil(memoryBytes / MIB)) : undefined;

@@ -3,14 +3,14 @@ import type { FromReplica, ToReplica } from './replica-protocol.js';
 
 export interface ChannelListener {
   received(message: FromReplica): void;
-  /** An unreadable answer arrived; `problem` follows the replica's name and "lost a replica: ". */
+  /** Called for an unreadable answer. The message appends `problem` to the replica's name and "lost a replica: ". */
   garbled(problem: string): void;
-  /** Called once and last; `reason` is used like `problem`. */
+  /** Called once, as the last event; `reason` is used like `problem`. */
   ended(reason: string): void;
 }
 
 export interface ReplicaChannel {
-  /** Sets the one listener; nothing is reported before. */
+  /** Sets the only listener; nothing is reported earlier. */
   listen(listener: ChannelListener): void;
   /** Moves the tensors of the message (see `keepsTensors`). Drops it if the far end is gone. */
   send(message: ToReplica): void;
@@ -19,8 +19,8 @@ export interface ReplicaChannel {
    * no longer keeps this process alive.
    */
   abandon(): void;
-  /** False if sending a batch empties its tensors. */
+  /** False if sending a batch takes over its tensors. */
   readonly keepsTensors: boolean;
-  /** Undefined without a separate process, or if the system does not tell. */
+  /** Resident memory; undefined without a separate process, or if the system does not report it. */
   readonly residentBytes?: () => number | undefined;
 }

@@ -46,9 +46,9 @@ function checkOwned(batch: readonly TensorMap[]): void {
   }
 }
 
-/** ModelRunner over a far end that was sent `load`. Usable once `ready` has resolved. */
+/** ModelRunner over a far end that has received `load`. Usable once `ready` has resolved. */
 export class ReplicaRunner implements ModelRunner {
-  /** Rejects with AppError if the variant cannot be loaded, once the far end has ended. */
+  /** Rejects with AppError if the variant cannot be loaded, after the far end has ended. */
   readonly ready: Promise<void>;
   readonly #channel: ReplicaChannel;
   readonly #facts: RunnerFacts;

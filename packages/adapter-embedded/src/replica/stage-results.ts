@@ -1,6 +1,6 @@
 /**
  * Checks that a stage returned one map of tensors per item. A buffer returned twice is empty the second time, because
- * it moved; the length check finds that.
+ * it was transferred; the length check finds that.
  */
 import { type Datatype, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 

@@ -1,4 +1,4 @@
-/** Starts every kind of replica: finds the files, sends them and awaits the load, with a limit. */
+/** Starts every kind of replica: finds the files, sends their paths and awaits the load, with a time limit. */
 import { defaultRunTimeoutMs, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';
@@ -15,7 +15,7 @@ export interface LaunchLimits {
   readonly launchTimeoutMs?: number;
 }
 
-/** Rejects like resolveArtifact. */
+/** The variant with its artifact; rejects like resolveArtifact. */
 export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
   const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
   return {
@@ -43,7 +43,7 @@ function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
   return { stage: stage.id, variant: variant.id, maxBatchSize, runTimeoutMs };
 }
 
-/** `startedAtMs` is of `performance.now`. */
+/** Starts a replica; `startedAtMs` is a time of `performance.now`. */
 export async function startReplicaRunner(
   request: LaunchRequest,
   far: { readonly channel: ReplicaChannel; readonly start: ReplicaStart; readonly startedAtMs: number },

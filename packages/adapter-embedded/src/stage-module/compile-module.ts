@@ -1,7 +1,7 @@
 /**
- * Bundles a TypeScript stage module with the files that it imports by path. Packages stay imports, from the pipeline's
- * packages or else Equipoise's. The result `<baseDir>/.equipoise/modules/<digest>.mjs` is named by its content, so that
- * versions never mix. It is compiled again only when a bundled file has changed.
+ * Bundles a TypeScript stage module with the files that it imports by path. Packages are not bundled; they come from
+ * the pipeline's packages, or else from Equipoise's. The result `<baseDir>/.equipoise/modules/<digest>.mjs` is named by
+ * its content, so that versions never mix. It is compiled again only when a bundled file has changed.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -45,7 +45,7 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
-/** Packages that only Equipoise has are imported from there: a pipeline need not install them. */
+/** Resolves packages that only Equipoise has to its own, so that a pipeline need not install them. */
 const packagesOfOurs = (baseDir: string): Plugin => ({
   name: 'packages-of-equipoise',
   setup: ({ onResolve }) => {
@@ -57,7 +57,7 @@ const packagesOfOurs = (baseDir: string): Plugin => ({
   },
 });
 
-/** Undefined if it is not installed or part of Node. */
+/** URL of a package of Equipoise; undefined if it is not installed or is part of Node. */
 function installedHere(specifier: string): string | undefined {
   try {
     const found = createRequire(import.meta.url).resolve(specifier);
@@ -72,7 +72,7 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
   try {
     return await build({
       entryPoints: [source],
-      // Or else it would be the folder in which this process began, which may be gone.
+      // The default is the folder in which this process started, which may be gone.
       absWorkingDir: baseDir,
       bundle: true,
       packages: 'external',
@@ -85,7 +85,7 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
       metafile: true,
       logLevel: 'silent',
       outfile: join(baseDir, '.equipoise', 'modules', 'module.mjs'),
-      // A module may look for files next to its source.
+      // A module may read files next to its source, so keep the URL of the source.
       define: {
         'import.meta.url': JSON.stringify(pathToFileURL(source).href),
         'import.meta.dirname': JSON.stringify(dirname(source)),
@@ -103,7 +103,7 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
   const folder = join(baseDir, '.equipoise', 'modules');
   const path = join(folder, `${digestOf(content)}.mjs`);
   const draft = join(folder, `${randomUUID()}.tmp`);
-  // Its name is its content, so a folder that takes no file any more still serves what was compiled before.
+  // The name is a digest of the content, so compiled modules still load from a folder that is no longer writable.
   if (await isThere(path)) return path;
   try {
     await mkdir(folder, { recursive: true });
@@ -135,7 +135,7 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
 }
 
-/** Compiles modules once; one for all replicas of a process. */
+/** Compiles each module once for all replicas of a process. */
 export class ModuleCompiler {
   readonly #compiled = new Map<string, Promise<Compiled>>();
 

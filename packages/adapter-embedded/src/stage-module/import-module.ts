@@ -1,6 +1,6 @@
 /**
- * Imports a module of the pipeline's owner, such as a scorer, into this process. Found and compiled like stage modules.
- * Packages are excluded: only threads with a special flag resolve them from another folder.
+ * Imports a module of the pipeline's owner, such as a scorer, into this process. It is found and compiled like a stage
+ * module. It must not be in a package: only threads with a special flag resolve packages from another folder.
  */
 import { AppError } from '@equipoise/core/model';
 import { ModuleCompiler } from './compile-module.js';

@@ -1,6 +1,7 @@
 /**
  * Finds the file of a variant: a path relative to the pipeline file, or `npm:package/path`. Node's rules find the
- * package from the pipeline's folder, or else Equipoise's. Its `exports` do not matter, because a model file is data.
+ * package from the pipeline's folder, or else from Equipoise's. Its `exports` do not matter, because a model file is
+ * data.
  */
 import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -13,7 +14,7 @@ export interface PackageReference {
   readonly path: string;
 }
 
-/** Reads the text after `npm:`; a scope belongs to the name. */
+/** Parses the text after `npm:`; a scope is part of the name. */
 export function packageReference(reference: string): PackageReference {
   const parts = reference.split('/');
   const nameParts = reference.startsWith('@') ? 2 : 1;
@@ -36,7 +37,7 @@ const installedFolder = (packageName: string, baseDir: string): string | undefin
 export const isInstalledFor = (packageName: string, baseDir: string): boolean =>
   ownFolder(packageName, baseDir) !== undefined;
 
-/** Throws FILE_NOT_FOUND with what to install. */
+/** Folder of a package; throws FILE_NOT_FOUND, which says what to install. */
 export function packageFolder(packageName: string, baseDir: string): string {
   const folder = installedFolder(packageName, baseDir);
   if (folder !== undefined) return folder;
@@ -49,7 +50,7 @@ export function packageFolder(packageName: string, baseDir: string): string {
 
 const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
 
-/** Place of the file, existing or not; undefined if its package is not installed or its address must be fetched. */
+/** Path of the file, which may not exist; undefined if its package is not installed or its address must be fetched. */
 export function locateFile(reference: string, baseDir: string): string | undefined {
   const scheme = schemeOf(reference);
   if (scheme === undefined) return resolve(baseDir, reference);
@@ -59,7 +60,7 @@ export function locateFile(reference: string, baseDir: string): string | undefin
   return folder === undefined ? undefined : join(folder, path);
 }
 
-/** Absolute path. FILE_NOT_FOUND names the tried path, MODEL_LOAD_FAILED an address that cannot be fetched. */
+/** Absolute path of a file. FILE_NOT_FOUND names the tried path, MODEL_LOAD_FAILED an unsupported address. */
 export async function resolveArtifact(artifact: string, baseDir: string): Promise<string> {
   const scheme = schemeOf(artifact);
   if (scheme !== undefined && scheme !== 'npm') {

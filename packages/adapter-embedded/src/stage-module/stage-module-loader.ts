@@ -1,6 +1,6 @@
 /**
  * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module once; each replica
- * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else Equipoise's.
+ * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else from Equipoise's.
  */
 import { access } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
 import { packageFolder, packageReference } from './stage-artifact.js';
 
-/** A file, or a package from the first place that has it. */
+/** Location of a module: a file, or a package from the first folder that has it. */
 export type ModuleLocation =
   | { readonly kind: 'file'; readonly url: string }
   | { readonly kind: 'package'; readonly specifier: string; readonly fromUrls: readonly string[] };
@@ -29,7 +29,7 @@ function checkLanguage(module: string): void {
   throw new AppError('MODULE_INVALID', message);
 }
 
-/** Absolute path; rejects with FILE_NOT_FOUND. */
+/** Resolves to the absolute path; rejects with FILE_NOT_FOUND. */
 export async function existingModuleFile(module: string, baseDir: string): Promise<string> {
   const source = resolve(baseDir, module);
   await access(source).catch((error: unknown) => {
@@ -41,7 +41,7 @@ export async function existingModuleFile(module: string, baseDir: string): Promi
   return source;
 }
 
-/** URL of a module file; TypeScript is compiled. Rejects like locateStageModule. */
+/** URL of a module file, compiled if it is TypeScript. Rejects like locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
   const source = await existingModuleFile(module, baseDir);
@@ -49,7 +49,7 @@ export async function moduleFileUrl(module: string, baseDir: string, compiler: M
   return pathToFileURL(path).href;
 }
 
-/** FILE_NOT_FOUND names the tried path or package; MODULE_INVALID the problem. */
+/** Finds a module. FILE_NOT_FOUND names the tried path or package, MODULE_INVALID the problem. */
 export async function locateStageModule(
   module: string,
   baseDir: string,
@@ -94,8 +94,8 @@ function loadOf(exported: Readonly<Record<string, unknown>>): StageModule['load'
 }
 
 /**
- * The calling thread must run with `--experimental-import-meta-resolve`. MODULE_INVALID if the import fails or exports
- * no `load` (by name or in the default export).
+ * Imports a module; the thread must run with `--experimental-import-meta-resolve`. MODULE_INVALID if the import fails
+ * or the module exports no `load` (by name or in the default export).
  */
 export async function importStageModule(location: ModuleLocation): Promise<StageModule> {
   let exported: Readonly<Record<string, unknown>>;

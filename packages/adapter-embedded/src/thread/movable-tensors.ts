@@ -1,7 +1,7 @@
 /**
- * Prepares tensors to move to another thread. A buffer that one view covers alone is transferred, which empties the
- * sender's view. Other views are copied first. Shared memory passes unchanged; strings are cloned. Elements of a long
- * BYTES tensor share one buffer: posting compares each buffer with all others, which takes 7 s for 100,000.
+ * Prepares tensors for transfer to another thread. A buffer that is covered by a single view is transferred, which
+ * empties the sender's view. Other views are copied first. Shared memory stays shared; strings are cloned. Elements of
+ * a long BYTES tensor are copied to one buffer, because posting compares each buffer with all others: 7 s for 100,000.
  */
 import type { Tensor, TensorData, TensorMap } from '@equipoise/core/model';
 
@@ -27,12 +27,12 @@ function countViews(items: readonly TensorMap[]): ReadonlyMap<ArrayBufferLike, n
   return counts;
 }
 
-/** A Buffer's `slice` shares memory. */
+/** Copies a view; the `slice` of a Buffer would share its memory. */
 const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(view) : view.slice());
 
 const MOST_MOVED = 64;
 
-/** Views of numbers begin at a multiple of their size. */
+/** Alignment, because views of numbers start at a multiple of their size. */
 const ALIGNMENT_BYTES = 8;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
@@ -47,7 +47,7 @@ function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
   });
 }
 
-/** The tensors of `items` must not be used after posting. */
+/** Tensors to post; the tensors of `items` must not be used afterwards. */
 export function movableTensors(items: readonly TensorMap[]): MovableTensors {
   const counts = countViews(items);
   const transfer: ArrayBuffer[] = [];
@@ -83,7 +83,7 @@ export interface TensorPort {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
 }
 
-/** Memory that cannot be transferred (of WebAssembly) is cloned instead. */
+/** Posts tensors. Memory that cannot be transferred (of WebAssembly) is cloned. */
 export function postTensors(
   port: TensorPort,
   items: readonly TensorMap[],

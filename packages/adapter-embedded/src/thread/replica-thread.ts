@@ -1,11 +1,11 @@
-/** Thread of one replica. It ends itself when idle: terminating a thread during native code ends the process. */
+/** Thread of one replica. It ends itself when idle, because terminating a thread in native code ends the process. */
 import { parentPort } from 'node:worker_threads';
 import { invariant } from '@equipoise/core/model';
 import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { StageServer } from '../replica/serve-stage.js';
 import { postTensors } from './movable-tensors.js';
 
-/** Time for timers and sockets that a stage left open. */
+/** Time for timers and sockets left open by a stage. */
 const patienceMs = 500;
 
 invariant(parentPort !== null, 'a replica thread is started by its launcher');

@@ -11,7 +11,7 @@ import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } fro
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { ThreadChannel } from './thread-channel.js';
 
-/** Found by name, so that this file works from source and from the build. */
+/** Resolved by name, so that it works from source and from the build. */
 const threadFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-thread');
 
 function startThread(request: LaunchRequest): Worker {

@@ -103,12 +103,12 @@ export class GrpcClient implements InferenceClient {
     this.#closeOnceSettled(Date.now() + CONNECTING_PATIENCE_MS);
   }
 
-  /** A connection attempt, or a scheduled one, would outlive the client. */
+  /** Closes once no connection attempt runs or is scheduled, because it would outlive the client. */
   #closeOnceSettled(deadlineMs: number): void {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(false);
     if (!UNSETTLED.has(state) || Date.now() >= deadlineMs) this.#client.close();
-    // Closed during the state change itself, the channel would connect once more.
+    // If closed during the state change itself, the channel would connect once more.
     else
       channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
   }

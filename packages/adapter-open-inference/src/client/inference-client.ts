@@ -1,15 +1,15 @@
 import type { InferRequest, InferResponse, ModelMetadata, ServerMetadata } from '@equipoise/open-inference-codec';
 
-/** `timeoutMs` defaults to 60 s. */
+/** Options of a call; `timeoutMs` defaults to 60 s. */
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Client of one Open Inference server, over REST or gRPC. Calls reject with INVALID_INPUT (request refused), NOT_FOUND,
- * DROPPED (overloaded, retryable), DEADLINE_PASSED, STAGE_FAILED (failed, or an invalid answer) or UNREACHABLE (no or
- * broken connection, retryable). `details` has the status, and `retryAfterMs` if given.
+ * Client of one Open Inference server, over REST or gRPC. Calls reject with INVALID_INPUT (request rejected),
+ * NOT_FOUND, DROPPED (overloaded, retryable), DEADLINE_PASSED, STAGE_FAILED (failed, or invalid answer) or UNREACHABLE
+ * (no connection or a broken one, retryable). `details` has the status, and `retryAfterMs` if given.
  */
 export interface InferenceClient {
   readonly url: string;
@@ -28,15 +28,15 @@ export interface InferenceClient {
 }
 
 export interface ClientOptions {
-  /** Raw tensors (default), or JSON (REST) or typed contents (gRPC). */
+  /** True (default) for raw tensors; false for JSON (REST) or typed contents (gRPC). */
   readonly raw?: boolean;
-  /** Default 256 MiB. */
+  /** Most bytes of an answer; default 256 MiB. */
   readonly maxAnswerBytes?: number;
   /** Bearer token. */
   readonly token?: string;
-  /** Metadata over gRPC. */
+  /** Headers of requests; metadata over gRPC. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Repeats a call after a kept connection broke; default true. */
+  /** Repeats a call after a persistent connection broke; default true. */
   readonly mayRepeat?: boolean;
 }
 

@@ -3,7 +3,7 @@ import { GrpcClient } from './grpc-client.js';
 import type { ClientOptions, InferenceClient } from './inference-client.js';
 import { RestClient } from './rest-client.js';
 
-/** Client for `http:`, `https:`, `grpc:` or `grpcs:`; throws WRONG_USAGE for another scheme. Sends nothing yet. */
+/** Client for `http:`, `https:`, `grpc:` or `grpcs:`; throws WRONG_USAGE for another scheme. Does not connect yet. */
 export function openInferenceClient(url: string, options: ClientOptions = {}): InferenceClient {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   switch (parsed?.protocol) {

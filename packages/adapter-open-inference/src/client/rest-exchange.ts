@@ -6,10 +6,10 @@ import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
 import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
 
-/** A connection that breaks later broke while the server ran the request. */
+/** A connection that breaks within this time was stale; later, the server was running the request. */
 const STALE_WITHIN_MS = 250;
 
-/** Body parts are sent without concatenation. */
+/** Request to send; its body parts are not concatenated. */
 export interface RestRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -17,7 +17,7 @@ export interface RestRequest {
   readonly body?: readonly Uint8Array[];
 }
 
-/** The body is placed so that raw tensors behind the JSON are aligned. */
+/** Answer with its body in memory such that raw tensors behind the JSON are aligned. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
@@ -28,13 +28,13 @@ export interface RestConnectionOptions {
   readonly maxAnswerBytes: number;
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Resends a request after its kept connection broke; the server may have run it already. If false, each request uses
-   * its own connection.
+   * Resends a request after its persistent connection broke, although the server may have run it. If false, each
+   * request uses its own connection.
    */
   readonly mayRepeat: boolean;
 }
 
-/** Kept alive if requests may be repeated. */
+/** Connections to a server, kept alive if requests may be repeated. */
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
@@ -55,13 +55,13 @@ export class RestConnections {
     try {
       return await this.#once(sent, options);
     } catch (error) {
-      // Usually the server closed an idle connection.
+      // Retry, because usually the server has closed an idle connection.
       if (!(error instanceof StaleConnection)) throw error;
       return await this.#once(sent, options);
     }
   }
 
-  /** Cancels running requests and refuses later ones. */
+  /** Cancels running requests and rejects later ones. */
   close(): void {
     this.#isClosed = true;
     this.#agent.destroy();
@@ -127,8 +127,8 @@ export class RestConnections {
 }
 
 /**
- * Node removes its error listener once the request is written. If the server closes before it reads everything, a later
- * write error would end the process.
+ * Keeps an error listener, because Node removes its own once the request is written. If the server closes before it
+ * reads everything, a later write error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);

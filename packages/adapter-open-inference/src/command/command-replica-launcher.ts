@@ -13,7 +13,7 @@ import { ServerProcess } from './server-process.js';
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 const ASK_AGAIN_MS = 50;
 
-/** Default of the processors: those of this process. */
+/** Limits of servers; default processors: those of this process. */
 export interface CommandLimits extends ServerLimits {
   readonly processors?: readonly number[];
 }
@@ -129,7 +129,7 @@ function filledTemplate(text: string, values: TemplateValues): string {
   });
 }
 
-/** A command needs time until it listens. */
+/** Ports given to commands, which need time until they listen. */
 const givenOut = new Set<number>();
 const MOST_GIVEN_OUT = 512;
 
@@ -154,14 +154,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** From the system if it tells, else 0 and up. */
+/** Processors of this process as the system reports them, else 0 and up. */
 function usableProcessors(): readonly number[] {
   try {
     const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
     const processors = list.split(',').flatMap(rangeOf);
     if (processors.length > 0) return processors;
   } catch {
-    // Not Linux.
+    // The system is not Linux.
   }
   return Array.from({ length: availableParallelism() }, (_, index) => index);
 }
@@ -171,7 +171,7 @@ function rangeOf(text: string): readonly number[] {
   return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
-/** Assigns the processors with the fewest servers. */
+/** Pool that assigns the processors with the fewest servers. */
 export class ProcessorPool {
   readonly #servers: Map<number, number>;
 
@@ -179,7 +179,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** Rounded up; undefined if that is all of them. */
+  /** Takes whole processors, rounded up; undefined if that is all of them. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 
-/** From SIGTERM to SIGKILL. */
+/** Time from SIGTERM to SIGKILL. */
 const STOP_PATIENCE_MS = 5_000;
 const KEPT_BYTES = 2048;
 
-/** Undefined processors: all. */
+/** Command of a server; undefined processors mean all. */
 export interface ServerCommand {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -29,8 +29,8 @@ function canPin(): boolean {
 let pinning: boolean | undefined;
 
 /**
- * Server in its own process group, so that one signal ends it with its children. A watch process ends it with this
- * process.
+ * Server in its own process group, so that one signal ends it with its children. A watch process ends it when this
+ * process ends.
  */
 export class ServerProcess {
   readonly ended: Promise<string>;

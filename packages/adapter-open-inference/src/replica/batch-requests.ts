@@ -1,6 +1,6 @@
 /**
- * Batches as requests. `stack` concatenates items of equal names, types and shapes along a new leading dimension, one
- * request per group. `single` sends one request per item, all at once.
+ * Batches as requests. `stack` groups items of equal names, types and shapes, and sends each group as one request with
+ * a new leading dimension. `single` sends one request per item, all at once.
  */
 import {
   AppError,
@@ -12,14 +12,14 @@ import {
 } from '@equipoise/core/model';
 import type { ItemResult } from '@equipoise/core/ports';
 
-/** A failure with `isFatal` concerns the server, not the items. */
+/** Run of a batch. A failure with `isFatal` concerns the server, not the items. */
 export interface BatchRun {
   readonly batching: InferenceServerSpec['batching'];
   readonly infer: (inputs: TensorMap) => Promise<TensorMap>;
   readonly isFatal: (error: unknown) => boolean;
 }
 
-/** In order; rejects only with a fatal failure. */
+/** Results in the order of items; rejects only with a fatal failure. */
 export async function runItems(batch: readonly TensorMap[], run: BatchRun): Promise<readonly ItemResult[]> {
   const groups = run.batching === 'single' ? batch.map((_, index) => [index]) : stackable(batch);
   const results: ItemResult[] = [];
@@ -41,7 +41,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
     return outputs.map((output) => ({ kind: 'ok', output }));
   } catch (error) {
     if (!(error instanceof AppError) || run.isFatal(error)) throw error;
-    // A refused item must not fail the others of its group.
+    // A rejected item must not fail the others of its group.
     if (error.code === 'INVALID_INPUT' && group.length > 1) {
       return (await Promise.all(group.map((item) => runGroup([item], run)))).flat();
     }
@@ -49,7 +49,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
   }
 }
 
-/** Groups of indices. */
+/** Groups of indices of stackable items. */
 function stackable(batch: readonly TensorMap[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>();
   for (const [index, item] of batch.entries()) {

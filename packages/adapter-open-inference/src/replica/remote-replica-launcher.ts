@@ -8,7 +8,7 @@ import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '
 const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
 
 /**
- * Launches replicas over running servers, each on the address with the fewest replicas. A name with several addresses,
+ * Launches replicas on running servers, each on the address with the fewest replicas. A name with several addresses,
  * like a headless Kubernetes service, is resolved at each start.
  */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
@@ -60,7 +60,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   }
 }
 
-/** Rejects if the name has no address. */
+/** Resolves a name; rejects if it has no address. */
 type ResolveName = (name: string) => Promise<readonly string[]>;
 
 const resolveName: ResolveName = async (name) =>
@@ -68,13 +68,13 @@ const resolveName: ResolveName = async (name) =>
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 
-/** URLs with addresses in a fixed order; the URL itself if its name has at most one. */
+/** URLs with the addresses of a name, in a fixed order; the URL itself if there is at most one. */
 export async function addressesOf(url: string, resolve: ResolveName): Promise<readonly string[]> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [url];
   if (isIP(parsed.hostname.replace(/^\[|\]$/g, '')) !== 0) return [url];
   const addresses = await resolve(parsed.hostname).catch(() => []);
-  // A name may have an IPv4 and an IPv6 address of the same server.
+  // The IPv4 and the IPv6 address of a name may belong to the same server.
   const families = [4, 6].map((family) => addresses.filter((address) => isIP(address) === family));
   const [ofFamily = []] = families.filter((each) => each.length > 0);
   if (ofFamily.length < 2) return [url];

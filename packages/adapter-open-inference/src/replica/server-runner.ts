@@ -15,8 +15,9 @@ export interface ServerFacts {
 const MOST_FAILED_CHECKS = 2;
 
 /**
- * Replica that is an Open Inference server. It is lost if its connection breaks, a batch exceeds its time, or health
- * checks fail while idle. Other failures concern the items. `release` frees its resources after the last batch.
+ * Replica that is an Open Inference server. The replica is lost if its connection breaks, a batch exceeds its time
+ * limit, or health checks fail while it is idle. Other failures concern only the items. `release` frees its resources
+ * after the last batch.
  */
 export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
@@ -103,7 +104,7 @@ export class ServerRunner implements ModelRunner {
     }
   }
 
-  /** Undefined if only the items failed. */
+  /** Reason of a loss; undefined if only the items failed. */
   #lossOf(error: unknown, startedAtMs: number): string | undefined {
     const { runTimeoutMs } = this.#facts;
     if (!(error instanceof AppError) || this.#lost !== undefined) return String(error);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { cannotStart, serverOf } from './start-server-runner.js';
 
-/** Undefined if the server needs no token. Throws MODEL_LOAD_FAILED if it is missing. */
+/** Token of the server; undefined if it needs none. Throws MODEL_LOAD_FAILED if the token is missing. */
 export function tokenFor(request: LaunchRequest): string | undefined {
   const { token: place } = serverOf(request);
   if (place === undefined) return undefined;

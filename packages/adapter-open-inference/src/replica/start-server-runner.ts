@@ -4,7 +4,7 @@ import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
-/** In ms: until a server is ready (120 s if started, 10 s if running), and between polls. */
+/** Limits in ms: until a server is ready (120 s if started, 10 s if already running), and between polls. */
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;
@@ -19,7 +19,7 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
-/** Over REST, tensors travel raw if the server supports it. */
+/** Client of a server. Over REST it sends raw tensors if the server supports them. */
 export async function clientOf(
   url: string,
   request: LaunchRequest,

@@ -8,7 +8,10 @@ export interface OutputFile {
   writeText(text: string): Promise<void>;
 }
 
-/** Creates a file and its folder before the work that fills it. Throws STORE_FAILED if it is not writable. */
+/**
+ * Creates the folder of a file, and checks it, before the work that fills the file. Throws STORE_FAILED if it is not
+ * writable.
+ */
 export async function outputFile(path: string): Promise<OutputFile> {
   const filePath = resolve(path);
   const attempt = async (action: () => Promise<unknown>): Promise<void> => {

@@ -7,7 +7,7 @@ import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
 
-/** `outputs` undefined: all. `raw`: form of the client's tensors. */
+/** Request of a client. `outputs` undefined: all. `raw`: the client sent raw tensors. */
 export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -16,7 +16,7 @@ export interface ReceivedGrpcRequest {
   readonly raw: boolean;
 }
 
-/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
+/** Reads a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
 export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {

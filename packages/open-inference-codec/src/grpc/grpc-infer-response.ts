@@ -7,7 +7,7 @@ import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
-/** Typed contents cannot hold FP16 outputs. */
+/** Encodes an answer. Typed contents cannot hold FP16 outputs, so these make it raw. */
 export function writeGrpcResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: TensorMap,
@@ -23,7 +23,7 @@ export function writeGrpcResponse(
   });
 }
 
-/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
+/** Decodes an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readGrpcResponse(bytes: Uint8Array): InferResponse {
   const message = readMessage(ModelInferResponseSchema, bytes);
   const outputs: [string, Tensor][] = [];

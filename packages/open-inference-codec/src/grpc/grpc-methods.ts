@@ -11,21 +11,21 @@ import { AppError } from '@equipoise/core/model';
 import { Health } from './health.gen.js';
 import { GRPCInferenceService } from './open-inference.gen.js';
 
-/** By name in lower camel case; `input` and `output` describe the messages. */
+/** Methods by name in lower camel case; `input` and `output` describe the messages. */
 export const grpcMethods = GRPCInferenceService.method;
 
 export const healthCheck = Health.method.check;
 export const healthStatus = { serving: 1, notServing: 2 } as const;
 
-/** Name in health checks. */
+/** Name of the service in health checks. */
 export const inferenceServiceName = GRPCInferenceService.typeName;
 
-/** HTTP/2 path. */
+/** HTTP/2 path of a method. */
 export function grpcPath({ name, parent }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** Throws MALFORMED_REQUEST. Fields of bytes are views. */
+/** Decodes a message; throws MALFORMED_REQUEST. Fields of bytes are views. */
 export function readMessage<Description extends DescMessage>(
   description: Description,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** 64-bit integers become numbers. */
+/** Parameters of gRPC messages; 64-bit integers become numbers. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Fields } from '../json/json-fields.js';
 import type { InferParameters, ParameterValue } from '../protocol-types.js';
@@ -15,7 +15,7 @@ export function readGrpcParameters(parameters: Readonly<Record<string, InferPara
   );
 }
 
-/** Integers as int64, other numbers as double. */
+/** Encodes integers as int64 and other numbers as double. */
 export function writeGrpcParameters(parameters: InferParameters = {}): Record<string, ParameterInit> {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, { parameterChoice: choice(value) }]),

@@ -20,13 +20,13 @@ export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'dat
 export type EntryInit = MessageInitShape<typeof ModelInferRequest_InferInputTensorSchema> &
   MessageInitShape<typeof ModelInferResponse_InferOutputTensorSchema>;
 
-/** Raw contents are empty if the elements are typed. */
+/** Encoded tensors; raw contents are empty if the elements are typed. */
 export interface WrittenTensors {
   readonly entries: readonly EntryInit[];
   readonly raw: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** `typeOf` checks the stated type and may throw. Throws MALFORMED_REQUEST. */
+/** Decodes tensors; throws MALFORMED_REQUEST. `typeOf` checks the stated type and may throw. */
 export function readTensors(
   entries: readonly TensorEntry[],
   raw: readonly Uint8Array[],
@@ -44,7 +44,7 @@ export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
-/** Raw, or typed if all tensors allow it. */
+/** Encodes tensors as raw or, if all allow it, as typed contents. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
   const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));

@@ -1,6 +1,6 @@
 /**
- * Elements in the fields of `InferTensorContents`, which data types share. FP16 has none and travels raw only. Elements
- * outside the range of their type are refused by index.
+ * Elements in the fields of `InferTensorContents`; several data types share a field. FP16 has no field and must be raw.
+ * The error for an element outside the range of its type names its index.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -34,7 +34,7 @@ const fields: Readonly<Record<Exclude<Datatype, 'FP16'>, Field>> = {
   BYTES: 'bytesContents',
 };
 
-/** Throws MALFORMED_REQUEST unless exactly the field of the data type has elements. */
+/** Decodes elements. Throws MALFORMED_REQUEST unless only the field of the data type has elements. */
 export function readContents(
   type: TensorType & { readonly contentType?: string | undefined },
   contents: InferTensorContents | undefined,
@@ -56,12 +56,12 @@ export function hasElements(contents: InferTensorContents): boolean {
   return Object.values(fields).some((field) => contents[field].length > 0);
 }
 
-/** False for FP16. */
+/** Does the data type have typed contents? Not FP16. */
 export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';
 }
 
-/** The data type must have typed contents. */
+/** Encodes elements; the data type must have typed contents. */
 export function writeContents({ datatype, data }: Tensor): MessageInitShape<typeof InferTensorContentsSchema> {
   if (datatype === 'BYTES')
     return { bytesContents: [...byteStrings(data as readonly string[])] as Uint8Array<ArrayBuffer>[] };

@@ -18,7 +18,7 @@ export interface WireRange {
   readonly end: number;
 }
 
-/** Ends early if `visit` returns false. */
+/** Visits fields; ends early if `visit` returns false. */
 export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => unknown): void {
   for (let at = start; at < end; ) {
     const tag = readVarint(bytes, at, end);
@@ -31,7 +31,7 @@ export function walkFields({ bytes, start, end }: WireRange, visit: (field: Wire
   }
 }
 
-/** The last byte of each varint is below 128. */
+/** Counts varints; the last byte of each is below 128. */
 export function countVarints({ bytes, start, end }: WireRange): number {
   let count = 0;
   for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x80) count += 1;
@@ -62,7 +62,7 @@ function contentOf(bytes: Uint8Array, { start, end }: Content, wireType: number)
   }
 }
 
-/** Values beyond 2^53 are rounded. No valid length or tag is that large. */
+/** Reads a varint. Values above 2^53 are rounded; no valid length or tag is that large. */
 function readVarint(bytes: Uint8Array, start: number, end: number): { value: number; next: number } | undefined {
   let value = 0;
   let scale = 1;

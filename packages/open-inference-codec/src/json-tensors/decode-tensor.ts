@@ -1,5 +1,5 @@
 /**
- * JSON values as tensors. Everything is checked before allocation. Messages name the tensor and the index, never the
+ * Decodes JSON values as tensors. All checks precede allocations. Messages name the tensor and the index, never the
  * value.
  */
 import {
@@ -13,7 +13,7 @@ import {
 import { elementType } from './element-types.js';
 import { numbersOfJson } from './flat-numbers.js';
 
-/** `data` is nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
+/** Decodes nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
 export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
   const count = elementCount(shape);
   const { datatype } = type;
@@ -98,7 +98,7 @@ function deeperThan(shape: readonly number[]): string {
   return `arrays are nested deeper than ${shape.length}`;
 }
 
-/** Below an empty array the declared sizes. */
+/** Shape of a value for messages; below an empty array, the declared sizes. */
 function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
   const shape: number[] = [];
   for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {

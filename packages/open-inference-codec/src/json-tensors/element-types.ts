@@ -6,9 +6,9 @@ type ElementStorage = { [index: number]: number | bigint | string } & TensorData
 interface ElementType {
   readonly expected: string;
   readonly allocate: (length: number) => ElementStorage;
-  /** Undefined if invalid. */
+  /** Element of a JSON value; undefined if invalid. */
   readonly read: (value: unknown) => number | bigint | string | undefined;
-  /** Undefined for NaN and ±Infinity, which JSON lacks. */
+  /** JSON value of an element; undefined for NaN and ±Infinity, which JSON lacks. */
   readonly write: (element: number | bigint) => number | bigint | boolean | undefined;
 }
 
@@ -93,11 +93,11 @@ export function isDatatype(word: unknown): word is Datatype {
   return typeof word === 'string' && Object.hasOwn(types, word);
 }
 
-/** IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits), rounding to even. */
+/** Converts to IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits), rounding to even. */
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Larger magnitudes round to infinity. */
+/** Magnitudes from here on round to infinity. */
 const HALF_OVERFLOW = 65520;
 
 export function numberOfHalf(bits: number): number {
@@ -108,7 +108,7 @@ export function numberOfHalf(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** For finite numbers below `HALF_OVERFLOW` in magnitude. */
+/** Bits of a finite number below `HALF_OVERFLOW` in magnitude. */
 export function halfOfNumber(value: number): number {
   scratch.setFloat32(0, value);
   const sign = (scratch.getUint32(0) >>> 16) & 0x8000;

@@ -1,6 +1,6 @@
 /**
- * Tensors as JSON text, by hand because 64-bit integers keep their digits only as text. NaN and infinities become null.
- * If one BYTES element is not UTF-8, all of its tensor are base64.
+ * Encodes tensors as JSON text, without JSON.stringify, because it cannot write 64-bit integers as numbers. NaN and
+ * infinities become null. If one BYTES element is not UTF-8, all elements of the tensor are base64.
  */
 import type { Tensor } from '@equipoise/core/model';
 import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
@@ -12,7 +12,7 @@ interface EncodedElements {
   readonly base64: boolean;
 }
 
-/** One flat array in row-major order. `exactBytes`: byte elements stay bytes for the reader. */
+/** Encodes one flat array in row-major order. `exactBytes`: the reader gets byte elements as bytes. */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
   const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
   if (numbers !== undefined) return { json: numbers, base64: false };
@@ -21,7 +21,7 @@ export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json:
   return { json: `[${elements.join(',')}]`, base64 };
 }
 
-/** Nested arrays (a bare value for a scalar). 64-bit integers that JSON would round are strings. */
+/** Encodes nested arrays (a bare value for a scalar). 64-bit integers that JSON would round become strings. */
 export function encodeNested(tensor: Tensor): string {
   const { elements } = encodeElements(tensor, safeInteger);
   if (elements.length === 0) return '[]';

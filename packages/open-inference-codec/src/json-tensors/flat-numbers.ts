@@ -1,6 +1,6 @@
 /**
- * Flat number lists without a call per element. A call boxes every number; at thousands of requests per second garbage
- * collection then dominates latency.
+ * Converts flat lists of numbers without a call per element. A call would box every number, and at thousands of
+ * requests per second garbage collection would dominate latency.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
@@ -9,7 +9,7 @@ type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | Bi
 const floats: ReadonlySet<Datatype> = new Set(['FP32', 'FP64']);
 const integers: ReadonlySet<Datatype> = new Set(['UINT8', 'UINT16', 'UINT32', 'INT8', 'INT16', 'INT32']);
 
-/** Undefined if a value does not fit or the data type is no plain number type. */
+/** Numbers of JSON values; undefined if a value does not fit or the data type is not a plain number type. */
 export function numbersOfJson(
   datatype: Datatype,
   values: readonly unknown[],
@@ -22,7 +22,8 @@ export function numbersOfJson(
     const value = values[index];
     if (typeof value !== 'number') return undefined;
     numbers[index] = value;
-    // The stored value reveals a misfit: out-of-range or fractional integers change, too large floats become infinite.
+    // The stored value shows whether the value fits: out-of-range or fractional integers change, too large floats
+    // become infinite.
     const stored = numbers[index] as number;
     if (isFloat ? !Number.isFinite(stored) : stored !== value) return undefined;
   }
@@ -30,8 +31,8 @@ export function numbersOfJson(
 }
 
 /**
- * Null for NaN and infinities; undefined unless a plain number type. One engine call for all: the texts of numbers
- * converted one by one are cached until a full collection.
+ * JSON of numbers, with null for NaN and infinities; undefined unless a plain number type. Converts all in one engine
+ * call, because texts of single numbers would stay cached until a full collection.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

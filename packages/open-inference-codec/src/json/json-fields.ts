@@ -1,9 +1,9 @@
-/** Messages name the field, never the value. */
+/** Fields of JSON objects. Messages name the field, never the value. */
 import { AppError } from '@equipoise/core/model';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Throws MALFORMED_REQUEST if `value` is no object. */
+/** Returns `value`; throws MALFORMED_REQUEST if it is not an object. */
 export function objectOf(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new AppError('MALFORMED_REQUEST', `${what} must be a JSON object.`);

@@ -1,6 +1,6 @@
 /** Finds the position of a JSON syntax error (RFC 8259). It keeps its own stack, so nesting depth is unlimited. */
 
-/** Offset of the first invalid character. */
+/** Problem with the offset of the first invalid character. */
 export interface JsonProblem {
   readonly offset: number;
   readonly expected: string;
@@ -8,7 +8,7 @@ export interface JsonProblem {
 
 type Expectation = 'value' | 'value or ]' | 'name' | 'name or }' | 'colon' | 'more';
 
-/** Undefined for valid JSON. */
+/** The first problem; undefined for valid JSON. */
 export function jsonProblem(text: string): JsonProblem | undefined {
   return new Scan(text).problem();
 }
@@ -32,7 +32,7 @@ class Scan {
     }
   }
 
-  /** Returns what was expected instead. */
+  /** Takes a character; returns the expected one if it is invalid. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':
@@ -136,14 +136,14 @@ class Scan {
     return this.#skip(isDigit);
   }
 
-  /** False if there was none. */
+  /** Skips characters; false if there were none. */
   #skip(is: (code: number) => boolean): boolean {
     const start = this.#at;
     while (is(this.#code())) this.#at += 1;
     return this.#at > start;
   }
 
-  /** −1 at the end. */
+  /** Code of the next character; −1 at the end. */
   #code(): number {
     return this.#at < this.#text.length ? this.#text.charCodeAt(this.#at) : -1;
   }

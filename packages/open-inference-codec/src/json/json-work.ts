@@ -1,10 +1,10 @@
 /**
- * Bounds the work of parsing a client's JSON before it begins: `JSON.parse` takes 0.3 s for 2 MiB of brackets, and no
- * other request is served meanwhile. The scan counts in the bytes and stops at the first excess.
+ * Bounds the work of parsing a client's JSON before parsing. `JSON.parse` takes 0.3 s for 2 MiB of brackets and blocks
+ * all other requests. The check scans the bytes and stops at the first excess.
  */
 import { AppError } from '@equipoise/core/model';
 
-/** Far above what requests need. Parsing 2 MiB within these bounds takes about 30 ms (estimated). */
+/** Bounds far above the needs of requests. Parsing 2 MiB within them takes about 30 ms (estimated). */
 export const MOST_JSON_WORK = {
   depth: 64,
   'objects and arrays': 262_144,
@@ -12,13 +12,13 @@ export const MOST_JSON_WORK = {
   values: 1_048_576,
 } as const;
 
-/** A body up to this size (bytes) can cause little work, whatever is in it. */
+/** A body up to this size (bytes) causes little work with any content. */
 const UNSCANNED_BYTES = 64 * 1024;
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Throws BODY_TOO_LARGE above `maxJsonBytes` or a bound of MOST_JSON_WORK. Need not be valid JSON. */
+/** Throws BODY_TOO_LARGE above `maxJsonBytes` or a bound of MOST_JSON_WORK. The JSON may be invalid. */
 export function checkJsonWork(json: Uint8Array, maxJsonBytes: number): void {
   if (json.length > maxJsonBytes) throw largeJson(maxJsonBytes);
   if (json.length > UNSCANNED_BYTES) scan(json);
@@ -53,7 +53,7 @@ function scan(json: Uint8Array): void {
   }
 }
 
-/** AppError BODY_TOO_LARGE of JSON over its limit in bytes. */
+/** AppError BODY_TOO_LARGE for JSON above its limit in bytes. */
 export function largeJson(maxJsonBytes: number): AppError {
   const message = `The JSON of the body is larger than the limit of ${maxJsonBytes} bytes; send large tensors raw.`;
   return new AppError('BODY_TOO_LARGE', message, { details: { maxJsonBytes } });
@@ -66,7 +66,7 @@ function check(kind: keyof typeof MOST_JSON_WORK, count: number): void {
   throw new AppError('BODY_TOO_LARGE', `The JSON of the body ${found}.`, { details: { limit: kind, most } });
 }
 
-/** Position of the closing quote, or the end. */
+/** Position of the closing quote, or of the end. */
 function endOfString(json: Uint8Array, start: number): number {
   for (let at = start + 1; at < json.length; at++) {
     if (json[at] === BACKSLASH) at += 1;

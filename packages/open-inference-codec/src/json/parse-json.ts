@@ -1,10 +1,10 @@
-/** Parses JSON bodies. The engine's messages quote the text; these name only the position. */
+/** Parses JSON bodies. Messages of the engine quote the text; these name only the position. */
 import { AppError } from '@equipoise/core/model';
 import { jsonProblem } from './json-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Throws MALFORMED_REQUEST with the position. */
+/** Parses JSON; throws MALFORMED_REQUEST with the position. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   try {
@@ -14,13 +14,13 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Long integers become decimal strings; undefined if there are none. */
+/** Parses JSON with long integers as decimal strings; undefined if there are none. */
 export function parseExactJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   return mayHaveLongIntegers(text) ? parseWithExactIntegers(text) : undefined;
 }
 
-/** Throws MALFORMED_REQUEST. */
+/** Decodes UTF-8; throws MALFORMED_REQUEST. */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -48,12 +48,12 @@ function notJson(text: string): AppError {
 /** 64-bit integers have at most 20 digits. Backtracking over more could overflow the stack. */
 const LONG_INTEGER = /(?<![\w.+-])-?\d{16,20}(?![\d.eE])/g;
 
-/** May be wrong about digits inside strings. */
+/** True if there may be long integers; digits inside strings count, too. */
 export function mayHaveLongIntegers(text: string): boolean {
   return /\d{16}/.test(text);
 }
 
-/** `text` must be valid JSON. */
+/** Parses valid JSON with long integers as decimal strings. */
 export function parseWithExactIntegers(text: string): unknown {
   return JSON.parse(quotedLongIntegers(text));
 }

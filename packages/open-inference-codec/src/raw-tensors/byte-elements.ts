@@ -1,7 +1,7 @@
 /**
- * BYTES elements as bytes and as text. By the tensor parameter `content_type`, `str` is UTF-8 text,
- * `application/octet-stream` and (in JSON) `base64` are bytes. Without it, elements that are all valid UTF-8 become
- * strings.
+ * BYTES elements as bytes and as text. The tensor parameter `content_type` is `str` for UTF-8 text, and
+ * `application/octet-stream` or (in JSON) `base64` for bytes. Without it, elements become strings if all are valid
+ * UTF-8.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 
@@ -17,7 +17,7 @@ export function byteStrings(data: readonly (string | Uint8Array)[]): readonly Ui
   return data.map((element) => (typeof element === 'string' ? encoder.encode(element) : element));
 }
 
-/** Throws MALFORMED_REQUEST if stated text is not UTF-8. */
+/** Elements as bytes or text; throws MALFORMED_REQUEST if stated text is not UTF-8. */
 export function byteElements(
   name: string,
   elements: readonly Uint8Array[],
@@ -32,13 +32,13 @@ export function byteElements(
   });
 }
 
-/** Needed so that a reader does not take bytes for text. */
+/** Content type that keeps a reader from taking bytes for text. */
 export function contentTypeOf(data: readonly (string | Uint8Array)[]): string | undefined {
   const bytes = data.filter((element) => typeof element !== 'string');
   return bytes.length > 0 && textsOf(bytes) !== undefined ? OCTETS : undefined;
 }
 
-/** Undefined if an element is not UTF-8. */
+/** Elements as text; undefined if one is not UTF-8. */
 export function textsOf(elements: readonly Uint8Array[]): readonly string[] | undefined {
   try {
     return elements.map((element) => decoder.decode(element));

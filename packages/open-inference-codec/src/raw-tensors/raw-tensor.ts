@@ -1,6 +1,7 @@
 /**
  * Raw tensors of REST and gRPC: row-major, no padding, little-endian, BOOL as one byte 0 or 1, each BYTES element
- * behind its length (uint32). Numbers are views if aligned, else copies. Allocations never exceed the received bytes.
+ * preceded by its length (uint32). Numbers are views if aligned, otherwise copies. Allocations never exceed the
+ * received bytes.
  */
 import {
   AppError,
@@ -21,7 +22,7 @@ invariant(
   'this machine is little-endian, as the raw form of tensors is',
 );
 
-/** `contentType` is the tensor's parameter `content_type`. */
+/** Type of a raw tensor; `contentType` is its parameter `content_type`. */
 export interface RawTensorType {
   readonly name: string;
   readonly datatype: Datatype;
@@ -29,7 +30,7 @@ export interface RawTensorType {
   readonly contentType?: string | undefined;
 }
 
-/** Shares memory where possible; throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
+/** Decodes and shares memory where possible. Throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
 export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   const { datatype, shape } = type;
   return {
@@ -39,7 +40,7 @@ export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   };
 }
 
-/** The tensor's own memory for numbers, a copy for BYTES. */
+/** Encodes a tensor: returns the tensor's own memory for numbers, a copy for BYTES. */
 export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   if (datatype !== 'BYTES') {
     const numbers = data as NumericData;

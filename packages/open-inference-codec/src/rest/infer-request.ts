@@ -8,13 +8,13 @@ import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
 
-/** `binary` places the output behind the JSON. */
+/** Requested output; `binary` places it behind the JSON. */
 export interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
 
-/** `outputs` undefined: all, in the form `binaryOutput`. */
+/** Request of a client. `outputs` undefined: all, in the form `binaryOutput`. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -23,7 +23,7 @@ export interface ReceivedRequest {
   readonly binaryOutput: boolean;
 }
 
-/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
+/** Reads a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
 export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
   const body = objectOf(received.value, 'The body');
   const id = optionalString(body['id'], 'id');
@@ -35,7 +35,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
-/** `binary` sends inputs raw and asks for raw outputs. */
+/** Writes a request; `binary` sends inputs raw and requests raw outputs. */
 export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
   const entries = Object.entries(inputs).map(([name, tensor]) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),
@@ -79,7 +79,7 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
     const { name, parameters } = objectOf(entry, 'Each entry of outputs');
     if (typeof name !== 'string')
       throw new AppError('MALFORMED_REQUEST', 'Each entry of outputs needs a name (a string).');
-    // Repeating a name is cheap for the client, but each copy of the answer may be large.
+    // Repeating a name costs the client little, but each copy in the answer may be large.
     if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is requested twice.`);
     names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);

@@ -11,14 +11,14 @@ export interface AnsweredOutput {
   readonly binary: boolean;
 }
 
-/** `missing`: parts that early joins did not wait for, reported in the parameters. */
+/** Names of an answer. `missing`: parts that early joins did not wait for, reported in the parameters. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;
   readonly missing?: readonly string[] | undefined;
 }
 
-/** Raw tensors (`binary`) follow the JSON. */
+/** Writes an answer; raw tensors (`binary`) follow the JSON. */
 export function writeInferResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: readonly AnsweredOutput[],
@@ -28,7 +28,7 @@ export function writeInferResponse(
   );
   const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
   const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
-  // Concatenation copies no large text; `join` would.
+  // Concatenated, because `join` would copy large texts.
   const all = entries.reduce((text, { json }) => (text === '' ? json : `${text},${json}`), '');
   return restMessage(
     `{${named},"outputs":[${all}]}`,
@@ -36,7 +36,7 @@ export function writeInferResponse(
   );
 }
 
-/** Throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
+/** Reads an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readInferResponse(received: ReceivedBody): InferResponse {
   const body = objectOf(received.value, 'The answer');
   if (!Array.isArray(body['outputs'])) {

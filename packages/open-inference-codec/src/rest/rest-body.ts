@@ -6,31 +6,31 @@ import { AppError, boundedName } from '@equipoise/core/model';
 import { checkJsonWork } from '../json/json-work.js';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
-/** In bytes. */
+/** Header with the length of the JSON in bytes. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 export const BINARY_MEDIA_TYPE = 'application/octet-stream';
 
-/** For readers that use views. */
+/** Alignment of raw tensors, for readers that use views. */
 export const RAW_ALIGNMENT_BYTES = 8;
 
-/** Without raw tensors, JSON only. */
+/** Message; without raw tensors it is only JSON. */
 export interface RestMessage {
   readonly json: string;
   readonly raw: readonly Uint8Array[];
 }
 
-/** Raw tensors are taken in order. */
+/** Received body; its raw tensors must be taken in order. */
 export interface ReceivedBody {
   readonly value: unknown;
-  /** Long integers as strings; undefined if it has none. Parsed lazily. */
+  /** The JSON with long integers as strings, parsed lazily; undefined if it has none. */
   readonly exactValue: () => unknown;
   readonly raw: RawSection;
 }
 
 const encoder = new TextEncoder();
 
-/** Undefined without the header. Throws MALFORMED_REQUEST unless an integer ≥ 0. */
+/** Length of the JSON; undefined without the header. Throws MALFORMED_REQUEST unless it is an integer ≥ 0. */
 export function readJsonLength(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const length = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
@@ -42,8 +42,8 @@ export function readJsonLength(header: string | undefined): number | undefined {
 }
 
 /**
- * Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid; given `maxJsonBytes`, as a server,
- * BODY_TOO_LARGE if the JSON would take too much work.
+ * Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid. With `maxJsonBytes`, which servers set,
+ * throws BODY_TOO_LARGE if the JSON would take too much work.
  */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined, maxJsonBytes?: number): ReceivedBody {
   if (jsonLength === undefined) return received(bytes, new Uint8Array(0), maxJsonBytes);
@@ -67,7 +67,7 @@ function received(json: Uint8Array, raw: Uint8Array, maxJsonBytes: number | unde
   return { value, exactValue, raw: new RawSection(raw) };
 }
 
-/** Spaces pad the JSON so that raw tensors are aligned. */
+/** Message of JSON and raw tensors. Spaces pad the JSON so that raw tensors are aligned. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
   const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);
@@ -82,7 +82,7 @@ export class RawSection {
     this.#bytes = bytes;
   }
 
-  /** A view; throws MALFORMED_REQUEST if `size` is invalid or too large. */
+  /** Takes the next raw tensor as a view; throws MALFORMED_REQUEST if `size` is invalid or too large. */
   take(name: string, size: unknown): Uint8Array {
     const tensor = boundedName(name);
     const left = this.#bytes.length - this.#at;

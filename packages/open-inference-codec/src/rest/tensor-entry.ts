@@ -12,13 +12,13 @@ import type { ReceivedBody } from './rest-body.js';
 
 const SIZE = 'binary_data_size';
 
-/** `index` in the array `field` of a body. */
+/** Source of an entry: `index` in the array `field` of a body. */
 export interface EntrySource extends ReceivedBody {
   readonly field: 'inputs' | 'outputs';
   readonly index: number;
 }
 
-/** Throws if elements or bytes do not fit the checked type. */
+/** Reads an entry; throws if elements or bytes do not fit the checked type. */
 export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
   const { raw } = from;
   const data = isLong(type) ? exactData(fields, from) : fields['data'];
@@ -33,13 +33,13 @@ export function readEntry(type: TensorType, fields: Fields, from: EntrySource): 
   return type.datatype === 'BYTES' && contentType === BASE64 ? fromBase64(type.name, tensor) : tensor;
 }
 
-/** Bytes are those behind the JSON. */
+/** Written entry, with its bytes behind the JSON. */
 export interface WrittenEntry {
   readonly json: string;
   readonly raw?: Uint8Array;
 }
 
-/** BYTES that are not text are base64; with `exactBytes` (requests) all bytes are. */
+/** Writes an entry. BYTES that are not text become base64; with `exactBytes` (requests) all bytes do. */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';
@@ -62,7 +62,7 @@ function isLong({ datatype }: TensorType): boolean {
   return datatype === 'INT64' || datatype === 'UINT64';
 }
 
-/** With all digits. */
+/** Data of an entry with all digits of long integers. */
 function exactData(fields: Fields, { exactValue, field, index }: EntrySource): unknown {
   const exact = exactValue() as Readonly<Record<string, readonly Fields[]>> | undefined;
   return (exact?.[field]?.[index] ?? fields)['data'];

@@ -1,6 +1,6 @@
 /**
- * Bounds the work of a condition, which runs on the serving thread. Every node that is evaluated is a step, so nested
- * loops end. Regular expressions are refused: those of the engine backtrack, and an output may be chosen to make them.
+ * Bounds the work of a condition, which runs on the serving thread. Every evaluated node is a step, so nested loops
+ * end. Regular expressions are rejected: the engine backtracks, and a client may choose inputs that exploit it.
  */
 
 /** A node of the library's syntax tree. */
@@ -19,7 +19,7 @@ export function offsetOfRegularExpression(tree: unknown): number | undefined {
   return nodesOf(tree).find(({ op, args }) => op === 'rcall' && Array.isArray(args) && args[0] === 'matches')?.start;
 }
 
-/** Makes the nodes count; returns a function that starts a new evaluation. */
+/** Makes the nodes count steps. Returns a function that starts a new evaluation. */
 export function boundSteps(tree: unknown): () => void {
   let steps = 0;
   for (const node of nodesOf(tree)) {

@@ -8,14 +8,14 @@ import { boundSteps, offsetOfRegularExpression } from './bounded-work.js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
-  /** Throws CONDITION_FAILED if undecidable, such as for a missing tensor. */
+  /** Evaluates the condition. Throws CONDITION_FAILED if that is impossible, such as for a missing tensor. */
   holds(output: TensorMap): boolean;
 }
 
 const NO_REGULAR_EXPRESSIONS =
   'expected a condition without regular expressions, found `matches`. Use ==, in, contains, startsWith or endsWith';
 
-/** `offset` counts characters of the text. */
+/** Condition or its problem; `offset` counts characters of the text. */
 export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };

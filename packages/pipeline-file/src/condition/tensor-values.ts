@@ -1,6 +1,7 @@
 /**
- * Tensors as CEL values: one value without dimensions, else a nested list. Integers are CEL ints, floats doubles, BYTES
- * strings (bytes if not UTF-8). Lists are lazy: a shape may claim any size, and conditions run on the serving thread.
+ * Tensors as CEL values: a single value without dimensions, else a nested list. Integers become CEL ints, floats
+ * doubles, and BYTES strings (bytes if not UTF-8). Lists are lazy: a shape may claim any size, and conditions run on
+ * the serving thread.
  */
 import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
@@ -10,7 +11,7 @@ export type TensorValue = Element | readonly TensorValue[];
 /** Most list entries that one condition may read; takes up to 0.2 s. */
 const MOST_READS = 200_000;
 
-/** For one evaluation. Reading more than `MOST_READS` entries throws. */
+/** Values for one evaluation, which throws if it reads more than `MOST_READS` entries. */
 export function tensorValues(tensors: TensorMap): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
   let reads = 0;
@@ -29,7 +30,7 @@ export function tensorValues(tensors: TensorMap): Readonly<Record<string, Tensor
   return values;
 }
 
-/** Sizes are CEL ints. */
+/** Shapes by name; sizes are CEL ints. */
 export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readonly bigint[]>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
@@ -37,7 +38,7 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
 function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
   const element = elementReader(tensor);
   const { shape } = tensor;
-  /** Row-major, with the dimensions from `dimension` on. */
+  /** Part of a row-major tensor, with the dimensions from `dimension` on. */
   const part = (dimension: number, start: number): TensorValue => {
     const length = shape[dimension];
     if (length === undefined) return element(start);

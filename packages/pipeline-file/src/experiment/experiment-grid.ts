@@ -1,7 +1,7 @@
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { PolicyName } from '@equipoise/core/plan';
 
-/** Like the flags of `equipoise simulate`. */
+/** Load as in the flags of `equipoise simulate`. */
 export interface LoadDescription {
   readonly name?: string | undefined;
   readonly load?: string | undefined;
@@ -10,7 +10,7 @@ export interface LoadDescription {
   readonly arrivals?: string | undefined;
 }
 
-/** The name is unique in the results. */
+/** Load of a grid; its name is unique in the results. */
 export interface GridLoad {
   readonly name: string;
   readonly load?: string;
@@ -19,7 +19,7 @@ export interface GridLoad {
   readonly arrivals?: string;
 }
 
-/** Defaults are filled in. Paths are absolute or relative to `baseDir`, the folder of the file. */
+/** Grid with defaults filled in. Paths are absolute, or relative to `baseDir`, the folder of the file. */
 export interface ExperimentGrid {
   readonly name: string;
   readonly baseDir: string;
@@ -32,7 +32,7 @@ export interface ExperimentGrid {
   readonly loadMs?: number;
 }
 
-/** Stated, or derived from the fields. */
+/** Name of a load: stated, or derived from its fields. */
 export function gridLoadName({ name, load, arrivalRps, durationS, arrivals }: LoadDescription): string {
   if (name !== undefined) return name;
   if (load !== undefined) return arrivals === undefined ? load : `${load} ${arrivals}`;

@@ -62,7 +62,7 @@ const experimentSchema = z.strictObject({
   spec: specSchema,
 });
 
-/** `problemAt` locates problems of the files that the grid names. */
+/** Grid or problems; `problemAt` locates problems of the files that the grid names. */
 export type ExperimentFileResult =
   | { readonly kind: 'valid'; readonly grid: ExperimentGrid; readonly problemAt: (finding: Finding) => Problem }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };

@@ -65,7 +65,7 @@ interface Mapping {
   readonly node: JsonSchemaNode;
 }
 
-/** In field order. */
+/** Sections of mappings, in field order. */
 function mappingsOf(path: string, node: JsonSchemaNode): Mapping[] {
   const { properties } = node;
   if (properties !== undefined) {
@@ -92,7 +92,7 @@ function fieldTable(path: string, { properties = {}, required = [] }: JsonSchema
   return markdownTable(['field', 'value', 'default', 'meaning'], rows);
 }
 
-/** Links words that have a section. */
+/** Links words to their sections. */
 function linkedValue(value: string, path: string): string {
   const anchor = path.toLowerCase().replace(/[^a-z0-9]/g, '');
   return value.replace(/a mapping|a list/, (words) => `[${words}](#${anchor})`);
@@ -104,14 +104,14 @@ function defaultText(node: JsonSchemaNode): string {
   return text === '{}' && node.properties !== undefined ? 'that of its fields' : `\`${text.replaceAll('"', '')}\``;
 }
 
-/** Cells are Markdown. */
+/** Markdown table; cells are Markdown. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** pipeline-file.schema.json, for editors. */
+/** Content of pipeline-file.schema.json, for editors. */
 export function renderPipelineFileSchema(): string {
   return `${JSON.stringify(pipelineJsonSchema(), null, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 /**
- * Guesses a misspelled word. Candidates are equal except for case and separators, contain it, are contained, or are
- * nearest by edit distance (at most a third of the letters, two in short words).
+ * Guesses a misspelled word. A candidate equals it except for case and separators, contains it or is contained in it,
+ * or is nearest by edit distance (at most a third of the letters, two in short words).
  */
 import { distance } from 'fastest-levenshtein';
 
@@ -9,7 +9,7 @@ const MOST_CANDIDATES = 2000;
 
 const letters = (word: string): string => word.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** Undefined if none is near. */
+/** The nearest candidate; undefined if none is near. */
 export function nearestSpelling(word: string, candidates: Iterable<string>): string | undefined {
   const known = [...candidates];
   if (word.length > LONGEST_WORD || known.length > MOST_CANDIDATES) return undefined;

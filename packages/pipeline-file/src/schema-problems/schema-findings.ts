@@ -11,7 +11,7 @@ type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
-/** At most one finding per path. */
+/** Compares a value with a schema; at most one finding per path. */
 export function compareWithSchema<Output>(schema: z.ZodType<Output>, document: LocatedNode): SchemaResult<Output> {
   const parsed = schema.safeParse(document.value);
   if (parsed.success) return { kind: 'matches', output: parsed.data };
@@ -39,7 +39,7 @@ interface Issue {
   readonly path: ValuePath;
 }
 
-/** Uses the issues of the union's alternative with the value's kind. */
+/** Issues of a union: those of the alternative that matches the value's kind. */
 function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
   const path = [...parent, ...(issue.path as ValuePath)];
   if (issue.code !== 'invalid_union') return [{ issue, path }];
@@ -100,7 +100,7 @@ function quoted(text: string): string {
   return JSON.stringify(text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)}…`);
 }
 
-/** Chooses alternatives by the value's kind; undefined below free values. */
+/** Schema at a path. Chooses alternatives by the value's kind; undefined inside values without a schema. */
 function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown): JsonSchemaNode | undefined {
   let node: JsonSchemaNode | undefined = root;
   let value: unknown = document;

@@ -122,7 +122,7 @@ export const pipelineFileSchema = z
   })
   .describe('An Equipoise inference pipeline.');
 
-/** Defaults are filled in. */
+/** Parsed pipeline file with defaults filled in. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
 
 export type PipelineFileInput = z.input<typeof pipelineFileSchema>;

@@ -1,4 +1,4 @@
-/** Messages of checks that JSON Schema cannot express start with "expected", like derived ones. */
+/** Scalars. Messages of checks that JSON Schema cannot express start with "expected", like generated messages. */
 import { z } from 'zod';
 
 const SHARE = 0.05;
@@ -16,7 +16,7 @@ const nearestWholeShare = (cpuCores: number): number =>
 
 const notBuiltIn = (name: string): boolean => !(name in {});
 
-/** For URLs and metric labels. */
+/** Name that is valid in URLs and metric labels. */
 export const name = () =>
   z
     .string()
@@ -26,7 +26,7 @@ export const name = () =>
     )
     .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
 
-/** Published model names with "/", ":", "@" or "+" are allowed. */
+/** Name of a variant; may be a published model name with "/", ":", "@" or "+". */
 export const variantName = () =>
   z
     .string()
@@ -48,7 +48,7 @@ export const wholeNumber = () => z.int().min(0);
 
 export const fraction = () => z.number().min(0).max(1);
 
-/** Of one replica. */
+/** Cores of one replica. */
 export const replicaCores = () =>
   z
     .number()

@@ -27,7 +27,7 @@ export function checkBranches(spec: SpecDraft): Finding[] {
   return findings;
 }
 
-/** Certainty that a stage runs, and that the fan-outs around it are entered. */
+/** Is it certain that a stage runs, and that the fan-outs around it are entered? */
 interface Certainty {
   readonly runs: boolean;
   readonly entered: readonly boolean[];

@@ -39,7 +39,7 @@ function* joinsInto(
   }
 }
 
-/** The only edge needs a group whose parts can be missing. */
+/** A join on the only edge needs a fan-out whose parts can be missing. */
 function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
   if (onMissing !== 'partial' || join !== undefined) return;
   const message =
@@ -50,8 +50,8 @@ function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Findin
 const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);
 
 /**
- * Accuracy of cascades and early joins over several edges is no product, so it must be measured. An error if it cannot
- * be, else a warning until it has been.
+ * The accuracy of cascades and early joins over several edges is not a product, so it must be measured. Reports an
+ * error if that is impossible, otherwise a warning until it is measured.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   if (Object.hasOwn(spec, 'accuracyTable')) return [];

@@ -1,6 +1,6 @@
 /**
- * References must exist. While a name is malformed, an unknown reference may mean it, so it is reported only if it
- * resembles another name.
+ * References must exist. If some name is malformed, an unknown reference may refer to it. Then the reference is
+ * reported only if it resembles another name.
  */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
@@ -33,7 +33,7 @@ export function checkReferences(spec: SpecDraft): Finding[] {
 
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
-/** For one combination of an accuracy table. */
+/** Checks the names in one combination of an accuracy table. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
   const known = knownNames(stages);
   const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));
@@ -81,7 +81,7 @@ function listed(names: ReadonlySet<string>): string {
   return `${shown.length === 1 ? '' : 'one of '}${shown.join(', ')}${more}`;
 }
 
-/** Finds duplicates. */
+/** Finds duplicate names. */
 export function checkNames(spec: SpecDraft): Finding[] {
   return [
     ...repeated(spec.stages, ['spec', 'stages'], 'the stages'),

@@ -25,7 +25,7 @@ export function checkOutputs(spec: SpecDraft): Finding[] {
 
 const SHORTHAND = ['datatype', 'shape', 'contentTypes'] as const;
 
-/** One source is supported; its tensors must be declared fully, once. */
+/** Only one source is supported. Its tensors must be declared completely, and only once. */
 export function checkSources(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   for (const [index, source] of wellFormedEntries(spec.sources)) {

@@ -1,12 +1,12 @@
 /**
  * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the cycles.
- * A walk backwards finds each: it ends where a stage repeats. The cycle is reported and removed.
+ * A backward walk that reaches a stage twice finds a cycle, which is reported and removed; then the walk is repeated.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 
-/** The order lacks stages on and behind cycles. */
+/** Topological order; it lacks stages on and behind cycles. */
 export interface Topology {
   readonly order: readonly number[];
   readonly cycles: readonly (readonly GraphEdge[])[];

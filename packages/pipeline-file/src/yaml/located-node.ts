@@ -10,7 +10,7 @@ export interface LocatedEntry {
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
-  /** Scalar as written: `1.0` for the value 1. */
+  /** Scalar as written, such as `1.0` for the value 1. */
   readonly source?: string;
   readonly entries?: ReadonlyMap<string, LocatedEntry>;
   readonly items?: readonly LocatedNode[];
@@ -22,7 +22,7 @@ export function nodeAt(root: LocatedNode, path: ValuePath): LocatedNode | undefi
   return node;
 }
 
-/** Start of the key or value at a path; if it is missing, start of its nearest ancestor. */
+/** Offset of the key or value at a path; if it is missing, of its nearest ancestor. */
 export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'value'): number {
   const last = path.at(-1);
   if (place === 'key' && typeof last === 'string') {
