@@ -22,7 +22,7 @@ const encoded = (key: string): string =>
 
 function objectUrl({ bucket, key }: S3Address, environment: Environment, region: string): string {
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
-  // As a host name, a bucket name with dots does not match the certificate.
+  // The certificate does not match a bucket name with dots as a host name.
   if (!endpoint && !bucket.includes('.')) return `https://${bucket}.s3.${region}.amazonaws.com/${encoded(key)}`;
   const base = endpoint || `https://s3.${region}.amazonaws.com`;
   if (!URL.canParse(base)) {
