@@ -1,5 +1,3 @@
-/** Codec of the Open Inference Protocol. */
-
 export * from './grpc/grpc-infer-request.js';
 export * from './grpc/grpc-infer-response.js';
 export * from './grpc/grpc-metadata.js';

@@ -16,7 +16,6 @@ const MOST_DIMENSIONS = 32;
 const MOST_EMPTY_ROWS = 65_536;
 const MOST_NAMES = 64;
 
-/** Unchecked type stated by a message. */
 export interface StatedType {
   readonly name: string;
   readonly datatype: unknown;

@@ -40,7 +40,6 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
-/** Order by position, then by path. */
 export function byPosition(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }

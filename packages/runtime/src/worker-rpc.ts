@@ -17,7 +17,6 @@ export interface RpcThreadOptions<Failure> {
   readonly workerData?: unknown;
   /** Longest silence (ms) while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
-  /** The error of a failed request. */
   readonly errorOf: (failure: Failure) => Error;
   /** The error of waiting requests when the thread ends; `cause` if the thread failed. */
   readonly endedError: (cause?: Error) => Error;

@@ -39,13 +39,11 @@ export interface EmbeddedActuatorOptions {
   /** Applies batching and drop rule before the replaced replicas drain; default: only batching. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
   readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
-  /** Reports steps and verdicts of canaries. */
   readonly onCanary?: FleetEffects['canaryChanged'];
   /** Reports failures that no caller awaits. */
   readonly onFailure?: (stageId: StageId, error: unknown) => void;
 }
 
-/** Limits and idempotence of the pipeline's stages. */
 export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control' | 'slo'>;
 
 /** Actuator for replicas that its launcher starts. */

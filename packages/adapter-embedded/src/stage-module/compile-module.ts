@@ -135,7 +135,6 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
 }
 
-/** Compiles each module once for all replicas of a process. */
 export class ModuleCompiler {
   readonly #compiled = new Map<string, Promise<Compiled>>();
 

@@ -78,7 +78,6 @@ export const childTypes = byKind([
   resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
 ]);
 
-/** Types of rendered objects, including those of other engines. */
 export const renderedTypes = byKind([
   ...Object.values(childTypes),
   resource('serving.kserve.io/v1beta1', 'InferenceService', 'inferenceservices'),

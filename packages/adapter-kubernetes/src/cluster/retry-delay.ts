@@ -1,6 +1,5 @@
 import { doubledDelayMs, type Rng } from '@equipoise/core/model';
 
-/** Retry delays in ms. */
 export interface RetryDelays {
   readonly shortestMs: number;
   readonly longestMs: number;

@@ -34,7 +34,6 @@ export interface InferencePipelineStatus {
     readonly cpuCores?: number;
     readonly costPerHour?: number;
   };
-  /** Workloads of a canary, and their fraction of the requests. */
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Last failed canary, until its back-off is over. */
   readonly rollback?: {

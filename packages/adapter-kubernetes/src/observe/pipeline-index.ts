@@ -94,7 +94,6 @@ export class PipelineIndex {
 
 const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
 
-/** Key of a pipeline: the value of its label. */
 export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
   return objectKey({ name: labelValue(name), namespace });
 }

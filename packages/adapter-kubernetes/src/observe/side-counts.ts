@@ -1,4 +1,3 @@
-/** Outcomes on both sides of a canary, from router pages. */
 import type { SideCount } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 

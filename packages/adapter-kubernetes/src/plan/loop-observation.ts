@@ -21,7 +21,6 @@ export interface LoopInput {
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   readonly isShifting: boolean;
-  /** Variants of a stage in back-off. */
   readonly rolledBack: (stage: PipelineSpec['stages'][number]) => NonNullable<RunningStage['rolledBack']>;
 }
 

@@ -1,5 +1,3 @@
-/** Annotations of a pipeline for the operator. */
-
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 

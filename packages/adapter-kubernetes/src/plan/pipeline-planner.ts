@@ -3,7 +3,6 @@ import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise
 
 /** Planner of one pipeline. After a rejection the last good plan stays. */
 export interface PipelinePlanner {
-  /** Makes a verified plan. */
   plan(arrivalRps: number): Promise<PlanResult>;
   /** Decides; undefined if there is nothing to do between two plans. Ticks do not overlap and are in order. */
   tick(observation: Observation, executes: boolean): Promise<Decision | undefined>;

@@ -35,7 +35,6 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
   });
 }
 
-/** Admits the canary router in the network policy of a stage. */
 export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;
@@ -43,7 +42,6 @@ export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObj
   return { ...rest, spec: { ...spec, ingress } } as KubeObject;
 }
 
-/** The serving router's network policy, extended by the canary router. */
 export function reachCanaryRouter(pipeline: string, children: readonly KubeObject[]): readonly KubeObject[] {
   const policy = children.find((child) => child.kind === 'NetworkPolicy' && isRouter(child)) as
     | NetworkPolicy

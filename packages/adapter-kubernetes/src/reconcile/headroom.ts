@@ -31,7 +31,6 @@ export interface ReplicaGroup {
 }
 
 export interface HeadroomSteps {
-  /** Replicas by name of the Deployment. */
   readonly replicas: ReadonlyMap<string, number>;
   /** Deployments that wait for headroom to replace their pods. */
   readonly postponed: ReadonlySet<string>;

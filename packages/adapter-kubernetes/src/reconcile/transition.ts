@@ -1,7 +1,7 @@
 /**
- * Steps of a change; each is complete before the next removes anything. First the new stages start. Then the router
- * switches, in canary steps if workloads are new. After the last pod of the old router, the old stages are removed.
- * Without headroom, a shared router serves both plans and replicas are exchanged one by one.
+ * Steps of a change; each is complete before the next removes anything. New stages start, then the router switches (in
+ * canary steps if workloads are new), then old stages are removed. Without headroom, a shared router serves both plans
+ * and replicas are exchanged one by one.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';

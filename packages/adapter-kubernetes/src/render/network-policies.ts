@@ -9,7 +9,6 @@ import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
 
-/** Egress for name resolution. */
 const names: Egress[number] = {
   to: [{ namespaceSelector: {} }],
   ports: [

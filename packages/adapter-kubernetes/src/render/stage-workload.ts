@@ -14,7 +14,6 @@ import { stageSpec } from './stage-spec.js';
  * in our server. A `server` with a command runs on fixed ports; a server without one runs elsewhere.
  */
 
-/** Ports for `{port}`, `{port2}` and `{port3}`. */
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
 
 export interface StageWorkload extends ChosenVariant {

@@ -32,7 +32,6 @@ export interface ClientOptions {
   readonly raw?: boolean;
   /** Most bytes of an answer; default 256 MiB. */
   readonly maxAnswerBytes?: number;
-  /** Bearer token. */
   readonly token?: string;
   /** Headers of requests; metadata over gRPC. */
   readonly headers?: Readonly<Record<string, string>>;

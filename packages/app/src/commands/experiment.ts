@@ -87,7 +87,6 @@ async function withProgress(
   }
 }
 
-/** Writes the results and returns their paths. */
 async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
   const { experimentReport } = await import('../report/experiment-report.js');
   const repeatable = repeatableResults(results);

@@ -100,7 +100,6 @@ function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTas
   };
 }
 
-/** Runs a trial in its own thread, with progress on stderr. */
 async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
   const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');

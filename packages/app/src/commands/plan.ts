@@ -88,7 +88,6 @@ interface Asked {
   readonly problem: PlanningProblem;
   readonly options: PlanOptions;
   readonly verifierAt: VerifierAt | undefined;
-  /** Price of robustness, for a robust plan. */
   readonly price: RobustnessPrice | undefined;
 }
 
@@ -100,7 +99,6 @@ function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanP
   return { serviceFactor, nominal: policyOf(options)(nominal, verify) };
 }
 
-/** Verifiers by arrival rate, which count verified plans. */
 function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
   let simulated = 0;
   return (arrivalRps) => {

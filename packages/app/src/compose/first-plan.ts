@@ -21,7 +21,6 @@ export type FirstPlan =
       readonly lostPins?: string;
     };
 
-/** Plan of a result, else its best effort. */
 export function planOfResult(result: PlanResult): Plan | undefined {
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }

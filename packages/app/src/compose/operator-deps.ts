@@ -40,7 +40,6 @@ export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
   ...(context !== undefined && { context }),
 });
 
-/** Namespace to serve; undefined for all. */
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 

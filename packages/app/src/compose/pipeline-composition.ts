@@ -68,7 +68,7 @@ export interface StartOptions {
 
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** Longest wait for the prediction of a plan given by hand, because the planner may be busy. */
+/** Longest wait to predict a manual plan, because the planner may be busy. */
 const ESTIMATE_MS = 500;
 
 const LAST_SAVE_MS = 1000;

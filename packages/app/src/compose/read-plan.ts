@@ -83,7 +83,6 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Stages of the document, of its plan or of its best effort. */
 function stagesIn(document: unknown, path: string): JsonObject {
   const whole: JsonObject = isObject(document) ? document : {};
   const plan = [whole['plan'], whole['bestEffort'], whole].find((part) => isObject(part) && isObject(part['stages']));

@@ -114,7 +114,6 @@ interface SavedLearned {
   readonly edges: SavedEdges | undefined;
 }
 
-/** Learned state, aged by the wall clock. */
 function agedLearned(
   { learning: dated, service, edges }: SavedLearned,
   { atEpochMs }: ClockReading,
@@ -178,7 +177,6 @@ function guardrailsFor(
 
 const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
-/** Digest of measured and inline profiles. */
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {
   const measured = profiles.map(({ stageId, variantId, points }) => ({ stageId, variantId, points }));
   const inline = stages.map(({ id, variants }) => [id, variants.map((variant) => [variant.id, variant.profile])]);

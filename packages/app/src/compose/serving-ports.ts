@@ -1,4 +1,4 @@
-/** Client ports of `serve`: REST, gRPC and KEDA, with TLS, tenants, traffic share and drain deadline. */
+/** Client ports of `serve`. */
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError, invariant, SeededRng, type Slo } from '@equipoise/core/model';
@@ -51,7 +51,7 @@ type FixedPorts = Pick<
   'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'maxConnections' | 'maxStreams' | 'tenants' | 'share'
 >;
 
-/** Ports of `serve`, opened before the pipeline starts. */
+/** Opened before the pipeline starts. */
 export class ServingPorts {
   readonly #options: FixedOptions;
   readonly #healthPort: number | undefined;

@@ -6,7 +6,6 @@ import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 
-/** Compared figures in display units. */
 export const comparedFigures = {
   'within SLO %': (cell: CellResult) => 100 * cell.sloAttainmentFraction,
   accuracy: (cell: CellResult) => cell.pasMean,
@@ -27,7 +26,6 @@ const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'p99 ms': POSITIVE,
 };
 
-/** Names of figures in report order. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
 
 /** Group of cells. `less`: paired difference from the reference policy; undefined for that policy, or without pairs. */
@@ -40,7 +38,6 @@ export interface CellGroup {
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
-/** Groups in the order of cells. */
 export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
   const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
   return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {

@@ -1,4 +1,3 @@
-/** Reads the pipelines, profiles and loads of a grid. */
 import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';

@@ -1,7 +1,4 @@
-/**
- * Plots of a profile: service time and throughput by batch size, cost of busy neighbours, residuals of the fit.
- * Measured figures are marks, fits are lines.
- */
+/** Plots of a profile. Measured figures are marks, fits are lines. */
 import type { VariantProfile } from '@equipoise/runtime';
 import type { TopLevelSpec } from 'vega-lite';
 import { coresText } from '../terminal/plan-table.js';

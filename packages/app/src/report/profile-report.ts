@@ -1,4 +1,3 @@
-/** HTML report of a profile, with uncertainty and skipped points. */
 import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
 import { coresText, msText } from '../terminal/plan-table.js';
 import { htmlPage, htmlTable, type PageSection } from './html-page.js';

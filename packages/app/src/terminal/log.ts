@@ -1,11 +1,9 @@
 import pc from 'picocolors';
 
-/** Writes one JSON document as a line on stderr. */
 export function logLine(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>> = {}): void {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...facts })}\n`);
 }
 
-/** Writes a line for people on stderr. */
 export function log(text: string): void {
   process.stderr.write(`${pc.dim(new Date().toISOString())} ${text}\n`);
 }

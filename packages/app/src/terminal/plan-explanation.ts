@@ -11,7 +11,6 @@ export interface Explained {
   readonly objective: Objective;
   /** For a robust plan: the best plan for service times as profiled. */
   readonly nominal?: PlanResult | undefined;
-  /** Uncertain points of the profile. */
   readonly uncertainPoints?: DecisionEvidence['uncertainPoints'];
 }
 

@@ -1,6 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** Progress in units of work. */
 export interface Progress {
   readonly doneUnits: number;
   readonly totalUnits: number;

@@ -1,4 +1,3 @@
-/** Facts about plans and running replicas. */
 import { pipelineAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';

@@ -46,7 +46,6 @@ export interface PlannedRate {
 export interface LoadBucket {
   /** Loads by rate: the end of the bucket below, then steps up to the bucket's end. */
   readonly steps: readonly ExpectedLoad[];
-  /** Index of the first step that covers the load. */
   readonly covering: number;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Fast loop: once a second it compares arrivals with the planned load and adds capacity at once.
  *
- * It counts arrivals in windows of many lengths that end now. It compares each count with the largest that the planned
- * load brings by chance. This is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a probability
- * instead of a certainty. Short windows show a large step at once, long windows show a small rise.
+ * It compares arrivals in windows of many lengths that end now with the most that the planned load brings by chance.
+ * This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short windows show a large
+ * step at once, long ones a small rise.
  *
  * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
  * adds replicas of the running variants once the forecast exceeds the planned load.
@@ -145,7 +145,7 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
 
 /**
  * Most arrivals that chance brings at the planned load, by window; at least the planned envelope. The envelope alone is
- * too low: by chance, every other minute exceeds that of the minute before.
+ * too low, because it comes from a single minute.
  *
  * A bursty load may bring many arrivals by chance. With `carried`, it may bring at most what replicas serve within half
  * of the SLO. Poisson arrivals are never a burst. `inBurst` lowers the bound. A window may reach back `before` the

@@ -206,8 +206,8 @@ function searchedTicks({ search }: Situation, load: ExpectedLoad): number {
 }
 
 /**
- * The search to continue at the next plan for the same load. That plan repeats all steps with a larger work limit.
- * Cached verdicts cost no time, and the result depends only on the state.
+ * The search to continue at the next plan for the same load. That plan repeats all steps with a larger work limit;
+ * cached verdicts cost no time.
  */
 export function unfinishedSearch(
   situation: Situation,

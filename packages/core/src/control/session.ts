@@ -93,7 +93,6 @@ export class ControlSession {
   #advises = false;
   /** State of the last snapshot, and the time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
-  /** Undoes the last tick. */
   #undoTick: (() => void) | undefined;
   /** Throws if a later observation needs an answer first. */
   #checkLater: (() => void) | undefined;
@@ -266,7 +265,6 @@ function afterDefect(state: ControllerState, rules: ControllerRules, atMs: numbe
   return wasDue ? { ...state, nextPlanAtMs: atMs + rules.spec.control.intervalMs } : state;
 }
 
-/** State after a manual change: no change is on trial any more. */
 export function afterHandChange({ beforeChange, ...state }: ControllerState): ControllerState {
   return { ...state, trial: undefined, beforeChange: beforeChange && { ...beforeChange, trial: undefined } };
 }

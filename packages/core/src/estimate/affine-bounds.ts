@@ -61,7 +61,6 @@ function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): bo
   });
 }
 
-/** Bounds of `curve` for batches up to `cap`. */
 export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
   const points = profiledPoints(curve, cap);
   const chord = raiseCurve({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);

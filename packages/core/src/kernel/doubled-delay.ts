@@ -1,4 +1,3 @@
-/** Bounds of a delay in ms. */
 export interface DelayBounds {
   readonly shortestMs: number;
   readonly longestMs: number;

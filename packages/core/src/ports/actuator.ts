@@ -42,7 +42,6 @@ export interface ReplicaPool {
   setBatching(stageId: StageId, batching: StageBatching): void;
   /** Opens a canary lane for replicas `inCanary`, without requests at first. One at a time. */
   openCanary(stageId: StageId, batching: StageBatching): void;
-  /** Gives the canary this fraction of the stage's requests. */
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;

@@ -3,7 +3,6 @@ import type { AppError } from '../model/app-error.js';
 import type { Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 
-/** Output of an item, or its error. */
 export type ItemResult =
   | { readonly kind: 'ok'; readonly output: TensorMap }
   | { readonly kind: 'failed'; readonly error: AppError };

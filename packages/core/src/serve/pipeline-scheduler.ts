@@ -212,7 +212,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.list(nowMs);
   }
 
-  /** Frees the inputs of a stage; returns how many were quarantined. */
   clearQuarantine(stage: number, nowMs: number): number {
     return this.#quarantine.clear(stage, nowMs);
   }

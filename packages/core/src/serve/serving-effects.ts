@@ -20,7 +20,6 @@ export interface ServingEffects<Payload, Context, Failure> {
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;
   /** Failure of an item that lost its batch to another item, or to its replica. */
   hungFailure(stage: number): Failure;
-  /** Failure of an item whose input is quarantined. */
   quarantineFailure(stage: number): Failure;
   /** Digest of an item's input and tenant: equal for equal inputs of one tenant. */
   inputKey(item: StageItem<Payload, Context>): string;

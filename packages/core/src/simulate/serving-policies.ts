@@ -95,7 +95,6 @@ export class ServingPolicies {
     this.#setAll();
   }
 
-  /** Policy of a canary, with the current profile. */
   canaryPolicy(stageId: StageId, to: StagePlan): CanaryPolicy {
     const [spec, curves] = [this.#spec, this.#curves];
     const stages = { ...this.#serving, [stageId]: [to] };
@@ -111,7 +110,6 @@ export class ServingPolicies {
     return { ...policy, profile };
   }
 
-  /** Sets new service times in all serving stages. */
   follow(curves: ServiceCurves): void {
     if (curves === this.#curves) return;
     this.#curves = curves;

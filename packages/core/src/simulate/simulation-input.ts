@@ -68,7 +68,6 @@ export interface SimulatedEnd {
   readonly pas: number;
 }
 
-/** View of a simulated control loop at a tick. */
 export interface SimulatedView {
   readonly nowMs: number;
   readonly changing: boolean;

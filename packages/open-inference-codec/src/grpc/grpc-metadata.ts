@@ -2,7 +2,6 @@ import type { ModelMetadata, TensorMetadata } from '../protocol-types.js';
 import { readMessage, writeMessage } from './grpc-methods.js';
 import { type ModelMetadataResponse_TensorMetadata, ModelMetadataResponseSchema } from './open-inference.gen.js';
 
-/** Encodes model metadata. */
 export function writeGrpcMetadata({ inputs, outputs, versions = [], ...more }: ModelMetadata): Uint8Array {
   return writeMessage(ModelMetadataResponseSchema, {
     ...more,

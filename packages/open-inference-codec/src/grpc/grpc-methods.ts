@@ -17,7 +17,6 @@ export const grpcMethods = GRPCInferenceService.method;
 export const healthCheck = Health.method.check;
 export const healthStatus = { serving: 1, notServing: 2 } as const;
 
-/** Name of the service in health checks. */
 export const inferenceServiceName = GRPCInferenceService.typeName;
 
 /** HTTP/2 path of a method. */

@@ -1,6 +1,5 @@
 /** Finds the position of a JSON syntax error (RFC 8259). It keeps its own stack, so nesting depth is unlimited. */
 
-/** Problem with the offset of the first invalid character. */
 export interface JsonProblem {
   readonly offset: number;
   readonly expected: string;

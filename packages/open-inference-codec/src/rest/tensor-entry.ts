@@ -33,7 +33,6 @@ export function readEntry(type: TensorType, fields: Fields, from: EntrySource): 
   return type.datatype === 'BYTES' && contentType === BASE64 ? fromBase64(type.name, tensor) : tensor;
 }
 
-/** Written entry, with its bytes behind the JSON. */
 export interface WrittenEntry {
   readonly json: string;
   readonly raw?: Uint8Array;

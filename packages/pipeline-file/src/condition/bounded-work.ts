@@ -3,7 +3,6 @@
  * end. Regular expressions are rejected: the engine backtracks, and a client may choose inputs that exploit it.
  */
 
-/** A node of the library's syntax tree. */
 interface SyntaxNode {
   readonly op: string;
   readonly args: unknown;

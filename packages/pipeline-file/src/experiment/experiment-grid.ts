@@ -32,7 +32,6 @@ export interface ExperimentGrid {
   readonly loadMs?: number;
 }
 
-/** Name of a load: stated, or derived from its fields. */
 export function gridLoadName({ name, load, arrivalRps, durationS, arrivals }: LoadDescription): string {
   if (name !== undefined) return name;
   if (load !== undefined) return arrivals === undefined ? load : `${load} ${arrivals}`;

@@ -48,7 +48,6 @@ export const wholeNumber = () => z.int().min(0);
 
 export const fraction = () => z.number().min(0).max(1);
 
-/** Cores of one replica. */
 export const replicaCores = () =>
   z
     .number()

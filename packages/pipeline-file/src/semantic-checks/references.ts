@@ -81,7 +81,6 @@ function listed(names: ReadonlySet<string>): string {
   return `${shown.length === 1 ? '' : 'one of '}${shown.join(', ')}${more}`;
 }
 
-/** Finds duplicate names. */
 export function checkNames(spec: SpecDraft): Finding[] {
   return [
     ...repeated(spec.stages, ['spec', 'stages'], 'the stages'),

@@ -1,4 +1,3 @@
-/** Result of a manual action in one line. */
 import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equipoise/core/model';
 
 const EFFECT: Readonly<Record<ControlMode, string>> = {

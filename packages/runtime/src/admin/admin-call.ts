@@ -1,4 +1,3 @@
-/** A call of the admin port. */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import { type Answer, allReadyAnswer, liveAnswer } from '../net/answer.js';

@@ -31,7 +31,6 @@ export class EventFeed {
     for (const listener of this.#listeners) listener(told);
   }
 
-  /** Remembered events after the event `id`. */
   since(id: number): readonly FeedEvent[] {
     return this.#recent.filter((event) => event.id > id);
   }

@@ -12,7 +12,6 @@ const MOST_BEHIND_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
 export const EVENT_STREAM = 'text/event-stream';
 
-/** Events of one pipeline or all, after the event `afterId`. */
 export interface StreamQuestion {
   readonly pipeline?: string;
   readonly afterId?: number;

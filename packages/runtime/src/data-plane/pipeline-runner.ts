@@ -185,7 +185,6 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.inFlight;
   }
 
-  /** Bytes of the input tensors in flight. */
   get inFlightBytes(): number {
     return this.#bytes.sum;
   }

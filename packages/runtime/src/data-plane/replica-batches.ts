@@ -36,7 +36,6 @@ export interface BatchEnd {
 export interface BatchDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly turns: TurnQueue;
-  /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;

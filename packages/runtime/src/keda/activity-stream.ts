@@ -31,7 +31,6 @@ export class ActivityStreams {
     void call.serve();
   }
 
-  /** Ends all streams; clients reconnect elsewhere. */
   end(): void {
     for (const call of this.#open) call.stop();
   }

@@ -12,7 +12,6 @@ export interface LoadOptions {
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
   readonly timeoutMs: number;
-  /** Bearer token. */
   readonly token?: string;
   /** Adds the attainment of this SLO to the result. */
   readonly sloLatencyMs?: number;

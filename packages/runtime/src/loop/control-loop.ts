@@ -33,7 +33,6 @@ export interface ControlLoopDeps {
   readonly pins: () => PinsByStage;
   readonly clock: Clock;
   readonly epochNowMs: () => number;
-  /** The current pipeline. */
   readonly look: () => Observation;
   /** The current pipeline with the counts since the last call. */
   readonly observe: () => Observation;

@@ -13,9 +13,7 @@ import type { LoggedDecision, RecordedLog } from './replay-log.js';
 
 export interface LogSelection {
   readonly pipelineName?: string;
-  /** Number of newest decisions of each pipeline. */
   readonly newest?: number;
-  /** Only the decision with this number. */
   readonly id?: number;
 }
 

@@ -1,4 +1,3 @@
-/** Events of the control loop, and the faults that they report. */
 import type {
   ControlMode,
   Decision,

@@ -1,4 +1,3 @@
-/** Reason of a manual plan, for the log of decisions. */
 import type { ManualAction, Plan, StageId } from '@equipoise/core/model';
 
 export function manualReason(

@@ -28,7 +28,6 @@ export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'show'; readonly observation: Observation }
 );
 
-/** Error of questions that a person has preempted. */
 export class PlanPreempted extends Error {
   constructor() {
     super('a person preempted the plan that was being made');
@@ -143,7 +142,6 @@ class Place {
   isAnswering = false;
   /** True if the current answer is no longer needed. */
   isAbandoned = false;
-  /** Training steps earned by ticks. */
   trainingSteps = 0;
   /** The newest observation passed since the last answer. */
   shown: Observation | undefined;
@@ -309,7 +307,6 @@ function showsBurst({ control }: PlanningSession, tick: PlanningTask & { readonl
   }
 }
 
-/** Answers the messages of a thread's port. */
 export function servePlanners(port: MessagePort): void {
   const worker = new PlannerWorker({
     takeIn: () => {

@@ -21,10 +21,7 @@ export interface AnswerSink {
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/**
- * Writes an answer of `length` bytes. A small one leaves in a single write, its text as a string, which Node sends
- * without a copy. A large one leaves piece by piece, each after the previous one.
- */
+/** Writes an answer of `length` bytes: a small one in a single write, a large one piece by piece. */
 export function writeAnswer(sink: AnswerSink, parts: readonly (string | Uint8Array)[], length: number): void {
   if (length > PIECE_BYTES) {
     writeInPieces(sink, parts.map(bytesOf));

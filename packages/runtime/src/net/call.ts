@@ -90,7 +90,6 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     return this.#isOver;
   }
 
-  /** Identity of its connection. */
   protected abstract get connection(): object;
 
   /** Finds the route; throws the AppError of an unknown one. */

@@ -1,4 +1,3 @@
-/** Listening on an address, with clear errors. */
 import type { AddressInfo, Server } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 

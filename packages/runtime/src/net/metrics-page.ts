@@ -3,7 +3,6 @@ import type { Answer } from './answer.js';
 
 export interface MetricsPage {
   readonly contentType: string;
-  /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
 }
 

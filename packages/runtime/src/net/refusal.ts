@@ -68,7 +68,6 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Error of a full port. */
 export const crowded = (): AppError => dropError('queue-full');
 
 export const notHttp1 = (): AppError =>

@@ -1,4 +1,3 @@
-/** Metrics of the control loop: decisions, plans and the expected load. */
 import type { StepInput } from '@equipoise/core/control';
 import type { DecisionOutcome, DecisionRecord, Forecast, LearnedEdge, Plan } from '@equipoise/core/model';
 import { Counter, Gauge, type Registry } from 'prom-client';

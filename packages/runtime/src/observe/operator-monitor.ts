@@ -10,7 +10,6 @@ export class OperatorMonitor {
   readonly #failures: Counter<'of'>;
   readonly #shifting = new Set<string>();
   readonly #rollbacks: Counter;
-  /** Last known roll-back of each pipeline. */
   readonly #rolledBackAt = new Map<string, string | undefined>();
 
   constructor({ version }: { readonly version: string }) {

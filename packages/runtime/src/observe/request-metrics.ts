@@ -1,4 +1,3 @@
-/** Metrics of requests, arrival times and answers. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';

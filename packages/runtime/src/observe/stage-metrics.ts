@@ -1,4 +1,3 @@
-/** Metrics of stages: queues, replicas and batches. */
 import type { HealthIssue, RunningPlan, StageId } from '@equipoise/core/model';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';

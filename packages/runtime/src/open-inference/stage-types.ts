@@ -46,7 +46,6 @@ export class StageTypes {
     return known;
   }
 
-  /** A launcher whose replicas report the types. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request) => {

@@ -24,7 +24,6 @@ export class ProfileCache {
     this.path = path;
   }
 
-  /** Cache of a pipeline, in `folder` if given. */
   static of(spec: PipelineSpec, folder = join(spec.baseDir, '.equipoise', 'profiles')): ProfileCache {
     return new ProfileCache(join(folder, `${encodeURIComponent(spec.name)}.json`));
   }

@@ -10,7 +10,6 @@ import Database from 'libsql';
 import { attempt } from './state-file.js';
 
 export interface ClaimedState {
-  /** Path of the state file. */
   readonly path: string;
   readonly pipelineName: string;
 }

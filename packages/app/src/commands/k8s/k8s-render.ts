@@ -71,7 +71,6 @@ async function plannedStages(
 ): Promise<Required<SavedPlan>> {
   if (plan !== undefined) {
     const saved = await readPlan(plan, spec);
-    // A router needs a load above 0.
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
   }
   const arrivalRps = asked ?? USUAL_RPS;

@@ -78,7 +78,6 @@ export function observeEdges(
   return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due });
 }
 
-/** Marks a decision with its learned values. */
 export function withLearnedEdges(decision: Decision, edges: EdgeState | undefined): Decision {
   if (edges === undefined || edges.inForce.length === 0) return decision;
   return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
@@ -99,7 +98,7 @@ export function observeEdgeCounts(
   return { memories, inForce: due ? learnedEdges({ edges }, { memories, inForce: before.inForce }) : before.inForce };
 }
 
-/** State to persist. Drops the current block because clocks differ between processes. */
+/** Drops the current block, because clocks differ between processes. */
 export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
   return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
 }
@@ -124,7 +123,6 @@ function learnedEdges(
   });
 }
 
-/** The pipeline with learned values. */
 export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[]): PipelineSpec {
   if (inForce.length === 0) return spec;
   const edges = spec.edges.map((each, edge): EdgeSpec => {

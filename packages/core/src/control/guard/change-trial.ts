@@ -28,7 +28,6 @@ export interface Trial {
   /** Load that the previous plan can serve. */
   readonly beforeLoad: ExpectedLoad;
   readonly sinceMs: number;
-  /** Requests dropped or failed before the trial. */
   readonly missedAtStart: number;
   /** Fraction of requests that failed before the trial, by causes outside the plan; default 0. */
   readonly failedBefore?: number;
@@ -36,7 +35,6 @@ export interface Trial {
 
 export type TrialVerdict = 'open' | 'passed' | 'failed';
 
-/** Back-off of improvements, with the variants that failed a trial. */
 export interface ImprovementBackOff extends BackOff {
   readonly variants?: readonly StageVariant[] | undefined;
 }
@@ -140,7 +138,6 @@ export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memo
   return { ...memory, ...unset, ...memory.beforeChange };
 }
 
-/** The memory once the end of the last change is known. */
 export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;

@@ -39,7 +39,6 @@ export function guardDecision(
   return { ...decision, plan, changes: diffPlans(runningPlan, plan, spec) };
 }
 
-/** The decision with the rejected plan, as data. */
 export function passOver(decision: Decision, plan: Plan, reason: string): Decision {
   return { ...decision, evidence: { ...decision.evidence, passedOver: { plan, reason } } };
 }

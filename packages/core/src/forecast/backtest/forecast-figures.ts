@@ -17,7 +17,6 @@ export interface ForecastFigures {
   readonly coverageFraction: number;
 }
 
-/** Judges all forecasts, or those at the given positions. */
 export function forecastFigures(
   { targetsRps, pointsRps, uppersRps }: JudgedForecasts,
   upperFraction: number,

@@ -13,7 +13,6 @@ export interface ChangedOutcome {
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
-  /** Better, but the stage is pinned. */
   | { readonly kind: 'pinned'; readonly value: number; readonly costPerHour: number }
   /** Better by the estimate, but no plan with it was verified. */
   | { readonly kind: 'refuted'; readonly value: number; readonly costPerHour: number }

@@ -79,9 +79,7 @@ export class ChoiceJudge {
   readonly #prepared: PreparedProblem;
   readonly #simulation: ChoiceSimulation;
   readonly #verdicts = new Map<string, PlanVerification>();
-  /** Latest undecided run of each choice, with the number of its runs. */
   readonly #looks = new Map<string, Run & { readonly count: number }>();
-  /** Known runs by length, variants and cores. */
   readonly #runs = new Map<string, KnownRun[]>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
@@ -102,7 +100,6 @@ export class ChoiceJudge {
     return this.#looks.size;
   }
 
-  /** Number of judged choices. */
   get tried(): number {
     return new Set([...this.#verdicts.keys(), ...this.#looks.keys()]).size;
   }
@@ -244,7 +241,7 @@ export class ChoiceJudge {
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
-  /** Standard deviation of the log of the latency. */
+  /** Standard deviation of the log latency. */
   deviation(expected: ExpectedChoice): number {
     return Math.hypot(this.#logRatio(expected).deviation, RESIDUAL);
   }

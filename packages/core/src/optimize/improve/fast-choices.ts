@@ -11,7 +11,6 @@ import { type ExpectedTimes, finishStage, type PathTimes, pathTimes } from './ex
 export interface PricedOption {
   readonly option: SurrogateOption;
   readonly times: ExpectedTimes;
-  /** Price that the objective charges. */
   readonly price: number;
 }
 
@@ -19,7 +18,6 @@ export interface BeamProblem {
   readonly graph: PlanningGraph;
   readonly stages: readonly (readonly PricedOption[])[];
   readonly limits: ResourceUse;
-  /** Prices must be below this limit. */
   readonly priceLimit: number;
   /** Drops slower choices. */
   readonly latencyLimitMs: number;

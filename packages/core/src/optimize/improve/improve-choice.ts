@@ -361,7 +361,6 @@ interface Criterion {
   readonly rounding: number;
 }
 
-/** The first criterion decides unless it is equal. */
 function lexicographicGain(first: Criterion, second: Criterion): number {
   if (first.gain > first.rounding) return first.gain;
   return first.gain >= -first.rounding && second.gain > second.rounding ? SECONDARY * second.gain : 0;

@@ -1,6 +1,6 @@
 /**
- * Classes of a search: variant combinations, each with one accuracy. If there are many, only those that the surrogate
- * ranks best; each is found by solving without the previous ones (Lawler, 1972).
+ * Classes of a search: variant combinations, each with one accuracy. If there are many, the best by the surrogate, each
+ * found by solving without the previous ones (Lawler, 1972).
  */
 import type { SurrogateProblem } from '../options/surrogate.js';
 import { solve } from '../surrogate/solve.js';

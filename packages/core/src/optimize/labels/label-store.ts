@@ -32,7 +32,6 @@ export class LabelStore {
     this.option = larger.option;
   }
 
-  /** Copies all labels of `other`, which must fit. */
   copyFrom(other: LabelStore): void {
     this.coordinates.set(other.coordinates);
     this.collected.set(other.collected);

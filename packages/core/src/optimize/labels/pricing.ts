@@ -169,7 +169,6 @@ export class Pricing {
     return square;
   }
 
-  /** Price per ms on the edge from p to v. */
   edgePrices(): (p: number, v: number) => number {
     const n = this.#problem.nodes.length;
     const prices = new Float64Array(n * n);

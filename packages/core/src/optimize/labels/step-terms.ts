@@ -42,7 +42,6 @@ function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   return sums;
 }
 
-/** Price of the edges from the nodes of a slot to nodes behind `after`. */
 function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, after: number): number {
   let price = 0;
   for (const u of nodes)

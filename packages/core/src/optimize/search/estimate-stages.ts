@@ -1,4 +1,3 @@
-/** Estimates for stages chosen by the planner or a person. */
 import { estimatePipeline, type PipelineQuery, type StageConfiguration } from '../../estimate/pipeline-latency.js';
 import { stageLoads } from '../../estimate/stage-load.js';
 import { invariant } from '../../kernel/invariant.js';

@@ -34,7 +34,6 @@ function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined
   return choice.every((option) => option !== undefined) ? [choice] : [];
 }
 
-/** Choices of the running plan and of the candidates of the problem. */
 export function knownChoices(prepared: PreparedProblem): readonly SurrogateChoice[] {
   const { candidates = [], runningPlan } = prepared.problem;
   const running = runningPlan && runningStages(prepared.spec, runningPlan);

@@ -36,7 +36,6 @@ export interface Judge {
   verdict(choice: SurrogateChoice): PlanVerification;
   /** Latency (ms) by the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
-  /** Number of judged choices. */
   judged(): number;
 }
 
@@ -238,7 +237,6 @@ class LevelSearch {
     return second.verified || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
   }
 
-  /** The gap of another choice to the solution. */
   #relativeTo(solution: Solution, to: SurrogateChoice, how: string): Solution {
     const solver = `${solution.solver}, ${how}`;
     if (solution.choice === undefined) return { ...solution, choice: to, solver };

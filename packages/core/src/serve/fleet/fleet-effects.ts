@@ -21,7 +21,6 @@ export interface CanaryNews {
 export interface FleetEffects {
   /** Starts a replica; answered by `started` or `startFailed`. */
   start(stageId: StageId, replica: RunningReplica): void;
-  /** Puts a started replica in service. */
   serve(stageId: StageId, replica: RunningReplica): void;
   /** Puts the batching and drop rule of `to` in force. */
   adopt(stageId: StageId, to: StagePlan): void;

@@ -39,9 +39,7 @@ export class FleetStage {
   lacksHeadroom = false;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
-  /** Variants that have served or passed a canary. */
   readonly served = new Set<VariantId>();
-  /** Back-offs of variants after failed changes. */
   readonly #backOffs = new Map<VariantId, BackOff>();
   #restarts: RestartHistory = noRestarts;
   #made = 0;
@@ -105,12 +103,10 @@ export class FleetStage {
     this.settleAlone();
   }
 
-  /** Changes the batching of its plan. */
   rebatch({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
     if (this.target !== undefined) this.target = { ...this.target, maxBatchSize, maxBatchWaitMs };
   }
 
-  /** Changes the batching of the plan before. */
   rebatchBefore({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
     const from = this.#alone?.from;
     if (from !== undefined) this.#alone = { from: { ...from, maxBatchSize, maxBatchWaitMs } };
@@ -216,7 +212,6 @@ export class FleetStage {
     this.planRestart(nowMs);
   }
 
-  /** Sets the next restart if a replica has failed and no restart is set. */
   planRestart(nowMs: number): void {
     if (this.retryAtMs < Number.POSITIVE_INFINITY || !this.all().some(({ status }) => status === 'failed')) return;
     const { delayMs, history } = nextRestart(this.#restarts, nowMs);

@@ -17,7 +17,6 @@ export class StageCanary {
   #step = 0;
   #sinceMs = Number.POSITIVE_INFINITY;
 
-  /** Fraction of the requests in this step. */
   get target(): number {
     return canaryFractions[this.#step] ?? 1;
   }

@@ -61,7 +61,6 @@ export function coresOf(all: readonly ReplicasOfKind[]): number {
 /** Tolerance for rounding in sums of CPU shares. */
 export const CORES_TOLERANCE = 1e-9;
 
-/** Replicas that fit into the headroom. */
 export function startableReplicas(headroomCores: number, cpuCores: number): number {
   if (cpuCores === 0) return Number.POSITIVE_INFINITY;
   return Math.max(0, Math.floor((headroomCores + CORES_TOLERANCE) / cpuCores));

@@ -9,7 +9,6 @@
  */
 import type { SlownessEvidence } from '../../model/canary-counts.js';
 
-/** Profile of a canary at the cores of its plan. */
 export interface CanaryProfile {
   meanMs(batchSize: number): number;
   /** Fraction of batches that take less than `ms`; equal times count half. */
@@ -34,7 +33,6 @@ const FLOOR = 1e-9;
 
 export class SlownessTest {
   readonly #profile: CanaryProfile;
-  /** Evidence by ratio, then by bet. */
   readonly #evidence = new Float64Array(ratios.length * bets.length).fill(1);
   #measuredMs = 0;
   #profiledMs = 0;

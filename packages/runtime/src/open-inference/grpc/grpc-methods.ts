@@ -46,7 +46,6 @@ export interface GrpcRequest {
   readonly phase: ServingPhase;
   readonly maxBodyBytes: number;
   readonly largeRequests: LargeRequests;
-  /** Identity of the connection. */
   readonly connection: object;
 }
 

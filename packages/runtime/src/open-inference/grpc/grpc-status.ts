@@ -1,4 +1,3 @@
-/** Statuses of gRPC calls and errors. */
 import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core/model';
 
 /** Status codes of the gRPC specification (statuscodes). */

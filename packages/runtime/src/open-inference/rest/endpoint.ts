@@ -30,13 +30,11 @@ export interface RestRequest {
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;
-  /** Identity of the connection. */
   readonly connection: object;
 }
 
 export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
 
-/** Reads a body that contains only JSON, within the limit for JSON. */
 export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<Uint8Array<ArrayBuffer>> {
   const limit = { mostBytes: maxJsonBytes, error: () => largeJson(maxJsonBytes) };
   return readBody({ alignAt: 0, isTransient: true }, limit);
@@ -45,7 +43,6 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
 /** Most bytes of JSON decoded on this thread. Larger JSON would make other requests wait. */
 const MOST_JSON_HERE = 256 * 1024;
 
-/** Decodes a body here or, if its JSON is large, in another thread. */
 export function decodeJson<K extends 'infer' | 'run'>(
   { largeRequests, connection }: RestRequest,
   kind: K,
