@@ -20,7 +20,7 @@ export interface EffectiveBurstiness {
 
 /** If the slow share of the excess is smaller, all of it counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate that is forgotten within so many requests, or stage times, counts as dispersion. */
+/** A rate that lasts at most this many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
@@ -48,7 +48,7 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
   };
 }
 
-/** For a stage with `stageMs` per batch. */
+/** Effect on a stage with `stageMs` per batch. */
 export function effectiveBurstiness(
   burstiness: Burstiness,
   requestsPerMs: number,

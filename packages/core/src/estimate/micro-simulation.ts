@@ -1,7 +1,7 @@
 /**
  * Simulates one stage with a FIFO queue and equal replicas, without an event heap. The next batch starts at max(arrival
- * of the head, earliest ready replica) with the items present up to the cap. A CPU share f < 1 has a bucket of CPU
- * time: at most `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at level ≥ 0 only.
+ * of the head, earliest ready replica) with the items present up to the cap. A CPU share f < 1 has a bucket of CPU time
+ * as in `serve/cpu-share-bucket.ts`.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';

@@ -31,7 +31,7 @@ export interface StageConfiguration {
   readonly maxBatchSize: number;
 }
 
-/** Infinite if a stage is unstable. */
+/** Estimate of a pipeline; times are infinite if a stage is unstable. */
 export interface PipelineEstimate {
   readonly stable: boolean;
   readonly meanMs: number;

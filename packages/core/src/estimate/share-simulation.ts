@@ -23,7 +23,7 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** In bucket filling times, the memory of a burst. */
+/** Memory of a burst, in times to fill the bucket. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();

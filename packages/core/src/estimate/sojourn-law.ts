@@ -5,7 +5,7 @@ export const lawFractions: readonly number[] = [
   0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995, 0.998, 0.999, 0.9999,
 ];
 
-/** −ln(1 − fraction) of each. */
+/** −ln(1 − fraction) of each fraction. */
 export const lawDepths: Float64Array = Float64Array.from(lawFractions, (fraction) => -Math.log1p(-fraction));
 
 /** Times in ms at `lawFractions`, ascending. */

@@ -207,7 +207,7 @@ export function estimateStage(query: StageQuery): StageEstimate {
   return stage.loadFactor < 1 ? new Estimate(stage, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
-/** The same, but simulates a share below one core: milliseconds for the first call. */
+/** Like `estimateStage`, but simulates a share below one core, which takes milliseconds at the first call. */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadStage(query);

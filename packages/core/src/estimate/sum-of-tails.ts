@@ -1,6 +1,6 @@
 /**
  * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: along the longest path the
- * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. Ignores queueing: blind near saturation.
+ * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. It ignores queueing, so it is wrong near saturation.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -8,13 +8,13 @@ import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 import { topologicalOrder } from './stage-order.js';
 
-/** Milliseconds; `arrivalRps` counts items. */
+/** Sum of tails of a stage (ms); `arrivalRps` counts items. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const fillMs = maxBatchSize === 1 ? 0 : (1000 * (maxBatchSize - 1)) / arrivalRps;
   return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;
 }
 
-/** For full batches, before bounds. */
+/** Replicas for full batches, before bounds. */
 export function sumOfTailsReplicas(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const throughputRps = (1000 * curve.shareFraction * maxBatchSize) / curve.meanMs(maxBatchSize);
   return Math.max(1, Math.ceil(arrivalRps / throughputRps - 1e-9));

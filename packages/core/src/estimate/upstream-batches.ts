@@ -20,7 +20,7 @@ export const sizeParts: readonly { readonly weight: number; readonly middle: num
   { weight: 0.02, middle: 0.99 },
 ];
 
-/** Fitted to simulated pairs of stages with constant service times. */
+/** Constant fitted to simulated pairs of stages with constant service times. */
 const FORGETTING = 10;
 
 /** Effective size in the long run, for groups of `size` of which `lasting` arrive together anyway. */
@@ -32,7 +32,7 @@ export function lastingGroupSize(
   return lasting + (size - lasting) / (1 + (FORGETTING * fullMs) / serviceMs);
 }
 
-/** Measured on chains, for large batches. */
+/** Constant measured on chains, for large batches. */
 const SLOW_TOGETHER = 0.3;
 
 /** Fraction of the requests that are slow in this stage and before it, because a large batch is slow in both. */

@@ -31,7 +31,7 @@ export interface BinRules {
 /** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** In the trace, with seconds of zero. */
+  /** Starts in the trace, with seconds of zero. */
   readonly startS: Int32Array;
 }
 
@@ -63,7 +63,7 @@ export function isCount(value: number): boolean {
 export interface TrainingPeaks {
   readonly task: PeakTask;
   readonly maximaRps: Float64Array;
-  /** At i: peak of bins i to i + horizonBins − 1. The last ones are absent because their horizon is incomplete. */
+  /** At i: peak of bins i to i + horizonBins − 1. Bins with an incomplete horizon have none. */
   readonly targetsRps: Float64Array;
 }
 

@@ -41,7 +41,7 @@ export interface LearnedEdge {
   /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
   readonly stated: number;
-  /** At adoption, with the number of outputs behind `value`. */
+  /** Standard error at adoption, with the number of outputs behind `value`. */
   readonly standardError: number;
   readonly outputs: number;
 }
@@ -99,7 +99,7 @@ export interface DecisionEvidence {
   readonly necessary?: boolean;
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   readonly burst?: Burst;
-  /** Those that differ from the pipeline file. */
+  /** Edges that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
   /** Robustness under which the plan holds, if the pipeline file asks for it. */
   readonly robustness?: Robustness;

@@ -189,9 +189,9 @@ export interface ControlSpec {
   /** Interval of burst detection. Default: bursts are detected only when a plan is due. */
   readonly fastIntervalMs?: number;
   readonly minDwellMs: number;
-  /** Above the budget while replicas overlap. Default: one replica of the largest kind. */
+  /** Cores above the budget while replicas overlap. Default: one replica of the largest kind. */
   readonly surgeCpuCores?: number;
-  /** Until all replicas of a change have started. Default: unlimited. */
+  /** Longest time until all replicas of a change have started. Default: unlimited. */
   readonly surgeMaxMs?: number;
   /** False switches to a new variant at once. */
   readonly canary?: false;

@@ -2,7 +2,7 @@
 import type { DecisionRecord, LaterFacts } from '../model/decision-record.js';
 import type { Plan } from '../model/plan.js';
 
-/** When a good plan took effect, and a digest of its planning input. */
+/** A good plan with the time when it took effect and a digest of its planning input. */
 export interface GoodPlan {
   readonly plan: Plan;
   readonly atEpochMs: number;

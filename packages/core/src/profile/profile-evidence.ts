@@ -29,7 +29,7 @@ function uncertainPoints(profiles: ProfileSet): readonly UncertainPoint[] {
     .map(({ of, half }) => (Number.isFinite(half) ? { ...of, halfWidthFraction: half } : of));
 }
 
-/** Empty lists are left out. */
+/** Evidence, without empty lists. */
 export function profileEvidence(profiles: ProfileSet): Pick<DecisionEvidence, 'scaledProfiles' | 'uncertainPoints'> {
   const uncertain = uncertainPoints(profiles);
   const scaled = profiles.flatMap(({ stageId, variantId, scaled: by }) =>

@@ -150,7 +150,7 @@ function readCurves(
   };
 }
 
-/** First code, all messages. */
+/** Error with the first code and all messages. */
 export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
@@ -187,7 +187,7 @@ export interface ServiceCurve {
   readonly cpuCores: number;
   /** Per replica: max(1, cpuCores). */
   readonly threadCores: number;
-  /** 1, or the share below one core (1 if measured under it). */
+  /** 1, or the share below one core. A curve measured under the share has 1. */
   readonly shareFraction: number;
   /** Ascending. */
   readonly batchSizes: readonly number[];

@@ -86,7 +86,6 @@ export class CanaryLane<Payload, Context> {
     this.#slowness?.note(started.items, nowMs - started.atMs);
   }
 
-  /** The time of a failed batch has no information. */
   batchFailed(replica: ServingReplica<Payload, Context>): void {
     this.#running.delete(replica);
   }

@@ -1,8 +1,7 @@
 /**
  * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while
  * idle, up to the burst. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0 and then runs
- * at full speed. (This is a token bucket in continuous time. Debiting at the end of a batch would lose rate at the
- * cap.)
+ * at full speed. Debiting at the end of a batch would lose rate at the cap.
  */
 
 const DEFAULT_BURST_MS = 50;

@@ -58,7 +58,6 @@ export class PriorityQueue<Payload, Context> {
     return this.#popFrom(isSingle(waiting) ? lowestOf(waiting) : this.#nextLevel());
   }
 
-  /** Moves the next `count` items to a batch. Requires as many. */
   popInto(batch: StageItem<Payload, Context>[], count: number): void {
     let left = count;
     for (; left > 0 && !isSingle(this.#waiting); left--) batch.push(this.pop() as StageItem<Payload, Context>);
@@ -90,14 +89,12 @@ export class PriorityQueue<Payload, Context> {
     return item;
   }
 
-  /** Arrival of the oldest item in ms; Infinity if empty. O(items). */
   waitingSinceMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const queue of this.#levels) sinceMs = Math.min(sinceMs, queue.waitingSinceMs());
     return sinceMs;
   }
 
-  /** Removes items of a request: all, or the `needless` ones. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const queue = this.#level(request.level);
     const before = queue.length;

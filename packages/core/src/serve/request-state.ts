@@ -90,7 +90,7 @@ export class StageItem<Payload, Context> {
   readonly enqueuedAtMs: number;
   /** Order of enqueueing over the whole pipeline; breaks ties of deadlines. */
   readonly sequence: number;
-  /** Set if the result no longer counts: not needed, or retried. */
+  /** Set if the result no longer counts: it is not needed, or the item is retried. */
   withdrawn = false;
   inCanary = false;
 

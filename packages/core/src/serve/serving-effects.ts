@@ -16,7 +16,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   wakeAt(atMs: number): void;
   /** Takes a hanging or bad replica out of service, to be replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
-  /** The batch of a replica may hang, or it has ended. */
+  /** Reports that the batch of a replica may hang (`isLate`), or that it has ended. */
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;
   /** Failure of an item that lost its batch to another item, or to its replica. */
   hungFailure(stage: number): Failure;

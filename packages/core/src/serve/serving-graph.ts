@@ -67,7 +67,7 @@ interface Draft {
   readonly order: readonly number[];
 }
 
-/** Outermost first. */
+/** Open fan-outs, outermost first. */
 type OpenFanOuts = readonly DraftEdge[];
 
 const RESPONSE = -1;

@@ -134,7 +134,6 @@ export class StageScheduler<Payload, Context> {
     this.#suspects.push(item);
   }
 
-  /** Removes waiting items of a request: all, or the `needless` ones. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     this.queue.discard(request, needless);
     if (this.#suspects.length > 0) this.#suspects.discard(request, needless);
@@ -161,7 +160,6 @@ export class StageScheduler<Payload, Context> {
     for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.issues[kind] += lane.issues[kind];
   }
 
-  /** Expected time in ms until all queued items have started. */
   predictedWaitMs(): number {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }

@@ -38,7 +38,7 @@ export interface FaultRates {
 
 const HOUR_MS = 3_600_000;
 
-/** Memoryless, at most one of each kind per replica, from a stream per replica. */
+/** Memoryless faults, at most one of each kind per replica, from a random stream per replica. */
 export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   const { poisonFraction = 0 } = rates;
   return {

@@ -89,7 +89,7 @@ export class ServingPolicies {
     this.#setPolicy = setPolicy;
   }
 
-  /** Also sets the stages before it, whose remaining time changes. */
+  /** Adopts the plan of a stage, also for the stages before it, whose remaining time changes. */
   adopt(stageId: StageId, to: StagePlan): void {
     this.#serving[stageId] = [to];
     this.#setAll();

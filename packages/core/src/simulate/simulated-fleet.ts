@@ -39,7 +39,7 @@ export interface FleetDeps {
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
-  /** Starting replicas included. */
+  /** Resources, also of starting replicas. */
   readonly resources: readonly Resources[];
 }
 

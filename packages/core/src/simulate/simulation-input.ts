@@ -64,7 +64,7 @@ export interface SimulatedEnd {
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
   readonly missing: number;
-  /** Of the running plan at the end. */
+  /** Accuracy of the running plan at the end. */
   readonly pas: number;
 }
 
@@ -81,7 +81,7 @@ export interface SimulatedView {
 /** Decided changes replace those under way. */
 export interface SimulatedController {
   readonly intervalMs: number;
-  /** True: tick during changes, too. */
+  /** True to tick during changes, too. */
   readonly looksWhileChanging?: boolean;
   /** Undefined if there is nothing to apply. */
   decide(view: SimulatedView): readonly Change[] | undefined;

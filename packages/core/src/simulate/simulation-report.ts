@@ -10,7 +10,7 @@ import type { SimulationRun } from './simulation-input.js';
 import type { StageTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** Completed requests, in ms. */
+/** Latencies of completed requests, in ms. */
 export interface LatencyFigures {
   readonly mean: number;
   readonly p50: number;

@@ -32,9 +32,9 @@ export class SimulationTally {
   /** Includes fan-outs beyond the queue limit. */
   failed = 0;
   withinSlo = 0;
-  /** Over completed requests. */
+  /** Sum over completed requests. */
   pasSum = 0;
-  /** Over requests within the SLO. */
+  /** Sum over requests within the SLO. */
   pasWithinSloSum = 0;
 
   constructor(stageCount: number, sloLatencyMs: number) {

@@ -13,7 +13,7 @@ import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
-/** Over all stages, every branch taken. */
+/** Items of all stages, with every branch taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
@@ -47,7 +47,7 @@ export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 const FEWEST_REQUESTS = 1000;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
-/** Fewer periods are not counted in whole. */
+/** With fewer periods, partial ones count, too. */
 const FEWEST_PERIODS = 6;
 
 export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {

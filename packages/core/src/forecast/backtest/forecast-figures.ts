@@ -7,7 +7,7 @@ export interface JudgedForecasts {
   readonly uppersRps: ArrayLike<number>;
 }
 
-/** Means; NaN without forecasts. */
+/** Mean figures; NaN without forecasts. */
 export interface ForecastFigures {
   /** Error of point forecasts, rounded to whole requests. */
   readonly smapeFraction: number;

@@ -38,7 +38,7 @@ export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
 export interface BacktestStart {
   readonly task: PeakTask;
   readonly forecasters: readonly TrainedForecaster[];
-  /** Values that fill the memories and are not scored. */
+  /** Values that fill the memories without being scored. */
   readonly historyRps?: ArrayLike<number>;
   readonly scores?: ReadonlyMap<string, Score>;
 }
@@ -59,7 +59,7 @@ export function beginBacktest(start: BacktestStart, methods: MethodsByName): Rol
   return { task, entries, recentRps: history.slice(-task.horizonBins), selected: select(entries, 0) };
 }
 
-/** Backtest one bin later. NaN or a negative maximum is a missing measurement and changes nothing. */
+/** Backtest one bin later. A maximum that is NaN or negative is missing and changes nothing. */
 export function observeMaximum(backtest: RollingBacktest, maximumRps: number, methods: MethodsByName): RollingBacktest {
   if (!isCount(maximumRps)) return backtest;
   const { task } = backtest;

@@ -59,7 +59,7 @@ const KEPT_BINS = 7 * DAY_BINS;
 const FEWEST_BINS = 360;
 /** Four hours, for methods with many weights. A method that looks back further than the lags belongs here, too. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Seconds for the mean of the present rate, minus two standard errors. */
+/** Seconds over which the present rate is averaged, minus two standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
@@ -185,7 +185,7 @@ export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): Lo
   return { ...initialLearning, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
-/** For the next 20 s. Undefined if nothing was learned, or after a stop until the memory is current. */
+/** Forecast for the next 20 s. Undefined if nothing is learned, or after a stop until the memory is current. */
 export function learnedForecast(
   { backtest, waitsBins = 0 }: LoadLearning,
   load: LoadObservation,
@@ -196,7 +196,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // The median: the distance to the upper quantile covers the uncertainty of the rate.
+  // The median is enough: the distance to the upper quantile covers the uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);

@@ -56,7 +56,7 @@ export interface RegressionWeights {
   readonly upper: readonly number[];
 }
 
-/** Two more digits than the counts have. */
+/** Most steps: the result then has two more digits than the counts. */
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;

@@ -28,7 +28,7 @@ interface Step {
 }
 
 const STEP_INPUTS = 2;
-/** Learns long ranges sooner (Jozefowicz et al. 2015). */
+/** A bias with which long ranges are learned sooner (Jozefowicz et al. 2015). */
 const FORGET_BIAS = 1;
 
 /** For `lags` lags and one more input, with `hidden` cells. */

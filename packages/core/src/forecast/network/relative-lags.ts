@@ -2,7 +2,7 @@
 
 export const HALF_REQUEST_RPS = 0.5;
 
-/** Of log levels in training. Scales the last input to order 1. */
+/** Spread of log levels in training, which scales the last input to order 1. */
 export interface LevelSpread {
   readonly meanLogLevel: number;
   readonly stdLogLevel: number;

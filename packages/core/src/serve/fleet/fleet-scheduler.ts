@@ -102,7 +102,7 @@ export class FleetScheduler {
     this.#fromCores = coresOf(this.#plansInForce());
   }
 
-  /** To be called after the limits have changed. Plans in force, and those under way, keep their headroom. */
+  /** Call after the limits have changed. Plans in force and under way keep their headroom. */
   limitsChanged(nowMs: number): void {
     let cores = 0;
     for (const stage of this.#stages.values()) {
@@ -141,8 +141,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends canaries without a verdict, and preempts the running change; the variants before serve. With `pinned` only one
-   * of another variant at that stage. True if there was one.
+   * Ends canaries without a verdict and preempts the running change; the previous variants serve. With `pinned`, ends
+   * only a canary of another variant at that stage. True if there was one.
    */
   endCanary(nowMs: number, pinned?: StageVariant): boolean {
     const ending = [...this.#stages.values()].filter(({ id, canary, target }) => {

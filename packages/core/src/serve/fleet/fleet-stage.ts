@@ -97,7 +97,7 @@ export class FleetStage {
     this.markMissing(nowMs);
   }
 
-  /** Returns to the plan before by request, which is no failure. */
+  /** Returns to the previous plan by request, which is no failure. */
   cancelAlone(nowMs: number): void {
     this.#returnTo(this.#alone?.from, nowMs);
     this.settleAlone();

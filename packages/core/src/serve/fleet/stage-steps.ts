@@ -2,11 +2,10 @@
  * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash during a change
  * needs no special case).
  *
- * Make before break: see `rollout/share.ts`. Let U₀ other and n₀ fitting replicas be ready at the beginning, and N
- * wanted. With u of the others ready, others may leave while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. With several other kinds
- * this holds for each. Batching and drop rule switch when the new kind carries as much as the old. Starts use only the
- * headroom. If it is too small, only a minimum count holds: as many ready replicas as the smaller plan has. Headroom
- * for one replica of the largest kind beyond both plans always suffices.
+ * Make before break, by the rule of `rollout/share.ts` for each other kind. Batching and drop rule switch when the new
+ * kind carries as much as the old. Starts use only the headroom. If it is too small, only a minimum count holds: as
+ * many ready replicas as the smaller plan has. Headroom for one replica of the largest kind beyond both plans always
+ * suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';

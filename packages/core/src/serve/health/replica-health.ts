@@ -43,8 +43,8 @@ const RECOVERED = 20;
 /** Noise (ms) of timers and of messages to the replica. */
 const NOISE_MS = 5;
 /**
- * A batch hangs beyond this multiple of its p99.99, since a busy machine is slow, too. The bound in SLOs: no client
- * waits longer.
+ * A batch counts as hung beyond this multiple of its p99.99, because a busy machine is slow, too. No client waits
+ * longer than the bound in SLOs.
  */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
