@@ -8,6 +8,7 @@ import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-infere
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import { calls } from './backpressure.test-support.js';
 import { limitConnections, type RefusedKind, smallPort } from './connection-limit.js';
+import { startHttpServer } from './http-server.js';
 import { listen } from './listen.js';
 import { crowded, refuseAndClose } from './refusal.js';
 
@@ -23,6 +24,29 @@ async function start(more: Partial<ServerOptions> & { readonly wait?: () => Prom
 const GET = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
 const INFER = `POST /v2/models/bench/infer HTTP/1.1\r\nhost: x\r\ncontent-length: ${inferBody.length}\r\n\r\n${inferBody}`;
 const never = () => new Promise<void>(() => {});
+
+/** Clients that send all their requests at once; resolves when all are answered. */
+async function pipelineAtOnce(port: number, connections: number, requests: number): Promise<void> {
+  const sockets = Array.from({ length: connections }, () => connect(port, '127.0.0.1').setEncoding('latin1'));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  // A server accepts one connection in a turn.
+  for (const socket of sockets) socket.write(GET);
+  await Promise.all(sockets.map((socket) => once(socket, 'data')));
+  const answered = sockets.map(
+    (socket) =>
+      new Promise<void>((resolve) => {
+        let text = '';
+        socket.on('data', (chunk: string) => {
+          text += chunk;
+          if (text.split('HTTP/1.1 200').length > requests) resolve();
+        });
+      }),
+  );
+  for (const socket of sockets) socket.write(GET.repeat(requests));
+  await Promise.all(answered);
+}
 
 /** All that the server says until it closes the connection, or has said `enough`. */
 async function said(server: RunningServer, request: string, enough?: RegExp): Promise<string> {
@@ -103,6 +127,21 @@ describe('pipelined requests', () => {
     await expect.poll(() => answers).toBeGreaterThanOrEqual(200);
     expect(refused).toEqual([]);
   });
+
+  it('of many connections begin in turns of the event loop', async () => {
+    const perTurn = [0];
+    const place = { host: '127.0.0.1', port: 0 };
+    const server = await startHttpServer({ place, requestTimeoutMs: 60_000, limits: smallPort }, ({ response }) => {
+      const turn = perTurn.length - 1;
+      if (perTurn[turn] === 0) setImmediate(() => perTurn.push(0));
+      perTurn[turn] = (perTurn[turn] ?? 0) + 1;
+      response.end();
+    });
+    onTestFinished(() => server.close(0));
+    await pipelineAtOnce(Number(new URL(server.url).port), 8, 64);
+    // Two turns may share an entry, and the first request of each connection never waits. Without turns: 512.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * 64 + 8);
+  });
 });
 
 describe('a connection over HTTP/1.1', () => {
@@ -143,6 +182,24 @@ describe('a connection over HTTP/1.1', () => {
       .on('error', () => {})
       .write(GET);
     expect(await paused).toBe(true);
+  });
+
+  it('is not even parsed after a refusal: what was read with it costs nothing', async () => {
+    const requests: IncomingMessage[] = [];
+    const server = createServer((request, response) => {
+      requests.push(request);
+      refuseAndClose(response, crowded());
+    });
+    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    socket.write(GET.repeat(1000));
+    const [answer] = (await once(socket.setEncoding('latin1'), 'data')) as [string];
+    expect(answer).toMatch(/^HTTP\/1.1 503 .*}$/s);
+    expect(requests.length).toBe(1);
   });
 
   it('ends with errors without stacks for its requests, and only those', async () => {

@@ -1,4 +1,4 @@
-/** Spreads the start of HTTP/2 calls over turns of the event loop, so that no client delays the others. */
+/** Spreads the start of multiplexed and pipelined calls over turns of the event loop, so that no client delays the others. */
 
 /** Calls that begin in one turn. */
 const MOST_PER_TURN = 64;

@@ -216,7 +216,13 @@ class Connections {
       refuseAndClose(response, isPipelined ? crowded() : notHttp1());
       return;
     }
-    this.#serve(new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders }));
+    const exchange = new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders });
+    if (connection.unanswered === 1) this.#serve(exchange);
+    else {
+      this.#turns.begin(socket, () => {
+        if (!socket.destroyed) this.#serve(exchange);
+      });
+    }
   }
 
   #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {

@@ -3,6 +3,7 @@
  * with more fields.
  */
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { Answer } from './answer.js';
@@ -73,12 +74,17 @@ export const crowded = (): AppError => dropError('queue-full');
 export const notHttp1 = (): AppError =>
   new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1 with at most one Host.');
 
-/** Refuses a request without reading it. Its connection closes after the answers to earlier requests. */
+/**
+ * Refuses a request without reading it, and all that follow it. Its connection closes after the answers to earlier
+ * requests.
+ */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
-  const { socket } = response.req;
+  const socket: Socket & { readonly parser?: { onIncoming: unknown } | null } = response.req.socket;
   // Node resumes a connection after each answer.
   socket.pause().on('resume', () => socket.pause());
+  // Node reads 64 KiB of requests at a time. After a 2, its parser drops the rest of them.
+  if (socket.parser) socket.parser.onIncoming = () => 2;
   response.writeHead(status, {
     ...headers,
     'content-type': 'application/json',
