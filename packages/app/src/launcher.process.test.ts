@@ -29,3 +29,27 @@ it.each([
   const started = execFileSync(installed, args, { env, encoding: 'utf8' });
   expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
 });
+
+/** Runs after the command, and prints how large (MiB) the young generation of a thread becomes that states 12. */
+const thread = `
+  const { parentPort } = require('node:worker_threads');
+  const { getHeapSpaceStatistics } = require('node:v8');
+  const sizeOf = () => getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size / 2 ** 20;
+  let [kept, most] = [[], 0];
+  for (let round = 0; round < 40; round++) {
+    kept = Array.from({ length: 100_000 }, (_, index) => ({ index }));
+    most = Math.max(most, sizeOf());
+  }
+  parentPort.postMessage(most);`;
+const probe = `
+  import { Worker } from 'node:worker_threads';
+  const options = { eval: true, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 12 } };
+  process.once('beforeExit', () => new Worker(${JSON.stringify(thread)}, options).on('message', console.log));`;
+
+it('leaves threads their own limits, in spite of the flags of the serving thread', () => {
+  const preload = `data:text/javascript,${encodeURIComponent(probe)}`;
+  const args = [...seldom.trim().split(' '), '--import', preload, entry, '--version'];
+  const [, youngMib] = execFileSync(process.execPath, args, { encoding: 'utf8' }).split('\n');
+  expect(Number(youngMib)).toBeGreaterThan(0);
+  expect(Number(youngMib)).toBeLessThanOrEqual(12);
+});

@@ -2,7 +2,7 @@
  * Requests to a worker thread; ids match answers to requests. While a request waits, the process stays alive and the
  * silence of the thread is limited.
  */
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 
 /** The answer to request `id`, or the reason why there is none. */
 export interface RpcReply<Failure> {
@@ -15,6 +15,7 @@ export interface RpcThreadOptions<Failure> {
   /** Path of the module that runs in the thread. */
   readonly entry: string;
   readonly workerData?: unknown;
+  readonly resourceLimits?: ResourceLimits;
   /** Longest silence (ms) while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
   readonly errorOf: (failure: Failure) => Error;
@@ -37,7 +38,8 @@ export class RpcThread<Failure> extends Worker {
   #silence: NodeJS.Timeout | undefined;
 
   constructor(options: RpcThreadOptions<Failure>) {
-    super(options.entry, { workerData: options.workerData, execArgv: [] });
+    const { entry, workerData, resourceLimits = {} } = options;
+    super(entry, { workerData, resourceLimits, execArgv: [] });
     this.#options = options;
     // An idle thread does not keep the process alive.
     this.unref();

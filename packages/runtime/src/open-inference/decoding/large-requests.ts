@@ -21,6 +21,9 @@ export interface DecoderFailure {
   readonly details: ErrorDetails;
 }
 
+/** Size of its young generation. A larger one would only keep more garbage. */
+const YOUNG_GENERATION_MIB = 12;
+
 export class LargeRequests {
   readonly #inbound: BytesInFlight;
   readonly #last = new WeakMap<object, Promise<unknown>>();
@@ -64,6 +67,7 @@ export class LargeRequests {
 function newThread(): RpcThread<DecoderFailure> {
   return new RpcThread<DecoderFailure>({
     entry: createRequire(import.meta.url).resolve('@equipoise/runtime/decoder-thread'),
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
     errorOf: ({ code, message, details }) => new AppError(code, message, { details }),
     endedError: (cause) => cause ?? new Error('the thread that decodes large requests has ended'),
   });
