@@ -1,7 +1,8 @@
 /** The page docs/reference/admin-api.md: every route of the admin port with what it takes and answers, from the routes themselves. */
-import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
+
 import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
+import { markdownTable } from './markdown-table.js';
 
 const INTRODUCTION = `\`equipoise serve FILE\` answers here on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. With this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows it in use. \`npm run generate\` generates this page.
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { buildProgram, commandsOf } from '../packages/app/src/build-program.js';
-import { jsonShapes } from '../packages/app/src/json-shapes.js';
 import { renderCliPage } from './cli-page.js';
+import { jsonShapes } from './json-shapes.js';
 
 test('the page of commands is up to date', () => {
   expect(readFileSync('docs/reference/cli.md', 'utf8')).toBe(renderCliPage());

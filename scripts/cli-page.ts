@@ -1,7 +1,7 @@
 /** The page docs/reference/cli.md: every command with its arguments, flags and JSON, from the program itself. */
 import { buildProgram, commandsOf } from '../packages/app/src/build-program.js';
-import { jsonShapes } from '../packages/app/src/json-shapes.js';
-import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { jsonShapes } from './json-shapes.js';
+import { markdownTable } from './markdown-table.js';
 
 type Command = ReturnType<typeof buildProgram>;
 type Flag = Command['options'][number];

@@ -1,6 +1,6 @@
 /** The page docs/reference/errors.md: every error code with its HTTP status, exit code and remedy. */
 import { errorCodes } from '@equipoise/core/model';
-import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { markdownTable } from './markdown-table.js';
 
 /** Markdown of the page. */
 export function renderErrorTable(): string {

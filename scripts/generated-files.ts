@@ -4,10 +4,6 @@
  * `<!-- end:NAME -->`.
  */
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
-import {
-  renderPipelineFilePage,
-  renderPipelineFileSchema,
-} from '../packages/pipeline-file/src/reference/reference-page.js';
 import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
@@ -16,6 +12,7 @@ import { renderGrafanaDashboard } from './grafana-dashboard.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
 import { renderMetricsPage } from './metrics-page.js';
+import { renderPipelineFilePage, renderPipelineFileSchema } from './pipeline-file-page.js';
 import { drawArrivalForms, drawShippedLoads, drawTraceSpreads } from './shipped-loads/load-plots.js';
 import { renderArrivalForms, renderLoadStatistics } from './shipped-loads/loads-page.js';
 import { readModels, renderLoadFile } from './shipped-loads/shipped-loads.js';

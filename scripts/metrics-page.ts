@@ -1,6 +1,7 @@
 /** The page docs/reference/metrics.md: every metric of Equipoise with its type, its labels and what it counts. */
-import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
+
 import { everyMetric } from './every-metric.js';
+import { markdownTable } from './markdown-table.js';
 
 /** Markdown of the page. */
 export function renderMetricsPage(): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { autocorrelation } from '../../packages/core/src/kernel/count-statistics.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { arrangeBlocks } from './arrange-blocks.js';
+import { autocorrelation } from './load-statistics.js';
 
 const rng = new SeededRng(1);
 const blocks = Array.from({ length: 120 }, () => [Math.floor(20 * rng.next()), Math.floor(20 * rng.next())]);

@@ -4,8 +4,8 @@
  */
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
-import { type LoadStatistics, loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
 import { type Burst, countsOf, type LoadModel } from './load-model.js';
+import { type LoadStatistics, loadStatistics } from './load-statistics.js';
 
 /** Deviations of equal weight: fractions of the figures, absolute for the autocorrelation. */
 const tolerated = {

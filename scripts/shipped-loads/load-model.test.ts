@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { blockSums, dispersionOf, meanOf } from '../../packages/core/src/kernel/count-statistics.js';
-import { loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
+import { dispersionOf, meanOf } from '../../packages/core/src/kernel/count-statistics.js';
 import { fitModel } from './fit-model.js';
 import { countsOf, type LoadModel } from './load-model.js';
+import { blockSums, loadStatistics } from './load-statistics.js';
 
 const flat: LoadModel = { durationS: 20_000, seed: 1, levelRps: 20, dispersion: 0.5, driftFraction: 0, bursts: [] };
 const burst = { heightRps: 20, riseAtS: 5000, riseS: 5, fallAtS: 10_000, fallS: 50 };

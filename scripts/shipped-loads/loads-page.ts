@@ -1,9 +1,9 @@
 /** The tables of docs/reference/loads.md. */
 import { arrivalForms } from '../../packages/app/src/compose/resolve-load.js';
-import { loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
-import { markdownTable } from '../../packages/pipeline-file/src/reference/reference-page.js';
+import { markdownTable } from '../markdown-table.js';
 import { countsOf } from './load-model.js';
 import { exampleForms } from './load-plots.js';
+import { loadStatistics } from './load-statistics.js';
 import { readModels } from './shipped-loads.js';
 
 const kinds = Object.keys(arrivalForms) as (keyof typeof arrivalForms)[];

@@ -1,8 +1,8 @@
 /** The published loads that the shipped ones are fitted to; they are found through EQUIPOISE_REFERENCE_DIR and never copied. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LoadStatistics, loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
 import { parseLoadFile } from '../../packages/runtime/src/load/load-file.js';
+import { type LoadStatistics, loadStatistics } from './load-statistics.js';
 
 /** Counts per second of a published load. */
 export function publishedCounts(referenceDir: string, name: string): readonly number[] {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type LoadStatistics, loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
 import { parseLoadFile } from '../../packages/runtime/src/load/load-file.js';
 import { describeWithTool } from '../../packages/testkit/src/requires-tool.js';
+import { type LoadStatistics, loadStatistics } from './load-statistics.js';
 import { publishedCounts } from './reference-loads.js';
 import { readModels, renderLoadFile } from './shipped-loads.js';
 

@@ -1,10 +1,9 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadPipelineFile } from './load-pipeline-file.js';
 import { parsePipelineFile } from './parse-pipeline-file.js';
-import { EXAMPLE_PIPELINE } from './reference/reference-page.js';
 import { toDocument } from './to-document.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
@@ -71,6 +70,10 @@ spec:
   evaluation: { module: ./evaluate.ts, data: ./data }
   accuracyTable: { combinations: [{ variants: { b: cpu }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
 `;
+
+/** The generated page is compared with its generator elsewhere. */
+const PAGE = readFileSync(join(REPOSITORY, 'docs/reference/pipeline-file.md'), 'utf8');
+const [, EXAMPLE_PIPELINE = ''] = /```yaml\n([^`]+)```/.exec(PAGE) ?? [];
 
 const WEIGHTS = EXAMPLE_PIPELINE.replace(
   'objective: max-accuracy',

@@ -1,14 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  autocorrelation,
-  blockSums,
-  centralMoment,
-  countsInWindows,
-  dispersionOf,
-  meanOf,
-  quantileOfSorted,
-} from './count-statistics.js';
+import { centralMoment, countsInWindows, dispersionOf, meanOf, quantileOfSorted } from './count-statistics.js';
 
 describe('count statistics', () => {
   it('counts instants in whole windows and leaves out what lies beyond', () => {
@@ -28,21 +20,10 @@ describe('count statistics', () => {
     );
   });
 
-  it('sums whole blocks', () => {
-    expect(blockSums([1, 2, 3, 4, 5], 2)).toEqual([3, 7]);
-  });
-
   it('knows moments and dispersion', () => {
     expect([meanOf([1, 2, 6]), centralMoment([1, 2, 6], 2), centralMoment([1, 2, 6], 3)]).toEqual([3, 14 / 3, 6]);
     expect(dispersionOf([1, 2, 6])).toBeCloseTo(14 / 9, 12);
     expect([meanOf([]), dispersionOf([]), dispersionOf([0, 0])]).toEqual([0, 0, 0]);
-  });
-
-  it('correlates a list with itself, shifted', () => {
-    const alternating = Array.from({ length: 100 }, (_, i) => i % 2);
-    expect(autocorrelation(alternating, 2)).toEqual([-0.99, 0.98]);
-    expect(autocorrelation([1, 2, 6], 2)).toEqual([(2 - 3) / 14, -6 / 14].map((value) => expect.closeTo(value, 12)));
-    expect(autocorrelation([4, 4, 4], 1)).toEqual([0]);
   });
 
   it('interpolates quantiles', () => {

@@ -17,15 +17,6 @@ export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowM
   return counts;
 }
 
-/** Drops an incomplete last block. */
-export function blockSums(values: readonly number[], size: number): readonly number[] {
-  return Array.from({ length: Math.floor(values.length / size) }, (_, block) => {
-    let sum = 0;
-    for (let i = block * size; i < (block + 1) * size; i++) sum += values[i] as number;
-    return sum;
-  });
-}
-
 export function meanOf(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -46,20 +37,6 @@ export function centralMoment(values: readonly number[], order: number): number 
 export function dispersionOf(counts: readonly number[]): number {
   const mean = meanOf(counts);
   return mean === 0 ? 0 : centralMoment(counts, 2) / mean;
-}
-
-/** Lags 1…`lags`; 0 for a constant list. */
-export function autocorrelation(values: readonly number[], lags: number): readonly number[] {
-  const mean = meanOf(values);
-  const deviations = Float64Array.from(values, (value) => value - mean);
-  const squares = deviations.reduce((sum, deviation) => sum + deviation * deviation, 0);
-  return Array.from({ length: lags }, (_, i) => {
-    let products = 0;
-    for (let at = i + 1; at < deviations.length; at++) {
-      products += (deviations[at] as number) * (deviations[at - i - 1] as number);
-    }
-    return squares === 0 ? 0 : products / squares;
-  });
 }
 
 /** Quantile of ascending values, linear between neighbors. */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parse } from '../pipeline.test-support.js';
-import { type JsonSchemaNode, pipelineJsonSchema } from '../schema/pipeline-json-schema.js';
-import { EXAMPLE_PIPELINE, renderPipelineFilePage, renderPipelineFileSchema } from './reference-page.js';
+import { parse } from '../packages/pipeline-file/src/pipeline.test-support.js';
+import { type JsonSchemaNode, pipelineJsonSchema } from '../packages/pipeline-file/src/schema/pipeline-json-schema.js';
+import { EXAMPLE_PIPELINE, renderPipelineFilePage, renderPipelineFileSchema } from './pipeline-file-page.js';
 
-const REPOSITORY = new URL('../../../../', import.meta.url);
+const REPOSITORY = new URL('../', import.meta.url);
 const committed = (path: string): string => readFileSync(new URL(path, REPOSITORY), 'utf8');
 
 test('the JSON Schema is up to date', () => {

@@ -1,12 +1,10 @@
 /** Figures by which published loads are described. */
 import {
-  autocorrelation,
-  blockSums,
   centralMoment,
   dispersionOf,
   meanOf,
   quantileOfSorted,
-} from '../../kernel/count-statistics.js';
+} from '../../packages/core/src/kernel/count-statistics.js';
 
 /** Dispersion: variance ÷ mean of counts in windows of this length. */
 export interface LoadStatistics {
@@ -44,4 +42,27 @@ export function loadStatistics(arrivalsPerSecond: readonly number[]): LoadStatis
     dispersionAt10s: dispersionOf(inWindows),
     autocorrelationAt10s: autocorrelation(inWindows, Math.floor(inWindows.length / 4)),
   };
+}
+
+/** Drops an incomplete last block. */
+export function blockSums(values: readonly number[], size: number): readonly number[] {
+  return Array.from({ length: Math.floor(values.length / size) }, (_, block) => {
+    let sum = 0;
+    for (let i = block * size; i < (block + 1) * size; i++) sum += values[i] as number;
+    return sum;
+  });
+}
+
+/** Lags 1…`lags`; 0 for a constant list. */
+export function autocorrelation(values: readonly number[], lags: number): readonly number[] {
+  const mean = meanOf(values);
+  const deviations = Float64Array.from(values, (value) => value - mean);
+  const squares = deviations.reduce((sum, deviation) => sum + deviation * deviation, 0);
+  return Array.from({ length: lags }, (_, i) => {
+    let products = 0;
+    for (let at = i + 1; at < deviations.length; at++) {
+      products += (deviations[at] as number) * (deviations[at - i - 1] as number);
+    }
+    return squares === 0 ? 0 : products / squares;
+  });
 }

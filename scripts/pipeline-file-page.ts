@@ -1,5 +1,6 @@
-import { type JsonSchemaNode, pipelineJsonSchema } from '../schema/pipeline-json-schema.js';
-import { describeExpected } from '../schema-problems/describe-expected.js';
+import { type JsonSchemaNode, pipelineJsonSchema } from '../packages/pipeline-file/src/schema/pipeline-json-schema.js';
+import { describeExpected } from '../packages/pipeline-file/src/schema-problems/describe-expected.js';
+import { markdownTable } from './markdown-table.js';
 
 /** Markdown of docs/reference/pipeline-file.md, from the JSON Schema and its descriptions. */
 export function renderPipelineFilePage(): string {
@@ -102,13 +103,6 @@ function defaultText(node: JsonSchemaNode): string {
   if (node.default === undefined) return 'none';
   const text = JSON.stringify(node.default);
   return text === '{}' && node.properties !== undefined ? 'that of its fields' : `\`${text.replaceAll('"', '')}\``;
-}
-
-/** Markdown table; cells are Markdown. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 /** Content of pipeline-file.schema.json, for editors. */
