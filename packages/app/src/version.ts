@@ -1,2 +1,1 @@
-/** Version for `--version` and the server metadata. */
 export const VERSION = '0.1.0';

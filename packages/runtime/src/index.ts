@@ -1,4 +1,3 @@
-/** Public interface of the runtime. */
 export { pinsText } from './admin/action-result.js';
 export { isLoopback } from './admin/admin-access.js';
 export type { AdminPipeline } from './admin/admin-endpoints.js';

@@ -12,7 +12,6 @@ export interface RpcReply<Failure> {
 }
 
 export interface RpcThreadOptions<Failure> {
-  /** Path of the module that runs in the thread. */
   readonly entry: string;
   readonly workerData?: unknown;
   readonly resourceLimits?: ResourceLimits;

@@ -32,7 +32,6 @@ interface AppliedObject {
 
 export class ChildWriter {
   readonly #deps: ChildWriterDeps;
-  /** Applied objects by pipeline, then by `childId`. */
   readonly #applied = new Map<string, Map<string, AppliedObject>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 

@@ -30,7 +30,6 @@ export class RouterWatch {
   #sidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
   readonly #issues = new Map<string, string>();
-  /** Start of readiness by uid. */
   readonly #readySinceMs = new Map<string, number>();
 
   /** `pods` existed before the watch; `heardAll` is called after each round. */

@@ -59,7 +59,7 @@ export class PlanLoop {
   /** The planning under way; a later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** The previous plan, kept until the canary of the current one has passed. */
+  /** Kept until the canary of the current plan has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;

@@ -7,7 +7,6 @@ import { textTable } from '../terminal/text-table.js';
 export interface ForecastAnswer {
   readonly selected: string;
   readonly methods: readonly MethodFigures[];
-  /** Figures of the rolling selection. */
   readonly inForce: ForecastFigures & { readonly changes: number; readonly stepMs: StepTimes };
   readonly trainBins: number;
   readonly testBins: number;
@@ -19,7 +18,6 @@ interface MethodFigures extends ForecastFigures {
   readonly predictMs: number;
 }
 
-/** Durations of steps over the test part. */
 interface StepTimes {
   readonly mean: number;
   readonly p99: number;

@@ -67,7 +67,6 @@ export class DemoRecorder {
     });
   }
 
-  /** Plans so far, including the first. */
   get plans(): readonly PlanInForce[] {
     return this.#plans;
   }

@@ -28,7 +28,6 @@ export interface CellResult extends CellName, RunFigures {
   readonly elapsedMs: number;
 }
 
-/** Cell whose policy has no first plan. */
 export interface InfeasibleCell extends CellName {
   readonly message: string;
 }

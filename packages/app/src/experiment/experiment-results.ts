@@ -12,7 +12,6 @@ export function resultsOf(outcomes: readonly CellOutcome[]): ExperimentResults {
   return { cells, ...(infeasible.length > 0 && { infeasible }) };
 }
 
-/** Results that depend only on the grid. */
 export interface RepeatableResults extends Omit<ExperimentResults, 'cells'> {
   readonly cells: readonly Omit<CellResult, 'elapsedMs'>[];
 }

@@ -68,7 +68,6 @@ function boundsOf(group: CellGroup, figure: FigureName) {
   return Number.isFinite(low) ? { mean, low, high } : { mean, low: mean, high: mean };
 }
 
-/** Plots of accuracy against cores, attainment and p99. */
 function placePlot({ groups, policies, slo }: Place): Promise<string> {
   const present = policies.filter((policy) => groups.some((group) => group.policy === policy));
   const scale = {

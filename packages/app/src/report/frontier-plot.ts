@@ -8,7 +8,6 @@ export interface FrontierCaption {
   readonly percentile: number;
 }
 
-/** Plot of accuracy against cost, as SVG. */
 export function frontierSvg(
   points: readonly FrontierPoint[],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,

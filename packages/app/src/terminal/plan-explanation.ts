@@ -31,7 +31,6 @@ export function explanationText(explained: Explained): string {
   ].join('\n');
 }
 
-/** Uncertain points at which stages of the plan run. */
 function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly string[] {
   const used = uncertainPoints.filter(({ stageId, variantId, cpuCores, batchSize }) =>
     plan.stages[stageId]?.some(
@@ -45,7 +44,6 @@ function uncertaintyTexts({ plan, uncertainPoints = [] }: Explained): readonly s
   return ['', pc.bold('Uncertain service times that the plan uses'), ...used.map((of) => `  ${uncertainText(of)}`)];
 }
 
-/** Text about the next better and next cheaper variant of each stage. */
 export function rejectedText(explained: Explained): string {
   const stages = Object.entries(explained.explanation.stages);
   return stages.flatMap(([id, stage]) => rejectedLines(id, stage, explained)).join('\n');

@@ -44,7 +44,7 @@ function axis(values: readonly number[], cells: number): (value: number) => numb
   return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** Plot of at least two points by rising cost, joined by steps. */
+/** Requires at least two points, by rising cost. */
 export function frontierPlot(points: readonly CostAndAccuracy[]): string {
   const column = axis(
     points.map(({ costPerHour }) => costPerHour),

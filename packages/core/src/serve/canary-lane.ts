@@ -98,7 +98,6 @@ export class CanaryLane<Payload, Context> {
     mark.isRetried ||= isRetried;
   }
 
-  /** Counts a request, unless its client ended it. */
   ended(request: RequestState<Payload, Context>, outcome: CountedOutcome): void {
     const mark = this.#markOf(request);
     if (mark === undefined) return;

@@ -102,7 +102,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return longestMs;
   }
 
-  /** Retried items of a stage since the start. */
   retries(stage: number): number {
     return this.#lanesOf(stage).reduce((sum, { retries }) => sum + retries, 0);
   }
@@ -306,7 +305,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (this.#canary !== undefined) this.#canary.fraction = fraction;
   }
 
-  /** Outcomes of both sides since the first request of the canary; undefined without a canary. */
   get canaryCounts(): CanaryCounts | undefined {
     return this.#canary?.counts;
   }

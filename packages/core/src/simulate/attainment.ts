@@ -3,8 +3,8 @@
  *
  * Late requests cluster, because consecutive ones share a queue. Batch means estimate the effective sample size. If
  * late counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation
- * Modeling and Analysis, §9.5.3). D is also computed for the slowest tenth, because a lucky sample shows little
- * clustering, and over spans of twice the length. The interval is Wilson's, with Student's t.
+ * Modeling and Analysis, §9.5.3). D also covers the slowest tenth, over single and double spans, because a lucky sample
+ * shows little clustering. The interval is Wilson's, with Student's t.
  *
  * Only late requests count if the sample is large and the percentile of every span is at most a third of the SLO.
  * docs/explain/verification.md has the measurements.

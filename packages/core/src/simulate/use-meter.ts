@@ -1,7 +1,4 @@
-/**
- * Mean resource use of a simulated pipeline, starting and draining replicas included. Cost is linear in resources, so
- * their means determine it.
- */
+/** Mean resource use of a simulated pipeline, starting and draining replicas included. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';
 

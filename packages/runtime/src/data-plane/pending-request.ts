@@ -4,7 +4,7 @@ import type { CancelSignal } from './cancellation.js';
 
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
 
-/** Undefined request if there are no items of a fan-out. */
+/** Tensors with their request, which is undefined if a fan-out has no items. */
 export interface RequestTensors {
   readonly request: PendingRequest | undefined;
   readonly tensors: TensorMap;

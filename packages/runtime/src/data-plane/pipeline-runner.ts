@@ -148,7 +148,7 @@ export class PipelineRunner implements ReplicaPool {
     return this.#spec;
   }
 
-  /** Also the time-out of later requests that state none. */
+  /** Sets the SLO latency, which is also the time-out of later requests that state none. */
   setSloLatency(latencyMs: number): void {
     this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
     this.#statistics.sloLatencyMs = latencyMs;
@@ -170,7 +170,6 @@ export class PipelineRunner implements ReplicaPool {
     return this.#clock.nowMs();
   }
 
-  /** Counts since the start, or since `countAnew`. */
   get statistics(): RequestStatistics {
     return this.#statistics;
   }
@@ -222,7 +221,6 @@ export class PipelineRunner implements ReplicaPool {
     this.setPolicy(stageId, { ...(this.#policies[this.#indexOf(stageId)] as BatchPolicy), ...batching });
   }
 
-  /** Sets the batching of a stage and the expected times for early drops. */
   setPolicy(stageId: StageId, policy: BatchPolicy): void {
     const stage = this.#indexOf(stageId);
     this.#policies[stage] = policy;
@@ -273,7 +271,6 @@ export class PipelineRunner implements ReplicaPool {
       .map(({ stage, key, untilMs }) => ({ ...this.#quarantinedInput(stage, key), leftMs: untilMs - nowMs }));
   }
 
-  /** Frees the inputs of a stage; returns the number of quarantined ones. */
   clearQuarantine(stageId: StageId): number {
     return this.#scheduler.clearQuarantine(this.#indexOf(stageId), this.nowMs);
   }
@@ -286,12 +283,12 @@ export class PipelineRunner implements ReplicaPool {
     this.#batchEnded.add(listener);
   }
 
-  /** Since the start, in the order of `spec.edges`. */
+  /** Counts since the start, in the order of `spec.edges`. */
   edgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.all;
   }
 
-  /** The same since the previous call, or since `countAnew`. */
+  /** Counts since the previous call, or since `countAnew`. */
   takeEdgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.take();
   }
@@ -413,7 +410,7 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   #end({ context }: Pick<ServedRequest, 'context'>, outcome: PipelineOutcome, endedAtMs: number): void {
-    // First, so that no later defect leaves a client waiting.
+    // Comes first, so that no later defect leaves a client waiting.
     context.end(outcome);
     this.#releaseBytes(context);
     const end = requestEnd(outcome, { arrivedAtMs: context.arrivedAtMs, endedAtMs });

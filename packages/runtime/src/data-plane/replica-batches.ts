@@ -19,7 +19,7 @@ import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** Without items of requests that had failed before. */
+/** End of a batch, without items of requests that failed before. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -39,7 +39,6 @@ export interface BatchDeps {
   turn(step: (nowMs: number) => void): void;
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
-  /** Makes every stage check its queue after a failed turn. */
   lookAgain(nowMs: number): void;
   ended(batch: BatchEnd): void;
 }
@@ -83,7 +82,7 @@ export class ReplicaBatches {
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler, lose } = this.#deps;
     const { served, replica, batch } = running;
-    // A hung batch was already removed from its replica.
+    // A hung batch is already removed from its replica.
     if (!replica.busy) return;
     this.#tell(running, answer, nowMs);
     const hasHung = isHung(answer.lost);

@@ -52,7 +52,6 @@ export class ServedReplica {
 
 export interface ReplicaDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
-  /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
   /** Called once per lost replica. */
   lost(served: ServedReplica): void;
@@ -108,7 +107,7 @@ export class ServedReplicas {
     this.#byId.delete(replicaId);
   }
 
-  /** To be called within a turn. */
+  /** Call within a turn. */
   lose(served: ServedReplica): void {
     if (served.lost) return;
     served.lost = true;

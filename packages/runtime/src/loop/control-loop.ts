@@ -75,12 +75,10 @@ export class ControlLoop {
   /** Waiting turns, ticks not counted. */
   #waitingTurns = 0;
   #stopped = false;
-  /** Has a mode or a pin ended the canary of the last change? */
   #hasEndedCanary = false;
   #isAsking = false;
   /** Author of the changes under way. */
   #changing: 'loop' | 'hand' | undefined;
-  /** True if a person has preempted the changes. */
   #isPreempted = false;
   #changedByHand = false;
   /** Answer to a burst during the loop's changes. It replaces the remaining ones. */
@@ -96,7 +94,7 @@ export class ControlLoop {
     this.#schedule(this.#deps.clock.nowMs() + this.#deps.intervalMs);
   }
 
-  /** The next check for bursts is an interval from now. */
+  /** Moves the next check for bursts to one interval from now. */
   intervalChanged(): void {
     if (this.#timer !== undefined) this.start();
   }
@@ -112,7 +110,7 @@ export class ControlLoop {
     await this.settled();
   }
 
-  /** Ends canaries; with `pinned` only one of another variant at that stage. Those by hand only if `evenByHand`. */
+  /** Ends canaries; with `pinned` only one of another variant at that stage. Manual ones end only if `evenByHand`. */
   endCanary({ evenByHand, pinned }: CanaryToEnd): void {
     if (this.#changing === 'hand' && !evenByHand) return;
     if (!this.#deps.actuator.endCanary(pinned) || this.#changing === undefined) return;
@@ -150,8 +148,8 @@ export class ControlLoop {
   }
 
   /**
-   * Ends the loop's changes, so that a person's turn comes at once; also those by hand if `evenByHand`. True if there
-   * were any.
+   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if there were
+   * any.
    */
   preempt({ evenByHand = false } = {}): boolean {
     this.preemptPlan();
@@ -312,7 +310,7 @@ export class ControlLoop {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#deps;
     // If a stop ends the planner during a decision, this is not a failure.
     if (this.#stopped) return;
-    // The log has an active fault already; repetitions would push out decisions.
+    // An active fault is logged already; repetitions would push out decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.raise('decide', error);
     if (observation === undefined || stands) return;

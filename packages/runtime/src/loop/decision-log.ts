@@ -14,7 +14,7 @@ export interface DecisionLogDeps {
   readonly store: PlanStore;
   readonly faults: ActiveFaults;
   readonly report: (event: LoopEvent) => void;
-  /** 0 without any entry. */
+  /** Number of the last entry; 0 without any. */
   readonly lastId: number;
 }
 

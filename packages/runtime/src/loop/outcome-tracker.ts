@@ -48,7 +48,7 @@ export class OutcomeTracker {
     }
   }
 
-  /** By whole seconds in the window; undefined if there are none. */
+  /** Outcome over the whole seconds in the window; undefined if there are none. */
   #observed(fromMs: number, nowMs: number): ObservedOutcome | undefined {
     const { statistics } = this.#pipeline;
     const seconds = Math.floor(Math.min(WINDOW_MS, nowMs - fromMs) / 1000);

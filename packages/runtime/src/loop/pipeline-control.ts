@@ -100,10 +100,11 @@ export class PipelineControl {
   #mode: ControlMode;
   #pins: PinsByStage;
   #lostPins: readonly string[];
-  /** The change by hand that is running, or waits for its turn. */
+  /** The manual change that is running or waits for its turn. */
   #changing: ManualAction | undefined;
   /**
-   * Set while a change by hand has turned `auto` into `advise` and is not yet in force. If it never is, `auto` returns.
+   * Set while a manual change has turned `auto` into `advise` and is not yet in force. If the change fails, `auto`
+   * returns.
    */
   #returnsToAuto = false;
   #queries = 0;
@@ -141,7 +142,7 @@ export class PipelineControl {
     return found;
   }
 
-  /** The plan for a rate under assumptions, and its changes. Applies nothing. */
+  /** Plan for an assumed rate, and its changes. Applies nothing. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
     for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions already wait for the planner`);
@@ -351,7 +352,7 @@ export class PipelineControl {
     }
   }
 
-  /** No effect if the mode was set since. */
+  /** Has no effect if the mode was set meanwhile. */
   #endTakeOver(mode: ControlMode): void {
     if (!this.#returnsToAuto) return;
     this.#returnsToAuto = false;

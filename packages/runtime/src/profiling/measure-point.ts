@@ -75,7 +75,7 @@ async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement
   const turnaroundMs = clock.nowMs() - startedAtMs;
   const failed = items.find((item) => item.kind === 'failed');
   if (failed !== undefined) throw failed.error;
-  // A coarse clock must not make a batch faster than the replica reports.
+  // A coarse clock must not make a batch look faster than the replica reports.
   return Math.max(turnaroundMs, serviceMs, CLOCK_RESOLUTION_MS);
 }
 

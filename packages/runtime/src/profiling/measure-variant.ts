@@ -30,7 +30,7 @@ interface VariantMeasurement {
   readonly progress: ProgressMeter;
   /** Known points under the same conditions. */
   readonly known: MeasuredVariant | undefined;
-  /** Called after every point with all points so far. */
+  /** Called after every point. */
   readonly keep: (soFar: MeasuredVariant) => void;
   /** Called once, with the first measured replica. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;

@@ -24,7 +24,7 @@ export interface ProfileGrid {
 
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
-/** One core for CPU shares. */
+/** Core counts to measure; CPU shares need one core. */
 function measuredCoreCounts(variant: VariantSpec): readonly number[] {
   return ascending(variant.cpuCores.map((cpuCores) => Math.max(1, cpuCores)));
 }

@@ -43,7 +43,6 @@ export interface VerdictRequest {
 const pointKey = (point: { readonly cpuCores: number; readonly batchSize: number }): string =>
   `${point.cpuCores}/${point.batchSize}`;
 
-/** Points of a grid that a profile lacks, in words. */
 function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile, sloLatencyMs: number): string[] {
   const { points, skipped } = profile;
   const known = new Map([...points, ...skipped].map((point) => [pointKey(point), point]));

@@ -66,7 +66,7 @@ function lock(database: Database.Database): void {
   try {
     database.pragma(`user_version = ${process.pid}`);
   } catch {
-    // Otherwise a refused process reports no process, or the previous one.
+    // Without the record, a refused process reports no process or the previous one.
   }
   database.pragma('locking_mode = NORMAL');
   database.exec('BEGIN EXCLUSIVE');

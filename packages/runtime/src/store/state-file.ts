@@ -24,7 +24,8 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
 }
 
 /**
- * All or nothing. A full disk ends the transaction. libsql's own wrapper would hide this behind its failed ROLLBACK.
+ * Runs work in a transaction, all or nothing. A full disk ends it; libsql's own wrapper would hide this behind its
+ * failed ROLLBACK.
  */
 export function inTransaction(database: Database.Database, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');

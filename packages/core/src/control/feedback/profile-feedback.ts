@@ -1,6 +1,7 @@
 /**
- * Feedback of serving on profiles: service times of batches and start times of replicas. Every batch gives the ratio of its service time to the profile's median for its
- * size. The median of the last ratios is the factor by which the profile is off.
+ * Feedback of serving on profiles: service times of batches and start times of replicas. Every batch gives the ratio of
+ * its service time to the profile's median for its size. The median of the last ratios is the factor by which the
+ * profile is off.
  *
  * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage.
  * A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants expire after five
@@ -9,9 +10,9 @@
  * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
  * noise makes no new plans.
  *
- * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. The 90 % quantile of
- * the last starts of a variant counts, because a plan waits for its last replica. Until a replica has started, the load
- * time of the profile counts.
+ * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. Plans use the 90 %
+ * quantile of recent starts, because a plan waits for its last replica. Before the first start they use the load time
+ * of the profile.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import { CacheByOwner } from '../../kernel/lru-cache.js';

@@ -25,7 +25,6 @@ export interface PreparedStage {
 
 export interface ReplicaKind {
   readonly variant: VariantSpec;
-  /** Position of the variant in the stage. */
   readonly variantIndex: number;
   readonly curve: ServiceCurve;
   readonly resources: Resources;

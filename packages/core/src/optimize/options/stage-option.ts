@@ -49,7 +49,6 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 /** `capacityRps` counts items. */
 export interface StageOption extends OptionTimes {
   readonly variantId: VariantId;
-  /** Position of the variant in the stage. */
   readonly variantIndex: number;
   readonly curve: ServiceCurve;
   readonly resources: Resources;

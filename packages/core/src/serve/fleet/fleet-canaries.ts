@@ -11,7 +11,6 @@ import type { StageSteps } from './stage-steps.js';
 
 export interface CanaryHost {
   retire(stage: FleetStage, id: ReplicaId): FleetReplica;
-  /** Ends the waiting change and its canary. */
   giveUp(stage: FleetStage, failure: unknown): void;
   setStartsEnd(stage: FleetStage, atMs: number): void;
   markDirty(): void;

@@ -6,11 +6,9 @@ import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/can
 const LOOK_MS = 250;
 
 export class StageCanary {
-  /** Current fraction of the requests. */
   fraction = 0;
   /** Outcomes that the step still needs after its shortest time. */
   missingOutcomes = 0;
-  /** Reason against the new variant. */
   failure: string | undefined;
   /** Next check; Infinity while replicas of the step start. */
   lookAtMs = Number.POSITIVE_INFINITY;
