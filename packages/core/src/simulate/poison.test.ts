@@ -13,9 +13,11 @@ const TEN_MINUTES_MS = 600_000;
 const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
 
 it.each([
-  { maxBatchSize: 1, sloMs: 2_000 },
-  { maxBatchSize: 2, sloMs: 4_000 },
-])('only inputs that hang a stage fail: %j', ({ maxBatchSize, sloMs }) => {
+  { maxBatchSize: 1, sloMs: 2_000, loadMs: 300 },
+  { maxBatchSize: 2, sloMs: 4_000, loadMs: 300 },
+  // Two hangs a second: a replica that loads for longer would cost more than the spare capacity.
+  { maxBatchSize: 8, sloMs: 4_000, loadMs: 50 },
+])('only inputs that hang a stage fail: %j', ({ maxBatchSize, sloMs, loadMs }) => {
   const meanMs = (size: number): number => 15 + 10 * size;
   const sizes = Array.from({ length: maxBatchSize }, (_, i) => i + 1);
   const points = sizes.map((size) => ({
@@ -42,7 +44,7 @@ it.each([
     rng: new SeededRng(1),
     hostCores: Number.POSITIVE_INFINITY,
     drops: true,
-    controller: { intervalMs: TEN_MINUTES_MS, decide: () => undefined, loadMs: () => 300 },
+    controller: { intervalMs: TEN_MINUTES_MS, decide: () => undefined, loadMs: () => loadMs },
     faults: { startFails: () => false, faultsOf: () => [], hangsOn: (_, key) => isPoison(key) },
     onEnd: ({ sequence, outcome }) => {
       const end = `${isPoison(chances.request(sequence)) ? 'poison' : 'good'} ${outcome}`;

@@ -182,6 +182,18 @@ describe('SqlitePlanStore', () => {
   });
 });
 
+/** Reads all texts of a state file that the fixture began. */
+async function readAll(store: SqlitePlanStore): Promise<void> {
+  await store.pipelineNames();
+  await store.setup('d');
+  for (const name of ['shelf', 'video']) {
+    await store.goodPlans(name, 20);
+    await store.decisions(name, { limit: 1000 });
+    await store.decision(name, 1);
+    await store.kept(name, 'operator');
+  }
+}
+
 describe('a state file that somebody damaged', () => {
   const intact = readFileSync(new URL('fixtures/state-v2.db', import.meta.url));
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 64 });
@@ -208,7 +220,7 @@ describe('a state file that somebody damaged', () => {
           try {
             const { store, aside } = SqlitePlanStore.replacingDamaged(path, 1);
             if (aside !== undefined && !kept(aside)) throw new Error('the file that was set aside is another one');
-            await store.goodPlans('p', 1).finally(() => store.close());
+            await readAll(store).finally(() => store.close());
           } catch (error) {
             if (!(error instanceof AppError) || error.code !== 'STORE_FAILED') throw error;
           }
@@ -216,6 +228,32 @@ describe('a state file that somebody damaged', () => {
       );
     },
   );
+
+  it.each([
+    ['good_plan', 'plan'],
+    ['good_plan', 'spec_digest'],
+    ['decision', 'pipeline'],
+    ['decision', 'record'],
+    ['decision', 'outcome'],
+    ['decision', 'observed'],
+    ['setup', 'setup'],
+    ['kept', 'value'],
+  ])('with text in %s.%s that is not UTF-8 is read and refused with STORE_FAILED', async (table, column) => {
+    path = join(folder, `${++count}.db`);
+    writeFileSync(path, intact);
+    const database = new Database(path);
+    database.exec(
+      `INSERT INTO setup VALUES ('d', '{}', 1); INSERT OR REPLACE INTO kept VALUES ('shelf', 'operator', '{}')`,
+    );
+    database.exec(`UPDATE OR IGNORE ${table} SET ${column} = CAST(x'7b22ff227d' AS TEXT)`);
+    database.close();
+    const store = new SqlitePlanStore(path);
+    await expect(readAll(store)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: expect.stringContaining('it is damaged; move it away'),
+    });
+    await store.close();
+  });
 
   it('stays in its place while it is intact', async () => {
     writeFileSync(join(folder, 'intact.db'), intact);

@@ -7,6 +7,7 @@
  *
  * Calls block on the file, so a server uses `ThreadedPlanStore`.
  */
+import { isUtf8 } from 'node:buffer';
 import { AppError, type DecisionRecord, type LaterFacts, type Plan } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import type Database from 'libsql';
@@ -25,17 +26,20 @@ const MOST_BYTES = 512 * 1024 ** 2;
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
+/** libsql gives a Buffer for one row and an ArrayBuffer for a row of several. */
+type StoredText = Buffer | ArrayBuffer;
+
 interface DecisionRow {
   readonly id: number;
-  readonly record: string;
-  readonly outcome: string | null;
-  readonly observed: string | null;
+  readonly record: StoredText;
+  readonly outcome: StoredText | null;
+  readonly observed: StoredText | null;
 }
 
 interface PlanRow {
-  readonly plan: string;
+  readonly plan: StoredText;
   readonly at_epoch_ms: number;
-  readonly spec_digest: string;
+  readonly spec_digest: StoredText;
 }
 
 /** Crash-safe. Several processes may share a file. */
@@ -88,9 +92,9 @@ export class SqlitePlanStore implements PlanStore {
   async goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]> {
     return this.#read(({ plans }) =>
       (plans.all(pipelineName, countOf(limit)) as PlanRow[]).map(({ plan, at_epoch_ms, spec_digest }) => ({
-        plan: JSON.parse(plan) as Plan,
+        plan: parse(plan) as Plan,
         atEpochMs: at_epoch_ms,
-        specDigest: spec_digest,
+        specDigest: textIn(spec_digest),
       })),
     );
   }
@@ -150,7 +154,9 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   async pipelineNames(): Promise<readonly string[]> {
-    return this.#read(({ names }) => (names.all() as { readonly pipeline: string }[]).map(({ pipeline }) => pipeline));
+    return this.#read(({ names }) =>
+      (names.all() as { readonly pipeline: StoredText }[]).map(({ pipeline }) => textIn(pipeline)),
+    );
   }
 
   async close(): Promise<void> {
@@ -193,15 +199,24 @@ const countOf = (limit: number): number => Math.max(0, Math.trunc(limit));
 
 const textOf = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
+const parse = (stored: StoredText): unknown => JSON.parse(textIn(stored));
+
+/** Throws SyntaxError, as JSON.parse does, for what no server has written. */
+function textIn(stored: StoredText): string {
+  const bytes = Buffer.from(stored as ArrayBuffer);
+  if (!isUtf8(bytes)) throw new SyntaxError('a text is not UTF-8');
+  return bytes.toString();
+}
+
 function storedValue(row: unknown): object | undefined {
-  return row === undefined ? undefined : (JSON.parse((row as { readonly value: string }).value) as object);
+  return row === undefined ? undefined : (parse((row as { readonly value: StoredText }).value) as object);
 }
 
 function recordOf({ id, record, outcome, observed }: DecisionRow): DecisionRecord {
   return {
-    ...(JSON.parse(record) as DecisionRecord),
+    ...(parse(record) as DecisionRecord),
     id,
-    ...(outcome !== null && { outcome: JSON.parse(outcome) }),
-    ...(observed !== null && { observed: JSON.parse(observed) }),
+    ...(outcome !== null && { outcome: parse(outcome) as never }),
+    ...(observed !== null && { observed: parse(observed) as never }),
   };
 }

@@ -39,7 +39,9 @@ export function inTransaction(database: Database.Database, work: () => void): vo
 }
 
 export function checkPages(database: Database.Database): void {
-  const { quick_check: verdict } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  const checked = database.prepare('SELECT CAST(quick_check AS BLOB) AS verdict FROM pragma_quick_check(1)').get();
+  // The verdict of a damaged file may quote it: see `bytesOf`.
+  const verdict = (checked as { readonly verdict: Buffer }).verdict.toString();
   if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
 }
 

@@ -86,13 +86,16 @@ export function migrate(database: Database.Database, path: string): void {
   });
 }
 
-const DECISION_COLUMNS = 'id, record, outcome, observed';
+/** Texts are read as bytes: libsql ends the process at a text of a damaged file that is not UTF-8. */
+const bytesOf = (column: string, name = column): string => `CAST(${column} AS BLOB) AS ${name}`;
+const DECISION_COLUMNS = ['id', ...['record', 'outcome', 'observed'].map((column) => bytesOf(column))].join(', ');
 
 const texts = {
   addPlan: 'INSERT INTO good_plan (pipeline, spec_digest, plan, at_epoch_ms) VALUES (?, ?, ?, ?)',
   forgetPlans: `DELETE FROM good_plan WHERE pipeline = ? AND id <=
     (SELECT id FROM good_plan WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
-  plans: 'SELECT plan, at_epoch_ms, spec_digest FROM good_plan WHERE pipeline = ? ORDER BY id DESC LIMIT ?',
+  plans: `SELECT ${bytesOf('plan')}, at_epoch_ms, ${bytesOf('spec_digest')} FROM good_plan WHERE pipeline = ?
+    ORDER BY id DESC LIMIT ?`,
 
   lastId: 'SELECT max(id) AS id FROM decision WHERE pipeline = ?',
   addDecision: `INSERT INTO decision (pipeline, id, at_epoch_ms, setup_digest, record, outcome, observed)
@@ -107,16 +110,16 @@ const texts = {
     (SELECT pipeline, id FROM decision ORDER BY at_epoch_ms, id LIMIT ?)`,
   decision: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id = ?`,
   decisionsBefore: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id < ? ORDER BY id DESC LIMIT ?`,
-  names: 'SELECT DISTINCT pipeline FROM decision ORDER BY pipeline',
+  names: `SELECT DISTINCT ${bytesOf('pipeline')} FROM decision ORDER BY pipeline`,
 
   addSetup: `INSERT INTO setup (digest, setup, at_epoch_ms) VALUES (?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET at_epoch_ms = excluded.at_epoch_ms`,
   forgetSetups: `DELETE FROM setup WHERE digest <> ? AND at_epoch_ms < ?
     AND NOT EXISTS (SELECT 1 FROM decision WHERE setup_digest = digest)`,
-  setup: 'SELECT setup AS value FROM setup WHERE digest = ?',
+  setup: `SELECT ${bytesOf('setup', 'value')} FROM setup WHERE digest = ?`,
   keep: `INSERT INTO kept (pipeline, name, value) VALUES (?, ?, ?)
     ON CONFLICT (pipeline, name) DO UPDATE SET value = excluded.value`,
-  kept: 'SELECT value FROM kept WHERE pipeline = ? AND name = ?',
+  kept: `SELECT ${bytesOf('value')} FROM kept WHERE pipeline = ? AND name = ?`,
 } as const;
 
 export type StateStatements = Readonly<Record<keyof typeof texts, Database.Statement<unknown[]>>>;
