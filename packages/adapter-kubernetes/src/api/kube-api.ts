@@ -64,7 +64,7 @@ export interface DeleteOptions {
   readonly graceSeconds?: number;
 }
 
-/** `apply` owns exactly the given fields and removes those of its previous apply that are missing. */
+/** `apply` owns exactly the given fields. It removes fields that its previous apply had and this one lacks. */
 export interface KubeApi {
   get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined>;
   list<T extends KubeObject>(

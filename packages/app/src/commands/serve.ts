@@ -119,7 +119,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   return undefined;
 }
 
-/** Throws WRONG_USAGE if a fixed plan is to be adapted. */
+/** Throws WRONG_USAGE if flags ask both for a fixed plan and for adaptation. */
 function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
   if (!fixed || mode === 'off') return;
   throw new AppError('WRONG_USAGE', `--fixed keeps the first plan, --mode ${mode} would not: leave one of them out.`);

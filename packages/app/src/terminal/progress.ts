@@ -14,7 +14,7 @@ export interface ProgressDisplay {
 
 const LINE_EVERY_MS = 5_000;
 
-/** On stderr: a bar with remaining time on a terminal, occasional lines elsewhere. */
+/** Display on stderr: a bar with remaining time on a terminal, occasional lines elsewhere. */
 export function progressDisplay(title: string): ProgressDisplay {
   return process.stderr.isTTY ? progressBar(title) : progressLines(title);
 }

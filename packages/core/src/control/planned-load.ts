@@ -170,7 +170,7 @@ export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
   return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
 }
 
-/** One envelope for each step of the bucket of its rate, which is that of the longest window. */
+/** One envelope for each step of its rate bucket; its rate is the rate of the longest window. */
 export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
   const bursts = envelopeBucketEnd(envelope.slice(0, -1));
   return envelope

@@ -54,7 +54,7 @@ export interface ArrivalLoad {
   readonly itemsPerRequest: number;
 }
 
-/** By arrival (ms), with item counts. */
+/** Requests by arrival (ms), with item counts. */
 export interface ArrivingRequests {
   readonly arrivedAtMs: Float64Array;
   readonly itemsOf: Uint16Array;

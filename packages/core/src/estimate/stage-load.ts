@@ -27,7 +27,7 @@ interface Walk {
 
 const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b, 1);
 
-/** In topological order; `arrivalRps` counts requests. */
+/** Loads in topological order; `arrivalRps` counts requests. */
 export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
   const walks = new Map<StageId, Walk>();
   for (const id of topologicalOrder(spec)) {

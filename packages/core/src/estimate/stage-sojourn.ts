@@ -1,6 +1,6 @@
 /**
  * Sojourn time (queue, batch wait and service) of a stage under greedy batching. The stage is stable below the
- * full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law is that of the last item of a request.
+ * full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law describes the last item of a request.
  */
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';

@@ -1,6 +1,6 @@
 /**
- * Task: forecast the largest count per second of the next bins from that of the last bins. The literature trains on the
- * same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
+ * Task: from the largest counts per second of the last bins, forecast the largest count of the next bins. The
+ * literature trains on the same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
  */
 
 export interface PeakTask {
@@ -13,7 +13,7 @@ export interface PeakTask {
 
 export const USUAL_PEAK_TASK: PeakTask = { binS: 10, lags: 12, horizonBins: 2, upperFraction: 0.95 };
 
-/** At least 0; 0 without observations. */
+/** Forecast of a peak: at least 0; 0 without observations. */
 export interface PeakForecast {
   /** Likely peak, near the median. */
   readonly pointRps: number;

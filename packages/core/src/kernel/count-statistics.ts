@@ -1,6 +1,6 @@
 /** Statistics of counts over time. Empty lists give 0. */
 
-/** In ms. A partial window before `toMs` does not count. */
+/** Windows in ms. A partial window before `toMs` does not count. */
 export interface Windows {
   readonly fromMs: number;
   readonly toMs: number;

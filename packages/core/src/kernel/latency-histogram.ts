@@ -5,7 +5,7 @@
  */
 
 const FRACTION_BITS = 8;
-/** Of the 23 fraction bits of a 32-bit float. */
+/** Dropped bits of the 23 fraction bits of a 32-bit float. */
 const DROPPED_BITS = 23 - FRACTION_BITS;
 const SMALLEST_MS = 2 ** -10;
 const LARGEST_MS = 2 ** 24;
@@ -31,7 +31,7 @@ function bucketOf(latencyMs: number): number {
   return Math.min(leadingBits(latencyMs) - FIRST_BUCKET, BUCKET_COUNT - 1);
 }
 
-/** In ms. Values outside the range fall into the first or last bucket. */
+/** Histogram in ms. Values outside the range fall into the first or last bucket. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKET_COUNT);
   #count = 0;

@@ -36,7 +36,7 @@ export interface LastChange {
   readonly unchanged: readonly StageId[];
 }
 
-/** Number of applied `changes`, the first ones. */
+/** Outcome of `changes` of which the first `done` were applied. */
 export function lastChangeOf(kind: LastChange['kind'], changes: readonly Change[], done: number): LastChange {
   const stagesOf = (some: readonly Change[]) => [...new Set(some.map(({ stageId }) => stageId))];
   return { kind, changed: stagesOf(changes.slice(0, done)), unchanged: stagesOf(changes.slice(done)) };

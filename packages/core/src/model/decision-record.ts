@@ -26,7 +26,7 @@ export type DecisionOutcome =
   | { readonly kind: 'given-up'; readonly message: string }
   | { readonly kind: 'failed'; readonly step: 'decide' | 'apply'; readonly message: string };
 
-/** Measurements until the next plan change, for at most a minute. Latencies are those of completed requests. */
+/** Measurements until the next plan change, for at most a minute. Latencies count completed requests only. */
 export interface ObservedOutcome {
   readonly windowMs: number;
   readonly arrivalRps: number;
@@ -35,7 +35,7 @@ export interface ObservedOutcome {
   readonly dropped: number;
   /** Absent if no request ended. */
   readonly sloAttainmentFraction?: number;
-  /** At median and SLO percentile; absent if no request completed. */
+  /** Latencies at median and SLO percentile; absent if no request completed. */
   readonly latencyMs?: { readonly p50: number; readonly atPercentile: number };
 }
 

@@ -4,7 +4,7 @@
  * Performance Evaluation 18, 1993). Two windows determine A and r.
  */
 
-/** In windows of `sloMs` and of 10 s. 1 is Poisson. */
+/** Dispersion in windows of `sloMs` and of 10 s; 1 is Poisson. */
 export interface Burstiness {
   readonly sloMs: number;
   readonly dispersionAtSlo: number;
@@ -31,7 +31,7 @@ export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispers
 /** 1 − (1 − e^(−x)) ÷ x. */
 const growth = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
 
-/** For a stream that is not Poisson. */
+/** Fit for a stream that is not Poisson. */
 export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): BurstinessFit {
   const long = dispersionAt10s - 1;
   const ratio = Math.max(0, dispersionAtSlo - 1) / long;
@@ -46,7 +46,7 @@ export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burst
   return { excess: long / growth(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
 }
 
-/** In windows of `windowMs`. 1 is Poisson. */
+/** Dispersion in windows of `windowMs`; 1 is Poisson. */
 export function dispersionAt(burstiness: Burstiness, windowMs: number): number {
   if (isPoisson(burstiness)) return 1;
   const { excess, forgettingPerMs } = fitBurstiness(burstiness);

@@ -71,7 +71,7 @@ export interface InferenceServerSpec {
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly token?: TokenPlace;
-  /** Over gRPC as metadata. */
+  /** Headers of requests; over gRPC metadata. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

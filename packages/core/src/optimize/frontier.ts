@@ -26,7 +26,7 @@ export interface FrontierPoint {
   readonly plan: Plan;
 }
 
-/** From the cheapest to the most accurate plan. Points between may be missing within `toleranceFraction` of PAS. */
+/** Front from the cheapest to the most accurate plan. It may lack points within `toleranceFraction` of PAS. */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];

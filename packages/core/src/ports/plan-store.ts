@@ -28,7 +28,7 @@ export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;
   /** Newest first, at most `limit`. */
   goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]>;
-  /** Returns the entry's id, or the next free id if that is taken. */
+  /** Appends an entry and returns its id: the requested one or, if that is taken, the next free one. */
   appendDecision(pipelineName: string, record: DecisionRecord): Promise<number>;
   /** Ignores pruned entries. */
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;

@@ -218,7 +218,7 @@ function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   });
 }
 
-/** At least one point, sizes ascending. `shareFraction` in (0, 1]. */
+/** Curve of at least one point, sizes ascending. `shareFraction` in (0, 1]. */
 export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
   const batchSizes = points.map((point) => point.batchSize);
   const maxBatchSize = batchSizes.at(-1) as number;

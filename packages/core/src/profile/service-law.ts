@@ -9,8 +9,8 @@ import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
 /**
- * In ms: constant, exponential, lognormal (parameters of ln ms), a usual and a rare slow value, or ascending
- * measurements.
+ * Law of times in ms: constant, exponential, lognormal (parameters of ln ms), a usual and a rare slow value, or
+ * ascending measurements.
  */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
@@ -118,7 +118,7 @@ export function lawVariationSquared(law: ServiceLaw): number {
   }
 }
 
-/** In ms. Infinity at 1 for exponential and lognormal. */
+/** Quantile in ms; Infinity at 1 for exponential and lognormal. */
 export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   switch (law.kind) {
     case 'constant':
@@ -154,7 +154,7 @@ export function lawFractionBelow(law: ServiceLaw, ms: number): number {
 
 const stepFraction = (atMs: number, ms: number): number => (ms < atMs ? 0 : ms === atMs ? 0.5 : 1);
 
-/** In ms; takes exactly one number from `rng`. */
+/** Draws a time in ms; takes exactly one number from `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }

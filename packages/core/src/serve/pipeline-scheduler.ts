@@ -132,7 +132,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return request;
   }
 
-  /** Ends a running batch. `outputs` are in the order of `replica.batch`; those of ended requests are ignored. */
+  /** Ends a running batch. `outputs` are in the order of `replica.batch`; outputs of ended requests are ignored. */
   batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
     invariant(replica.busy, 'a replica finished a batch that it did not run');
     this.#nowMs = nowMs;

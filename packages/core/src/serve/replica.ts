@@ -11,7 +11,7 @@ export interface ReplicaDescription {
   readonly inCanary?: boolean;
 }
 
-/** In service at the stage with index `stage`. */
+/** Replica in service at the stage with index `stage`. */
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;

@@ -35,7 +35,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   deadlineAtMs: number;
   /** 0 is the most urgent. */
   readonly level: number;
-  /** By output slot; shorter if the last outputs are missing. */
+  /** Outputs by slot; shorter if the last ones are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
   ended = false;

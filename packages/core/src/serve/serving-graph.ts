@@ -53,7 +53,7 @@ export interface ServingGraph {
   readonly stages: readonly ServingStage[];
   readonly entries: readonly ServingStage[];
   readonly edges: readonly ServingEdge[];
-  /** By output slot. */
+  /** Answers by output slot. */
   readonly answers: readonly ServingEdge[];
   readonly topologicalOrder: readonly number[];
 }

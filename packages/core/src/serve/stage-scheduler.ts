@@ -203,7 +203,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Judges a replica by its ended batch; returns the issue if the replica is to be replaced. */
+  /** Judges a replica by its ended batch; returns the issue if the replica must be replaced. */
   issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;

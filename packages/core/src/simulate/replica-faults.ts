@@ -16,7 +16,7 @@ export type ReplicaFault =
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
-  /** Does this input hang every replica of a stage? `key` is that of `ItemChances`. Default: never. */
+  /** Does this input hang every replica of a stage? `key` is the key of `ItemChances`. Default: never. */
   hangsOn?(stageId: StageId, key: number): boolean;
 }
 
@@ -91,7 +91,7 @@ export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }
 
-/** In [0, 1), determined by the instant alone, so that a real replica fails the same batches. */
+/** Number in [0, 1) that depends only on the instant, so that a real replica fails the same batches. */
 function uniformOf(nowMs: number): number {
   return fractionOf(Math.floor(nowMs * 1000));
 }

@@ -41,7 +41,7 @@ export function batchPolicies(
   }));
 }
 
-/** In ms, by batch size; index 0 is unused. */
+/** Times in ms by batch size; index 0 is unused. */
 interface ExpectedBatches {
   readonly serviceMs: readonly number[];
   readonly hungAfterMs: readonly number[];

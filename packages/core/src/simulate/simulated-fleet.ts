@@ -69,7 +69,7 @@ export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
-  /** By index of the replica. The scheduler may start a batch before it returns a new replica. */
+  /** Replicas by index. The scheduler may start a batch before it returns a new replica. */
   readonly #engines: Engine[] = [];
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];

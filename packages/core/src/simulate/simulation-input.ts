@@ -28,7 +28,7 @@ export interface SimulationInput {
   readonly faults?: FaultSchedule;
   /** Default: draws from `curves`, which the policies always use. */
   readonly serviceTimes?: SimulatedServiceTimes;
-  /** By request number. Default: deadline at the SLO, unlimited patience. */
+  /** Clients by request number. Default: deadline at the SLO, unlimited patience. */
   readonly clients?: SimulatedClients;
   /** Later arrivals are dropped as `draining`. */
   readonly drainsAtMs?: number;

@@ -116,5 +116,5 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
 }
 
-/** In whole units, so that spans begin with periods. */
+/** Grace in whole units, so that spans begin with periods. */
 const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);

@@ -38,7 +38,10 @@ export interface WrittenEntry {
   readonly raw?: Uint8Array;
 }
 
-/** Writes an entry. BYTES that are not text become base64; with `exactBytes` (requests) all bytes do. */
+/**
+ * Writes an entry. BYTES elements become base64 if they are not text, or if `exactBytes` (requests) is set and they are
+ * bytes.
+ */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';

@@ -39,7 +39,7 @@ interface Issue {
   readonly path: ValuePath;
 }
 
-/** Issues of a union: those of the alternative that matches the value's kind. */
+/** Issues of a union: the issues of the alternative that matches the value's kind. */
 function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
   const path = [...parent, ...(issue.path as ValuePath)];
   if (issue.code !== 'invalid_union') return [{ issue, path }];

@@ -56,7 +56,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     endpoint: runningPlan,
     summary: 'The running plan, replica by replica.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps, `rolledBack` while variants are in back-off, until `untilMs` on the clock of `atMs` in observations',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps, `rolledBack` is present while variants are in back-off, which ends at `untilMs` (on the clock of `atMs` in observations)',
   },
   {
     method: 'GET',

@@ -126,7 +126,7 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 }
 
 /**
- * Tensors of a response: those of each output, merged by name. `produced` is by output slot. A skipped stage adds
+ * Tensors of a response: the tensors of all outputs, merged by name. `produced` is by output slot. A skipped stage adds
  * nothing, and neither does an `unless` output whose other stage ran.
  */
 export function responseTensors(

@@ -78,7 +78,7 @@ interface UnhealthyReplica extends LostReplica {
   readonly issue: HealthIssue;
 }
 
-/** An input that hung a stage. `digest` is that of `inputDigest`. */
+/** An input that hung a stage. `digest` is made by `inputDigest`. */
 export interface QuarantinedInput {
   readonly stageId: StageId;
   readonly tenant?: string;

@@ -3,7 +3,7 @@ import type { DropReason, ErrorCode } from '@equipoise/core/model';
 import { mayComeOfPlan } from '@equipoise/core/serve';
 import type { PipelineOutcome } from './pending-request.js';
 
-/** On the runner's clock. */
+/** Times on the runner's clock. */
 export interface RequestTimes {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;

@@ -25,7 +25,7 @@ export interface RequestCounts {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** Arrivals count in their own second, outcomes in that of the end. */
+/** Arrivals count in the second of the arrival, outcomes in the second of the end. */
 export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }
@@ -101,7 +101,7 @@ export class RequestStatistics {
     return this.#failedHere;
   }
 
-  /** By whole seconds, at most the last 600, oldest first, without the current one. */
+  /** Arrivals by whole seconds, oldest first: at most the last 600, without the current one. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     return this.#arrivals.arrivalsPerSecond(nowMs);
   }

@@ -68,7 +68,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
   return leftOut === undefined ? { table: { combinations } } : { table: { combinations }, leftOut };
 }
 
-/** By sample, then by combination. */
+/** Answers by sample, then by combination. */
 async function answersToAll(
   request: EvaluationRequest,
   samples: readonly LabelledSample[],

@@ -7,7 +7,7 @@ import { AppError, type PipelineSpec, type StageId, type StageSpec, type Variant
 
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** In file order, and the omitted ones with the reason. */
+/** Combinations in file order, and the omitted ones with the reason. */
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };

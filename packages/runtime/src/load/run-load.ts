@@ -31,7 +31,7 @@ export interface LoadBody {
   readonly bytes: Uint8Array;
 }
 
-/** Of answered requests, in ms. */
+/** Latencies of answered requests, in ms. */
 export interface LatencySummary {
   readonly mean: number;
   readonly p50: number;
@@ -52,7 +52,7 @@ export interface LoadResult {
   readonly achievedRps: number;
   /** Fraction of sent requests answered within the SLO. */
   readonly sloAttainmentFraction?: number;
-  /** By HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
+  /** Requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
   /** First answer that was neither success nor a drop. */
   readonly firstRefusal?: Refusal;

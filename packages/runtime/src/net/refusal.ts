@@ -10,7 +10,7 @@ import type { Answer } from './answer.js';
 
 /** Bounds of Retry-After. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
-/** Retry delay when none is predicted. Such causes (start-up, full memory) are short. */
+/** Retry delay without a predicted wait, as during start-up or with full memory. */
 const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
@@ -83,7 +83,7 @@ export function refuseAndClose(response: ServerResponse, error: AppError): void 
   const socket: Socket & { readonly parser?: { onIncoming: unknown } | null } = response.req.socket;
   // Node resumes a connection after each answer.
   socket.pause().on('resume', () => socket.pause());
-  // Node reads 64 KiB of requests at a time. After a 2, its parser drops the rest of them.
+  // Node reads 64 KiB of requests at a time. If the callback returns 2, its parser drops the remaining ones.
   if (socket.parser) socket.parser.onIncoming = () => 2;
   response.writeHead(status, {
     ...headers,

@@ -14,7 +14,7 @@ export interface MetricDescription {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** In addition to `pipeline`. */
+  /** Labels in addition to `pipeline`. */
   readonly labels: readonly string[];
   readonly adminOnly: boolean;
 }
@@ -42,7 +42,7 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** Without metrics by tenant, because no tenant may read those of others. */
+  /** Page without metrics by tenant, because tenants must not read each other's. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
   }
@@ -58,7 +58,7 @@ export class PipelineMonitor {
     return this.#loop.desired;
   }
 
-  /** In the order of the page. */
+  /** Descriptions in the order of the page. */
   describe(): readonly MetricDescription[] {
     return [this.#registry, this.#tenantRegistry].flatMap((registry) =>
       registry

@@ -16,7 +16,7 @@ export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
   readonly tenant: string | undefined;
-  /** On the runner's clock; default now. */
+  /** Arrival on the runner's clock; default now. */
   readonly arrivedAtMs?: number | undefined;
 }
 

@@ -10,7 +10,7 @@ const Z95 = 1.959964;
 const TAIL = 0.025;
 const NEGLIGIBLE = 1e-15;
 
-/** In ms, in measured order. */
+/** Times in ms, in measured order. */
 export class BatchTimes {
   readonly #serviceMs: number[] = [];
   #sum = 0;
@@ -49,7 +49,7 @@ export function quantileOfSorted(sortedMs: Float64Array, fraction: number): numb
   return sortedMs[Math.max(0, Math.ceil(fraction * sortedMs.length) - 1)] as number;
 }
 
-/** In ms, with at least 95 % confidence. */
+/** Interval in ms, with at least 95 % confidence. */
 export interface QuantileInterval {
   readonly lowMs: number;
   readonly highMs: number;

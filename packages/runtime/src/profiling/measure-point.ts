@@ -1,6 +1,6 @@
 /**
  * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
- * batch lasts from sending it to its answer, without copying of inputs, as in the dispatch rule.
+ * batch lasts from sending it to its answer, as in the dispatch rule. It excludes copying the inputs.
  *
  * It stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
  */
@@ -56,7 +56,7 @@ export function briefer(limits: PointLimits): PointLimits {
 }
 
 const LEAST_BATCHES = 3;
-/** Assumed upper bound of a batch during which no clock advanced. */
+/** Assumed time of a batch if no clock advanced meanwhile. */
 const CLOCK_RESOLUTION_MS = 0.001;
 
 export interface PointMeasurement {

@@ -150,7 +150,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Adds a point in the middle of a sweep to the earlier ones. */
+  /** Adds a point of a running sweep to the earlier points. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });

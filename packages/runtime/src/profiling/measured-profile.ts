@@ -19,7 +19,7 @@ export interface ServiceFigures {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Of a saturated replica. */
+  /** Throughput of a saturated replica. */
   readonly throughputRps: number;
   readonly batches: number;
   /** Half the width of the mean's 95 % interval ÷ the mean. */

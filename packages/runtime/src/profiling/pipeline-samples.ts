@@ -22,7 +22,7 @@ export interface PipelineSample {
   readonly inputs: TensorMap;
 }
 
-/** By file name. */
+/** Samples by file name. */
 export interface PipelineSamples {
   readonly samples: readonly PipelineSample[];
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];

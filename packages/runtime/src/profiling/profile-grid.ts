@@ -16,7 +16,7 @@ export interface VariantGrid {
   readonly skipped: readonly SkippedPoint[];
 }
 
-/** In stage order. */
+/** Grids in stage order. */
 export interface ProfileGrid {
   readonly variants: readonly VariantGrid[];
   readonly notMeasured: readonly NotMeasuredVariant[];

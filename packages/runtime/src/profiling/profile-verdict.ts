@@ -58,7 +58,7 @@ function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile
   ];
 }
 
-/** In grid order. */
+/** Verdicts in grid order. */
 export function variantVerdicts({
   grid,
   identities,
@@ -102,7 +102,7 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   }
 }
 
-/** Launch rules, and the machine if it is another one. */
+/** Launch rules, and the machine if it differs from this one. */
 export interface JudgedBy {
   readonly rules: LaunchRules;
   readonly machine?: MachineFingerprint;

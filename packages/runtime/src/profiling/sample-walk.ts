@@ -7,7 +7,7 @@ import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
 import { tensorAlgebra } from '../data-plane/payload-algebra.js';
 
-/** In request order. */
+/** Inputs in request order. */
 export type CapturedInputs = readonly TensorMap[];
 
 type Request = RequestState<TensorMap, undefined>;
@@ -59,7 +59,7 @@ export class SampleWalk {
     });
   }
 
-  /** By request, then by output slot. */
+  /** Responses by request, then by output slot. */
   responses(): readonly (readonly (TensorMap | undefined)[])[] {
     return this.#requests.map((request) => request.outputs);
   }

@@ -24,7 +24,7 @@ import { VERSION } from '../../version.js';
 
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
-  /** Arrival rate; default: that of `plan`, or one request per second. */
+  /** Arrival rate; default: the rate of `plan`, or one request per second. */
   readonly arrivalRps?: number;
   readonly plan?: string;
   readonly namespace?: string;

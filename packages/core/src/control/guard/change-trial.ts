@@ -52,7 +52,7 @@ export interface BeforeChange {
   readonly plannedRates?: readonly PlannedRate[] | undefined;
   readonly appliedAtMs: readonly number[];
   readonly protectedAtMs?: number | undefined;
-  /** Of the last 20 minutes. */
+  /** Switches of the last 20 minutes. */
   readonly switches: readonly VariantSwitch[];
   readonly trial?: Trial | undefined;
 }

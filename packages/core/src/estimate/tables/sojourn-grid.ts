@@ -42,7 +42,7 @@ export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - s
 /** Fractions of disturbed requests with stored quantiles. */
 export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
 
-/** In units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
+/** Cell in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
 export interface SojournCell {
   readonly logitDisturbed: number;
   readonly logTimes: readonly number[];

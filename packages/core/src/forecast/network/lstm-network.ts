@@ -31,7 +31,7 @@ const STEP_INPUTS = 2;
 /** A bias with which long ranges are learned sooner (Jozefowicz et al. 2015). */
 const FORGET_BIAS = 1;
 
-/** For `lags` lags and one more input, with `hidden` cells. */
+/** Network for `lags` lags and one more input, with `hidden` cells. */
 export function lstmNetwork(lags: number, hidden: number): Network {
   const gateMap: AffineMap = { at: 0, inputs: STEP_INPUTS + hidden, outputs: 4 * hidden };
   const last: AffineMap = { at: endOf(gateMap), inputs: hidden, outputs: OUTPUTS };

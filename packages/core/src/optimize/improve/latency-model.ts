@@ -1,7 +1,8 @@
 /**
- * Correction of expected latencies by simulated ones: Bayesian linear regression of the log ratio. Effects are those of
- * a variant, of its shape (cores and batch) and of the exact option, weighted by the stage's part of the latency.
- * Choices with common options learn from each other; other effects keep their prior spread (hierarchical shrinkage).
+ * Correction of expected latencies by simulated ones: Bayesian linear regression of the log ratio. A stage has three
+ * effects: of its variant, of the shape (cores and batch) and of the exact option. They are weighted by the stage's
+ * part of the latency. Choices with common options learn from each other; other effects keep their prior spread
+ * (hierarchical shrinkage).
  */
 
 /** Effects on a choice: `keys` name them, `weights` scale them, `deviations` are prior standard deviations. */

@@ -23,7 +23,7 @@ export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
   readonly relaxed: RelaxedScore;
-  /** From the cheapest to the most expensive. The limits of the last are those of `problem`. */
+  /** Bounds from the cheapest to the most expensive. The last one has the limits of `problem`. */
   readonly bounds: readonly FrontierBound[];
   readonly width: number;
 }

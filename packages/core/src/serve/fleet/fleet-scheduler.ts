@@ -4,9 +4,9 @@
  *
  * Changes run one after another, so only one stage at a time exceeds its plan. A failed start ends its change: the
  * stage returns to its plan or, if it only grew, keeps the started replicas. A lost replica is restarted after a
- * back-off, as often as needed. The stage of a preempted change continues alone, to its target or that of a later
- * change. Protocol: pass every event with a clock that never goes back. Effects are called synchronously and may call
- * back.
+ * back-off, as often as needed. The stage of a preempted change continues alone, to its target or to the target of a
+ * later change. Protocol: pass every event with a clock that never goes back. Effects are called synchronously and may
+ * call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -511,7 +511,7 @@ export class FleetScheduler {
     return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
   }
 
-  /** By stage. The first plan of a stage counts at once, because no change can free headroom for it. */
+  /** Plans by stage. The first plan of a stage counts at once, because no change can free headroom for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
       const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;

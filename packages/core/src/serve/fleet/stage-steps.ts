@@ -16,7 +16,7 @@ import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
-  /** By kind, because a preempted change may have left several with different capacities. */
+  /** Other replicas by kind, because a preempted change may have left several kinds with different capacities. */
   readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
 

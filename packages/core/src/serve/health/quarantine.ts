@@ -18,7 +18,7 @@ const MOST_INPUTS = 10_000;
 export class Quarantine {
   readonly #guilty = new RecentInputs();
   readonly #suspects = new RecentInputs();
-  /** By stage, the instant when its last input expires. */
+  /** Instant when the last input of each stage expires. */
   readonly #screenedUntilMs = new Map<number, number>();
 
   /** May a stage have inputs here? If not, no digest is needed. */

@@ -17,7 +17,7 @@ export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
 export interface BatchConduct {
   /** All items failed by the stage's fault. */
   readonly failed: boolean;
-  /** Service time ÷ that of the curve, minus a little noise. */
+  /** Service time ÷ service time of the curve, minus a little noise. */
   readonly slowness: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
