@@ -15,7 +15,7 @@ import {
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 const MAX_BUFFER_BYTES = 4 * 1024 ** 3;
-/** Smaller frames are copied into one buffer, which is cheaper than a system call with many. */
+/** Smaller frames are copied into one buffer, because a system call with many buffers costs more. */
 const JOIN_BELOW_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
 

@@ -105,7 +105,7 @@ function logFailure(what: string, cause: unknown): void {
   });
 }
 
-/** The run without its plan, which is in the status on the cluster. */
+/** The run without its plan: the status on the cluster has it. */
 function withoutPlan({ status, ...run }: PipelineRun) {
   const { conditions, replicas, plannedForRps, mode } = status ?? {};
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };

@@ -1,6 +1,6 @@
 /**
- * Situation of one step: observation, present rules and spec, running plan, planned rates, and the time that a plan
- * takes to act, which is the horizon of its forecast.
+ * Situation of one step: observation, present rules and spec, running plan, planned rates, and the forecast horizon,
+ * which follows from the time that a plan takes to act.
  *
  * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
  * answered. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate at horizon h

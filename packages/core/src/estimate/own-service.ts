@@ -1,8 +1,8 @@
 /**
  * Variation of the own batch. The sojourn table counts a request's own batch at its mean: T₀ = W + c. The sojourn time
- * is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch, so c depends on T₀:
- * measured, c ≈ 0.88·T₀ between the shortest batch and the full one. Both W and c increase with T₀, so the sum
- * preserves the order of laws.
+ * is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch, so c depends on T₀.
+ * Measurements give c ≈ 0.88·T₀, bounded by the times of the shortest and the full batch. Both W and c increase with
+ * T₀, so the sum preserves the order of laws.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';
@@ -15,7 +15,10 @@ export interface OwnService {
   readonly parallelBatches: number;
 }
 
-/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all, so that more replicas are never slower. */
+/**
+ * Measurements range from 0.8 (two replicas) to 0.97 (twelve). A single value ensures that more replicas are never
+ * slower.
+ */
 const OWN_PART = 0.88;
 
 /** Fractions that bound the parts of X: fewer if X varies little. */
@@ -24,7 +27,7 @@ const coarseFractions: readonly number[] = [0, 0.3, 0.7, 0.93, 0.99, 0.9997];
 const COARSE_VARIATION_SQUARED = 0.03;
 const LEAST_WIDTH = 1e-6;
 const MOST_STEPS = 40;
-/** A time, and the fraction above it. */
+/** Precision of a time, and of the fraction above it. */
 const WITHIN = 1e-6;
 const LEAST_FRACTION = 1e-12;
 
@@ -74,7 +77,7 @@ const lawPlaces = lawFractions.map((_, i) => {
   return 1 / depth - 1 / Math.expm1(depth);
 });
 
-/** Upper end of part `i`. The last part is as wide as the one before, which is right for exponential tails. */
+/** Upper end of part `i`. The last part is as wide as the one before it, as in exponential tails. */
 function partEndMs(law: SojournLaw, i: number): number {
   const last = law[law.length - 1] as number;
   return law[i + 1] ?? 2 * last - (law[law.length - 2] as number);

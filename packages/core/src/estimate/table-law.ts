@@ -31,8 +31,7 @@ export interface TableLaw {
 
 const UPPER_PART = 2 / 3;
 /**
- * At a small disturbance probability, percentiles near the jump count as disturbed, because service variation fills the
- * gap.
+ * If few requests are disturbed, percentiles near the jump count as disturbed, because service variation fills the gap.
  */
 const DISTURBED_MARGIN = 0.25;
 const FILLING_VARIATION_SQUARED = 0.02;

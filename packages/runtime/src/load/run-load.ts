@@ -1,6 +1,7 @@
 /**
  * Open-loop load: requests leave at scheduled instants, and latency counts from there. So a stalled server cannot hide
- * its stall (coordinated omission). If a timer is late, all due requests are sent, and the rest is not shifted.
+ * its stall (coordinated omission). If a timer is late, all due requests are sent at once; later requests keep their
+ * schedule.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';

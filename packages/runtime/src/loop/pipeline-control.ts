@@ -231,7 +231,7 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force; AppError INVALID_FIELDS if it does not match this pipeline. Memory and GPUs are those of the
+   * Puts a plan in force; AppError INVALID_FIELDS if it does not match this pipeline. Memory and GPUs come from the
    * variants.
    */
   async applyStages(asked: Plan['stages'], facts: ApplyFacts = {}): Promise<DecisionRecord> {
@@ -252,8 +252,8 @@ export class PipelineControl {
   }
 
   /**
-   * Restores the newest good plan: during a change or a canary the one before it, otherwise one that differs from the
-   * running plan.
+   * Restores the newest good plan: during a change or a canary, the plan before it; otherwise, a plan that differs from
+   * the running one.
    */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
@@ -309,7 +309,9 @@ export class PipelineControl {
     return record;
   }
 
-  /** With a fixed plan, the saved settings belong to the adaptive server of the same pipeline. */
+  /**
+   * Saves the manual settings. A server with a fixed plan saves none: the stored ones belong to the adapting server.
+   */
   #keep(): void {
     const { store, spec, faults, isFixed } = this.#deps;
     if (isFixed) return;
@@ -323,8 +325,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force in its own turn, checked against the pipeline at that time, which may have been reloaded. A
-   * roll-back replaces another change by hand.
+   * Puts a plan in force in its own turn. The pipeline may have been reloaded by then, so the plan is checked in that
+   * turn. A roll-back replaces another change by hand.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     const { loop } = this.#deps;

@@ -22,8 +22,8 @@ const EMPTY = 0.7;
 const OVERLOADED = 30;
 
 /**
- * Times of an option. Those of a share below one core lie between two bounds: a whole core while its CPU-time bucket is
- * full, and the stretched curve while it is empty.
+ * Times of an option. For a share below one core they lie between two bounds: a whole core (CPU-time bucket full) and
+ * the stretched curve (bucket empty).
  */
 export function expectedTimes(prepared: PreparedStage, option: StageOption): ExpectedTimes {
   const { meanMs, tailMs } = option;

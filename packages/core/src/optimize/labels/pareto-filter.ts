@@ -40,8 +40,8 @@ export function sortByKey(
 
 /**
  * Removes points that another point matches or beats in every coordinate (smaller is better). Two and three coordinates
- * use a sweep with a staircase. More are compared with the first `MOST_COMPARED` kept points only: a dominated point
- * that stays costs only time.
+ * use a sweep with a staircase. With more coordinates, a point is compared only with the first `MOST_COMPARED` kept
+ * points: a dominated point that stays only costs time.
  */
 
 const MOST_COMPARED = 160;
