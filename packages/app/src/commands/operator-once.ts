@@ -5,6 +5,7 @@ import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
   candidacyOf,
   clusterOf,
+  logFailure,
   type OperatorFlags,
   operatorDeps,
   plansFor,
@@ -94,14 +95,6 @@ async function runAsLeader(
   if (holder === undefined) throw new AppError('UNREACHABLE', `The lease ${namespace}/${name} could not be taken.`);
   throw new AppError('CONFLICT', `The operator ${holder} leads by the lease ${namespace}/${name}.`, {
     details: { holder },
-  });
-}
-
-function logFailure(what: string, cause: unknown): void {
-  const error = withRemedy(cause);
-  logLine('error', 'failed and is tried again', {
-    what,
-    error: error instanceof Error ? error.message : String(error),
   });
 }
 

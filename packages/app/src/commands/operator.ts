@@ -6,12 +6,12 @@ import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
   candidacyOf,
   clusterOf,
+  logFailure,
   type OperatorFlags,
   operatorDeps,
   plansFor,
   reconcileOptions,
   scopeOf,
-  withRemedy,
 } from '../compose/operator-deps.js';
 import { logLine } from '../terminal/log.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -132,10 +132,6 @@ class OperatorWatch {
 
   failed(of: 'pass' | 'watch' | 'lease', what: string, cause: unknown): void {
     this.monitor.failed(of);
-    const error = withRemedy(cause);
-    logLine('error', 'failed and is tried again', {
-      what,
-      error: error instanceof Error ? error.message : String(error),
-    });
+    logFailure(what, cause);
   }
 }

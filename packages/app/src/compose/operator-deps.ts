@@ -21,6 +21,7 @@ import {
 import { monotonicClock, Planner, PlannerPool, plannerThreadsFor } from '@equipoise/runtime';
 import { InvalidArgumentError } from 'commander';
 import { type ImageFlag, images } from '../terminal/flag-values.js';
+import { logLine } from '../terminal/log.js';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
 
@@ -68,6 +69,15 @@ export function withRemedy(error: unknown): unknown {
   const { code, message, details, retryable } = error;
   const advice = '`kubectl apply --server-side -k deploy/kubernetes` defines them (docs/guide/kubernetes.md)';
   return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
+}
+
+/** Logs a failure that is tried again. */
+export function logFailure(what: string, cause: unknown): void {
+  const error = withRemedy(cause);
+  logLine('error', 'failed and is tried again', {
+    what,
+    error: error instanceof Error ? error.message : String(error),
+  });
 }
 
 export function reconcileOptions({ image = `equipoise:${VERSION}` }: OperatorFlags, scope: string | undefined) {

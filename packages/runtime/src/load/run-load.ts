@@ -5,7 +5,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
-import type { ArrivalProcess } from '@equipoise/core/simulate';
+import type { ArrivalProcess, SimulationReport } from '@equipoise/core/simulate';
 
 /** Bodies are sent in turn. */
 export interface LoadOptions {
@@ -32,23 +32,14 @@ export interface LoadBody {
   readonly bytes: Uint8Array;
 }
 
-/** Latencies of answered requests, in ms. */
-export interface LatencySummary {
-  readonly mean: number;
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
-
 /** `dropped`: refused by an overloaded server (429, 503, 504); `failed`: all other outcomes except success. */
 export interface LoadResult {
   readonly sent: number;
   readonly ok: number;
   readonly dropped: number;
   readonly failed: number;
-  readonly latencyMs: LatencySummary;
+  /** Of answered requests, in ms. */
+  readonly latencyMs: SimulationReport['latencyMs'];
   readonly offeredRps: number;
   readonly achievedRps: number;
   /** Fraction of sent requests answered within the SLO. */

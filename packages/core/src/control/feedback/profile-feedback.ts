@@ -50,12 +50,15 @@ const FEWEST = 20;
 const FORGET_MS = 300_000;
 const MOST_DOUBLINGS = 4;
 
-/** Factor on the times of a point; 1 without a correction. */
-export interface Correction {
+interface PointName {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly cpuCores: number;
   readonly batchSize: number;
+}
+
+/** Factor on the times of a point; 1 without a correction. */
+export interface Correction extends PointName {
   readonly factor: number;
 }
 
@@ -149,13 +152,6 @@ function agedSize(size: SizeRatios, elapsedMs: number): SizeRatios {
   return idleMs < staysMs ? { ...size, idleMs } : { batchSize, ratios: [], forgotten: forgotten + 1 };
 }
 
-export interface PointName {
-  readonly stageId: StageId;
-  readonly variantId: VariantId;
-  readonly cpuCores: number;
-  readonly batchSize: number;
-}
-
 /** Factor by which a point is slower than profiled, from the closest sufficient measurements; 1 without any. */
 export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCores, batchSize }: PointName): number {
   const stage = measured.filter((each) => each.stageId === stageId);
@@ -186,7 +182,7 @@ export function corrections(
   );
 }
 
-function factorOf(inForce: readonly Correction[], point: Omit<Correction, 'factor'>): number {
+function factorOf(inForce: readonly Correction[], point: PointName): number {
   const found = inForce.find(
     (each) =>
       each.stageId === point.stageId &&

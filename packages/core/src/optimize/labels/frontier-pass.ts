@@ -7,7 +7,7 @@ import type { CutLayout, Step } from './cut-layout.js';
 import { collectedWorth, Expansion } from './expand-labels.js';
 import { crowdOf } from './label-pass.js';
 import type { LabelProblem } from './label-problem.js';
-import { LabelStore } from './label-store.js';
+import { type LabelStore, rootLabels } from './label-store.js';
 import { paretoFilter } from './pareto-filter.js';
 import type { RelaxedScore } from './relaxed-score.js';
 import type { StepTerms } from './step-terms.js';
@@ -95,24 +95,12 @@ class FrontierSweep {
   }
 
   run(): readonly Int32Array[] {
-    let labels = this.#root();
+    let labels = rootLabels(this.#input);
     for (let v = 0; v < this.#input.problem.nodes.length; v++) {
       labels = this.#expandAll(v, labels);
       this.#cuts.push(labels);
     }
     return Array.from({ length: labels.count }, (_, label) => this.#choiceOf(label));
-  }
-
-  #root(): LabelStore {
-    const { problem, layout, relaxed } = this.#input;
-    const amounts = problem.amounts.length;
-    const root = new LabelStore(amounts + layout.firstClasses.length, 1);
-    root.count = 1;
-    layout.firstClasses.forEach((probability, c) => {
-      root.coordinates[amounts + c] = -Math.log(probability);
-    });
-    root.relaxedScore[0] = relaxed.constant;
-    return root;
   }
 
   #expandAll(v: number, from: LabelStore): LabelStore {

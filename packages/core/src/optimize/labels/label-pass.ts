@@ -4,7 +4,7 @@
  */
 import { Expansion } from './expand-labels.js';
 import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
-import { LabelStore } from './label-store.js';
+import { type LabelStore, rootLabels } from './label-store.js';
 import type { Incumbent } from './multipliers.js';
 import { paretoFilter } from './pareto-filter.js';
 import { type BoundedProblem, type StepTerms, stepTerms } from './step-terms.js';
@@ -53,25 +53,14 @@ class Sweep {
   }
 
   run(): void {
-    let labels = this.#root();
+    const { multipliers, relaxed } = this.#input;
+    let labels = rootLabels(this.#input);
+    labels.collected[0] = multipliers.scoreSlope * relaxed.constant;
     for (const terms of this.#terms) {
       labels = this.#thin(terms, this.#expandAll(terms, labels));
       this.#cuts.push(labels);
       if (labels.count === 0) return;
     }
-  }
-
-  #root(): LabelStore {
-    const { problem, layout, relaxed, multipliers } = this.#input;
-    const amounts = problem.amounts.length;
-    const root = new LabelStore(amounts + layout.firstClasses.length, 1);
-    root.count = 1;
-    layout.firstClasses.forEach((probability, c) => {
-      root.coordinates[amounts + c] = -Math.log(probability);
-    });
-    root.relaxedScore[0] = relaxed.constant;
-    root.collected[0] = multipliers.scoreSlope * relaxed.constant;
-    return root;
   }
 
   #expandAll(terms: StepTerms, from: LabelStore): LabelStore {

@@ -1,4 +1,5 @@
 import { sortByKey } from './pareto-filter.js';
+import type { BoundedProblem } from './step-terms.js';
 
 /** Labels of one cut in flat arrays: slots, amounts, then minus the score of each class (see cut-layout). */
 export class LabelStore {
@@ -63,4 +64,20 @@ export class LabelStore {
     for (let i = 0; i < this.count; i++) missing[i] = most - (this.collected[i] as number);
     return sortByKey(missing, this.count, { stride: 1, offset: 0 });
   }
+}
+
+/** The label before the first node. */
+export function rootLabels({
+  problem,
+  layout,
+  relaxed,
+}: Pick<BoundedProblem, 'problem' | 'layout' | 'relaxed'>): LabelStore {
+  const amounts = problem.amounts.length;
+  const root = new LabelStore(amounts + layout.firstClasses.length, 1);
+  root.count = 1;
+  layout.firstClasses.forEach((probability, c) => {
+    root.coordinates[amounts + c] = -Math.log(probability);
+  });
+  root.relaxedScore[0] = relaxed.constant;
+  return root;
 }

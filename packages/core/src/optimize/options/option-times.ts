@@ -3,6 +3,7 @@
  * times on a whole core. They are a lower bound, at most 11 % too short up to a load factor of 0.25. Above that, needed
  * options are simulated.
  */
+import type { StageConfiguration } from '../../estimate/pipeline-latency.js';
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curves.js';
@@ -15,15 +16,9 @@ export interface OptionTimes {
   readonly exact: boolean;
 }
 
-export interface OptionSize {
-  readonly curve: ServiceCurve;
-  readonly maxBatchSize: number;
-  readonly replicas: number;
-}
-
 export function stageQueryOf(
   { load, burstiness }: PreparedStage,
-  { curve, maxBatchSize, replicas }: OptionSize,
+  { curve, maxBatchSize, replicas }: StageConfiguration,
 ): StageQuery {
   const arrivalRps = plannedRps(load);
   return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
@@ -41,7 +36,7 @@ function onWholeCore(curve: ServiceCurve): ServiceCurve {
 }
 
 /** Times of an option; lower bounds unless `exact`. */
-export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
+export function optionTimes(prepared: PreparedStage, size: StageConfiguration): OptionTimes {
   if (prepared.estimator === 'sum-of-tails') {
     const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(prepared.load));
     return { meanMs: ms, tailMs: ms, exact: true };
@@ -55,7 +50,7 @@ export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTi
 }
 
 /** Simulated times, at least those on a whole core. */
-export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
+export function exactTimes(prepared: PreparedStage, size: StageConfiguration): OptionTimes {
   const estimate = refineStage(stageQueryOf(prepared, size));
   const least = optionTimes(prepared, size);
   return {
