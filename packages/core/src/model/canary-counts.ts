@@ -7,12 +7,14 @@ export interface SideCount {
 
 /**
  * Service times of a canary. `measured`: time ÷ profiled time. `tooSlow`: ratio from which the plan does not carry the
- * stage's items. `evidence`: likelihood ratio against any smaller slowness.
+ * stage's items. `evidence`: likelihood ratio against any smaller slowness; `slower`: against times as profiled, within
+ * a tenth.
  */
 export interface SlownessEvidence {
   readonly measured: number;
   readonly tooSlow: number;
   readonly itemsPerSecond: number;
+  readonly slower: number;
   readonly evidence: number;
 }
 

@@ -33,6 +33,7 @@ describe('judgeCanary', () => {
     ['passes without an outcome of the old side', side(0, 12), side(0, 0), 20, 'passed'],
     ['rolls back when a few requests all miss', side(9, 10), side(0, 90), 60, 'failed'],
     ['rolls back for failures that the SLO would allow', side(5, 100, 5), side(0, 900), 15, 'failed'],
+    ['rolls back for a few failures, of which the old side has none', side(4, 115, 4), side(0, 340), 15, 'failed'],
     ['does not roll back for failures that both have', side(5, 100, 5), side(45, 900, 45), 20, 'passed'],
   ] as const)('%s', (_, after, before, elapsedS, kind) => {
     const percentile = after.failed ? 95 : 99;
@@ -64,6 +65,14 @@ describe('judgeCanary', () => {
     });
   });
 
+  it('holds the last step open from the first failure on, until it is likely to be chance', () => {
+    const failedOnce = (ended: number, fraction = 0.5) => verdict(side(1, ended, 1), side(0, 340), { fraction }).kind;
+    expect([failedOnce(100), failedOnce(180), failedOnce(100, 0.1)]).toEqual(['open', 'passed', 'passed']);
+    expect(verdict(side(0, 100), side(0, 340), { fraction: 0.5 }).kind).toBe('passed');
+    // Both sides fail all.
+    expect(verdict(side(100, 100, 100), side(340, 340, 340), { fraction: 0.5 }).kind).toBe('urgent');
+  });
+
   it('says what was missed', () => {
     expect(verdict(side(30, 60), side(1, 540))).toMatchObject({
       why: '30 of its 60 requests missed the SLO, 1 of 540 requests of the old variant',
@@ -76,11 +85,11 @@ describe('judgeCanary', () => {
 
 describe('slowness', () => {
   const slowness = { measured: 1.312, tooSlow: 1.1, itemsPerSecond: 49.6 };
-  const judge = (evidence: number, { elapsedS = 25, fraction = 0.5 } = {}) =>
+  const judge = (evidence: number, { elapsedS = 25, fraction = 0.5, slower = evidence } = {}) =>
     judgeCanary(
       {
         ...{ fraction, before: side(0, 900), after: side(0, 100), elapsedMs: 1000 * elapsedS },
-        slowness: { ...slowness, evidence },
+        slowness: { ...slowness, slower, evidence },
       },
       { percentile: 99 },
     );
@@ -90,6 +99,11 @@ describe('slowness', () => {
       kind: 'failed',
       why: 'its batches take 1.31 times as long as profiled, and from 1.10 times on its plan does not carry 50 items per second within the SLO',
     });
+  });
+
+  it('rolls back a variant that is surely slower than profiled, and more likely than not too slow', () => {
+    expect(judge(2.1, { slower: 501 }).kind).toBe('failed');
+    expect([judge(1.9, { slower: 501 }).kind, judge(2.1, { slower: 499 }).kind]).toEqual(['open', 'open']);
   });
 
   it('holds the last step open while it is possible, and rolls back if it is likely in the end', () => {

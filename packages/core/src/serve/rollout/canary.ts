@@ -56,12 +56,14 @@ const LONGEST_STEP_MS = 120_000;
 /** Chance that a good variant is rolled back for misses, and for failures. */
 const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
-/** Chance that a variant which the plan carries is rolled back for its service times. */
+/** Chance that a variant as fast as profiled is rolled back for its service times. */
 const SLOW_ALPHA = 0.002;
+/** Evidence at which a variant slower than profiled is too slow for its plan: twice as likely as not. */
+const TOO_SLOW = 2;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
-/** Evidence of slowness at this level holds the last step open; a good variant soon falls below it. */
-const SLOWNESS_DOUBT = 0.01;
+/** Evidence of slowness or failures at this level holds the last step open; a good variant soon falls below it. */
+const LEAST_DOUBT = 0.01;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
 /** Fewer misses or failures may come from a cold start. */
@@ -84,12 +86,12 @@ export function nextFraction(fraction: number): number {
 
 /** Judges a step; may be called at any time. */
 export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
-  const { before, after } = step;
+  const { before, after, slowness } = step;
   const evidence = evidenceOf(before, after, percentile);
   if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(step) };
   if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(step) };
-  if (step.slowness !== undefined && step.slowness.evidence > 1 / SLOW_ALPHA)
-    return { kind: 'failed', why: slownessText(step.slowness) };
+  if (slowness !== undefined && slowness.slower > 1 / SLOW_ALPHA && slowness.evidence > TOO_SLOW)
+    return { kind: 'failed', why: slownessText(slowness) };
   if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
   return verdictOfTime(step, evidence);
@@ -106,9 +108,9 @@ function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): strin
   return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
 }
 
-/** May the variant be slow? A slow side carries its fraction, so only the last step waits for an answer. */
-function mayBeSlow({ slowness, fraction }: CanaryStep): boolean {
-  return slowness !== undefined && slowness.evidence > SLOWNESS_DOUBT && nextFraction(fraction) === 1;
+/** May the variant be slow, or fail? Its fraction limits the harm, so only the last step waits for an answer. */
+function isUndecided({ slowness, fraction }: CanaryStep, { failing }: Evidence): boolean {
+  return nextFraction(fraction) === 1 && Math.max(slowness?.evidence ?? 0, failing) > LEAST_DOUBT;
 }
 
 /** Verdict of a step that is neither bad nor urgent. It passes with enough time and outcomes. */
@@ -124,7 +126,7 @@ function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
   const missingOutcomes = Math.max(0, outcomes - after.ended);
   const doubt = doubtOf(step, evidence);
   // Without outcomes of the new side there is no verdict, however long the step takes.
-  if (after.ended === 0 || (!isOver && (missingOutcomes > 0 || doubt !== undefined || mayBeSlow(step))))
+  if (after.ended === 0 || (!isOver && (missingOutcomes > 0 || doubt !== undefined || isUndecided(step, evidence))))
     return { kind: 'open', missingOutcomes };
   return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
 }
@@ -142,33 +144,38 @@ export function fastestMissFraction(percentile: number): number {
 interface Evidence {
   readonly misses: number;
   readonly failures: number;
+  /** Evidence of one larger failure rate, from the first failure on. */
+  readonly failing: number;
   /** Evidence of misses against the SLO alone; 1 if the old side has outcomes. */
   readonly alone: number;
 }
 
 function evidenceOf(before: SideCount, after: SideCount, percentile: number): Evidence {
-  const mayMiss = Math.max(1 - percentile / 100, upperFraction(before.missed, before.ended));
-  const mayFail = Math.max(FAILURE_FLOOR, upperFraction(before.failed ?? 0, before.ended));
+  const { missed, failed = 0, ended } = after;
+  const mayMiss = Math.max(1 - percentile / 100, upperFraction(before.missed, before.ended, 1));
+  const mayFail = Math.max(FAILURE_FLOOR, upperFraction(before.failed ?? 0, before.ended, 0.5));
   return {
-    misses: likelihoodRatio(after.missed, after.ended, mayMiss),
-    failures: likelihoodRatio(after.failed ?? 0, after.ended, mayFail),
-    alone: before.ended > 0 ? 1 : likelihoodRatio(after.missed, after.ended, 1 - percentile / 100),
+    misses: evidenceAgainst(mayMiss, missed, ended),
+    failures: evidenceAgainst(mayFail, failed, ended),
+    failing: failed === 0 || mayFail >= LARGEST_RATE ? 0 : likelihoodRatio(failed, ended, mayFail ** 0.5, mayFail),
+    alone: before.ended > 0 ? 1 : evidenceAgainst(1 - percentile / 100, missed, ended),
   };
 }
 
-/** Upper estimate of a fraction: one outcome and one standard error above it, because outcomes may be few. */
-function upperFraction(hits: number, outcomes: number): number {
-  return Math.min(1, (hits + 1 + Math.sqrt(hits)) / (outcomes + 1));
+/** Upper estimate of a fraction: `more` outcomes and one standard error above it, because outcomes may be few. */
+function upperFraction(hits: number, outcomes: number, more: number): number {
+  return Math.min(1, (hits + more + Math.sqrt(hits)) / (outcomes + 1));
 }
 
-/** Likelihood ratio of `hits` in `outcomes`: mean of larger rates against `rate`; 1 if `rate` explains them. */
-function likelihoodRatio(hits: number, outcomes: number, rate: number): number {
+/** Mean likelihood ratio of larger rates against `rate`; 1 if `rate` explains the hits. */
+function evidenceAgainst(rate: number, hits: number, outcomes: number): number {
   if (hits < FEWEST_HITS || hits <= rate * outcomes || rate >= LARGEST_RATE) return 1;
   const larger = [rate ** 0.75, rate ** 0.5, rate ** 0.25, LARGEST_RATE];
-  const logs = larger.map(
-    (each) => hits * Math.log(each / rate) + (outcomes - hits) * Math.log((1 - each) / (1 - rate)),
-  );
-  return logs.reduce((sum, log) => sum + Math.exp(log), 0) / logs.length;
+  return larger.reduce((sum, each) => sum + likelihoodRatio(hits, outcomes, each, rate), 0) / larger.length;
+}
+
+function likelihoodRatio(hits: number, outcomes: number, larger: number, rate: number): number {
+  return Math.exp(hits * Math.log(larger / rate) + (outcomes - hits) * Math.log((1 - larger) / (1 - rate)));
 }
 
 const fractionOf = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : missed / ended);

@@ -16,7 +16,7 @@ const profileOf = (law: ServiceLaw, bearable = 1.12): CanaryProfile => ({
   carries: (slowness, itemsPerSecond) => slowness * itemsPerSecond <= bearable * 50,
 });
 
-/** Batches until the evidence exceeds 500, and the largest evidence; Infinity if `most` do not suffice. */
+/** Batches until a roll-back; Infinity if `most` do not suffice. */
 function batchesToTell(
   {
     law,
@@ -30,7 +30,8 @@ function batchesToTell(
   const test = new SlownessTest(profileOf(law, bearable));
   for (let batches = 1; batches <= most; batches++) {
     test.note(1, slowness * drawMs(times, rng));
-    if ((test.result(50)?.evidence ?? 0) > 500) return batches;
+    const { slower = 0, evidence = 0 } = test.result(50) ?? {};
+    if (slower > 500 && evidence > 2) return batches;
   }
   return Number.POSITIVE_INFINITY;
 }
@@ -64,6 +65,10 @@ describe('SlownessTest', () => {
     [900, heavy],
   ])('tells within %i batches that a variant with the profile %j takes 1.3 times as long', (most, law) => {
     expect(told({ law, slowness: 1.3 }, most)).toBeGreaterThanOrEqual(38);
+  });
+
+  it('tells within 200 batches that a variant slower than profiled is near, but beyond what its plan carries', () => {
+    expect(told({ law: spread, slowness: 1.3, bearable: 1.2 }, 200)).toBeGreaterThanOrEqual(36);
   });
 
   it('finds a variant that becomes slow late', () => {

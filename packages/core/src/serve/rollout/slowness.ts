@@ -25,7 +25,7 @@ const ratios: readonly number[] = Array.from(
   { length: FINE + COARSE },
   (_, i) => LEAST_RATIO * FINE_STEP ** Math.min(i, FINE) * COARSE_STEP ** Math.max(0, i - FINE),
 );
-const bets: readonly number[] = [0.2, 0.45, 0.7, 0.95];
+const bets: readonly number[] = [0.12, 0.35, 0.65, 0.95];
 /** Evidence below this is no sign of slowness. */
 const LEAST_EVIDENCE = 0.01;
 /** Lower bound of the evidence, so that a variant which becomes slow later is still found. */
@@ -56,12 +56,13 @@ export class SlownessTest {
 
   /** Evidence for the smallest ratio that the plan does not carry; undefined if it carries all that may be true. */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
-    if (this.#against(0) < LEAST_EVIDENCE) return undefined;
+    const slower = this.#against(0);
+    if (slower < LEAST_EVIDENCE) return undefined;
     const first = firstIndex(ratios.length, (i) => !this.#profile.carries(ratios[i] as number, itemsPerSecond));
     const tooSlow = ratios[first];
     if (tooSlow === undefined) return undefined;
     const measured = this.#measuredMs / this.#profiledMs;
-    return { measured, tooSlow, itemsPerSecond, evidence: this.#against(first) };
+    return { measured, tooSlow, itemsPerSecond, slower, evidence: this.#against(first) };
   }
 
   #against(index: number): number {
