@@ -90,6 +90,20 @@ describe('CanaryLane', () => {
     expect(run(true)).toEqual({ ended: 0, missed: 0, failed: 0 });
   });
 
+  it('counts a batch as failed if one of its items fails alone', () => {
+    const { bench, main, canary, counts } = opened(1);
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) bench.arrive(name, 0);
+    finish(bench, [main, canary], 10);
+    const before = counts()?.after;
+    const item = canary.batch.at(-1);
+    if (item === undefined || canary.batch.length === 1) throw new Error('the canary has several items');
+    bench.scheduler.failItem(item, 'broken', 20);
+    finish(bench, [canary], 20);
+    finish(bench, [main], 20);
+    finish(bench, [main], 30);
+    expect(counts()?.after).toEqual({ ended: 1 + (before?.ended ?? 0), missed: 1, failed: 1 });
+  });
+
   it('does not count a request that its client cancels', () => {
     const { bench, canary, counts } = opened(1);
     bench.scheduler.cancel(bench.arrive('x', 0), 1);

@@ -10,7 +10,7 @@
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';
 import type { ServingReplica } from './replica.js';
-import type { CanaryMark, RequestState, StageItem } from './request-state.js';
+import type { CanaryMark, CountedOutcome, RequestState, StageItem } from './request-state.js';
 import { type CanaryProfile, SlownessTest } from './rollout/slowness.js';
 import type { StageScheduler } from './stage-scheduler.js';
 
@@ -18,8 +18,6 @@ import type { StageScheduler } from './stage-scheduler.js';
 export interface CanaryPolicy extends BatchPolicy {
   readonly profile?: CanaryProfile;
 }
-
-export type CountedOutcome = 'in-time' | 'missed' | 'failed';
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
@@ -71,7 +69,7 @@ export class CanaryLane<Payload, Context> {
   }
 
   batchStarted(replica: ServingReplica<Payload, Context>, atMs: number): void {
-    const batch = { isCounted: false };
+    const batch = { counted: undefined };
     this.#running.set(replica, { items: replica.batch.length, atMs });
     for (const { request } of replica.batch) {
       const mark = this.#markOf(request);
@@ -106,10 +104,16 @@ export class CanaryLane<Payload, Context> {
       return;
     }
     const { batch, hasFailed, isRetried } = mark;
-    if (batch?.isCounted === true) return;
-    if (batch !== undefined) batch.isCounted = true;
-    if (isRetried && outcome === 'failed') return;
-    count(this.after, hasFailed ? 'failed' : outcome);
+    const isAtFault = hasFailed && !(isRetried && outcome === 'failed');
+    // The first item counts for its batch, or the first that fails alone.
+    if (batch?.counted !== undefined) {
+      if (!isAtFault || batch.counted === 'failed') return;
+      count(this.after, batch.counted, -1);
+    }
+    if (hasFailed && !isAtFault) return;
+    const counted = isAtFault ? 'failed' : outcome;
+    if (batch !== undefined) batch.counted = counted;
+    count(this.after, counted);
   }
 
   #markOf({ canary }: RequestState<Payload, Context>): CanaryMark | undefined {
@@ -149,8 +153,8 @@ class MeanRate {
   }
 }
 
-function count(side: { ended: number; missed: number; failed: number }, outcome: CountedOutcome): void {
-  side.ended += 1;
-  if (outcome !== 'in-time') side.missed += 1;
-  if (outcome === 'failed') side.failed += 1;
+function count(side: { ended: number; missed: number; failed: number }, outcome: CountedOutcome, by = 1): void {
+  side.ended += by;
+  if (outcome !== 'in-time') side.missed += by;
+  if (outcome === 'failed') side.failed += by;
 }

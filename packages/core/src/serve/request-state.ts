@@ -11,6 +11,8 @@ export interface MissingPart {
   readonly items: readonly number[];
 }
 
+export type CountedOutcome = 'in-time' | 'missed' | 'failed';
+
 export interface CanaryMark {
   readonly lane: object;
   readonly isOffered: boolean;
@@ -20,7 +22,7 @@ export interface CanaryMark {
   hasFailed: boolean;
   isRetried: boolean;
   /** Shared by the items of a canary batch. */
-  batch: { isCounted: boolean } | undefined;
+  batch: { counted: CountedOutcome | undefined } | undefined;
 }
 
 /** Shared by requests without an answer. */
