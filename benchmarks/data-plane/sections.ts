@@ -10,8 +10,8 @@ import { peerBars } from './peers-bars.js';
 import { measurePeers } from './peers-run.js';
 import { measureBombs, measureHangs, type PoisonFigures } from './poison.js';
 import { measureSoak, type SoakFigures } from './soak.js';
-import { overheadBars, throughputBars } from './speed-bars.js';
-import { measureThroughput } from './throughput.js';
+import { hopBars, overheadBars, throughputBars } from './speed-bars.js';
+import { measureHops, measureThroughput } from './throughput.js';
 
 /** A measurement and what it must show; `full` is how much of it a full run is. */
 export interface Section {
@@ -123,6 +123,7 @@ export const sections: readonly Section[] = [
     (ms) => measureThroughput({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 4 }),
     throughputBars,
   ),
+  timed('hops', 3, (ms) => measureHops({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 6 }), hopBars),
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),

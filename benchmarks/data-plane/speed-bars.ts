@@ -1,7 +1,7 @@
 /** Bars of throughput and overhead. */
 import { atLeast, atMost, type Bar, told } from './bar.js';
 import type { OverheadFigures } from './overhead.js';
-import type { ThroughputFigures } from './throughput.js';
+import { BARE, type HopFigures, type ThroughputFigures } from './throughput.js';
 
 /** Requests per second that one core of router must do; the bare server has no bar. */
 const leastRps: Readonly<Record<string, number>> = {
@@ -9,16 +9,42 @@ const leastRps: Readonly<Record<string, number>> = {
   'gRPC, raw, 1 KB tensor': 6000,
   'REST, binary, 588 KiB tensor': 250,
 };
+/** Least requests per second of processor time ÷ those of the bare server in the same run. */
+const leastRatio: Readonly<Record<string, number>> = {
+  'REST, JSON, 1 KB tensor': 0.19,
+  'gRPC, raw, 1 KB tensor': 0.25,
+};
 const MOST_ADDED_MS = 1;
+const MOST_HOP_US = 40;
 
 /** Bars of the throughput. */
 export function throughputBars(figures: readonly ThroughputFigures[]): readonly Bar[] {
-  return figures.map(({ name, rps, rpsPerProcessorSecond, rounds }) => {
+  const bare = figures.find(({ name }) => name === BARE)?.rpsPerProcessorSecond ?? Number.NaN;
+  const ratios = figures.flatMap(({ name, rpsPerProcessorSecond }) => {
+    const least = leastRatio[name];
+    const claim = `${name}, per second of processor time ÷ the bare server of the same run`;
+    return least === undefined ? [] : [atLeast(claim, rpsPerProcessorSecond / bare, 3, least)];
+  });
+  const rates = figures.map(({ name, rps, rpsPerProcessorSecond, rounds }) => {
     const all = rounds.map((round) => round.rps.toFixed(0)).join(', ');
     const claim = `${name}, rps (${all}; ${rpsPerProcessorSecond.toFixed(0)} per second of processor time)`;
     const least = leastRps[name];
     return least === undefined ? told(claim, rps.toFixed(0)) : atLeast(claim, rps, 0, least);
   });
+  return [...rates, ...ratios];
+}
+
+/** Bars of what each further stage takes. */
+export function hopBars(figures: readonly HopFigures[]): readonly Bar[] {
+  const listedUs = (times: readonly number[]): string => times.map((us) => us.toFixed(0)).join(', ');
+  return figures.map(({ name, oneStageUs, threeStagesUs, furtherStageUs }) =>
+    atMost(
+      `${name}: processor time of each further stage, µs (one stage ${listedUs(oneStageUs)}; three ${listedUs(threeStagesUs)})`,
+      furtherStageUs,
+      1,
+      MOST_HOP_US,
+    ),
+  );
 }
 
 /** Bars of the overhead. */

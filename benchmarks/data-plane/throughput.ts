@@ -37,19 +37,29 @@ const ROUTER_PROCESSOR = 0;
 const CLIENT_PROCESSOR = 1;
 const WARM_UP_S = 2;
 
+const JSON_KIND: Kind = { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 };
+const GRPC_KIND: Kind = {
+  name: 'gRPC, raw, 1 KB tensor',
+  body: grpcBody(NO_OP_PIPELINE, floats(KILOBYTE_OF_FLOATS)),
+  grpc: true,
+  inFlight: 64,
+};
+
 /** What is asked for. */
 export const kinds: readonly Kind[] = [
-  { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
-  {
-    name: 'gRPC, raw, 1 KB tensor',
-    body: grpcBody(NO_OP_PIPELINE, floats(KILOBYTE_OF_FLOATS)),
-    grpc: true,
-    inFlight: 64,
-  },
+  JSON_KIND,
+  GRPC_KIND,
   { name: 'REST, binary, 588 KiB tensor', body: binaryBody(floats(IMAGE_OF_FLOATS)), inFlight: 8 },
 ];
 /** The bare server answers what the router answers to the first kind. */
-const BARE = 'bare node:http, the same bytes as JSON';
+export const BARE = 'bare node:http, the same bytes as JSON';
+/** What is asked of pipelines of one and of three stages. */
+const hopKinds: readonly Kind[] = [
+  { name: 'REST, binary, 1 KB tensor', body: binaryBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
+  JSON_KIND,
+  GRPC_KIND,
+];
+const STAGES = [1, 3] as const;
 
 /** Rounds of all kinds in turn, each for `seconds`. */
 export async function measureThroughput({
@@ -89,6 +99,48 @@ export async function measureThroughput({
     rpsPerProcessorSecond: median(all.map(({ rpsPerProcessorSecond }) => rpsPerProcessorSecond)),
     rounds: all,
   }));
+}
+
+/** Processor time of the router's own thread for one request, in µs; each round asks both pipelines. */
+export interface HopFigures {
+  readonly name: string;
+  readonly oneStageUs: readonly number[];
+  readonly threeStagesUs: readonly number[];
+  /** Median over the rounds. */
+  readonly furtherStageUs: number;
+}
+
+/** Rounds of all kinds and pipelines in turn, each for `seconds`. */
+export async function measureHops({
+  rounds,
+  seconds,
+}: {
+  readonly rounds: number;
+  readonly seconds: number;
+}): Promise<readonly HopFigures[]> {
+  const place = { processors: String(ROUTER_PROCESSOR), replicaProcessor: CLIENT_PROCESSOR };
+  const routers = await Promise.all(
+    STAGES.map((stages) => startRouter({ stages, maxBatchSize: MAX_BATCH_SIZE, ...place })),
+  );
+  const requestUs = hopKinds.map(() => STAGES.map((): number[] => []));
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const [kindIndex, kind] of hopKinds.entries()) {
+        for (const [routerIndex, { server, url, grpcAddress }] of routers.entries()) {
+          const at = kind.grpc ? `http://${grpcAddress}` : url;
+          const { rpsPerProcessorSecond } = await measured(server, kind, { at, seconds });
+          requestUs[kindIndex]?.[routerIndex]?.push(1e6 / rpsPerProcessorSecond);
+        }
+      }
+    }
+  } finally {
+    await Promise.all(routers.map((router) => router.close()));
+  }
+  return hopKinds.map(({ name }, index) => {
+    const [oneStageUs = [], threeStagesUs = []] = requestUs[index] ?? [];
+    const differences = threeStagesUs.map((us, round) => (us - (oneStageUs[round] ?? Number.NaN)) / 2);
+    return { name, oneStageUs, threeStagesUs, furtherStageUs: median(differences) };
+  });
 }
 
 async function measured(

@@ -52,10 +52,12 @@ export async function closedLoad(load: ClosedLoad): Promise<ClosedLoadFigures> {
 }
 
 function argsOf({ urls, headers, protocol, inFlight, durationS }: ClosedLoad, body: string): readonly string[] {
+  // It takes whole seconds.
+  const seconds = Math.max(1, Math.round(durationS));
   const connections = protocol === 'h1' ? inFlight : H2_CONNECTIONS;
   return [
     ...(protocol === 'h1' ? ['--h1'] : ['-m', String(inFlight / H2_CONNECTIONS)]),
-    ...['-c', String(connections), '-D', String(durationS), '-d', body],
+    ...['-c', String(connections), '-D', String(seconds), '-d', body],
     ...headers.flatMap((header) => ['-H', header]),
     ...urls,
   ];
