@@ -1,9 +1,9 @@
 /**
  * Fast loop: once a second it compares arrivals with the planned load and adds capacity at once.
  *
- * It compares arrivals in windows of many lengths that end now with the most that the planned load brings by chance.
- * This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short windows show a large
- * step at once, long ones a small rise.
+ * It counts arrivals in windows of many lengths that end now. The bound for each window is the most that the planned
+ * load brings by chance. This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short
+ * windows show a large step at once, long ones a small rise.
  *
  * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
  * adds replicas of the running variants once the forecast exceeds the planned load.
@@ -62,7 +62,7 @@ const MARGIN_ERRORS = 1;
 /** A forecast outgrows the planned rate above this multiple of it, one rate bucket. */
 const OUTGROWN = 1.05;
 
-/** Protects against a load above `planned`; undefined if nothing is needed or would help. */
+/** Protects against a load above `planned`; undefined if no protection is needed or possible. */
 export function protect(situation: Situation, protectedLoad: ProtectedLoad): Protection | undefined {
   const { planned, inBurst, forecastRps, underWay } = protectedLoad;
   const { spec, observation } = situation;

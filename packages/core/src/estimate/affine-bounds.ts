@@ -1,6 +1,7 @@
 /**
  * Affine bounds of a service curve, because the sojourn table only has affine curves. They are edges of the upper and
- * the lower convex hull over profiled sizes. Slower service only lengthens waits, so they bound the sojourn time.
+ * the lower convex hull over profiled sizes. Slower service never shortens a wait, so the bounds also hold for the
+ * sojourn time.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 

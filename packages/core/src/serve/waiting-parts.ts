@@ -1,7 +1,8 @@
 /**
  * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
  * in-edges. Some of `total` parts arrive. Others are skipped (never come), lost (dropped or failed), or missing (lost,
- * but tolerated). The join needs `awaited` parts, or all that are neither skipped nor missing if these are fewer.
+ * but tolerated). The join needs `awaited` parts. If fewer can arrive, it needs all that are neither skipped nor
+ * missing.
  */
 
 import type { DiscardRule } from './discardable-work.js';

@@ -97,7 +97,7 @@ export class AttainmentSample {
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
   }
 
-  /** Fraction above a limit, and its count variance relative to independence. */
+  /** Fraction of requests above a limit, and the variance of its counts relative to independent requests. */
   #over(limitMs: number) {
     const { spans } = this.#time;
     const over = new Float64Array(spans);

@@ -37,7 +37,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Replica codes count up from 0, fleet events down from far below. */
+/** Event codes: replicas count up from 0, fleet events count down from a negative number. */
 const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;
@@ -54,7 +54,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
-  /** Reused, because the policies read it before the next batch ends. */
+  /** Reused for each batch, because the policies read it before the next batch ends. */
   readonly #outputs: number[] = [];
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;

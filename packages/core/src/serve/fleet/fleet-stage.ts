@@ -35,7 +35,7 @@ export class FleetStage {
   /** Instant at which the stage turns back unless everything has started; Infinity if there is no limit. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
-  /** Does it wait for headroom, which has been reported? */
+  /** Does the stage wait for headroom? This is reported once. */
   lacksHeadroom = false;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
@@ -121,7 +121,7 @@ export class FleetStage {
     this.#alone = { from: this.target };
   }
 
-  /** Turns back without headroom for another step; stays if it has turned back already. */
+  /** Turns back because there is no headroom for another step. If it has already turned back, it stays. */
   stopAlone(nowMs: number): void {
     if (this.#alone?.from === this.target) this.endAlone();
     else this.turnBackAlone(nowMs);
