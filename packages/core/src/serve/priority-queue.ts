@@ -1,6 +1,6 @@
 /**
  * Waiting items of a stage: one queue per priority, earliest deadline first in each. The most urgent priority goes
- * first. Each other waiting priority accumulates its share of the starts; when this reaches a whole item, it goes
+ * first. Each other waiting priority accumulates its share of the starts. When it has accumulated a whole item, it goes
  * first. With a single waiting priority nothing accumulates.
  */
 import { DeadlineQueue } from './deadline-queue.js';

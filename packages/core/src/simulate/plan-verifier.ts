@@ -1,8 +1,8 @@
 /**
  * Verification for the planner: many plans under common random numbers. Compared plans get equal arrivals. Another load
  * or SLO gets the same arrivals on another time scale, so that verdicts differ because of the question, not by chance.
- * An inconclusive verdict is rerun once with four times the work. If that is inconclusive, too, it counts as a miss.
- * Callers that decide about reruns themselves request a fraction of the work.
+ * An inconclusive verdict is rerun once with four times the work. If the rerun is inconclusive, too, the plan counts as
+ * a miss. Callers that decide about reruns themselves request a fraction of the work.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';

@@ -1,6 +1,6 @@
 /**
  * Batches that replicas run. A batch of a lost replica returns to the policies as a whole. A defect fails its requests
- * and frees the replica. If that fails, it takes the replica out of service.
+ * and frees the replica. If the replica cannot be freed, it leaves service.
  */
 import {
   AppError,

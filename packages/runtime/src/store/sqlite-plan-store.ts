@@ -176,8 +176,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * Writes all or nothing. If the file is full, the oldest `forgotten` decisions are deleted, in growing numbers. They
-   * stay if that does not help.
+   * Writes all or nothing. If the file is full, the oldest `forgotten` decisions are deleted, in growing numbers. If
+   * that does not help, no decision is deleted.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;

@@ -1,6 +1,6 @@
 /**
  * Choices of related problems. A choice that is feasible for a harder problem (more load, less time, a smaller budget)
- * is feasible here, too. They are optima of surrogates, so they cost no simulation.
+ * is feasible here, too. Finding these choices costs no simulation, because they are optima of surrogates.
  */
 import { runningStages } from '../../model/running-plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';

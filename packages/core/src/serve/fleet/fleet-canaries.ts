@@ -40,7 +40,7 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Sets shares by ready replicas. Measures from when all replicas of the step are ready. */
+  /** Sets shares by ready replicas. Measures once all replicas of the step are ready. */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;

@@ -145,7 +145,7 @@ export class FleetStage {
     return this.#alone !== undefined;
   }
 
-  /** The plan. While alone: the previous plan, with the replicas beyond it that serve by now. */
+  /** The plan. While the stage changes alone: the previous plan, with the additional replicas that already serve. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
