@@ -165,7 +165,11 @@ function addPlan(program: Command): void {
     .option('--weights <a,b,d>', 'weights of accuracy, cost and batch', weights)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
-    .option('--node-cores <list>', 'cores of each machine, such as 4,4,8; every replica must fit on one machine', nodeCores)
+    .option(
+      '--node-cores <list>',
+      'cores of each machine, such as 4,4,8; every replica must fit on one machine',
+      nodeCores,
+    )
     .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; overrides the file')
     .option('--running-plan <file>', 'running plan, as --out writes it; starting replicas then has a cost')
     .addOption(policyFlag('how to plan'))
