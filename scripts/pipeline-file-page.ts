@@ -1,5 +1,8 @@
-import { type JsonSchemaNode, pipelineJsonSchema } from '../packages/pipeline-file/src/schema/pipeline-json-schema.js';
-import { describeExpected } from '../packages/pipeline-file/src/schema-problems/describe-expected.js';
+import {
+  describeExpected,
+  type JsonSchemaNode,
+  pipelineJsonSchema,
+} from '../packages/pipeline-file/src/schema/pipeline-json-schema.js';
 import { markdownTable } from './markdown-table.js';
 
 /** Markdown of docs/reference/pipeline-file.md, from the JSON Schema and its descriptions. */

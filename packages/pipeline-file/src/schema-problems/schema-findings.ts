@@ -1,10 +1,9 @@
 /** Turns zod issues into findings with expected and found values. */
 import type { z } from 'zod';
 import { type Finding, pathText, type ValuePath } from '../problem.js';
-import { type JsonSchemaNode, jsonSchemaOf } from '../schema/pipeline-json-schema.js';
+import { describeExpected, type JsonSchemaNode, jsonSchemaOf } from '../schema/pipeline-json-schema.js';
 import { type LocatedNode, nodeAt } from '../yaml/located-node.js';
 import { correctionOf } from './correction.js';
-import { describeExpected } from './describe-expected.js';
 import { nearestSpelling } from './nearest-spelling.js';
 
 type SchemaResult<Output> =
