@@ -1,5 +1,5 @@
 /** Entry of the thread that decodes large requests; each message carries one request. */
-import { parentPort } from 'node:worker_threads';
+import { MessageChannel, parentPort } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import type { DecoderFailure, DecoderQuestion } from './large-requests.js';
 import { type Decoded, type Encoded, type RequestKind, requestDecoders, tensorBuffers } from './request-decoders.js';
@@ -10,6 +10,14 @@ function failureOf(error: unknown): DecoderFailure {
   return { code, message, details };
 }
 
+const { port1: nowhere } = new MessageChannel();
+nowhere.close();
+
+/** Memory from another thread does not make this one collect its garbage. What a closed port gets is freed at once. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
+}
+
 parentPort?.on('message', ({ id, kind, encoded }: DecoderQuestion) => {
   try {
     const decode = requestDecoders[kind] as (encoded: Encoded<RequestKind>) => Decoded<RequestKind>;
@@ -17,5 +25,7 @@ parentPort?.on('message', ({ id, kind, encoded }: DecoderQuestion) => {
     parentPort?.postMessage({ id, answer }, [...tensorBuffers(answer.inputs)]);
   } catch (error) {
     parentPort?.postMessage({ id, failure: failureOf(error) });
+  } finally {
+    free(encoded.bytes);
   }
 });

@@ -8,7 +8,15 @@ import { watchSlowStream, writeAnswer } from '../../net/backpressure.js';
 import { Call, type Caller, type CallRules, type Purpose } from '../../net/call.js';
 import { FIRST_BODY_BYTE_MS } from '../../net/connection-limit.js';
 import { dropError } from '../../net/refusal.js';
-import { acceptedEncodings, decompressed, framed, UnaryMessage, type WholeMessage } from './grpc-message.js';
+import {
+  acceptedEncodings,
+  decompressed,
+  framed,
+  mostUnpacked,
+  UnaryMessage,
+  unpackingMemory,
+  type WholeMessage,
+} from './grpc-message.js';
 import { GrpcError, grpcRefusal, grpcStatus } from './grpc-status.js';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -49,6 +57,7 @@ export abstract class GrpcCall<
   #deadlineAtMs = Number.POSITIVE_INFINITY;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #inboundBytes = 0;
+  #unpackedBytes = 0;
 
   protected constructor(rules: CallRules, { stream, headers }: CallStream) {
     super(rules, 'grpc', headers['x-request-id']);
@@ -73,10 +82,7 @@ export abstract class GrpcCall<
     this.#startTimers(this.headers['grpc-timeout']);
     const message = await this.#received();
     let { bytes } = message;
-    if (message.compressed) {
-      const encoding = String(this.headers['grpc-encoding'] ?? 'identity');
-      bytes = await decompressed(message, { encoding, maxBytes: this.rules.maxBodyBytes });
-    }
+    if (message.compressed) bytes = await this.#unpacked(message);
     this.#releaseInbound();
     return this.answer(route, bytes);
   }
@@ -85,6 +91,14 @@ export abstract class GrpcCall<
     clearTimeout(this.#messageTimer);
     clearTimeout(this.#deadlineTimer);
     this.#releaseInbound();
+    this.releaseUnpacked();
+  }
+
+  /** For calls that take long: their message is decoded, and no longer in memory as it was unpacked. */
+  protected releaseUnpacked(): void {
+    if (this.#unpackedBytes === 0) return;
+    unpackingMemory.release(this.#unpackedBytes);
+    this.#unpackedBytes = 0;
   }
 
   protected writeRefusal(error: unknown): void {
@@ -112,6 +126,20 @@ export abstract class GrpcCall<
     const { stream } = this;
     stream.respond({ 'x-request-id': this.requestId, ...answerHeaders }, answerOptions);
     stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+  }
+
+  async #unpacked(message: WholeMessage): Promise<Uint8Array> {
+    const { maxBodyBytes: maxBytes } = this.rules;
+    const most = mostUnpacked(message.bytes.length, maxBytes);
+    await unpackingMemory.take(most);
+    try {
+      if (this.isOver) throw dropError('cancelled');
+      return await decompressed(message, { encoding: String(this.headers['grpc-encoding'] ?? 'identity'), maxBytes });
+    } finally {
+      // Until now the memory is in use even if the call is over.
+      this.#unpackedBytes = most;
+      if (this.isOver) this.releaseUnpacked();
+    }
   }
 
   #startTimers(timeout: unknown): void {

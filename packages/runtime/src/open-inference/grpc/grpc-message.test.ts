@@ -1,7 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { framed } from './grpc-bench.test-support.js';
-import { decompressed, framed as framedParts, UnaryMessage } from './grpc-message.js';
+import { decompressed, framed as framedParts, MemoryQueue, mostUnpacked, UnaryMessage } from './grpc-message.js';
 import { grpcStatus } from './grpc-status.js';
 
 const bytes = Buffer.from('some bytes');
@@ -75,5 +76,41 @@ describe('a compressed message', () => {
     await expect(decompressed({ compressed: true, bytes }, { encoding, maxBytes: 100 })).rejects.toMatchObject({
       status,
     });
+  });
+});
+
+describe('memory for unpacking', () => {
+  it('is granted while it suffices, in the order in which it is asked for', async () => {
+    const queue = new MemoryQueue(100);
+    const granted: string[] = [];
+    const take = (name: string, bytes: number) => queue.take(bytes).then(() => granted.push(name));
+    const [a, b, c, d] = [take('a', 60), take('b', 40), take('c', 500), take('d', 1)];
+    await Promise.all([a, b]);
+    queue.release(60);
+    // Small messages do not overtake large ones, which are alone.
+    await setImmediate();
+    expect(granted).toEqual(['a', 'b']);
+    queue.release(40);
+    await c;
+    await setImmediate();
+    expect(granted).toEqual(['a', 'b', 'c']);
+    queue.release(500);
+    await d;
+  });
+
+  it('is taken for what so many bytes can become', () => {
+    expect(mostUnpacked(gzipSync(new Uint8Array(1_000_000)).length, 1e9)).toBeGreaterThan(1_000_000);
+    expect(mostUnpacked(1_000_000, 5000)).toBe(5000);
+  });
+
+  it('is bounded, too, if a message states a wrong length', async () => {
+    const packed = gzipSync(bytes);
+    for (const stated of [0, 5, 2 ** 32 - 1]) {
+      packed.writeUInt32LE(stated, packed.length - 4);
+      const options = { encoding: 'gzip', maxBytes: bytes.length };
+      await expect(decompressed({ compressed: true, bytes: packed }, options)).rejects.toMatchObject({
+        status: grpcStatus.internal,
+      });
+    }
   });
 });

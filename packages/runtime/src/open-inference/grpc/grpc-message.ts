@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
+import { BytesInFlight } from '../../data-plane/bytes-in-flight.js';
 import { BodyChunks } from '../../net/body.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
@@ -59,6 +60,42 @@ export class UnaryMessage {
   }
 }
 
+/** Unpacked bytes per packed one, at most, by the format of deflate. */
+const MOST_EXPANSION = 1032;
+const LEAST_CHUNK_BYTES = 16 * 1024;
+
+/** Grants memory in the order in which it is asked for. */
+export class MemoryQueue {
+  readonly #bytes: BytesInFlight;
+  readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
+
+  /** If nothing is granted, any number of bytes is. */
+  constructor(mostBytes: number) {
+    this.#bytes = new BytesInFlight(mostBytes);
+  }
+
+  async take(bytes: number): Promise<void> {
+    if (this.#waiting.length === 0 && this.#bytes.take(bytes)) return;
+    await new Promise<void>((grant) => this.#waiting.push({ bytes, grant }));
+  }
+
+  release(bytes: number): void {
+    this.#bytes.release(bytes);
+    for (let [next] = this.#waiting; next !== undefined && this.#bytes.take(next.bytes); [next] = this.#waiting) {
+      this.#waiting.shift();
+      next.grant();
+    }
+  }
+}
+
+/** For messages that are unpacked, until they are decoded. Of the process, as are the threads that unpack. */
+export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
+
+/** Most bytes that so many packed ones can become. */
+export function mostUnpacked(packedBytes: number, maxBytes: number): number {
+  return Math.min(maxBytes, MOST_EXPANSION * packedBytes);
+}
+
 /** Rejects with a GrpcError if the content cannot be decompressed. */
 export async function decompressed(
   { bytes }: WholeMessage,
@@ -68,12 +105,21 @@ export async function decompressed(
     const problem = `Messages may be compressed by ${acceptedEncodings}.`;
     throw new GrpcError(grpcStatus.unimplemented, problem, 'UNSUPPORTED_MEDIA_TYPE');
   }
+  // One buffer of the stated length needs no copy at the end.
+  const expected = Math.min(statedBytes(bytes, encoding), mostUnpacked(bytes.length, maxBytes)) + 1;
   try {
-    return await decompressors[encoding](bytes, { maxOutputLength: maxBytes });
+    const chunkSize = Math.max(LEAST_CHUNK_BYTES, expected);
+    return await decompressors[encoding](bytes, { maxOutputLength: maxBytes, chunkSize });
   } catch (error) {
     const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     throw isLarge ? tooLarge(maxBytes) : new GrpcError(grpcStatus.internal, 'The message cannot be decompressed.');
   }
+}
+
+/** Length at the end of a gzip stream, which may be wrong; 0 if there is none. */
+function statedBytes(bytes: Uint8Array, encoding: string): number {
+  if (encoding !== 'gzip' || bytes.length < 4) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);
 }
 
 /** Frames a message for the stream: one part, unless the message is large. */

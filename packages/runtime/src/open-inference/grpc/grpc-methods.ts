@@ -47,6 +47,8 @@ export interface GrpcRequest {
   readonly maxBodyBytes: number;
   readonly largeRequests: LargeRequests;
   readonly connection: object;
+  /** Called once the message itself is no longer needed. */
+  readonly onDecoded: () => void;
 }
 
 export type GrpcMethod = (message: Uint8Array, request: GrpcRequest) => Uint8Array | Promise<Uint8Array>;
@@ -105,6 +107,7 @@ const modelMetadata: GrpcMethod = (message, request) => {
 /** Inference. The answer has raw or typed tensors, like the request. */
 const modelInfer: GrpcMethod = async (bytes, request) => {
   const { modelName, inputs, outputs, id, parameters: stated, raw } = await decode(bytes, request);
+  request.onDecoded();
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
   const parameters = readParameters(stated);
@@ -119,8 +122,9 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
 function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {
   if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
   const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
-  // Copied, because the memory may belong to the transport.
-  return largeRequests.decode(connection, 'grpc', { bytes: new Uint8Array(bytes), maxBytes, pipelines: declared });
+  // A message that was not compressed lies behind its prefix, in memory that may belong to the transport.
+  const own = bytes.byteOffset === 0 ? bytes : new Uint8Array(bytes);
+  return largeRequests.decode(connection, 'grpc', { bytes: own, maxBytes, pipelines: declared });
 }
 
 /** The shorter of the deadline and the request parameter. */

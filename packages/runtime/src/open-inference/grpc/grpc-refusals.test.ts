@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StageFailure } from '../../data-plane/stage-failure.js';
 import { framed, withInputs } from './grpc-bench.test-support.js';
 import { endBenches, held, image, patient, requestOf, start, x } from './grpc-calls.test-support.js';
+import { unpackingMemory } from './grpc-message.js';
 import { grpcRefusal } from './grpc-status.js';
 
 afterEach(endBenches);
@@ -62,6 +63,18 @@ describe('refusals', () => {
     expect(await sendRaw((await start({ maxBodyBytes: 1100 })).address, bomb, { 'grpc-encoding': 'gzip' })).toBe(
       status.RESOURCE_EXHAUSTED,
     );
+  });
+
+  it('of compressed messages, which leave no memory taken', async () => {
+    const { address } = await start({ maxBodyBytes: 1100 });
+    const gzip = { 'grpc-encoding': 'gzip' };
+    const broken = framed(new Uint8Array(100), 1);
+    for (let call = 0; call < 3; call++) expect(await sendRaw(address, broken, gzip)).toBe(status.INTERNAL);
+    expect(await sendRaw(address, framed(gzipSync(new Uint8Array(1e6)), 1), gzip)).toBe(status.RESOURCE_EXHAUSTED);
+    expect(await sendRaw(address, framed(gzipSync(new Uint8Array(10)), 1), gzip)).toBe(status.INVALID_ARGUMENT);
+    // All of it, which is granted to none while others hold a part.
+    await unpackingMemory.take(2 ** 40);
+    unpackingMemory.release(2 ** 40);
   });
 
   it('of a long message of a method that takes a name', async () => {

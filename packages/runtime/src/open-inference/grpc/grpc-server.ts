@@ -54,6 +54,7 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
       phase: phase(),
       signal,
       remainingMs,
+      onDecoded: () => this.releaseUnpacked(),
     });
   }
 }
