@@ -1,4 +1,5 @@
 /** A store that fails while a pipeline is served: traffic and control go on, the fault is named until it is over. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -24,6 +25,16 @@ it('goes on with the state file of an older version', { timeout: 60_000 }, async
   const explained = async (id: string) => (await equipoise('explain', id, '--pipeline', 'shelf')).stdout;
   expect(await explained('3')).toContain('best plan for up to 5.5 rps');
   expect(await explained('4')).toContain('apply: the first plan');
+  rmSync(join(folder.path, '.equipoise'), { recursive: true });
+});
+
+it('stops well when the state file cannot take its log, which the next start reads', { timeout: 60_000 }, async () => {
+  folder.write('full.yaml', syntheticPipeline({ name: 'full' }));
+  const { command } = await serve('full.yaml', '--mode', 'off');
+  execFileSync('prlimit', ['--pid', String(command.pid), '--fsize=0:unlimited']);
+  command.signal('SIGTERM');
+  expect(await command.ended).toMatchObject({ exitCode: 0 });
+  expect((await equipoise('explain', '1', '--pipeline', 'full')).stdout).toContain('apply: the first plan');
   rmSync(join(folder.path, '.equipoise'), { recursive: true });
 });
 
