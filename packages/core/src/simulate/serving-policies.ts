@@ -13,8 +13,8 @@ import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
- * longest path of single-item mean service times over certain edges; into an early join, the shortest branch. A stage
- * without plan or profile has no expected times.
+ * longest path of single-item mean service times over certain edges. Before an early join only the shortest branch
+ * counts. A stage without plan or profile has no expected times.
  */
 export function batchPolicies(
   spec: PipelineSpec,
@@ -74,8 +74,8 @@ function expectedBatches(
 }
 
 /**
- * Updates drop rules to configuration and service times. A stage that does not serve yet keeps its policy, so that
- * drops never use times of absent replicas.
+ * Keeps drop rules up to date with configuration and service times. A stage that does not serve yet keeps its policy,
+ * so that drops never use times of absent replicas.
  */
 export class ServingPolicies {
   readonly #spec: PipelineSpec;

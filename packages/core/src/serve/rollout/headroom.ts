@@ -44,7 +44,9 @@ export interface HeadroomInput {
   readonly fromCores?: number;
 }
 
-/** Most cores that all replicas may hold. Plans between two changes do not raise it: give `fromCores`. */
+/**
+ * Most cores that all replicas may hold. In a series of changes, `fromCores` keeps intermediate plans from raising it.
+ */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   { inForce, to, fromCores = coresOf(inForce) }: HeadroomInput,
