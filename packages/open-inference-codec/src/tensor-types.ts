@@ -1,4 +1,3 @@
-/** Checks of stated tensor types before their data is read. */
 import {
   AppError,
   boundedName,

@@ -52,7 +52,7 @@ export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** Part of a pipeline; `next` is the canary router. */
+/** `next` is the canary router. */
 export type PipelinePart =
   | { readonly kind: 'router' | 'next' }
   | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };

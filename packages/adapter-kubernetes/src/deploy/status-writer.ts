@@ -70,7 +70,7 @@ export class StatusWriter {
     this.#written.delete(key);
   }
 
-  /** Writes an event; if that fails, the pass is not repeated. */
+  /** A failed event does not repeat the pass. */
   async #announce(pipeline: InferencePipeline, { conditions = [] }: InferencePipelineStatus): Promise<void> {
     const { api, applier, onFailure } = this.#deps;
     const { fieldManager } = applier;

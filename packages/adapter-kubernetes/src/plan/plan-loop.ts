@@ -324,7 +324,6 @@ export class PlanLoop {
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
   }
 
-  /** Refreshes at once if the message changes, otherwise periodically. */
   #refreshSignals(): void {
     const { staleRouter } = this.#watch;
     const issue: ControlIssue | undefined =

@@ -16,7 +16,7 @@ export interface ReplicaGroupsInput {
   readonly foreign: ReadonlySet<string>;
 }
 
-/** Groups of replicas, wanted ones first. */
+/** Wanted groups come first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {

@@ -1,7 +1,6 @@
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 
-/** Amounts such as `cpu: 500m`, `memory: 200000000`. */
 export type ResourceList = Readonly<Record<string, string>>;
 
 export interface ContainerResources {

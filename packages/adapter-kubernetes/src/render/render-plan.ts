@@ -22,7 +22,7 @@ const engines: Readonly<Record<RenderTarget, Engine>> = {
   kserve: kserveObjects,
 };
 
-/** Renders a plan. AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
+/** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(request: RenderRequest): readonly KubeObject[] {
   const { spec, target, images } = request;
   checkImages(images, spec);

@@ -49,7 +49,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
 const interrupted = (path: string): AppError =>
   new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
 
-/** Age of cached figures; empty if everything was measured now. */
+/** Empty if everything was measured now. */
 export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
   const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
   if (before.length === 0) return [];
@@ -67,7 +67,7 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
 /** Least reported uncertainty: half of the 95 % interval of a mean ÷ the mean. */
 const UNSURE_FRACTION = 0.1;
 
-/** Uncertain means; empty if all are precise. */
+/** Empty if all means are precise. */
 function unsureText({ variants }: PipelineProfile): readonly string[] {
   const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
   const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);

@@ -8,7 +8,6 @@ import type { DemoOutcome } from './demo-report.js';
 
 const right = (title: string) => ({ right: title });
 
-/** Plans at the lowest, middle and highest rate of the load. */
 export function ladderText(
   spec: PipelineSpec,
   profiles: ProfileSet,

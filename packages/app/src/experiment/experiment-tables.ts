@@ -17,7 +17,7 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
   'p99 ms': 1,
 };
 
-/** Number with fixed digits, without negative zero. */
+/** Without negative zero. */
 const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
 /** Mean with its 95 % interval, which may be asymmetric; a single value has none. */

@@ -51,7 +51,6 @@ async function stageSection(variants: readonly VariantProfile[]): Promise<PageSe
   return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
 }
 
-/** Summary of variants: alone, at the best batch size, and start-up time. */
 function summaryTable(variants: readonly VariantProfile[]): string {
   const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
     const first = points[0];

@@ -29,7 +29,7 @@ import { textTable } from './text-table.js';
 export interface ToldDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
-  /** Explanation; missing if the log lacks the input. */
+  /** Missing if the log lacks the input. */
   readonly why?: Explained;
 }
 
@@ -96,7 +96,6 @@ function learnedTexts(decision: Decision | undefined, input: StepInput | undefin
   return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
 }
 
-/** Table of batch durations relative to the profile, by size. */
 function correctionTable(corrections: StepInput['corrections']): readonly string[] {
   if (corrections.length === 0) return [];
   const sizes = [...new Set(corrections.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);

@@ -54,7 +54,6 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   ].join('\n');
 }
 
-/** Factor of a robust plan, and the plan without it. */
 export interface RobustnessPrice {
   readonly serviceFactor: number;
   readonly nominal: PlanResult;

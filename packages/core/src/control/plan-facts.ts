@@ -30,7 +30,6 @@ export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, 
   return choice;
 }
 
-/** Do two plans run the same replicas? */
 export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): boolean {
   if (b === undefined || Object.keys(a).length !== Object.keys(b).length) return false;
   return Object.entries(a).every(([id, [one]]) => {

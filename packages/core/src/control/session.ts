@@ -94,7 +94,6 @@ export class ControlSession {
   /** State of the last snapshot, and the time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
   #undoTick: (() => void) | undefined;
-  /** Throws if a later observation needs an answer first. */
   #checkLater: (() => void) | undefined;
 
   constructor(rules: ControllerRules, { betweenVerdicts = () => {} }: SessionOptions = {}) {

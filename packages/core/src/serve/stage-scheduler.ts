@@ -145,7 +145,6 @@ export class StageScheduler<Payload, Context> {
     return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Takes over the items and replicas of an ended lane. */
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
     for (const replica of lane.replicas.splice(0)) {
       replica.inCanary = false;

@@ -39,7 +39,6 @@ export interface FleetDeps {
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
-  /** Resources, also of starting replicas. */
   readonly resources: readonly Resources[];
 }
 

@@ -64,7 +64,6 @@ function isLong({ datatype }: TensorType): boolean {
   return datatype === 'INT64' || datatype === 'UINT64';
 }
 
-/** Data of an entry with all digits of long integers. */
 function exactData(fields: Fields, { exactValue, field, index }: EntrySource): unknown {
   const exact = exactValue() as Readonly<Record<string, readonly Fields[]>> | undefined;
   return (exact?.[field]?.[index] ?? fields)['data'];

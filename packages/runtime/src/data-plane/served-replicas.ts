@@ -69,7 +69,6 @@ export class ServedReplicas {
     return [...this.#byId.values()];
   }
 
-  /** Indices of stages with a replica that takes batches. */
   get stages(): ReadonlySet<number> {
     return new Set(this.all.filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage));
   }

@@ -97,7 +97,6 @@ export class DecisionLog {
     }
   }
 
-  /** The entry with this number; undefined if there is none. */
   async entry(id: number): Promise<DecisionRecord | undefined> {
     const recent = this.#recent.find(({ record }) => record.id === id);
     if (recent !== undefined) return recent.record;

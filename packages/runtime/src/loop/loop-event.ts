@@ -82,7 +82,7 @@ export class ActiveFaults {
     }
   }
 
-  /** Active faults, oldest first. */
+  /** Oldest first. */
   get all(): readonly ActiveFault[] {
     return [...this.#faults.values()];
   }

@@ -60,7 +60,6 @@ export interface PipelineControlDeps {
   readonly setupDigest: string;
   readonly mode: ControlMode;
   readonly pins: PinsByStage;
-  /** Reasons why earlier pins were dropped. */
   readonly lostPins?: readonly string[];
   /** True if a fixed plan is served, which the loop must not change. */
   readonly isFixed: boolean;

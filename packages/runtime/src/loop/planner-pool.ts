@@ -41,7 +41,6 @@ export class PlannerPool {
     this.#answerLimitMs = answerLimitMs;
   }
 
-  /** Number of a session in its thread; starts a thread if needed. */
   open(): PooledSession {
     this.#running = this.#running.filter(({ thread }) => !thread.isOver);
     if (this.#running.length < this.#threads) this.#running.push({ thread: this.#thread(), sessions: new Set() });

@@ -10,7 +10,6 @@ import type { VariantIdentity } from './profile-identity.js';
 /** `quick` accepts wider intervals than `full`. */
 export type ProfileDepth = 'quick' | 'full';
 
-/** End of a measurement: precise enough, or out of time. */
 export type MeasurementEnd = 'sure' | 'time-cap';
 
 /** Service times of one replica in a closed loop; `batches` is the number of timed batches. */

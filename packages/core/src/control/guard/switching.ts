@@ -111,7 +111,6 @@ export function switchedStages(decision: Decision): readonly StageId[] {
   return decision.changes.flatMap(({ kind, stageId }) => (kind === 'switch-variant' ? [stageId] : []));
 }
 
-/** Adds the switches of a decision to those of the last 20 minutes. */
 export function withSwitches(
   before: readonly VariantSwitch[],
   decision: Decision,

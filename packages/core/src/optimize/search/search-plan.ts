@@ -50,7 +50,6 @@ function memoize<Answer>(
   };
 }
 
-/** Judges each choice at most once. */
 export function judgeOf(prepared: PreparedProblem, verify: VerifyPlan | undefined): Judge {
   const { slo } = prepared.spec;
   const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);

@@ -8,7 +8,7 @@ import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { packingOf } from './node-packing.js';
 
-/** Result, options in stage order. `packed`: machines required the second solve. */
+/** Options in stage order. `packed`: machines required the second solve. */
 export interface SolvedGoal {
   readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;

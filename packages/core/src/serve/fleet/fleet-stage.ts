@@ -197,7 +197,7 @@ export class FleetStage {
     return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
-  /** Marks missing replicas of the target as failed; they restart after the back-off. */
+  /** Missing replicas count as failed and restart after the back-off. */
   markMissing(nowMs: number): void {
     if (this.target === undefined) return;
     const failed = this.all().filter(({ status }) => status === 'failed').length;
