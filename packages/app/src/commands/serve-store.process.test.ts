@@ -49,7 +49,7 @@ it('serves and decides while another process locks the state file', { timeout: 1
   );
   const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5');
   const [, admin = ''] = await command.said(/admin port (\S+)\/pipelines/);
-  const run = () => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
+  const run = () => fetch(`${url}/v1/pipelines/synthetic/run?timeout_ms=30000`, { method: 'POST', body: 'hi' });
   const until = async (reached: (status: Status) => boolean): Promise<Status> => {
     for (;;) {
       expect((await run()).status).toBe(200);
