@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { replicaId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
+import { CanaryLane } from './canary-lane.js';
 import type { CanaryProfile } from './rollout/slowness.js';
 import { Bench, one, points, type Replica } from './scheduler-bench.test-support.js';
 
@@ -88,6 +89,23 @@ describe('CanaryLane', () => {
     };
     expect(run(false)).toEqual({ ended: 1, missed: 1, failed: 1 });
     expect(run(true)).toEqual({ ended: 0, missed: 0, failed: 0 });
+  });
+
+  it('counts one failed batch once, also if a request has items in another one', () => {
+    const scheduler = { replicas: [{}], waitMs: () => 0 };
+    const lane = new CanaryLane<unknown, unknown>(0, { main: scheduler, canary: scheduler } as never);
+    lane.fraction = 1;
+    const [a, both, b] = [{}, {}, {}] as never[];
+    for (const request of [a, both, b]) lane.takes(request as never, 0);
+    const replicaWith = (...requests: unknown[]) => ({ batch: requests.map((request) => ({ request })) }) as never;
+    const [failing, good] = [replicaWith(a, both), replicaWith(both, b)];
+    lane.batchStarted(failing, 0);
+    lane.batchStarted(good, 0);
+    for (const item of (failing as { batch: never[] }).batch) lane.itemFailed(item, true);
+    lane.batchFailed(failing);
+    lane.batchEnded(good, 5);
+    for (const request of [b, a, both]) lane.ended(request as never, 'in-time');
+    expect(lane.after).toEqual({ ended: 2, missed: 1, failed: 1 });
   });
 
   it('counts a batch as failed if one of its items fails alone', () => {

@@ -32,6 +32,7 @@ export class CanaryLane<Payload, Context> {
   readonly after = { ended: 0, missed: 0, failed: 0 };
   readonly #slowness: SlownessTest | undefined;
   readonly #running = new Map<ServingReplica<Payload, Context>, { readonly items: number; readonly atMs: number }>();
+  readonly #batches = new WeakMap<StageItem<Payload, Context>, CanaryMark['batch']>();
   readonly #load = new MeanRate();
   #fraction = 0;
   #credit = 0;
@@ -71,9 +72,10 @@ export class CanaryLane<Payload, Context> {
   batchStarted(replica: ServingReplica<Payload, Context>, atMs: number): void {
     const batch = { counted: undefined };
     this.#running.set(replica, { items: replica.batch.length, atMs });
-    for (const { request } of replica.batch) {
-      const mark = this.#markOf(request);
-      if (mark !== undefined) mark.batch = batch;
+    for (const item of replica.batch) {
+      this.#batches.set(item, batch);
+      const mark = this.#markOf(item.request);
+      if (mark !== undefined && !mark.hasFailed) mark.batch = batch;
     }
   }
 
@@ -89,9 +91,10 @@ export class CanaryLane<Payload, Context> {
   }
 
   /** An item failed in the canary; `isRetried` if it runs again in the main lane. */
-  itemFailed({ request }: StageItem<Payload, Context>, isRetried: boolean): void {
-    const mark = this.#markOf(request);
+  itemFailed(item: StageItem<Payload, Context>, isRetried: boolean): void {
+    const mark = this.#markOf(item.request);
     if (mark === undefined) return;
+    if (!mark.hasFailed) mark.batch = this.#batches.get(item);
     mark.hasFailed = true;
     mark.isRetried ||= isRetried;
   }

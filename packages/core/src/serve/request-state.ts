@@ -21,7 +21,7 @@ export interface CanaryMark {
   /** Set when an item failed in the canary, and when its retry failed, too. */
   hasFailed: boolean;
   isRetried: boolean;
-  /** Shared by the items of a canary batch. */
+  /** Shared by the items of a canary batch: of the last one, or the first that failed. */
   batch: { counted: CountedOutcome | undefined } | undefined;
 }
 

@@ -184,24 +184,6 @@ describe('a connection over HTTP/1.1', () => {
     expect(await paused).toBe(true);
   });
 
-  it('is not even parsed after a refusal: what was read with it costs nothing', async () => {
-    const requests: IncomingMessage[] = [];
-    const server = createServer((request, response) => {
-      requests.push(request);
-      refuseAndClose(response, crowded());
-    });
-    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
-    onTestFinished(() => {
-      server.close();
-      server.closeAllConnections();
-    });
-    const socket = connect(port, '127.0.0.1').on('error', () => {});
-    socket.write(GET.repeat(1000));
-    const [answer] = (await once(socket.setEncoding('latin1'), 'data')) as [string];
-    expect(answer).toMatch(/^HTTP\/1.1 503 .*}$/s);
-    expect(requests.length).toBe(1);
-  });
-
   it('ends with errors without stacks for its requests, and only those', async () => {
     const { stackTraceLimit } = Error;
     const [first, second] = await received(2);

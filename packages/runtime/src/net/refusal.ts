@@ -3,7 +3,6 @@
  * with more fields.
  */
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { Answer } from './answer.js';
@@ -74,17 +73,12 @@ export const crowded = (): AppError => dropError('queue-full');
 export const notHttp1 = (): AppError =>
   new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1 with at most one Host.');
 
-/**
- * Refuses a request without reading it, and all that follow it. Its connection closes after the answers to earlier
- * requests.
- */
+/** Refuses a request without reading it. Its connection closes after the answers to earlier requests. */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
-  const socket: Socket & { readonly parser?: { onIncoming: unknown } | null } = response.req.socket;
+  const { socket } = response.req;
   // Node resumes a connection after each answer.
   socket.pause().on('resume', () => socket.pause());
-  // Node reads 64 KiB of requests at a time. If the callback returns 2, its parser drops the remaining ones.
-  if (socket.parser) socket.parser.onIncoming = () => 2;
   response.writeHead(status, {
     ...headers,
     'content-type': 'application/json',

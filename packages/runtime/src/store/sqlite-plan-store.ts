@@ -164,8 +164,9 @@ export class SqlitePlanStore implements PlanStore {
     this.#closed = true;
     try {
       // libsql releases the file later, so the log is emptied here: one file then has everything.
-      this.#database.pragma('wal_checkpoint(TRUNCATE)');
-    } catch {
+      attempt(this.#path, () => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
+    } catch (error) {
+      if (isDamaged(error)) throw error;
       // The disk is full or read-only. Nothing is lost: the next start reads the log.
     } finally {
       this.#database.close();

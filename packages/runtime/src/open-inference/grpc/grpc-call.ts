@@ -12,7 +12,7 @@ import {
   acceptedEncodings,
   decompressed,
   framed,
-  mostUnpacked,
+  queuedBytes,
   UnaryMessage,
   unpackingMemory,
   type WholeMessage,
@@ -58,6 +58,7 @@ export abstract class GrpcCall<
   #deadlineTimer: NodeJS.Timeout | undefined;
   #inboundBytes = 0;
   #unpackedBytes = 0;
+  #isUnpacking = false;
 
   protected constructor(rules: CallRules, { stream, headers }: CallStream) {
     super(rules, 'grpc', headers['x-request-id']);
@@ -73,6 +74,11 @@ export abstract class GrpcCall<
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
+  /** Most bytes of a message when unpacked. */
+  protected mostBytes(_: R): number {
+    return this.rules.maxBodyBytes;
+  }
+
   /** Time (ms) until the client's deadline; undefined without one. */
   protected get remainingMs(): number | undefined {
     return this.#deadlineAtMs < Number.POSITIVE_INFINITY ? this.#deadlineAtMs - performance.now() : undefined;
@@ -82,7 +88,7 @@ export abstract class GrpcCall<
     this.#startTimers(this.headers['grpc-timeout']);
     const message = await this.#received();
     let { bytes } = message;
-    if (message.compressed) bytes = await this.#unpacked(message);
+    if (message.compressed) bytes = await this.#unpacked(message, this.mostBytes(route));
     this.#releaseInbound();
     return this.answer(route, bytes);
   }
@@ -90,6 +96,8 @@ export abstract class GrpcCall<
   protected end(): void {
     clearTimeout(this.#messageTimer);
     clearTimeout(this.#deadlineTimer);
+    // Until it is unpacked, the message stays in memory although the call is over.
+    if (this.#isUnpacking) return;
     this.#releaseInbound();
     this.releaseUnpacked();
   }
@@ -128,18 +136,24 @@ export abstract class GrpcCall<
     stream.on('wantTrailers', () => stream.sendTrailers(trailers));
   }
 
-  async #unpacked(message: WholeMessage): Promise<Uint8Array> {
-    const { maxBodyBytes: maxBytes } = this.rules;
-    const most = mostUnpacked(message.bytes.length, maxBytes);
-    await unpackingMemory.take(most);
+  async #unpacked(message: WholeMessage, maxBytes: number): Promise<Uint8Array> {
+    this.#isUnpacking = true;
+    this.#unpackedBytes = queuedBytes(message.bytes.length, maxBytes);
+    if (this.#unpackedBytes > 0) await unpackingMemory.take(this.#unpackedBytes);
     try {
-      if (this.isOver) throw dropError('cancelled');
-      return await decompressed(message, { encoding: String(this.headers['grpc-encoding'] ?? 'identity'), maxBytes });
+      this.#throwIfOver();
+      const encoding = String(this.headers['grpc-encoding'] ?? 'identity');
+      const bytes = await decompressed(message, { encoding, maxBytes });
+      this.#throwIfOver();
+      return bytes;
     } finally {
-      // Until now the memory is in use even if the call is over.
-      this.#unpackedBytes = most;
-      if (this.isOver) this.releaseUnpacked();
+      this.#isUnpacking = false;
+      if (this.isOver) this.end();
     }
+  }
+
+  #throwIfOver(): void {
+    if (this.isOver) throw dropError('cancelled');
   }
 
   #startTimers(timeout: unknown): void {

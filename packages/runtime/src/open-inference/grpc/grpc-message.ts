@@ -91,6 +91,15 @@ export class MemoryQueue {
 /** For messages that are unpacked, until they are decoded. Of the process, as are the threads that unpack. */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
 
+/** Messages that cannot become larger do not wait. */
+const MOST_UNQUEUED_BYTES = 64 * 1024;
+
+/** Memory that a packed message waits for. */
+export function queuedBytes(packedBytes: number, maxBytes: number): number {
+  const most = mostUnpacked(packedBytes, maxBytes);
+  return most > MOST_UNQUEUED_BYTES ? most : 0;
+}
+
 /** Most bytes that so many packed ones can become. */
 export function mostUnpacked(packedBytes: number, maxBytes: number): number {
   return Math.min(maxBytes, MOST_EXPANSION * packedBytes);

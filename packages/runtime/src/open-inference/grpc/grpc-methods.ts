@@ -105,9 +105,15 @@ const modelMetadata: GrpcMethod = (message, request) => {
 };
 
 /** Inference. The answer has raw or typed tensors, like the request. */
-const modelInfer: GrpcMethod = async (bytes, request) => {
-  const { modelName, inputs, outputs, id, parameters: stated, raw } = await decode(bytes, request);
+const modelInfer: GrpcMethod = (bytes, request) => {
+  const decoded = decode(bytes, request);
+  // A large message has moved to the decoding thread, where other limits count it.
   request.onDecoded();
+  return inferred(decoded, request);
+};
+
+async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest): Promise<Uint8Array> {
+  const { modelName, inputs, outputs, id, parameters: stated, raw } = await decoded;
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
   const parameters = readParameters(stated);
@@ -116,7 +122,7 @@ const modelInfer: GrpcMethod = async (bytes, request) => {
   const { output, missing } = await pipeline.run(inputs, { signal, tenant, ...parameters, timeoutMs });
   const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
-};
+}
 
 /** Decodes a request here or, if large, in another thread. */
 function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {

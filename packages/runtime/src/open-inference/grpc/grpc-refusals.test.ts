@@ -1,4 +1,5 @@
 /** What a call is refused with, and when it may come again. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
@@ -75,6 +76,24 @@ describe('refusals', () => {
     // All of it, which is granted to none while others hold a part.
     await unpackingMemory.take(2 ** 40);
     unpackingMemory.release(2 ** 40);
+  });
+
+  it('of compressed messages that wait for memory: they count until their turn, although the call is over', async () => {
+    const { address } = await start({ maxInboundBytes: 3000 });
+    const packed = framed(gzipSync(randomBytes(2000)), 1);
+    const gzip = { 'grpc-encoding': 'gzip' };
+    await unpackingMemory.take(2 ** 40);
+    const late = { ...gzip, 'grpc-timeout': '300m' };
+    expect(await sendRaw(address, packed, late)).toBe(status.DEADLINE_EXCEEDED);
+    expect(await sendRaw(address, packed, gzip)).toBe(status.RESOURCE_EXHAUSTED);
+    // A method that takes a name does not wait.
+    const question = { ...gzip, ':path': grpcPath(grpcMethods.serverReady) };
+    const long = framed(gzipSync(new Uint8Array(1e5)), 1);
+    expect(await sendRaw(address, long, question)).toBe(status.RESOURCE_EXHAUSTED);
+    unpackingMemory.release(2 ** 40);
+    await unpackingMemory.take(2 ** 40);
+    unpackingMemory.release(2 ** 40);
+    expect(await sendRaw(address, packed, gzip)).toBe(status.INVALID_ARGUMENT);
   });
 
   it('of a long message of a method that takes a name', async () => {

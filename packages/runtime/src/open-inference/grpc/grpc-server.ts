@@ -40,6 +40,10 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
     if (purpose === 'inference' && tenant !== undefined) admitWithinLimit(tenant, performance.now());
   }
 
+  protected override mostBytes({ purpose }: GrpcRoute): number {
+    return purpose === 'inference' ? this.#rules.maxBodyBytes : MOST_QUESTION_BYTES;
+  }
+
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
     const { pipelines, maxBodyBytes, largeRequests, phase } = this.#rules;
