@@ -1,4 +1,4 @@
-/** Entry `@equipoise/core/control`: from observation to decision. */
+/** Entry `@equipoise/core/control`: decisions from observations. */
 export { isSameSpec, needsRestart } from './control/changeable-spec.js';
 export {
   agedSnapshot,

@@ -1,4 +1,4 @@
-/** Entry `@equipoise/core/model`: nouns of the domain, errors, clock and random numbers. */
+/** Entry `@equipoise/core/model`: domain types, errors, clock and random numbers. */
 export type { AlarmClock, Clock } from './kernel/clock.js';
 export { doubledDelayMs } from './kernel/doubled-delay.js';
 export { InvariantViolation, invariant } from './kernel/invariant.js';

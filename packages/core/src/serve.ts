@@ -1,4 +1,4 @@
-/** Entry `@equipoise/core/serve`: policies of a request: admission, queues, batches, replicas, graph walk. */
+/** Entry `@equipoise/core/serve`: admission, queues, batching, replicas and graph walk of requests. */
 export type { BatchPolicy } from './serve/batch-policy.js';
 export type { CanaryPolicy } from './serve/canary-lane.js';
 export { eventRank } from './serve/event-rank.js';

@@ -4,6 +4,6 @@ export interface Clock {
 }
 
 export interface AlarmClock extends Clock {
-  /** Calls `ring` once, not before `atMs` and never during this call. Returns its cancellation. */
+  /** Calls `ring` once at or after `atMs`, never synchronously. Returns the cancel function. */
   ringAt(atMs: number, ring: () => void): () => void;
 }

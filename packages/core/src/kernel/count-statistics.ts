@@ -1,13 +1,13 @@
 /** Statistics of counts over time. Empty lists give 0. */
 
-/** Windows in ms. A partial window before `toMs` does not count. */
+/** Windows in ms. A partial last window is ignored. */
 export interface Windows {
   readonly fromMs: number;
   readonly toMs: number;
   readonly windowMs: number;
 }
 
-/** Number of instants (ms) in each window. */
+/** Counts instants (ms) per window. */
 export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowMs }: Windows): readonly number[] {
   const counts = new Array<number>(Math.max(0, Math.floor((toMs - fromMs) / windowMs))).fill(0);
   for (let i = 0; i < atMs.length; i++) {

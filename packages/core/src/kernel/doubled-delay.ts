@@ -3,7 +3,7 @@ export interface DelayBounds {
   readonly longestMs: number;
 }
 
-/** Milliseconds after `failures` (at least 1) in a row. */
+/** Delay (ms) after `failures` (at least 1) consecutive failures. */
 export function doubledDelayMs(failures: number, { shortestMs, longestMs }: DelayBounds): number {
   return Math.min(longestMs, shortestMs * 2 ** Math.min(failures - 1, 30));
 }

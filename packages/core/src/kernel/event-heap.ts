@@ -1,5 +1,5 @@
 /**
- * Pending events of a simulation, by time, rank, then insertion, so that runs repeat exactly. A 4-ary heap on typed
+ * Pending simulation events, ordered by time, rank and insertion, so that runs are reproducible. A 4-ary heap on typed
  * arrays is several times faster than a binary heap of closures.
  */
 
@@ -57,7 +57,7 @@ export class EventHeap {
     return event;
   }
 
-  /** Moves the last entry to its place below the free root. */
+  /** Sifts the last entry down from the root. */
   #sinkLast(): void {
     const keys = this.#atMs;
     const order = this.#sequence;

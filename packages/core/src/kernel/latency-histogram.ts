@@ -1,11 +1,11 @@
 /**
  * Latencies in logarithmic buckets: constant memory, quantiles within half a bucket (0.2 %), range 1 µs to 4.6 h.
- * Similar to HDR histograms and DDSketch (Masson et al. 2019). A bucket is the binary exponent and the first eight
- * fraction bits of a float.
+ * Similar to HDR histograms and DDSketch (Masson et al. 2019). The bucket of a float is its binary exponent and first
+ * eight fraction bits.
  */
 
 const FRACTION_BITS = 8;
-/** Dropped bits of the 23 fraction bits of a 32-bit float. */
+/** A 32-bit float has 23 fraction bits. */
 const DROPPED_BITS = 23 - FRACTION_BITS;
 const SMALLEST_MS = 2 ** -10;
 const LARGEST_MS = 2 ** 24;
@@ -67,7 +67,7 @@ export class LatencyHistogram {
     if (other.#maxMs > this.#maxMs) this.#maxMs = other.#maxMs;
   }
 
-  /** Milliseconds. 0 without values, never above the maximum. */
+  /** Quantile in ms, at most the maximum; 0 without values. */
   quantileMs(fraction: number): number {
     const rank = Math.max(1, Math.ceil(fraction * this.#count));
     let seen = 0;
@@ -78,7 +78,7 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Fraction (0…1) of values up to the end of the bucket. 0 without values. */
+  /** Fraction (0…1) of values up to the end of the latency's bucket; 0 without values. */
   fractionUpTo(latencyMs: number): number {
     let seen = 0;
     for (let i = 0; i <= bucketOf(latencyMs); i++) seen += this.#counts[i] as number;

@@ -1,4 +1,4 @@
-/** Caches of pure functions: their content affects speed only. */
+/** Cache of a pure function: its content affects only speed. */
 export class LruCache<Answer> {
   readonly #capacity: number;
   readonly #entries = new Map<string, Answer>();
@@ -24,7 +24,7 @@ export class LruCache<Answer> {
   }
 }
 
-/** Caches by owner; a cache lives as long as its owner. */
+/** One cache per owner, which lives as long as the owner. */
 export class CacheByOwner<Answer> {
   readonly #capacity: number;
   readonly #caches = new WeakMap<object, LruCache<Answer>>();

@@ -39,8 +39,8 @@ export interface FigureRange {
 }
 
 /**
- * 95 % interval that stays inside `range`: Student's, of the log distance from `low` or of the logit if `high` is
- * finite, by the delta method.
+ * 95 % interval inside `range`: Student's interval of the log distance from `low`, or of the logit if `high` is finite
+ * (delta method).
  */
 export function rangedMeanInterval95(values: readonly number[], range: FigureRange): MeanInterval {
   const student = meanInterval95(values);

@@ -1,6 +1,6 @@
 /**
- * Rational approximations of Acklam (2003), relative error below 1.2e-9. They are monotone, which preserves common
- * random numbers.
+ * Rational approximation of the normal quantile (Acklam 2003), relative error below 1.2e-9. It is monotone, which
+ * preserves common random numbers.
  */
 
 const SPLIT = 0.02425;
@@ -16,7 +16,7 @@ function tail(q: number): number {
   return top / bottom;
 }
 
-/** z with P(N(0,1) ≤ z) = `fraction`. ∓Infinity at 0 and 1. */
+/** z with P(N(0,1) ≤ z) = `fraction`. −Infinity at 0, Infinity at 1. */
 export function normalQuantile(fraction: number): number {
   if (fraction <= 0) return Number.NEGATIVE_INFINITY;
   if (fraction >= 1) return Number.POSITIVE_INFINITY;

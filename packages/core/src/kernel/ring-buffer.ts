@@ -1,6 +1,6 @@
-/** FIFO queue in a reused array: no allocation in steady state. The array grows to the largest size ever reached. */
+/** FIFO queue in a reused array: no allocation in steady state. The array never shrinks. */
 
-/** Queue of values other than undefined. */
+/** Values must not be undefined. */
 export class RingBuffer<T> {
   #places: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
   #first = 0;

@@ -5,7 +5,7 @@ import { normalQuantile } from './normal-quantile.js';
 /** Uniform numbers in [0, 1). */
 export interface Rng {
   next(): number;
-  /** Independent stream of this seed and `label`. A new consumer does not shift the draws of others. */
+  /** Independent stream per `label`, so that a new consumer does not change the draws of others. */
   fork(label: string): Rng;
 }
 
@@ -64,12 +64,12 @@ export class SeededRng implements Rng {
   }
 }
 
-/** Exponential number of mean 1. */
+/** Exponential draw with mean 1. */
 export function drawExponential(rng: Rng): number {
   return -Math.log(1 - rng.next());
 }
 
-/** Gamma number of mean 1 (Marsaglia and Tsang, 2000; shapes below 1 by their power rule). */
+/** Gamma draw with mean 1 (Marsaglia and Tsang 2000, with their power rule for shapes below 1). */
 export function drawGamma(shape: number, rng: Rng): number {
   const boosted = shape < 1 ? shape + 1 : shape;
   const d = boosted - 1 / 3;

@@ -1,4 +1,4 @@
-/** Outside failures (a file, a model, a client's body) with a code. Bugs hit `invariant` instead. */
+/** Errors with external causes (file, model, request body) and a code. Bugs violate an `invariant` instead. */
 
 /** HTTP status, exit code of the command line, and remedy for the user, by code. */
 export const errorCodes = {

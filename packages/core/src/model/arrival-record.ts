@@ -1,24 +1,25 @@
 /**
- * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows.
+ * Record of arrivals over the last ten minutes in constant memory: counts per second and in short windows, and
+ * burstiness.
  *
- * Blocks of 10 s are divided into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean within blocks,
- * without the outermost tenths. At 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6, without the largest
- * tenth. So ramps cancel out, and a step is left to the forecast. Values within four standard errors of 1 count as
- * Poisson.
+ * A block of 10 s has equal windows, about as long as the SLO. Dispersion at the SLO: variance ÷ mean of window counts
+ * per block, averaged without the outermost tenths. At 10 s: (N₋ − 2N + N₊)² ÷ 6 ÷ mean of three block counts, averaged
+ * without the largest tenth. So ramps cancel out and steps are trimmed. Values within four standard errors of 1 count
+ * as Poisson.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
 const SLOTS = KEPT_SECONDS + 1;
 const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
-/** Two minutes: earlier second differences are meaningless. */
+/** Two minutes: fewer second differences are too noisy. */
 const FEWEST_BLOCKS = 12;
 const FEWEST_PER_BLOCK = 5;
 const FEWEST_WINDOWS = 5;
 const TRIMMED_FRACTION = 0.1;
 /** Mean of the lowest nine tenths of χ² with one degree of freedom. */
 const TRIMMED_CHI_SQUARE = 0.623;
-/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the sample. */
+/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the effective sample. */
 const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
 const SIGNIFICANT_ERRORS = 4;
 const LATEST_S = [0.25, 0.5, 1];
@@ -69,7 +70,7 @@ export class ArrivalRecord {
     this.#inWindow += 1;
   }
 
-  /** Whole seconds, oldest first, at most the last 600. */
+  /** Counts of whole seconds, oldest first, at most the last 600. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     const running = Math.floor((nowMs - this.#startedAtMs) / 1000);
     const kept = Math.min(running, KEPT_SECONDS);

@@ -15,6 +15,6 @@ export function boundedMessage(message: string): string {
 
 function truncate(text: string, most: number): string {
   if (text.length <= most) return text;
-  // Half a surrogate pair is not a character.
+  // Never split a surrogate pair.
   return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -1,4 +1,4 @@
-/** One side of a canary. `missed`: late, dropped or failed. `failed`: by a fault of this side. */
+/** Outcomes of one side of a canary. `missed`: late, dropped or failed. `failed`: by this side's fault. */
 export interface SideCount {
   readonly ended: number;
   readonly missed: number;
@@ -6,9 +6,9 @@ export interface SideCount {
 }
 
 /**
- * Service times of a canary. `measured`: time ÷ profiled time. `tooSlow`: ratio from which the plan does not carry the
- * stage's items. `evidence`: likelihood ratio against any smaller slowness; `slower`: against times as profiled, within
- * a tenth.
+ * Slowness of a canary: service time ÷ profiled time. `measured`: over all batches. `tooSlow`: least slowness at which
+ * the plan cannot carry `itemsPerSecond`. `evidence`: likelihood ratio for at least `tooSlow`; `slower`: for more than
+ * 1.1.
  */
 export interface SlownessEvidence {
   readonly measured: number;

@@ -3,8 +3,8 @@ import type { Resources } from './pipeline-spec.js';
 import type { StagePlan } from './plan.js';
 
 /**
- * Idempotent step from the running plan toward the target: `to` is the stage's whole target. The actuator starts and
- * warms new replicas before it drains old ones.
+ * Idempotent step from the running plan toward the target plan. `to` is the stage's complete target. The actuator
+ * starts and warms new replicas before it drains old ones.
  */
 export type Change = (
   | { readonly kind: 'scale'; readonly stageId: StageId; readonly fromReplicas: number; readonly to: StagePlan }
@@ -22,13 +22,13 @@ export type Change = (
       readonly to: StagePlan;
     }
 ) & {
-  /** Skips the canary: protective steps and roll-backs. */
+  /** Skips the canary, for protective steps and roll-backs. */
   readonly atOnce?: true;
 };
 
 /**
- * Outcome of a decision's changes: all applied, one failed, or the rest abandoned (shutdown, a person, or a burst). A
- * stage with several changes may be in both lists.
+ * Outcome of a decision's changes. `given-up`: a shutdown, a person or a burst stopped the rest. A stage with several
+ * changes may be in both lists.
  */
 export interface LastChange {
   readonly kind: 'applied' | 'failed' | 'given-up';
@@ -36,7 +36,7 @@ export interface LastChange {
   readonly unchanged: readonly StageId[];
 }
 
-/** Outcome of `changes` of which the first `done` were applied. */
+/** Outcome of `changes`, the first `done` of which were applied. */
 export function lastChangeOf(kind: LastChange['kind'], changes: readonly Change[], done: number): LastChange {
   const stagesOf = (some: readonly Change[]) => [...new Set(some.map(({ stageId }) => stageId))];
   return { kind, changed: stagesOf(changes.slice(0, done)), unchanged: stagesOf(changes.slice(done)) };

@@ -1,4 +1,4 @@
-/** Decision in the log: inputs, actions, outcome. Plain data that can be replayed. */
+/** Decision in the log: inputs, actions and outcome, as plain data for replay. */
 import type { Decision, Observation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
@@ -17,7 +17,7 @@ export interface ManualAction {
   readonly reason?: string;
   readonly decisionId?: number;
   readonly pins?: PinsByStage;
-  /** A new variant gets all requests at once. */
+  /** False: a new variant gets all requests at once. */
   readonly canary?: false;
 }
 
@@ -45,8 +45,8 @@ export interface LaterFacts {
 }
 
 /**
- * Log entry. No `decision` if the decision failed or a person changed no plan. No `outcome` if there were no changes or
- * the process ended first. `id` ascends within a pipeline.
+ * Log entry. No `decision` if deciding failed or a manual action changed no plan. No `outcome` if there were no changes
+ * or the process exited first. `id` ascends within a pipeline.
  */
 export interface DecisionRecord extends LaterFacts {
   readonly id: number;

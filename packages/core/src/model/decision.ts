@@ -32,7 +32,7 @@ export interface EdgeCount {
   readonly items: number;
 }
 
-/** Replaces the value of the pipeline file. */
+/** Learned value that replaces the pipeline file's. */
 export interface LearnedEdge {
   readonly edge: number;
   readonly from: StageId;
@@ -41,12 +41,12 @@ export interface LearnedEdge {
   /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
   readonly stated: number;
-  /** Standard error at adoption, with the number of outputs behind `value`. */
+  /** At adoption; `outputs` is the sample size. */
   readonly standardError: number;
   readonly outputs: number;
 }
 
-/** Arrivals per whole second, oldest first, without the current second. */
+/** `arrivalsPerSecond`: whole seconds, oldest first, without the current one. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
   /** Windows that end now; absent if only seconds are counted. */
@@ -58,11 +58,10 @@ export interface LoadObservation {
 export interface StageObservation {
   readonly queueLength: number;
   readonly droppedTotal: number;
-  /** Absent if unknown. */
+  /** Last variant switch; absent if there was none. */
   readonly variantSinceMs?: number;
 }
 
-/** Sources that did not answer in time. */
 export interface Observation {
   /** Monotonic. */
   readonly atMs: number;
@@ -75,24 +74,25 @@ export interface Observation {
   readonly batches?: readonly BatchTimes[];
   /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
-  /** Absent if no decided change ended since the last tick, manual changes excluded. */
+  /** Absent if no automatic change ended since the last tick. */
   readonly lastChange?: LastChange;
   /** True during changes. Only a burst can preempt them. */
   readonly changing?: boolean;
+  /** Sources that did not answer in time. */
   readonly staleSources: readonly string[];
 }
 
 export interface Forecast {
   readonly method: string;
   readonly meanRps: number;
-  /** Rate at which plans must hold. */
+  /** Rate at which plans must meet the SLO. */
   readonly upperRps: number;
   readonly passedOver?: readonly string[];
 }
 
 export interface DecisionEvidence {
   readonly forecast: Forecast;
-  /** Load planned for and verified at. */
+  /** Load for planning and verification. */
   readonly load?: ExpectedLoad;
   readonly result?: PlanResult;
   /** True if the running plan would miss the SLO or break a bound. */
@@ -101,11 +101,11 @@ export interface DecisionEvidence {
   readonly burst?: Burst;
   /** Edges that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
-  /** Robustness under which the plan holds, if the pipeline file asks for it. */
+  /** Robustness that the pipeline file requires. */
   readonly robustness?: Robustness;
   /** Profile points with uncertain means, the widest interval first. */
   readonly uncertainPoints?: readonly UncertainPoint[];
-  /** Profiles of another machine behind the plan. */
+  /** Profiles of other machines used by the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 

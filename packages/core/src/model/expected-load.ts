@@ -9,11 +9,11 @@ export interface Burstiness {
   readonly sloMs: number;
   readonly dispersionAtSlo: number;
   readonly dispersionAt10s: number;
-  /** Skewness; default 0. Positive for short high phases. */
+  /** Positive if high phases are short; default 0. */
   readonly rateSkewness?: number;
 }
 
-/** Long-run excess A above Poisson and forgetting rate r. */
+/** Parameters A (long-run excess over Poisson) and r (forgetting rate). */
 export interface BurstinessFit {
   readonly excess: number;
   readonly forgettingPerMs: number;
@@ -65,7 +65,7 @@ export type ArrivalEnvelope = readonly EnvelopeWindow[];
 /** Requests that wait when a plan takes effect. */
 export interface Backlog {
   readonly requests: number;
-  /** Arrivals within the grace do not count against the plan. */
+  /** Arrivals within this time do not count against the plan. */
   readonly graceMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** The one builder of observations: served pipelines, clusters and simulations. */
+/** Builds all observations: of served pipelines, clusters and simulations. */
 import type { Observation, StageObservation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { DwellTracker } from './running-plan.js';

@@ -3,7 +3,7 @@ import type { StageId, VariantId } from './ids.js';
 import type { ProfilePoint } from './profile-point.js';
 import type { TensorType } from './tensor.js';
 
-/** Pipeline file after defaults and reference checks, for planner, simulator, data plane and profiler. */
+/** Pipeline file with defaults and checked references, for planner, simulator, data plane and profiler. */
 
 /** `percentile` (0–100) of the requests complete within `latencyMs`. */
 export interface Slo {
@@ -71,11 +71,11 @@ export interface InferenceServerSpec {
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly token?: TokenPlace;
-  /** Headers of requests; over gRPC metadata. */
+  /** Request headers (metadata over gRPC). */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A file is relative to `baseDir`. */
+/** `file` is relative to `baseDir`. */
 export type TokenPlace = { readonly env: string } | { readonly file: string };
 
 export interface VariantSpec {
@@ -86,11 +86,11 @@ export interface VariantSpec {
   readonly artifactSha256?: string;
   readonly server?: InferenceServerSpec;
   readonly accuracy?: Accuracy;
-  /** Per replica, ascending. */
+  /** Core counts that a replica may have, ascending. */
   readonly cpuCores: readonly number[];
   readonly memoryBytes: number;
   readonly gpus: number;
-  /** Time from start to ready. A measurement of the profile takes precedence. */
+  /** Time from start to ready. A measured time takes precedence. */
   readonly loadMs?: number;
   readonly profile?: readonly ProfilePoint[];
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -113,20 +113,20 @@ export interface StagePins {
 
 export const defaultRunTimeoutMs = 60_000;
 
-/** A `process` can crash or be killed alone. */
+/** A `process` can crash or be killed without affecting others. */
 export type Isolation = 'thread' | 'process';
 
 /** A `transform` is plain code with accuracy 1. */
 export interface StageSpec {
   readonly id: StageId;
   readonly kind: 'model' | 'transform';
-  /** A path or `npm:package/export`. Without it the stage is synthetic and runs from its profile. */
+  /** A path or `npm:package/export`. Without it the stage is synthetic: it only waits for profiled times. */
   readonly module?: string;
   /** Default: thread. Python always has its own process. */
   readonly isolation?: Isolation;
-  /** Path relative to `baseDir` or name to look up. Default: `python3`. */
+  /** Path relative to `baseDir`, or command name. Default: `python3`. */
   readonly python?: string;
-  /** A slower replica is lost. Default: `defaultRunTimeoutMs`. */
+  /** A replica whose batch takes longer is lost. Default: `defaultRunTimeoutMs`. */
   readonly runTimeoutMs?: number;
   /** True if a lost batch may run again. Default: true. */
   readonly idempotent?: boolean;
@@ -140,22 +140,22 @@ export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
- * again (see `closesFanOut`). A stage with several in-edges waits for every part that can arrive, or for `any` or
- * `quorum`. `when`: a stage takes its first edge whose condition holds. Probabilities sum to at most 1. Like fan-outs,
- * they apply until learned from traffic.
+ * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
+ * or a quorum. `when`: an item takes the stage's first edge whose condition holds. Probabilities sum to at most 1.
+ * Probabilities and fan-out factors apply until learned from traffic.
  */
 export interface EdgeSpec {
   readonly from: StageId;
   readonly to: StageId;
   readonly fanOut?: {
     readonly expected: number;
-    /** Fraction of outputs that become k items, by k from 0, with mean `expected`. */
+    /** Entry k is the fraction of outputs that become k items. Its mean is `expected`. */
     readonly distribution?: readonly number[];
   };
   readonly join?: Join;
   /**
-   * On a `join: all` edge and into a stage with several edges: `partial` continues without dropped or failed parts if
-   * one arrives. Default: the request ends.
+   * For `join: all` and stages with several in-edges: continue without dropped or failed parts if at least one arrives.
+   * Default: the request ends.
    */
   readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };
@@ -166,7 +166,7 @@ export interface NodeGroup extends Resources {
 }
 
 /**
- * Stage in the response; `tensors` selects its tensors (default all). Omitted if skipped, or if its `unless` stage ran:
+ * Stage whose `tensors` (default all) are in the response. Omitted if the stage was skipped or its `unless` stage ran:
  * in a cascade the later stage answers.
  */
 export interface OutputSpec {
@@ -175,42 +175,42 @@ export interface OutputSpec {
   readonly tensors?: readonly string[];
 }
 
-/** Plans hold even if all service times are `serviceFactor` (at least 1) × the profiled ones. */
+/** Plans must meet the SLO with service times `serviceFactor` (at least 1) × the profiled ones. */
 export interface Robustness {
   readonly serviceFactor: number;
 }
 
-/** `auto` plans and acts, `advise` only decides, `off` never plans. */
+/** `auto` decides and applies, `advise` only decides, `off` never plans. */
 export type ControlMode = 'auto' | 'advise' | 'off';
 
 export interface ControlSpec {
   readonly mode: ControlMode;
   readonly intervalMs: number;
-  /** Interval of burst detection. Default: bursts are detected only when a plan is due. */
+  /** Interval of burst detection. Default: `intervalMs`. */
   readonly fastIntervalMs?: number;
   readonly minDwellMs: number;
-  /** Cores above the budget while replicas overlap. Default: one replica of the largest kind. */
+  /** Cores above the budget while old and new replicas overlap. Default: cores of the largest replica. */
   readonly surgeCpuCores?: number;
   /** Longest time until all replicas of a change have started. Default: unlimited. */
   readonly surgeMaxMs?: number;
-  /** False switches to a new variant at once. */
+  /** False: a new variant gets all requests at once. */
   readonly canary?: false;
 }
 
 export interface AdmissionSpec {
-  /** Per stage. Excess items are dropped as `queue-full`; a larger fan-out fails its request. */
+  /** Per stage. Excess items are dropped as `queue-full`; a fan-out with more items fails its request. */
   readonly maxQueueLength: number;
   /**
    * Largest expected wait at a stage, as a fraction (0…1) of the request's slack: remaining time minus remaining work.
-   * Longer waits are dropped as `wait-too-long`. Default: only the deadline bounds waits.
+   * Items that would wait longer are dropped as `wait-too-long`. Default: only the deadline bounds waits.
    */
   readonly maxWaitFraction?: number;
   /**
-   * Time (ms) before the deadline by which a request must be done. Reserve for event loop turns, slow batches and
-   * writing the answer. At most half of the request's slack. Default: 0.
+   * Time (ms) reserved before the deadline for event loop turns, slow batches and writing the answer. Takes at most
+   * half of the request's slack. Default: 0.
    */
   readonly answerMarginMs?: number;
-  /** Excess request tensors are dropped as `memory-full`. Default: unbounded. */
+  /** Total of request tensors. Requests above it are dropped as `memory-full`. Default: unbounded. */
   readonly maxInFlightBytes?: number;
   /** Default: `defaultPriorities`. */
   readonly priorities?: PrioritySpec;
@@ -229,7 +229,7 @@ export interface PipelineSpec {
   readonly budget: Budget;
   readonly prices: Prices;
   readonly objective: Objective;
-  /** Default: plans hold for profiled service times. */
+  /** Default: profiled service times. */
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
   readonly stages: readonly StageSpec[];
@@ -238,14 +238,14 @@ export interface PipelineSpec {
   readonly control: ControlSpec;
   readonly admission: AdmissionSpec;
   readonly evaluation?: EvaluationSpec;
-  /** Default: the budget is not divided into machines. */
+  /** Default: replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;
 }
 
 /**
- * True if the edge closes the innermost fan-out: `all`, or `any` and `quorum` on the only edge into a stage. With
- * several in-edges, `any` and `quorum` choose among the edges. `inEdges` includes this edge.
+ * True if the edge's `join` closes the innermost fan-out. `all` always does; `any` and `quorum` do on a stage's only
+ * in-edge. With several in-edges they select among the edges. `inEdges` counts this edge, too.
  */
 export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number): boolean {
   return join === 'all' || (join !== undefined && inEdges === 1);
@@ -260,14 +260,14 @@ export function awaitedParts(join: Join | undefined): number {
 /** Clients send 1, 2, …, with 1 the most urgent. Internal levels are 0, 1, …. */
 export interface PrioritySpec {
   /**
-   * By priority: guaranteed fraction (0…1) of the items started at a stage while several wait. The sum is at most 1.
-   * The rest goes to the most urgent.
+   * Per priority, guaranteed fraction (0…1) of the items that a stage starts while several priorities wait. The sum is
+   * at most 1. The rest goes to the most urgent.
    */
   readonly shares: readonly number[];
   readonly default: number;
 }
 
-/** Under a flood of urgent requests the middle one keeps a fifth, the last a twentieth. */
+/** Under a flood of urgent requests, priority 2 keeps a fifth and priority 3 a twentieth. */
 export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
 
 /** 0 means no priority (Triton clients send it). Numbers beyond the last mean the last. */
@@ -276,12 +276,12 @@ export function priorityLevel({ shares, default: unstated }: PrioritySpec, prior
   return Math.min(Math.max(meant, 1), shares.length) - 1;
 }
 
-/** Loses few requests that could have met the deadline. */
+/** Small, to drop few requests that could meet the deadline. */
 const FRACTION = 0.02;
-/** Event loop, garbage collection and answer take some ms in any pipeline. */
+/** Event loop, garbage collection and writing take some ms in any pipeline. */
 const MOST_MS = 10;
 
-/** Default answer margin in ms of a server (see `AdmissionSpec`). */
+/** Default answer margin (ms) of a server (see `AdmissionSpec`). */
 export function servedAnswerMarginMs({ latencyMs }: Pick<Slo, 'latencyMs'>): number {
   return Math.min(FRACTION * latencyMs, MOST_MS);
 }

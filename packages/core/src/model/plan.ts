@@ -22,7 +22,7 @@ export interface PlanPrediction {
   readonly costPerHour: number;
 }
 
-/** Simulation result at the planned load. `conclusive`: the 99 % interval excludes the SLO. */
+/** Simulation result at the planned load. `conclusive`: the 99 % interval of the attainment excludes `percentile`. */
 export interface PlanVerification {
   readonly latencyMs: number;
   readonly percentile: number;
@@ -31,7 +31,7 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
-/** One stage in a simulation: its largest batch, and how many of its replicas ran a batch. */
+/** Peak of a stage in a simulation: largest batch, and replicas that ran a batch. */
 export interface StagePeak {
   readonly batchSize: number;
   readonly replicas: number;
@@ -56,8 +56,8 @@ export interface Plan {
 }
 
 /**
- * Plans simulated in full, and looks. `exhausted`: no limit on work ended the search. `skippedByEstimate`: candidates
- * that were not simulated because they are unlikely to hold.
+ * `simulated`: plans simulated in full. `looked`: plans simulated briefly. `exhausted`: no work limit ended the search.
+ * `skippedByEstimate`: candidates too unlikely to meet the SLO.
  */
 export interface SearchEffort {
   readonly simulated: number;
@@ -72,7 +72,7 @@ export interface Certificate {
   readonly kappa: number;
   readonly optimal: boolean;
   readonly gapFraction: number;
-  /** No plan that meets the SLO has a better objective value. For a baseline: no plan by its rules. */
+  /** No plan that meets the SLO has a better objective value. For a baseline: no plan within its rules. */
   readonly upperBound: number;
   readonly gapToBoundFraction: number;
   readonly solver: string;
@@ -82,7 +82,7 @@ export interface Certificate {
   readonly search?: SearchEffort;
 }
 
-/** Smallest single relaxations that make the problem feasible. */
+/** For each bound, the smallest relaxation that alone makes the problem feasible. */
 export interface PlanFixes {
   readonly slo?: { readonly latencyMs: number };
   readonly budget?: Budget & { readonly cpuCores: number };

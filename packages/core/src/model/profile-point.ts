@@ -1,4 +1,4 @@
-/** Measured service time; profile/service-law interprets it. */
+/** Measured service times, which profile/service-law interprets. */
 import type { StageId, VariantId } from './ids.js';
 
 /** Batch of `batchSize` items on `cpuCores` cores. Times in ms, throughput in items per second. */
@@ -17,7 +17,7 @@ export interface ProfilePoint {
   readonly learnedFactor?: number;
 }
 
-/** Point whose mean is known to ± `halfWidthFraction` of itself; absent if too few batches were measured. */
+/** Point whose mean is known to ± `halfWidthFraction`, which is absent after too few batches. */
 export interface UncertainPoint {
   readonly stageId: StageId;
   readonly variantId: VariantId;

@@ -1,4 +1,4 @@
-/** Every request ends exactly once. A drop is answered. */
+/** Every request has exactly one outcome. Dropped requests are answered, too. */
 
 export type DropReason =
   | 'queue-full'
@@ -14,7 +14,7 @@ export type RequestOutcome<Output, Failure> =
   | {
       readonly kind: 'completed';
       readonly output: Output;
-      /** Lost parts that joins tolerated, as `stage[item]` of their source. */
+      /** Lost parts that joins tolerated, each as `stage[item]` of its source. */
       readonly missing?: readonly string[];
     }
   | {

@@ -24,15 +24,15 @@ export interface RunningStage {
   readonly rolledBack?: readonly RolledBackVariant[];
 }
 
-/** `untilMs` is on the clock of observations. */
+/** `untilMs` is on the clock of `Observation.atMs`. */
 export interface RolledBackVariant {
   readonly variantId: VariantId;
   readonly untilMs: number;
 }
 
 /**
- * Canary with a fraction of the requests. `missingOutcomes`: outcomes that the step still needs for its verdict after
- * its shortest time.
+ * Canary that gets `fraction` of the requests. `missingOutcomes`: outcomes still needed for a verdict; 0 before the
+ * step's shortest time.
  */
 export interface RunningCanary {
   readonly variantId: VariantId;
@@ -62,8 +62,8 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 }
 
 /**
- * Running plan; undefined while a stage has no ready replica. A changing stage counts as the kind that serves most,
- * during a canary as the kind that served before.
+ * Running plan; undefined while a stage has no ready replica. A stage with several replica kinds counts as the most
+ * frequent one, canaries excluded.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,
@@ -113,7 +113,7 @@ export class DwellTracker {
     }
   }
 
-  /** Last switch; undefined without one. */
+  /** Last variant switch; undefined without one. */
   sinceMs(stageId: StageId): number | undefined {
     return this.#ages.get(stageId)?.sinceMs;
   }

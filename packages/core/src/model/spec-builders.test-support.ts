@@ -40,7 +40,7 @@ export function chainSpec(points: Readonly<Record<string, readonly ProfilePoint[
   };
 }
 
-/** The same plan for every stage; predictions are left at 0. */
+/** The same plan for every stage, with predictions of 0. */
 export function planOf(
   spec: PipelineSpec,
   choice: { readonly maxBatchSize: number; readonly replicas: number; readonly cpuCores?: number },

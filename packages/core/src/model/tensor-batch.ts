@@ -1,6 +1,6 @@
 /**
- * Stacks, concatenates and cuts tensors along a new ([..s] × k ↔ [k, ..s]) or existing leading dimension. Joining
- * copies once. Cutting returns views of one buffer, so parts must not be modified.
+ * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates along an existing one, and cuts.
+ * Joining copies once. Cutting returns views of one buffer, so parts must not be modified.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -18,7 +18,7 @@ function sameType(a: Tensor, b: Tensor): boolean {
   );
 }
 
-/** Throws unless the part that `compared` selects is equal in all tensors. */
+/** Throws unless all tensors have the same type after `compared`. */
 function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');

@@ -1,6 +1,6 @@
 /**
- * Tensors between stages: an Open Inference data type, a shape and flat row-major data. They are never copied; the
- * sender loses ownership.
+ * Tensors between stages: an Open Inference data type, a shape and flat row-major data. Passing one on transfers its
+ * ownership.
  */
 
 /** Data types of the Open Inference Protocol v2; FP16 data are raw 16-bit patterns. */

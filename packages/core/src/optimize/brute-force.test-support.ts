@@ -1,4 +1,4 @@
-/** Every plan of a small problem, judged by the oracle: what the solver's answers are held against. */
+/** Judges every plan of a small problem by the oracle, to check the solver's answers. */
 import type { Objective } from '../model/pipeline-spec.js';
 import {
   type OracleFactors,
@@ -9,7 +9,7 @@ import {
 } from './plan-oracle.test-support.js';
 import type { PlanningProblem } from './planning-problem.js';
 
-/** The best plan with its objective value (larger is better), and how often a limit was what failed. */
+/** The best plan with its objective value (larger is better), and the number of plans that miss a limit. */
 export interface OracleAnswer {
   readonly plans: number;
   readonly feasible: number;
@@ -40,7 +40,7 @@ function replaces(objective: Objective, now: Best, best: Best | undefined): bool
   return objective.kind === 'min-cost' && now.pas > best.pas;
 }
 
-/** PAS and cost of the plans that no other beats in both, by rising cost. */
+/** PAS and cost of the plans that no other plan beats in both, by rising cost. */
 export function bruteForceFront(
   problem: PlanningProblem,
   theta: number,
@@ -51,7 +51,7 @@ export function bruteForceFront(
   all.sort((a, b) => a.cost - b.cost || b.pas - a.pas);
   const front: { pas: number; cost: number }[] = [];
   for (const point of all) if (point.pas > (front.at(-1)?.pas ?? 0) * (1 + 1e-12)) front.push(point);
-  // Costs that differ by rounding alone are one cost.
+  // Costs that differ only by rounding count as equal.
   return front.filter(({ cost }, i) => (front[i + 1]?.cost ?? Infinity) > cost * (1 + SLACK));
 }
 
@@ -73,7 +73,7 @@ interface PlanTotals {
   readonly cost: number;
 }
 
-/** Calls `take` with every plan that keeps SLO, budget and machines; counts what all plans miss. */
+/** Calls `take` with every plan that keeps SLO, budget and machines; counts the limits that other plans miss. */
 function judgeAll(
   problem: PlanningProblem,
   factors: OracleFactors,

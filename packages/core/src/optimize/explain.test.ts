@@ -44,7 +44,7 @@ describe('explanation', () => {
   it('tells why the neighbours of each variant lost', () => {
     const { nextBetter, nextCheaper } = explanation.stages[stageOf('detect')] ?? {};
     expect(result.plan.stages[stageOf('detect')]?.[0]?.variantId).toBe('medium');
-    // The larger detector fits only beside the smaller classifier.
+    // The larger detector fits only with the smaller classifier.
     expect(nextBetter).toMatchObject({ variantId: 'large', verdict: { kind: 'worse' } });
     if (nextBetter?.verdict.kind === 'worse') expect(nextBetter.verdict.value).toBeCloseTo(0.88 * 0.8, 12);
     expect(nextCheaper?.variantId).toBe('small');
@@ -124,7 +124,7 @@ describe('explanation', () => {
 
   it('never tells of a better plan for a harder question: that plan becomes the result', () => {
     const cheap = problemOf({ ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } }, 20);
-    // A search that missed cheap plans: as long as it is unfair, they seem to miss the SLO.
+    // A search that missed cheap plans: until `isFair`, they seem to miss the SLO.
     let isFair = false;
     const verifierAt = (arrivalRps: number): VerifyPlan => {
       return (plan, slo) => ({

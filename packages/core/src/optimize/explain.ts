@@ -1,7 +1,7 @@
 /**
- * Explains a plan by solving changed problems: one core, 10 ms or 10 % load more, or a stage held to the next better or
- * cheaper variant (under the plan's surrogate). A changed problem may find a plan that is better for the original
- * problem, too. It then becomes the result, so that an explanation never contradicts its plan.
+ * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load, or a stage pinned to the next
+ * better or cheaper variant (by the surrogate). If a plan found this way is better for the original problem, too, it
+ * becomes the result. So no explanation contradicts its plan.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
@@ -22,7 +22,7 @@ type Feasible = ExplainedPlan['result'];
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const ROUNDING = 1e-9;
-/** Most times that a changed problem may improve the plan. */
+/** Most rounds in which a changed problem improves the plan. */
 const MOST_IMPROVEMENTS = 4;
 
 interface ChangedOutcomes {
@@ -44,7 +44,7 @@ function changedOutcomes(explained: ExplainedPlan): ChangedOutcomes {
   };
 }
 
-/** The best result reached from plans of changed problems, if it is better and verified for the original problem. */
+/** Best result from plans of changed problems, if verified and better for the original problem. */
 function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, found: ChangedOutcomes) {
   const { spec, objective } = prepared;
   const verify = verifierAt?.(problem.arrivalRps);

@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost at the SLO. With simulation it finds the most accurate plan, then the most accurate
- * cheaper one, and so on, each like a single plan. With the estimate it thins the front of the surrogate. The estimate
- * of the whole graph judges each point; a point that fails is replaced by the cheapest choice of its accuracy.
+ * Pareto front of PAS and cost for plans that meet the SLO. With simulation, it searches for the most accurate plan,
+ * then for the most accurate cheaper one, and so on. With the estimate, it thins the surrogate's front and judges each
+ * point by the estimate of the whole graph. A point that fails is replaced by the cheapest choice of its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';
@@ -26,7 +26,10 @@ export interface FrontierPoint {
   readonly plan: Plan;
 }
 
-/** Front from the cheapest to the most accurate plan. It may lack points within `toleranceFraction` of PAS. */
+/**
+ * Front from the cheapest to the most accurate plan. It may lack points whose PAS is within `toleranceFraction` of
+ * another.
+ */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
@@ -42,7 +45,7 @@ export interface FrontierOptions {
 }
 
 const MOST_POINTS = 40;
-/** Points closer than this are merged, unless costs are whole numbers of cores. */
+/** Points whose PAS is closer than this are merged, unless costs are whole numbers. */
 const TOLERANCE = 1e-3;
 const MOST_ROUNDS = 20;
 
@@ -84,8 +87,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * Verified choices sorted by cost: each choice, or a cheaper one of its accuracy. Drops choices that cost as much as a
- * more accurate one.
+ * Verified choices by rising cost: each of `front`, or a cheaper one of its accuracy. Drops choices that cost as much
+ * as a more accurate one.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
@@ -108,7 +111,7 @@ interface SimulatedFront {
   readonly omitted: number;
 }
 
-/** Steps down in cost from the most accurate choice. A long front takes the surrogate's costs as steps. */
+/** Searches with falling cost limits, from the most accurate choice down. A thinned `front` provides the limits. */
 function simulatedFront(
   prepared: PreparedProblem,
   judge: ChoiceJudge,

@@ -1,6 +1,6 @@
 /**
- * The oracle of the planner's tests: judges one plan by plain recursion over the pipeline file. It shares nothing with the solver but the
- * estimate of a stage's time.
+ * The oracle of the planner's tests: judges one plan by plain recursion over the pipeline file. It shares only the
+ * estimate of a stage's time with the solver.
  */
 import { estimateStage, refineStage } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
@@ -24,13 +24,15 @@ export interface OracleOption {
 /** A plan by stage name. */
 export type OraclePlan = Readonly<Record<string, OracleOption>>;
 
-/** The factors of the surrogate that plans are judged under. */
+/** The factors of the surrogate that judges plans. */
 export interface OracleFactors {
   readonly theta: number;
   readonly kappa: number;
 }
 
-/** Which limits a plan keeps, and what it is worth: `pas` is there only if it keeps all and need not be measured first. */
+/**
+ * Limits that a plan keeps, and its value. `pas` is present only if all limits are kept and it need not be measured.
+ */
 export interface OracleVerdict {
   readonly inTime: boolean;
   readonly inBudget: boolean;
@@ -38,7 +40,7 @@ export interface OracleVerdict {
   readonly cost: number;
 }
 
-/** How a stage runs, as a plan says it. */
+/** Configuration of a stage in a plan. */
 type StageRun = Pick<StagePlan, 'variantId' | 'maxBatchSize' | 'replicas'> & {
   readonly resources: { readonly cpuCores: number };
 };
@@ -75,7 +77,7 @@ interface VisitOutcome {
   visits(id: StageId): boolean;
 }
 
-/** Outcomes of every `when`: per stage with such edges one of them or none. */
+/** Outcomes of all `when` edges: per stage with such edges, one of them or none. */
 function outcomes(spec: PipelineSpec): readonly VisitOutcome[] {
   const forks = spec.stages.map((s) => spec.edges.filter((e) => e.from === s.id && e.when)).filter((f) => f.length > 0);
   const all: VisitOutcome[] = [];
@@ -138,7 +140,7 @@ function switchingCost(
   return (Math.max(0, option.replicas - same) * option.one * (option.variant.loadMs ?? 0)) / inForceMs;
 }
 
-/** Everything a stage may be run as, pins and bounds aside. */
+/** All configurations of a stage, ignoring pins and bounds. */
 function waysToRun(at: Stage, curveOf: (variant: VariantSpec, cores: number) => ServiceCurve): readonly Way[] {
   const replicas = Array.from({ length: at.stage.bounds.maxReplicas }, (_, i) => i + 1);
   return at.stage.variants.flatMap((variant) =>
@@ -167,7 +169,7 @@ function allowed({ stage }: Stage, way: Way): boolean {
   return pins.replicas === undefined ? way.replicas >= bounds.minReplicas : way.replicas === pins.replicas;
 }
 
-/** Enough replicas for the rate; the literature's formula knows one count per batch size. */
+/** Enough replicas for the rate. The literature's formula has one count per batch size. */
 function sufficient({ estimator }: PlanningProblem, { stage, rps }: Stage, way: Way): boolean {
   if (estimator === 'distribution') return rps < capacityRps(way.curve, way.replicas, way.batch);
   const needed = sumOfTailsReplicas(way.curve, way.batch, rps);
@@ -221,7 +223,7 @@ function finishOf(spec: PipelineSpec, id: StageId, msOf: (id: StageId) => number
   return (needed === 0 ? 0 : (times[needed - 1] as number)) + msOf(id);
 }
 
-/** Whether all replicas fit the machines, by trying every machine for every replica, largest first. */
+/** True if all replicas fit the machines. Tries every machine for every replica, largest first. */
 function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   if (spec.nodes === undefined) return true;
   const free = spec.nodes.flatMap((n) => Array.from({ length: n.count }, () => [n.cpuCores, n.memoryBytes, n.gpus]));
@@ -250,7 +252,7 @@ function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   return place(0);
 }
 
-/** What a plan uses, in the order of the budget's limits. */
+/** Resource use of a plan, in the order of the budget's limits. */
 function used(spec: PipelineSpec, plan: OraclePlan): readonly (readonly [number, number | undefined])[] {
   const all = Object.values(plan);
   const cores = all.reduce((sum, o) => sum + o.cpuCores * o.replicas, 0);
@@ -278,7 +280,7 @@ function latencyOf(spec: PipelineSpec, plan: OraclePlan, { theta, kappa }: Oracl
 /** Judges plans of `problem` (already with its overrides in the spec) under θ and κ. */
 export class PlanOracle {
   readonly spec: PipelineSpec;
-  /** Every way to run each stage that pins, bounds and the rate allow. */
+  /** Per stage, all configurations that pins, bounds and the rate allow. */
   readonly options: readonly (readonly OracleOption[])[];
   readonly #factors: OracleFactors;
   readonly #visits: readonly VisitOutcome[];
@@ -306,7 +308,7 @@ export class PlanOracle {
     };
   }
 
-  /** Whether a plan, given stage by stage, takes allowed options only and keeps every limit and the accuracy floor. */
+  /** True if a plan has only allowed options and keeps every limit and the accuracy floor. */
   keepsAll(runs: readonly StageRun[]): boolean {
     const found = runs.map((run, s) =>
       this.options[s]?.find(
@@ -324,6 +326,6 @@ export class PlanOracle {
   }
 }
 
-/** Whether a PAS is enough for `min-cost`; any is for the other objectives. */
+/** True if a PAS is sufficient. Only `min-cost` has a floor. */
 export const reachesFloor = ({ objective }: PipelineSpec, pas: number): boolean =>
   objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - 1e-12);

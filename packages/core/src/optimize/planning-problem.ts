@@ -11,17 +11,17 @@ import type { Plan, PlanResult, SimulatedRun } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 
-/** Sojourn laws of this product, or the formula of the literature. */
+/** Sojourn-time distributions, or the formula of the literature. */
 export type Estimator = 'distribution' | 'sum-of-tails';
 
 export interface PlanningProblem {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Planned rate. 0: plan the smallest replicas that answer a single request in time. */
+  /** Planned rate. With 0, the plan only has to answer a single request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
-  /** Plans that may be feasible, such as plans of related problems. A better one among them is verified. */
+  /** Plans that may be feasible, such as plans of related problems. Each better one is verified. */
   readonly candidates?: readonly Plan['stages'][];
   readonly estimator: Estimator;
   readonly slo?: Slo;
@@ -34,8 +34,8 @@ export interface PlanningProblem {
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**
-   * Items per second that one replica of a baseline's variant must reach; sets its base cores. Default 4, as published
-   * for the video pipeline.
+   * Items per second that a baseline's replica must reach, which determines its base cores. Default 4, as published for
+   * the video pipeline.
    */
   readonly baseRps?: number;
   /**
@@ -47,11 +47,12 @@ export interface PlanningProblem {
 
 /**
  * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. With `workFraction` it
- * makes one run of that length. A run below 1 is a quick look, which may reject a plan but never accepts one.
+ * makes one run of that part of a full verification. Below 1 it is a quick look, which may reject a plan but never
+ * accepts one.
  */
 export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
-/** A policy. Without `verify` the result rests on the estimate alone. */
+/** Without `verify`, the estimate alone decides. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;
 
 const wrong = (message: string): AppError => new AppError('WRONG_USAGE', message);

@@ -50,7 +50,10 @@ export function testStage(
   };
 }
 
-/** A pipeline of `stages`; without `edges` a chain. The first stage is entered, stages without an out-edge are outputs. */
+/**
+ * A pipeline of `stages`; without `edges` a chain. The first stage is the entry; stages without an out-edge are
+ * outputs.
+ */
 export function testPipeline(stages: readonly StageSpec[], edges?: readonly EdgeSpec[]): PipelineSpec {
   const chain = stages.slice(1).map((stage, i) => ({ from: (stages[i] as StageSpec).id, to: stage.id }));
   const used = edges ?? chain;
@@ -72,7 +75,7 @@ export function testPipeline(stages: readonly StageSpec[], edges?: readonly Edge
   };
 }
 
-/** A question about `spec` with inline profiles. */
+/** A planning problem of `spec` with inline profiles. */
 export function problemOf(
   spec: PipelineSpec,
   arrivalRps: number,

@@ -1,4 +1,4 @@
-/** Seeded random planning problems of every kind that the solver claims, small enough to try all plans. */
+/** Seeded random planning problems of every kind that the solver supports, small enough to try all plans. */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { AccuracyTable } from '../model/accuracy-table.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
@@ -45,14 +45,14 @@ export interface RandomProblem {
   readonly kappa: number;
 }
 
-/** How large the problems are. */
+/** Sizes of the problems. */
 export interface ProblemSize {
   readonly variants: number;
   readonly replicas: number;
   readonly batches: number;
 }
 
-/** Share of the problems whose budgets lie below what the cheapest plan needs. */
+/** Fraction of the problems with budgets below the needs of the cheapest plan. */
 const NARROW_SHARE = 0.12;
 
 class Draw {
@@ -92,7 +92,7 @@ function shapeOf(
     case 'fork-join':
       return { names: ['a', 'b', 'c', 'd'], edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd'), edge('c', 'd')] };
     case 'branches':
-      // Both branches begin, in the order of the file, before one ends.
+      // In the order of the file, both branches begin before one ends.
       return {
         names: ['a', 'b', 'c', 'd', 'e'],
         edges: [edge('a', 'c'), edge('b', 'd'), edge('c', 'e'), edge('d', 'e')],
@@ -260,14 +260,14 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
   };
 }
 
-/** A pipeline of a family without limits that bind. */
+/** A pipeline of a family without binding limits. */
 export function randomSpec(family: Family, seed: number, size: ProblemSize): PipelineSpec {
   return bareSpec(family, new Draw(new SeededRng(seed).fork(family)), size);
 }
 
 type Options = readonly SurrogateOption[];
 
-/** The best choice that the solver knows under no limits but the given; it only helps to place limits. */
+/** The solver's best choice under only the given limits. It serves to place limits. */
 function reference(
   prepared: PreparedProblem,
   factors: LatencyFactors,
@@ -278,8 +278,9 @@ function reference(
 }
 
 /**
- * Sets the SLO between the fastest latency and that of the most accurate plan at its cheapest, the budgets between what the cheapest and the
- * most accurate plan within that SLO need: there both cost accuracy. A few are set below everything.
+ * Sets the SLO between the least latency and that of the cheapest most accurate plan. Sets the budgets between the
+ * needs of the cheapest and of the most accurate plan within that SLO. So both limits cost accuracy. A few budgets are
+ * too small for any plan.
  */
 function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: LatencyFactors): PlanningProblem {
   const prepared = prepareProblem(problem);

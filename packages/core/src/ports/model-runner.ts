@@ -19,7 +19,7 @@ export interface BatchResult {
  */
 export interface ModelRunner {
   run(batch: readonly TensorMap[]): Promise<BatchResult>;
-  /** True if `run` leaves the tensors intact for another try. */
+  /** True if `run` leaves the tensors intact for a retry. */
   readonly keepsTensors?: boolean;
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;

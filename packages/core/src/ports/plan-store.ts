@@ -9,20 +9,20 @@ export interface GoodPlan {
   readonly specDigest: string;
 }
 
-/** Newest `limit` decisions, or those before the decision `beforeId`. */
+/** Newest `limit` decisions; with `beforeId`, only older ones. */
 export interface DecisionPage {
   readonly limit: number;
   readonly beforeId?: number;
 }
 
 /**
- * Persisted state besides decisions. `in-force` is a `GoodPlan`; a burst answer is in force but no roll-back target.
+ * Names of persisted values. `in-force` is a `GoodPlan`, or a burst answer in that form, which is no roll-back target.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'starts' | 'guardrails' | 'operator';
 
 /**
- * Crash-safe. A resolved write is durable and whole; otherwise it rejects with AppError STORE_FAILED. Old plans and
- * decisions may be pruned.
+ * Crash-safe: a write that resolves is durable and complete. A failed one rejects with AppError STORE_FAILED. Old plans
+ * and decisions may be pruned.
  */
 export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;

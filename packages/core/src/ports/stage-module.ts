@@ -1,4 +1,4 @@
-/** Stage code of a pipeline owner, loaded into every replica. */
+/** User code of a stage, loaded into every replica. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 

@@ -1,6 +1,6 @@
 /**
- * Service time of unmeasured batch sizes: the lowest non-decreasing curve on or above all measured means, linear in
- * between. Errors: the distance by which a point was raised, and leave-one-out without the ends.
+ * Fits service times by batch size: the lowest non-decreasing curve on or above all measured means, linear between
+ * them.
  */
 
 export interface MeasuredSize {
@@ -8,11 +8,11 @@ export interface MeasuredSize {
   readonly meanMs: number;
 }
 
-/** Means in ms. Errors are fractions of the measured mean. */
+/** Means in ms. `raisedFraction`: largest rise of a point ÷ its measured mean. */
 export interface MonotoneFit {
   readonly fittedMs: readonly number[];
   readonly raisedFraction: number;
-  /** Absent with fewer than three sizes. */
+  /** Largest leave-one-out error of inner points ÷ mean; absent with fewer than three sizes. */
   readonly leaveOneOutFraction?: number;
 }
 

@@ -1,11 +1,11 @@
 /**
- * Facts about the profiles behind a plan: uncertain means, and profiles of another machine. Intervals of means come
- * from the measurement. Near saturation an error of the mean has a larger effect.
+ * Doubts about the profiles of a plan: uncertain means, and profiles of another machine. Near saturation, an error of
+ * the mean has a larger effect.
  */
 import type { DecisionEvidence } from '../model/decision.js';
 import type { ProfilePoint, ProfileSet, UncertainPoint } from '../model/profile-point.js';
 
-/** Half of a mean's 95 % interval ÷ the mean; above it the point is uncertain. */
+/** Half width of a mean's 95 % interval ÷ mean, above which a point is uncertain. */
 const UNCERTAIN_FRACTION = 0.1;
 
 /** Infinity if too few batches were measured; undefined without a measurement. */
@@ -29,7 +29,7 @@ function uncertainPoints(profiles: ProfileSet): readonly UncertainPoint[] {
     .map(({ of, half }) => (Number.isFinite(half) ? { ...of, halfWidthFraction: half } : of));
 }
 
-/** Evidence, without empty lists. */
+/** Empty lists are omitted. */
 export function profileEvidence(profiles: ProfileSet): Pick<DecisionEvidence, 'scaledProfiles' | 'uncertainPoints'> {
   const uncertain = uncertainPoints(profiles);
   const scaled = profiles.flatMap(({ stageId, variantId, scaled: by }) =>

@@ -1,11 +1,11 @@
 /**
  * Service curves of a pipeline, or all problems of its profiles. A measured profile takes precedence over an inline
- * one. A share below one core uses the points of one core unless measured, because a CPU quota stops in the middle of a
- * batch. Core counts without points have no curve.
+ * one. Core counts without points have no curve.
  *
- * A curve gives the service time by batch size k, and the capacity. Sizes below the smallest use the smallest. A share
- * f < 1 is one thread at full speed while its CPU-time bucket lasts: the curve of one core with `shareFraction` = f.
- * Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
+ * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take its
+ * time. An unmeasured share f < 1 runs one thread at full speed while its CPU-time bucket lasts. It has the curve of
+ * one core with `shareFraction` = f. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b of
+ * k / s(k) rps, s in ms.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -28,11 +28,11 @@ export interface ServiceCurves {
   /** Undefined if not measured. */
   curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
   readonly warnings: readonly string[];
-  /** Curves with `robustness`; absent without it. */
+  /** Curves under `robustness`; absent without it. */
   readonly robust?: ServiceCurves;
 }
 
-/** Curves for plans. Served and simulated batches use the others. */
+/** Curves for planning and verification. Other batches use `curves` itself. */
 export const plannedCurves = (curves: ServiceCurves): ServiceCurves => curves.robust ?? curves;
 
 export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };
@@ -150,7 +150,7 @@ function readCurves(
   };
 }
 
-/** Error with the first code and all messages. */
+/** Error with the code of the first problem and all messages. */
 export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
@@ -167,8 +167,8 @@ const sigmaOf = (law: ServiceLaw): number | undefined =>
   law.kind === 'constant' ? 0 : law.kind === 'lognormal' ? law.sigma : undefined;
 
 /**
- * Law between two profiled sizes. Means are interpolated linearly, and σ of lognormals, too (a constant has 0). Other
- * shapes come from the nearer neighbour, moved to the mean.
+ * Law between two profiled sizes. The mean and a lognormal's σ (0 for constants) are interpolated linearly. Other
+ * shapes are those of the nearer neighbour, scaled to the mean.
  */
 function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): ServiceLaw {
   const meanMs = (1 - weight) * lawMeanMs(low) + weight * lawMeanMs(high);
@@ -181,13 +181,13 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
     : { kind: 'lognormal', mu: Math.log(meanMs) - (sigma * sigma) / 2, sigma };
 }
 
-/** Batch size k in 1…`maxBatchSize`. */
+/** Service times by batch size 1…`maxBatchSize`. */
 export interface ServiceCurve {
   /** May be a fraction. */
   readonly cpuCores: number;
   /** Per replica: max(1, cpuCores). */
   readonly threadCores: number;
-  /** 1, or the share below one core. A curve measured under the share has 1. */
+  /** Share below one core, or 1. A curve measured under the share has 1. */
   readonly shareFraction: number;
   /** Ascending. */
   readonly batchSizes: readonly number[];

@@ -1,17 +1,14 @@
 /**
- * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`.
- * With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m = e^(z²/2) = 14.97 a
- * law of two values keeps mean and p99. A mean alone gives a constant.
+ * Service-time law (distribution) of a batch, from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`,
+ * else `p50Ms`. With p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. If q/m exceeds
+ * e^(z²/2) = 14.97, two values keep mean and p99. Without a p99: constant.
  */
 
 import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/**
- * Law of times in ms: constant, exponential, lognormal (parameters of ln ms), a usual and a rare slow value, or
- * ascending measurements.
- */
+/** Law of times in ms. `mu` and `sigma` are mean and standard deviation of ln ms. */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'exponential'; readonly meanMs: number }
@@ -136,7 +133,7 @@ export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   }
 }
 
-/** Fraction of times below `ms`; equal ones count half. */
+/** Fraction of times below `ms`; equal times count half. */
 export function lawFractionBelow(law: ServiceLaw, ms: number): number {
   switch (law.kind) {
     case 'constant':

@@ -1,7 +1,8 @@
 /**
- * Base cores per replica as in IPA (JSys 2024). By ascending accuracy, each variant gets the smallest core count, at
- * least its predecessor's, that reaches a throughput threshold at batch size 1 within the stage's SLO share. Shares are
- * equal along the longest path. If no count reaches it, the variant gets the count of highest throughput.
+ * Base cores per replica as in IPA (JSys 2024). Variants are taken by ascending accuracy. Each gets the smallest
+ * sufficient core count that is at least its predecessor's. A count suffices if it reaches `baseRps` at batch size 1
+ * with a p99 within the stage's share of the SLO. Shares are equal along the longest path. If no count suffices, the
+ * variant gets the count of highest throughput.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';

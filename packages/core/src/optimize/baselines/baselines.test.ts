@@ -60,7 +60,7 @@ describe('base cores', () => {
 
 describe('baselines of the literature', () => {
   it('ipa weighs accuracy against cost', () => {
-    // Accuracy that costs no core is taken, a core for 0.2 of accuracy is not.
+    // Accuracy without an extra core is worth it; 0.2 of accuracy is not worth a core.
     expect(shape(planOf(policies.ipa(problemOf(spec, 5))))).toEqual(['small 1x1', 'large 1x1']);
     const objective = { kind: 'weights', accuracy: 100, cost: 1, batch: 1e-6 } as const;
     expect(shape(planOf(policies.ipa(problemOf(spec, 5, { objective }))))).toEqual(['large 2x2', 'large 1x1']);

@@ -5,7 +5,10 @@ import { optimize } from '../optimize.js';
 import type { PlanningProblem, Policy, VerifyPlan } from '../planning-problem.js';
 import { literatureProblem } from './literature-problem.js';
 
-/** FA2 (RTAS 2022) as compared by IPA: one fixed variant per stage, batch sizes and replicas of least cost. */
+/**
+ * FA2 (RTAS 2022) as the IPA paper compares it: one fixed variant per stage, with cost-optimal batch sizes and
+ * replicas.
+ */
 
 export type FrozenEnd = 'least-accurate' | 'most-accurate';
 

@@ -1,4 +1,4 @@
-/** Problem of IPA and the systems that it is compared with: base cores, sum of tails, no switching cost. */
+/** Problem of IPA and the systems in its comparison: base cores, sum of tails, no switching cost. */
 import type { Objective, StagePins, StageSpec } from '../../model/pipeline-spec.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { onBaseCores } from './base-cores.js';

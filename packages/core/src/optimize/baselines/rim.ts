@@ -1,6 +1,6 @@
 /**
- * RIM as compared by IPA: fixed replicas, with variants and batch sizes for the highest accuracy. Pins of the stages
- * set the replicas; default three per stage within bounds, as published for the video pipeline.
+ * RIM as the IPA paper compares it: fixed replica counts, with variants and batch sizes for the highest accuracy. Pins
+ * of the stages set the counts. Default: three per stage within bounds, as published for the video pipeline.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

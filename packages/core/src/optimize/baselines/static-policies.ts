@@ -6,8 +6,8 @@ import { type PlanningProblem, type Policy, specOf, type VerifyPlan } from '../p
 import { type RatedVariant, ratedVariants } from '../problem/rated-variants.js';
 
 /**
- * Policies with one fixed variant per stage; the planner finds the cheapest plan with it. If the budget cannot carry
- * the rate, the best effort has the largest capacity.
+ * Policies that fix one variant per stage; the planner finds the cheapest plan. If the budget cannot carry the rate,
+ * `bestEffort` has the largest capacity.
  */
 
 /** Order of variants; the first one is fixed. */

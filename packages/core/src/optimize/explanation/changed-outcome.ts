@@ -12,7 +12,7 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** `plan`: the plan found. It is a candidate for the original problem; the reverse holds, too. */
+/** `plan` is a candidate for the original problem, as the original plan is for the changed one. */
 export interface FoundOutcome extends ChangedOutcome {
   readonly plan?: Plan;
 }
@@ -30,7 +30,7 @@ export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: P
   return { value, changedStages, costPerHour: plan.predicted.costPerHour, plan };
 }
 
-/** Keeps the plan if no other is better or cheaper. */
+/** Keeps the original plan unless another is better or cheaper. */
 export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): FoundOutcome {
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;

@@ -1,15 +1,14 @@
-/** Explanation; every figure comes from solving a changed problem. */
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { BindingConstraint } from '../../model/plan.js';
 
-/** Outcome of a changed problem; absent if it has no plan. */
+/** Outcome of a changed problem. Without a plan, `value` and `costPerHour` are absent. */
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
   readonly changedStages: readonly StageId[];
 }
 
-/** A variant's best plan is worse, equal but more expensive, or impossible because of a bound. */
+/** Verdict on a variant's best plan. `dearer`: equal in value but more expensive. `impossible`: a bound excludes it. */
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
@@ -24,7 +23,7 @@ export interface RejectedVariant {
 }
 
 export interface StageExplanation {
-  /** Latency by the surrogate. The share of the SLO is 0 off the slowest path. */
+  /** By the surrogate. `sloFraction` is 0 off the slowest path. */
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
@@ -47,7 +46,7 @@ export interface PlanExplanation {
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
-  /** Feasible rate: to 1 % by simulation, otherwise by the surrogate. */
+  /** Feasible rate within 1 %, by simulation or else by the surrogate. */
   readonly holdsUntilRps: number;
   readonly stages: Readonly<Record<StageId, StageExplanation>>;
 }

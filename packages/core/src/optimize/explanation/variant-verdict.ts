@@ -1,4 +1,4 @@
-/** Reasons against other variants: solves the plan's surrogate with the stage held to one of them. */
+/** Reasons against other variants: solves the plan's surrogate with the stage pinned to each. */
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';

@@ -1,7 +1,6 @@
 /**
- * Judges choices by simulation and learns how far expected latencies are off. A quick look rejects most choices that
- * miss the SLO; only a full verification accepts one. If it is inconclusive, a longer one decides, if the choice is
- * worth that work.
+ * Judges choices by simulation and learns the error of expected latencies. A quick look (short run) rejects most
+ * choices that miss the SLO; only a full verification accepts one. If that is inconclusive, a longer run may decide.
  */
 
 import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
@@ -13,7 +12,7 @@ import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-t
 import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
-/** Probability that a choice is verified, in all and per full verification of work. */
+/** Probability that a choice is verified, in total and per unit of work (a full verification). */
 export interface Chance {
   readonly holds: number;
   readonly perWork: number;
@@ -44,7 +43,7 @@ export interface ExpectedChoice {
 
 /**
  * Runs of a choice in order: length as a fraction of a full verification, and noise (standard deviation) of the log
- * ratio. Runs below 1 are quick looks. The last one decides.
+ * ratio of simulated to expected latency. Runs below 1 are quick looks. The last one decides.
  */
 const RUNS = [
   { fraction: 0.08, noise: 0.12 },
@@ -54,12 +53,12 @@ const RUNS = [
 ] as const;
 const [, , , RERUN] = RUNS;
 
-/** Prior standard deviations of effects on log ratios. A short run sees too few slow requests. */
+/** Prior standard deviations of effects on log ratios. `look`: a short run sees too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
 const VAGUE_FACTOR = 2;
 /** Standard deviation that no effect explains. */
 const RESIDUAL = 0.05;
-/** Largest log ratio learned: near instability a percentile depends only on the length of the run. */
+/** Largest log ratio learned. Near instability, a percentile mainly reflects the run's length. */
 const MOST_LOG_RATIO = 3;
 
 /** Fraction of the SLO below which a verdict is usually conclusive. */
@@ -123,7 +122,7 @@ export class ChoiceJudge {
     return best;
   }
 
-  /** Is the choice verified? Undefined if not judged yet. */
+  /** True if verified, false if missed, undefined if undecided. */
   holds(key: string): boolean | undefined {
     const verdict = this.#verdicts.get(key);
     if (verdict !== undefined) return showsSloMet(verdict);
@@ -214,7 +213,7 @@ export class ChoiceJudge {
     return { choice, key: choiceKey(choice), latencyMs, effects, indices, indexedAt: -1 };
   }
 
-  /** −ln(1 − load factor) of the fullest stage: scale of the error of queueing estimates. */
+  /** −ln(1 − load factor) of the busiest stage. Errors of queueing estimates grow with it. */
   #congestion(choice: SurrogateChoice): number {
     const least = choice.reduce((spare, { option }, s) => {
       const stage = this.#prepared.stages[s];
@@ -288,7 +287,7 @@ function withLook(
   };
 }
 
-/** Probability that the longest run shows the SLO to be met, given the attainment of one run. */
+/** Probability that the longest run shows that the SLO is met, given the attainment of one run. */
 function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   const { sloAttainmentFraction, percentile } = verdict;
   const halfWidth = Math.max(1e-9, sloAttainmentFraction - lowFraction);
@@ -296,14 +295,14 @@ function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   return normalCdf((Z_99 * (sloAttainmentFraction - needed)) / halfWidth);
 }
 
-/** Runs differ if their whole cores do, because those bound the parallel work. */
+/** The key contains the total cores, rounded up, because they bound parallel work. */
 function runKey(choice: SurrogateChoice, fraction: number): string {
   const cores = choice.reduce((sum, { option }) => sum + option.use[0], 0);
   const kinds = choice.map(({ option }) => `${option.variantIndex}/${option.resources.cpuCores}`);
   return [fraction, Math.ceil(cores), ...kinds].join(' ');
 }
 
-/** Two runs are equal if they differ only in batch bounds and replicas that a run never reached. */
+/** Two runs are equal if they differ only in unreached batch bounds and unused replicas. */
 const isSameRun = ({ choice: before, peaks }: KnownRun, choice: SurrogateChoice): boolean =>
   choice.every(({ option: { maxBatchSize, replicas } }, s) => {
     const of = (before[s] as SurrogateChoice[number]).option;

@@ -1,4 +1,4 @@
-/** Options of a stage and variant for the beam, with corrected times. Drops clearly dominated options. */
+/** Options of a stage and variant for the beam search, with corrected times. Drops clearly dominated options. */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { ChoiceJudge } from './choice-judge.js';
@@ -19,7 +19,7 @@ function dominates(a: PricedOption, b: PricedOption): boolean {
   return a.times.meanMs <= CLEARLY * b.times.meanMs && a.times.meanMs + a.times.spreadMs <= reachMs;
 }
 
-/** Options with times as if queues were worse than expected. They favour spare capacity. */
+/** Multiplies times by 1 ÷ (1 − load factor), which favours spare capacity. */
 export function pessimistic(options: readonly PricedOption[], itemsRps: number): readonly PricedOption[] {
   return options.map((priced) => {
     const { capacityRps } = priced.option.option;
@@ -29,7 +29,7 @@ export function pessimistic(options: readonly PricedOption[], itemsRps: number):
   });
 }
 
-/** Options by variant position, with the corrections learned by the judge so far. */
+/** Options per stage by variant position, with corrections learned by the judge. */
 export function classOptions(
   judge: ChoiceJudge,
   objective: Objective,

@@ -1,6 +1,6 @@
 /**
- * Expected latency of a choice, computed in microseconds. Means add along a path, and so do squared spreads (percentile
- * less mean), because stages are nearly independent. A join takes the slowest awaited branch. Simulations correct it.
+ * Fast estimate of a choice's latency, which simulations correct. Means add along a path, and so do squared spreads
+ * (percentile minus mean), because stages are nearly independent. A join takes the slowest awaited branch.
  */
 import { estimateStage } from '../../estimate/stage-sojourn.js';
 import { stageQueryOf } from '../options/option-times.js';
@@ -18,7 +18,7 @@ export interface ExpectedTimes {
 /** Load factors between which an empty CPU-time bucket becomes usual. */
 const FREE = 0.2;
 const EMPTY = 0.7;
-/** Factor on times if full batches carry less than the load: a queue that grows then never shrinks. */
+/** Factor on times if the capacity of full batches is below the load, because a queue then never shrinks. */
 const OVERLOADED = 30;
 
 /**
@@ -37,7 +37,7 @@ export function expectedTimes(prepared: PreparedStage, option: StageOption): Exp
   return { meanMs: mean, spreadMs: Math.max(0, tail - mean), vague: true };
 }
 
-/** Finish of a stage: mean and squared spread of its slowest path. */
+/** By stage: mean and squared spread of the slowest path to its finish. */
 export interface PathTimes {
   readonly meanMs: Float64Array;
   readonly squares: Float64Array;
@@ -51,7 +51,7 @@ export const pathTimes = (stages: number): PathTimes => ({
 const totalMs = ({ meanMs, squares }: PathTimes, stage: number): number =>
   (meanMs[stage] as number) + Math.sqrt(squares[stage] as number);
 
-/** The predecessor that a stage waits for longest; −1 at an entry. */
+/** Last awaited predecessor of a stage; −1 at an entry. */
 function lastAwaited({ predecessors, awaited }: PlanningGraph, stage: number, times: PathTimes): number {
   const before = predecessors[stage] as readonly number[];
   if (before.length === 0) return -1;
@@ -62,7 +62,7 @@ function lastAwaited({ predecessors, awaited }: PlanningGraph, stage: number, ti
   return last;
 }
 
-/** Sets the finish of `stage` and returns the awaited predecessor. */
+/** Sets the finish of `stage` and returns its last awaited predecessor. */
 export function finishStage(graph: PlanningGraph, stage: number, of: ExpectedTimes, times: PathTimes): number {
   const last = lastAwaited(graph, stage, times);
   times.meanMs[stage] = (last < 0 ? 0 : (times.meanMs[last] as number)) + of.meanMs;
@@ -70,13 +70,13 @@ export function finishStage(graph: PlanningGraph, stage: number, of: ExpectedTim
   return last;
 }
 
-/** `fractions`: part of the latency per stage, about 1 in total along the slowest path. */
+/** `fractions`: part of the latency per stage. The sum along the slowest path is about 1. */
 export interface ExpectedLatency {
   readonly latencyMs: number;
   readonly fractions: Float64Array;
 }
 
-/** Influence of a stage off the slowest path. */
+/** Weight of a stage off the slowest path. */
 const OFF_PATH = 0.25;
 
 export function expectedLatency(graph: PlanningGraph, of: readonly ExpectedTimes[]): ExpectedLatency {

@@ -1,7 +1,6 @@
 /**
- * Choices of least expected latency at every price level: a beam over the stages in topological order. It keeps the
- * fastest partial choices per price level. To compare them it completes each with the fastest and the cheapest options
- * of the other stages.
+ * Beam search over stages in topological order for the choices of least expected latency per price level. It keeps the
+ * fastest partial choices per level. Their latency and price include the least values of the remaining stages.
  */
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
@@ -19,7 +18,7 @@ export interface BeamProblem {
   readonly stages: readonly (readonly PricedOption[])[];
   readonly limits: ResourceUse;
   readonly priceLimit: number;
-  /** Drops slower choices. */
+  /** Slower choices are dropped. */
   readonly latencyLimitMs: number;
   readonly levels: number;
   readonly perLevel: number;
@@ -168,7 +167,7 @@ class Beam {
     return true;
   }
 
-  /** Stages up to a position that an output or a later stage waits for. */
+  /** Stages up to `position` that are outputs or have later successors. */
   #openAfter(position: number): readonly number[] {
     const { graph } = this.#problem;
     const later = new Set(graph.order.slice(position + 1));

@@ -1,8 +1,8 @@
 /**
- * Anytime search for better choices, verified by simulation. Its candidates are the fastest choices per price level of
- * variant combinations (classes) whose accuracy could improve the incumbent. Each step judges the candidate of largest
- * expected gain: gain times probability of being verified. Rounds widen the beam and lower the probability below which
- * candidates are skipped. All limits are counts, so the search is deterministic.
+ * Anytime search for better choices, verified by simulation. Candidates come from variant combinations (classes) that
+ * could improve the incumbent: the fastest choices per price level. Each step judges the candidate of largest expected
+ * gain: gain × probability of being verified per unit of work. Rounds widen the beam and lower the probability below
+ * which candidates are skipped. All limits are counts, so the search is deterministic.
  */
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
@@ -20,7 +20,7 @@ export interface HeldChoice {
   readonly verdict: PlanVerification;
 }
 
-/** `exhausted`: no work limit dropped a class or candidate. `skipped`: number of open candidates judged implausible. */
+/** `exhausted`: no limit ended the search or omitted a class. `skipped`: number of open, improbable candidates. */
 export interface Improvement {
   readonly held: HeldChoice | undefined;
   readonly exhausted: boolean;
@@ -48,7 +48,7 @@ const ROUNDS: readonly Round[] = [
 const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
-/** Factors of the surrogate that ranks classes: optimistic times, as a fraction of the means. */
+/** Factors of the surrogate that ranks classes, with optimistic times below the means. */
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
 const TIE = 1e-12;
 const COST_ROUNDING = 1e-9;
@@ -59,7 +59,7 @@ const FAR = 2.5;
 const LEAST_DEVIATION = 0.15;
 
 interface Class extends VariantClass {
-  /** Round of the last probe and of the last full beam; −1 if there was none. */
+  /** Round of the last probe, and of the last full beam (`expanded`); −1 if none. */
   probed: number;
   expanded: number;
   expandedAsTie: boolean;
@@ -91,7 +91,7 @@ export class ChoiceSearch {
   readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
 
-  /** With `belowPas` only less accurate choices are searched. */
+  /** Searches only choices of PAS below `belowPas`. */
   constructor(prepared: PreparedProblem, judge: ChoiceJudge, belowPas = Number.POSITIVE_INFINITY) {
     this.#prepared = prepared;
     this.#judge = judge;
@@ -202,14 +202,14 @@ export class ChoiceSearch {
     if (standing !== undefined) this.#add(standing.of, [{ choice, price: standing.price }]);
   }
 
-  /** Undefined if the search does not contain the class. */
+  /** Undefined if the choice's class is not searched. */
   #standingOf(choice: SurrogateChoice): (Standing & { readonly of: Class }) | undefined {
     const of = this.#classOf.get(choice.map(({ option }) => option.variantIndex).join());
     const price = choice.reduce((sum, each) => sum + priceOf(this.#prepared.objective, each), 0);
     return of && { of, pas: of.pas, price };
   }
 
-  /** The incumbent with another option at one stage. */
+  /** Suggests the incumbent with another option at one stage. */
   #addNeighbours(): void {
     const choice = this.#nearby;
     if (choice === undefined) return;
@@ -235,7 +235,7 @@ export class ChoiceSearch {
     return this.#optionsOf(of).reduce((sum, options) => sum + Math.min(...options.map((o) => o.price)), 0);
   }
 
-  /** Looks for the fastest choices of every class that could be better. */
+  /** Adds the fastest choices of every class that could be better. */
   #probe(): void {
     const due = this.#classes.filter((each) => each.probed !== this.#round && this.#couldGain(each));
     if (due.length === 0) return;
@@ -243,12 +243,12 @@ export class ChoiceSearch {
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
-    // If all candidates of a class are decided, none would expand it again. A wider beam may find others.
+    // A class without open candidates is never expanded again, but a wider beam may find others.
     const open = new Set([...this.#open.values()].map(({ of }) => of));
     for (const each of due) if (each.expanded >= 0 && !open.has(each)) this.#expand(each);
   }
 
-  /** False if the class has been expanded before. */
+  /** Returns false if this round has expanded the class before. */
   #expand(of: Class): boolean {
     const asTie = this.#standing !== undefined && Math.abs(of.pas - this.#standing.pas) <= TIE * of.pas;
     if (of.expanded === this.#round && (of.expandedAsTie || !asTie)) return false;
@@ -284,7 +284,7 @@ export class ChoiceSearch {
     ];
   }
 
-  /** Uncertainty of a class, by its fastest options. */
+  /** Deviation of a class, computed for its fastest options. */
   #deviationOf(stages: readonly (readonly PricedOption[])[]): number {
     const fastest = stages.flatMap((options) => {
       const [first, ...rest] = options;
@@ -336,7 +336,7 @@ export class ChoiceSearch {
     };
   }
 
-  /** Also rejects choices of the same shape with fewer replicas. */
+  /** Also rejects choices of the same shape with no more replicas. */
   #fail(choice: SurrogateChoice): void {
     const shape = shapeOf(choice);
     const counts = choice.map(({ option }) => option.replicas);

@@ -1,8 +1,8 @@
 /**
- * Correction of expected latencies by simulated ones: Bayesian linear regression of the log ratio. A stage has three
- * effects: of its variant, of the shape (cores and batch) and of the exact option. They are weighted by the stage's
- * part of the latency. Choices with common options learn from each other; other effects keep their prior spread
- * (hierarchical shrinkage).
+ * Corrects expected latencies by simulated ones: Bayesian linear regression of the log ratio. A stage has three
+ * effects: of its variant, its shape (cores and batch) and its exact option. The stage's part of the latency weights
+ * them. Choices with common options learn from each other; unobserved effects keep their prior (hierarchical
+ * shrinkage).
  */
 
 /** Effects on a choice: `keys` name them, `weights` scale them, `deviations` are prior standard deviations. */
@@ -19,7 +19,7 @@ export interface LogRatio {
 
 /** Most learned effects: the cost of an update is quadratic in them. */
 const MOST_EFFECTS = 1000;
-/** Weight of the prior deviations in observations, and upper bound of a squared surprise. */
+/** Weight of the prior, as a number of observations, and upper bound of a squared surprise. */
 const TRUSTED = 4;
 const MOST_SURPRISE = 25;
 
@@ -31,7 +31,7 @@ export class LatencyModel {
   #squares = TRUSTED;
   #observations = TRUSTED;
 
-  /** Observed surprises relative to expected ones: calibrates the deviations. */
+  /** Ratio of observed to expected surprises, which calibrates the deviations. */
   get #scale(): number {
     return Math.sqrt(this.#squares / this.#observations);
   }
@@ -48,7 +48,7 @@ export class LatencyModel {
     return this.#means[this.indexOf(key)] ?? 0;
   }
 
-  /** `indices` of the effects, −1 for unknown ones. */
+  /** `indices` are positions of the effects, −1 if unknown. */
   predict({ weights, deviations }: Effects, indices: Int32Array): LogRatio {
     let mean = 0;
     let variance = 0;

@@ -1,6 +1,6 @@
 /**
- * Learns how far below the SLO a latency must be for a conclusive full verification. Intervals are wide because few
- * requests lie beyond the percentile. It keeps a posterior on a grid of margins below which plans are verified.
+ * Learns the margin below the SLO that a latency needs for a conclusive full verification. Intervals are wide because
+ * few requests lie beyond the percentile. Keeps a posterior on a grid of margins.
  */
 
 /** Grid of margins: log ratios of latency to SLO. */
@@ -18,7 +18,7 @@ export class MarginModel {
   readonly #margins = Array.from({ length: Math.round(-LEAST / STEP) + 1 }, (_, i) => LEAST + i * STEP);
   readonly #logs = this.#margins.map((margin) => -0.5 * ((margin - USUAL) / PRIOR_DEVIATION) ** 2);
   mean = 0;
-  /** Standard deviation of the margin and of verdicts near it. */
+  /** Combined standard deviation of the margin and of verdicts near it. */
   deviation = 0;
 
   constructor() {

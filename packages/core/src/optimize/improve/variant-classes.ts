@@ -1,6 +1,6 @@
 /**
- * Classes of a search: variant combinations, each with one accuracy. If there are many, the best by the surrogate, each
- * found by solving without the previous ones (Lawler, 1972).
+ * Classes of a search: variant combinations, each with one accuracy. If there are many, only the best: each solve of
+ * the surrogate excludes the classes found before (Lawler 1972).
  */
 import type { SurrogateProblem } from '../options/surrogate.js';
 import { solve } from '../surrogate/solve.js';
@@ -58,7 +58,7 @@ function solveBox(problem: SurrogateProblem, box: Box): OpenBox | undefined {
   return { box, variants, pas: problem.accuracy.pas(variants) ?? 0, cost };
 }
 
-/** The box without its best class, in parts that first differ from it in stage 0, 1, …. */
+/** Parts of the box without its best class. Each first differs from it at another stage. */
 function boxesWithout({ box, variants }: OpenBox): readonly Box[] {
   return box.flatMap((list, s) => {
     const others = list.filter((v) => v !== variants[s]);

@@ -1,6 +1,6 @@
 /**
- * Compiles a surrogate problem to a label problem with only binding budgets. Proportional amounts (cores and their
- * price) merge under the tighter limit.
+ * Compiles a surrogate problem to a label problem with only the budgets that can bind. Proportional amounts (cores and
+ * their price) merge under the tighter limit.
  */
 
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
@@ -26,7 +26,7 @@ interface DraftAmount {
   limit: number;
 }
 
-/** Ratio of b to a; undefined unless equal for all options. */
+/** Ratio a ÷ b; undefined unless equal for all options. */
 function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): number | undefined {
   let ratio = -1;
   for (let v = 0; v < a.length; v++) {
@@ -110,7 +110,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   return { ...compiled, accepts: (sources) => accepts(chosenOptions(problem, sources)) };
 }
 
-/** Options of a solution (positions by node), one per stage in file order. */
+/** Options of a solution, in file order. `sources` are positions by node. */
 export function chosenOptions(problem: SurrogateProblem, sources: Int32Array): readonly SurrogateOption[] {
   const chosen = new Array<SurrogateOption>(sources.length);
   labelGraph(problem.graph).order.forEach((stage, v) => {

@@ -1,16 +1,16 @@
 /**
- * Coordinates of a label at a cut of the graph, between two nodes of the order:
+ * Coordinates of a label at a cut between two nodes of the order:
  *
- * - one finish time per open node (with an edge across the cut), or per set of nodes that wait for the same joins;
+ * - one finish time per open node (with an edge across the cut), or per set of nodes that lead to the same joins;
  * - the amounts used so far;
- * - one score per class of scenarios that are equal from here on.
+ * - one score per class of scenarios that are equal after the cut.
  *
- * Each coordinate is monotone in those of the previous cut, and nothing else depends on the past. So Pareto dominance
+ * Each coordinate is monotone in those of the previous cut, and nothing else depends on the past, so Pareto dominance
  * is valid.
  */
 import type { LabelProblem } from './label-problem.js';
 
-/** A time slot: the latest of earlier slots and possibly of the node itself. */
+/** Latest finish of the slots `from` and, if `includesOwn`, of the node. */
 export interface Slot {
   readonly from: readonly number[];
   readonly includesOwn: boolean;
@@ -29,7 +29,7 @@ export interface Step {
   readonly classes: readonly ScoreClass[];
 }
 
-/** `firstClasses` are the class probabilities before any node. */
+/** `firstClasses` are the class probabilities before the first node. */
 export interface CutLayout {
   readonly steps: readonly Step[];
   readonly firstClasses: readonly number[];

@@ -1,6 +1,6 @@
 /**
- * Labels behind a node: each previous label extended by each option that keeps the limits and whose bound exceeds the
- * bar. Options are sorted by descending worth, so the first failure ends the loop.
+ * Labels after a node: each label extended by each option that keeps the limits, if its upper bound exceeds `bar`.
+ * Options come best first, so the first one not above `bar` ends the loop.
  */
 import type { Slot } from './cut-layout.js';
 import { LabelStore } from './label-store.js';
@@ -29,8 +29,9 @@ export class Expansion {
   readonly #amountCount: number;
   readonly #timed: boolean;
   readonly #newSlots: number;
-  /** Node start (ms); ready times per new slot exclude the node. */
+  /** Start of the node (ms). */
   #startMs = 0;
+  /** Latest finish per new slot, without this node (ms). */
   readonly #ready: Float64Array;
   bar = Number.NEGATIVE_INFINITY;
 
@@ -44,7 +45,7 @@ export class Expansion {
     this.next = new LabelStore(this.#newSlots + this.#amountCount + terms.step.classes.length, FIRST_ROOM);
   }
 
-  /** Passes each successor of label `a`, written behind `next`, to `take`. Raising `next.count` keeps it. */
+  /** Calls `take` with each successor of `a`, written at `next.count`. `take` raises `next.count` to keep it. */
   expand(a: number, take: (label: number) => void): void {
     const { order, worth, worthBehind, node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;

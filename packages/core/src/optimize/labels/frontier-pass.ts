@@ -1,8 +1,4 @@
-/**
- * One pass for the Pareto front of score and cost. Between known points a label survives only if its bound, at the
- * prices of the more expensive point, exceeds the cheaper point's score by more than `tolerance`. No choice stays
- * uncovered by more than that.
- */
+/** One pass for the Pareto front of score and cost. A label survives if it exceeds the bar of at least one bound. */
 import type { CutLayout, Step } from './cut-layout.js';
 import { collectedWorth, Expansion } from './expand-labels.js';
 import { crowdOf } from './label-pass.js';
@@ -12,13 +8,13 @@ import { paretoFilter } from './pareto-filter.js';
 import type { RelaxedScore } from './relaxed-score.js';
 import type { StepTerms } from './step-terms.js';
 
-/** Bound at a cost limit: terms per node, and the score that a label must exceed. */
+/** Bound at a cost limit: terms per node, and the bar that a label must exceed. */
 export interface FrontierBound {
   readonly terms: readonly StepTerms[];
   readonly bar: number;
 }
 
-/** Input of a pass; amount 0 of `problem` is the cost. */
+/** Amount 0 of `problem` is the cost. */
 export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
@@ -28,7 +24,7 @@ export interface FrontierInput {
   readonly width: number;
 }
 
-/** Choices by option source, per node. `complete` unless labels were dropped because of `width`. */
+/** `choices`: option sources by node. `complete` unless labels were dropped because of `width`. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;
@@ -78,7 +74,7 @@ class NodeBars {
   }
 }
 
-/** True if a finish time may wait, so that a label is worth less than the sum of its options. */
+/** True if a branch may wait, so that a label is worth less than the sum of its options. */
 const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
   startSlots.length > 1 ||
   classes.length > 1 ||

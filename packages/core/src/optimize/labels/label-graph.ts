@@ -1,6 +1,6 @@
 /**
- * The graph that labels walk, in an order that leaves few branches open: labels remember a time per open branch. A branch
- * runs to its join before the next one begins.
+ * Node order for labels that leaves few branches open, because labels store a time per open branch. A branch runs to
+ * its join before the next one begins.
  */
 import type { PlanningGraph } from '../problem/planning-graph.js';
 import type { NodeGraph } from './label-problem.js';
@@ -34,7 +34,7 @@ function numbered(graph: PlanningGraph, order: readonly number[]): LabelGraph {
   };
 }
 
-/** Times that later nodes depend on once `done` has run. Stages that only wait for the same joins share one time. */
+/** Number of finish times that nodes after `done` depend on. Stages that lead only to the same joins share one. */
 function openTimes({ predecessors, successors, awaited }: PlanningGraph, done: ReadonlySet<number>): number {
   const waitsForAll = (stage: number): boolean => awaited[stage] === predecessors[stage]?.length;
   const groups = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then those of
- * lowest bound beyond `width`.
+ * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then, beyond
+ * `width`, those of lowest bound.
  */
 import { Expansion } from './expand-labels.js';
 import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
@@ -30,7 +30,7 @@ export interface PassResult {
   readonly labels: number;
 }
 
-/** Candidates per label before thinning within a node. */
+/** Multiple of `width` at which labels are thinned within a node. */
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
 

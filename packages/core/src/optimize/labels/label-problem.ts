@@ -52,7 +52,7 @@ export interface LabelProblem {
   /** Latest time of an output, rounding included; Infinity if time is irrelevant. */
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
-  /** Cost amount and its price per unit; absent if the goal has no cost. */
+  /** Index of the cost in `amounts`, and its price per unit; absent if the goal has no cost. */
   readonly cost?: { readonly amount: number; readonly perUnit: number } | undefined;
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
@@ -157,7 +157,7 @@ function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uin
   };
 }
 
-/** The problem with only the kept options; their positions ascend. */
+/** The problem with only the options `kept`, in ascending positions. */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
   return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

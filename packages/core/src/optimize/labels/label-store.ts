@@ -1,11 +1,11 @@
 import { sortByKey } from './pareto-filter.js';
 import type { BoundedProblem } from './step-terms.js';
 
-/** Labels of one cut in flat arrays: slots, amounts, then minus the score of each class (see cut-layout). */
+/** Labels of one cut in flat arrays: slots, amounts, then the negated score of each class (see cut-layout). */
 export class LabelStore {
   readonly dims: number;
   coordinates: Float64Array;
-  /** Worth so far at current prices, waiting included. */
+  /** See `collectedWorth`. */
   collected: Float64Array;
   relaxedScore: Float64Array;
   /** Index of the parent label in the previous cut. */

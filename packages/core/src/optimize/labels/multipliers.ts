@@ -1,5 +1,5 @@
 /**
- * Lagrangian bound of a label problem (Fisher 1981). Once limits have prices, each node has its maximum on its own.
+ * Lagrangian bound of a label problem (Fisher 1981). With prices on limits, each node is maximized on its own.
  * Subgradient steps of Polyak's length improve the prices.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Sorts indices by key. Comparators are slow, so the native number sort sorts keys with the index in their low 32 bits.
- * An insertion pass then repairs the rounding.
+ * Sorts indices by key. Comparators are slow, so the native sort orders keys that have the index in their low 32 bits.
+ * An insertion pass then corrects the order of rounded keys.
  */
 
 let packed = new Float64Array(1024);
@@ -39,9 +39,9 @@ export function sortByKey(
 }
 
 /**
- * Removes points that another point matches or beats in every coordinate (smaller is better). Two and three coordinates
- * use a sweep with a staircase. With more coordinates, a point is compared only with the first `MOST_COMPARED` kept
- * points: a dominated point that stays only costs time.
+ * Removes points that another point matches or beats in every coordinate (smaller is better). Two or three coordinates
+ * use a sweep. With more, a point is compared only with the first `MOST_COMPARED` kept points: a dominated point that
+ * stays only costs time.
  */
 
 const MOST_COMPARED = 160;
@@ -52,7 +52,7 @@ class Staircase {
   #y = new Float64Array(64);
   #size = 0;
 
-  /** True if a step is ≤ x and ≤ y. Otherwise adds the point. */
+  /** True if both coordinates of a step are at most x and y. Otherwise adds the point. */
   covers(x: number, y: number): boolean {
     let low = 0;
     let high = this.#size;

@@ -6,9 +6,7 @@ function latestOf(nodes: readonly number[], finish: Float64Array): number {
   return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
 }
 
-/**
- * Nodes of the longest path to an output. Starts at an entry or behind a node that waits for only some predecessors.
- */
+/** Nodes of the longest path to an output. Starts at an entry or at a node that waits for only some predecessors. */
 function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): readonly number[] {
   const { predecessors, awaited, isOutput } = graph;
   const finish = new Float64Array(predecessors.length);
@@ -24,9 +22,9 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices of limits and the resulting worth of options. The price of time is a flow: each path that was once the longest
- * carries some, and a node or edge pays for all paths through it. Behind a node that waits for only some predecessors
- * the flow restarts: the bound is weaker but valid. Prices are per limit, so they have the size of a value.
+ * Prices of limits and the resulting worth of options. Time is priced by path: each path that was once the longest has
+ * a price, and a node or edge pays for all paths through it. A path restarts at a node that waits for only some
+ * predecessors: the bound is weaker but valid. A price is for a whole limit, so it has the size of a value.
  */
 
 interface Path {
@@ -113,7 +111,7 @@ export class Pricing {
     return sum;
   }
 
-  /** Returns the position of the best option of node v. */
+  /** Writes the worth of v's options to `into`; returns the position of the best. */
   worth(v: number, into: Float64Array): number {
     const node = this.#problem.nodes[v] as NodeOptions;
     const { count, score, latencyMs, amounts } = node;
@@ -155,7 +153,7 @@ export class Pricing {
     };
   }
 
-  /** Squared length, ignoring limits without price that are not reached. */
+  /** Squared length of `excess` without unpriced limits that are not reached. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);

@@ -15,8 +15,8 @@ export function largest(values: Float64Array | undefined): number {
 }
 
 /**
- * Linear upper bound on the goal's value of the total score y. `cost`: 0, since the floor has its own price. `weights`:
- * the chord of α·e^y between the lowest score that can still win, α·e^y − least cost > value, and the highest.
+ * Linear upper bound on the goal's term in the total score y. `cost`: 0, because the floor has its own price.
+ * `weights`: the chord of α·e^y from the lowest score that can still win (α·e^y − least cost > `known`) to the highest.
  */
 
 /** `slope` · y + `at0`. */
@@ -30,7 +30,7 @@ function leastCost({ nodes, cost }: LabelProblem): number {
   return nodes.reduce((sum, node) => sum + cost.perUnit * smallest(node.amounts[cost.amount]), 0);
 }
 
-/** `known` is the value of a choice. */
+/** `known`: value of the best known choice. */
 export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known: number | undefined): AccuracyLine {
   const { goal, nodes } = problem;
   if (goal.kind === 'score') return { slope: 1, at0: 0 };
@@ -46,10 +46,10 @@ export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known
 }
 
 /**
- * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F,
- * where A sums the nodes of every scenario and F = Σ p_s e^(z_s). For z_s between l_s and h_s, e^z is below e^(h_s) by
- * at least the chord slope times h_s − z_s. Because −log(1 − x) ≥ x, log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) · (h_s
- * − z_s).
+ * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F: A
+ * sums the nodes visited in every scenario, z_s the others of scenario s, F = Σ p_s e^(z_s). For l_s ≤ z_s ≤ h_s the
+ * chord gives e^(z_s) ≤ e^(h_s) − slope_s · (h_s − z_s). Because log(1 − x) ≤ −x, log F ≤ log F(h) − Σ_s p_s · slope_s
+ * ÷ F(h) · (h_s − z_s).
  */
 
 /** y ≤ `constant` + Σ `weights[v]` · score of node v. */

@@ -1,6 +1,6 @@
 /**
  * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then improve the best choice
- * and the bar. A pass proves its choice optimal if its width dropped no better label. The label limit bounds the last
+ * and the bar. A pass proves its choice optimal if `width` dropped no better label. The label limit bounds the last
  * pass, which reports the gap.
  */
 
@@ -16,7 +16,7 @@ export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Per node, the options found in choices of at least this value. */
+  /** Per node, the options that choices of at least this value may use. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;

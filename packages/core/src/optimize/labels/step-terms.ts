@@ -4,8 +4,8 @@ import type { Multipliers } from './multipliers.js';
 import { largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
 /**
- * Terms for expanding labels at one node: limits minus the minimum behind the node, prices, and the best worth behind
- * it.
+ * Terms for expanding labels at one node: prices, limits minus the least use of later nodes, and the best worth of
+ * later nodes.
  */
 
 export interface BoundedProblem {
@@ -21,7 +21,7 @@ export interface StepTerms {
   /** Options by worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Best worth behind the node, with the constant of the bound. */
+  /** Best worth of later nodes, with the constant of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;

@@ -1,7 +1,7 @@
 /**
- * Sojourn times of an option. A share below one core needs a simulation of some milliseconds, so it starts with the
- * times on a whole core. They are a lower bound, at most 11 % too short up to a load factor of 0.25. Above that, needed
- * options are simulated.
+ * Sojourn times of an option. Simulating a CPU share below one core takes milliseconds, so its times start as those of
+ * a whole core. This lower bound is at most 11 % too short up to a load factor of 0.25. Above that, options of the best
+ * choice are simulated.
  */
 import type { StageConfiguration } from '../../estimate/pipeline-latency.js';
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';

@@ -9,7 +9,7 @@ import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
 
-/** Planning problem with everything computed that does not depend on the latency factors of a solve. */
+/** Planning problem with all precomputed data that do not depend on latency factors. */
 export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
@@ -25,8 +25,8 @@ export interface PreparedProblem {
 }
 
 /**
- * Shortest time (ms) over which the cost of a switch is spread. Within a minute after a burst another is expected. Over
- * a single interval, the cost of switching could exceed the savings of a cheaper plan.
+ * Shortest time (ms) over which a switching cost is spread. After a burst, another is expected within a minute. Spread
+ * over a single interval, the cost could exceed the savings of a cheaper plan.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 

@@ -59,7 +59,7 @@ export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): rea
   return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
 }
 
-/** Replicas within pins, bounds and budget; empty if the first exceeds the second. */
+/** Range of replicas within pins, bounds and budget; empty if its start exceeds its end. */
 export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
   const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
@@ -70,7 +70,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Fewest replicas of `oneRps` each with a load factor below 1; the sum of tails also accepts 1. */
+/** Fewest replicas (`oneRps` each) with a load factor below 1. The sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

@@ -42,8 +42,8 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 
 /**
  * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts start
- * at the smallest stable one. They end when one more no longer helps, or at bounds or budget. The sum of tails has one
- * count per combination.
+ * at the smallest stable one. They end at bounds or budget, or when one more does not shorten the times. The sum of
+ * tails has one count per combination.
  */
 
 /** `capacityRps` counts items. */
@@ -114,7 +114,7 @@ function distributionOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatc
   let before: OptionTimes | undefined;
   for (let replicas = Math.max(least, leastStableReplicas(prepared, oneRps)); replicas <= most; replicas++) {
     const now = optionTimes(prepared, { curve, maxBatchSize, replicas });
-    // Full batches may carry less than smaller ones.
+    // Full batches may have less capacity than smaller ones.
     if (now.tailMs === Number.POSITIVE_INFINITY) continue;
     options.push(optionOf(prepared, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
     if (!shortens(now, before) && replicas > prepared.load.groupSize) break;
@@ -153,7 +153,7 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
 }
 
-/** The relaxed option of a kind; none if the bounds leave it unstable. */
+/** The relaxed option of a kind; empty if the bounds allow no stable one. */
 function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
@@ -172,7 +172,7 @@ export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOpti
       .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** Relaxed options per batch size, for objectives that charge batches. */
+/** Relaxed options per batch size, for objectives that penalize batch sizes. */
 export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),

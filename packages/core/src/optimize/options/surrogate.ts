@@ -7,7 +7,7 @@ import type { StageOption } from './stage-option.js';
 
 /**
  * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Chains add, joins take the maximum (or
- * k-th smallest). θ = 1 adds tails: safe and loose. κ stretches what even θ = 1 underestimates.
+ * k-th smallest). θ = 1 adds tails and usually overestimates. κ > 1 is for the other cases.
  */
 
 /** θ (0…1) and κ (at least 1). */
@@ -16,7 +16,7 @@ export interface LatencyFactors {
   readonly kappa: number;
 }
 
-/** Cost in the unit of the objective, switching included. */
+/** `costPerHour` includes switching. */
 export interface SurrogateOption {
   readonly option: StageOption;
   readonly latencyMs: number;
@@ -61,11 +61,11 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
   };
 }
 
-/** Solution, options in file order. No `choice`: none exists (if `optimal`), or none was found. */
+/** `choice` has options in file order. It is absent if none exists (`optimal`) or none was found. */
 export interface Solution {
   readonly choice?: readonly SurrogateOption[];
   readonly optimal: boolean;
-  /** Largest possible improvement of the objective; 0 if optimal. */
+  /** Largest possible relative improvement of the objective; 0 if optimal. */
   readonly gapFraction: number;
   readonly solver: string;
   readonly labels: number;

@@ -1,6 +1,6 @@
 /**
- * Accuracy of a plan by its variants. Without measurements it is the product over visited stages, additive in log per
- * scenario. Behind an `any` or `quorum` join and in a cascade (an output with `unless`) only measurements count.
+ * Accuracy of a plan by its variants. Unmeasured, it is the product over visited stages, averaged over scenarios. With
+ * an `any` or `quorum` join or a cascade (an output with `unless`), only measurements count.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
@@ -8,7 +8,7 @@ import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Stages by index. */
+/** `visited` is by stage index. */
 export interface StageScenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
@@ -31,7 +31,7 @@ export interface AccuracyModel {
   pas(variantIndices: readonly number[]): number | undefined;
 }
 
-/** Log scores closer than this count as equal: the cheaper plan wins. */
+/** Log scores closer than this count as equal, so that the cheaper plan wins. */
 export const LOG_PAS_TIE = 1e-12;
 
 /** Log of PAS; 0 maps to the log of 1e-300. */

@@ -1,5 +1,5 @@
 /**
- * Service curves, cached by profiles and variants. Estimates are cached by curve, so every plan needs the same curves.
+ * Service curves, cached by profiles and variants. Estimates are cached by curve object, so plans must share curves.
  */
 import type { PipelineSpec, Robustness, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';

@@ -1,6 +1,6 @@
 /**
- * Graph for adding latencies. A stage starts when its in-edges have arrived (all, or the first k for `any` and
- * `quorum`). A `when` branch counts as taken and a join waits for the last item, both upper bounds.
+ * Graph for adding latencies. A stage starts when all in-edges have delivered, or the first k for `any` and `quorum`.
+ * Upper bounds: every `when` branch is taken, and a join waits for the last item.
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
@@ -12,7 +12,7 @@ export interface PlanningGraph {
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
-  /** Predecessors that a stage waits for; 0 at an entry. */
+  /** Number of predecessors that a stage waits for; 0 at an entry. */
   readonly awaited: readonly number[];
   readonly outputs: readonly number[];
   readonly depth: number;

@@ -1,4 +1,4 @@
-/** Budgeted resources as vectors of one fixed order. */
+/** Budgeted resources as vectors in a fixed order. */
 import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.js';
 
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
@@ -7,7 +7,7 @@ export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] 
 export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
 
 const BYTES_PER_GIB = 2 ** 30;
-/** Tolerance, because sums such as 0.1 + 0.2 may exceed a limit. */
+/** Tolerance, because 0.1 + 0.2 exceeds 0.3. */
 const ROUNDING = 1e-9;
 
 export function replicaCostPerHour(resources: Resources, prices: Prices): number {
@@ -27,7 +27,7 @@ export function useOf(resources: Resources, replicas: number, prices: Prices): R
   ];
 }
 
-/** The budget, at most the sum of all machines. Infinity if unbounded. */
+/** Budget, capped at the sum of all machines; Infinity if unbounded. */
 export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
   const all = (kind: keyof Resources): number =>
     nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;

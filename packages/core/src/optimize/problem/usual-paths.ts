@@ -1,7 +1,7 @@
 /**
  * Part of a pipeline that must meet the SLO under every plan. At percentile q a fraction 1 − q may be late. `when`
- * edges are kept in order of descending probability while their product exceeds 1 − q, so no path is rarer than that.
- * The others are dropped.
+ * edges are kept in order of descending probability while their product exceeds 1 − q, so every path is more frequent
+ * than that. The others are dropped.
  */
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
@@ -20,7 +20,7 @@ function likelyBranches(spec: PipelineSpec): ReadonlySet<EdgeSpec> {
   return kept;
 }
 
-/** If an in-edge is dropped, a stage with an `any` or `quorum` join waits for none. */
+/** If an in-edge is dropped, a stage with an `any` or `quorum` join waits for no in-edge. */
 export function usualPaths(spec: PipelineSpec): PipelineSpec {
   const likely = likelyBranches(spec);
   const entries = spec.stages.map((stage) => stage.id).filter((id) => !spec.edges.some((edge) => edge.to === id));

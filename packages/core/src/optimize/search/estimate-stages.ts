@@ -19,7 +19,7 @@ export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): nu
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** Estimates stages under `robustness`, as for plans. Each stage needs one entry with a curve. */
+/** Estimates as for plans, under `robustness`. Each stage needs one entry with a curve. */
 export function estimateStages(
   { spec, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
   stages: Plan['stages'],

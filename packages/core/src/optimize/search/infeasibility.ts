@@ -10,8 +10,8 @@ import { planOf } from './plan-of.js';
 import { type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
 
 /**
- * Relaxation that no plan can beat: smallest service times, fewest stable replicas, no paths that may be late. If it
- * has no plan, none exists.
+ * Relaxation that no plan can beat: smallest service times, fewest stable replicas, only `usualPaths`. If it has no
+ * plan, none exists.
  */
 
 /** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
@@ -56,7 +56,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   return choice === undefined ? undefined : { prepared, choice };
 }
 
-/** The plan for the largest rate up to the problem's; undefined if not even an idle plan fits. */
+/** Plan for the largest rate up to the problem's; undefined if even rate 0 has none. */
 function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
   let high = Math.min(problem.arrivalRps, MOST_RPS);
@@ -76,17 +76,17 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 
 /**
  * Result if no plan is feasible: the binding constraint, the smallest helpful relaxation of each bound, and the best
- * effort. The binding constraint is the one with the smallest relative relaxation, or `capacity` if none helps.
+ * effort. The constraint with the smallest relative relaxation binds. If none helps, `bindingByRelaxation` decides.
  */
 
-/** First step above the fastest plan's percentile, doubled until verified: near capacity a sample says little. */
+/** First step above the fastest plan's latency, doubled until verified. Near capacity, a sample says little. */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
 /** An excess up to this counts as fitting. */
 const FITS = 1 + 1e-9;
 
-/** `excess`: ratio by which the constraint is exceeded; at most 1 if `plan` fits after all. */
+/** `excess`: needed amount ÷ limit; at most 1 if `plan` fits after all. */
 interface Fix {
   readonly constraint: BindingConstraint;
   readonly excess: number;
@@ -117,7 +117,7 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
   return { constraint: 'slo', excess: latencyMs / slo.latencyMs, fixes: { slo: { latencyMs } } };
 }
 
-/** Verified SLO in whole ms above the requested SLO and `reachedMs`, bisected toward one that failed. */
+/** Smallest verified SLO found, in whole ms above `aboveMs` and `reachedMs`. */
 function leastVerifiedMs(
   { reachedMs, aboveMs }: { readonly reachedMs: number; readonly aboveMs: number },
   isVerifiedAt: (latencyMs: number) => boolean,
@@ -138,7 +138,7 @@ function leastVerifiedMs(
   return holds;
 }
 
-/** Fewest cores without a budget. Other bounded resources are reported with that plan's use. */
+/** Fewest cores without a budget, with that plan's use of other bounded resources. */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;
@@ -182,8 +182,8 @@ export type Answer =
   | { readonly kind: 'none'; readonly result: PlanResult };
 
 /**
- * The plan of a search, or the reason for none. If a relaxation finds a verified plan that fits without it, a second
- * search takes it as a candidate.
+ * The plan of a search, or the reason for none. If a relaxed problem finds a verified plan that fits the original, a
+ * second search takes it as a candidate.
  */
 export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: VerifyPlan): Answer {
   if (search.kind === 'found') return search;

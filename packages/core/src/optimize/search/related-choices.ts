@@ -25,7 +25,7 @@ const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: n
   costPerHour * part,
 ];
 
-/** Choices with options of these kinds; none if this problem lacks one of them. */
+/** The choice with options of these kinds; empty if this problem lacks one. */
 function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
   const choice = stages.map((options, s) => {
     const kind = kinds[s];

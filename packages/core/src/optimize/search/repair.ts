@@ -10,9 +10,9 @@ import { fitsLimits } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
- * Repairs surrogate choices by the estimate of the whole graph. A missed choice is changed stage by stage to the
- * fastest option; a verified one is trimmed to cheaper ones. As a last resort, neighbours of missed choices are ranked.
- * Estimates are bounded.
+ * Repairs surrogate choices by the estimate of the whole graph. A choice that missed the SLO gets faster options stage
+ * by stage; a verified one gets cheaper ones. The last resort ranks neighbours of missed choices. The number of
+ * estimates is bounded.
  */
 
 export interface RepairLimits {
@@ -76,7 +76,7 @@ export class ChoiceRepair {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** The fastest choice found near `choice` within the budget. */
+  /** The fastest choice found near `choice`. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -137,7 +137,7 @@ export class ChoiceRepair {
       .map(([, { choice }]) => choice);
   }
 
-  /** Choices within budget, machines and floor with another option at one stage, fastest option first. */
+  /** Choices with another option at `stage` within budget, machines and floor, fastest option first. */
   #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
     return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)

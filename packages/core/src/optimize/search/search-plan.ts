@@ -148,11 +148,11 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** Do simulations decide? Not with the sum of tails, and not without arrivals, when nothing can be late. */
+/** False for the sum of tails, and without arrivals, where nothing can be late. */
 export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
   problem.estimator !== 'sum-of-tails' && problem.arrivalRps > 0;
 
-/** Searches share the knowledge of `judge`. */
+/** Searches with the same `judge` share its simulations. */
 export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, judge?: ChoiceJudge): PlanSearch {
   if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
   return verify !== undefined && isDecidedBySimulation(prepared)

@@ -1,7 +1,7 @@
 /**
- * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan holds.
- * A level up to 1 is θ (with κ = 1); above 1 it is κ (with θ = 1). A miss raises the level; an infeasible surrogate
- * lowers it. After a verified plan the level is bisected down. The number of rounds is bounded.
+ * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan meets
+ * the SLO. A level up to 1 is θ (with κ = 1); above 1 it is κ (with θ = 1). A miss raises the level; an infeasible
+ * surrogate lowers it. After a verified plan the level is bisected down. The number of rounds is bounded.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -133,7 +133,7 @@ class LevelSearch {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
-  /** The attempt of a choice found by another search, with the gap that the first surrogate proves. */
+  /** Attempt for a choice of another search, with the gap that the first surrogate proves. */
   improvedBy(by: JudgedChoice | undefined, first: Attempt | undefined): Attempt | undefined {
     if (by === undefined || by.choice === first?.choice) return first;
     const level = first?.level ?? 1 / Math.sqrt(this.#prepared.graph.depth);
@@ -149,7 +149,7 @@ class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // Only one plan of the last level failed; lower levels offer others.
+    // At the last failed level only one plan failed. Lower levels offer others.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;
@@ -187,7 +187,7 @@ class LevelSearch {
     return held;
   }
 
-  /** The fastest attempt by added tails, repaired if needed. */
+  /** Attempt of least latency with added tails, repaired if needed. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -226,7 +226,10 @@ class LevelSearch {
     return { level, solution, choice, verdict, verified: showsSloMet(verdict) };
   }
 
-  /** Returns a repair that is verified or faster and beats `than`. Keeps the variants unless `anyVariant`. */
+  /**
+   * Returns a repair that beats `than` if it is verified or faster, else `attempt`. Keeps the variants unless
+   * `anyVariant`.
+   */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
     const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);

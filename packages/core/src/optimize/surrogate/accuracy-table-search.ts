@@ -6,8 +6,8 @@ import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
 
 /**
- * Cuts variant combinations into boxes of one accuracy form: a measured number or the product. Each measurement splits
- * the boxes it meets into the covered part and, stage by stage, the rest.
+ * Splits variant combinations into boxes. The accuracy of a box is one measured number or the product. Each measurement
+ * splits a box into the covered part and, stage by stage, the rest.
  */
 
 /** `measured` is the accuracy (fraction) of all combinations; undefined for the product. */
@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Boxes outside `entry`: combinations that first differ in stage 0, 1, …. */
+/** Boxes outside `entry`, each first differing from it at another stage. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -60,8 +60,8 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 /**
  * Exact search with measured accuracies. It visits boxes by descending accuracy bound, because dominance by value is
  * invalid across boxes. Label setting finds the least cost of a measured box and the best product of an unmeasured one.
- * `max-accuracy` stops at bounds below the best accuracy, `min-cost` at the floor. `weights` stops when no remaining
- * accuracy can outweigh the least cost.
+ * `max-accuracy` stops at bounds below the best accuracy, `min-cost` at the floor. `weights` stops when no bound minus
+ * the least cost exceeds the best value.
  */
 
 interface BoundedBox extends VariantBox {
@@ -186,7 +186,7 @@ class TableSearch {
     return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
   }
 
-  /** Gap to the highest accuracy of open boxes at the least price. */
+  /** Gap to a choice with the highest accuracy of open boxes and the least price. */
   #gap(): number {
     const bound = this.#openValue();
     const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));

@@ -1,15 +1,16 @@
 /**
- * The planner's surrogate as a mixed-integer linear program for HiGHS, an independent solver: one binary per option, one finish time per stage.
- * It can state chains and joins that wait for all, with a log-PAS or cost objective; everything else is checked by trying all plans.
+ * The planner's surrogate as a mixed-integer linear program for HiGHS, an independent solver: one binary per option,
+ * one finish time per stage. It covers chains and joins that wait for all, with a log-PAS or cost objective. Trying all
+ * plans checks everything else.
  */
 import highsModule, { type Highs, type ModelData } from 'highs';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
 
-/** Loads the solver; the declared types of the package miss that its default export is the loader itself. */
+/** Loads the solver. The package's types do not show that its default export is the loader. */
 export const loadHighs = highsModule as unknown as () => Promise<Highs>;
 
-/** What HiGHS found: the log PAS or the cost; undefined where it says that there is no plan. */
+/** Result of HiGHS: the log PAS or the cost; undefined if there is no plan. */
 export interface HighsAnswer {
   readonly value: number | undefined;
   readonly elapsedMs: number;
@@ -119,7 +120,7 @@ class Program {
     return [...rows, ...this.#timeRows()];
   }
 
-  /** Finish of a stage ≥ finish of what it waits for + its own time. */
+  /** Finish of a stage ≥ finish of each awaited stage + its own time. */
   #timeRows(): readonly Row[] {
     const { graph, stages } = this.#problem;
     const finish = (s: number): number => this.#options.length + s;
@@ -132,7 +133,7 @@ class Program {
   }
 }
 
-/** Whether a choice keeps all limits exactly: HiGHS itself tolerates 1e-7. */
+/** True if a choice keeps all limits exactly. HiGHS itself tolerates 1e-7. */
 function keepsLimits(problem: SurrogateProblem, choice: readonly SurrogateOption[]): boolean {
   const { graph, limits, sloMs } = problem;
   const finish = new Map<number, number>();
@@ -146,10 +147,13 @@ function keepsLimits(problem: SurrogateProblem, choice: readonly SurrogateOption
   );
 }
 
-/** The program as HiGHS reads it, for other solvers of the same model. */
+/** The program in the format of HiGHS, for other solvers of the same model. */
 export const highsModel = (highs: Highs, problem: SurrogateProblem): ModelData => new Program(problem).model(highs);
 
-/** Solves `problem` with HiGHS at gap 0; an answer that only keeps the limits within its tolerance is sought again a little inside them. */
+/**
+ * Solves `problem` with HiGHS at gap 0. If the answer keeps the limits only within the tolerance, solves again with
+ * slightly tighter limits.
+ */
 export function solveWithHighs(highs: Highs, problem: SurrogateProblem): HighsAnswer {
   if (problem.stages.some((options) => options.length === 0)) return { value: undefined, elapsedMs: 0 };
   const program = new Program(problem);

@@ -22,7 +22,7 @@ describe('packing on machines', () => {
   });
 
   it('says where it could not settle the question', () => {
-    // Sums allow it, but each machine takes three of these at most, and which three is a long search.
+    // The sums allow it, but a machine takes at most three of these. Finding the right three is a long search.
     const groups = Array.from({ length: 15 }, (_, i) => group(0.26 + 0.004 * i, 3));
     const machines = [{ ...size(1), count: 14 }];
     expect(packingOf(groups, machines)).toBe('unsettled');

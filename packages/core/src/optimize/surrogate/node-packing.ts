@@ -87,7 +87,7 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';
 
-/** Is a choice within the budgets, and can it be packed on the machines if sizes are given? */
+/** True if the choice is within the budgets and, with `nodes`, can be packed on the machines. */
 export function fitsLimits(
   { limits, spec }: Pick<PreparedProblem, 'limits' | 'spec'>,
   choice: SurrogateChoice,

@@ -4,7 +4,10 @@ import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import { solve } from './solve.js';
 
-/** Three replicas each of 260, 264 … 316 cores: three fit on a machine, and whether all of them fit on 14 takes longer than packing may. */
+/**
+ * Three replicas each of 260, 264 … 316 cores. Three fit on a machine. Deciding if all fit on 14 exceeds the packing
+ * limit.
+ */
 function onMachines(count: number) {
   const stages = Array.from({ length: 15 }, (_, i) => {
     const only = { name: 'only', accuracy: 0.9, fixedMs: 1, perItemMs: 1 };

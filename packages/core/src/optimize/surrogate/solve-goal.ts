@@ -1,6 +1,6 @@
 /**
  * Solves one goal by label setting. On machines of given sizes the choice is packed afterwards. If it does not fit, a
- * second solve counts replicas by size, so that dominance respects packing, and accepts only fitting choices.
+ * second solve accepts only choices that fit. It counts replicas by size, so that dominance respects packing.
  */
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';

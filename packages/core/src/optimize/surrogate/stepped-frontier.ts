@@ -1,5 +1,5 @@
 /**
- * Pareto front point by point, for measured accuracies and machines of given sizes: repeatedly the most accurate choice
+ * Pareto front point by point, for measured accuracies and machines of given sizes: each time the most accurate choice
  * below the last cost.
  */
 
@@ -10,7 +10,7 @@ import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;
-/** Least cost step, more than the rounding of limits. */
+/** Least relative cost step, above the rounding of limits. */
 const LEAST_STEP = 1e-6;
 
 /** Costs of points differ by at least the fraction `tolerance`. */

@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost under the surrogate. It starts from both ends and a scaffold of points between. A first
- * pass near the bound approximates the front; a second uses that as its bars and finds the rest. For every choice, some
- * point costs no more and has a PAS lower by at most the fraction `tolerance`.
+ * Pareto front of PAS and cost under the surrogate. Both ends and points between them form a scaffold. A first pass
+ * near its bounds approximates the front. A second pass takes its bars from this front and finds the rest. For every
+ * choice, some point costs no more and has a PAS lower by at most the fraction `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -32,7 +32,7 @@ export interface SurrogateFrontier {
 const SCAFFOLD = 48;
 const ROUNDING = 1e-12;
 const BOUND_STEPS = 30;
-/** Distance to the bound (log PAS) of labels that the first pass keeps. */
+/** Largest distance (log PAS) to the bound of labels that the first pass keeps. */
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
@@ -122,8 +122,8 @@ const pointOf = (problem: LabelProblem, choice: Int32Array): NearPoint => ({
 });
 
 /**
- * A choice cheaper than the next known point must exceed the previous score. At price p per unit cost that is score + p
- * · (limit − next cost) for the bound at the more expensive point's limit.
+ * A new choice is cheaper than the next known point and exceeds the previous score. Under the bound with cost limit L
+ * and price p per unit, it is worth more than score + p · (L − next cost).
  */
 function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly NearPoint[]): number {
   const price = dearer.multipliers.unitPrices[0] as number;

@@ -1,6 +1,6 @@
 /**
  * Solves the surrogate under changing factors. Inexact options of the best choice are simulated and the problem is
- * solved again. Times of other choices are at most underestimated, so the final choice is optimal.
+ * solved again. Inexact times are lower bounds, so the final choice is optimal.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
@@ -47,7 +47,7 @@ export class SurrogateSolver {
     }
   }
 
-  /** Returns false if all options of `choices` are exact. */
+  /** Simulates inexact options of `choices`. Returns false if there are none. */
   makeExact(choices: readonly (readonly SurrogateOption[])[]): boolean {
     const vague = new Map<StageOption, number>();
     for (const choice of choices)
