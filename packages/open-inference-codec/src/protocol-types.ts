@@ -1,7 +1,7 @@
 /** Requests and answers, independent of REST or gRPC. */
 import type { TensorMap } from '@equipoise/core/model';
 
-/** Values of parameters in both JSON and protobuf. */
+/** Parameter values that JSON and protobuf share. */
 export type ParameterValue = string | number | boolean;
 
 export type InferParameters = Readonly<Record<string, ParameterValue>>;

@@ -88,7 +88,7 @@ function isShape(shape: unknown): shape is readonly number[] {
   );
 }
 
-/** Product of the dimensions before the first 0; 0 if there is none. */
+/** Product of the dimensions before the first 0; 0 if no dimension is 0. */
 function emptyRows(shape: readonly number[]): number {
   const zero = shape.indexOf(0);
   return zero < 0 ? 0 : elementCount(shape.slice(0, zero));

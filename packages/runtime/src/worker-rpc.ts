@@ -55,7 +55,7 @@ export class RpcThread<Failure> extends Worker {
     return this.#waiting.size;
   }
 
-  /** Awaits the answer to a request, which carries `id`. Rejects with its failure, and when the thread ends. */
+  /** Returns the id for a request and its answer, which rejects with its failure or when the thread ends. */
   expectAnswer<Answer>(client: object): { readonly id: number; readonly answer: Promise<Answer> } {
     const id = this.#nextId++;
     const answer = new Promise<Answer>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Servers that break a connection that was kept: a call survives it where it may be repeated, and runs once where it may not. */
+/** Servers that break a persistent connection: a repeatable call survives this, any other call runs once. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
@@ -15,13 +15,13 @@ afterEach(() => {
   for (const close of opened.splice(0)) close();
 });
 
-/** What a server is told of what comes on a connection: each piece, and each request that is whole. */
+/** Listener of a connection: called for each chunk and each complete request. */
 interface Hearer {
   readonly onBytes?: (socket: Socket, answered: number) => void;
   readonly onRequest: (socket: Socket, line: string) => void;
 }
 
-/** A server on the bare socket; `answered` counts the requests of a connection that were whole. */
+/** A server on the bare socket; `answered` counts complete requests of a connection. */
 async function rawServer({ onBytes, onRequest }: Hearer): Promise<string> {
   const server: Server = createServer((socket) => {
     let head = '';
@@ -54,7 +54,7 @@ const inputsOf = (elements: number) => ({
   inputs: { x: { datatype: 'INT32', shape: [1, elements], data: new Int32Array(elements) } } as const,
 });
 
-/** Runs the first inference and answers it; what it does with the others takes it 50 ms, and then the connection breaks. */
+/** Answers the first inference. Runs each later one for 50 ms, then breaks the connection. */
 function breaksAfterTheFirst() {
   const runs: string[] = [];
   const server = rawServer({
@@ -67,7 +67,7 @@ function breaksAfterTheFirst() {
   return { runs, server };
 }
 
-/** What nobody caught while a test ran. */
+/** Uncaught errors of a test. */
 function uncaughtErrors(): readonly unknown[] {
   const uncaught: unknown[] = [];
   const note = (error: unknown) => uncaught.push(error);

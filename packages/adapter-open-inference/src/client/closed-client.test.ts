@@ -6,7 +6,7 @@ import { openInferenceClient } from './open-inference-client.js';
 
 it('opens no connection again for what was under way when it was closed, nor for what comes later', async () => {
   let asked = 0;
-  // It answers the first request and keeps the connection; the second is under way for good.
+  // Answers the first request, keeps the connection, and never answers the second.
   const server = createServer((request, response) => {
     request.resume();
     if (++asked === 1) response.end('{}');

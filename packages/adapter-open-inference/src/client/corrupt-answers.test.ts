@@ -1,4 +1,4 @@
-/** Servers that answer what is no answer: always an AppError of the documented kind, never anything else. */
+/** Invalid answers of servers always cause an AppError of the documented kind. */
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -75,7 +75,7 @@ describe('over REST', () => {
     let calls = 0;
     const client = await clientOfHttp((response) => {
       calls += 1;
-      // The second request finds its connection reset, the third one a new connection.
+      // The connection of the second request is reset; the third gets a new one.
       if (calls === 2) response.socket?.resetAndDestroy();
       else response.end('{"outputs":[]}');
     });

@@ -103,17 +103,17 @@ export class GrpcClient implements InferenceClient {
     this.#closeOnceSettled(Date.now() + CONNECTING_PATIENCE_MS);
   }
 
-  /** Closes once no connection attempt runs or is scheduled, because it would outlive the client. */
+  /** Closes once no connection attempt is running or scheduled: an attempt would outlive the client. */
   #closeOnceSettled(deadlineMs: number): void {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(false);
     if (!UNSETTLED.has(state) || Date.now() >= deadlineMs) this.#client.close();
-    // If closed during the state change itself, the channel would connect once more.
+    // A channel closed inside the state-change callback would connect again.
     else
       channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
   }
 
-  /** Returns the answer; undefined if the call fails. A failed health check is an answer, too. */
+  /** Returns the answer; undefined if the call fails, which for a health check means no. */
   async #try(method: Method, message: Uint8Array, options: CallOptions): Promise<Uint8Array | undefined> {
     try {
       return await this.#call(method, message, options);

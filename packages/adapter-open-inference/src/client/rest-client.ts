@@ -116,7 +116,7 @@ function modelPath(model: string): string {
   return `/v2/models/${encodeURIComponent(model)}`;
 }
 
-/** Message of a failed answer: the protocol's `error`, an equivalent of another server, or the text. */
+/** Message of a failed answer: the protocol's `error`, the `detail` of other servers, or the text. */
 function wordsOf({ body }: RestAnswer): string {
   const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, 4096)).toString();
   try {

@@ -6,7 +6,7 @@ import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
 import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
 
-/** A connection that breaks within this time was stale; later, the server was running the request. */
+/** Connections that break within this time were stale. After it, the server was running the request. */
 const STALE_WITHIN_MS = 250;
 
 /** Request to send; its body parts are not concatenated. */
@@ -17,7 +17,7 @@ export interface RestRequest {
   readonly body?: readonly Uint8Array[];
 }
 
-/** Answer with its body in memory such that raw tensors behind the JSON are aligned. */
+/** Answer whose body is placed so that raw tensors after the JSON are aligned. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
@@ -55,7 +55,7 @@ export class RestConnections {
     try {
       return await this.#once(sent, options);
     } catch (error) {
-      // Retry, because usually the server has closed an idle connection.
+      // Retry, because the server has probably closed the idle connection.
       if (!(error instanceof StaleConnection)) throw error;
       return await this.#once(sent, options);
     }
@@ -70,7 +70,7 @@ export class RestConnections {
   #once(sent: RestRequest, { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions): Promise<RestAnswer> {
     const url = this.#url.origin;
     return new Promise((resolve, reject) => {
-      // The agent would open another connection that is never closed.
+      // After `close`, the agent would open connections that are never closed.
       if (signal?.aborted === true || this.#isClosed) {
         reject(givenUp(url));
         return;
@@ -127,8 +127,8 @@ export class RestConnections {
 }
 
 /**
- * Keeps an error listener, because Node removes its own once the request is written. If the server closes before it
- * reads everything, a later write error would end the process.
+ * Keeps an error listener, because Node removes its own once the request is written. A later write error (the server
+ * closed before reading everything) would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);

@@ -16,7 +16,7 @@ export function codeOfHttp(status: number): ErrorCode {
   if (status === 429 || status === 503) return 'DROPPED';
   if (status === 408 || status === 504) return 'DEADLINE_PASSED';
   if (status === 502) return 'UNREACHABLE';
-  // Other 4xx statuses concern the client, not the request.
+  // Other 4xx statuses do not concern the input.
   return [400, 409, 411, 413, 415, 422].includes(status) ? 'INVALID_INPUT' : 'STAGE_FAILED';
 }
 

@@ -13,7 +13,7 @@ import { ServerProcess } from './server-process.js';
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 const ASK_AGAIN_MS = 50;
 
-/** Limits of servers; default processors: those of this process. */
+/** Limits of servers; `processors` defaults to those of this process. */
 export interface CommandLimits extends ServerLimits {
   readonly processors?: readonly number[];
 }
@@ -129,7 +129,7 @@ function filledTemplate(text: string, values: TemplateValues): string {
   });
 }
 
-/** Ports given to commands, which need time until they listen. */
+/** Ports given to commands that may not listen yet. */
 const givenOut = new Set<number>();
 const MOST_GIVEN_OUT = 512;
 
@@ -154,7 +154,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Processors of this process as the system reports them, else 0 and up. */
+/** Processors that Linux allows this process; elsewhere 0 and up. */
 function usableProcessors(): readonly number[] {
   try {
     const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
@@ -179,7 +179,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** Takes whole processors, rounded up; undefined if that is all of them. */
+  /** Takes whole processors, rounded up; undefined if none would remain. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

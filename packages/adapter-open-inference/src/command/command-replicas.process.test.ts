@@ -1,4 +1,4 @@
-/** Replicas that are servers which are started: the conformance suite, and that nothing is left of a process. */
+/** Replicas that are started servers: passes the conformance suite and leaves no process behind. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { CommandReplicaLauncher, ProcessorPool } from './command-replica-launche
 
 const fixture = fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url));
 
-/** Processes on this machine with the fixture on their command line: watch, server and what the server started. */
+/** Processes with the fixture on their command line: watch, server and its children. */
 function living(): number {
   return pids().length;
 }

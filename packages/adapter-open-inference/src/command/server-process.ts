@@ -30,7 +30,7 @@ let pinning: boolean | undefined;
 
 /**
  * Server in its own process group, so that one signal ends it with its children. A watch process ends it when this
- * process ends.
+ * process exits.
  */
 export class ServerProcess {
   readonly ended: Promise<string>;

@@ -12,7 +12,7 @@ import {
 } from '@equipoise/core/model';
 import type { ItemResult } from '@equipoise/core/ports';
 
-/** Run of a batch. A failure with `isFatal` concerns the server, not the items. */
+/** Settings of a batch. `isFatal` is true for failures of the server, not of items. */
 export interface BatchRun {
   readonly batching: InferenceServerSpec['batching'];
   readonly infer: (inputs: TensorMap) => Promise<TensorMap>;
@@ -49,7 +49,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
   }
 }
 
-/** Groups of indices of stackable items. */
+/** Indices of items, in stackable groups. */
 function stackable(batch: readonly TensorMap[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>();
   for (const [index, item] of batch.entries()) {

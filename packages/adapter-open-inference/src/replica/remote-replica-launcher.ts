@@ -68,13 +68,13 @@ const resolveName: ResolveName = async (name) =>
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 
-/** URLs with the addresses of a name, in a fixed order; the URL itself if there is at most one. */
+/** One URL per address of the name, sorted; the URL itself for at most one address. */
 export async function addressesOf(url: string, resolve: ResolveName): Promise<readonly string[]> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [url];
   if (isIP(parsed.hostname.replace(/^\[|\]$/g, '')) !== 0) return [url];
   const addresses = await resolve(parsed.hostname).catch(() => []);
-  // The IPv4 and the IPv6 address of a name may belong to the same server.
+  // An IPv4 and an IPv6 address may be the same server, so only one family counts.
   const families = [4, 6].map((family) => addresses.filter((address) => isIP(address) === family));
   const [ofFamily = []] = families.filter((each) => each.length > 0);
   if (ofFamily.length < 2) return [url];

@@ -4,7 +4,7 @@ import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
-/** Limits in ms: until a server is ready (120 s if started, 10 s if already running), and between polls. */
+/** Time until a server is ready (default 120 s, or 10 s if already running), and between health polls. */
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;

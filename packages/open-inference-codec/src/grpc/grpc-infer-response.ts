@@ -7,7 +7,7 @@ import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
-/** Encodes an answer. Typed contents cannot hold FP16 outputs, so these make it raw. */
+/** Encodes an answer. It is raw if an output is FP16, which has no typed contents. */
 export function writeGrpcResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: TensorMap,

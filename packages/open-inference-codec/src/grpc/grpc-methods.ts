@@ -24,7 +24,7 @@ export function grpcPath({ name, parent }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** Decodes a message; throws MALFORMED_REQUEST. Fields of bytes are views. */
+/** Decodes a message; throws MALFORMED_REQUEST. Byte fields are views. */
 export function readMessage<Description extends DescMessage>(
   description: Description,
   bytes: Uint8Array,

@@ -26,7 +26,7 @@ export interface WrittenTensors {
   readonly raw: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Decodes tensors; throws MALFORMED_REQUEST. `typeOf` checks the stated type and may throw. */
+/** Passes each entry and its decoder to `add`, which may throw; throws MALFORMED_REQUEST. */
 export function readTensors(
   entries: readonly TensorEntry[],
   raw: readonly Uint8Array[],
@@ -44,7 +44,7 @@ export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
-/** Encodes tensors as raw or, if all allow it, as typed contents. */
+/** Encodes all tensors raw if `wantRaw` or one is FP16, else typed. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
   const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));

@@ -1,21 +1,21 @@
 /**
  * Prepares a message for decoding. A decoded message can take far more memory: a one-byte integer becomes an object.
- * The memory is estimated from the wire form, with weights measured on Node 20, and too large messages are refused
- * before decoding. The bytes are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
+ * Memory is estimated from the wire form (weights measured on Node 20). Too large messages are refused before decoding.
+ * The bytes are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
  */
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '../rest/rest-body.js';
 import { countVarints, type WireField, type WireRange, walkFields, wireTypes } from './wire-walk.js';
 
-/** Largest decoded memory ÷ message limit. */
+/** Largest ratio of decoded memory to `maxBytes`. */
 const MOST_EXPANSION = 8;
 
 /** Approximate memory per decoded element. */
 const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry: 200, contents: 400 } as const;
 
 /**
- * Most parts of a request. Estimated cost of decoding: a parameter 20 µs, a tensor 5 µs, an element 0.2 µs. Tensors
- * are inputs, requested outputs and raw contents. Raw tensors have no elements.
+ * Limits on the parts of a request. Estimated decoding time: a parameter 20 µs, a tensor 5 µs, an element 0.2 µs.
+ * Tensors are inputs, requested outputs and raw contents. Raw tensors have no elements.
  */
 export const MOST_GRPC_WORK = { tensors: 4096, parameters: 4096, elements: 1_048_576 } as const;
 

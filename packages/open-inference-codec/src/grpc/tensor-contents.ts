@@ -56,7 +56,7 @@ export function hasElements(contents: InferTensorContents): boolean {
   return Object.values(fields).some((field) => contents[field].length > 0);
 }
 
-/** Does the data type have typed contents? Not FP16. */
+/** True unless FP16, which has no typed contents. */
 export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';
 }

@@ -97,7 +97,7 @@ export function isDatatype(word: unknown): word is Datatype {
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Magnitudes from here on round to infinity. */
+/** Magnitudes from this one round to infinity. */
 const HALF_OVERFLOW = 65520;
 
 export function numberOfHalf(bits: number): number {

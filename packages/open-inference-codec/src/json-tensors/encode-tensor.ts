@@ -12,7 +12,7 @@ interface EncodedElements {
   readonly base64: boolean;
 }
 
-/** Encodes one flat array in row-major order. `exactBytes`: the reader gets byte elements as bytes. */
+/** Encodes one flat array in row-major order. `exactBytes` encodes a tensor with byte elements as base64. */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
   const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
   if (numbers !== undefined) return { json: numbers, base64: false };

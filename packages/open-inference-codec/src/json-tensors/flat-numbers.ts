@@ -9,7 +9,7 @@ type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | Bi
 const floats: ReadonlySet<Datatype> = new Set(['FP32', 'FP64']);
 const integers: ReadonlySet<Datatype> = new Set(['UINT8', 'UINT16', 'UINT32', 'INT8', 'INT16', 'INT32']);
 
-/** Numbers of JSON values; undefined if a value does not fit or the data type is not a plain number type. */
+/** Numbers of JSON values; undefined if a value does not fit, or for other data types. */
 export function numbersOfJson(
   datatype: Datatype,
   values: readonly unknown[],
@@ -22,8 +22,7 @@ export function numbersOfJson(
     const value = values[index];
     if (typeof value !== 'number') return undefined;
     numbers[index] = value;
-    // The stored value shows whether the value fits: out-of-range or fractional integers change, too large floats
-    // become infinite.
+    // Storing changes integers that are out of range or fractional, and makes too large floats infinite.
     const stored = numbers[index] as number;
     if (isFloat ? !Number.isFinite(stored) : stored !== value) return undefined;
   }
@@ -31,8 +30,8 @@ export function numbersOfJson(
 }
 
 /**
- * JSON of numbers, with null for NaN and infinities; undefined unless a plain number type. Converts all in one engine
- * call, because texts of single numbers would stay cached until a full collection.
+ * JSON of numbers, with null for NaN and infinities; undefined for other data types. Converts all in one engine call:
+ * the engine would cache texts of single numbers until a full collection.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

@@ -31,7 +31,7 @@ class Scan {
     }
   }
 
-  /** Takes a character; returns the expected one if it is invalid. */
+  /** Takes a character; returns the expected syntax if it is invalid. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':

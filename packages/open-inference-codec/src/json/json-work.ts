@@ -1,10 +1,10 @@
 /**
- * Bounds the work of parsing a client's JSON before parsing. `JSON.parse` takes 0.3 s for 2 MiB of brackets and blocks
- * all other requests. The check scans the bytes and stops at the first excess.
+ * Refuses client JSON that takes too much work to parse. `JSON.parse` takes 0.3 s for 2 MiB of brackets and blocks all
+ * other requests. The check scans the bytes and stops at the first excess.
  */
 import { AppError } from '@equipoise/core/model';
 
-/** Bounds far above the needs of requests. Parsing 2 MiB within them takes about 30 ms (estimated). */
+/** Bounds, far above the needs of requests. Parsing 2 MiB within them takes about 30 ms (estimated). */
 export const MOST_JSON_WORK = {
   depth: 64,
   'objects and arrays': 262_144,
@@ -12,7 +12,7 @@ export const MOST_JSON_WORK = {
   values: 1_048_576,
 } as const;
 
-/** A body up to this size (bytes) causes little work with any content. */
+/** Bodies up to this size (bytes) take little work, whatever their content. */
 const UNSCANNED_BYTES = 64 * 1024;
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];

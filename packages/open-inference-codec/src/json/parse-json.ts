@@ -1,4 +1,4 @@
-/** Parses JSON bodies. Messages of the engine quote the text; these name only the position. */
+/** Parses JSON bodies. Error messages name only the position, because the engine's quote the text. */
 import { AppError } from '@equipoise/core/model';
 import { jsonProblem } from './json-problem.js';
 

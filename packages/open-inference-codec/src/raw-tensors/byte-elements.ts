@@ -32,7 +32,7 @@ export function byteElements(
   });
 }
 
-/** Content type that keeps a reader from taking bytes for text. */
+/** Content type of bytes that readers would take for text; else undefined. */
 export function contentTypeOf(data: readonly (string | Uint8Array)[]): string | undefined {
   const bytes = data.filter((element) => typeof element !== 'string');
   return bytes.length > 0 && textsOf(bytes) !== undefined ? OCTETS : undefined;

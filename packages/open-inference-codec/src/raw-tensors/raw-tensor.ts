@@ -30,7 +30,7 @@ export interface RawTensorType {
   readonly contentType?: string | undefined;
 }
 
-/** Decodes and shares memory where possible. Throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
+/** Decodes a tensor, as a view where possible. Throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
 export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   const { datatype, shape } = type;
   return {

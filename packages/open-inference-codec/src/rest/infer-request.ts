@@ -8,13 +8,13 @@ import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
 
-/** Requested output; `binary` places it behind the JSON. */
+/** Requested output; `binary` places it after the JSON. */
 export interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
 
-/** Request of a client. `outputs` undefined: all, in the form `binaryOutput`. */
+/** Request of a client. `outputs` undefined requests all, raw if `binaryOutput`. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;

@@ -1,5 +1,5 @@
 /**
- * One tensor: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes behind the JSON. BYTES in JSON
+ * One tensor: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes after the JSON. BYTES in JSON
  * are text, or base64 by `parameters.content_type`.
  */
 import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core/model';
@@ -38,10 +38,7 @@ export interface WrittenEntry {
   readonly raw?: Uint8Array;
 }
 
-/**
- * Writes an entry. BYTES elements become base64 if they are not text, or if `exactBytes` (requests) is set and they are
- * bytes.
- */
+/** Writes an entry. BYTES elements become base64 if one is not UTF-8 or, with `exactBytes` (requests), not a string. */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';

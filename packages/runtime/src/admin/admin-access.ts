@@ -1,5 +1,5 @@
 /**
- * Access to the admin port: by a token, or without one from this machine only. Refuses pages of other sites in a local
+ * Access to the admin port: with a token, or else only from this machine. Refuses pages of other sites in a local
  * browser (DNS rebinding, cross-site requests).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -61,8 +61,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * AppError FORBIDDEN for requests from another site's page, by `Origin` or (DNS rebinding) `Host`. Requests for images
- * and scripts have no `Origin`; browsers send `Sec-Fetch-Site` instead.
+ * AppError FORBIDDEN for requests from pages of other sites, detected by `Origin` or (DNS rebinding) `Host`. Requests
+ * for images and scripts have no `Origin`; browsers send `Sec-Fetch-Site` instead.
  */
 function refuseOtherSites(headers: IncomingHttpHeaders): void {
   const { host = '', origin, 'sec-fetch-site': site = 'none' } = headers;

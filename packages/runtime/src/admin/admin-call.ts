@@ -11,7 +11,7 @@ import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 
-/** Route without a pipeline, or of a stream. */
+/** Route for probes, metrics or events. */
 interface PlainRoute extends Route {
   readonly kind: 'live' | 'ready' | 'metrics' | 'events';
 }
@@ -98,7 +98,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return allReadyAnswer(this.rules.phase() === 'serving', parts);
   }
 
-  /** Answers HEAD at once: a stream without a body would never end. */
+  /** Answers HEAD at once, because its stream would never end. */
   #events({ searchParams }: URL): Answer {
     const pipeline = searchParams.get('pipeline');
     const afterId = Number(this.headers['last-event-id'] ?? searchParams.get('after') ?? Number.NaN);
@@ -113,7 +113,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return { status: 200, contentType: EVENT_STREAM, text: '' };
   }
 
-  /** The body as JSON; an empty one is an empty object. */
+  /** Body as JSON; `{}` if it is empty. */
   async #jsonBody(): Promise<unknown> {
     const bytes = await this.readBody();
     if (bytes.length === 0) return {};

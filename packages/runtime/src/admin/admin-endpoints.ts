@@ -127,7 +127,7 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
   return done(record);
 }
 
-/** The result first, the long observation last. */
+/** Answer with the long observation last. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
   return ok({ result: actionResult(record), ...facts, observation });

@@ -1,11 +1,10 @@
-/** An admin port over a pipeline that is played, and a client for it. */
+/** An admin port over a fake pipeline, and a client. */
 import { type IncomingMessage, request } from 'node:http';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
 import { type AdminServerOptions, type RunningAdminServer, startAdminServer } from './start-admin-server.js';
 
-/** What came back. */
 export interface Got {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];

@@ -199,7 +199,7 @@ describe('the admin port', () => {
       expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 401 });
     expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 401 });
     expect(bench.played.control.mode).toBe('auto');
-    // With a token the port may have any name.
+    // With a token, any host name is allowed.
     const headers = { authorization: 'Bearer sesame', host: 'serving.example' };
     expect(await bench.get(P, headers)).toMatchObject({ status: 200 });
   });

@@ -2,7 +2,7 @@
 import type { LoopEvent } from '../loop/loop-event.js';
 import { messageOf } from '../loop/loop-event.js';
 
-/** Numbered from the start of the process. */
+/** `id` counts from the process start. */
 export interface FeedEvent {
   readonly id: number;
   readonly atEpochMs: number;
@@ -35,7 +35,7 @@ export class EventFeed {
     return this.#recent.filter((event) => event.id > id);
   }
 
-  /** Returns a function that stops the calls. */
+  /** Returns a function that unsubscribes. */
   listen(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

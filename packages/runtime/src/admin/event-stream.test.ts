@@ -14,7 +14,7 @@ afterEach(async () => {
 
 const EVENTS = '/admin/events';
 
-/** A client of the stream: what it has read so far, and a wait until something is there. */
+/** A client of the stream: the text so far, and a wait for more. */
 async function listening(query = '', headers: Record<string, string> = {}) {
   const asked = request(`${bench?.server?.url}${EVENTS}${query}`, { headers, agent: false });
   asked.end();

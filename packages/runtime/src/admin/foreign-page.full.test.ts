@@ -1,4 +1,4 @@
-/** Pages of other origins, in a real browser on this machine, try all ways to the admin port that a page has. */
+/** Pages of other origins, in a real browser on this machine, try every way to reach the admin port. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
@@ -32,7 +32,7 @@ const routes = [...adminRoutes, { method: 'GET', path: '/metrics' }, { method: '
   }),
 );
 const page = readFileSync(new URL('foreign-page.html', import.meta.url));
-/** Of a GET and of a POST. */
+/** Ways of a page to send a request, by method. */
 const WAYS = { GET: 7, POST: 3 } as const;
 
 describeWithTool(chromium, 'the admin port and a page of another origin', () => {
@@ -92,7 +92,7 @@ describeWithTool(chromium, 'the admin port and a page of another origin', () => 
       child = spawn(browser ?? '', [...options, `http://${host}:${port}/`], { stdio: 'ignore' });
       const tried = routes.reduce((sum, { method }) => sum + WAYS[method], 0);
       expect(JSON.parse(await report)).toEqual({ tried, read: [] });
-      // A preflight is refused by the method; no request got further.
+      // The preflight is refused by its method; no other request arrived.
       expect([...statuses.keys()].sort()).toEqual(['GET 403', 'OPTIONS 405', 'POST 403']);
       expect((await bench.get('/admin/pipelines/p')).json).toEqual(before.json);
       expect(bench.cleared).toEqual([]);

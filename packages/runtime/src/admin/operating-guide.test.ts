@@ -33,7 +33,7 @@ describe('docs/guide/operating.md', () => {
     try {
       bench.played.advised(planWith('large', 3));
       for (const { path, body } of posts) {
-        // The page speaks of another pipeline: its decision, stage and variant are those of this one here.
+        // Replaces the page's decision, stage and variant by those of this pipeline.
         const text = body?.replace('42', '1').replace('detect', 'a').replace('"s"', '"small"');
         const headers = body === undefined ? undefined : { 'content-type': 'application/json' };
         const sent = {
@@ -42,7 +42,7 @@ describe('docs/guide/operating.md', () => {
           ...(text && { text }),
           ...(headers && { headers }),
         };
-        // What ran before the plan that was applied was never kept as a good one.
+        // The plan before the applied one was never saved as good.
         expect([path, (await bench.send(sent)).status]).toEqual([path, path === 'roll-back' ? 409 : 200]);
       }
       for (const [, query = ''] of page.matchAll(/"\$ADMIN\/(decisions\?[^"]*)"/g))

@@ -19,7 +19,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** Port 0 takes a free one. */
+/** Port 0 means any free port. */
 export interface AdminServerOptions {
   readonly pipelines: readonly AdminPipeline[];
   readonly feed: EventFeed;
@@ -38,7 +38,7 @@ export interface RunningAdminServer {
   close(): Promise<void>;
 }
 
-/** Rejects with AppError WRONG_USAGE off loopback without a token, or PORT_IN_USE. */
+/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE without a token off loopback. */
 export async function startAdminServer(options: AdminServerOptions): Promise<RunningAdminServer> {
   const { host = '127.0.0.1', port, token } = options;
   if (token === undefined && !isLoopback(host)) {

@@ -1,4 +1,4 @@
-/** The cascade of docs/guide/branches.md is a valid file, and it answers as the page says. */
+/** The cascade of docs/guide/branches.md is a valid file, and answers as the page says. */
 import { readFile } from 'node:fs/promises';
 import type { TensorMap } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';

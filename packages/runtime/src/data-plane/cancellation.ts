@@ -1,9 +1,9 @@
 /**
- * Cancels a submitted request. An AbortSignal with a listener costs 0.56 µs instead of 0.12 µs (Node 24). On Node 20
- * each has its own hidden class, which keeps the request in memory until a full collection.
+ * Cancels a submitted request. It costs 0.12 µs; an AbortSignal with a listener costs 0.56 µs (Node 24). On Node 20
+ * each AbortSignal has a hidden class that keeps the request in memory until a full collection.
  */
 
-/** Subset of AbortSignal that is used. */
+/** Used subset of AbortSignal. */
 export interface CancelSignal {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options: { readonly once: true }): void;

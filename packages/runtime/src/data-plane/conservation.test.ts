@@ -72,7 +72,7 @@ const graphs: Readonly<Record<string, PipelineSpec>> = {
   }),
 };
 
-/** Some items fail, some outputs cannot be joined or cut; which ones depends on the tensors alone. */
+/** Some items fail, some outputs cannot be joined or split; only the tensors decide. */
 const script: ItemScript = (item) => {
   const values = Object.values(item).map((tensor) => Number(tensor.data[0] ?? 0));
   if (values.includes(13)) return refused;
@@ -85,7 +85,7 @@ interface Replica {
   readonly runner: ScriptedRunner;
 }
 
-/** A runner with replicas and requests that come and go. */
+/** A runner with changing replicas and requests. */
 class World {
   readonly clock = new ManualClock();
   readonly runner: PipelineRunner;

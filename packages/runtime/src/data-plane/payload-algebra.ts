@@ -1,12 +1,12 @@
 /**
  * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
- * A fan-out cuts every tensor of an output along its leading dimension. All tensors need the same k (k may be 0). A
- * join stacks the tensors of each name along a new leading dimension; without items it has no tensors. Several in-edges
- * merge by name. If several have the same name, each gets the prefix `stage.` (`request.` for the request itself).
+ * A fan-out cuts every tensor of an output along its leading dimension. All tensors need the same leading size, which
+ * may be 0. A join stacks the tensors of each name along a new leading dimension; without items it has no tensors.
+ * Tensors of several in-edges merge by name. Equal names get the prefix `stage.` (`request.` for the request itself).
  * Impossible operations are an AppError STAGE_FAILED that names the stage.
  *
- * The runner of a batch may transfer its buffers, so parts of a fan-out and shared payloads get their own.
+ * A runner may transfer the buffers of its batch, so fan-out parts and shared payloads get their own.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -31,8 +31,8 @@ export interface ProducedTensors {
 const REQUEST = 'request';
 
 /**
- * Tensor algebra for `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid CEL. An undecidable `takes`
- * is an AppError CONDITION_FAILED.
+ * Tensor algebra for `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid CEL. `takes` throws AppError
+ * CONDITION_FAILED if evaluation fails.
  */
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
@@ -81,7 +81,7 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   for (const [index, part] of parts.entries()) {
-    // No more names than the first item; with the checks below this means equal names.
+    // With the checks below, no more names means equal names.
     if (Object.keys(part).length <= names.length) continue;
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
@@ -126,8 +126,8 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 }
 
 /**
- * Tensors of a response: the tensors of all outputs, merged by name. `produced` is by output slot. A skipped stage adds
- * nothing, and neither does an `unless` output whose other stage ran.
+ * Tensors of a response: the tensors of all outputs, merged by name. `produced` is indexed by output slot. Skipped
+ * stages add nothing; nor does an `unless` output whose other stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
@@ -147,7 +147,7 @@ export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }
 
-/** 128 bits of SHA-256 over names, types, shapes and data, in any order of names. */
+/** 128 bits of SHA-256 over names, types, shapes and data, independent of name order. */
 export function inputDigest(tensors: TensorMap): string {
   const hash = createHash('sha256');
   for (const name of Object.keys(tensors).sort()) {

@@ -51,7 +51,7 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** Outcome of a request whose output stages have all answered, also if merging failed. */
+  /** Outcome of a request whose output stages have all answered; failed if merging fails. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
@@ -68,7 +68,7 @@ function tensorsOf({ tensors }: RequestTensors): TensorMap {
   return tensors;
 }
 
-/** Without a request there are no items yet, so nothing can fail. */
+/** Without a request there are no items, so no request fails. */
 function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
   try {
     return work();

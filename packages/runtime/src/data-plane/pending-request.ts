@@ -13,7 +13,7 @@ export interface RequestTensors {
 export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
 export class PendingRequest {
-  /** May be earlier than its submission. */
+  /** May precede the submission. */
   readonly arrivedAtMs: number;
   /** Empty if the server has no tenants. */
   readonly tenant: string;
@@ -21,7 +21,7 @@ export class PendingRequest {
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   inFlightBytes = 0;
-  /** Set if its tensors could not be split or joined: it no longer runs and is about to fail. */
+  /** Set if its tensors could not be split or joined. The request then stops and fails. */
   failure: AppError | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '') {

@@ -2,7 +2,7 @@
  * One served pipeline: gives the request policies of core real time, replicas and tensors. `PipelineScheduler` makes
  * all decisions, except for the bound on bytes in flight.
  *
- * Every event (request, answer of a replica, alarm, change of replicas) is one turn on the policies; turns never nest.
+ * Every event (request, answer of a replica, alarm, change of replicas) is one turn of the policies; turns never nest.
  * A turn that throws is a defect: it is reported, its requests fail, and serving continues.
  */
 import {
@@ -48,7 +48,7 @@ import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';
 
-/** `hostCores` bounds the replica threads that compute at once; Infinity if they run elsewhere. */
+/** `hostCores` bounds the replica threads that compute at once; Infinity for replicas elsewhere. */
 export interface PipelineRunnerOptions {
   readonly spec: PipelineSpec;
   readonly hostCores: number;
@@ -86,7 +86,7 @@ export interface QuarantinedInput {
 }
 
 export class PipelineRunner implements ReplicaPool {
-  /** Resolves when the last request has ended after `beginDraining`. */
+  /** Resolves after `beginDraining`, when the last request has ended. */
   readonly drained: Promise<void>;
   #spec: PipelineSpec;
   #statistics: RequestStatistics;

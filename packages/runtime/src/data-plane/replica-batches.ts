@@ -1,6 +1,6 @@
 /**
- * Batches that replicas run. A batch of a lost replica returns to the policies as a whole. A defect fails its requests
- * and frees the replica. If the replica cannot be freed, it leaves service.
+ * Batches that replicas run. The whole batch of a lost replica returns to the policies. A defect fails the requests of
+ * its batch and frees the replica. A replica that cannot be freed leaves service.
  */
 import {
   AppError,
@@ -19,7 +19,7 @@ import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** End of a batch, without items of requests that failed before. */
+/** End of a batch, without items of requests that had already failed. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -27,7 +27,7 @@ export interface BatchEnd {
   readonly failedItems: number;
   /** Time inside the replica; 0 if the batch failed as a whole. */
   readonly serviceMs: number;
-  /** Time from hand-over to answer. */
+  /** Time from sending to answer. */
   readonly busyMs: number;
   /** Wait of each item in the queue. */
   readonly waitsMs: readonly number[];
@@ -43,7 +43,7 @@ export interface BatchDeps {
   ended(batch: BatchEnd): void;
 }
 
-/** `ran` are its handed-over items, in order. */
+/** `ran` are the items sent, in order. */
 interface RunningBatch {
   readonly served: ServedReplica;
   readonly stageId: StageId;
@@ -142,7 +142,7 @@ export class ReplicaBatches {
   }
 }
 
-/** A copy if the replica takes the tensors: the batch may run again, or its digest may be needed. */
+/** Copies tensors that the runner would transfer: a retry or a digest may still read them. */
 function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): TensorMap {
   return keepsTensors ? tensors : copyTensors(tensors);
 }
@@ -152,7 +152,7 @@ function isHung(lost: AppError | undefined): boolean {
   return lost?.cause instanceof AppError && lost.cause.details['trouble'] === 'hung';
 }
 
-/** Clients are at fault for rejected inputs. */
+/** Rejected inputs are the client's fault. */
 function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }

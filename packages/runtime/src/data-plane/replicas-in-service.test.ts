@@ -1,4 +1,4 @@
-/** What the runner of a pipeline does with its replicas. */
+/** Replicas of a pipeline runner. */
 import { AppError, replicaId, stageId, type Tensor, variantId } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';

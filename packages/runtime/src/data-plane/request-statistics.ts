@@ -16,7 +16,7 @@ const KEPT_LATENCY_SECONDS = 60;
 /** Includes the current second. */
 const SLOTS = KEPT_SECONDS + 1;
 
-/** `withinSlo` are completed within the SLO's latency, `dropped` is by reason. */
+/** `withinSlo` counts completions within the SLO latency; `dropped` is by reason. */
 export interface RequestCounts {
   readonly arrived: number;
   readonly completed: number;
@@ -96,7 +96,7 @@ export class RequestStatistics {
     return { ...this.#total, dropped: { ...this.#total.dropped } };
   }
 
-  /** Requests since the start that failed for reasons that the plan may have caused. */
+  /** Requests since the start whose failure the plan may have caused. */
   get failedHere(): number {
     return this.#failedHere;
   }

@@ -1,4 +1,4 @@
-/** A pipeline with scripted replicas whose requests tell how they ended, for tests of the runner. */
+/** A pipeline with scripted replicas and recorded outcomes, for tests of the runner. */
 import type { PipelineSpec, TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect } from 'vitest';

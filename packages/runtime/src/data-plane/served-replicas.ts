@@ -93,7 +93,7 @@ export class ServedReplicas {
     });
   }
 
-  /** Takes a replica out of service. Resolves when its batch has ended, at once if unknown. */
+  /** Takes a replica out of service. Resolves when its batch has ended; at once for an unknown replica. */
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;

@@ -1,4 +1,4 @@
-/** A pipeline with scripted replicas under a manual clock, for tests of the data plane and of the protocol in front of it. */
+/** A pipeline with scripted replicas under a manual clock, for tests of the data plane and its protocols. */
 import {
   type AlarmClock,
   type AppError,
@@ -13,7 +13,7 @@ import {
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import { PipelineRunner } from './pipeline-runner.js';
 
-/** A spec of synthetic stages; a chain when `edges` is left out. */
+/** A spec of synthetic stages; a chain without `edges`. */
 export function servingSpec(names: readonly string[], more: Partial<PipelineSpec> = {}): PipelineSpec {
   return {
     name: 'bench',
@@ -38,20 +38,18 @@ export function servingSpec(names: readonly string[], more: Partial<PipelineSpec
   };
 }
 
-/** An edge by stage names. */
 export function edge(from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
   return { from: stageId(from), to: stageId(to), ...more };
 }
 
-/** An FP32 tensor. */
 export function fp32(shape: readonly number[], ...values: number[]): Tensor {
   return { datatype: 'FP32', shape, data: Float32Array.from(values) };
 }
 
-/** What a scripted replica does with one item: its output, or an AppError. */
+/** Result of a scripted replica for one item. */
 export type ItemScript = (item: TensorMap) => TensorMap | AppError;
 
-/** A replica that takes `serviceMs` for a batch, notes what it got and can be lost. */
+/** A replica that takes `serviceMs` per batch, records its inputs and can be lost. */
 export class ScriptedRunner implements ModelRunner {
   readonly batches: (readonly TensorMap[])[] = [];
   readonly #script: ItemScript;
@@ -75,7 +73,7 @@ export class ScriptedRunner implements ModelRunner {
     this.#onLost = listener;
   }
 
-  /** From now on the replica is gone: a running batch is rejected, otherwise the listener is told. */
+  /** Loses the replica: rejects a running batch, or else calls the listener. */
   lose(error: AppError, whileBusy: boolean): void {
     this.#gone = error;
     if (!whileBusy) this.#onLost(error);
@@ -91,7 +89,7 @@ export class ScriptedRunner implements ModelRunner {
 
 let replicas = 0;
 
-/** Puts a runner into service at a stage and returns the replica's name. */
+/** Puts a runner into service; returns the replica's name. */
 export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunner, cpuCores = 1) {
   replicas += 1;
   const id = replicaId(`${stage}-${replicas}`);
@@ -100,7 +98,7 @@ export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunn
   return id;
 }
 
-/** A pipeline under a manual clock, one replica a stage; each takes 10 ms and does what its script says. */
+/** A pipeline under a manual clock, with one scripted replica per stage that takes 10 ms. */
 export function bench(
   spec: PipelineSpec,
   clock: AlarmClock & { sleep(durationMs: number): Promise<void> },

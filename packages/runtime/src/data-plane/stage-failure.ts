@@ -1,6 +1,6 @@
 /**
- * Failures of stages. Their messages may quote inputs or internals, so clients learn only the stage; its own error is
- * the `cause`, for the log.
+ * Failures of stages. Their messages may quote inputs or internals, so clients learn only the stage. The stage's error
+ * is the `cause`, for the log.
  */
 import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
 

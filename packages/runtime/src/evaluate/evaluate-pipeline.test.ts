@@ -23,7 +23,7 @@ import { variantCombinations } from './variant-combinations.js';
 
 const accurate = (name: string, value: number) => variant(name, { accuracy: { value, metric: 'accuracy' } });
 
-/** A scene of k items 1…k is decoded, its items found and read one by one, and their values summed up. */
+/** Stages decode a scene of items 1…k, find and read the items, and sum their values. */
 const sumPipeline: PipelineSpec = (() => {
   const stages = [
     stage('decode', [variant('only')]),

@@ -1,6 +1,6 @@
 /**
- * Measures end-to-end accuracy: every labelled sample through every combination of variants, with a bootstrap interval.
- * Samples run concurrently; answers do not depend on it.
+ * Measures end-to-end accuracy with a bootstrap interval: runs every labelled sample through every combination of
+ * variants. Samples run concurrently, which changes no answers.
  */
 import { availableParallelism } from 'node:os';
 import {
@@ -152,7 +152,7 @@ class SampleAnswers {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #run: RunStage;
-  /** A stage and all earlier ones. */
+  /** By stage: the stage and all earlier ones. */
   readonly #dependsOn: readonly (readonly StageId[])[];
 
   constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {
@@ -213,7 +213,7 @@ export class VariantRunners {
     this.#runners.set(variant, { runner, idle: Promise.resolve() });
   }
 
-  /** Runs items one by one, because batches may change last digits. Rejects if one fails. */
+  /** Runs items one by one, because batching may change last digits. Rejects if one fails. */
   async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
     const outputs: TensorMap[] = [];
     for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
@@ -249,7 +249,7 @@ export function drawResamples(sampleCount: number, rng: Rng): Resamples {
 
 /**
  * 95 % interval of `score` by the percentile bootstrap (Efron 1979): from the 5th smallest to the 5th largest of 200
- * resamples with replacement. Works for scores that are no mean, such as F1. Combinations share the resamples, so their
+ * resamples with replacement. Works for scores other than means, such as F1. Combinations share the resamples, so their
  * intervals are comparable.
  */
 export function bootstrapInterval<Sample>(

@@ -50,7 +50,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
   return samples;
 }
 
-/** A fraction; throws MODULE_INVALID if the module throws or returns anything else. */
+/** Score of the answers; throws MODULE_INVALID if the module throws or returns no fraction. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
   let score: unknown;
   try {

@@ -74,7 +74,7 @@ class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
     if (stream.destroyed || stream.closed) return;
     let told: boolean | undefined;
     const tell = () => {
-      // An existing plan stays, so this never throws.
+      // A plan exists and stays, so this never throws.
       const active = wantedOf(this.#pipeline, ref) > 0;
       if (active === told || stream.destroyed || stream.writableEnded) return;
       told = active;

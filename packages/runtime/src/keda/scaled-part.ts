@@ -12,7 +12,7 @@ export interface ScaledPipeline {
 }
 
 /**
- * Wanted replicas of the named part. AppError INVALID_FIELDS without a name, NOT_FOUND for an unknown one, DROPPED
+ * Wanted replicas of the named part. AppError INVALID_FIELDS without a stage, NOT_FOUND for unknown names, DROPPED
  * without a plan: KEDA then uses its fallback.
  */
 export function wantedOf({ spec, desired }: ScaledPipeline, ref: ScaledObjectRef | undefined): number {

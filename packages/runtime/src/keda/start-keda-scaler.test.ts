@@ -54,7 +54,7 @@ async function bench(replicas?: number) {
         else resolve(readMessage(method.output, answer ?? new Uint8Array(0)));
       });
     });
-  /** What a stream of StreamIsActive tells, and how it ends. */
+  /** Messages and end of a StreamIsActive call. */
   const activity = (ref = refOf()) => {
     const told: boolean[] = [];
     const bytes = Buffer.from(writeMessage(streamIsActive.input, ref));

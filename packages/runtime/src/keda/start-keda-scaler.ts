@@ -23,7 +23,7 @@ const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** Port 0 selects a free one. */
+/** Port 0 means any free port. */
 export interface KedaScalerOptions extends ScaledPipeline {
   readonly host?: string;
   readonly port: number;

@@ -1,6 +1,6 @@
 /**
- * Open-loop load: requests leave at scheduled instants, and latency counts from there. So a stalled server cannot hide
- * its stall (coordinated omission). If a timer is late, all due requests are sent at once; later requests keep their
+ * Open-loop load: requests leave at scheduled instants, from which latency counts. So a stalled server cannot hide its
+ * stall (coordinated omission). If a timer is late, all due requests are sent at once; later requests keep their
  * schedule.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
@@ -18,9 +18,9 @@ export interface LoadOptions {
   readonly sloLatencyMs?: number;
   /** Most open connections; the wait for one counts as latency. */
   readonly maxConnections?: number;
-  /** Ends the load if the address is unreachable before any answer. */
+  /** Ends the load if the address is unreachable before the first answer. */
   readonly stopsUnreachable?: boolean;
-  /** Ends the load if all of the first answers are lasting refusals (404, 405, 415, 422). */
+  /** Ends the load if the first answers are all lasting refusals (404, 405, 415, 422). */
   readonly stopsRefused?: boolean;
   /** Stops sending; requests in flight are awaited. */
   readonly signal?: AbortSignal;
@@ -54,7 +54,7 @@ export interface LoadResult {
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
 const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** Refusals in a row from the start after which the load stops. */
+/** Refusals in a row, from the start, that stop the load. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
 /** Interval of checks for a stop during a long pause. */
@@ -194,7 +194,7 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** Status or error code; without success, also the start of the answer's text. */
+/** Status or error code, and the start of an answer without success. */
 interface RequestEnd {
   readonly status: number | string;
   readonly body: string;
@@ -238,7 +238,7 @@ function unreachable(url: string, code: string): AppError {
   });
 }
 
-/** Never wakes early unless the load is over: a timer for whole milliseconds, event loop turns for the rest. */
+/** Waits by a timer for whole milliseconds, then by event loop turns. Wakes early only if the load is over. */
 async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
   for (let leftMs = atMs - performance.now(); leftMs > 0 && !isOver(); leftMs = atMs - performance.now()) {
     const wholeMs = Math.min(Math.floor(leftMs), LOOK_EVERY_MS);
@@ -257,7 +257,7 @@ export interface Refusal {
 
 const LONGEST = 300;
 
-/** The message of Equipoise or of the Open Inference Protocol in a body, else the text. */
+/** Message in an error body of Equipoise or of the Open Inference Protocol, else its text. */
 export function refusalOf(status: number, body: string): Refusal {
   const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
   return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };

@@ -9,7 +9,7 @@ describe('ControlLoop while changes are carried out', () => {
   const other: Change = { ...change, stageId: stageId('b') };
   const observe = () => ({ ...observation, atMs: Date.now() });
 
-  /** A plan of two changes of which the first takes until it gives way; the second look on shows a burst. */
+  /** A plan of two changes. The first lasts until preempted; the second observation shows a burst. */
   function interrupted(over: LoopOver = {}) {
     const seen: boolean[] = [];
     const told: Observation['lastChange'][] = [];

@@ -1,10 +1,10 @@
-/** A person preempts the loop: the plan that is being made, and the changes under way. */
+/** A person preempts planning and changes of the loop. */
 import type { TickAnswer } from '@equipoise/core/control';
 import type { ControlMode } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { apply, type Circumstances, LoopBench } from './control-loop.test-support.js';
 
-/** A planner that answers when the test says so. */
+/** A planner that answers on demand. */
 function heldPlanner() {
   const asked: Circumstances[] = [];
   let answer: (answer: TickAnswer) => void = () => {};

@@ -1,4 +1,4 @@
-/** A control loop whose surroundings are all played: what it decides is given, changes are only counted, the store is in memory. */
+/** A control loop with fake dependencies: given decisions, counted changes, and a store in memory. */
 import type { Tick, TickAnswer } from '@equipoise/core/control';
 import {
   type Certificate,
@@ -63,7 +63,7 @@ export const observation: Observation = {
   staleSources: [],
 };
 
-/** Ten requests a second, each answered within 20 ms. */
+/** Ten requests per second, each answered within 20 ms. */
 const statistics = {
   recentSeconds: (_: number, count: number): readonly SecondRecord[] =>
     Array.from({ length: count }, (_each, second) => ({
@@ -113,7 +113,7 @@ export class PlannerFake {
 export type LoopOver = Partial<ControlLoopDeps> & {
   /** The answer of the planner to an observation. */
   readonly decide?: (observation: Observation, circumstances: Circumstances) => Promise<TickAnswer>;
-  /** Called when the planner is shown what comes meanwhile. */
+  /** Called with observations shown during planning. */
   readonly shown?: () => void;
   readonly applyChange?: () => Promise<void>;
   readonly preempt?: () => void;
@@ -184,15 +184,15 @@ export class LoopBench {
     });
   }
 
-  /** Observation of every tick. */
+  /** Observation at each tick. */
   readonly seen = observation;
 
-  /** Kinds of what was told, without what is known later. */
+  /** Kinds of reported events, without `amended`. */
   get kinds(): readonly string[] {
     return this.events.map(({ kind }) => kind).filter((kind) => kind !== 'amended');
   }
 
-  /** Good plans that were kept, oldest first. */
+  /** Saved good plans, oldest first. */
   async saved(): Promise<readonly Plan[]> {
     await this.loop.settled();
     return (await this.memory.goodPlans('p', 99)).map((good) => good.plan).reverse();

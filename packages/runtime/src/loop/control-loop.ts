@@ -34,7 +34,7 @@ export interface ControlLoopDeps {
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
-  /** The current pipeline with the counts since the last call. */
+  /** The pipeline now, with counts since the last call. */
   readonly observe: () => Observation;
   readonly planner: Pick<Planner, 'ask' | 'show' | 'preempt'>;
   readonly actuator: Actuator;
@@ -43,9 +43,9 @@ export interface ControlLoopDeps {
   readonly faults: ActiveFaults;
   /** True if plans are saved for a restart; plans of a baseline are not. */
   readonly keepsPlans: boolean;
-  /** Called after each change, with the new plan of the change's decision. */
+  /** Called after each change, with the plan of its decision. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
-  /** Called with news worth persisting. */
+  /** Called with learned state to persist. */
   readonly onLearned: (kept: ControllerSnapshot) => void;
   readonly report: (event: LoopEvent) => void;
 }
@@ -72,7 +72,7 @@ export class ControlLoop {
   readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
-  /** Waiting turns, ticks not counted. */
+  /** Waiting turns, without ticks. */
   #waitingTurns = 0;
   #stopped = false;
   #hasEndedCanary = false;
@@ -81,9 +81,9 @@ export class ControlLoop {
   #changing: 'loop' | 'hand' | undefined;
   #isPreempted = false;
   #changedByHand = false;
-  /** Answer to a burst during the loop's changes. It replaces the remaining ones. */
+  /** Answer to a burst during the loop's changes; replaces the remaining changes. */
   #urgent: DecidedTick | undefined;
-  /** Stored until a tick has reported it. */
+  /** Set until a tick has reported it. */
   #lastChange: LastChange | undefined;
 
   constructor(deps: ControlLoopDeps) {
@@ -110,7 +110,7 @@ export class ControlLoop {
     await this.settled();
   }
 
-  /** Ends canaries; with `pinned` only one of another variant at that stage. Manual ones end only if `evenByHand`. */
+  /** Ends canaries: with `pinned`, only one of another variant at that stage. Manual ones end only if `evenByHand`. */
   endCanary({ evenByHand, pinned }: CanaryToEnd): void {
     if (this.#changing === 'hand' && !evenByHand) return;
     if (!this.#deps.actuator.endCanary(pinned) || this.#changing === undefined) return;
@@ -123,7 +123,7 @@ export class ControlLoop {
     return this.#deps.log.settled();
   }
 
-  /** Runs work when no tick or other turn is running; ticks give it precedence. */
+  /** Runs work when no tick or other turn is running. Ticks let it go first. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#waitingTurns += 1;
     return this.#inTurn(() => {
@@ -142,13 +142,13 @@ export class ControlLoop {
     return this.#changing !== undefined;
   }
 
-  /** Abandons the current decision for a person, without a trace. */
+  /** Abandons the current decision when a person acts; logs nothing. */
   preemptPlan(): void {
     if (this.#isAsking) this.#deps.planner.preempt();
   }
 
   /**
-   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if there were
+   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if it ended
    * any.
    */
   preempt({ evenByHand = false } = {}): boolean {
@@ -191,7 +191,7 @@ export class ControlLoop {
     try {
       const answer = await this.#answerTo(asked);
       if (answer === undefined) return undefined;
-      // A failed or preempted tick has not reported the changes.
+      // Reset only now: failed or preempted ticks report no changes.
       this.#changedByHand = false;
       this.#lastChange = undefined;
       this.#deps.faults.clear('decide');
@@ -310,7 +310,7 @@ export class ControlLoop {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#deps;
     // If a stop ends the planner during a decision, this is not a failure.
     if (this.#stopped) return;
-    // An active fault is logged already; repetitions would push out decisions.
+    // An active fault is logged already; repetitions would displace decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.raise('decide', error);
     if (observation === undefined || stands) return;
@@ -330,7 +330,7 @@ export class ControlLoop {
     const by = isOfLoop ? 'loop' : manual && 'hand';
     const changing = this.#change(plan, changesToApply(decision, isAtOnce), by);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
-    // The target of a person or of a roll-back is restored, too.
+    // A restart also restores plans of a person or roll-back.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // A server killed in a burst must restart with the burst answer.
     if (keepsPlans && (isGood || trigger === 'burst'))

@@ -1,7 +1,7 @@
 /**
  * Writes of the loop to the store: each decision at once, later facts about it, and the plans in force. If the store
- * fails, only entries are lost. The newest stay in memory, where they can be read and applied, and the last plan is
- * saved again.
+ * fails, only older entries are lost: the newest stay in memory, readable and applicable, and the last plan is saved
+ * again.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
@@ -41,7 +41,7 @@ export class DecisionLog {
   #lastId: number;
   #saving: Promise<void> = Promise.resolve();
   #newestPlan: SavedPlan | undefined;
-  /** Set if the store refused the entry. */
+  /** Set if the store refused it. */
   #unsavedPlan: SavedPlan | undefined;
 
   constructor(deps: DecisionLogDeps) {

@@ -14,8 +14,8 @@ export const invalidFields = (what: string, problems: readonly FieldProblem[]): 
   });
 
 /**
- * Reason why a stage cannot have pins: choice by choice or, if each is possible alone, together. `path` is the place of
- * the pins.
+ * Reasons why a stage cannot have the pins: one per impossible pin, or one for their combination. `path` locates the
+ * pins.
  */
 export function pinProblems(stage: StageSpec, pins: StagePins, path: string): readonly FieldProblem[] {
   const whole = pinObjection(stage, pins);

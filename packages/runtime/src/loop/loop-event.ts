@@ -13,7 +13,7 @@ export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
 /**
  * `decided` comes before any change is applied, `manual` is an action without a plan, `amended` brings later facts
- * about a decision. A failed step is at fault until it has `recovered`.
+ * about a decision. A failed step has a fault until it has `recovered`.
  */
 export type LoopEvent =
   | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
@@ -27,8 +27,8 @@ export type LoopEvent =
   | { readonly kind: 'recovered'; readonly step: LoopStep };
 
 /**
- * A canary step gives a new variant the fraction of its stage's requests. The canary has `passed`, is `rolled-back`, or
- * has `ended` without a verdict.
+ * A canary `step` sends `fraction` of the stage's requests to the variant. The canary has `passed`, is `rolled-back`,
+ * or has `ended` without a verdict.
  */
 export interface CanaryEvent {
   readonly kind: 'canary';

@@ -1,4 +1,4 @@
-/** A pipeline of one stage under control by hand: changes are in force at once, what is planned is given. */
+/** A pipeline of one stage under manual control, with immediate changes and given plans. */
 import {
   type PipelineSpec,
   type Plan,
@@ -45,7 +45,6 @@ export const controlledSpec: PipelineSpec = {
   admission: { maxQueueLength: 100 },
 };
 
-/** A plan of so many replicas of a variant. */
 export function planWith(id: string, replicas: number): Plan {
   const stage: StagePlan = {
     variantId: variantId(id),
@@ -64,7 +63,7 @@ export class ControlBench {
   /** Loads that plans were estimated for. */
   readonly estimated: number[] = [];
   running: RunningPlan = { stages: {} };
-  /** What the next changes come to. */
+  /** Outcome of the next changes. */
   change: () => Promise<void> = async () => {};
   preempted: () => void = () => {};
   readonly actuator: Actuator = {
@@ -111,13 +110,13 @@ export class ControlBench {
     });
   }
 
-  /** What runs, as variant and replicas. */
+  /** Running variant and replicas. */
   get runs(): string {
     const replicas = this.running.stages[a]?.replicas ?? [];
     return `${replicas.length} ${replicas[0]?.variantId}`;
   }
 
-  /** Puts an entry into the log, as the loop would while it advises. */
+  /** Logs an entry, as the loop does in mode `advise`. */
   advised(plan: Plan, setupDigest = 's'): number {
     const decision = { kind: 'apply' as const, plan, changes: [], reason: 'better', evidence };
     const entry = { atEpochMs: 1, trigger: 'plan' as const, mode: 'advise' as const, setupDigest };

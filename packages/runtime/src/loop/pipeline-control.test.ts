@@ -450,7 +450,7 @@ describe('a roll-back', () => {
 });
 
 describe('a canary', () => {
-  /** A change to `large` in its canary, by the loop or by hand. */
+  /** A canary of `large`, by the loop or by hand. */
   async function tried(by: 'loop' | 'hand') {
     const bench = new ControlBench();
     const begun = new Promise<void>((begin) => {

@@ -203,7 +203,7 @@ export class PipelineControl {
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
-    // A running plan would violate the pins.
+    // Planning under way ignores these pins.
     this.#deps.loop.preemptPlan();
   }
 
@@ -216,8 +216,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if it does
-   * not fit, or with the error of a failed change.
+   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if the
+   * plan does not fit, or with the error of a failed change.
    */
   async applyDecision(decisionId: number, facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
@@ -250,10 +250,7 @@ export class PipelineControl {
     });
   }
 
-  /**
-   * Restores the newest good plan: during a change or a canary, the plan before it; otherwise, a plan that differs from
-   * the running one.
-   */
+  /** Restores the newest good plan. Unless a change or canary is under way, it must differ from the running plan. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
@@ -309,7 +306,7 @@ export class PipelineControl {
   }
 
   /**
-   * Saves the manual settings. A server with a fixed plan saves none: the stored ones belong to the adapting server.
+   * Saves the manual settings. A server with a fixed plan saves none: stored settings belong to the adapting server.
    */
   #keep(): void {
     const { store, spec, faults, isFixed } = this.#deps;
@@ -324,8 +321,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force in its own turn. The pipeline may have been reloaded by then, so the plan is checked in that
-   * turn. A roll-back replaces another change by hand.
+   * Puts a plan in force in its own turn. Checks it in that turn, because the pipeline may have been reloaded. A
+   * roll-back replaces another manual change.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     const { loop } = this.#deps;

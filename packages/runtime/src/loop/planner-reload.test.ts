@@ -1,4 +1,4 @@
-/** Another description of the same pipeline, planned for while it runs. */
+/** Planning with a reloaded spec of the same pipeline. */
 import { type PipelineSpec, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { servingSpec } from '../data-plane/serving-bench.test-support.js';
@@ -12,7 +12,7 @@ const points = [
 const variant = { cpuCores: [1], memoryBytes: 0, gpus: 0, parameters: {}, profile: points };
 const bounds = { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 0 };
 
-/** Two variants, of which the better one takes three times as long. */
+/** Two variants; the more accurate one takes three times as long. */
 function specOf(more: Partial<PipelineSpec>): PipelineSpec {
   const slow = points.map((point) => ({ ...point, meanMs: 3 * point.meanMs, p99Ms: 3 * point.p99Ms }));
   const variants = [

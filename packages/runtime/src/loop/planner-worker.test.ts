@@ -15,7 +15,7 @@ const tickAt = (atMs: number, rps = 1): PlanningTask => ({
 });
 const isBurst = ({ load }: Observation): boolean => (load.arrivalsPerSecond.at(-1) ?? 0) > 100;
 
-/** A worker whose engines verify `verdicts` times for a plan and never for a tick; `port` holds what has come in and was not taken yet. */
+/** A worker that verifies `verdicts` times per plan and never per tick; `port` holds messages not yet taken. */
 class Rig {
   readonly replies: RpcReply<string>[] = [];
   readonly port: PlannerMessage[] = [];
@@ -237,7 +237,7 @@ describe('PlannerWorker', () => {
     rig.worker.work();
     rig.nowMs = 3_000;
     rig.worker.work();
-    // The first seat has ticked twice.
+    // The first session has ticked twice.
     expect(rig.trained).toEqual([0, 1, 0]);
   });
 });

@@ -151,7 +151,7 @@ describe('Planner', () => {
     await one.ask(planTask);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const given = expect(one.ask({ kind: 'keep' })).rejects.toThrow('gave no answer');
-    // The thread answers while this one stands still, so that the limit is met before the answer is taken.
+    // The thread answers while this one is blocked, so the limit passes before the answer is read.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
     vi.advanceTimersByTime(120_000);
     vi.useRealTimers();

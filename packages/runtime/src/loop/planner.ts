@@ -1,7 +1,7 @@
 /**
- * Planner of one pipeline, with both ends of its protocol. `Planner` sends one question at a time. `PlannerWorker`
- * answers all pipelines of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other
- * pipelines are answered between two verifications. Training gets a tenth of the time, and none while a question waits.
+ * Planner of one pipeline: both sides of its protocol. `Planner` sends one question at a time. `PlannerWorker` answers
+ * all pipelines of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other pipelines
+ * are answered between two verifications. Training gets a tenth of the time, and none while a question waits.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
@@ -129,12 +129,12 @@ export interface PlannerWorkerDeps {
 
 type Question = PlannerMessage & { readonly kind: 'ask' };
 
-/** Place of a session in its thread. */
+/** A session and its questions. */
 class Place {
   readonly setup: PlanningSetup;
   readonly kept: ControllerSnapshot | undefined;
   questions: Question[] = [];
-  /** Created at the first question, so that set-up errors are an answer. */
+  /** Created at the first question, whose answer reports set-up errors. */
   session: PlanningSession | undefined;
   answered = 0;
   /** Id of the last question, if it is a tick. */
@@ -164,7 +164,7 @@ const PAUSE_FACTOR = 9;
 export class PlannerWorker {
   readonly #deps: PlannerWorkerDeps;
   readonly #places = new Map<number, Place>();
-  /** Known burst verdicts of waiting ticks. */
+  /** Burst verdict by checked observation. */
   readonly #bursts = new WeakMap<Observation, boolean>();
   #answers = 0;
   #isAnsweringBetween = false;
@@ -211,7 +211,7 @@ export class PlannerWorker {
     return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
   }
 
-  /** Does a waiting tick or a newer observation have a burst? */
+  /** Does a waiting tick or a newer observation show a burst? */
   #isUrgent({ questions, session, shown }: Place): boolean {
     const task = questions[0]?.task;
     if (task?.kind !== 'tick' || session === undefined) return false;
@@ -298,7 +298,7 @@ export class PlannerWorker {
   }
 }
 
-/** A defect appears when the tick is answered. */
+/** A defect counts as no burst; the answer reports it. */
 function showsBurst({ control }: PlanningSession, tick: PlanningTask & { readonly kind: 'tick' }): boolean {
   try {
     return control.isUrgent(tick);

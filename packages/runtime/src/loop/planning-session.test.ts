@@ -5,7 +5,7 @@ import { PlanningSession } from './planning-session.js';
 import { playedSetup } from './replay-log.test-support.js';
 
 const a = stageId('a');
-/** A calm load, carried by the variant of less accuracy: an improvement is to be had. */
+/** A calm load on the less accurate variant, so that the plan can improve. */
 const observedAt = (atMs: number): Observation => ({
   ...{ atMs, stages: {}, staleSources: [], load: { arrivalsPerSecond: new Array<number>(60).fill(12) } },
   runningPlan: {
@@ -28,7 +28,7 @@ function sessionWith(guardrails?: ControllerSnapshot['guardrails']) {
   if (guardrails !== undefined) session.answer({ kind: 'resume', kept: { guardrails } });
   const tick = (atMs: number, executes: boolean) =>
     session.answer({ kind: 'tick', observation: observedAt(atMs), executes, changedByHand: false });
-  /** The first plan, nine seconds behind the first look. */
+  /** The first plan, nine seconds after the first observation. */
   const plan = (atMs: number, executes = true) => {
     tick(atMs - 9000, executes);
     return tick(atMs, executes);

@@ -42,7 +42,7 @@ export interface PlanTask {
   readonly assuming?: PlanAssumptions;
 }
 
-/** A tick, a plan for a rate, the prediction of a plan, a snapshot to resume or return, or a changed description. */
+/** A tick, a plan for a rate, the prediction of a plan, a snapshot to resume or return, or a changed spec. */
 export type PlanningTask =
   | ({ readonly kind: 'tick' } & Tick)
   | PlanTask

@@ -34,7 +34,6 @@ const spec: PipelineSpec = {
   admission: { maxQueueLength: 100 },
 };
 
-/** What it is planned with. */
 export const onePipelineSetup = { spec, profiles: [], hostCores: 2, seed: 1 };
 /** A plan for 20 requests per second. */
 export const onePlanTask = { kind: 'plan', policy: 'equipoise', arrivalRps: 20, verify: true } as const;

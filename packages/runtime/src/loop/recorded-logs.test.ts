@@ -1,4 +1,4 @@
-/** Logs that version 0.1.0 wrote: the state file of a server and the lines of a log. */
+/** Logs of version 0.1.0: a state file and exported log lines. */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { LogReplay, type ReplayVerdict } from './replay-log.js';
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-recorded-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A copy, because a state file that is opened may be migrated. */
+/** A copy, because opening a state file may migrate it. */
 function copyOf(name: string): string {
   const path = join(folder, name);
   copyFileSync(fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url)), path);
@@ -32,16 +32,15 @@ it.each([
 });
 
 /**
- * Estimated latency, samples of a verification and proof of a plan: a later planner estimates, draws and proves otherwise.
- * The rest is the decision.
+ * Fields in which later planners differ: estimated latency, verification samples and proof. The rest is the decision.
  */
 const OF_PLANNER = /\.(predicted\.latencyMs|verified\.(latencyMs|sloAttainmentFraction|seeds\.\d+)|certificate\.\w+)$/;
 
-/** Powers of newer engines differ in the last bit from those of the engine that wrote the logs: another rate. */
+/** Newer engines compute powers with another last bit, which changes a rate. */
 const samePowers = 1.05 ** 63 === 21.623492570684135;
 const OF_RATE = /\.arrivalRps$/;
 
-/** The verdict without the differences that another planner or engine makes. */
+/** The verdict without differences between planners or engines. */
 function decidedAlike(verdict: ReplayVerdict): ReplayVerdict {
   if (verdict.kind !== 'different') return verdict;
   const differences = verdict.differences.filter(

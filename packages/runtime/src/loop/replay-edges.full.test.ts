@@ -1,4 +1,4 @@
-/** A log of decisions that rest on what traffic has taught of a fan-out. */
+/** A log of decisions that depend on a learned fan-out. */
 import type { StepInput } from '@equipoise/core/control';
 import {
   type DecisionRecord,
@@ -42,7 +42,7 @@ const setup: PlanningSetup = {
 
 const RATE_RPS = 20;
 
-/** A minute and a half in which each request gives six items where the file says three. */
+/** 90 s in which each request has six items; the file says three. */
 function played(): readonly DecisionRecord[] {
   const session = new PlanningSession(setup);
   const records: DecisionRecord[] = [];

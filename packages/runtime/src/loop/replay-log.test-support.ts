@@ -1,4 +1,4 @@
-/** A served pipeline played tick by tick through the planning session, with the log that it leaves. */
+/** A served pipeline, simulated tick by tick through the planning session, with its log. */
 import {
   type BatchTimes,
   type DecisionRecord,
@@ -50,17 +50,17 @@ export const playedSetup: PlanningSetup = {
 };
 
 const SECONDS = 130;
-/** After so many seconds drops count against a change. */
+/** Seconds after which drops count against a change. */
 const SETTLED_S = 4;
 
-/** Requests per second: calm, five times as much at once, calm again. */
+/** Requests per second: calm, a sudden fivefold burst, calm again. */
 const rateAt = (second: number): number => (second >= 25 && second < 40 ? 60 : 12);
 
 const pinsAt = (second: number) => (second > 115 ? { [a]: { variantId: variantId('small') } } : {});
 
 /**
- * The log of 130 s: a burst, batches that take 1.6 times as long as profiled, drops behind each change that follows the burst, and a pin at
- * the end.
+ * The log of 130 s: a burst, batches that take 1.6 times as long as profiled, drops after each change that follows the
+ * burst, and a pin at the end.
  */
 export function playedLog(): RecordedLog {
   const session = new PlanningSession(playedSetup);

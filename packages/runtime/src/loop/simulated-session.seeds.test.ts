@@ -1,4 +1,4 @@
-/** Parity of the two homes of a control session: a planner worker comes to the decisions of the simulated loop, at the same ticks. */
+/** Parity of control sessions: a planner worker makes the decisions of the simulated loop at the same ticks. */
 import { firstPlan, simulateControl, type Tick, type TickAnswer } from '@equipoise/core/control';
 import { type Observation, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core/model';
 import { arrivalsOf } from '@equipoise/core/simulate';
@@ -24,7 +24,7 @@ const load = {
   durationS: 150,
 } as const;
 
-/** A tick, and the observation that came while its plan was made. */
+/** A tick, and the observation that arrived during its planning. */
 interface RecordedTick {
   readonly tick: Tick;
   readonly later: Observation | undefined;
@@ -32,7 +32,7 @@ interface RecordedTick {
 
 type Over = Partial<Parameters<typeof simulateControl>[0]>;
 
-/** Runs by what they differ in: a run is the same whenever it is asked for. */
+/** Cached runs by their parameters. */
 const runs = new Map<string, ReturnType<typeof simulatedRun>>();
 
 function simulated(over: Over): ReturnType<typeof simulatedRun> {
@@ -57,7 +57,7 @@ function simulatedRun(over: Over) {
   return { ticks, decisions: run.decisions.map(({ decision, trigger }) => ({ decision, trigger })) };
 }
 
-/** The decisions of a planner worker at the same ticks, with what comes meanwhile. */
+/** Decisions of a planner worker at the same ticks and later observations. */
 function served(ticks: readonly RecordedTick[]) {
   const answers: TickAnswer[] = [];
   const port: PlannerMessage[] = [];

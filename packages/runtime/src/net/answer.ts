@@ -1,4 +1,4 @@
-/** Answers of HTTP ports, among them the shared ones for liveness and readiness. */
+/** Answers of HTTP ports, including those for liveness and readiness. */
 
 /** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
 export interface Answer {

@@ -40,7 +40,7 @@ describe('an answer that is read slowly', () => {
   });
 });
 
-/** The most that a client of HTTP/2 may grant: the server hands over at once whatever there is. */
+/** Largest window of an HTTP/2 client: the server sends everything at once. */
 const ALL = 2 ** 31 - 1;
 
 describe('answers that share a connection of HTTP/2', () => {
@@ -60,7 +60,7 @@ describe('answers that share a connection of HTTP/2', () => {
   ] as const)('come whole over a slow link, however many there are: %s, %s, window %d', async (kind, link, window) => {
     const { server } = await many(link);
     const { port } = new URL(kind === 'gRPC' ? `http://${server.grpcAddress}` : server.url);
-    // Slow enough that all together take twice as long as one may take nothing.
+    // Slow enough that all together take twice the patience.
     const url = await slowLink(Number(port), (bytes) => delay((bytes * 2 * patienceMs) / (count * answerBytes)));
     const session = clientSession(link === 'TLS' ? url.replace('http:', 'https:') : url, window);
     await once(session, 'connect');
@@ -87,7 +87,7 @@ describe('answers that share a connection of HTTP/2', () => {
     await expect.poll(() => codes.length).toBe(count);
     await delay(2 * patienceMs);
     open();
-    // What the buffers of the connection hold still comes.
+    // Bytes in connection buffers still arrive.
     expect((await lengths).filter((length) => length < answerBytes).length).toBeGreaterThan(count / 3);
   });
 

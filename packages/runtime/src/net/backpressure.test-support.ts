@@ -18,7 +18,7 @@ import { inferHeaders } from '../open-inference/http-bench.test-support.js';
 import { endServers, INFER, specFor, start, tensorOf } from '../open-inference/server-bench.test-support.js';
 import type { ServerOptions } from '../open-inference/start-server.js';
 
-/** More than the buffers of a connection take on both of its sides: at most 4 and 6 MiB, unless Linux is told otherwise. */
+/** More than both buffers of a connection hold: at most 4 and 6 MiB by default on Linux. */
 export const ANSWER_BYTES = 12 * 1024 * 1024;
 export const PATIENCE_MS = 250;
 export const body = JSON.stringify({
@@ -29,7 +29,7 @@ export const request = `POST ${INFER} HTTP/1.1\r\nhost: x\r\ncontent-type: appli
 const { cert, key } = selfSigned('unread');
 
 const ends: (() => void)[] = [];
-/** Closes what a test has opened. */
+/** Closes everything that a test opened. */
 export async function endAll(): Promise<void> {
   for (const end of ends.splice(0)) end();
   await endServers();
@@ -41,7 +41,7 @@ interface Options extends Partial<ServerOptions> {
   readonly replicas?: number;
 }
 
-/** A server whose answers are large, with room for one and a half of them, and the codes that it has counted. */
+/** A server with large answers, memory for one and a half of them, and the counted codes. */
 export async function large({ answerBytes = ANSWER_BYTES, ...options }: Options = {}) {
   const codes: string[] = [];
   const spec = specFor([tensorOf('FP32', [-1])], { slo: { latencyMs: 60_000, percentile: 99 } });
@@ -69,7 +69,7 @@ const current = { cert: Buffer.from(cert), key: Buffer.from(key) };
 export const optionsOf = (kind: (typeof kinds)[number]) =>
   kind === 'HTTP/1.1' ? {} : { tls: { current, onChange: () => () => {} } };
 
-/** A connection that has asked and reads nothing until it is told to. */
+/** A connection that has sent a request and reads only on demand. */
 export function silentClient(url: string, requests = request): Socket {
   const { port, protocol } = new URL(url);
   const to = { port: Number(port), host: '127.0.0.1' };
@@ -82,8 +82,8 @@ export function silentClient(url: string, requests = request): Socket {
 }
 
 /**
- * Result of `read`, which is repeated while it is less than `enough` because this process stood still: the client stands
- * still with the server, whose patience goes on.
+ * Result of `read`, repeated while it is below `enough`. A pause of this process stops the client, but uses up the
+ * patience.
  */
 export async function unlessStalled(enough: number, read: () => Promise<number>): Promise<number> {
   const delayed = monitorEventLoopDelay();
@@ -96,7 +96,7 @@ export async function unlessStalled(enough: number, read: () => Promise<number>)
   }
 }
 
-/** Reads at about `bytesPerMs` until there are no more of `until` bytes, or the connection ends; how many there were. */
+/** Reads at about `bytesPerMs` until `until` bytes or the end; returns the number of bytes. */
 export async function readSlowly(
   socket: Socket,
   { bytesPerMs, until }: { bytesPerMs: number; until: number },
@@ -120,7 +120,7 @@ export async function readSlowly(
   return length;
 }
 
-/** How a session asks for one answer. */
+/** Sends a request for one answer over a session. */
 export const calls = {
   'HTTP/2': (session: ClientHttp2Session) => asking(session, inferHeaders, body),
   gRPC: (session: ClientHttp2Session) =>
@@ -140,7 +140,7 @@ function asking(session: ClientHttp2Session, headers: OutgoingHttpHeaders, messa
   return stream.end(message);
 }
 
-/** Reads a stream to its end, whatever that is; how many bytes there were. */
+/** Reads a stream to any end; returns the number of bytes. */
 export async function lengthOf(stream: ClientHttp2Stream): Promise<number> {
   let length = 0;
   stream.on('data', (chunk: Buffer) => {
@@ -150,7 +150,7 @@ export async function lengthOf(stream: ClientHttp2Stream): Promise<number> {
   return length;
 }
 
-/** The URL of a link to a port, over which answers come as `passed` lets so many bytes of them pass. */
+/** URL of a proxy to a port; each answer chunk waits for `passed`. */
 export async function slowLink(port: number, passed: (bytes: number) => Promise<unknown>): Promise<string> {
   const link = createServer((client) => {
     const socket = connect(port, '127.0.0.1');
@@ -170,10 +170,10 @@ export async function slowLink(port: number, passed: (bytes: number) => Promise<
   return `http://127.0.0.1:${(link.address() as AddressInfo).port}`;
 }
 
-/** A session of HTTP/2 whose client grants no room for bodies. */
+/** An HTTP/2 session whose client has no window for bodies. */
 export const silentSession = (url: string) => clientSession(url, 0);
 
-/** A session of HTTP/2 whose client grants each stream so much room. */
+/** An HTTP/2 session with this window per stream. */
 export function clientSession(url: string, initialWindowSize: number): ClientHttp2Session {
   const session = connectHttp2(url, {
     settings: { initialWindowSize },

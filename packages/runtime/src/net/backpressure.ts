@@ -3,8 +3,8 @@
  * progress shows. A client that takes too little for too long is cut off.
  *
  * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection,
- * so progress is measured there. A client may read other streams first: each waiting answer lengthens the patience for
- * a stream.
+ * whose progress counts. A client may read other streams first, so each waiting answer lengthens the patience for a
+ * stream.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -85,11 +85,10 @@ export class SlowReaders {
     }
     const unsent = this.#byConnection.get(socket) ?? new Set();
     this.#byConnection.set(socket, unsent.add(sent));
-    // Node itself times connections out. A response behind an unfinished one starts its time when it gets the
-    // connection.
+    // Node itself times connections out. A queued response starts its time when it gets the connection.
     if (response.socket === null) response.once('socket', () => this.#begin(socket, sent));
     else socket.setTimeout(this.#patienceMs);
-    // Before Node's listener, which sets the keep-alive timeout.
+    // Runs before Node's listener, which sets the keep-alive timeout.
     response.prependOnceListener('finish', () => this.#sent(socket, sent));
   }
 
@@ -134,8 +133,8 @@ const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
 
 /**
  * Watches the answer of a stream. The client has to take 64 KiB of the connection within `patienceMs` (up to twice
- * that). A stream without progress on a connection that moves may wait `patienceMs` times the number of waiting answers
- * plus two. A blocked connection is closed.
+ * that). On a connection with progress, a stream without it may wait `patienceMs` × (waiting answers + 2). A blocked
+ * connection is closed.
  */
 export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {
   const { session } = stream as { readonly session: ServerHttp2Session | undefined };
@@ -209,8 +208,8 @@ class SlowStreams {
 }
 
 /**
- * Bytes that the system has taken, and bytes that wait. Node reports large writes only once all has left, so this reads
- * the queue of the handle (under TLS, of the underlying socket).
+ * Bytes that the system has taken, and bytes that wait. Node counts a large write only when complete, so this reads the
+ * queue of the handle (under TLS, of the underlying socket).
  */
 function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
   const { _parent: beneath } = socket as { readonly _parent?: Socket | null };

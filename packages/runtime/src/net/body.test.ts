@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { BodyChunks, type BodyLayout, type RequestBody, readBody } from './body.js';
 
-/** A request whose body arrives in these pieces. */
+/** A request whose body arrives in these chunks. */
 async function read(pieces: readonly Buffer[], layout?: BodyLayout) {
   const request = Object.assign(new PassThrough({ highWaterMark: 1 }), { headers: {} }) as RequestBody & PassThrough;
   const inbound = new BytesInFlight();
@@ -132,7 +132,7 @@ describe('chunks of a body', () => {
   });
 });
 
-/** Writes a piece of its own memory. */
+/** Writes a chunk with its own memory. */
 function sent(request: PassThrough): WeakRef<ArrayBuffer> {
   const piece = new Uint8Array(50);
   request.write(piece);

@@ -10,7 +10,7 @@ import { dropError } from './refusal.js';
 /** Layout of a body in memory: the byte at offset `alignAt` is aligned for every number type. */
 export interface BodyLayout {
   readonly alignAt: number;
-  /** True if nothing keeps the body after the call. It may then share the memory of the transport. */
+  /** True if nothing keeps the body after the call. The body may then share transport memory. */
   readonly isTransient?: boolean;
 }
 
@@ -63,8 +63,8 @@ export async function readBody(
 }
 
 /**
- * Chunks of an unfinished body. Even a small chunk costs work and memory. So their number is bounded by their bytes,
- * and small ones are joined.
+ * Chunks of an unfinished body. Even a small chunk costs work and memory. So the bytes bound the number of chunks, and
+ * small ones are joined.
  */
 export class BodyChunks {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
@@ -157,7 +157,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
   });
 }
 
-/** A copy: Node's buffers may be slices of a shared pool, and the body moves to a replica. */
+/** Copies: Node's buffers may be slices of a shared pool, and the body moves to a replica. */
 export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const offset = alignAt < length ? -alignAt & (RAW_ALIGNMENT_BYTES - 1) : 0;

@@ -29,7 +29,7 @@ export interface CallRules {
   readonly inbound: BytesInFlight;
   /** Bytes of unsent inference answers, over all connections. */
   readonly outbound: BytesInFlight;
-  /** Bytes of unsent metrics and metadata, so that full memory hides neither. */
+  /** Bytes of unsent metrics and metadata, which stay available when `outbound` is full. */
   readonly pages: PageBytes;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
@@ -103,7 +103,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
 
   protected abstract run(route: R): A | Promise<A>;
 
-  /** Bytes of memory that the answer holds until it has left. */
+  /** Bytes that the answer holds until it has left. */
   protected abstract lengthOf(answer: A): number;
 
   /** Calls `sent` when the answer has left. */
@@ -146,7 +146,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     if (this.#over()) this.write(answer);
   }
 
-  /** Ends the call; false if it was over. */
+  /** Ends the call; false if already over. */
   #over(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;

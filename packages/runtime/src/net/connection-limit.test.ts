@@ -1,4 +1,4 @@
-/** Bounds over all connections of a port, each refused in the words of its protocol. */
+/** Bounds over all connections of a port, with refusals in each protocol. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
@@ -31,7 +31,7 @@ async function pipelineAtOnce(port: number, connections: number, requests: numbe
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
   });
-  // A server accepts one connection in a turn.
+  // A server accepts one connection per turn.
   for (const socket of sockets) socket.write(GET);
   await Promise.all(sockets.map((socket) => once(socket, 'data')));
   const answered = sockets.map(
@@ -48,7 +48,7 @@ async function pipelineAtOnce(port: number, connections: number, requests: numbe
   await Promise.all(answered);
 }
 
-/** All that the server says until it closes the connection, or has said `enough`. */
+/** Text of the server until it closes the connection, or until `enough`. */
 async function said(server: RunningServer, request: string, enough?: RegExp): Promise<string> {
   const socket = bench.socket(server);
   let text = '';
@@ -145,7 +145,7 @@ describe('pipelined requests', () => {
 });
 
 describe('a connection over HTTP/1.1', () => {
-  /** A server that hands out its requests, and a client that has sent so many. */
+  /** A server that exposes its requests, and a client that has sent this many. */
   async function received(count: number): Promise<readonly IncomingMessage[]> {
     const requests: IncomingMessage[] = [];
     const server = createServer((request) => requests.push(request));
@@ -166,7 +166,7 @@ describe('a connection over HTTP/1.1', () => {
     const server = createServer();
     const paused = new Promise<boolean>((resolve) => {
       server.on('request', async (request, response) => {
-        // Node does so when it has answered a request of the connection.
+        // Node does so after each answer.
         const resumed = once(request.socket, 'resume');
         refuseAndClose(response, crowded());
         request.socket.resume();

@@ -20,7 +20,7 @@ export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, 
 
 /** Most unanswered HTTP/1.1 requests of a connection. */
 export const MOST_PIPELINED = 64;
-/** Most memory for unsent data and tables of one HTTP/2 connection. Above it the connection gets no new stream. */
+/** Most memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
 export const SESSION_MEMORY_MIB = 64;
 /** Longest wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
@@ -32,7 +32,7 @@ export interface Admission {
   readonly limits: PortLimits;
   /** Closes a connection that waits for no answer; false if there is none. */
   readonly closeIdle: () => boolean;
-  /** Bytes for a refused client; none over TLS, which would cost a handshake. */
+  /** Answer to a refused client; none over TLS, which would cost a handshake. */
   readonly words: string | Uint8Array | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Connections of HTTP/1.1 that say no whole request, and clients that go away. */
+/** HTTP/1.1 connections without a complete request, and clients that go away. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';

@@ -29,7 +29,7 @@ async function send(agent: Agent, url: string, body?: string): Promise<IncomingM
   return response;
 }
 
-/** Has the server leave, in 10 s at most; `over` tells whether it has. */
+/** Drains the server within 10 s; `over` is true once drained. */
 function leaving(server: RunningServer) {
   const state = { over: false };
   const left = server.drain(10_000).then(() => {
@@ -38,7 +38,7 @@ function leaving(server: RunningServer) {
   return { state, left };
 }
 
-/** Time for what is under way, of which nothing is to be seen. */
+/** Time for work that is not observable. */
 const moment = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('a server that leaves', () => {

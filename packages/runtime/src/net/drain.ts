@@ -33,12 +33,12 @@ export async function drained(idleConnections: () => number, withinMs: number): 
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
-/** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so that none takes all. */
+/** HTTP/2 sessions of a port. A session may have at most as many streams as remain free, so that none takes all. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #limits: PortLimits;
   #streamCount = 0;
-  /** Time of the last end of a stream, or of the connection's start. */
+  /** Time when the last stream ended, or the connection began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
   readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
@@ -55,7 +55,7 @@ export class OpenSessions {
       let refused = 0;
       this.#streams.set(session, streams);
       this.#idleSinceMs.set(session, performance.now());
-      // nghttp2 refuses streams above this share itself, far cheaper than we could.
+      // nghttp2 itself refuses streams above this share, far more cheaply.
       const share = Math.floor(limits.mostStreams / this.#streams.size);
       if (share < MOST_STREAMS_PER_CONNECTION) {
         session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
@@ -100,7 +100,7 @@ export class OpenSessions {
     return performance.now() - (this.#idleSinceMs.get(session) ?? performance.now());
   }
 
-  /** Sends each client a GOAWAY with its next stream. */
+  /** Sends each client a GOAWAY on its next stream. */
   drain(): void {
     this.#draining = true;
   }

@@ -1,7 +1,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import { AppError } from '@equipoise/core/model';
 
-/** Port 0 takes a free one. */
+/** Port 0 means any free port. */
 export interface ListeningPlace {
   readonly host: string;
   readonly port: number;

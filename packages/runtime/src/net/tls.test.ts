@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let written = 0;
 
-/** The pair in two files of its own. */
+/** The pair in two new files. */
 function files({ cert, key }: { readonly cert: string; readonly key: string }, keyMode = 0o600) {
   written += 1;
   const paths = { certPath: join(folder, `${written}.crt`), keyPath: join(folder, `${written}.key`) };
@@ -35,7 +35,7 @@ function rewrite(paths: { certPath: string; keyPath: string }, pair: { cert: str
   writeFileSync(paths.keyPath, pair.key, { mode: 0o600 });
 }
 
-/** Common name of the certificate that a port shows, and the version of HTTP that it agrees to. */
+/** Common name of the certificate of a port, and the negotiated HTTP version. */
 async function shown(url: string, ca: string, ALPNProtocols = ['h2', 'http/1.1']) {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), ca, ALPNProtocols });
   await once(socket, 'secureConnect');

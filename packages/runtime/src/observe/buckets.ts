@@ -16,7 +16,7 @@ export function partBucketsSeconds(sloLatencyMs: number): number[] {
 
 export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/** Rounds away digits of floating point. */
+/** Rounds away floating-point noise. */
 function bound(part: number, sloLatencyMs: number): number {
   return Number(((part * sloLatencyMs) / 1000).toPrecision(6));
 }

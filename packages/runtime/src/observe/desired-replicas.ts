@@ -51,7 +51,7 @@ export class DesiredReplicas {
       .reduce((sum, { replicas }) => sum + replicas, 0);
   }
 
-  /** Returns a function that stops the calls. */
+  /** Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

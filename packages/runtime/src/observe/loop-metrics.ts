@@ -37,7 +37,7 @@ export class LoopMetrics {
       labelNames: ['step'],
       registers,
     });
-    // Prometheus would miss the increase to the first value.
+    // Without this 0, Prometheus would miss the first increase.
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',

@@ -65,7 +65,7 @@ export class OperatorMonitor {
 
   leads(isLeader: boolean): void {
     this.#leads.set(Number(isLeader));
-    // The next leader stores this state.
+    // The next leader reports these metrics.
     if (isLeader) return;
     this.#shifting.clear();
     this.#rolledBackAt.clear();
@@ -84,7 +84,7 @@ export class OperatorMonitor {
     this.#rolledBackAt.delete(pipeline);
   }
 
-  /** Records a status after a pass; true for a new roll-back. The first status seen is not new. */
+  /** Records a status after a pass; true for a new roll-back. The first status is not new. */
   passed(
     pipeline: string,
     { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },

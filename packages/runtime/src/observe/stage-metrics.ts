@@ -121,7 +121,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     labelNames: ['stage', 'cause'],
     registers,
   });
-  // Prometheus would miss the increase to the first value.
+  // Without this 0, Prometheus would miss the first increase.
   for (const { id } of runner.spec.stages) {
     for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
   }

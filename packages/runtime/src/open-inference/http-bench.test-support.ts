@@ -12,21 +12,21 @@ import { Tenants } from './tenants/tenants.js';
 
 const { cert, key } = selfSigned('bench');
 
-/** Options of a server over TLS, on which HTTP/2 can be agreed on; sessions of the bench trust its certificate. */
+/** Options of a TLS server with HTTP/2; sessions of the bench trust its certificate. */
 export const overTls = {
   tls: { current: { cert: Buffer.from(cert), key: Buffer.from(key) }, onChange: () => () => {} },
 };
 
-/** A request that infers one number. */
+/** An inference request with one number. */
 export const inferBody = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }] });
 
 export const INFER_PATH = '/v2/models/bench/infer';
 
-/** The tenants of a token file of these lines. */
+/** Tenants of a token file with these lines. */
 export const tenantsOf = (...lines: readonly string[]): Tenants =>
   new Tenants(parseTenantFile(lines.join('\n'), 'tokens'));
 
-/** What a stream was answered. */
+/** Answer on a stream. */
 export interface StreamReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
@@ -47,7 +47,7 @@ export class HttpBench {
     return { runner, server };
   }
 
-  /** A session of HTTP/2. */
+  /** An HTTP/2 session. */
   session({ url }: Pick<RunningServer, 'url'>, options: SecureClientSessionOptions = {}): ClientHttp2Session {
     const session = connectHttp2(url, { ca: cert, ...options });
     session.on('error', () => {});
@@ -55,7 +55,7 @@ export class HttpBench {
     return session;
   }
 
-  /** A connection whose bytes are the test's own. */
+  /** A raw connection. */
   socket({ url }: Pick<RunningServer, 'url'>): Socket {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.on('error', () => {});
@@ -73,7 +73,7 @@ export class HttpBench {
   }
 }
 
-/** Sends a request over a session and reads its answer; `body` left out leaves the stream open for more. */
+/** Sends a request over a session and reads its answer; without `body` the stream stays open. */
 export function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: string | Uint8Array) {
   const stream = session.request(headers, { endStream: false });
   const reply = new Promise<StreamReply>((resolve, reject) => {
@@ -91,7 +91,7 @@ export function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, b
   return { stream, reply };
 }
 
-/** Headers of a request that infers. */
+/** Headers of an inference request. */
 export const inferHeaders: OutgoingHttpHeaders = {
   ':method': 'POST',
   ':path': INFER_PATH,

@@ -11,7 +11,7 @@ export interface RequestParameters {
 }
 
 /**
- * Reads `timeout_ms`, `timeout` (µs, as in Triton; the shorter holds) and `priority`; AppError MALFORMED_REQUEST for
+ * Reads `timeout_ms`, `timeout` (µs, as in Triton; the shorter applies) and `priority`; AppError MALFORMED_REQUEST for
  * bad values.
  */
 export function readParameters(fields: Readonly<Record<string, unknown>>): RequestParameters {

@@ -1,4 +1,4 @@
-/** A server in front of one scripted stage, and clients of it that send what they like. */
+/** A server over one scripted stage, and clients that send anything. */
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
@@ -22,12 +22,12 @@ export interface Send {
 
 const running: RunningServer[] = [];
 
-/** Has a server closed with the others. */
+/** Closes a server with the others. */
 export function endsLater(server: RunningServer): void {
   running.push(server);
 }
 
-/** Closes what was started. */
+/** Closes everything started. */
 export async function endServers(): Promise<void> {
   await Promise.all(running.splice(0).map((server) => server.close({ timeoutMs: 100 })));
 }
@@ -49,7 +49,7 @@ export function specFor(tensors: readonly SourceTensor[], more: Partial<Pipeline
   return servingSpec(['a'], { sources: [{ name: 'input', to: [stageId('a')], tensors }], ...more });
 }
 
-/** A server with one pipeline `bench` of a single stage, whose replica answers at once unless `wait` says otherwise. */
+/** A server with one pipeline `bench` of a single stage, whose replica answers at once or after `wait`. */
 export async function start(
   spec: PipelineSpec,
   script: ItemScript = (item) => item,
@@ -92,7 +92,7 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Writes bytes as they are and reads until the server closes or has answered and falls silent. */
+/** Writes raw bytes and reads until the server closes, or is silent after its answer. */
 export async function overRawSocket(server: RunningServer, parts: readonly string[]): Promise<string> {
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
   await once(socket, 'connect');

@@ -194,7 +194,7 @@ describe('raw tensors behind the JSON', () => {
   async function sendRaw(headers: Readonly<Record<string, string>>, outputs: unknown) {
     const { server } = await start(specFor([tensorOf('FP32', [-1])]), echo);
     const inputs = [{ name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 8 } }];
-    // A length that is no multiple of the size of a number.
+    // A length that no number size divides.
     const json = JSON.stringify({ id: 'raw', inputs, ...(outputs as object) }).padEnd(301);
     const body = Buffer.concat([Buffer.from(json), Buffer.from(Float32Array.of(0.5, -1).buffer)]);
     const reply = await fetch(`${server.url}${INFER}`, {

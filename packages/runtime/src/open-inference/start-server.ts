@@ -31,7 +31,7 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 const DEFAULT_MOST_CONNECTIONS = 2048;
 const DEFAULT_MOST_STREAMS = 4096;
 
-/** Port 0 takes a free one. */
+/** Port 0 means any free port. */
 export interface ServerOptions {
   readonly runners: readonly Runner[];
   /** Tensor types by pipeline; without them, stage metadata lists none. */
@@ -42,9 +42,9 @@ export interface ServerOptions {
   /** Port of gRPC; default none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Most bytes of JSON, whether it is the whole body or a part. */
+  /** Most bytes of JSON, as whole body or part. */
   readonly maxJsonBytes?: number;
-  /** Most bytes of all inbound bodies, and again of all forwarded ones; default 16 × the largest body. */
+  /** Most bytes of inbound bodies, and separately of forwarded ones; default 16 × the largest body. */
   readonly maxInboundBytes?: number;
   /** Most bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
   readonly maxOutboundBytes?: number;

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const server of others.splice(0)) server.closeAllConnections();
 });
 
-/** A server that answers as it is told, and its address. */
+/** A scripted server, and its address. */
 async function other(answer: (response: ServerResponse, body: string) => void): Promise<string> {
   const server = createServer((request, response) => {
     let body = '';
@@ -42,7 +42,7 @@ const infer = (url: string, headers: Readonly<Record<string, string>> = {}, sign
     headers: { 'content-type': 'application/json', ...headers },
   });
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -66,7 +66,7 @@ describe('a share of the requests', () => {
       ...{ 'content-type': 'text/plain', 'retry-after': '7', 'x-own': 'kept', 'x-request-id': 'mine' },
     });
     expect(asked).toEqual([`POST ${INFER_PATH} mine ${inferBody}`]);
-    // It is neither an arrival nor an answer of this server.
+    // Counts neither as an arrival nor as an answer of this server.
     expect([runner.statistics.total.arrived, counted, shared]).toEqual([0, [], ['answered']]);
   });
 
@@ -186,7 +186,7 @@ describe('a share of the requests', () => {
     expect([asked, shared]).toEqual([1, []]);
     client.abort();
     await first;
-    // What has gone has made room.
+    // Ended requests have freed capacity.
     await expect.poll(() => shared).toEqual(['abandoned']);
     const again = new AbortController();
     const third = infer(server.url, {}, again.signal).catch(() => {});
@@ -210,7 +210,7 @@ describe('a share of the requests', () => {
     const { server } = await bench.start({ share: share(url), maxInboundBytes: 1e6 });
     expect(await (await infer(server.url)).json()).toMatchObject({ model_name: 'bench' });
     expect(shared).toEqual(['returned']);
-    // The kernel's buffers have some more.
+    // The kernel's buffers hold some more.
     expect(sent).toBeLessThan(30e6);
   });
 

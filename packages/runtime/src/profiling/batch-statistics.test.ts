@@ -27,7 +27,7 @@ describe('batch statistics', () => {
     const ranks = (count: number) => Float64Array.from({ length: count }, (_, index) => index + 1);
     expect(quantileInterval(ranks(367), 0.99)).toBeUndefined();
     expect(quantileInterval(ranks(368), 0.99)).toEqual({ lowMs: expect.any(Number), highMs: 368 });
-    // The textbook interval of a median of 20: the sixth and the fifteenth.
+    // The textbook interval of a median of 20: ranks 6 and 15.
     expect(quantileInterval(ranks(20), 0.5)).toEqual({ lowMs: 6, highMs: 15 });
     for (const [count, fraction] of [
       [368, 0.99],
@@ -67,7 +67,7 @@ describe('batch statistics', () => {
 
 /** P(B ≤ k) of a binomial count, summed term by term. */
 function binomialAtMost(n: number, fraction: number, k: number): number {
-  // In logarithms: the first terms are far below the smallest number.
+  // In logarithms, because the first terms would underflow.
   let logTerm = n * Math.log(1 - fraction);
   let sum = 0;
   for (let i = 0; i <= k; i++) {

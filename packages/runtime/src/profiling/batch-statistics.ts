@@ -1,9 +1,9 @@
 /**
  * Statistics of batch service times with 95 % intervals, assuming independent batches.
  *
- * Quantiles are nearest-rank. The interval of the mean is ±1.96·s/√n. The interval of a quantile p needs no shape
- * assumption. The number of times below it is binomial(n, p), so it lies between the order statistics l and u with P(l
- * ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
+ * Quantiles are nearest-rank. The interval of the mean is ±1.96·s/√n. The interval of a quantile p assumes no shape.
+ * The number B of times below the quantile is binomial(n, p). So it lies between order statistics l and u with
+ * P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
  */
 
 const Z95 = 1.959964;
@@ -62,7 +62,7 @@ export function quantileInterval(sortedMs: Float64Array, fraction: number): Quan
   return { lowMs: sortedMs[low - 1] as number, highMs: sortedMs[high - 1] as number };
 }
 
-/** Ranks (from 1) that bound the quantile: the narrowest with at most 2.5 % of the binomial beyond each end. */
+/** Narrowest ranks (from 1) around the quantile with at most 2.5 % of the binomial beyond each. */
 function orderStatistics(n: number, fraction: number): { readonly low: number; readonly high: number } {
   const mode = Math.min(n, Math.floor((n + 1) * fraction));
   const odds = fraction / (1 - fraction);
@@ -79,7 +79,7 @@ function orderStatistics(n: number, fraction: number): { readonly low: number; r
   return { low: mode - stepsInside(below, outside), high: mode + 1 + stepsInside(above, outside) };
 }
 
-/** Weights of the counts 1, 2, … away from the mode, relative to it, until negligible. */
+/** Weights of counts 1, 2, … away from the mode, relative to the mode's, until negligible. */
 function tailWeights(ratioAt: (distance: number) => number, most: number): readonly number[] {
   const weights: number[] = [];
   let weight = 1;
@@ -90,7 +90,7 @@ function tailWeights(ratioAt: (distance: number) => number, most: number): reado
   return weights;
 }
 
-/** Counts from the mode outwards, so that those beyond have at most the weight `outside`. */
+/** Steps from the mode that leave at most the weight `outside` beyond. */
 function stepsInside(weights: readonly number[], outside: number): number {
   let steps = weights.length;
   for (let beyond = weights[steps - 1] ?? 0; steps > 0 && beyond <= outside; beyond += weights[steps - 1] ?? 0) steps--;

@@ -22,7 +22,7 @@ it('computes while asked to, and stops when told', async () => {
   while (cpuMsSince(busySince) < COMPUTED_MS) await sleep(10);
   const elapsedMs = performance.now() - startedAtMs;
   await neighbours.keepBusy(0);
-  // However little of a core the machine has left for this process: in the time that the work took, a thread that went on would do it again.
+  // Independent of the free CPU time: a thread still running would do the same work again in this time.
   const idleSince = process.cpuUsage();
   await sleep(elapsedMs);
   expect(cpuMsSince(idleSince)).toBeLessThan(COMPUTED_MS / 2);

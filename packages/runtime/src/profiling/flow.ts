@@ -1,4 +1,4 @@
-/** Variants that compute the inputs of later stages, so that those are measured on real inputs. */
+/** Variants that compute real inputs for measuring later stages. */
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 

@@ -43,7 +43,7 @@ export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   },
 };
 
-/** Limits of a secondary figure. */
+/** Shorter limits for secondary figures. */
 export function briefer(limits: PointLimits): PointLimits {
   const { warmUpMs, minMeasuredMs, minBatches, maxMs } = limits;
   return {

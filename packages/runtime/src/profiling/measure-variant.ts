@@ -150,7 +150,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Adds a point of a running sweep to the earlier points. */
+  /** Reports earlier points with `latest` of the running sweep. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });
@@ -219,7 +219,7 @@ function labelOf({ stage, variant }: VariantGrid, cpuCores: number, batchSize: n
   return `${stage.id}/${variant.id} cores ${cpuCores} batch ${batchSize}`;
 }
 
-/** Sizes in a row without a falling time per item. */
+/** Consecutive sizes without gain that end a sweep. */
 const FLAT_SIZES = 2;
 const LEAST_GAIN = 0.02;
 

@@ -29,7 +29,7 @@ function scriptImports(path: string, text: string): readonly string[] {
   });
 }
 
-/** Modules may name their compiled form (`./x.js`). */
+/** Imports may name the compiled file (`./x.js`). */
 function scriptFile(path: string): string | undefined {
   const stem = path.slice(0, path.length - extname(path).length);
   return [path, `${stem}.ts`, `${path}.ts`, `${path}.js`, join(path, 'index.ts'), join(path, 'index.js')].find(isFile);

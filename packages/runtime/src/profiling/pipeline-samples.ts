@@ -16,7 +16,7 @@ import {
   type TensorType,
 } from '@equipoise/core/model';
 
-/** `name` is its file. */
+/** `name` is the file name. */
 export interface PipelineSample {
   readonly name: string;
   readonly inputs: TensorMap;

@@ -1,8 +1,7 @@
 /**
  * Conditions of a profile: machine, runtime, and SHA-256 digests of artifact, stage module with local imports,
- * parameters, and inputs (samples and all earlier stages). An artifact counts by its stated digest, or by address and
- * version if it is remote and not cached. A server counts by description and version, a packaged module by its
- * package.json.
+ * parameters, and inputs (samples and all earlier stages). A stated artifact digest is used as is. Artifacts without a
+ * local file are digested by address and version, servers by description and version, packaged modules by package.json.
  */
 import { readFileSync } from 'node:fs';
 import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
@@ -51,7 +50,7 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
 
 function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
-  // Replicas with other content do not start.
+  // Replicas with other content refuse to start.
   if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');

@@ -85,7 +85,7 @@ describe('profilePipeline', () => {
     const calm = await full(0.02);
     expect(calm).toBeGreaterThan(900);
     expect(calm).toBeLessThan(1100);
-    // The mean of this one is sure within 1 % after about 1,100 batches, the p99 within 5 % not before 1,600.
+    // The mean is certain within 1 % after about 1,100 batches, the p99 within 5 % only after 1,600.
     expect(await full(0.2)).toBeGreaterThan(1500);
   });
 
@@ -256,7 +256,7 @@ describe('profilePipeline', () => {
     ]);
     expect(points?.map(({ idle }) => idle === undefined)).toEqual([false, false, true, true]);
     expect(neighbours.busy).toBe(0);
-    // The figures that decide nothing take less time than those that do.
+    // Idle figures take less time than busy ones.
     const idleMs = 2 * (8 + 2) * 10;
     expect(clock.atMs - startedAtMs).toBeLessThanOrEqual(4 * (60 + 12 + 30 * 12) + idleMs);
   });

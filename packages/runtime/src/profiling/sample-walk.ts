@@ -1,5 +1,5 @@
 /**
- * Passes requests through the graph stage by stage, by core's walk. A join of `any` or `quorum` takes the inputs from
+ * Passes requests through the graph stage by stage, with core's walk. A join of `any` or `quorum` takes the inputs from
  * the earliest stages of the graph; the other stages run, too. Payloads are shared by reference: copy an item before
  * running it.
  */

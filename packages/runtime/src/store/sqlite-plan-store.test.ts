@@ -19,12 +19,12 @@ beforeEach(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A day, for instants. */
+/** One day (ms). */
 const DAY_MS = 86_400_000;
 
 describePlanStoreConformance('SqlitePlanStore', () => new SqlitePlanStore(path));
 
-/** Fills the log of 'p' with decisions from 1 on, as `at` says. */
+/** Fills the log of 'p' with decisions from 1, at the times `at`. */
 async function filled(count: number, at: (id: number) => number): Promise<SqlitePlanStore> {
   await new SqlitePlanStore(path).close();
   const database = new Database(path);
@@ -127,7 +127,7 @@ describe('SqlitePlanStore', () => {
     for (let at = 0; at < 20; at++) await store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: at }));
     const other = new Database(path);
     other.exec("CREATE TRIGGER broken BEFORE DELETE ON good_plan BEGIN SELECT RAISE(FAIL, 'broken'); END");
-    // The plan is written before the oldest one is forgotten, which fails.
+    // The plan is written before the deletion of the oldest one, which fails.
     await expect(store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: 20 }))).rejects.toThrow('broken');
     expect((await store.goodPlans('p', 1))[0]?.atEpochMs).toBe(19);
     other.exec('DROP TRIGGER broken');

@@ -16,13 +16,13 @@ import { migrate, type StateStatements, stateStatements } from './state-schema.j
 
 /** Retention per pipeline, and the file limit. */
 const KEPT_PLANS = 20;
-/** One day of decisions every 10 s. */
+/** A day of decisions, one every 10 s. */
 const KEPT_DECISIONS = 10_000;
 const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
-/** Decisions deleted to free space; multiplied if that is not enough. */
+/** Decisions deleted to free space; `FORGOTTEN_MORE` multiplies them while needed. */
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
@@ -179,8 +179,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * Writes all or nothing. If the file is full, the oldest `forgotten` decisions are deleted, in growing numbers. If
-   * that does not help, no decision is deleted.
+   * Writes all or nothing. If the file is full, deletes the oldest decisions, in growing numbers (`forgotten`). If that
+   * does not help, keeps them all.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;
@@ -204,7 +204,7 @@ const textOf = (value: object | undefined): string | null => (value === undefine
 
 const parse = (stored: StoredText): unknown => JSON.parse(textIn(stored));
 
-/** Throws SyntaxError, as JSON.parse does, for what no server has written. */
+/** Throws SyntaxError, as JSON.parse does, for text that no server wrote. */
 function textIn(stored: StoredText): string {
   const bytes = Buffer.from(stored as ArrayBuffer);
   if (!isUtf8(bytes)) throw new SyntaxError('a text is not UTF-8');

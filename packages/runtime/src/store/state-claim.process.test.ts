@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A process that has claimed the state, started by `shell` where it is given. */
+/** A process that has claimed the state, started by `shell` if given. */
 async function claiming(shell = 'exec "$0" "$@"') {
   const args = ['--conditions=equipoise-source', '--import', 'tsx', claimer, join(folder, 'state.db'), 'p'];
   const child = spawn('sh', ['-c', shell, process.execPath, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -61,7 +61,7 @@ describe('StateClaim', () => {
       before.kill('SIGKILL');
       await once(before, 'exit');
     }
-    // Not a byte more in any file: a disk that is full.
+    // A full disk: no file may grow.
     const child = await claiming('ulimit -f 0; exec "$0" "$@"');
     expect(() => new StateClaim(claimed())).toThrow(/^Another server .*serves pipeline p from this folder/);
     child.kill('SIGKILL');

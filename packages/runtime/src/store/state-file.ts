@@ -24,8 +24,8 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
 }
 
 /**
- * Runs work in a transaction, all or nothing. A full disk ends it; libsql's own wrapper would hide this behind its
- * failed ROLLBACK.
+ * Runs work in a transaction, all or nothing. A full disk ends it; libsql's own wrapper would then report its failed
+ * ROLLBACK instead.
  */
 export function inTransaction(database: Database.Database, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');
@@ -40,7 +40,7 @@ export function inTransaction(database: Database.Database, work: () => void): vo
 
 export function checkPages(database: Database.Database): void {
   const checked = database.prepare('SELECT CAST(quick_check AS BLOB) AS verdict FROM pragma_quick_check(1)').get();
-  // The verdict of a damaged file may quote it: see `bytesOf`.
+  // The verdict may quote a damaged file: see `bytesOf`.
   const verdict = (checked as { readonly verdict: Buffer }).verdict.toString();
   if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
 }

@@ -9,7 +9,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { readStateFile } from './read-state-file.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
-/** Files as older versions wrote them, each with plans and decisions of the pipelines `shelf` and `video`. */
+/** Files of older versions, each with plans and decisions of the pipelines `shelf` and `video`. */
 const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const written = (version: number) => join(fixtures, `state-v${version}.db`);
 const version1 = written(1);

@@ -61,7 +61,7 @@ describe('ThreadedPlanStore', () => {
     const failure = { code: 'STORE_FAILED', retryable: true, details: { path, code: expect.stringMatching('BUSY') } };
     await expect(store.appendDecision('p', decisionAt(1))).rejects.toEqual(expect.objectContaining(failure));
     clearInterval(turning);
-    // It waits two seconds, of which this thread would have had none.
+    // The call waits two seconds, which would have blocked this thread.
     expect(turns).toBeGreaterThan(5);
     other.exec('ROLLBACK');
     other.close();

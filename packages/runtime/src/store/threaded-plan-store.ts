@@ -37,8 +37,8 @@ export class ThreadedPlanStore implements PlanStore {
   }
 
   /**
-   * Opens the file. With `replacesDamaged`, for its owner only, a damaged file is renamed and a new one begun; the
-   * answer is the new path.
+   * Opens the file. With `replacesDamaged`, for its owner only, renames a damaged file, begins a new one and returns
+   * the renamed path.
    */
   open(replacesDamaged: boolean): Promise<string | undefined> {
     return this.#ask('open', replacesDamaged);

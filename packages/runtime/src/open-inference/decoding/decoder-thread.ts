@@ -13,7 +13,7 @@ function failureOf(error: unknown): DecoderFailure {
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
-/** Memory from another thread does not make this one collect its garbage. What a closed port gets is freed at once. */
+/** Sending to a closed port frees memory at once. Memory from another thread would trigger no garbage collection. */
 function free({ buffer }: Uint8Array): void {
   if (buffer.byteLength > 0) nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }

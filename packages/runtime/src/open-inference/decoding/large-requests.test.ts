@@ -23,7 +23,7 @@ afterEach(async () => {
   await bench.end();
 });
 
-/** Above the size that is decoded in a thread: numbers of a few digits. */
+/** Enough short numbers to exceed the size decoded in the serving thread. */
 const COUNT = 80_000;
 const numbers = Array.from({ length: COUNT }, (_, i) => i % 1000);
 

@@ -21,7 +21,7 @@ export interface DecoderFailure {
   readonly details: ErrorDetails;
 }
 
-/** Size of its young generation. A larger one would only keep more garbage. */
+/** The thread's young generation. A larger one would only keep more garbage. */
 const YOUNG_GENERATION_MIB = 12;
 
 export class LargeRequests {

@@ -1,4 +1,7 @@
-/** What a call is refused with before its method runs: who may not ask is told so before his message is read, and every refusal is counted. */
+/**
+ * Refusals before the method runs: unauthorized callers are refused before their message is read, and every refusal is
+ * counted.
+ */
 import { once } from 'node:events';
 import { type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
 import { grpcMethods, grpcPath } from '@equipoise/open-inference-codec';
@@ -16,7 +19,7 @@ afterEach(async () => {
 
 const infer = grpcPath(grpcMethods.modelInfer);
 
-/** A call that is open: its message is still to come. */
+/** An open call without its message. */
 function opened(address: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
   const session = connect(`http://${address}`, { maxSessionMemory: 1000 });
   session.on('error', () => {});
@@ -33,7 +36,7 @@ const statusOf = async (stream: ClientHttp2Stream): Promise<number> =>
 
 const nothing = new Uint8Array(0);
 
-/** As much of a message as 16 of them fill what may be on its way, without its end. */
+/** An incomplete message; 16 of them fill the inbound bytes. */
 const begun = framed(new Uint8Array(1000)).subarray(0, 900);
 const token = 't'.repeat(32);
 

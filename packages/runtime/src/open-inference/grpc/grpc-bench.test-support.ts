@@ -1,4 +1,4 @@
-/** A gRPC port in front of scripted replicas, and a client of it that sends bytes. */
+/** A gRPC port over scripted replicas, and a client that sends bytes. */
 import type { PipelineSpec, SourceTensor } from '@equipoise/core/model';
 import { stageId } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, readGrpcResponse, readMessage } from '@equipoise/open-inference-codec';
@@ -7,7 +7,7 @@ import { PipelineRunner } from '../../data-plane/pipeline-runner.js';
 import { type ItemScript, ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { type ServerOptions, startServer } from '../start-server.js';
 
-/** What a call ended with. */
+/** Result of a call. */
 export interface Ended {
   readonly answer: Buffer | undefined;
   readonly error: ServiceError | undefined;
@@ -20,14 +20,13 @@ export interface Calling {
   cancel(): void;
 }
 
-/** How a bench differs from one replica that gives its input back at once. */
+/** Options of a bench; default: one replica that returns its input at once. */
 export interface BenchOptions extends Partial<ServerOptions> {
   readonly script?: ItemScript;
   readonly wait?: () => Promise<void>;
   readonly spec?: Partial<PipelineSpec>;
 }
 
-/** A spec with these inputs. */
 export const withInputs = (...tensors: readonly SourceTensor[]): Partial<PipelineSpec> => ({
   sources: [{ name: 'input', to: [stageId('a')], tensors }],
 });
@@ -88,7 +87,7 @@ function calling(
   return { ended, cancel: () => cancel() };
 }
 
-/** The message that an answer is. */
+/** Message of an answer. */
 export const answered = <Description extends Parameters<typeof readMessage>[0]>(
   description: Description,
   { answer, error }: Ended,
@@ -97,7 +96,7 @@ export const answered = <Description extends Parameters<typeof readMessage>[0]>(
   return readMessage(description, answer ?? new Uint8Array(0));
 };
 
-/** A message as it stands in a stream: behind a byte that says whether it is compressed, and its length. */
+/** A framed message: a byte for compression, the length, then the message. */
 export function framed(message: Uint8Array, compressed = 0): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt8(compressed, 0);

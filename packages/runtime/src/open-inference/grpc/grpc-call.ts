@@ -74,7 +74,7 @@ export abstract class GrpcCall<
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
-  /** Most bytes of a message when unpacked. */
+  /** Largest unpacked message (bytes). */
   protected mostBytes(_: R): number {
     return this.rules.maxBodyBytes;
   }
@@ -96,13 +96,13 @@ export abstract class GrpcCall<
   protected end(): void {
     clearTimeout(this.#messageTimer);
     clearTimeout(this.#deadlineTimer);
-    // Until it is unpacked, the message stays in memory although the call is over.
+    // Unpacking keeps the message in memory, even after the call.
     if (this.#isUnpacking) return;
     this.#releaseInbound();
     this.releaseUnpacked();
   }
 
-  /** For calls that take long: their message is decoded, and no longer in memory as it was unpacked. */
+  /** Releases the memory of the unpacked message. Long calls do this once it is decoded. */
   protected releaseUnpacked(): void {
     if (this.#unpackedBytes === 0) return;
     unpackingMemory.release(this.#unpackedBytes);

@@ -1,4 +1,4 @@
-/** Ports of gRPC that are closed after each test, and calls of them by the name of the method. */
+/** gRPC ports that are closed after each test, and calls by method name. */
 import type { SourceTensor, TensorMap } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
@@ -6,7 +6,7 @@ import { type BenchOptions, grpcBench } from './grpc-bench.test-support.js';
 
 const benches: { close(): Promise<void> }[] = [];
 
-/** Closes what was started. */
+/** Closes everything started. */
 export async function endBenches(): Promise<void> {
   await Promise.all(benches.splice(0).map((bench) => bench.close()));
 }
@@ -19,7 +19,7 @@ export async function start(options: BenchOptions = {}) {
   return { ...bench, call };
 }
 
-/** A replica that waits until it is let go. */
+/** A replica that waits until released. */
 export function held() {
   let letGo = () => {};
   const gate = new Promise<void>((resolve) => {

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
 
-/** Statuses that broken messages may get; the others would be the server's own fault. INTERNAL is what gRPC says of broken frames. */
+/** Allowed statuses for broken messages; others would be server faults. gRPC answers broken frames with INTERNAL. */
 const expected = new Set<number>([
   status.OK,
   status.INVALID_ARGUMENT,
@@ -70,7 +70,7 @@ interface Shot {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The status of a call; undefined when the stream was cut off. */
+/** The status of a call; undefined if the stream was cut off. */
 async function shoot({ path, body, headers }: Shot): Promise<number | undefined> {
   const stream = session.request({ ':method': 'POST', ':path': path, te: 'trailers', ...headers });
   let code: string | undefined;
@@ -87,7 +87,7 @@ async function shoot({ path, body, headers }: Shot): Promise<number | undefined>
   return code === undefined ? undefined : Number(code);
 }
 
-/** A good message with some bytes changed, left out or put in. */
+/** A valid message with bytes changed, removed or inserted. */
 const mutated = fc
   .tuple(
     fc.constantFrom(...goods),

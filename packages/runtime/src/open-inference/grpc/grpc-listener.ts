@@ -24,7 +24,7 @@ const IDLE_MS = 300_000;
 /** Empty SETTINGS, then GOAWAY with ENHANCE_YOUR_CALM. */
 const CROWDED = Buffer.from('000000040000000000000008070000000000000000000000000b', 'hex');
 
-/** Default: cleartext. */
+/** Cleartext without `tls`. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;

@@ -87,7 +87,7 @@ describe('memory for unpacking', () => {
     const [a, b, c, d] = [take('a', 60), take('b', 40), take('c', 500), take('d', 1)];
     await Promise.all([a, b]);
     queue.release(60);
-    // Small messages do not overtake large ones, which are alone.
+    // Small messages do not overtake large ones, which run alone.
     await setImmediate();
     expect(granted).toEqual(['a', 'b']);
     queue.release(40);

@@ -9,7 +9,7 @@ import { BodyChunks } from '../../net/body.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
 const PREFIX_BYTES = 5;
-/** Up to this size (bytes), a copy behind the prefix costs less than a second write. */
+/** Up to this size (bytes), a copy after the prefix costs less than a second write. */
 const MOST_COPIED = 64 * 1024;
 
 export const acceptedEncodings = 'identity,deflate,gzip';
@@ -60,16 +60,16 @@ export class UnaryMessage {
   }
 }
 
-/** Unpacked bytes per packed one, at most, by the format of deflate. */
+/** Most unpacked bytes per packed byte in the deflate format. */
 const MOST_EXPANSION = 1032;
 const LEAST_CHUNK_BYTES = 16 * 1024;
 
-/** Grants memory in the order in which it is asked for. */
+/** Grants memory in order of request. */
 export class MemoryQueue {
   readonly #bytes: BytesInFlight;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
 
-  /** If nothing is granted, any number of bytes is. */
+  /** With nothing granted, any request is granted. */
   constructor(mostBytes: number) {
     this.#bytes = new BytesInFlight(mostBytes);
   }
@@ -88,19 +88,19 @@ export class MemoryQueue {
   }
 }
 
-/** For messages that are unpacked, until they are decoded. Of the process, as are the threads that unpack. */
+/** Memory of unpacked messages until decoded. The process shares it, like the threads that unpack. */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
 
-/** Messages that cannot become larger do not wait. */
+/** Messages whose unpacked size cannot exceed this do not wait. */
 const MOST_UNQUEUED_BYTES = 64 * 1024;
 
-/** Memory that a packed message waits for. */
+/** Memory (bytes) that a packed message waits for. */
 export function queuedBytes(packedBytes: number, maxBytes: number): number {
   const most = mostUnpacked(packedBytes, maxBytes);
   return most > MOST_UNQUEUED_BYTES ? most : 0;
 }
 
-/** Most bytes that so many packed ones can become. */
+/** Most bytes that `packedBytes` can become. */
 export function mostUnpacked(packedBytes: number, maxBytes: number): number {
   return Math.min(maxBytes, MOST_EXPANSION * packedBytes);
 }
@@ -125,7 +125,7 @@ export async function decompressed(
   }
 }
 
-/** Length at the end of a gzip stream, which may be wrong; 0 if there is none. */
+/** Length stated at the end of gzip, possibly wrong; 0 without one. */
 function statedBytes(bytes: Uint8Array, encoding: string): number {
   if (encoding !== 'gzip' || bytes.length < 4) return 0;
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);

@@ -47,7 +47,7 @@ export interface GrpcRequest {
   readonly maxBodyBytes: number;
   readonly largeRequests: LargeRequests;
   readonly connection: object;
-  /** Called once the message itself is no longer needed. */
+  /** Called once the message is decoded. */
   readonly onDecoded: () => void;
 }
 
@@ -128,7 +128,7 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
 function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {
   if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
   const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
-  // A message that was not compressed lies behind its prefix, in memory that may belong to the transport.
+  // An uncompressed message follows its prefix, in memory that may belong to the transport.
   const own = bytes.byteOffset === 0 ? bytes : new Uint8Array(bytes);
   return largeRequests.decode(connection, 'grpc', { bytes: own, maxBytes, pipelines: declared });
 }

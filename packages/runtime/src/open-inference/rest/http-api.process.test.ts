@@ -19,7 +19,7 @@ interface Example {
   readonly answer: unknown;
 }
 
-/** Each block of shell with the block of JSON behind it, in the order of the page. */
+/** Each shell block with the JSON block after it, in page order. */
 const examples = [...page.matchAll(/```sh\n(.*?)```\n\n```json\n(.*?)```/gs)].map(
   ([, command = '', json = '']): Example => ({ command, answer: JSON.parse(json) }),
 );
@@ -36,7 +36,7 @@ const curl = {
   isPresent: () => (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'curl'))),
 };
 
-/** What the models of the example find in its first sample. */
+/** Output of the example for its first sample. */
 const found: TensorMap = {
   counts: { datatype: 'INT32', shape: [10], data: Int32Array.of(0, 1, 0, 0, 0, 0, 0, 0, 1, 0) },
   labels: { datatype: 'BYTES', shape: [2], data: ['trouser', 'bag'] },
@@ -76,7 +76,7 @@ describeWithTool(curl, 'the examples of docs/reference/http-api.md', () => {
   });
 });
 
-/** Without what differs from run to run. */
+/** Removes the parts that differ between runs. */
 function steady(answer: unknown): unknown {
   const { latencyMs: _latency, ...rest } = answer as Readonly<Record<string, unknown>>;
   return typeof rest['id'] === 'string' && rest['id'].length === 36 ? { ...rest, id: 'made by the server' } : rest;

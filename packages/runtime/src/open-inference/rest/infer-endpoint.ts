@@ -15,7 +15,7 @@ import type { Answer } from '../../net/answer.js';
 import { readParameters } from '../request-parameters.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
-/** Media types read as JSON: also no type, and the default of curl. */
+/** Media types read as JSON, including none and curl's default. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
   undefined,
   'application/json',

@@ -1,4 +1,4 @@
-/** What is answered to requests that are wrong, too large or too many. */
+/** Refusals of invalid, too large and too many requests. */
 import { connect } from 'node:net';
 import { AppError, type StageId } from '@equipoise/core/model';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
@@ -293,7 +293,7 @@ describe('bodies over the limit', () => {
     });
     socket.write(`POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 999999999\r\n\r\n`);
     const drip = setInterval(() => socket.write('x'.repeat(1000)), 20);
-    // Not `once` of node:events: it rejects on the reset that a client gets who writes on.
+    // `once` of node:events would reject on the reset that a writing client gets.
     await new Promise((resolve) => socket.on('close', resolve));
     clearInterval(drip);
     expect(text).toMatch(/^HTTP\/1.1 413 /);

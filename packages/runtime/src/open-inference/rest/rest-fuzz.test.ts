@@ -8,7 +8,7 @@ import { PipelineRunner } from '../../data-plane/pipeline-runner.js';
 import { ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { type RunningServer, startServer } from '../start-server.js';
 
-/** Statuses that a request of any kind may get; 5xx would be the server's own fault. */
+/** Allowed statuses for any request; 5xx would be a server fault. */
 const expected = new Set([200, 400, 404, 405, 408, 413, 415, 422]);
 const MAX_BODY_BYTES = 4096;
 
@@ -74,7 +74,7 @@ interface Shot {
   readonly body: string | Uint8Array | undefined;
 }
 
-/** Sends a request and gives its status; undefined when the server closed the connection instead. */
+/** Sends a request; returns its status, undefined if the server closed the connection. */
 function shoot({ method, path, headers, body }: Shot): Promise<number | undefined> {
   return new Promise((resolve) => {
     const sent = httpRequest(`${server.url}`, { method, path, headers, agent: false }, (reply) => {
@@ -101,7 +101,7 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.double(),
   fc.constant(2 ** 53),
 );
-/** The good request with one thing in it replaced or left out. */
+/** The valid request with one part replaced or removed. */
 const nearlyGood = fc
   .tuple(fc.nat(), fc.option(fc.oneof(value, fc.array(fc.nat(300), { maxLength: 4 }))))
   .map(([at, by]) => {
@@ -169,7 +169,7 @@ const aimed = fc.record({
   headers: fc.constantFrom('application/json', 'image/png').map((type) => ({ 'content-type': type })),
   body,
 });
-/** A body with raw tensors whose header, sizes and bytes may each be a lie. */
+/** A body with raw tensors; its header, sizes and bytes may be wrong. */
 const raw = fc
   .record({
     size: fc.oneof(fc.nat(40), fc.constantFrom(-1, 0.5, 1e300, '4', null, [])),
