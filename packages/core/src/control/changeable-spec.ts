@@ -1,6 +1,6 @@
 /**
  * Fields of a pipeline that may change while it is served: inputs and bounds of plans, loop settings, and bounds on
- * waiting requests. Everything else is part of the replicas and needs a restart.
+ * waiting requests. All others need a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 

@@ -54,7 +54,7 @@ describe('what the guardrails remember', () => {
     const { beforeChange: __, ...ended } = changing;
     expect(guardrailSnapshot(ended)).toEqual(guardrails);
     expect(guardrailsDiffer(ended, changing)).toBe(true);
-    // What is being taken back is on trial until it is.
+    // A change that is being rolled back stays on trial until it is gone.
     expect(guardrailSnapshot({ ...before, beforeChange: { appliedAtMs, switches, trial } })).toEqual(guardrails);
   });
 

@@ -31,7 +31,7 @@ const of = { stageId: stageId('detect'), variantId: variantId('small') };
 const ratios = { ...of, cpuCores: 1 };
 const measured = [{ ...ratios, sizes: [{ batchSize: 1, ratios: [1.5, 1.51] }] }];
 
-/** A controller in the middle of things, to which one forecaster has been taught. */
+/** A running controller with one trained forecaster. */
 const historyRps = Array.from({ length: 400 }, (_, bin) => 10 + (bin % 7));
 const taught = resumeController(
   {

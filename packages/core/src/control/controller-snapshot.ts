@@ -1,9 +1,8 @@
 /**
- * State of a controller that outlives a restart: what it learned, and the memory of its guardrails.
+ * Controller state that outlives a restart: learned values and guardrail memory.
  *
- * Guardrail instants are on the clock of a process, which starts at 0. After a restart they are shifted by the time
- * that passed on the wall clock. Future and outdated instants are dropped: a clock that was set back must neither block
- * nor free the loop.
+ * Guardrail times use the process clock, which starts at 0. A restart shifts them by the elapsed wall-clock time.
+ * Future and outdated times are dropped: a clock that was set back must neither block the loop nor lift its limits.
  */
 import {
   ageSnapshot,
@@ -32,7 +31,7 @@ export interface DatedGuardrails {
   readonly keptAt: ClockReading;
 }
 
-/** Missing parts start empty. Guardrail instants are on the clock of the process. */
+/** Missing parts start empty. */
 export interface ControllerSnapshot {
   /** Missing until something is learned. */
   readonly learning?: LearningSnapshot;
@@ -56,7 +55,7 @@ export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   };
 }
 
-/** Parts that differ from the last snapshot by more than measurements; undefined if there are none. */
+/** Parts that changed since the last snapshot, except by measurements alone; undefined if none did. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
   const { service, edges, starts } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
@@ -74,7 +73,7 @@ export function snapshotDelta(state: ControllerState, before: ControllerState): 
 
 /**
  * The snapshot after a stop of `stoppedMs`. A longer stop reduces the weight of service times and edge counts. Learned
- * forecasters wait until their last values are recent again.
+ * forecasts pause until their inputs are recent again.
  */
 export function agedSnapshot(
   { learning, service, edges, ...kept }: ControllerSnapshot,
@@ -131,14 +130,14 @@ export function guardrailsDiffer(state: ControllerState, before: ControllerState
 }
 
 /**
- * The trial to persist. While a change is under way it is the trial before: the next process will not find the change
- * in force. The change still counts, so that a change that kills the process is not retried at each start.
+ * The trial to persist; during a change, the trial before it, because a restart loses the change. The change still
+ * counts toward the hourly limit, so that one that kills the process is not retried at each start.
  */
 function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
   return beforeChange === undefined ? trial : beforeChange.trial;
 }
 
-/** Guardrails of an ended process, moved to the clock of a process that starts at `now` and counts misses from 0. */
+/** Guardrails of the previous process on the clock that now reads `now`. Missed requests count from 0. */
 export function guardrailsAfterRestart({ guardrails, keptAt }: DatedGuardrails, now: ClockReading): GuardrailSnapshot {
   const byMs = now.atMs - now.atEpochMs - (keptAt.atMs - keptAt.atEpochMs);
   const { appliedAtMs, switches, trial, backOff } = guardrails;

@@ -11,11 +11,11 @@ export interface ControllerState extends ChangeMemory {
   readonly savedMs?: number;
   readonly service: ServiceState;
   readonly starts: StartState;
-  /** Missing until edges are counted. */
+  /** Missing until traffic on edges is counted. */
   readonly edges?: EdgeState | undefined;
   /** Failure counts of the last half minute, oldest first; missing if failures are not counted. */
   readonly failures?: readonly FailureCount[] | undefined;
-  /** Search of the last plan, if the work limit ended it. */
+  /** Search of the last plan, if the work limit stopped it. */
   readonly search?: UnfinishedSearch | undefined;
 }
 

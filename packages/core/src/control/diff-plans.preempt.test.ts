@@ -22,7 +22,10 @@ const anyTurn = fc.record({ a: anyStage, b: anyStage, givesWayAfter: fc.integer(
 
 type Turn = Readonly<{ a: StagePlan; b: StagePlan; givesWayAfter: number }>;
 
-/** Goes from plan to plan as a loop does, the next one in the middle of the one before; what was held at most, and how the last ended. */
+/**
+ * Applies plans in turn, each while the previous one is under way. Returns the most cores held and the end of the last
+ * change.
+ */
 function followed(turns: readonly Turn[], budgetCpuCores: number) {
   const limits = { budget: { cpuCores: budgetCpuCores }, control: { surgeCpuCores: 2 } };
   const bench = new FleetBench(changeBounds(limits));
@@ -52,7 +55,7 @@ function followed(turns: readonly Turn[], budgetCpuCores: number) {
     };
     next();
     bench.onEvent();
-    // Nothing takes the place of the first plan before it is in force.
+    // No other plan preempts the first before it is in force.
     for (let step = 0; isLast || index === 0 || step < givesWayAfter; step++) if (!bench.advance()) break;
   }
   return { bench, most, ends };

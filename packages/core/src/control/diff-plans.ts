@@ -1,7 +1,7 @@
 /**
- * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes first unless it
- * needs cores that shrinking returns. For two plans within the budget an order always exists if one replica of the
- * largest kind fits into the headroom: shrink first. No stage gets two changes that restart replicas.
+ * Changes from the actual replicas to the desired ones, in the order to apply them. Growth comes first unless it needs
+ * cores that shrinking frees. Between two plans within the budget, shrinking first always works if the headroom holds
+ * one replica of the largest kind. No stage gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -41,8 +41,8 @@ export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits
 }
 
 /**
- * Changes that preempt others under way. A stage without a difference may be changing to another plan, so every stage
- * gets its target; those come last.
+ * Changes that preempt those under way. A stage that equals the plan may be changing away from it. Such stages get
+ * their target last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });
@@ -86,8 +86,8 @@ function shrinks(change: Change): boolean {
 }
 
 /**
- * Orders changes so that each has its headroom. Changes without headroom in any order come last and will be refused.
- * The running plan may exceed the budget; if it is `onItsWay`, its excess is surge and does not count.
+ * Orders changes so that each has headroom. Changes that never have headroom come last and will be refused. A running
+ * plan above the budget raises the limit to its cores, unless it is `onItsWay`: then the excess is surge.
  */
 function arrangedChanges(
   running: RunningPlan,
@@ -131,7 +131,7 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 interface Room {
   readonly bounds: ChangeBounds;
   readonly fromCores: number;
-  /** May a stage keep its share of the surge until others have shrunk? */
+  /** May a stage use surge cores until others have shrunk? */
   readonly growsIntoSurge: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Feasible rates under an accuracy floor. A rate that the budget cannot serve is reduced to the feasible rate.
- * Otherwise the planner's best effort would break the floor for a rare load, or for a load that no plan can serve.
+ * Feasible rates under an accuracy floor. A rate that the budget cannot serve is lowered to the largest feasible one,
+ * because the planner's best effort would break the floor.
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -13,7 +13,7 @@ import type { Situation } from './situation.js';
 /** Number of 5 % buckets tried below the requested rate, down to a twentieth of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
-/** Factor by which other variants must exceed the rate of the running ones to be worth a switch. */
+/** Least factor by which a switch of variants must raise the feasible rate. */
 const LEAST_SWITCH_GAIN = 1.1;
 
 export interface PlanForRate {
@@ -43,8 +43,8 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
 }
 
 /**
- * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible. Variants that do not run must
- * carry a tenth more. The plan is the same for every infeasible `belowRps`.
+ * Plan for the largest rate up to `belowRps` that the estimate finds feasible. A switch of variants must raise that
+ * rate by a tenth. Every infeasible `belowRps` gives the same plan.
  */
 export function largestFeasibleRate(
   { rules: { profiles, policy }, spec, observation: { runningPlan }, runningStages: running }: Situation,

@@ -75,7 +75,7 @@ export function withVariantResources(spec: PipelineSpec, stages: Plan['stages'])
   return Object.fromEntries(entries) as Plan['stages'];
 }
 
-/** Reason why the profile leaves no option for a stage with `pins`; undefined if there is one. */
+/** Reason why a stage has no profiled option with `pins`; undefined if it has one. */
 export function unprofiledPins(
   { id, variants, pins: ofFile }: StageSpec,
   pins: StagePins,

@@ -79,7 +79,7 @@ function planUse(spec: PipelineSpec, stages: Plan['stages']): ResourceUse {
   return totalUse(plans.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
 }
 
-/** Raises the replicas of each stage to at least `leastFor` it, if the budget allows all of that. */
+/** Raises each stage to at least `leastFor` replicas, if the budget allows it for all. */
 export function withLeastReplicas(
   spec: PipelineSpec,
   plan: Plan,
@@ -95,7 +95,7 @@ export function withLeastReplicas(
   return fitsBudget(spec, raised) ? raised : plan;
 }
 
-/** The wanted plan, but with all running replicas of the same kind, if the budget allows it. */
+/** The wanted plan, keeping all running replicas of its kinds if the budget allows it. */
 export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan['stages'] | undefined): Plan {
   if (running === undefined) return wanted;
   return withLeastReplicas(spec, wanted, (id, stagePlan) => {

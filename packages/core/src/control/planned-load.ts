@@ -1,10 +1,10 @@
 /**
  * Loads to plan for: the load of a tick with its bucket, and the rates planned for in the last minute.
  *
- * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on, a request can
- * wait until a burst is over. The load then is the envelope of the forecast, with the rate of its longest window
- * (mathematics: work budgets). A stage has a backlog if it holds more items than arrive within the SLO (Little 1961).
- * Waiting items are converted to requests.
+ * With an SLO below 2 s, the load is the forecast's upper rate with the measured burstiness. With a longer SLO, a
+ * request can wait until a burst is over. The load then is the envelope of the forecast, with the rate of its longest
+ * window (mathematics: work budgets). A stage has a backlog if more items wait than arrive within the SLO (Little
+ * 1961). A backlog is counted in requests.
  *
  * Each figure is rounded up to the end of its bucket, so a cached verdict is never too optimistic.
  */
@@ -21,10 +21,10 @@ import {
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { PlanResult } from '../model/plan.js';
 
-/** SLO from which on the envelope is verified. */
+/** Shortest SLO that is verified with the envelope. */
 const ENVELOPE_SLO_MS = 2_000;
 const RATE_STEP = 1.05;
-/** Steps in a rate bucket, equal in proportion: 1.2 % each. */
+/** Steps of a rate bucket: 1.2 % each. */
 const STEPS = 4;
 const DISPERSION_STEP = Math.SQRT2;
 const BACKLOG_STEP = 1.25;
@@ -32,7 +32,7 @@ const BUCKET_ROUNDING = 1e-9;
 const RATE_ROUNDING = 1e-8;
 const PLAN_ROUNDING = 1e-9;
 const REMEMBERED_MS = 60_000;
-/** Arrivals are counted in whole seconds, so the newest are up to this old (ms). */
+/** Arrivals are counted in whole seconds, so the newest count is up to this old (ms). */
 const LATE_MS = 1000;
 
 /** A rate planned for; `forBurst` if the fast loop planned. */
@@ -42,9 +42,9 @@ export interface PlannedRate {
   readonly forBurst?: true;
 }
 
-/** Bucket of the expected load; its steps differ in the rate alone. */
+/** Bucket of the expected load. Its steps differ only in the rate. */
 export interface LoadBucket {
-  /** Loads by rate: the end of the bucket below, then steps up to the bucket's end. */
+  /** Loads by rate, from the end of the bucket below to the end of this one. */
   readonly steps: readonly ExpectedLoad[];
   readonly covering: number;
 }
@@ -108,8 +108,8 @@ function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps
 }
 
 /**
- * Plans for the end of the bucket of a load. If the end of the bucket below has a better plan, the bucket is halved,
- * down to single steps. `plan` is called repeatedly and should cache.
+ * Plans for the upper end of a load's bucket. If the lower end has a better plan, it bisects the steps. `plan` is
+ * called repeatedly and should cache.
  */
 export function planInBucket({ steps, covering }: LoadBucket, plan: (load: ExpectedLoad) => PlanResult): PlannedFor {
   const at = (step: number): PlannedFor => {
@@ -127,7 +127,7 @@ export function planInBucket({ steps, covering }: LoadBucket, plan: (load: Expec
   return isAsGood(forEnd.result, found.result) ? forEnd : found;
 }
 
-/** Is `a` no less accurate and no more expensive than `b`? True without `b`. */
+/** Is `a` no less accurate and no more expensive than `b`? True if `b` is infeasible. */
 function isAsGood(a: PlanResult, b: PlanResult): boolean {
   if (b.kind !== 'feasible') return true;
   if (a.kind !== 'feasible') return false;
@@ -140,7 +140,7 @@ function bucketEnd(value: number, step: number): number {
   return value <= 0 ? 0 : step ** bucketOf(value, step);
 }
 
-/** Buckets are open at the start and closed at the end. */
+/** A bucket excludes its start and includes its end. */
 function bucketOf(value: number, step: number): number {
   return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
 }
@@ -165,12 +165,12 @@ export function burstinessClass(burstiness: Burstiness): Burstiness {
   };
 }
 
-/** The envelope with its counts in rate buckets, in whole requests. */
+/** The envelope with counts rounded up to the ends of rate buckets, in whole requests. */
 export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
   return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
 }
 
-/** One envelope for each step of its rate bucket; its rate is the rate of the longest window. */
+/** One envelope per step of the rate bucket. The rate is that of the longest window. */
 export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
   const bursts = envelopeBucketEnd(envelope.slice(0, -1));
   return envelope
@@ -195,8 +195,8 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals in the last `windowS` seconds by the plans in force then, at least by the present plan. So arrivals
- * from before a load fell are no burst.
+ * Mean arrivals that the plans of the last `windowS` seconds expected, at least those of the present plan. So arrivals
+ * from before a fall of the load are no burst.
  */
 export function plannedArrivals(
   rates: readonly PlannedRate[],

@@ -3,14 +3,14 @@
  *
  * It counts arrivals in windows of many lengths that end now. The bound for each window is the most that the planned
  * load brings by chance. This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short
- * windows show a large step at once, long ones a small rise.
+ * windows detect a large step at once, long ones a small rise.
  *
  * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
  * adds replicas of the running variants once the forecast exceeds the planned load.
  *
- * The fast loop plans by the estimate alone, in milliseconds. It removes no replicas that may stay. While one source of
- * metrics is stale, the fresh ones are a lower bound of the load; then the fast loop only adds replicas of the running
- * kind.
+ * The fast loop plans by the estimate alone, in milliseconds. It keeps running replicas if the budget allows it. While
+ * one source of metrics is stale, the others give a lower bound of the load. The fast loop then only adds replicas of
+ * the running kind.
  */
 
 import type { Change } from '../model/change.js';
@@ -53,13 +53,13 @@ export interface WindowBounds {
 }
 
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
-/** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day over all lengths. */
+/** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day, all lengths together. */
 const RARE_Z = 4.5;
-/** One in 160: after a burst, another is likely. */
+/** The same for one of 160 windows, after a burst, when another is likely. */
 const LIKELY_Z = 2.5;
 /** Standard errors added to the rate of a burst, because it is estimated from few arrivals. */
 const MARGIN_ERRORS = 1;
-/** A forecast outgrows the planned rate above this multiple of it, one rate bucket. */
+/** Ratio of forecast to planned rate above which the fast loop plans: one rate bucket. */
 const OUTGROWN = 1.05;
 
 /** Protects against a load above `planned`; undefined if no protection is needed or possible. */
@@ -105,7 +105,7 @@ function takesAway(change: Change): boolean {
   return change.kind !== 'set-batch';
 }
 
-/** The planned envelope. For a bursty load it is at most what the running replicas carry in time. */
+/** The planned envelope. For a bursty load, it is at most what the running replicas serve in time. */
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
   const { spec, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
@@ -115,14 +115,14 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
-/** Load of a burst: its rate, without the burstiness of the load before. */
+/** Rate (rps) to plan for in a burst: the burst's, plus a margin. */
 function burstRps({ arrivals, windowS, rateRps }: Burst): number {
   return rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS;
 }
 
 /**
  * Plan for a rate by the estimate. It keeps replicas and uses the running variants if they can carry the rate. Only a
- * burst switches variants, and never to one in back-off, which would get all requests at once.
+ * burst switches variants, and never to one in back-off, because it would get all requests at once.
  */
 function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
   const situation = asked.withoutRolledBack ?? asked;
@@ -144,12 +144,11 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
 }
 
 /**
- * Most arrivals that chance brings at the planned load, by window; at least the planned envelope. The envelope alone is
- * too low, because it comes from a single minute.
+ * Largest plausible arrivals per window at the planned load, at least the planned envelope. The envelope alone is too
+ * low, because it comes from a single minute.
  *
- * A bursty load may bring many arrivals by chance. With `carried`, it may bring at most what replicas serve within half
- * of the SLO. Poisson arrivals are never a burst. `inBurst` lowers the bound. A window may reach back `before` the
- * present plan.
+ * Burstiness raises the bound; with `carried`, at most to what replicas serve within half of the SLO. Poisson arrivals
+ * stay below the bound. `inBurst` lowers it. `before` covers the part of a window before the present plan.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -178,8 +177,8 @@ function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | und
 }
 
 /**
- * The burst in `latest`, the windows that end now; undefined if no window exceeds `planned`. Among those that do, the
- * window with the largest lower rate (one standard error below) counts.
+ * The burst in the windows that end now; undefined if none exceeds `planned`. Of several, the one whose rate less one
+ * standard error is largest.
  */
 export function detectBurst(
   { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,

@@ -217,7 +217,7 @@ describe('decideByPlan', () => {
       policy: { ...context.policy, plan },
       targetAt: (atMs) => (atMs < 100_000 ? {} : cheap),
     };
-    // Each question is put for both ends of a bucket, which have the same plan here.
+    // Both ends of a bucket are planned for; here they have the same plan.
     const ticks: readonly (readonly [Observation, number])[] = [
       [observe(20, running('small', 1)), 2],
       [observe(20.05, running('small', 1)), 2],

@@ -1,10 +1,9 @@
 /**
  * Slow loop: forecasts the load, plans for it, and applies the accuracy floor, the switching rules and the guardrails.
  *
- * The plan is made for the end of the load's bucket, or for a step of the bucket if the end needs a more expensive
- * plan. While the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. A stage that has
- * just switched its variant does not switch to a more accurate one (dwell). On stale input the loop keeps the running
- * plan.
+ * The plan is made for the end of the load's bucket, or for a step inside it if the end needs a more expensive plan.
+ * While the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. Nor does a stage then
+ * switch its variant again so soon (dwell). On stale input the loop keeps the running plan.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
@@ -34,10 +33,9 @@ const FEASIBLE_FRACTIONS = [1, 0.5, 0];
 const WORTHWHILE_PAS = 0.002;
 /** Least worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
-/** Plans by load, target and running replicas. In a quiet hour most ticks repeat an input. */
+/** Plans by load, target and running replicas. With a steady load most ticks repeat an input. */
 const plans = new CacheByOwner<PlanResult>(1024);
 
-/** Makes the decision when a plan is due. */
 export function replan(situation: Situation, state: ControllerState): Decision {
   return guardDecision(
     situation,
@@ -46,7 +44,7 @@ export function replan(situation: Situation, state: ControllerState): Decision {
   );
 }
 
-/** The decision without variants in back-off; undefined if there are none or no plan is feasible without them. */
+/** The decision without variants in back-off; undefined if no variant is, or no plan is feasible without them. */
 function decideWithoutRolledBack(situation: Situation, state: ControllerState): Decision | undefined {
   const reduced = situation.withoutRolledBack;
   const decision = reduced && switchIfWorthwhile(reduced, state);
@@ -57,13 +55,12 @@ function decideWithoutRolledBack(situation: Situation, state: ControllerState): 
   return { ...decision, reason: `${decision.reason}; without ${left}, rolled back a moment ago` };
 }
 
-/** Was a burst answered recently? */
 export function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: ControllerState, atMs: number): boolean {
   const sinceMs = atMs - protectedAtMs;
   return sinceMs >= 0 && sinceMs < IN_BURST_MS;
 }
 
-/** Switches variants only if it is worthwhile and no stage has to rest. */
+/** Decides; switches variants only if that is worthwhile and no stage has to rest. */
 function switchIfWorthwhile(situation: Situation, state: ControllerState): Decision {
   const { rules, spec, observation } = situation;
   const { guardrails } = rules;
@@ -105,8 +102,8 @@ function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
 }
 
 /**
- * The learned methods, else the simple forecaster; at least the rate of a recent burst. Learned methods see only
- * complete bins of the load. If plans act slowly, a rise since the last bin counts, too.
+ * The learned forecast, else the simple one; at least the planned rate of a recent burst. Learned methods see only
+ * complete bins of the load. If plans act slowly, the simple forecast adds a rise since the last bin.
  */
 function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
   const { rules, observation } = situation;
@@ -155,7 +152,7 @@ function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forec
   return lowered.find((each) => decideByPlan(situation, each).evidence.result?.kind === 'feasible') ?? forecaster;
 }
 
-/** The forecast, bounded by past arrivals; undefined if it is no number. */
+/** The forecast, bounded by past arrivals; undefined if it is not a number. */
 function sanitizeForecast(
   forecast: Forecast,
   { arrivalsPerSecond }: LoadObservation,
@@ -167,7 +164,7 @@ function sanitizeForecast(
   return upperRps <= mostRps ? forecast : { ...forecast, meanRps: Math.min(meanRps, mostRps), upperRps: mostRps };
 }
 
-/** Decides for the verified plan for the forecast if it is worth a change. Does not apply guardrails. */
+/** Decides for the verified plan of the forecast load if it is worth a change. Applies no guardrails. */
 export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
   const { spec, observation } = situation;
   const { runningPlan } = observation;
@@ -219,16 +216,16 @@ export function unfinishedSearch(
   return { load, ticks: Math.min(MOST_TICKS, searchedTicks(situation, load) + 1) };
 }
 
-/** Everything that switching costs depend on: live replicas by kind. */
+/** Live replicas by kind, which determine switching costs. */
 function runningKey(stage: RunningStage): readonly string[] {
   return liveReplicas(stage)
     .map(({ variantId, resources }) => `${variantId}:${resources.cpuCores}`)
     .sort();
 }
 
-/** Work limit of a plan in full verifications: a few seconds, less than the shortest usual interval. */
+/** Work limit of a plan, in full verifications: a few seconds, less than the shortest usual interval. */
 const WORK_LIMIT = 24;
-/** Most further plans that continue a search. */
+/** Most plans that continue one search. */
 const MOST_TICKS = 4;
 
 interface Question {
@@ -265,7 +262,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Reason to keep the running plan instead of a feasible one, or whether the running plan may continue. */
+/** Reason to keep the running plan instead of a feasible one. Else: may the running plan continue? */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;
@@ -280,7 +277,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
     : `stage ${recent.stageId} switched its variant less than ${situation.restMs} ms ago`;
 }
 
-/** Does the running plan keep budget, floor, bounds and pins, and is all of it profiled? A resumed plan may not be. */
+/** Does the running plan keep budget, floor, bounds and pins, with a profile for each stage? A resumed plan may not. */
 function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
   const isProfiled = spec.stages.every(({ id }) => {
     const stage = running.stages[id]?.[0];

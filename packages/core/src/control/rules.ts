@@ -11,9 +11,9 @@ import type { ServiceCurves } from '../profile/service-curves.js';
 
 export interface ControlPolicy {
   readonly plan: Policy;
-  /** Do simulation verdicts steer the search? A sum of tails is solved once, so they cannot. */
+  /** Do simulation verdicts steer the search? Policies of the literature solve once, without them. */
   readonly usesVerdicts: boolean;
-  /** Does a running plan that is good enough stay? Systems of the literature apply every new plan. */
+  /** Does a running plan that is good enough stay? Policies of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
   /** Are bursts answered between plans? Policies for comparison do not. */
   readonly protects: boolean;
@@ -68,9 +68,9 @@ export interface SwitchRules {
 export interface GuardrailRules extends SwitchRules {
   /** Changes per hour after which only necessary ones are made. */
   readonly mostChangesPerHour: number;
-  /** Largest fraction of its replicas that one improvement takes from a stage. */
+  /** Largest fraction of a stage's replicas that one improvement removes. */
   readonly largestDownstepFraction: number;
-  /** Largest forecast, as a multiple of the largest second of the last ten minutes. */
+  /** Largest forecast, as a multiple of the busiest second of the last ten minutes. */
   readonly largestForecastRatio: number;
 }
 

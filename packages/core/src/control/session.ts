@@ -1,7 +1,7 @@
 /**
  * Control session of one pipeline, served, simulated or replayed: the only driver of control steps. It holds the state
- * and the pins, and accounts for advice and manual changes. It has no clock: observations carry the time, and `tickMs`
- * is the wanted interval.
+ * and the pins, and accounts for advice and manual changes. It has no clock: observations carry the time. `tickMs` is
+ * the interval at which to call it.
  */
 import { learnedForecast } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, LearnedEdge, LoadObservation, Observation } from '../model/decision.js';
@@ -25,8 +25,8 @@ export interface Tick {
 }
 
 /**
- * Input of a step in addition to the observation, small enough to log. Days of measurements affect a decision only
- * through the forecast, corrections and learned edges in it.
+ * Input of a step besides the observation, small enough to log. Days of measurements affect a decision only through its
+ * forecast, corrections and learned edges.
  */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges' | 'starts'>;
@@ -48,7 +48,7 @@ export interface TickAnswer {
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
   readonly input?: StepInput;
-  /** Changed parts of the snapshot that are worth persisting. */
+  /** Parts of the snapshot to persist now. */
   readonly kept?: ControllerSnapshot;
 }
 
@@ -59,7 +59,7 @@ export interface SessionOptions {
   readonly betweenVerdicts?: () => void;
 }
 
-/** Longest time (ms) in which measurements alone are not worth a snapshot. */
+/** Interval (ms) of whole snapshots. */
 const SNAPSHOT_MS = 600_000;
 
 class Preempted extends Error {
@@ -91,7 +91,7 @@ export class ControlSession {
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
   #advises = false;
-  /** State of the last snapshot, and the time of the last whole one. */
+  /** State at the last snapshot, and time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
   #undoTick: (() => void) | undefined;
   #checkLater: (() => void) | undefined;
@@ -145,7 +145,7 @@ export class ControlSession {
     };
   }
 
-  /** Forgets the last tick, whose answer a person has preempted. */
+  /** Undoes the last tick, whose answer a manual action preempted. */
   forgetTick(): void {
     this.#undoTick?.();
     this.#undoTick = undefined;
@@ -252,7 +252,7 @@ export function afterAdvice(before: ControllerState, after: ControllerState): Co
   return { ...before, ...learned, failures, nextPlanAtMs, planned: planned ?? before.planned };
 }
 
-/** State after the end of an advisory mode. The load of the running plan is unknown, so a plan is due. */
+/** State when advising ends. The load of the running plan is unknown, so a plan is due. */
 export function afterAdvising(state: ControllerState, atMs: number): ControllerState {
   return { ...state, planned: undefined, nextPlanAtMs: atMs };
 }

@@ -10,7 +10,7 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { simulateControl } from './simulate-control.js';
 
 const LOAD_MS = 5000;
-/** At 1 s the first plan turns out too small: the change that makes room takes until 6 s. */
+/** At 1 s the first plan is too small: the change that adds capacity takes until 6 s. */
 const CHANGE_AT_S = 1;
 
 /** A fivefold step one second into a change. */

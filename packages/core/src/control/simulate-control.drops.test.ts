@@ -28,7 +28,7 @@ const partsFor = (profiles: ProfileSet) => {
   };
 };
 
-/** Ends of the requests under twice the load that two replicas carry. */
+/** Outcomes of the requests at twice the capacity of two replicas. */
 function overloaded(learns: boolean) {
   const context: ControllerRules = {
     ...{ spec, policy: controlPolicies.equipoise, forecaster: smoothedRate, guardrails: usualGuardrails },

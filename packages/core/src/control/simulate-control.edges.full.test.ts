@@ -12,12 +12,12 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { firstPlan, simulateControl } from './simulate-control.js';
 
 const DURATION_S = 300;
-/** Enough for a loop that has nothing to learn. */
+/** Long enough for a loop that has nothing to learn. */
 const SHORT_S = 150;
 const RATE_RPS = 40;
 const [detect, classify] = [stageId('detect'), stageId('classify')];
 
-/** A cheap stage and one behind it whose load is what the edge makes of the first one's. */
+/** A cheap stage and a second one, whose load depends on the edge between them. */
 function pipeline(classifyMs: number, edge: Pick<EdgeSpec, 'fanOut' | 'when'>): PipelineSpec {
   const chain = chainSpec({
     detect: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }],
@@ -44,7 +44,7 @@ const partsFor = (profiles: ProfileSet, spec: PipelineSpec) => {
   };
 };
 
-/** A run planned by `stated` in which the edges do what `truth` says. */
+/** A run planned with the edges of `stated` and simulated with those of `truth`. */
 function served(
   stated: PipelineSpec,
   truth: PipelineSpec,

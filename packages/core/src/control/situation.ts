@@ -2,9 +2,9 @@
  * Situation of one step: observation, present rules and spec, running plan, planned rates, and the forecast horizon,
  * which follows from the time that a plan takes to act.
  *
- * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
+ * D is the time until a plan acts: until its replicas have started, some at a time and stage after stage, and one has
  * answered. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate at horizon h
- * then has r·(h − D) to spare for them. They are served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so h = D·(1
+ * then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so h = D·(1
  * + D/(2W)): a tighter SLO needs a longer horizon. The queue gets at most D to drain, because later answers would be
  * dropped.
  */
@@ -30,7 +30,7 @@ export interface Feedback {
   readonly edges?: readonly LearnedEdge[] | undefined;
 }
 
-/** Rules by feedback: for the feedback in force and for the previous one, still used by a tick that learns. */
+/** Rules by feedback: the feedback in force, and the previous one, which a learning tick still uses. */
 const corrected = new CacheByOwner<ControllerRules>(2);
 /** Sustainable loads by running replicas: of the present plan and during a change. */
 const sustainable = new CacheByOwner<ExpectedLoad>(16);
@@ -56,7 +56,7 @@ export function correctedRules(rules: ControllerRules, { corrections, edges = []
   });
 }
 
-/** Rules that plan without some variants, except pinned ones; the same object for the same variants. */
+/** Rules without the variants of `left`, except pinned ones; the same object for the same variants. */
 function withoutVariants(rules: ControllerRules, left: readonly StageVariant[]): ControllerRules {
   const stages = rules.spec.stages.map((stage) => {
     const leaves = left.filter(({ stageId, variantId }) => stageId === stage.id && variantId !== stage.pins.variantId);
@@ -167,12 +167,15 @@ export class Situation {
     return objective.kind === 'min-cost' ? objective.accuracyFloor : undefined;
   }
 
-  /** Do replicas take longer to start and answer than the slow loop allows? Then no rise can wait for its next tick. */
+  /**
+   * Do replicas take longer to start and answer than the slow loop allows? Then a rise cannot wait for the loop's next
+   * tick.
+   */
   get actsSlowly(): boolean {
     return this.#actingMs(0) > LEAST_MS;
   }
 
-  /** Forecast horizon (ms) of a plan that has to grow to `upperRps`: the next plan has to act by then. */
+  /** Forecast horizon (ms) of a plan that has to grow to `upperRps`: the next plan acts by then. */
   horizonMs(upperRps: number): number {
     const { intervalMs } = this.spec.control;
     if (!this.actsSlowly) return intervalMs + LEAST_MS;
@@ -181,7 +184,7 @@ export class Situation {
     return intervalMs + Math.min(MOST_ACTING_MS, actMs + drainMs);
   }
 
-  /** Least time (ms) that a stage rests after a switch: the horizon of plans. */
+  /** Time (ms) that a stage rests after a switch: the dwell time, at least the horizon. */
   get restMs(): number {
     return Math.max(this.spec.control.minDwellMs, this.horizonMs(0));
   }
@@ -217,7 +220,7 @@ export class Situation {
     });
   }
 
-  /** W: the SLO without the service times of the longest path; at least 1 ms. */
+  /** W: the SLO less the service times of the longest path; at least 1 ms. */
   #slackMs(): number {
     const { spec, rules, runningStages: stages = {} } = this;
     const pathMs = batchPolicies(spec, { stages }, rules.curves).map(
@@ -231,7 +234,7 @@ export class Situation {
     return new Situation({ rules, observation, plannedRates, starts, search, rolledBack });
   }
 
-  /** The situation without variants in back-off, except pinned ones; undefined if that is the same. */
+  /** The situation without variants in back-off, except pinned ones; undefined if nothing changes. */
   get withoutRolledBack(): Situation | undefined {
     if (this.rolledBack.length === 0) return undefined;
     const rules = withoutVariants(this.rules, this.rolledBack);

@@ -1,4 +1,4 @@
-/** A pipeline of one stage for steps of the controller, and what they see of it. */
+/** A pipeline of one stage for controller steps, and its observations. */
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import type { Observation } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
@@ -11,11 +11,10 @@ import { type ControllerState, newController } from './controller-state.js';
 import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.js';
 import { controlStep } from './step.js';
 
-/** Its only stage. */
 export const detect = stageId('detect');
 const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
-/** Large carries 20 rps a core and is all that the floor allows. */
+/** Variant large carries 20 rps per core. The floor allows no other. */
 export const spec: PipelineSpec = {
   ...smallOrLargeSpec(),
   prices,
@@ -24,7 +23,6 @@ export const spec: PipelineSpec = {
   control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
 };
 
-/** The rules of a loop over a pipeline. */
 export function rulesFor(described: PipelineSpec, over: Partial<ControllerRules> = {}): ControllerRules {
   const curves = requireCurves(described, []);
   const verifierAt = verifiersOf({ spec: described, curves, hostCores: 64, seed: 1, workStageRequests: 20_000 });
@@ -59,7 +57,7 @@ interface Seen {
   readonly stale?: readonly string[];
 }
 
-/** What is seen at `atS` seconds. */
+/** Observation at `atS` seconds. */
 export const observe = (
   atS: number,
   { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen,
@@ -75,7 +73,7 @@ export const observe = (
 /** Arrivals of each second. */
 export const steady = (rps: number, seconds = 120): number[] => new Array<number>(seconds).fill(rps);
 
-/** The state at 130 s, behind a plan for a steady load. */
+/** State at 130 s, after a plan for a steady load. */
 export function plannedFor(rules: ControllerRules, rps: number, runningPlan: RunningPlan): ControllerState {
   const start = { ...newController, nextPlanAtMs: 130_000 };
   return controlStep(rules, start, observe(130, { counts: steady(rps), running: runningPlan })).state;

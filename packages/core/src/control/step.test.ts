@@ -133,7 +133,7 @@ describe('controlStep', () => {
       ...observe(150, { counts: [...burst.counts, ...steady(150, 19)], running: running(3) }),
       lastChange,
     });
-    // Blind to the burst it would not be: it is answered again.
+    // The loop still sees the burst and answers it again.
     expect(next.decision).toMatchObject({ kind: 'apply', reason: expect.stringContaining('arrivals in') });
     expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 150_000]);
     expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);

@@ -161,7 +161,9 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   return { state: countChange(situation, after, { decision, before: state }), decision };
 }
 
-/** Memory until the end of a change is known. A change that replaces another keeps its memory. */
+/**
+ * Memory to keep until the outcome of a change is known. A change that replaces another keeps the first one's memory.
+ */
 function changeUnderWay(
   before: ControllerState,
   { observation: { changing }, rolledBack }: Situation,

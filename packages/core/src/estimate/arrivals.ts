@@ -46,7 +46,7 @@ function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProce
   }
 }
 
-/** Items per second, in groups of `groupSize`, with `itemsPerRequest` (means, at least 1). */
+/** Items per second, in groups of `groupSize`. A request has `itemsPerRequest`. (Both are means, at least 1.) */
 export interface ArrivalLoad {
   readonly process: ArrivalProcess;
   readonly arrivalRps: number;
@@ -65,7 +65,7 @@ function wholeNumber(mean: number, rng: Rng): number {
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
 }
 
-/** Draws `requests` requests. Equal seeds give equal arrivals; the rate stretches them. */
+/** Draws `requests` requests. Equal seeds give equal arrivals, on a time scale set by the rate. */
 export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
   const requestsPerGroup = load.groupSize / load.itemsPerRequest;
   const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));

@@ -18,9 +18,9 @@ export interface EffectiveBurstiness {
   readonly switching?: RateSwitching;
 }
 
-/** If the slow share of the excess is smaller, all of it counts as dispersion. */
+/** If a smaller part of the excess is slow, all excess counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate that lasts at most this many requests, or stage times, counts as dispersion. */
+/** A rate that lasts for at most this many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 

@@ -1,8 +1,9 @@
 /**
  * Sojourn law of a stage under a rate that switches between two levels. The backlog is a Brownian motion with drift λ_i
- * − C and variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). Its law sums two exponentials e^(−zx).
- * A steady stage at ρ has decay z = 2·(1 − ρ) ÷ ρ per item, so each exponential is read from the table at ρ = 1 ÷ (1 +
- * z ÷ 2). Limits: the mixture of both levels, and the decay of Anick, Mitra and Sondhi (1982).
+ * − C and variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). The law of its size is a sum of two
+ * exponentials e^(−zx). A steady stage at ρ has decay z = 2·(1 − ρ) ÷ ρ per item, so each exponential is read from the
+ * table at ρ = 1 ÷ (1 + z ÷ 2). The limits of the law are the mixture of both levels and the decay of Anick, Mitra and
+ * Sondhi (1982).
  */
 import type { RateSwitching } from './burstiness.js';
 import { lawDepths, mixLaws } from './sojourn-law.js';

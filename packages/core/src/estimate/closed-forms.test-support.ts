@@ -1,7 +1,8 @@
 /**
- * Laws known without simulation, as oracles: M/M/c (Erlang), M/D/c (Franx, Operations Research Letters 29, 2001) and one replica with
- * greedy batches of constant time s(k) (embedded chain at batch ends; bulk queues after Bailey 1954 and Kleinrock vol. 1).
- * Stationary laws by the elimination of Grassmann, Taksar and Heyman (1985), which subtracts nothing and so loses no digits.
+ * Exact laws, as oracles: M/M/c (Erlang), M/D/c (Franx, Operations Research Letters 29, 2001) and one replica with
+ * greedy batches of constant time s(k) (embedded chain at batch ends; bulk queues after Bailey 1954 and Kleinrock vol.
+ * 1). Stationary laws come from the elimination of Grassmann, Taksar and Heyman (1985), which subtracts nothing, so no
+ * digits are lost.
  */
 
 /** A cumulative law of a time in ms. */
@@ -29,7 +30,7 @@ function poissonWeights(mean: number, upTo: number): Float64Array {
   return weights;
 }
 
-/** Stationary law of Q' = rest(Q) + Poisson(load(Q)); what would go beyond `states` stays in the last. */
+/** Stationary law of Q' = rest(Q) + Poisson(load(Q)); the last state holds all beyond `states`. */
 function stationary(states: number, rest: (q: number) => number, load: (q: number) => number): Float64Array {
   const rows = Array.from({ length: states }, (_, q) => {
     const row = new Float64Array(states);
@@ -47,7 +48,7 @@ function stationary(states: number, rest: (q: number) => number, load: (q: numbe
   return law.map((mass) => mass / total);
 }
 
-/** Takes the state `last` out of the chain: what went there goes on from there. */
+/** Eliminates the state `last`: redirects its inflow along its outflow. */
 function eliminate(rows: readonly Float64Array[], last: number): void {
   const from = rows[last] as Float64Array;
   const leaving = from.subarray(0, last).reduce((sum, chance) => sum + chance, 0);
@@ -61,13 +62,13 @@ function eliminate(rows: readonly Float64Array[], last: number): void {
 
 const at = (values: Float64Array | undefined, index: number): number => values?.[index] ?? 0;
 
-/** A time in ms whose mean is known beside its law. */
+/** Law of a time, and its mean in ms. */
 export interface ExactLaw {
   readonly meanMs: number;
   readonly cdf: Cdf;
 }
 
-/** Sojourn time of M/M/c: an exponential service, behind an exponential wait with Erlang's probability. */
+/** Sojourn time of M/M/c: exponential service after an exponential wait with Erlang's probability. */
 export function mmcSojourn(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
   const offered = arrivalPerMs * serviceMs;
   let blocked = 1;
@@ -87,7 +88,7 @@ export function mmcSojourn(arrivalPerMs: number, serviceMs: number, servers: num
 
 const MDC_STATES = 600;
 
-/** Waiting time of M/D/c with service time `serviceMs`; the mean from the queue length by Little's law. */
+/** Waiting time of M/D/c with service time `serviceMs`; the mean follows from the queue length by Little's law. */
 export function mdcWait(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
   const inSystem = stationary(
     MDC_STATES,
@@ -118,7 +119,7 @@ export interface SingleReplica {
 }
 
 const STATES = 400;
-/** Slices of a service time at which arrivals are looked at: accurate to some 0.1 %. */
+/** Slices of a service time for arrival instants: accurate to about 0.1 %. */
 const SLICES = 24;
 /** Atoms are collected on a grid of this many cells per service time of a full batch. */
 const CELLS_PER_SERVICE = 20_000;
@@ -153,7 +154,10 @@ class GridLaw {
   }
 }
 
-/** Adds the sojourn of an item that waits `waitMs` with `ahead` items before it; its batch fills with what arrives meanwhile. */
+/**
+ * Adds the sojourn of an item that waits `waitMs` with `ahead` items before it. Items that arrive meanwhile fill its
+ * batch.
+ */
 function addItem(stage: SingleReplica, item: { waitMs: number; ahead: number; mass: number }, law: GridLaw): void {
   const { maxBatchSize: b, arrivalPerMs, serviceMs } = stage;
   const place = (item.ahead % b) + 1;
@@ -167,7 +171,7 @@ function addItem(stage: SingleReplica, item: { waitMs: number; ahead: number; ma
   law.add(item.waitMs + serviceMs(b), item.mass * Math.max(0, left));
 }
 
-/** Sojourn time of an item at one replica with greedy batches, exact but for the slicing of arrival instants. */
+/** Sojourn time of an item at one replica with greedy batches, exact except for the slicing of arrival instants. */
 export function singleReplicaSojourn(stage: SingleReplica, slices: number = SLICES): ExactLaw {
   const { maxBatchSize: b, arrivalPerMs, serviceMs } = stage;
   const size = (q: number): number => Math.max(1, Math.min(q, b));

@@ -112,7 +112,9 @@ function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(Float64Array.from(valuesMs), Float64Array.from(weights));
 }
 
-/** Sum along a chain: a fraction `together` (0…1) of the requests is slow in both stages, the others independently. */
+/**
+ * Sum along a chain: a fraction `together` (0…1) of the requests is slow in both stages; the others are independent.
+ */
 export function chainLaw(a: LatencyLaw, b: LatencyLaw, together: number): LatencyLaw {
   const independent = sumLaw(a, b);
   if (together <= 0 || a.valuesMs.length === 1 || b.valuesMs.length === 1) return independent;
@@ -132,7 +134,7 @@ function atLeast(chances: readonly number[], needed: number): number {
   return exactly.subarray(needed).reduce((sum, p) => sum + p, 0);
 }
 
-/** Law of the time when `needed` of several independent times have passed. */
+/** Law of the `needed`-th smallest of several independent times. */
 export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): LatencyLaw {
   const [only] = laws;
   if (laws.length === 1 && only !== undefined) return only;

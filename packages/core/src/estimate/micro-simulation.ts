@@ -1,7 +1,7 @@
 /**
  * Simulates one stage with a FIFO queue and equal replicas, without an event heap. The next batch starts at max(arrival
- * of the head, earliest ready replica) with the items present up to the cap. A CPU share f < 1 has a bucket of CPU time
- * as in `serve/cpu-share-bucket.ts`.
+ * of the head, earliest ready replica) with the items present, up to the cap. A CPU share f < 1 has a bucket of CPU
+ * time as in `serve/cpu-share-bucket.ts`.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
@@ -96,7 +96,7 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   return size;
 }
 
-/** Only the first request can span several batches, which may end out of order. */
+/** Records sojourn times. Only a batch's first request can continue an earlier batch; these may end out of order. */
 class Recorder {
   readonly requests = new LatencyHistogram();
   readonly #run: StageRun;

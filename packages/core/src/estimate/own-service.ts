@@ -1,8 +1,8 @@
 /**
- * Variation of the own batch. The sojourn table counts a request's own batch at its mean: T₀ = W + c. The sojourn time
- * is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch, so c depends on T₀.
- * Measurements give c ≈ 0.88·T₀, bounded by the times of the shortest and the full batch. Both W and c increase with
- * T₀, so the sum preserves the order of laws.
+ * Service variation of a request's own batch. The sojourn table counts that batch at its mean c: T₀ = W + c, with wait
+ * W. The sojourn time is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch,
+ * so c depends on T₀. Measurements give c ≈ 0.88·T₀, bounded by the times of the shortest and the full batch. Both W
+ * and c increase with T₀, so the sum preserves the order of laws.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';
@@ -15,10 +15,7 @@ export interface OwnService {
   readonly parallelBatches: number;
 }
 
-/**
- * Measurements range from 0.8 (two replicas) to 0.97 (twelve). A single value ensures that more replicas are never
- * slower.
- */
+/** Measurements range from 0.8 (two replicas) to 0.97 (twelve). With a single value, more replicas are never slower. */
 const OWN_PART = 0.88;
 
 /** Fractions that bound the parts of X: fewer if X varies little. */
@@ -31,7 +28,9 @@ const MOST_STEPS = 40;
 const WITHIN = 1e-6;
 const LEAST_FRACTION = 1e-12;
 
-/** Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has the rest. */
+/**
+ * Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has the remaining weight.
+ */
 interface Factors {
   readonly bounds: Float64Array;
   readonly means: Float64Array;
@@ -83,7 +82,7 @@ function partEndMs(law: SojournLaw, i: number): number {
   return law[i + 1] ?? 2 * last - (law[law.length - 2] as number);
 }
 
-/** Mean (ms) of the sojourn time. Own variation changes the mean only if the slowest of several batches counts. */
+/** Mean (ms) of the sojourn time. Variation changes the mean only if the slowest of several batches counts. */
 export function variedMean(law: SojournLaw, own: OwnService): number {
   const meanMs = lawMean(law);
   if (own.parallelBatches === 1) return meanMs;
@@ -92,7 +91,7 @@ export function variedMean(law: SojournLaw, own: OwnService): number {
   return meanMs + Math.max(0, factor - 1) * ownMs(own, meanMs);
 }
 
-/** Sum of parts with uniform density: the fraction above a time falls linearly from 1 to 0 across each. */
+/** Sum of parts with uniform density: the fraction above a time falls linearly from 1 to 0 across each part. */
 export class VariedLaw {
   /** Upper end, 1 ÷ width and weight of each part. */
   readonly #parts: Float64Array;

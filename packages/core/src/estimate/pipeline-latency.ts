@@ -1,7 +1,7 @@
 /**
  * End-to-end latency from the sojourn laws of stages: sums along chains, the slowest (or quorum-completing) branch at
- * joins, mixtures over `when`. A finish law is relative to the immediate dominator, so shared parts count once. After
- * the dominator branches are assumed independent, an upper bound.
+ * joins, mixtures over `when`. Finish times are relative to the immediate dominator, so shared stages count once.
+ * Branches after it are assumed independent: an upper bound.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
@@ -57,7 +57,7 @@ function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): numbe
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-/** Batches of the previous stages, as groups of the items that they become. */
+/** Batches of the previous stages, measured in items of this stage. */
 function upstreamBatches(
   { spec, stages }: PipelineQuery,
   id: StageId,
@@ -78,7 +78,7 @@ function upstreamBatches(
       serviceMs: curve.meanMs(Math.round(estimate.meanBatchSize)) / curve.shareFraction,
     };
   });
-  // After a meeting of branches, only items that shared a batch in all branches arrive together.
+  // When branches meet, only items that shared a batch in all branches arrive together.
   const meet = before.every((from) => (known.loads.get(from)?.visits ?? visits) >= visits);
   const together = (sizes: readonly number[]): number =>
     meet ? Math.min(...sizes) : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
@@ -117,7 +117,7 @@ interface OwnLaw {
   readonly together: number;
 }
 
-/** Finish of a node relative to its immediate dominator; undefined for the start. */
+/** Finish of a node relative to its immediate dominator. The start has none. */
 interface Node {
   readonly law: LatencyLaw;
   readonly dominator: Node | undefined;

@@ -24,7 +24,7 @@ export function modelStage(name: string): StageSpec {
   };
 }
 
-/** `a->b`, with `*K` behind it for a fan-out of K and `!` for a join. */
+/** `a->b`, with `*K` after it for a fan-out of K and `!` for a join. */
 function edge(text: string): EdgeSpec {
   const [, from = '', to = '', fanOut, join] = /^(\w+)->(\w+)(?:\*([\d.]+))?(!)?$/.exec(text) ?? [];
   return {
@@ -35,7 +35,7 @@ function edge(text: string): EdgeSpec {
   };
 }
 
-/** A pipeline of model stages; the first is the source's, `outputs` name the last ones. */
+/** A pipeline of model stages. The source enters the first; `outputs` names the last ones. */
 export function pipeline(
   stages: readonly StageSpec[],
   edges: readonly string[],
@@ -57,7 +57,10 @@ export function pipeline(
   };
 }
 
-/** A curve with mean fixedMs + perItemMs · k for every k up to `maxBatchSize`; `shape` turns a mean into a law (constant when left out). */
+/**
+ * A curve with mean fixedMs + perItemMs · k for every k up to `maxBatchSize`; `shape` turns a mean into a law (default:
+ * constant).
+ */
 export function affineCurve(
   times: {
     readonly fixedMs: number;

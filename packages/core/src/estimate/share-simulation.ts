@@ -1,7 +1,7 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation, since its burst of 50 ms does not
- * fit a scale-free table. Cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end. (Buckets of
- * 5 % of the rate would double waits near saturation.)
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation, because its burst of 50 ms does
+ * not fit a scale-free table. It is cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end.
+ * (Buckets of 5 % of the rate would double waits near saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
@@ -23,7 +23,7 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** Memory of a burst, in times to fill the bucket. */
+/** Duration of a burst's effect, in times to fill the bucket. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();

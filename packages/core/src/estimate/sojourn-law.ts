@@ -1,4 +1,6 @@
-/** Sojourn-time law as times at fixed fractions, linear in −ln(1 − fraction): straight for exponential tails. */
+/**
+ * Sojourn-time law: times at fixed fractions, interpolated linearly in −ln(1 − fraction), exact for exponential tails.
+ */
 
 /** Fractions (0…1, ascending) with stored times. */
 export const lawFractions: readonly number[] = [
@@ -13,7 +15,7 @@ export type SojournLaw = Float64Array;
 
 const LAST = lawFractions.length - 1;
 
-/** At and above the last fraction, its time applies. */
+/** The last time applies from its fraction on. */
 const meanWeights: Float64Array = (() => {
   const weights = new Float64Array(lawFractions.length);
   for (let i = 0; i < LAST; i++) {

@@ -9,7 +9,7 @@ import { visitScenarios } from './visit-scenarios.js';
  * files guarantee.
  */
 
-/** Upstream batches count as one item. */
+/** `groupSize` ignores batches of previous stages. */
 export interface StageLoad {
   readonly arrivalRps: number;
   /** Items per request. */

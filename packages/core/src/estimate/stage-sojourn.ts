@@ -97,7 +97,7 @@ function ownService(shape: StageShape, usual: number): OwnService {
   return { law: curve.law(size), leastMs, fullMs, parallelBatches };
 }
 
-/** Adds the variation of the own batch, at the first use. */
+/** Adds the variation of the own batch when first used. */
 class Estimate implements StageEstimate {
   readonly stable = true;
   readonly #stage: LoadedStage;
@@ -201,7 +201,7 @@ function analyticalLaw(stage: LoadedStage): TableLaw {
   return mixed;
 }
 
-/** Law from the table, in microseconds. A safe bound for CPU shares below one core. */
+/** Estimate from the table; takes microseconds. It is a safe bound for CPU shares below one core. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? new Estimate(stage, analyticalLaw(stage)) : unstableEstimate(stage);

@@ -1,6 +1,6 @@
 /**
- * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: along the longest path the
- * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. It ignores queueing, so it is wrong near saturation.
+ * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: p99 service time plus fill
+ * time 1000·(b − 1) ÷ λ ms, summed along the longest path. It ignores queueing, so it is wrong near saturation.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';

@@ -1,9 +1,9 @@
 /**
  * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gives the law
- * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric
- * mean, weighted 2 : 1, is on the safe side. Service variation shifts the table (spread-table). The own batch counts at
- * its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1
- * ÷ f − 1).
+ * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds is too low. Their
+ * geometric mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table (spread-table). The own
+ * batch counts at its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷
+ * f minus s(1)·(1 ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';
@@ -13,7 +13,7 @@ import { disturbedFractions } from './tables/sojourn-grid.js';
 import { ANSWER_NUMBERS, lookUp, type TablePoint } from './tables/sojourn-table.js';
 import { addSpread } from './tables/spread-table.js';
 
-/** `itemsPerRequest` of a group make a request. */
+/** A request is `itemsPerRequest` items of a group. */
 export interface StageShape {
   readonly curve: ServiceCurve;
   readonly replicas: number;

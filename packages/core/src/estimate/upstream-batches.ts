@@ -1,7 +1,7 @@
 /**
  * Arrivals from the previous stage: its batches arrive as groups. The sizes that their items experience follow from the
- * sojourn law of that stage. Batches depart at the rate at which their items arrived. So over times that are long
- * against its service time, the items are Poisson again, and a slow stage sees smaller groups.
+ * sojourn law of that stage. Batches depart at the rate at which their items arrived. So over times much longer than
+ * its service time, the items are Poisson again: a slow next stage sees smaller groups.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 
@@ -40,7 +40,7 @@ export function slowTogether({ sizes }: UpstreamBatches): number {
   return SLOW_TOGETHER * (1 - 1 / (sizes.at(-1) ?? 1));
 }
 
-/** Size of a batch that takes `ms` on average, between the profiled means. */
+/** Batch size with a mean service time of `ms`, interpolated. */
 export function sizeWithMean(curve: ServiceCurve, ms: number, largest: number): number {
   let [low, high] = [1, largest];
   while (high - low > 1) {

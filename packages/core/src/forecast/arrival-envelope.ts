@@ -1,6 +1,6 @@
 /**
  * Expected envelope: the most requests per window in the last minute or longer, at least the forecast's upper rate. A
- * burst is expected again for this time.
+ * burst may recur during that time.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';

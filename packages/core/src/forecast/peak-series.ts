@@ -31,7 +31,7 @@ export interface BinRules {
 /** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** Starts in the trace, with seconds of zero. */
+  /** Start of each bin in the trace (s), removed seconds included. */
   readonly startS: Int32Array;
 }
 

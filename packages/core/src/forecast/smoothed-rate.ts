@@ -1,8 +1,8 @@
 /**
- * Load a few seconds ahead from recent counts: means, then lines through longer windows, with Poisson errors. It uses
- * the longest window whose interval overlaps the intervals of all shorter ones (Goldenshluger and Nemirovski 1997). A
- * rise is extrapolated to the horizon, but no further ahead than its line reaches back. A fall is not. The upper rate
- * adds the estimation error.
+ * Forecasts the load a few seconds ahead from means over short windows and lines through longer ones, with Poisson
+ * errors. It uses the longest window whose interval overlaps the intervals of all shorter ones (Goldenshluger and
+ * Nemirovski 1997). A rise is extrapolated to the horizon, but no further than its line reaches back. A fall is not
+ * extrapolated. The upper rate adds the estimation error.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 

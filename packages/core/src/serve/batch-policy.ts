@@ -44,8 +44,8 @@ export interface QueuedItems {
 }
 
 /**
- * Expected time in ms until an item starts behind `itemsAhead` others if all `replicas` are in the middle of a batch; 0
- * if unknown.
+ * Expected time in ms until `itemsAhead` items have started, if all `replicas` are halfway through a batch; 0 if
+ * unknown.
  */
 export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
   const { maxBatchSize } = policy;

@@ -22,7 +22,7 @@ const finish = (bench: Bench, replicas: readonly Replica[], nowMs: number) => {
   for (const replica of replicas) if (replica.busy) bench.finish(replica, nowMs);
 };
 
-/** Sends requests one by one; the number that ran in the canary. */
+/** Sends requests one by one. Returns the number that ran in the canary. */
 function sendOneByOne({ bench, main, canary }: ReturnType<typeof opened>, count: number): number {
   let taken = 0;
   for (let i = 0; i < count; i++) {

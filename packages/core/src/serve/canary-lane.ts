@@ -4,8 +4,8 @@
  * deterministic and without a period.
  *
  * The main lane counts outcomes by request, the canary by batch, because items of a batch end together. An item that
- * fails in the canary runs again in the main lane. It counts against the canary unless it also fails there. Service
- * times of successful batches are tested against the profile. The load of this test is all items of both lanes.
+ * fails in the canary runs again in the main lane. It counts against the canary unless the retry fails, too. Service
+ * times of successful batches are tested against the profile, at the load of both lanes.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';
@@ -21,7 +21,7 @@ export interface CanaryPolicy extends BatchPolicy {
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
-/** Most requests that the canary gets in addition after it was busy. */
+/** Most requests that the canary gets beyond its fraction after it was busy. */
 const MOST_CREDIT = 2;
 
 export class CanaryLane<Payload, Context> {
@@ -108,7 +108,7 @@ export class CanaryLane<Payload, Context> {
     }
     const { batch, hasFailed, isRetried } = mark;
     const isAtFault = hasFailed && !(isRetried && outcome === 'failed');
-    // The first item counts for its batch, or the first that fails alone.
+    // One item counts for its batch: the first to fail, else the first to end.
     if (batch?.counted !== undefined) {
       if (!isAtFault || batch.counted === 'failed') return;
       count(this.after, batch.counted, -1);
@@ -133,7 +133,7 @@ export class CanaryLane<Payload, Context> {
   }
 }
 
-/** Items may arrive together: from one batch, or from a fan-out. */
+/** Mean rate of events, several of which may share an instant (one batch, or a fan-out). */
 class MeanRate {
   #events = 0;
   #instants = 0;
@@ -147,7 +147,7 @@ class MeanRate {
     this.#lastMs = nowMs;
   }
 
-  /** Events per second minus two standard errors, so that chance does not make a load too large. */
+  /** Events per second minus two standard errors, so that chance does not overstate the load. */
   get atLeastPerSecond(): number {
     const gaps = this.#instants - 1;
     if (gaps <= 0) return 0;

@@ -1,11 +1,11 @@
 /**
- * Bounds the replica threads that compute at once on one host, because CPU shares bound only the mean use. Waiting
- * replicas start by earliest deadline (see the pipeline scheduler).
+ * Bounds the replica threads that compute at once on one host, because CPU shares bound only the mean use. The pipeline
+ * scheduler starts waiting replicas by earliest deadline.
  */
 
 /** `cores` is Infinity if the replicas are not on this host. */
 export class CoreGate {
-  /** Running threads stay. */
+  /** A lower value stops no running threads. */
   cores: number;
   #busyThreads = 0;
 

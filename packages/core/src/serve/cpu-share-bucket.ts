@@ -1,7 +1,7 @@
 /**
- * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while
- * idle, up to the burst. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0 and then runs
- * at full speed. Debiting at the end of a batch would lose rate at the cap.
+ * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size and rises by
+ * f per ms while idle, up to that size. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0
+ * and then runs at full speed. Debiting only at its end would lose refill at the cap.
  */
 
 const DEFAULT_BURST_MS = 50;

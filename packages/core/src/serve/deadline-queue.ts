@@ -41,7 +41,7 @@ export class DeadlineQueue<Payload, Context> {
     return item;
   }
 
-  /** Moves the first `count` items to a batch. Requires as many. */
+  /** Moves the first `count` items to a batch. Requires at least `count`. */
   popInto(batch: StageItem<Payload, Context>[], count: number): void {
     for (let i = 0; i < count; i++) batch.push(this.pop() as StageItem<Payload, Context>);
   }

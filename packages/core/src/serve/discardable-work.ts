@@ -13,7 +13,10 @@ export interface EarlyJoin {
   readonly open: readonly number[];
 }
 
-/** Items of a stage are discardable when `join` has continued for the item `levels` fan-outs further out. */
+/**
+ * Items of a stage are discardable when `join` has continued for the item that encloses them `levels` fan-outs further
+ * out.
+ */
 export interface DiscardRule {
   readonly join: EarlyJoin;
   readonly levels: number;

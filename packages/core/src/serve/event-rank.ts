@@ -8,10 +8,8 @@ export const eventRank = {
   start: 1,
   /** A back-off, or the wait for a drain, has ended. */
   fleetAlarm: 2,
-  /** A tick of the control loop. */
   tick: 3,
   arrival: 4,
-  /** A client has disconnected. */
   cancellation: 5,
   /** Alarm of the request policies. */
   servingAlarm: 6,

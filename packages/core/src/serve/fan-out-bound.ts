@@ -1,7 +1,7 @@
 /**
  * Bounds the items of one fan-out by the queue length of the next stage, where they arrive at once. The check comes
  * before items exist, because a client may write any number into a shape. A request above the bound fails as a whole,
- * even if a join could do without some items: a drop would suggest a retry, which cannot help.
+ * even if a join needs fewer items. It is not dropped: a retry cannot help.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
@@ -9,7 +9,9 @@ import type { StageId } from '../model/ids.js';
 
 class TooManyItems extends AppError {}
 
-/** May the running plan cause a failure? True for server faults, and for a variant that finds too many items. */
+/**
+ * May the running plan cause a failure? True for server faults, and for too many items, which depend on the variant.
+ */
 export const mayComeOfPlan = (failure: AppError): boolean =>
   isServerFault(failure.code) || failure instanceof TooManyItems;
 

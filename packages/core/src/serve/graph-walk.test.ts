@@ -1,4 +1,7 @@
-/** What comes of each combination of branches, fan-outs and joins. Ends read "time output output…", `-` for one that was left out. */
+/**
+ * Results of combinations of branches, fan-outs and joins. Ends read "time output output…", with `-` for a skipped
+ * output.
+ */
 import { describe, expect, it } from 'vitest';
 import { stageId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
@@ -254,7 +257,7 @@ const losses: Case[] = [
 
 const PARTIAL = { onMissing: 'partial' } as const;
 
-/** The last part of an end is what is missing: the stage from which it was to come and its place. */
+/** The last part of an end names what is missing: its stage and its place. */
 const partials: Case[] = [
   [
     'a group without the item that failed',

@@ -2,8 +2,8 @@
  * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join. A join waits for all
  * items or for the first ones. A stage takes the first of its `when` edges whose condition holds. An edge that is not
  * taken is settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so
- * are its out-edges. A fan-out continues with the items that arrived. An output stage inside fan-outs answers once per
- * request. This is only bookkeeping; the driver defines payloads and their algebra.
+ * are its out-edges. A join of a fan-out leaves out skipped items. An output stage inside fan-outs answers once per
+ * request. The walk is only bookkeeping; the driver defines payloads and their algebra.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -50,7 +50,7 @@ export interface WalkOrigin<Payload> {
 
 export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** If a fan-out is not allowed to have so many items, the request has ended. */
+  /** May a fan-out have so many items? If not, this call has ended the request. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
   /** A join continued early: items of the request at these stages may be discardable (`GraphWalk.isNeedless`). */
   discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;
@@ -225,7 +225,7 @@ export class GraphWalk<Payload, Context> {
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 
-  /** Settles an edge along which nothing arrives. A skipped fan-out also empties its closing join. */
+  /** Settles an edge along which nothing arrives. The join that closes a skipped fan-out gets no items. */
   #settleEdge(request: RequestState<Payload, Context>, edge: ServingEdge, absence: Absence<Payload>): void {
     const { scope, kind } = absence;
     if (edge.kind === 'plain') this.#settleInput(request, edge, absence);

@@ -158,7 +158,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Fails an item of a running batch, and its request unless the request can do without it. */
+  /** Fails an item of a running batch, and its request unless that can do without the item. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -168,7 +168,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Removes a lost replica. Its items are retried once. They fail if the stage forbids a retry or there is not enough
+   * Removes a lost replica. Its items are retried once, or fail if the stage forbids a retry or there is not enough
    * time.
    */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
@@ -206,7 +206,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#endLost(replica, nowMs);
   }
 
-  /** Guilty inputs. */
   quarantined(nowMs: number): readonly QuarantinedInput[] {
     return this.#quarantine.list(nowMs);
   }
@@ -221,7 +220,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (replica.health !== undefined) replica.health.batchFailed = true;
   }
 
-  /** May an item's payload be needed again after its batch has started? */
+  /** May an item be retried, so that its payload is needed after its batch has started? */
   mayRetry(item: StageItem<Payload, Context>): boolean {
     return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
@@ -292,7 +291,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
-  /** Opens a canary at a stage without another. It gets requests after `setCanaryFraction`. */
+  /** Opens a canary at a stage; no other may be open. It gets requests after `setCanaryFraction`. */
   openCanary(stage: number, policy: CanaryPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
@@ -359,7 +358,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #wakeAt(atMs: number): void {
-    // Overdue items are handled next.
+    // Overdue items are due now.
     const dueAtMs = Math.max(atMs, this.#nowMs);
     if (dueAtMs >= this.#pendingWakeAtMs) return;
     this.#pendingWakeAtMs = dueAtMs;

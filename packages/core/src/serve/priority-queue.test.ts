@@ -22,7 +22,7 @@ function item(level: number, deadlineAtMs: number): Item {
   });
 }
 
-/** How many of `starts` go to each level while all of them always have items waiting. */
+/** Starts at each level, out of `starts`, while items wait at all levels. */
 function startsByLevel(shares: readonly number[], starts: number): readonly number[] {
   const queue = new PriorityQueue<undefined, undefined>(shares);
   const counts = shares.map(() => 0);
@@ -36,7 +36,7 @@ function startsByLevel(shares: readonly number[], starts: number): readonly numb
   return counts;
 }
 
-/** A queue without shares, so strictly by priority, and a list that is searched. */
+/** A queue without shares (strict priority), and a searched list as its reference. */
 class QueueBesideList {
   readonly #queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
   #list: Item[] = [];

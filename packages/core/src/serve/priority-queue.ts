@@ -156,6 +156,6 @@ export class PriorityQueue<Payload, Context> {
   }
 }
 
-/** Sums over a set of levels, one per bit. */
+/** A set of levels has one bit per level. */
 const isSingle = (levels: number): boolean => (levels & (levels - 1)) === 0;
 const lowestOf = (levels: number): number => 31 - Math.clz32(levels & -levels);

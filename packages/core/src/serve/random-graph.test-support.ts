@@ -1,25 +1,25 @@
 /**
- * Random graphs of branches, detours, fan-outs and joins, nested in each other, with what a request must come to in them. The expected
- * outputs follow from the structure by recursion, without any bookkeeping of what waits for what.
+ * Random nested graphs of branches, detours, fan-outs and joins, with the expected outputs of a request. They follow
+ * from the structure by recursion, without the bookkeeping of a walk.
  */
 import type { Rng } from '../kernel/rng.js';
 import { type StageId, stageId } from '../model/ids.js';
 import type { EdgeSpec, Join, PipelineSpec } from '../model/pipeline-spec.js';
 import { graphSpec, way } from './walk-bench.test-support.js';
 
-/** What decides about ways and items; the same answers must be given to the walk. */
+/** Decisions on branches and items. The walk must get the same ones. */
 export interface Choices {
   takes(edge: string, output: string): boolean;
   items(output: string): number;
 }
 
-/** A spec and the outputs (by output slot, undefined where skipped) that a request with the payload `input` must end with. */
+/** A spec, and the expected outputs of a request with the payload `input` (by slot; undefined if skipped). */
 export interface RandomGraph {
   readonly spec: PipelineSpec;
   expected(input: string, choices: Choices): readonly (string | undefined)[];
 }
 
-/** Outputs by stage; a stage that was skipped is missing. */
+/** Outputs by stage. Skipped stages are missing. */
 type Outputs = Map<string, string>;
 
 interface Block {
@@ -29,7 +29,7 @@ interface Block {
   run(input: string, choices: Choices): Outputs;
 }
 
-/** Draws a graph of about `size` stages; with `early` joins may be `any` or a quorum. */
+/** Draws a graph of about `size` stages; with `early`, joins may be `any` or a quorum. */
 export function randomGraph(rng: Rng, size: number, early: boolean): RandomGraph {
   const maker = new GraphMaker(rng, early);
   const root = maker.block(size);

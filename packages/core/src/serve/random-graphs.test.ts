@@ -1,11 +1,11 @@
-/** Random graphs: what a request comes to is what the structure says, every request ends once, and nothing is left behind. */
+/** Random graphs: outputs follow from the structure, every request ends once, and no state is left. */
 import { expect, it } from 'vitest';
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import { type Choices, type RandomGraph, randomGraph } from './random-graph.test-support.js';
 import { type WalkResult, type WalkScript, walkThrough } from './walk-bench.test-support.js';
 
 const GRAPHS = 200;
-/** Seconds of work at most, also on a machine that has other things to do. */
+/** Takes at most seconds, also on a busy machine. */
 const PATIENCE = { timeout: 120_000 };
 
 /** A whole number below `below` that depends on the text alone. */

@@ -18,10 +18,10 @@ export interface CanaryMark {
   readonly isOffered: boolean;
   /** Set when an item went to the canary. */
   isTaken: boolean;
-  /** Set when an item failed in the canary, and when its retry failed, too. */
+  /** Set when an item failed in the canary, and when it is retried in the main lane. */
   hasFailed: boolean;
   isRetried: boolean;
-  /** Shared by the items of a canary batch: of the last one, or the first that failed. */
+  /** Last canary batch of the request, or its first failed one. Shared by the items of a batch. */
   batch: { counted: CountedOutcome | undefined } | undefined;
 }
 
@@ -67,7 +67,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 
   /**
-   * Moves the deadline forward by `answerMarginMs`, at most by half of the slack (time minus at least `leastMs` of
+   * Makes the deadline earlier by `answerMarginMs`, at most by half of the slack (time minus at least `leastMs` of
    * work). So the margin never drops a servable request.
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
@@ -109,7 +109,7 @@ export class StageItem<Payload, Context> {
     return this.request.deadlineAtMs;
   }
 
-  /** True after its replica was lost; retried once only. */
+  /** True for the only retry, after the loss of a replica. */
   get isRetry(): boolean {
     return false;
   }

@@ -1,4 +1,4 @@
-/** Drives a scheduler by hand: payloads are strings that record the way they took, and what happens is written into a log. */
+/** Drives a scheduler by hand. Payloads are strings that record their path, and a log records the effects. */
 import { replicaId, stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -10,16 +10,12 @@ import type { RequestState, StageItem } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import { type ServingEdge, servingGraph } from './serving-graph.js';
 
-/** A replica of the bench. */
 export type Replica = ServingReplica<string, string>;
 
-/** A profile of one point. */
 export const points = [{ cpuCores: 1, batchSize: 1, meanMs: 1 }];
 
-/** A pipeline of one stage. */
 export const one = chainSpec({ a: points });
 
-/** An edge by stage names. */
 export const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec => ({
   from: stageId(from),
   to: stageId(to),
@@ -28,7 +24,6 @@ export const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): Ed
 
 const hangBoundOf = (ms: number): number => hangBoundMs({ meanMs: ms, tailMs: ms, sloMs: 1000 });
 
-/** A scheduler with its log. */
 export class Bench implements ServingEffects<string, string, string> {
   readonly log: string[] = [];
   readonly running: Replica[] = [];

@@ -18,7 +18,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
   /** Reports that the batch of a replica may hang (`isLate`), or that it has ended. */
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;
-  /** Failure of an item that lost its batch to another item, or to its replica. */
+  /** Failure of an item whose batch hung and that is not retried. */
   hungFailure(stage: number): Failure;
   quarantineFailure(stage: number): Failure;
   /** Digest of an item's input and tenant: equal for equal inputs of one tenant. */

@@ -1,7 +1,7 @@
 /**
- * The pipeline for the request policies: stages and edges by index, with matched fan-outs and joins. It determines
- * which edges close a fan-out, so that a fan-out without items can continue, and which work an early join makes
- * discardable. Requires a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
+ * The pipeline as the request policies use it: stages and edges by index, with matched fan-outs and joins. It
+ * determines which edges close a fan-out, so that a fan-out without items can continue, and which work an early join
+ * makes discardable. Requires a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -19,7 +19,7 @@ export interface ServingEdge {
   /** Target stage; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
-  /** A stage takes its first `when` edge whose condition holds, and always edges without one. */
+  /** A stage takes its first `when` edge whose condition holds, and all edges without a condition. */
   readonly condition: string | undefined;
   /** Awaited items of the closed fan-out; Infinity for all. */
   readonly awaited: number;
@@ -36,7 +36,7 @@ export interface ServingStage {
   readonly idempotent: boolean;
   /** In-edges, plus the request itself for a source. */
   readonly inputs: number;
-  /** Awaited inputs; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
+  /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
   /** Edge to the response of an output stage. */
@@ -44,7 +44,7 @@ export interface ServingStage {
   /** May a later join continue without its items? */
   readonly missable: boolean;
   readonly discardedBy: readonly DiscardRule[];
-  /** Stages with items that the early join before this one may make discardable. */
+  /** Stages whose items may become discardable when this stage's early join continues. */
   readonly discards: readonly number[];
 }
 
@@ -130,7 +130,7 @@ function draftEdges(spec: PipelineSpec) {
   return { edges, inputs, entryIds, indexOf };
 }
 
-/** Stages before a join that may continue without lost items. */
+/** By stage: may a later join continue without its items? */
 function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
   const missable = order.map(() => false);
   for (const stage of order.toReversed())
@@ -176,8 +176,8 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 }
 
 /**
- * Computes the stack of open fan-outs by stage. A join closes the innermost, an answer closes all, so each of these
- * must allow an answer without items.
+ * Computes the stack of open fan-outs by stage. A join closes the innermost, an answer closes all. `closedBy` records
+ * both.
  */
 function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
   const openAt: OpenFanOuts[] = order.map(() => []);

@@ -1,6 +1,6 @@
 /**
  * One stage: its queue, its replicas, and the only place that chooses the next batch (greedy batching, earliest
- * deadline first within priorities, CPU shares, early drops). It has no clock: every call brings `nowMs`;
+ * deadline first within priorities, CPU shares, early drops). It has no clock: every call passes `nowMs`;
  * `StageEffects.wakeAt` requests later calls.
  */
 
@@ -29,7 +29,7 @@ export interface StageEffects<Payload, Context> {
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
   /** May an item run in a batch with others? If not, it was refused or moved to `suspects`. */
   passes(item: StageItem<Payload, Context>): boolean;
-  /** Is a suspect's input still not guilty? If guilty, the item was refused. */
+  /** May a suspect run alone? If its input is guilty by now, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
   runsLate(replica: ServingReplica<Payload, Context>): void;
   wakeAt(atMs: number): void;
@@ -51,7 +51,7 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Expected service time of one item. */
   #aloneMs = 0;
-  /** Arrival of the oldest item, or of one that has left; maintained only while replicas wait for fuller batches. */
+  /** Arrival of the oldest item or of an earlier one; maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
@@ -78,7 +78,7 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Queued items stay. */
+  /** Keeps queued items. */
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
@@ -117,7 +117,7 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
-  /** Enqueues an item of a lost replica again, without bound: it was admitted before. */
+  /** Enqueues an item of a lost replica again, beyond the bound: it was admitted before. */
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
@@ -128,7 +128,7 @@ export class StageScheduler<Payload, Context> {
     else this.#effects.dropItem(item, 'queue-full', nowMs);
   }
 
-  /** Enqueues an item of a hung batch to run alone, without bound. */
+  /** Enqueues an item of a hung batch to run alone, beyond the bound. */
   takeBackAlone(item: StageItem<Payload, Context>): void {
     this.retries += 1;
     this.#suspects.push(item);
@@ -284,7 +284,7 @@ export class StageScheduler<Payload, Context> {
     return boundMs * usualSlowness(this.replicas, health);
   }
 
-  /** Pauses a replica if at least half of the stage continues. */
+  /** Pauses a replica if at least half of the stage's replicas continue. */
   #open(health: ReplicaHealth, nowMs: number): void {
     let open = 1;
     for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;

@@ -21,7 +21,7 @@ describe('a token bucket', () => {
         const taken = gapsMs.flatMap((gapMs) => {
           nowMs += gapMs;
           const waitMs = bucket.take(nowMs);
-          // What is refused fits after the time that is told.
+          // A refused request fits after the returned time.
           expect(waitMs).toBeLessThanOrEqual(1000 / rps + 1e-6);
           return waitMs === 0 ? [nowMs] : [];
         });

@@ -1,4 +1,4 @@
-/** Walks single requests through a graph under a small event loop: payloads are strings that record the way they took. */
+/** Walks single requests through a graph under a small event loop. Payloads are strings that record their path. */
 import { replicaId, stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -9,7 +9,7 @@ import type { RequestState } from './request-state.js';
 import type { ServingEffects } from './serving-effects.js';
 import { type ServingEdge, servingGraph } from './serving-graph.js';
 
-/** A spec of stages and edges; every stage without in-edges is entered, every one without out-edges answers. */
+/** A spec of stages and edges. Requests enter stages without in-edges; stages without out-edges answer. */
 export function graphSpec(edges: readonly EdgeSpec[], more: Partial<PipelineSpec> = {}): PipelineSpec {
   const names = [...new Set(edges.flatMap(({ from, to }) => [from, to]))].sort();
   const spec = chainSpec(Object.fromEntries(names.map((name) => [name, []])));
@@ -35,7 +35,7 @@ export function when(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
   return way(ends, { when: { condition: ends, probability: 0.3 }, ...more });
 }
 
-/** How a walk goes: what an edge does with a payload, how long a stage takes, what fails, how many replicas a stage has. */
+/** Script of a walk: branches, fan-outs, service times, failures and replicas of stages. */
 export interface WalkScript {
   readonly takes?: (edge: string, output: string) => boolean;
   readonly items?: (output: string) => number;
@@ -43,14 +43,14 @@ export interface WalkScript {
   readonly fails?: (input: string, stage: string) => boolean;
   readonly replicas?: Readonly<Record<string, number>>;
   readonly maxQueueLength?: number;
-  /** Service time (ms) from which early drops are decided; without it nothing is dropped for its deadline. */
+  /** Expected service time (ms) for early drops. Without it nothing is dropped for its deadline. */
   readonly expectedMs?: Readonly<Record<string, number>>;
 }
 
 type Request = RequestState<string, number>;
 type Replica = ServingReplica<string, number>;
 
-/** What came of the walk: an end per request, in order of the requests, and each run as `stage(input)` in order of start. */
+/** Result of a walk: the end of each request, in order, and each run as `stage(input)` in order of start. */
 export interface WalkResult {
   readonly ends: readonly string[];
   readonly runs: readonly string[];
@@ -58,7 +58,7 @@ export interface WalkResult {
   readonly scheduler: PipelineScheduler<string, number, string>;
 }
 
-/** Lets requests `x`, `y`, … arrive `gapMs` apart and runs until nothing is left to do. */
+/** Lets requests `x`, `y`, … arrive `gapMs` apart, and runs to the end. */
 export function walkThrough(spec: PipelineSpec, script: WalkScript = {}, requests = 1, gapMs = 1): WalkResult {
   return new WalkBench(spec, script).run(requests, gapMs);
 }
@@ -171,7 +171,7 @@ class WalkBench implements ServingEffects<string, number, string> {
     this.#counts[context] = (this.#counts[context] ?? 0) + 1;
   }
 
-  /** Acts at an instant, after everything that was asked for earlier at the same one. */
+  /** Acts at an instant, after earlier requests for the same instant. */
   #at(atMs: number, act: (atMs: number) => void): void {
     const later = this.#due.findIndex((event) => event.atMs > atMs);
     this.#due.splice(later < 0 ? this.#due.length : later, 0, { atMs, act });

@@ -3,10 +3,10 @@
  *
  * Late requests cluster, because consecutive ones share a queue. Batch means estimate the effective sample size. If
  * late counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation
- * Modeling and Analysis, §9.5.3). D also covers the slowest tenth, over single and double spans, because a lucky sample
- * shows little clustering. The interval is Wilson's, with Student's t.
+ * Modeling and Analysis, §9.5.3). D is at least that of the slowest tenth, over single and double spans, because a
+ * lucky sample shows little clustering. The interval is Wilson's, with Student's t.
  *
- * Only late requests count if the sample is large and the percentile of every span is at most a third of the SLO.
+ * D ignores the slowest tenth if the sample is large and the percentile of every span is at most a third of the SLO.
  * docs/explain/verification.md has the measurements.
  */
 
@@ -18,7 +18,7 @@ export interface CountedTime {
 }
 
 /**
- * Latency (ms) at the asked fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, excludes this
+ * Latency (ms) at the requested fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, excludes this
  * fraction.
  */
 export interface AttainmentVerdict {
@@ -37,7 +37,8 @@ const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
 
 /**
- * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4 degrees on at most 1.3 % low.
+ * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4 degrees of freedom on, it is
+ * at most 1.3 % too low.
  */
 function t99(degrees: number): number {
   const z = Z_99;
@@ -97,7 +98,7 @@ export class AttainmentSample {
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
   }
 
-  /** Fraction of requests above a limit, and the variance of its counts relative to independent requests. */
+  /** Fraction of requests above a limit, and the variance of their counts relative to independent requests. */
   #over(limitMs: number) {
     const { spans } = this.#time;
     const over = new Float64Array(spans);

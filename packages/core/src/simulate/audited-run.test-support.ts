@@ -1,6 +1,6 @@
 /**
- * Random pipelines, loads and plans under the simulator, watched from outside: what must hold of every run, whatever the pipeline.
- * Violations are told as sentences; the trace of a run (every batch and every end, bit by bit) goes into a digest.
+ * Random pipelines, loads and plans under the simulator, with invariants that every run must keep. Violations are
+ * sentences. The trace of a run (every batch and every end, bit by bit) goes into a digest.
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -17,17 +17,17 @@ import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulatedClients, SimulationInput } from './simulation-input.js';
 
-/** What came of a run. */
+/** Result of a run. */
 export interface AuditedRun {
-  /** What did not hold, in words. */
+  /** Violated invariants, in words. */
   readonly violations: readonly string[];
-  /** Same bytes for the same run. */
+  /** Equal for equal runs. */
   readonly digest: string;
   readonly arrived: number;
   readonly completed: number;
   readonly batches: number;
   readonly failed: number;
-  /** Items that were begun a second time. */
+  /** Items that started a second time. */
   readonly retries: number;
 }
 
@@ -37,7 +37,7 @@ const ROUNDING_MS = 1e-6;
 
 type Item = StageItem<number, undefined>;
 
-/** A random setup; small queues, CPU shares, few host cores, waits for companions and overload all occur. */
+/** A random setup; small queues, CPU shares, few host cores, batch waits and overload all occur. */
 export function randomSetup(seed: number): SimulationInput {
   const rng = new SeededRng(seed).fork('pipeline');
   const more = rng.fork('more');
@@ -125,7 +125,7 @@ function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
   };
 }
 
-/** Only faults fail requests, and fan-outs of more items than may wait at a stage. */
+/** May requests fail? Only by faults, and by fan-outs of more items than may wait at a stage. */
 function mayFail({ faults, drops, spec }: SimulationInput): boolean {
   const most = drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
   return faults !== undefined || spec.edges.some(({ fanOut }) => Math.ceil(fanOut?.expected ?? 0) > most);
@@ -172,7 +172,7 @@ class Audit {
     this.#started = setup.spec.stages.map(() => []);
   }
 
-  /** Instants never go back. */
+  /** Time never goes back. */
   at(nowMs: number): void {
     this.#check(nowMs >= this.#lastAtMs, `time went back from ${this.#lastAtMs} to ${nowMs}`);
     this.#lastAtMs = nowMs;
@@ -196,7 +196,10 @@ class Audit {
     this.#checkCores(replica, nowMs);
   }
 
-  /** Of two items of a priority that waited together the one with the earlier deadline, or that came earlier, started first. */
+  /**
+   * Of two items of a priority that waited together, the one with the earlier deadline (else the earlier one) started
+   * first.
+   */
   checkQueues(): void {
     for (const started of this.#started)
       for (const [i, { item, startedAtMs }] of started.entries())
@@ -216,11 +219,11 @@ class Audit {
     this.#check(!item.request.ended, `an item of a request that had ended was run`);
     this.#check(item.enqueuedAtMs <= nowMs, `item ${item.sequence} ran before it was there`);
     if (this.#setup.drops) this.#check(nowMs < item.deadlineAtMs, `item ${item.sequence} started after its deadline`);
-    // Items of a hung batch wait apart from the others.
+    // Items of a hung batch wait in a queue of their own.
     if (!runsSuspect) this.#started[stage]?.push({ item, startedAtMs: nowMs });
   }
 
-  /** The work of a part of a request at a stage is begun once, and a second time only as a retry. */
+  /** A part of a request starts once at a stage, and a second time only as a retry. */
   #checkTries(item: Item): void {
     const part = item.scope ?? item.request;
     const tries = this.#tries.get(part) ?? new Map<number, number>();
@@ -236,7 +239,7 @@ class Audit {
       this.#check(!goesBefore(batch[i] as Item, batch[i - 1] as Item), 'a batch is out of order');
   }
 
-  /** With drops, no member can be late already: now, the expected time of just this batch and what lies behind the stage. */
+  /** With drops, no item of a batch can be late already: now + expected time of this batch + remaining time. */
   #checkLate(batch: readonly Item[], stage: number, nowMs: number): void {
     if (!this.#setup.drops) return;
     const { expectedServiceMs = [], remainingMs } = this.#policies[stage] as BatchPolicy;
@@ -245,10 +248,10 @@ class Audit {
       this.#check(endAtMs <= deadlineAtMs, `item ${sequence} was run although it was late`);
   }
 
-  /** Beside an idle replica with cores of its own no item is held back longer than the longest wait for companions. */
+  /** While a replica with exclusive cores is idle, no item waits longer than `maxBatchWaitMs`. */
   #checkWait({ stage, batch }: SimulatedReplica, nowMs: number): void {
     const { maxBatchWaitMs, resources } = this.#planOf(stage);
-    // Which replicas are there at all is not known here when they come and go.
+    // With faults, the present replicas are unknown here.
     if (this.#setup.faults !== undefined) return;
     if (resources.cpuCores < 1 || this.#setup.hostCores !== Number.POSITIVE_INFINITY) return;
     const oldestAtMs = Math.min(...batch.map(({ enqueuedAtMs }) => enqueuedAtMs));
@@ -259,7 +262,7 @@ class Audit {
     );
   }
 
-  /** The instant since which a replica of the stage has been free. */
+  /** Instant since which a replica of the stage has been free. */
   #idleSinceMs(stage: number): number {
     const ends = [...this.#endAtMs].filter(([replica]) => replica.stage === stage).map(([, endAtMs]) => endAtMs);
     return ends.length < this.#planOf(stage).replicas ? 0 : Math.min(...ends);

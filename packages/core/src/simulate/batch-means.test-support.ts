@@ -1,6 +1,7 @@
 /**
- * The mean and the 99th percentile of simulated sojourn times with 99 % intervals by batch means (Law and Kelton): the run after the
- * warm-up is cut into equal batches, long against the time over which requests are correlated, and the batches count as independent.
+ * Mean and 99th percentile of simulated sojourn times, with 99 % intervals by batch means (Law and Kelton). The run
+ * after the warm-up is cut into equal batches, which are much longer than the correlation of requests and count as
+ * independent.
  */
 
 /** A figure with the half-width of its 99 % interval. */
@@ -12,7 +13,7 @@ export interface Estimate {
 const BATCHES = 30;
 /** Two-sided 99 % quantile of Student's t with 29 degrees of freedom. */
 const T_99 = 2.756;
-/** Bits of the fraction of a 32-bit float that tell times apart: 0.02 %. */
+/** Kept bits of the fraction of a 32-bit float: a resolution of 0.02 %. */
 const KEPT_BITS = 12;
 
 const asFloat = new Float32Array(1);
@@ -34,7 +35,9 @@ export class BatchMeans {
   #count = 0;
   #sumMs = 0;
 
-  /** `requests` is the number expected in all, of which the first twentieth is the warm-up; what comes after the last batch is left out. */
+  /**
+   * `requests` is the expected total; the first twentieth is the warm-up. Requests after the last batch are ignored.
+   */
   constructor(requests: number) {
     this.#warmUp = Math.floor(requests / 20);
     this.#batchSize = Math.floor((0.99 * (requests - this.#warmUp)) / BATCHES);

@@ -1,4 +1,4 @@
-/** Branches and early joins in the simulator: how often they are taken, what they cost, and what the drop rule expects of them. */
+/** Branches and early joins in the simulator: frequency, cost, and expectations of the drop rule. */
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';

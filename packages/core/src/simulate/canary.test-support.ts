@@ -13,7 +13,7 @@ import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-input.js';
 
 const a = stageId('a');
-/** The change begins here; requests are counted from here on. */
+/** The change begins at this time; requests are counted from it on. */
 const CHANGE_AT_MS = 5_000;
 const COUNTED_AFTER_VERDICT_MS = 60_000;
 
@@ -51,7 +51,6 @@ export interface RolledOut {
   readonly fractions: readonly number[];
 }
 
-/** Simulates a roll-out. */
 export function rollOut(rollout: Rollout): RolledOut {
   const {
     rps,
@@ -111,7 +110,7 @@ function noisyTimes(curves: ServiceCurves, sigma: number): SimulatedServiceTimes
   return { drawMs: ({ batchSize }, rng) => (curve?.meanMs(batchSize) ?? 0) * drawMs(noise, rng) };
 }
 
-/** Reads the course of a canary from what runs. */
+/** Observes a canary by the running replicas. */
 class Watch {
   kind: RolledOut['kind'] = 'open';
   atMs = Number.POSITIVE_INFINITY;

@@ -16,8 +16,8 @@ function branchChances({ edges }: PipelineSpec): readonly number[] {
 }
 
 /**
- * Quantile of the distribution at a uniform number in [0, 1). Without one, floor or ceiling of the expected number,
- * with that mean.
+ * Quantile of the distribution at a uniform number in [0, 1). Without a distribution, floor or ceiling of the expected
+ * number, with that mean.
  */
 export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fanOut']>): (chance: number) => number {
   if (distribution === undefined) {

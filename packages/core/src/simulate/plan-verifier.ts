@@ -15,13 +15,13 @@ const MORE_WORK = 4;
 /** A verdict takes a few hundred bytes. */
 const REMEMBERED = 4096;
 
-/** Equal for all loads. `remembered`: cached verdicts (default 4096). */
+/** Input shared by all loads. `remembered`: cached verdicts (default 4096). */
 export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoad | 'workStageRequests'> {
   readonly workStageRequests?: number;
   readonly remembered?: number;
 }
 
-/** Replaces the SLO of the spec. With a `workFraction` of the usual work nothing is rerun. */
+/** Verifies for `slo` instead of the spec's. With a `workFraction` of the usual work nothing is rerun. */
 export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
 /** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */

@@ -1,4 +1,7 @@
-/** Queues whose sojourn law is known, as a pipeline of one stage: without drops, deadlines or bounds, on as many cores as it asks for. */
+/**
+ * Queues with a known sojourn law, as pipelines of one stage: without drops, deadlines or bounds, and with enough
+ * cores.
+ */
 import { mdcWait, mmcSojourn, quantileOf, singleReplicaSojourn } from '../estimate/closed-forms.test-support.js';
 import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
@@ -8,7 +11,7 @@ import { poissonArrivals } from './arrivals/constant-rate.js';
 import { BatchMeans, type Estimate } from './batch-means.test-support.js';
 import { simulatePlan } from './simulate-plan.js';
 
-/** A queue with Poisson arrivals; its exact mean and p99 (ms) are worked out when asked for. */
+/** A queue with Poisson arrivals; `exact` computes its mean and p99 (ms). */
 export interface KnownQueue {
   readonly name: string;
   readonly servers: number;
@@ -77,7 +80,7 @@ export function batchQueue(maxBatchSize: number, load: number): KnownQueue {
   };
 }
 
-/** Simulates about `requests` requests and gives mean and p99 of their sojourn times with 99 % intervals. */
+/** Simulates about `requests` requests. Returns mean and p99 of their sojourn times with 99 % intervals. */
 export function simulateQueue(
   { servers, maxBatchSize, arrivalRps, law }: KnownQueue,
   run: { readonly requests: number; readonly seed: number },
@@ -100,6 +103,5 @@ export function simulateQueue(
   return sample.estimates();
 }
 
-/** Whether an interval contains a value. */
 export const contains = ({ value, halfWidth }: Estimate, exact: number): boolean =>
   Math.abs(value - exact) <= halfWidth;

@@ -1,4 +1,7 @@
-/** Faults of simulated replicas, determined by name: runs repeat, and tests can apply them to real replicas. */
+/**
+ * Faults of simulated replicas, determined by replica names: runs are repeatable, and tests can apply them to real
+ * replicas.
+ */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
@@ -20,7 +23,7 @@ export interface FaultSchedule {
   hangsOn?(stageId: StageId, key: number): boolean;
 }
 
-/** 0 is never. */
+/** A rate of 0 means never. */
 export interface FaultRates {
   readonly crashesPerHour: number;
   readonly hangsPerHour: number;
@@ -65,7 +68,7 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   };
 }
 
-/** The same inputs under every plan. */
+/** Chooses the same inputs under every plan. */
 function poisons(fraction: number, stageId: StageId, key: number): boolean {
   let bits = key | 0;
   for (let i = 0; i < stageId.length; i++) bits = Math.imul(bits ^ stageId.charCodeAt(i), 0x01000193);

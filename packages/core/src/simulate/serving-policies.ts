@@ -13,8 +13,8 @@ import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
- * longest path of single-item mean service times over certain edges. Before an early join only the shortest branch
- * counts. A stage without plan or profile has no expected times.
+ * longest path of single-item mean service times over edges without conditions. Before an early join only the shortest
+ * branch counts. A stage without plan or profile has no expected times.
  */
 export function batchPolicies(
   spec: PipelineSpec,

@@ -270,7 +270,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Most events are arrivals, and only the next one is known, so it is not in the heap. */
+  /** Is the next arrival the next event? Arrivals are most events and known one at a time, so they bypass the heap. */
   #arrivesFirst(): boolean {
     const atMs = this.#arrivesAtMs;
     const { nextAtMs } = this.#events;

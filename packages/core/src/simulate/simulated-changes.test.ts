@@ -14,7 +14,10 @@ const spec = chainSpec({
   b: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }],
 });
 
-/** What each tick was told of changes at the first one: another replica at `a`, then at `b`, whose starts fail where `failing` says. */
+/**
+ * Last changes seen by each tick. The first tick adds a replica at `a`, then at `b`; starts fail at stages of
+ * `failing`.
+ */
 function toldOf(failing: 'a' | 'b' | undefined) {
   const two = planOf(spec, { maxBatchSize: 1, replicas: 2 });
   const changes = [a, b].map(

@@ -141,7 +141,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#event(nowMs, () => this.#fleet.endCanary(nowMs, pinned));
   }
 
-  /** Undefined if none ended since the last call, or during changes. */
+  /** Undefined during changes, or if none ended since the last call. */
   takeLastChange(): LastChange | undefined {
     if (this.changing) return undefined;
     const last = this.#lastChange;

@@ -20,7 +20,7 @@ export interface LatencyFigures {
   readonly max: number;
 }
 
-/** Waits and services of items. */
+/** Waiting and service times of items. */
 export interface StageFigures {
   readonly waitMs: { readonly mean: number; readonly p99: number };
   readonly serviceMs: { readonly mean: number; readonly p99: number };

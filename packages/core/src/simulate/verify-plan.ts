@@ -13,7 +13,7 @@ import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
-/** Items of all stages, with every branch taken. */
+/** Items of a request over all stages, with every branch taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
@@ -76,7 +76,7 @@ class PeakUse {
   readonly peaks: readonly { batchSize: number; replicas: number }[];
   readonly #used = new Set<number>();
 
-  /** A stage that waits for fuller batches always depends on its batch bound. */
+  /** A stage that waits for fuller batches counts as reaching its batch bound. */
   constructor({ stages }: PipelineSpec, plan: Plan) {
     this.peaks = stages.map(({ id }) => {
       const { maxBatchSize, maxBatchWaitMs } = plan.stages[id]?.[0] ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };

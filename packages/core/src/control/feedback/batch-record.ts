@@ -3,7 +3,7 @@ import type { BatchTimes } from '../../model/decision.js';
 
 export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;
 
-/** Most batches kept of a kind between two ticks: enough for a median. */
+/** Most batches kept per kind and size between two ticks: enough for a median. */
 const MOST_OF_KIND = 50;
 
 export class BatchRecord {

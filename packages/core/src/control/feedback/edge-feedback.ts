@@ -1,17 +1,17 @@
 /**
- * Feedback of serving on fan-outs and branches.
+ * Fan-outs and branch shares, learned from traffic.
  *
- * Counts of an edge fill blocks of at least ten seconds, longer with little traffic; the last twelve count. The
- * estimate is a ratio of sums over blocks: items to outputs, or taken to offered. The pipeline file counts like 20
- * outputs. Against outliers, a block is clipped at five standard deviations from the median (estimated by the median
- * absolute deviation).
+ * Counts of an edge fill blocks of ten seconds, longer with little traffic; the last twelve are used. The estimate is a
+ * ratio of sums over blocks: items per output, or taken per offered output. The pipeline file weighs like 20 outputs.
+ * Outliers of fan-outs are clipped at five standard deviations from the median (estimated by the median absolute
+ * deviation).
  *
  * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
- * Sampling Techniques, 1977, section 6.3). Its lower bound is the error of independent outputs.
+ * Sampling Techniques, 1977, section 6.3). It is at least the error of independent outputs.
  *
- * A value stays in force until the estimate leaves it by more than a tenth and by more than four standard errors. It
- * moves in steps, so that noise makes no new plans. Branches that leave a stage are learned together, because each
- * output takes one of them.
+ * A value stays in force until the estimate differs by more than a tenth and by more than four standard errors. It
+ * moves in steps, so that noise causes no new plans. The branches of a stage are updated together, because each output
+ * takes one of them.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
@@ -24,16 +24,16 @@ export interface EdgeState {
   readonly inForce: readonly LearnedEdge[];
 }
 
-/** Largest distance of an estimate from the value in force, as a fraction of it and absolutely. */
+/** Largest distance of an estimate from the value in force: relative, and absolute. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
 /** The same distance in standard errors. */
 const TOLERANCE_ERRORS = 4;
-/** Learned fan-outs are powers of this step times the stated fan-out. */
+/** A learned fan-out is the stated one times a power of this step. */
 const STEP = 1.05;
 /** Significant digits of learned shares. */
 const DIGITS = 2;
-/** Fraction of the tolerance within which the pipeline file counts as right. */
+/** Within this fraction of the tolerance, the pipeline file's value is used. */
 const AGREES = 0.5;
 
 export interface EdgeMemory {
@@ -59,7 +59,7 @@ const FEWEST_BLOCKS = 4;
 /** Weight of the pipeline file, in outputs. */
 const STATED_OUTPUTS = 20;
 const REACH = 5;
-/** Smallest standard deviation, as a fraction of the median: a constant fan-out has none. */
+/** Smallest standard deviation, as a fraction of the median: that of a constant fan-out is 0. */
 const LEAST_DEVIATION_FRACTION = 0.1;
 /** Converts the median absolute deviation to a standard deviation (normal law). */
 const NORMAL_SCALE = 1.4826;
@@ -68,7 +68,7 @@ const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
 const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
-/** Adds the counts since the last tick; learned values follow when a plan is due. */
+/** Adds the counts since the last tick. Learned values change only when a plan is due. */
 export function observeEdges(
   { spec, partsFor }: ControllerRules,
   before: EdgeState | undefined,
@@ -206,7 +206,7 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   return { expected: mean, distribution: fractions };
 }
 
-/** Rounded shares may sum to more than one: scales them down. */
+/** Scales down shares whose rounded sum exceeds one. */
 function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
   const { when, from } = edge;
   if (when === undefined) return edge;
@@ -227,7 +227,7 @@ function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMe
   return { blocks, open: nothing, openSinceMs: atMs };
 }
 
-/** The memory after a stop. The oldest blocks are dropped, as if serving had filled new ones. */
+/** Drops as many of the oldest blocks as a stop of `stoppedMs` could have filled. */
 export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
   const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
   return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };
@@ -261,7 +261,7 @@ interface Block {
   readonly sum: number;
 }
 
-/** `varianceAt` is the variance of one independent output at a mean: Poisson items, or one draw of a branch. */
+/** `varianceAt`: variance of one independent output, given the mean (Poisson items, or one draw of a branch). */
 function estimateOf(
   blocks: readonly Block[],
   stated: number,

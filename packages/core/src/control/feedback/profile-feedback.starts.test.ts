@@ -7,7 +7,7 @@ import { noStarts, observeStarts, type StartState, startOf, summarizedStarts } f
 const large = { stageId: stageId('detect'), variantId: variantId('large') };
 const context = { spec: smallOrLargeSpec(), profiles: [{ ...large, points: [], loadMs: 700 }] };
 
-/** An observation with these states of the replicas of the large variant. */
+/** An observation of replicas of the large variant with these states. */
 function seeing(atS: number, statuses: Readonly<Record<string, ReplicaStatus>>) {
   const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
   const replicas = Object.entries(statuses).map(([id, status]) => ({

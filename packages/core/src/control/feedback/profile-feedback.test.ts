@@ -40,7 +40,7 @@ interface Served {
   readonly batchSize?: number;
   readonly slowness: number;
   readonly count?: number;
-  /** Part of the batches that stall for ten times as long. */
+  /** Fraction of the batches that take ten times as long. */
   readonly stalls?: number;
   readonly seed?: number;
 }
@@ -80,10 +80,10 @@ describe('what serving says about a profile', () => {
     );
     expect(slownessOf(measured, point(small))).toBeCloseTo(2, 1);
     expect(slownessOf(measured, point(small, 4))).toBeCloseTo(3, 1);
-    // A size that did not run: as the variant, half of whose batches were of either size.
+    // A size that did not run gets the variant's factor; each size had half of the batches.
     expect(slownessOf(measured, point(small, 2))).toBeGreaterThan(2.1);
     expect(slownessOf(measured, point(small, 2))).toBeLessThan(2.9);
-    // A variant with too few batches: as the stage.
+    // A variant with too few batches gets the stage's factor.
     expect(slownessOf(measured, point(large))).toBeGreaterThan(1.8);
     expect(slownessOf([], point(small))).toBe(1);
   });

@@ -1,14 +1,13 @@
 /**
- * Feedback of serving on profiles: service times of batches and start times of replicas. Every batch gives the ratio of
- * its service time to the profile's median for its size. The median of the last ratios is the factor by which the
- * profile is off.
+ * Corrects profiles by service times of batches and start times of replicas, measured while serving. Each batch gives
+ * the ratio of its service time to the profile's median for its size. The median of the last ratios is the correction.
  *
- * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage.
- * A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants expire after five
- * minutes, each time twice as late as before. So one slow minute excludes no variant for good.
+ * The closest sufficient measurements are used: of the batch size on these cores, else of the variant on these cores,
+ * else of the stage. A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants
+ * expire after five minutes, then after twice as long each time. So one slow minute excludes no variant for good.
  *
- * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that
- * noise makes no new plans.
+ * A correction stays in force until measurements differ by more than a tenth. It is a power of a small step, so that
+ * noise causes no new plans.
  *
  * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. Plans use the 90 %
  * quantile of recent starts, because a plan waits for its last replica. Before the first start they use the load time
@@ -46,7 +45,7 @@ export type ServiceRatios = readonly VariantRatios[];
 
 const REMEMBERED = 100;
 const FEWEST = 20;
-/** Ratios expire after this time (ms) without a new one; the second time after twice as long. */
+/** Ratios expire after this time (ms) without a new one. Each expiry doubles it. */
 const FORGET_MS = 300_000;
 const MOST_DOUBLINGS = 4;
 
@@ -57,7 +56,7 @@ interface PointName {
   readonly batchSize: number;
 }
 
-/** Factor on the times of a point; 1 without a correction. */
+/** Factor on the times of a profile point; 1 without a correction. */
 export interface Correction extends PointName {
   readonly factor: number;
 }
@@ -75,7 +74,7 @@ const profiledMedians = new CacheByOwner<number>(1024);
 
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
 
-/** Adds the batches of a tick; corrections follow when a plan is due. */
+/** Adds the batches of a tick. Corrections change only when a plan is due. */
 export function observeService(
   { spec, profiles, curves, partsFor }: ControllerRules,
   before: ServiceState,
@@ -120,7 +119,7 @@ function withBatches(before: ServiceRatios, batches: BatchTimes, curves: Service
   return [...before.filter((each) => !isOf(each)), { ...known, sizes }];
 }
 
-/** The ratios aged by `elapsedMs`. A stage that ran nothing keeps its ratios. */
+/** Ages ratios by `elapsedMs`, except in stages that ran nothing. */
 export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
   const ran = new Set(ratios.filter(({ sizes }) => sizes.some(isFresh)).map(({ stageId }) => stageId));
   return ratios.map((each) =>
@@ -129,8 +128,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run age by it. After a long stop, variants
- * that ran keep only a few ratios, so that seconds of serving outweigh them.
+ * The ratios after a stop of `stoppedMs`. Ratios of idle variants age by it. After a long stop, the others keep only a
+ * few ratios, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({

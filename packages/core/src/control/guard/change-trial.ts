@@ -1,12 +1,12 @@
 /**
  * The last change of the loop: its trial, its result, and the plan to return to.
  *
- * An improvement is on trial for a while. The loop rolls it back if dropped and failed requests burn the error budget
- * many times faster than the SLO allows, at no more load than planned. A back-off follows, which doubles each time.
- * Failures at the rate from before the change do not count.
+ * The loop rolls an improvement back if dropped and failed requests burn the error budget many times too fast during
+ * its trial, at no more load than planned. The failure rate before the change is allowed in addition. A back-off
+ * follows, which doubles each time.
  *
- * A failed or abandoned change is undone in memory, and the next plan is due at once. If it brought a variant in
- * back-off, it is retried at the next regular plan. The trial of a completed change starts at its end.
+ * A failed or abandoned change restores the loop's memory. The next plan is due at once, or at its regular time if the
+ * change used a variant in back-off. A trial starts when its change is complete.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -39,7 +39,7 @@ export interface ImprovementBackOff extends BackOff {
   readonly variants?: readonly StageVariant[] | undefined;
 }
 
-/** Failed requests until an instant, if the plan may be the cause. */
+/** Failed requests up to `atMs` that the plan may have caused. */
 export interface FailureCount {
   readonly atMs: number;
   readonly failedTotal: number;
@@ -61,15 +61,15 @@ export interface ChangeMemory extends BeforeChange {
   /** Undefined before the first tick. */
   readonly nextPlanAtMs?: number | undefined;
   readonly backOff?: ImprovementBackOff | undefined;
-  /** Memory to restore; set until the end of the last change is known. */
+  /** Memory to restore; set until the outcome of the last change is known. */
   readonly beforeChange?: BeforeChange | undefined;
   /** Target of this change; set together with `beforeChange`. */
   readonly underWay?: Plan['stages'] | undefined;
-  /** Does this change bring a variant in back-off? */
+  /** Does this change use a variant in back-off? */
   readonly isRetry?: boolean | undefined;
 }
 
-/** Time in which misses belong to the change itself. */
+/** Start of a trial (ms): its misses come from making the change. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;
@@ -80,7 +80,7 @@ function settleTrial(trial: Trial, observation: Observation): Trial {
   return settles ? { ...trial, missedAtStart: missedRequests(observation) } : trial;
 }
 
-/** Requests dropped so far, and failed ones whose cause may be the plan. */
+/** Requests dropped so far, and failures that the plan may have caused. */
 function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
@@ -97,12 +97,11 @@ function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo)
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
 }
 
-/** Can a change still be on trial? */
 export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** Adds a count and drops counts older than a trial; oldest first. Undefined if failures are not counted. */
+/** Adds a count and drops counts older than a trial. Undefined if failures are not counted. */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,
@@ -131,7 +130,7 @@ export function memoryBefore(memory: ChangeMemory): BeforeChange {
   return { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs };
 }
 
-/** The memory without the change under way. It keeps the memory to restore. */
+/** The memory from before the change under way. `beforeChange` stays set. */
 export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
   if (memory.beforeChange === undefined) return memory;
   const unset = { planned: undefined, plannedRates: undefined, trial: undefined, protectedAtMs: undefined };
@@ -158,7 +157,10 @@ interface Reviewed<Memory> {
   readonly decision?: ApplyDecision;
 }
 
-/** Reviews the trial. A pass ends it. A failure rolls the change back if the previous plan is good enough now. */
+/**
+ * Reviews the trial. A pass ends it. A failure rolls the change back if the previous plan still suits the pins and the
+ * load.
+ */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;
   const { trial } = state;
@@ -192,7 +194,7 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   return { state: after, decision: { kind: 'apply', plan: trial.before, changes, reason, evidence } };
 }
 
-/** Counts a change of the slow loop. An improvement on a plan for `beforeLoad` goes on trial. */
+/** Counts a change of the slow loop. An improvement goes on trial if the load of the previous plan is known. */
 export function countChange<Memory extends ChangeMemory & { readonly failures?: readonly FailureCount[] | undefined }>(
   { rules, observation, runningPlan: running }: Situation,
   state: Memory,
@@ -204,7 +206,7 @@ export function countChange<Memory extends ChangeMemory & { readonly failures?: 
   if (rules.guardrails === undefined || decision.evidence.necessary === true) return counted;
   if (running === undefined || beforeLoad === undefined) return counted;
   const missedAtStart = missedRequests(observation);
-  // Failures under a trial say nothing about the next change.
+  // The change on trial may have caused the counted failures.
   const failedBefore = trial?.failedBefore ?? failedFraction(state.failures, observation);
   return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart, failedBefore } };
 }

@@ -1,5 +1,5 @@
 /**
- * Guardrails: pure checks that keep the loop from making things worse. Changes per hour, back-off and smaller steps
+ * Guardrails: pure checks that keep the loop from making things worse. The hourly limit, the back-off and the step size
  * bound improvements only. A change that the SLO requires never waits.
  */
 import type { Decision } from '../../model/decision.js';
@@ -21,7 +21,7 @@ export interface ChangesSoFar {
 }
 
 const HOUR_MS = 3_600_000;
-/** Least saving, or gain of PAS, of the last allowed improvement of an hour. */
+/** Least saving or PAS gain of the last improvement allowed in an hour. */
 const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
@@ -74,7 +74,7 @@ function backOffObjection(backOff: BackOff | undefined, nowMs: number): string |
   return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
 }
 
-/** The plan with no stage reduced by more than one step, if the budget allows it. */
+/** The plan with each stage shrunk by one step at most, if the budget allows it. */
 function limitDownstep(
   spec: PipelineSpec,
   { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },

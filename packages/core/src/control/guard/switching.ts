@@ -2,8 +2,9 @@
  * Switches of variants: which are worthwhile, and which have to wait.
  *
  * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the
- * cost, or gain a hundredth of PAS, over the best plan of the running variants. Its plan must also carry rates that may
- * return by chance within a minute. The more improvements of a stage were undone recently, the longer the stage rests.
+ * cost, or gain a hundredth of PAS, over the best plan of the running variants. Its plan must also carry the last
+ * minute's rates that may return by chance. The more improvements of a stage were undone recently, the longer the stage
+ * rests.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision } from '../../model/decision.js';
@@ -35,7 +36,7 @@ const BY_CHANCE = 1.11;
 const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
-/** Variants of a plan as pins; existing pins come first. */
+/** Pins to the variants of a plan. Existing pins override them. */
 export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
     spec.stages.map(({ id, pins }) => {
@@ -59,7 +60,6 @@ export function withRunningVariants<Rules extends ControlContext>(rules: Rules, 
   }) as Rules;
 }
 
-/** Is `free` better than `kept` by enough to switch? */
 export function isWorthSwitching(
   free: Plan,
   kept: Plan,
@@ -72,8 +72,8 @@ export function isWorthSwitching(
 }
 
 /**
- * Reason why stages may not switch variants now for an improvement at `arrivalRps`; undefined if they may. After a
- * switch a stage rests for the dwell time, times four for each improvement undone in the last 20 minutes.
+ * Reason against switching variants now for an improvement at `arrivalRps`; undefined if there is none. After a switch
+ * a stage rests for the dwell time, quadrupled for each improvement undone in the last 20 minutes.
  */
 export function switchObjection(
   stageIds: readonly StageId[],

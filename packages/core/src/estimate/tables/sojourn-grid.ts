@@ -1,6 +1,7 @@
 /**
  * Grid of the sojourn table in units of s(1): replicas n, cap b, load factor ρ, shape of the curve and group of items.
- * Shape of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for b times the work, 1 for constant time.
+ * Shape of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for a time proportional to size, 1 for a constant
+ * time.
  */
 
 export const replicaGrid: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
@@ -34,12 +35,12 @@ export function rowIndex(replicas: number, cap: number, scaling: number): number
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
- * With probability 1 − d a request finds an idle replica; otherwise its law is smooth. Both parts interpolate better
- * than quantiles, which jump where d crosses 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16
- * bits), then steps of ln (8 bits each; rounding is carried on).
+ * With probability 1 − d a request finds an idle replica. Otherwise it is disturbed, with a smooth law. Both parts
+ * interpolate better than quantiles, which jump where d crosses 1 − fraction. Bytes: logit d (16 bits), ln of the first
+ * quantile (16 bits), then steps of ln (8 bits each; rounding errors carry over).
  */
 
-/** Fractions of disturbed requests with stored quantiles. */
+/** Fractions of disturbed requests whose quantiles are stored. */
 export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
 
 /** Cell in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */

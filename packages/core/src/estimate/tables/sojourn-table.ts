@@ -14,8 +14,8 @@ import {
 import { sojournTableTexts } from './sojourn-table.gen.js';
 
 /**
- * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the group. Positive weights inside the grid preserve
- * monotonicity.
+ * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the group size. Positive weights inside the grid
+ * preserve monotonicity.
  */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -137,9 +137,9 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 }
 
 /**
- * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor,
- * disturbance of single items is proportional to the load, the slowest possible decrease. Times beyond the largest
- * group are extrapolated.
+ * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor, the
+ * disturbed fraction of single items is proportional to the load, the slowest possible decrease. Times beyond the
+ * largest group are extrapolated.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -22,7 +22,7 @@ export const spreadCapGrid: readonly number[] = [1, 2, 4, 16, 64];
 export const spreadScalingGrid: readonly number[] = [0, 0.5, 1];
 /** Deviation of ln service time. */
 export const spreadSigmas: readonly number[] = [0.4, 0.8];
-/** Companies: groups first, then dispersions. */
+/** Groups first, then dispersions. */
 export const spreadCompanies: readonly Company[] = [
   ...[1, 4, 16].map((groupSize) => ({ groupSize, dispersion: 1 })),
   ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),

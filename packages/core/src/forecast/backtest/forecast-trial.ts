@@ -17,7 +17,7 @@ import {
 export interface TrialRequest {
   readonly task: PeakTask;
   readonly series: PeakSeries;
-  /** Bins from this second on are tested; earlier ones train. */
+  /** Bins from this second on are for the test, earlier ones for training. */
   readonly trainS: number;
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;

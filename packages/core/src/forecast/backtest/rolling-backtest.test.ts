@@ -4,7 +4,7 @@ import { beginBacktest, meanLoss, observeMaximum, type RollingBacktest, selected
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };
 
-/** A method that always foretells the same, and remembers how many bins it saw. */
+/** A method with a constant forecast that remembers how many bins it saw. */
 const constant = (name: string, upperOf: (seen: number) => number): ForecastMethod => ({
   name,
   beginFit: () => ({ doneSteps: 0, totalSteps: 0, weights: undefined }),

@@ -28,9 +28,9 @@ export interface RollingBacktest {
   readonly selected: number;
 }
 
-/** Bins after which a loss counts 1 ÷ e: six hours at 10 s. */
+/** Bins after which a loss weighs 1 ÷ e: six hours at 10 s. */
 const SCORE_MEMORY_BINS = 2160;
-/** Largest ratio of a new method's mean loss to the current one's. */
+/** A method replaces the current one below this ratio of their mean losses. */
 const CLEARLY_BETTER = 0.98;
 
 export type MethodsByName = ReadonlyMap<string, ForecastMethod>;

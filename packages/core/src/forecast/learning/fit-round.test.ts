@@ -6,7 +6,10 @@ import { beginRound, type RoundStep, roundStep } from './fit-round.js';
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };
 
-/** Foretells the largest value of its training, learned in two steps, and nothing behind 100 bins; tells how many bins each fit saw. */
+/**
+ * Forecasts the largest value of its training, learned in two steps, and nothing after 100 bins. Reports the bins of
+ * each fit.
+ */
 function largest(seen: number[]): ForecastMethod<number, number> {
   return {
     name: 'largest',

@@ -4,7 +4,7 @@ import { SeededRng } from '../../kernel/rng.js';
 import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './load-learning.js';
 import { poissonCount } from './poisson-counts.test-support.js';
 
-/** Reads a trace at the given ticks (s), each time shown the last `shown` seconds. */
+/** Reads a trace at the given ticks (s), each of which sees the last `shown` seconds. */
 function read(trace: readonly number[], ticks: readonly number[], shown: number) {
   let counts: BinCounts = noCounts;
   const maxima: number[] = [];
@@ -56,7 +56,7 @@ describe('rateBehindPeak', () => {
     for (const fraction of [0.5, 0.95]) {
       const peak = peaks.toSorted((a, b) => a - b)[Math.floor(fraction * peaks.length)] as number;
       const found = rateBehindPeak(peak, { ...usual, fraction });
-      // Counts are whole and a little lopsided: a request and a half.
+      // Counts are whole and slightly skewed: one and a half requests.
       expect(Math.abs(found - rateRps)).toBeLessThan(1.5 + 0.02 * rateRps);
     }
   });

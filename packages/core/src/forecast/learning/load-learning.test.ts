@@ -30,7 +30,7 @@ function trace(): readonly number[] {
 const counts = trace();
 const loadAt = (second: number) => ({ arrivalsPerSecond: counts.slice(Math.max(0, second - 600), second) });
 
-/** Ticks every 10 s with ten steps of learning behind each, from `from` to `to`. */
+/** Ticks every 10 s from `from` to `to`, each followed by ten training steps. */
 function learned(
   start: LoadLearning,
   from: number,

@@ -1,7 +1,7 @@
 /**
- * Forecasts learned from served load. All methods train between ticks, and the best by pinball loss forecasts. Training
- * repeats when the history has doubled, is long enough for one more method, or is a day older. No forecast is below the
- * significant lower bound of recent seconds.
+ * Forecasts learned from served load. All methods train between ticks; the one with the least pinball loss is used.
+ * Training repeats when the history has doubled, is long enough for one more method, or is a day longer. No forecast is
+ * below a lower confidence bound of the present rate.
  */
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { Forecast, LoadObservation } from '../../model/decision.js';
@@ -22,7 +22,7 @@ export interface LearningRules {
   readonly seed: number;
 }
 
-/** Unfinished bin. `second` follows the last read one, counted from the start of the record. */
+/** Unfinished bin. `second` is the next to read, counted from the start of the record. */
 export interface BinCounts {
   readonly second: number;
   readonly inBin: number;
@@ -38,7 +38,7 @@ export interface LoadLearning {
   readonly binsSince: number;
   readonly round?: FitRound;
   readonly backtest?: RollingBacktest;
-  /** Bins until the memory reflects the present; default 0. */
+  /** Bins until the inputs are current; default 0. */
   readonly waitsBins?: number;
 }
 
@@ -48,7 +48,7 @@ export interface LearningSnapshot {
   readonly forecasters: readonly TrainedForecaster[];
   readonly scores: readonly Score[];
   readonly selected: number;
-  /** Bins until the last values reflect the present; default 0. */
+  /** Bins until the inputs are current; default 0. */
   readonly waitsBins?: number;
 }
 
@@ -57,9 +57,9 @@ const DAY_BINS = 86_400 / TASK.binS;
 const KEPT_BINS = 7 * DAY_BINS;
 /** One hour. Shorter histories covered 90 % of the peaks instead of 95 %. */
 const FEWEST_BINS = 360;
-/** Four hours, for methods with many weights. A method that looks back further than the lags belongs here, too. */
+/** Four hours, for methods with many weights. Add methods that look back further than the lags. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Seconds over which the present rate is averaged, minus two standard errors. */
+/** Lower bound of the present rate: mean of these seconds, minus these standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
@@ -196,7 +196,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // The median is enough: the distance to the upper quantile covers the uncertainty of the rate.
+  // Removes only the median excess of the peak: its upper tail covers the uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);

@@ -1,11 +1,11 @@
-/** Methods fitted and asked in one go. */
+/** Fits methods and predicts in one call. */
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { type PeakForecast, type PeakTask, trainingPeaks } from '../peak-series.js';
 
 /** Three values in, the larger of the next two out. */
 export const smallTask: PeakTask = { binS: 10, lags: 3, horizonBins: 2, upperFraction: 0.9 };
 
-/** What a method fits to a series. */
+/** Weights that a method fits to a series. */
 export function fitted<Weights, Memory, Fit extends Fitting<Weights>>(
   method: ForecastMethod<Weights, Memory, Fit>,
   maximaRps: readonly number[],
@@ -17,7 +17,7 @@ export function fitted<Weights, Memory, Fit extends Fitting<Weights>>(
   return fit.weights;
 }
 
-/** What a method foretells after the given maxima. */
+/** Forecast of a method after the given maxima. */
 export function foretold<Weights, Memory>(
   method: ForecastMethod<Weights, Memory>,
   weights: Weights,

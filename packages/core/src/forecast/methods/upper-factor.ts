@@ -1,6 +1,6 @@
 /**
- * Quantile factor c of a point forecast p, with the least pinball loss of c·p. The loss slope Σ p·(1[y < c·p] −
- * fraction) is monotone in c, so bisection finds its zero.
+ * Factor c on point forecasts p that minimizes the pinball loss of c·p. The loss slope Σ p·(1[y < c·p] − fraction) is
+ * monotone in c, so bisection finds its zero.
  */
 
 /** Arrays of equal length. */

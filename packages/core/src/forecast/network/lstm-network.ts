@@ -9,7 +9,6 @@ import { networkMethod } from './network-method.js';
 
 const CELLS = 16;
 
-/** LSTM of 16 cells. */
 export const lstm = networkMethod({
   name: 'lstm',
   networkFor: (lags) => lstmNetwork(lags, CELLS),

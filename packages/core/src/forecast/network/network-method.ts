@@ -26,7 +26,6 @@ export interface NetworkFit extends Fitting<NetworkWeights> {
   readonly square: readonly number[];
 }
 
-/** Architecture and training length. */
 export interface NetworkRule {
   readonly name: string;
   networkFor(lags: number): Network;

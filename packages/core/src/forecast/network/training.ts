@@ -65,7 +65,7 @@ function shuffledIndices(examples: number, seed: number, epoch: number): Uint32A
  * 2·tanh(|d| ÷ 2). The quantile has its pinball loss in rps ÷ mean target, so both have the same size.
  */
 
-/** Half a request is added to both. */
+/** Both include half a request. */
 export interface RelativeTarget {
   readonly level: number;
   readonly target: number;

@@ -1,4 +1,4 @@
-/** A fleet under a clock of numbers: starts take the time of their variant, drains the time that the bench says. */
+/** A fleet on a manual clock. Starts take the load time of their variant, drains the `drainMs` of the bench. */
 import { AppError } from '../../model/app-error.js';
 import type { Change } from '../../model/change.js';
 import { type ReplicaId, type StageId, stageId, variantId } from '../../model/ids.js';
@@ -7,7 +7,6 @@ import type { RunningReplica } from '../../model/running-plan.js';
 import type { CanaryNews, ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { FleetScheduler } from './fleet-scheduler.js';
 
-/** The stages of the bench. */
 export const [stageA, stageB] = [stageId('a'), stageId('b')];
 
 /** A plan of a stage; variants named `broken…` never start. */
@@ -22,7 +21,7 @@ export function planFor(variant: string, replicas: number, cpuCores = 1, maxBatc
   };
 }
 
-/** A change to `to` whatever runs. */
+/** A change to `to` from any state. */
 export function changeTo(to: StagePlan, stage: StageId = stageA): Change {
   return { kind: 'scale', stageId: stage, fromReplicas: 0, to };
 }
@@ -32,14 +31,13 @@ interface Pending {
   readonly run: () => void;
 }
 
-/** What a step of the bench says: time, stage, what happened, to which replica or plan. */
+/** An event of the bench: time, stage, event, and the replica or plan. */
 export type BenchEvent = readonly [atMs: number, stage: string, what: string, subject: string];
 
 type CanaryOutcomes = ReturnType<FleetEffects['canaryCounts']>;
 
 const nothing = { ended: 0, missed: 0 };
 
-/** Drives a FleetScheduler. */
 export class FleetBench implements FleetEffects {
   readonly fleet: FleetScheduler;
   readonly events: BenchEvent[] = [];
@@ -48,7 +46,6 @@ export class FleetBench implements FleetEffects {
   readonly drainMs: (replica: RunningReplica) => number;
   /** Counts of both sides of a canary by an instant. */
   outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
-  /** Called after every event. */
   onEvent = (): void => {};
   nowMs = 0;
   #pending: Pending[] = [];
@@ -78,7 +75,7 @@ export class FleetBench implements FleetEffects {
     this.onEvent();
   }
 
-  /** Applies a change now; the array holds its end once it has come. */
+  /** Applies a change now. The returned array receives its end. */
   apply(change: Change): ChangeEnd[] {
     const ends: ChangeEnd[] = [];
     this.fleet.apply(change, this.nowMs, (end) => ends.push(end));
@@ -86,7 +83,7 @@ export class FleetBench implements FleetEffects {
     return ends;
   }
 
-  /** Applies a change and goes on until it has ended. */
+  /** Applies a change and runs until it has ended. */
   applied(change: Change): ChangeEnd {
     const ends = this.apply(change);
     for (;;) {
@@ -111,7 +108,7 @@ export class FleetBench implements FleetEffects {
     return true;
   }
 
-  /** Goes on to an instant. */
+  /** Runs until an instant. */
   advanceTo(atMs: number): void {
     for (;;) {
       const soonestMs = Math.min(this.fleet.nextWakeAtMs, ...this.#pending.map((pending) => pending.atMs));
@@ -121,7 +118,6 @@ export class FleetBench implements FleetEffects {
     this.nowMs = atMs;
   }
 
-  /** The replicas of a stage with a status. */
   having(status: RunningReplica['status'], stage: StageId = stageA): readonly RunningReplica[] {
     return this.fleet.runningPlan().stages[stage]?.replicas.filter((replica) => replica.status === status) ?? [];
   }
@@ -132,7 +128,7 @@ export class FleetBench implements FleetEffects {
     return replicas.map(({ variantId: id, status }) => `${id}:${status}`);
   }
 
-  /** Takes the oldest ready replica of a stage away. */
+  /** Loses the oldest ready replica of a stage. */
   lose(stage: StageId = stageA): void {
     const [replica] = this.having('ready', stage);
     if (replica !== undefined) this.fleet.lost(replica.replicaId, this.nowMs);

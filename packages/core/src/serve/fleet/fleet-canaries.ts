@@ -40,7 +40,7 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Sets shares by ready replicas. Measures once all replicas of the step are ready. */
+  /** Sets the canary's fraction by its ready replicas. Measures once all replicas of the step are ready. */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;
@@ -50,7 +50,7 @@ export class FleetCanaries {
     }
     if (state === 'under-way' || canary.fraction === 0) return;
     canary.measure(nowMs);
-    // The starts of the next step have the full time limit again.
+    // The next step gets the full time limit for its starts.
     this.#host.setStartsEnd(stage, Number.POSITIVE_INFINITY);
   }
 
@@ -70,7 +70,7 @@ export class FleetCanaries {
     this.#close(stage, { state: 'passed' });
   }
 
-  /** Fails the canary after the loss of any replica: a lost new replica is a verdict, a lost old one leaves too few. */
+  /** Fails the canary after the loss of a replica: a lost new one is a verdict, a lost old one leaves too few. */
   lose(stage: FleetStage, replica: FleetReplica): void {
     const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
     this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');

@@ -33,10 +33,10 @@ export interface FleetEffects {
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes of both sides since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Replicas of the canary that are not drained then serve like all others. */
+  /** Replicas of the canary that are not drained join the stage's others. */
   closeCanary(stageId: StageId): void;
   canaryChanged(stageId: StageId, news: CanaryNews): void;
-  /** A restart failed without a waiting change, or has no headroom; another one follows. */
+  /** A restart outside a change failed, or has no headroom. Another attempt follows. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
 

@@ -64,7 +64,7 @@ class RandomFleet {
     bench.advanceTo(bench.nowMs + this.#below(80));
   }
 
-  /** The fault of a stage when nothing happens any more; undefined without one. */
+  /** The fault of a stage once it is idle; undefined without one. */
   problem(stage: StageId, { mayBeTold }: { readonly mayBeTold: boolean }): string | undefined {
     const { replicas = [] } = this.bench.fleet.runningPlan().stages[stage] ?? {};
     const shown = replicas.map(({ variantId, status, resources }) => `${variantId}@${resources.cpuCores}:${status}`);

@@ -318,14 +318,14 @@ describe('FleetScheduler under random changes', () => {
     })
     .map(({ variant, replicas, cpuCores }) => planFor(variant, replicas, cpuCores));
 
-  /** Ready capacity as a fraction of a plan's: what the kinds carry is not known, so each plan counts for itself. */
+  /** Ready capacity as a fraction of each plan's own, because capacities of different kinds cannot be compared. */
   const share = (bench: FleetBench, plan: StagePlan): number =>
     bench.having('ready').filter((replica) => isOfKind(replica, plan)).length / plan.replicas;
 
   interface Promised {
     readonly cores: number;
     readonly startConcurrency: number;
-    /** Where there is room enough: the plan whose capacity goes over into that of the next. */
+    /** With enough headroom: the plan whose capacity passes into that of the next. */
     readonly inForce: StagePlan | undefined;
   }
 

@@ -1,12 +1,12 @@
 /**
- * Replicas of a pipeline, without I/O: which to start, serve, drain and restart, and when a change is done or has
- * failed. An actuator drives it with real replicas, the simulator with an event heap.
+ * Decides, without I/O, which replicas of a pipeline to start, serve, drain and restart, and when a change is done or
+ * has failed. An actuator drives it with real replicas, the simulator with an event heap.
  *
  * Changes run one after another, so only one stage at a time exceeds its plan. A failed start ends its change: the
- * stage returns to its plan or, if it only grew, keeps the started replicas. A lost replica is restarted after a
- * back-off, as often as needed. The stage of a preempted change continues alone, to its target or to the target of a
- * later change. Protocol: pass every event with a clock that never goes back. Effects are called synchronously and may
- * call back.
+ * stage returns to its previous plan or, if it only grew, keeps the started replicas. A lost replica is restarted after
+ * a back-off, as often as needed. The stage of a preempted change continues alone (without a running change), to its
+ * target or to that of a later change. Protocol: pass every event with a clock that never goes back. Effects are called
+ * synchronously and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -43,7 +43,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Cores of the plan before the running changes; each change lowers it. They may exceed a lowered budget. */
+  /** Fewest cores of the plans in force since the changes began. They may exceed a lowered budget. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -122,8 +122,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts. They
-   * turn back, without a report, if a start fails.
+   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts. If a
+   * start fails, the stage turns back without a report.
    */
   preempt(nowMs: number): void {
     const active = this.#active;
@@ -205,8 +205,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Closes a running replica for good. It is replaced at once after a hang, which an input may cause, otherwise after
-   * the back-off.
+   * Closes a running replica for good. It is replaced at once after a hang, because an input may be the cause,
+   * otherwise after the back-off.
    */
   unhealthy(id: ReplicaId, trouble: HealthIssue, nowMs: number): void {
     this.#nowMs = nowMs;
@@ -223,8 +223,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Starts a replacement next to a replica whose batch may hang, if bounds and headroom allow. It leaves again if the
-   * batch ends.
+   * Starts a replacement next to a replica whose batch may hang, if bounds and headroom allow. The replacement leaves
+   * if the batch ends.
    */
   runsLate(id: ReplicaId, isLate: boolean, nowMs: number): void {
     const { stage, replica } = this.#find(id);
@@ -308,7 +308,7 @@ export class FleetScheduler {
     this.#take();
     if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.rebatch(to);
     else stage.rebatchBefore(to);
-    // The lane of a canary gets its batching when it merges.
+    // The stage adopts the batching of a canary when the lanes merge.
     if (stage.canary === undefined || stage.serving?.variantId === to.variantId) this.#adopt(stage, to);
     onEnd({ kind: 'done' });
   }
@@ -373,7 +373,7 @@ export class FleetScheduler {
     else stage.lacksHeadroom = false;
   }
 
-  /** Replicas beyond the plan, which replace those that may hang. */
+  /** Number of replicas beyond the plan, as replacements of those that may hang. */
   #spares(stage: FleetStage, { replicas }: StagePlan): number {
     if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
       return 0;
@@ -381,7 +381,7 @@ export class FleetScheduler {
     return Math.max(0, Math.min(stage.late.size, most - replicas));
   }
 
-  /** Does a change bring a variant that needs a canary, with enough headroom for its first step? */
+  /** Does a change start a variant that needs a canary, with enough headroom for its first step? */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
@@ -402,7 +402,7 @@ export class FleetScheduler {
     return cores;
   }
 
-  /** Ends the waiting change of a failed canary, or the one that the stage continues alone. */
+  /** Fails the stage's change (running, or continued alone) and its canary. */
   #giveUp(stage: FleetStage, failure: unknown): void {
     if (this.#active?.stage === stage) {
       this.#abort(this.#active, failure, this.#nowMs);
@@ -451,7 +451,7 @@ export class FleetScheduler {
     onEnd(failure === undefined ? { kind: 'done' } : { kind: 'failed', failure: failure.cause });
   }
 
-  /** Cancels the change: the stage returns to its previous plan, or keeps what has grown. */
+  /** Cancels the change: the stage returns to its previous plan, or keeps additional replicas. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
     this.#canaries.drop(active.stage);

@@ -1,4 +1,4 @@
-/** One stage of the fleet: its replicas, plan and restarts. The fleet takes all steps. */
+/** One stage of the fleet: its replicas, plan and restarts. The fleet scheduler takes all steps. */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import {
@@ -68,8 +68,8 @@ export class FleetStage {
   }
 
   /**
-   * Continues alone after a change from the plan `from`, and turns back at `endsAtMs`. If the stage only grows, it
-   * keeps all replicas that serve or start now.
+   * Continues a change from the plan `from` alone. Turns back at `endsAtMs` unless all replicas have started. A stage
+   * that only grows keeps all replicas that serve or start now.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
@@ -80,7 +80,7 @@ export class FleetStage {
     this.aloneEndsAtMs = endsAtMs;
   }
 
-  /** Returns to `previous` after a failure, or keeps replicas beyond it. A new variant is then in back-off. */
+  /** Returns to `previous` after a failure, or keeps replicas beyond it. A new variant goes into back-off. */
   turnBack(previous: StagePlan | undefined, nowMs: number): void {
     if (this.target !== undefined && this.target.variantId !== previous?.variantId) this.#holdBack(this.target, nowMs);
     this.#returnTo(previous, nowMs);
@@ -121,7 +121,7 @@ export class FleetStage {
     this.#alone = { from: this.target };
   }
 
-  /** Turns back because there is no headroom for another step. If it has already turned back, it stays. */
+  /** Turns back because there is no headroom for another step. If it has already turned back, it stops there. */
   stopAlone(nowMs: number): void {
     if (this.#alone?.from === this.target) this.endAlone();
     else this.turnBackAlone(nowMs);
@@ -155,7 +155,7 @@ export class FleetStage {
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     if (target === undefined || before.others > 0 || grown === 0) return previous;
-    // Without a ready replica of another kind this may still be a replacement: the old replicas were lost.
+    // Without a ready replica of another kind this may still be a replacement, of lost replicas.
     const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
@@ -228,12 +228,12 @@ export class FleetStage {
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** Does a replica still start, or drain within the patience? */
+  /** Is a replica still starting, or draining within the patience? */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores of all replicas; failed ones will return. */
+  /** Cores of all replicas, also of failed ones, which restart. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }

@@ -1,4 +1,6 @@
-/** State of one canary: its step, its fraction of the requests and the next check. The fleet takes its steps. */
+/**
+ * State of one canary: its step, its fraction of the requests and the next check. The fleet scheduler takes its steps.
+ */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 

@@ -1,11 +1,11 @@
 /**
- * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash during a change
- * needs no special case).
+ * Next steps of a stage toward its plan, derived from the actual replicas alone (level-triggered, so a crash during a
+ * change needs no special case).
  *
- * Make before break, by the rule of `rollout/share.ts` for each other kind. Batching and drop rule switch when the new
- * kind carries as much as the old. Starts use only the headroom. If it is too small, only a minimum count holds: as
- * many ready replicas as the smaller plan has. Headroom for one replica of the largest kind beyond both plans always
- * suffices.
+ * Make before break: each other kind leaves by the rule of `rollout/share.ts`. Batching and drop rule switch when the
+ * new kind can serve as much as the old. Starts use only the headroom. If it is too small for the rule, only a minimum
+ * count holds: as many ready replicas as the smaller plan has. Headroom for one replica of the largest kind beyond both
+ * plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -22,7 +22,7 @@ export interface ReadyCounts {
 
 export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
-/** A changing stage: replicas, oldest first, its target, and what was ready at the beginning. */
+/** A changing stage: its replicas, oldest first, its target, and the ready counts at the beginning. */
 export interface StageOnItsWay {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
@@ -30,7 +30,7 @@ export interface StageOnItsWay {
   readonly adopted: boolean;
 }
 
-/** `comesFree` if a replica is leaving or starting, after which there may be more. */
+/** `comesFree`: there may be more once a replica has left or started. */
 export interface StartHeadroom {
   readonly cpuCores: number;
   readonly starts: number;
@@ -57,8 +57,8 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
 }
 
 /**
- * Steps toward a canary with a fraction of the requests. Old replicas leave only to make room, one at a time and by the
- * share rule.
+ * Steps toward a canary with a fraction of the requests. Old replicas leave only to free cores, one at a time and by
+ * the share rule.
  */
 export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
   const replicas = newReplicasFor(fraction, stage.to.replicas);
@@ -135,7 +135,7 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
   };
 }
 
-/** Others that may leave by the share rule. */
+/** Replicas of other kinds that may leave by the share rule. */
 function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   if (ready >= to.replicas) return others;
   return before.othersByKind.flatMap(({ kind, ready: oldAtStart }) => {
@@ -145,14 +145,14 @@ function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): 
   });
 }
 
-/** One other replica, if the count allows it to leave. */
+/** One replica of another kind, if the minimum count allows it to leave. */
 function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   const { fitting: newAtStart, others: oldAtStart } = before;
   const floor = replicasByCount({ oldAtStart, newAtStart, newWanted: to.replicas });
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** Does the new kind carry at least the part of its plan that `staying` others carry of theirs? */
+/** Is the ready fraction of the new kind at least the fraction of others that is `staying`? */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);

@@ -1,7 +1,7 @@
 /**
  * Inputs that hung a stage, by stage and key. An input that hung alone is guilty: it is refused for 10 minutes. Inputs
- * of a larger hung batch are suspects: each runs alone until it has ended once. So a second hang identifies the guilty
- * input, and the others are answered.
+ * of a larger hung batch are suspects: each runs alone until it has completed once. So a second hang identifies the
+ * guilty input, and the others are answered.
  */
 
 export type Verdict = 'free' | 'suspect' | 'guilty';
@@ -18,10 +18,10 @@ const MOST_INPUTS = 10_000;
 export class Quarantine {
   readonly #guilty = new RecentInputs();
   readonly #suspects = new RecentInputs();
-  /** Instant when the last input of each stage expires. */
+  /** By stage, the instant when its last input expires. */
   readonly #screenedUntilMs = new Map<number, number>();
 
-  /** May a stage have inputs here? If not, no digest is needed. */
+  /** May inputs of a stage be listed? If not, no digest is needed. */
   screens(stage: number, nowMs: number): boolean {
     return nowMs < (this.#screenedUntilMs.get(stage) ?? Number.NEGATIVE_INFINITY);
   }

@@ -1,15 +1,15 @@
 /**
- * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after a lasting slow-down
- * against the stage's curve. The slow-down is a one-sided cumulative sum (Page 1954) of the excess over a tolerance.
- * Each batch has a bounded contribution, negative for quick ones. So neither an outlier nor noise opens it. A replica
- * as bad as all its peers is not at fault. After a pause one item probes the replica. Each pause is twice as long as
- * the last; after the fourth the replica is unhealthy and replaced.
+ * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after lasting slowness
+ * against the stage's curve. Slowness adds up in a one-sided cumulative sum (Page 1954) of the excess over a tolerance.
+ * Each batch adds a bounded amount, negative if it is quick. So neither an outlier nor noise opens it. A replica as bad
+ * as all its peers is not at fault. After a pause one item probes the replica. Each pause is twice as long as the last.
+ * At the fourth opening the replica is replaced.
  */
 
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 import type { HealthIssue } from '../../model/running-plan.js';
 
-/** Per stage since the start: breakers opened, and replicas replaced by issue. */
+/** Counts of a stage since the start: opened breakers, and replaced replicas by issue. */
 export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
@@ -17,13 +17,13 @@ export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
 export interface BatchConduct {
   /** All items failed by the stage's fault. */
   readonly failed: boolean;
-  /** Service time ÷ service time of the curve, minus a little noise. */
+  /** Result of `slownessOf`. */
   readonly slowness: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
 }
 
-/** Other replicas of the stage. */
+/** Replicas of the stage, this one included. */
 export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 
 /** `unfit`: to be replaced. `open`: gets no batches during the pause, if the stage can do without it. */
@@ -43,8 +43,8 @@ const RECOVERED = 20;
 /** Noise (ms) of timers and of messages to the replica. */
 const NOISE_MS = 5;
 /**
- * A batch counts as hung beyond this multiple of its p99.99, because a busy machine is slow, too. No client waits
- * longer than the bound in SLOs.
+ * A batch counts as hung after this multiple of its p99.99, because a busy machine is slow, too. No client waits longer
+ * than `HANG_SLOS` SLOs.
  */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
@@ -53,7 +53,7 @@ const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
 const LEAST_HANG_MS = 250;
 
-/** Service time ÷ expected time; 1 if unknown. */
+/** Service time ÷ expected time; 1 if that is unknown. */
 export function slownessOf(serviceMs: number, expectedMs: number): number {
   return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
 }
@@ -88,7 +88,7 @@ export class ReplicaHealth {
   batchStartedAtMs = 0;
   /** Instant at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Half of the time until then, and whether it has passed. */
+  /** Instant halfway to `hungAtMs`, and whether it has passed. */
   lateAtMs = Number.POSITIVE_INFINITY;
   isLate = false;
   batchFailed = false;
@@ -142,7 +142,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** Does the replica fail while a peer does not, or without peers? */
+  /** Does this replica fail while a peer does not, or while it is the only one? */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }

@@ -129,7 +129,7 @@ describe('a canary of 20 requests per second', () => {
     readonly oldMissFraction?: number;
   }
 
-  /** Counts five outcomes, a quarter of a second; the number that the new side lost. */
+  /** Counts five outcomes (a quarter of a second). Returns the number that the new side lost. */
   function count(rng: SeededRng, fraction: number, sides: Required<Sides>, [before, after]: CountedSides): number {
     let lost = 0;
     for (let i = 0; i < 5; i++) {
@@ -145,7 +145,7 @@ describe('a canary of 20 requests per second', () => {
     return lost;
   }
 
-  /** Walks through both steps in quarters of a second; the instant and kind of the end. */
+  /** Walks through both steps in quarters of a second. Returns the instant and kind of the end. */
   function walk({ failedFraction = 0, oldMissFraction = 0, missFraction }: Sides, percentile: number, seed: number) {
     const rng = new SeededRng(seed);
     const [before, after]: CountedSides = [

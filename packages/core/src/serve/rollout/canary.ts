@@ -38,7 +38,7 @@ export interface CanaryStep extends CanaryCounts {
 }
 
 /**
- * `open`: the step goes on; `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
+ * `open`: the step continues; `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
  * the new side now.
  */
 export type CanaryVerdict =
@@ -70,7 +70,7 @@ const FAILURE_FLOOR = 0.002;
 const FEWEST_HITS = 3;
 /** Largest rate in the mixture. */
 const LARGEST_RATE = 0.95;
-/** A new side that ends less than this fraction of the forwarded requests is unreachable. */
+/** A new side that answers less than this fraction of the forwarded requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
 /** Fewest forwarded requests for that verdict. With fewer, a single request in flight could decide. */
@@ -108,7 +108,9 @@ function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): strin
   return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
 }
 
-/** May the variant be slow, or fail? Its fraction limits the harm, so only the last step waits for an answer. */
+/**
+ * May the variant be slow, or fail? The fraction of a step limits the harm, so only the last step waits for an answer.
+ */
 function isUndecided({ slowness, fraction }: CanaryStep, { failing }: Evidence): boolean {
   return nextFraction(fraction) === 1 && Math.max(slowness?.evidence ?? 0, failing) > LEAST_DOUBT;
 }
@@ -144,9 +146,9 @@ export function fastestMissFraction(percentile: number): number {
 interface Evidence {
   readonly misses: number;
   readonly failures: number;
-  /** Evidence of one larger failure rate, from the first failure on. */
+  /** Likelihood ratio of one larger failure rate; 0 without failures. */
   readonly failing: number;
-  /** Evidence of misses against the SLO alone; 1 if the old side has outcomes. */
+  /** Evidence of misses against the rate that the SLO allows; 1 if the old side has outcomes. */
   readonly alone: number;
 }
 
@@ -162,7 +164,7 @@ function evidenceOf(before: SideCount, after: SideCount, percentile: number): Ev
   };
 }
 
-/** Upper estimate of a fraction: `more` outcomes and one standard error above it, because outcomes may be few. */
+/** Upper estimate of a fraction: adds `more` hits and one standard error, because outcomes may be few. */
 function upperFraction(hits: number, outcomes: number, more: number): number {
   return Math.min(1, (hits + more + Math.sqrt(hits)) / (outcomes + 1));
 }

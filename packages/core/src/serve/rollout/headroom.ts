@@ -1,6 +1,6 @@
 /**
  * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. By default
- * the surge is one replica of the largest kind in both plans. Memory and GPUs do not bound a step.
+ * the surge is one replica of the largest kind in either plan. Memory and GPUs do not bound a step.
  */
 import type { StageId } from '../../model/ids.js';
 import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipeline-spec.js';
@@ -45,7 +45,8 @@ export interface HeadroomInput {
 }
 
 /**
- * Most cores that all replicas may hold. In a series of changes, `fromCores` keeps intermediate plans from raising it.
+ * Most cores that all replicas may hold. In a series of changes, `fromCores` keeps intermediate plans from raising the
+ * limit.
  */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,

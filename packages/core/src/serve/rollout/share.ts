@@ -1,8 +1,8 @@
 /**
  * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready and ends with N new
- * ones. While n are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is a
- * weighted mean of both plans' capacities, whatever a replica of either kind carries. If the headroom is too small for
- * that, only the count of replicas is kept (`replicasByCount`).
+ * ones. While n new ones are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is
+ * a weighted mean of both plans' capacities, whatever a replica of either kind carries. If the headroom is too small
+ * for that, only the count of replicas is kept (`replicasByCount`).
  */
 
 export interface ReplicaShift {

@@ -54,7 +54,7 @@ export class SlownessTest {
     }
   }
 
-  /** Evidence for the smallest ratio that the plan does not carry; undefined if it carries all that may be true. */
+  /** Evidence for the smallest ratio that the plan does not carry; undefined if it carries every ratio. */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
     const slower = this.#against(0);
     if (slower < LEAST_EVIDENCE) return undefined;
@@ -71,7 +71,7 @@ export class SlownessTest {
   }
 }
 
-/** First index below `length` for which `has` is true, if it is true for all later ones, too; else `length`. */
+/** First index below `length` for which the monotone `has` is true; else `length`. */
 function firstIndex(length: number, has: (index: number) => boolean): number {
   let [from, to] = [0, length];
   while (from < to) {

@@ -22,7 +22,7 @@ export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolea
   return nowMs < untilMs && untilMs - nowMs <= doubledDelayMs(failures, BACK_OFF);
 }
 
-/** Does a back-off count after a restart? It does while in force, and for an hour after to lengthen the next. */
+/** Does a back-off count after a restart? Yes while in force, and for another hour, to lengthen the next. */
 export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
   return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < BACK_OFF.longestMs);
 }

@@ -4,7 +4,10 @@ import { SeededRng } from '../../kernel/rng.js';
 import { gapsOf, instantsOf } from './arrivals.test-support.js';
 import { deterministicArrivals, gammaArrivals, mmppArrivals, poissonArrivals } from './constant-rate.js';
 
-/** Bands are four standard errors wide to each side, so that a right generator stays within and one off by a few percent does not. */
+/**
+ * Bands are four standard errors wide to each side: a correct generator stays within, one that is off by a few percent
+ * does not.
+ */
 const ERRORS = 4;
 
 const countsOf = (instants: readonly number[], durationS: number, windowMs: number) =>

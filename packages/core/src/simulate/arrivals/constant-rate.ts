@@ -12,8 +12,8 @@ export interface MmppLoad {
 }
 
 /**
- * Markov-modulated Poisson arrivals: a Poisson rate per state, with exponential holding times, in turn. Stationary with
- * mean Σ rate·hold ÷ Σ hold (Fischer and Meier-Hellstern, 1993).
+ * Markov-modulated Poisson arrivals: a Poisson rate per state, and states in turn with exponential holding times.
+ * Stationary with mean Σ rate·hold ÷ Σ hold (Fischer and Meier-Hellstern, 1993).
  */
 export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): ArrivalProcess {
   const durationMs = durationS * 1000;

@@ -1,6 +1,6 @@
 /**
  * Replay of counts per second. Uniform numbers come in ascending order (the next of n in (x, 1) is 1 − (1 −
- * x)·U^(1/n)), so a second needs no list. Spreads:
+ * x)·U^(1/n)), so no list is needed. Spreads:
  * - `poisson`: at random, a Poisson process given its count;
  * - `uniform`: equal distances, half a distance from both ends;
  * - `bunched`: independent exponential offsets of mean 1 ÷ count s, as in IPA's load tester (JSys 2024): two thirds
