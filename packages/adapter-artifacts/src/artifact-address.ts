@@ -31,7 +31,7 @@ export function artifactAddress(reference: string): ArtifactAddress {
 
 /**
  * Address of the next request of a redirected download; `location` is the header. Throws ARTIFACT_UNAVAILABLE like
- * `artifactAddress`, and if a download over https: or from another machine would change to http:.
+ * `artifactAddress`, and for a redirect from https: to http:.
  */
 export function redirectedUrl(from: string, location: string | null): string {
   if (location === null || !URL.canParse(location, from)) {

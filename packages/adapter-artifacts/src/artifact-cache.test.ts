@@ -20,7 +20,7 @@ let folder: string;
 let warnings: string[];
 let progress: number[];
 
-/** As after a start of the process. */
+/** Cache of a freshly started process. */
 const freshCache = (limits: Partial<FetchLimits> = {}): ArtifactCache =>
   new ArtifactCache({
     ...{ folder, environment: {} },
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 const modelUrl = () => `${server.url}/models/a.onnx`;
 
-/** Parts that a fetch left behind. */
+/** Leftover partial files. */
 const leftOver = async (): Promise<readonly string[]> => readdir(join(folder, 'parts')).catch(() => []);
 
 describe('ArtifactCache', () => {

@@ -1,6 +1,6 @@
 /**
- * Downloads each remote artifact once. Cached content with a stated digest is used without a request. Otherwise the
- * server is asked once per process whether it has changed. Without an answer, the cached content is used with a
+ * Downloads each remote artifact once. Cached content with a stated digest is used without a request. Otherwise each
+ * process asks the server once whether the content has changed. Without an answer, it uses cached content with a
  * warning. Corrupt content is fetched again.
  */
 import { rm } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * Files by digest, and the last answer of each address. Files are renamed into place, so several processes can share
- * the folder.
+ * Files by digest, and the last known content of addresses. Files are renamed into place, so several processes can
+ * share the folder.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ export interface KnownContent {
   readonly etag?: string;
 }
 
-/** Age at which a partial file is abandoned: its process has ended. */
+/** Older partial files are abandoned: their process has ended. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -65,7 +65,7 @@ class SilenceTimer {
   }
 }
 
-/** A request; a signed one is for its server alone, so it follows no redirect. */
+/** A request. A signed one follows no redirect: only its server may get it. */
 export interface DownloadRequest {
   readonly request: Request;
   readonly isSigned: boolean;
@@ -112,7 +112,7 @@ export async function download(
 const MOST_REDIRECTS = 5;
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Follows redirects itself, because each address has to pass the same check as the first. */
+/** Follows redirects itself, to check each address like the first. */
 async function respond({ request, isSigned }: DownloadRequest, signal: AbortSignal): Promise<Response> {
   let next = request;
   for (let redirected = 0; ; redirected++) {

@@ -1,4 +1,4 @@
-/** A store that checks signatures as AWS does: moto, by others. */
+/** Third-party store (moto) that checks signatures like AWS. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -4,8 +4,8 @@ import type { AlarmClock } from '@equipoise/core/model';
 const coarseMs = 1;
 
 /**
- * Alarms that are never early and hardly late: a timer waits until the last millisecond. Then the clock is polled, and
- * other work goes first. An alarm keeps the process alive.
+ * Alarms that are never early and hardly late. A timer waits until the last millisecond; then the clock is polled
+ * between other work. An alarm keeps the process alive.
  */
 export const preciseClock: AlarmClock = {
   nowMs: () => performance.now(),

@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const runtimeOf = (over: Partial<StageSpec>) =>
   launchRules.runtimeOf({ ...requestFor('./a.js').stage, ...over }, folder);
 
-/** An interpreter of the test's own, so that none has to be installed. */
+/** Fake interpreter, so that no Python is needed. */
 function interpreter(name: string, script: string): string {
   writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);
   chmodSync(join(folder, name), 0o755);

@@ -1,4 +1,4 @@
-/** The stage of `fixtures/obey.mjs`: an item may carry the command that it obeys. */
+/** Stage of `fixtures/obey.mjs`, which obeys commands in its items. */
 import { fileURLToPath } from 'node:url';
 import type { StageSpec, Tensor, TensorMap } from '@equipoise/core/model';
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
@@ -8,7 +8,7 @@ import type { LaunchLimits } from './replica/start-replica-runner.js';
 /** Folder of the fixtures. */
 export const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 
-/** Asks for a replica of a module in the fixtures. */
+/** Launch request for a fixture module. */
 export const requestFor = (
   module: string,
   variant: Partial<Parameters<typeof variantNamed>[1]> = {},
@@ -16,7 +16,7 @@ export const requestFor = (
 ): LaunchRequest =>
   launchRequestOf(stageNamed('obey', [variantNamed('only', variant)], { module, ...stage }), { baseDir: fixtures });
 
-/** Asks for a replica of the obeying stage. */
+/** Launch request for the obeying stage. */
 export const obeying = (
   parameters: Readonly<Record<string, unknown>> = {},
   stage: Partial<StageSpec> = {},
@@ -39,7 +39,7 @@ const withHeap = (request: LaunchRequest, memoryBytes: number): LaunchRequest =>
   resources: { ...request.resources, memoryBytes },
 });
 
-/** The obeying stage of the fixtures as the conformance suite wants it; the same for every kind of replica that runs code. */
+/** Subject of the conformance suite, for every kind of replica that runs code. */
 export function obeyingSubject(
   launcher: ReplicaLauncher,
   withLimits: (limits: LaunchLimits) => ReplicaLauncher,

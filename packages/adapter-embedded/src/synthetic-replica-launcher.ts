@@ -1,6 +1,6 @@
 /**
- * Replicas without code: a batch takes a time from a service law and is returned unchanged. They use no CPU while they
- * wait, so they show queueing, batching and control at any size on a small machine.
+ * Replicas without code: a batch takes a time from a service-time law and is returned unchanged. They use no CPU while
+ * they wait, so they show queueing, batching and control at any size on a small machine.
  */
 import { type AlarmClock, AppError, invariant, type Rng, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';

@@ -1,8 +1,8 @@
 /**
  * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
- * item has its inputs by name. They have shape [rows, ..s] with the batch dimension or [..s] without; outputs have the
- * same form. If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the concatenated rows;
- * otherwise each item is one run. Items that do not fit the model are INVALID_INPUT.
+ * item has its inputs by name. Their shape is [rows, ..s], or [..s] without the batch dimension; outputs have the same
+ * form. If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the concatenated rows; otherwise
+ * each item is one run. Items that do not fit the model are INVALID_INPUT.
  */
 import {
   AppError,
@@ -18,7 +18,7 @@ import {
 import type { LoadableVariant, LoadedStage, StageModule } from '@equipoise/core/ports';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 
-/** Rows of an item with the batch dimension; `single` if the item had none. */
+/** Item as rows; `single` if it lacked the batch dimension. */
 interface ItemRows {
   readonly single: boolean;
   readonly count: number;

@@ -23,7 +23,7 @@ export function equipoise(cwd: string, ...args: string[]): Promise<Ended> {
   return new RunningCommand(cwd, args).ended;
 }
 
-/** Document on stdout; throws if there is anything else. */
+/** Document on stdout; throws for any other output. */
 export const documentOf = ({ stdout }: Ended): unknown => JSON.parse(stdout) as unknown;
 
 export class RunningCommand {

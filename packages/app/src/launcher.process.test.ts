@@ -1,4 +1,4 @@
-/** The file that is installed as the command: how it starts Node. */
+/** The installed command: flags with which it starts Node. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ it.each([
   expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
 });
 
-/** Runs after the command, and prints how large (MiB) the young generation of a thread becomes that states 12. */
+/** Runs after the command. Prints the size (MiB) of a thread's young generation with a limit of 12. */
 const thread = `
   const { parentPort } = require('node:worker_threads');
   const { getHeapSpaceStatistics } = require('node:v8');

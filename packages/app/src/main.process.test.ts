@@ -1,4 +1,4 @@
-/** The compiled command as a process: a result, an error and a wrong usage reach stdout, stderr and the exit code. */
+/** The compiled command as a process: stdout, stderr and exit code of a result, an error and wrong usage. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, describe, expect, it } from 'vitest';

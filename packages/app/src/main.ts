@@ -1,9 +1,9 @@
 import { runProgram } from './run-program.js';
 
-/** Limit on open files below which modules may fail to load: loading all at once opens about as many. */
+/** Below this limit on open files, modules may fail to load: loading opens about as many at once. */
 const FEW_FILES = 256;
 
-// The color library takes any value as yes.
+// The color library takes even `0` as yes.
 if (['0', 'false'].includes(process.env['FORCE_COLOR'] ?? '')) process.env['NO_COLOR'] ??= '1';
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -18,7 +18,7 @@ export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['va
 
 type Container = Record<string | number, unknown>;
 
-/** Drops values named by findings. For an unknown field it also drops the field that it probably misspells. */
+/** Drops values named by findings. For an unknown field, also drops the field that it probably misspells. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {

@@ -1,4 +1,6 @@
-/** Whatever the text, the answer is a spec or a list of problems inside the text; and core can serve every spec that is valid. */
+/**
+ * For any text, the answer is a spec or a list of problems with positions in the text. Core can serve every valid spec.
+ */
 import { servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -24,7 +24,7 @@ spec:
     - { from: detect, to: clasify }
 `;
 
-/** The example of the command line contract with its elisions filled in, and its fan-out joined. */
+/** Example of the command line contract without elisions; its fan-out is joined. */
 const CONTRACT_EXAMPLE = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: shelf }

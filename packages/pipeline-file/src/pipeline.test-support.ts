@@ -1,9 +1,9 @@
-/** A valid document that tests change, and ways to parse it. */
+/** A valid document that tests change, with parsers. */
 import { type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';
 import type { Problem } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
 
-/** Anything that may be written where the schema wants something else. */
+/** Any value, even one that the schema rejects. */
 // biome-ignore lint/suspicious/noExplicitAny: tests write what types forbid
 export type Loose = any;
 

@@ -3,7 +3,7 @@ export type ValuePath = readonly (string | number)[];
 
 /**
  * Finding about a value. `place: 'key'`: it concerns the key of the entry. `missing`: the entry does not exist.
- * `inside`: characters into a text value. `offset` overrides the place.
+ * `inside`: offset in a text value. `offset` overrides the position.
  */
 export interface Finding {
   readonly path: ValuePath;

@@ -71,7 +71,7 @@ spec:
   accuracyTable: { combinations: [{ variants: { b: cpu }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
 `;
 
-/** The generated page is compared with its generator elsewhere. */
+/** Another test compares the generated page with its generator. */
 const PAGE = readFileSync(join(REPOSITORY, 'docs/reference/pipeline-file.md'), 'utf8');
 const [, EXAMPLE_PIPELINE = ''] = /```yaml\n([^`]+)```/.exec(PAGE) ?? [];
 

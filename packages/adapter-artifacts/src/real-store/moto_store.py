@@ -1,11 +1,11 @@
-"""A store that checks signatures (moto), with one object. Prints a line of JSON: endpoint and keys; runs until stdin ends."""
+"""A store that checks signatures (moto), with one object. Prints endpoint and keys as a line of JSON; runs until stdin ends."""
 
 import json
 import os
 import sys
 import urllib.request
 
-# Users and objects are made unsigned; then the count is set to nought and every request is checked.
+# Creates users and objects unsigned. Then sets the count of unsigned requests to 0, so that every request is checked.
 
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "1000000"
 

@@ -1,4 +1,4 @@
-/** An actuator of two stages over a pool that notes what serves, for tests. */
+/** Actuator of two stages; its pool records the serving replicas. */
 import { AppError, type Change, type StagePlan, stageId, type VariantId, variantId } from '@equipoise/core/model';
 import { FakeLauncher, FakePool, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { fixtures } from '../obeying-stage.test-support.js';
@@ -42,7 +42,7 @@ export function fakeLauncher(): FakeLauncher {
 
 const opened: EmbeddedActuator[] = [];
 
-/** Closes what was opened. */
+/** Closes all open actuators. */
 export async function closeOpened(): Promise<void> {
   await Promise.all(opened.splice(0).map((actuator) => actuator.close()));
 }
@@ -58,5 +58,5 @@ export function open<Launcher extends EmbeddedActuatorOptions['launcher']>(
   return { pool, actuator, launcher, statuses };
 }
 
-/** Lets everything that waits for a promise go on. */
+/** Runs all pending promise callbacks. */
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-/** Applies changes on this machine: core's `FleetScheduler` decides, with real replicas and real time. */
+/** Applies changes on this machine, with real replicas and real time. Core's `FleetScheduler` decides. */
 import {
   type AlarmClock,
   AppError,

@@ -1,4 +1,4 @@
-/** What the actuator does about replicas that are lost while they serve. */
+/** Reactions of the actuator to lost replicas. */
 import { AppError } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';

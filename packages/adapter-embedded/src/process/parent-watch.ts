@@ -1,4 +1,4 @@
-/** Ends this process group when its parent is gone, which closes descriptor 4. */
+/** Kills this process group when descriptor 4 closes: the parent is gone. */
 import { Socket } from 'node:net';
 
 const parent = new Socket({ fd: 4, readable: true, writable: false });

@@ -1,6 +1,6 @@
 /**
  * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. Kills the process group when
- * abandoned, on unreadable data, or if the socket closes before the process ends.
+ * abandoned, on unreadable data, or if the socket closes before the process exits.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ export interface ReplicaChild {
   readonly output: BoundedOutput;
 }
 
-/** A ReplicaChannel over the leader of a process group. */
+/** ReplicaChannel to the leader of a process group. */
 export class ProcessChannel implements ReplicaChannel {
   /** Writing copies the data. */
   readonly keepsTensors = true;

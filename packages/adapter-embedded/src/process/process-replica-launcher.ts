@@ -1,7 +1,7 @@
 /**
- * Replicas as separate processes: a crash, full memory or a hang of one does not affect the others. Compared with a
- * thread, a start takes some 50 ms more, and a batch 0.1 ms and two copies of its tensors. The process inherits no
- * flags. `memoryBytes` bounds the JavaScript heap, with a floor.
+ * Replicas as separate processes: a crash, full memory or a hang of one does not affect the others. Compared with
+ * threads, a start takes about 50 ms longer. A batch takes 0.1 ms longer, plus two copies of its tensors. The process
+ * inherits no flags. `memoryBytes` bounds the JavaScript heap (see heap-limit).
  */
 import { createRequire } from 'node:module';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';

@@ -1,4 +1,4 @@
-/** What tests of replica processes look at: how many there are, and whether one outlives its parent. */
+/** Counts replica processes, and tests whether one outlives its parent. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { LaunchRequest } from '@equipoise/core/ports';
@@ -8,7 +8,7 @@ import { fixtures } from '../obeying-stage.test-support.js';
 const count = (name: string): number => process.getActiveResourcesInfo().filter((resource) => resource === name).length;
 const pipesBefore = count('PipeWrap');
 
-/** Replica processes of this process that run, and their sockets that are open. */
+/** Running replica processes of this process, and their open sockets. */
 export const livingProcesses = (): number => count('ProcessWrap') + Math.max(0, count('PipeWrap') - pipesBefore);
 
 function isAlive(pid: number): boolean {
@@ -20,7 +20,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Has a process start a replica and obey `command` in it, kills that process by force and expects the replica to end, too. */
+/** Starts a process whose replica obeys `command`. Kills the process and expects the replica to exit, too. */
 export async function expectEndsWithParent(launcher: string, request: LaunchRequest, command: string): Promise<void> {
   const parent = spawn(
     process.execPath,

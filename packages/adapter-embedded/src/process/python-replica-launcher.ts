@@ -1,6 +1,6 @@
 /**
- * Replicas of Python stages as processes that need only Python's standard library. `memoryBytes` bounds the memory of
- * the process, with a floor, if the system supports it.
+ * Replicas of Python stages as processes that need only Python's standard library. On Linux, `memoryBytes` bounds the
+ * memory of the process, with a minimum.
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';

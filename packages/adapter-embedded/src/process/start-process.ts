@@ -1,6 +1,6 @@
 /**
  * Starts a replica in its own process group: terminal signals do not reach it, and one signal ends all its children.
- * Descriptor 3 is a Unix socket for messages. Descriptor 4 closes when this process ends; the replica then ends itself.
+ * Descriptor 3 is a Unix socket for messages. Descriptor 4 closes when this process exits; then the replica exits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';

@@ -1,9 +1,9 @@
-/** Channel from a replica's near end to its far end, a thread or a process. */
+/** Channel from the server to a replica's thread or process. */
 import type { FromReplica, ToReplica } from './replica-protocol.js';
 
 export interface ChannelListener {
   received(message: FromReplica): void;
-  /** Called for an unreadable answer. The message appends `problem` to the replica's name and "lost a replica: ". */
+  /** Called for an unreadable answer. `problem` completes messages such as "Stage 'x' lost a replica: …". */
   garbled(problem: string): void;
   /** Called once, as the last event; `reason` is used like `problem`. */
   ended(reason: string): void;
@@ -12,10 +12,10 @@ export interface ChannelListener {
 export interface ReplicaChannel {
   /** Sets the only listener; nothing is reported earlier. */
   listen(listener: ChannelListener): void;
-  /** Moves the tensors of the message (see `keepsTensors`). Drops it if the far end is gone. */
+  /** Sends a message; may take over its tensors (`keepsTensors`). No effect if the replica is gone. */
   send(message: ToReplica): void;
   /**
-   * Abandons a far end that hangs or is not trusted; `ended` follows. Kills a process. A thread is asked to close and
+   * Abandons a replica that hangs or is not trusted; `ended` follows. Kills a process. A thread is asked to close and
    * no longer keeps this process alive.
    */
   abandon(): void;

@@ -1,7 +1,7 @@
 /**
- * Messages between the near end and the far end of a replica. The first message is `load`, answered by `ready`. Each
- * `run` gets one `result`, one batch at a time. After `close` the far end closes the stage, sends `closed` and ends.
- * Errors are sent as plain values.
+ * Messages between the server and a replica. The first message is `load`, answered by `ready`. Each `run` gets one
+ * `result`, one batch at a time. After `close` the replica closes the stage, sends `closed` and exits. Errors are sent
+ * as plain values.
  */
 import type { Resources, TensorMap } from '@equipoise/core/model';
 import type { LoadableVariant } from '@equipoise/core/ports';

@@ -1,6 +1,6 @@
 /**
- * Near end of a replica. Distinguishes three ends: closed (on request), lost (ended by itself, hung or unreadable) and
- * never ready (the load failed).
+ * Server side of a replica. Distinguishes three outcomes: closed (on request), lost (exited, hung or unreadable) and
+ * never ready (load failed).
  */
 import {
   AppError,
@@ -41,14 +41,14 @@ function checkOwned(batch: readonly TensorMap[]): void {
   for (const [name, { shape, data }] of batch.flatMap((item) => Object.entries(item))) {
     invariant(
       data.length === elementCount(shape),
-      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it handed on before?`,
+      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it transferred before?`,
     );
   }
 }
 
-/** ModelRunner over a far end that has received `load`. Usable once `ready` has resolved. */
+/** ModelRunner of a replica that was sent `load`. Usable once `ready` has resolved. */
 export class ReplicaRunner implements ModelRunner {
-  /** Rejects with AppError if the variant cannot be loaded, after the far end has ended. */
+  /** Rejects with AppError if loading fails: after the exit, or at once on a time-out. */
   readonly ready: Promise<void>;
   readonly #channel: ReplicaChannel;
   readonly #facts: RunnerFacts;
@@ -92,7 +92,7 @@ export class ReplicaRunner implements ModelRunner {
     invariant(batch.length >= 1, 'a batch has at least one item');
     invariant(
       batch.length <= this.#facts.maxBatchSize,
-      `a batch of ${batch.length} items is larger than the largest of stage '${this.#facts.stage}', ${this.#facts.maxBatchSize}`,
+      `a batch of ${batch.length} items exceeds the maximum of stage '${this.#facts.stage}', ${this.#facts.maxBatchSize}`,
     );
     checkOwned(batch);
     const { runTimeoutMs } = this.#facts;

@@ -1,4 +1,4 @@
-/** Far end of a JavaScript replica: loads the variant and serves batches until told to close. */
+/** JavaScript side of a replica: loads the variant and runs batches until `close`. */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
 import { importStageModule } from '../stage-module/stage-module-loader.js';
@@ -17,7 +17,7 @@ async function load({ module, variant, resources }: ReplicaStart): Promise<Loade
   throw Object.assign(new Error('load must return an object with a function run'), { code: 'MODULE_INVALID' });
 }
 
-/** Server of a stage. Messages that arrive during the load wait for its end. */
+/** Server of a stage. Messages that arrive during the load wait for it. */
 export class StageServer {
   readonly #far: FarEnd;
   #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);

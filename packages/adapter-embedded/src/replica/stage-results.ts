@@ -56,7 +56,7 @@ function resultProblem(result: unknown, index: number): string | undefined {
   return undefined;
 }
 
-/** Returns an Error that names the bad result and what was expected. */
+/** Throws an Error that names the bad result and the expected one. */
 export function checkedResults(results: unknown, batchSize: number): readonly TensorMap[] {
   if (!Array.isArray(results))
     throw new Error(`run must return an array of ${batchSize} results, found ${kindOf(results)}`);

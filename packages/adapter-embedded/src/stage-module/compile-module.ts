@@ -45,7 +45,7 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
-/** Resolves packages that only Equipoise has to its own, so that a pipeline need not install them. */
+/** Provides packages that only Equipoise has, so that a pipeline need not install them. */
 const packagesOfOurs = (baseDir: string): Plugin => ({
   name: 'packages-of-equipoise',
   setup: ({ onResolve }) => {
@@ -57,7 +57,7 @@ const packagesOfOurs = (baseDir: string): Plugin => ({
   },
 });
 
-/** URL of a package of Equipoise; undefined if it is not installed or is part of Node. */
+/** Path of a package of Equipoise; undefined if it is not installed or is part of Node. */
 function installedHere(specifier: string): string | undefined {
   try {
     const found = createRequire(import.meta.url).resolve(specifier);
@@ -138,7 +138,7 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
 export class ModuleCompiler {
   readonly #compiled = new Map<string, Promise<Compiled>>();
 
-  /** Path of the compiled absolute `source`. MODULE_INVALID lists `file:line:column: text` for each error. */
+  /** Path of the compiled `source` (absolute). MODULE_INVALID lists `file:line:column: text` for each error. */
   async compile(source: string, baseDir: string): Promise<string> {
     const key = JSON.stringify([source, baseDir]);
     const known = this.#compiled.get(key);

@@ -50,7 +50,7 @@ export function packageFolder(packageName: string, baseDir: string): string {
 
 const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
 
-/** Path of the file, which may not exist; undefined if its package is not installed or its address must be fetched. */
+/** Path of the file, which may not exist; undefined for a missing package or a remote address. */
 export function locateFile(reference: string, baseDir: string): string | undefined {
   const scheme = schemeOf(reference);
   if (scheme === undefined) return resolve(baseDir, reference);

@@ -32,7 +32,7 @@ const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(vie
 
 const MOST_MOVED = 64;
 
-/** Alignment, because views of numbers start at a multiple of their size. */
+/** Numeric views must start at a multiple of their element size. */
 const ALIGNMENT_BYTES = 8;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 

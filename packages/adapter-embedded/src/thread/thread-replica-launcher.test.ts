@@ -43,7 +43,7 @@ afterAll(() => {
   expect(livingThreads).toBe(0);
 });
 
-/** A replica for all tests of a suite that leave it serving. */
+/** Replica shared by tests that leave it running. */
 function servingReplica(): () => ModelRunner {
   let runner: ModelRunner;
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 /**
  * Replicas as threads of this process. Files are found and compiled before a thread starts, so a wrong path costs
- * nothing. Output goes to stderr, because stdout belongs to the program. `memoryBytes` bounds the JavaScript heap, with
- * a floor; tensors and model weights are outside it.
+ * nothing. Output goes to stderr, because stdout belongs to the program. `memoryBytes` bounds the JavaScript heap (see
+ * heap-limit), not tensors and model weights.
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';

@@ -23,7 +23,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-/** The server sets `uid` to `managedFields`. */
+/** The server sets `uid` and the fields below it. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string | undefined;

@@ -2,7 +2,7 @@ import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { fewAtATime } from './few-at-a-time.js';
 
-/** Works for 100 ms on each of `items`, and fails at those that are named; tells what began when. */
+/** Works for 100 ms on each item and fails at the named ones; returns the start times. */
 function start(items: readonly string[], count: number, failing: readonly string[] = []) {
   const clock = new ManualClock();
   const begun: string[] = [];

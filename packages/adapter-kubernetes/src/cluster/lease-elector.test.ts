@@ -9,7 +9,7 @@ import { LeaseElector, leases, usualLeaseTimes } from './lease-elector.js';
 const candidacy = { namespace: 'n', name: 'operator' };
 const { durationMs, renewWithinMs, retryMs } = usualLeaseTimes;
 
-/** Candidates by name on one server, and who led from when to when. */
+/** Candidates by name on one server, with their times of leadership. */
 function election() {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [{ type: leases }]);
@@ -85,7 +85,7 @@ describe('LeaseElector', () => {
     await pass(10_000);
     expect(new Set(b.renewed)).toEqual(new Set(['a']));
     a.api.line = 'silent';
-    // It has renewed before that, and is looked at every 2 to 4 s.
+    // It renewed before that, and followers check every 2 to 4 s.
     await pass(3 * retryMs);
     b.renewed.splice(0);
     await pass(60_000);
@@ -202,7 +202,7 @@ describe('LeaseElector', () => {
           await pass(waitMs);
         }
         expect(together()).toBeLessThanOrEqual(1);
-        // A silent call never ends, so that only a candidate whose line was never silent is sure to be back.
+        // A silent call never ends, so only candidates that were never silent surely return.
         const wasSilent = new Set<number>(steps.filter(({ line }) => line === 'silent').map(({ who }) => who));
         const healthy = candidates.filter((_, index) => !wasSilent.has(index));
         lineAll(healthy, 'up');

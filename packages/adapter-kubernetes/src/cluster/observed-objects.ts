@@ -19,7 +19,7 @@ export interface ObservedDeployment extends KubeObject {
   };
   readonly status?: {
     readonly observedGeneration?: number;
-    /** Replicas, with pods of older templates but without terminating ones. */
+    /** Replicas of all templates, without terminating pods. */
     readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly readyReplicas?: number;

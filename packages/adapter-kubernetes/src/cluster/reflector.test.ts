@@ -12,7 +12,7 @@ const namespace = 'n';
 const writer = { fieldManager: 'test' };
 const { silenceMs } = usualReflectorLimits;
 
-/** A reflector of all probes on a server in memory, with what it told. */
+/** Reflector of all probes on a server in memory, with its reports. */
 async function start({ limits = usualReflectorLimits, names = [] as readonly string[] } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, [memoryProbes]);
@@ -65,7 +65,7 @@ describe('Reflector', () => {
 
   it('begins a watch that the server ended again where it was, without a list', async () => {
     const { told, put, pass, api, failures, clock, stop } = await start({ names: ['a'] });
-    // Longer than any watch; bookmarks keep it from being given up for its silence.
+    // Longer than any watch; bookmarks prevent a time-out for silence.
     await pass(usualReflectorLimits.watchMs.longest * 3);
     expect(clock.nowMs()).toBeGreaterThan(0);
     expect(api.calls.filter((call) => call === 'list probes')).toHaveLength(1);
@@ -82,7 +82,7 @@ describe('Reflector', () => {
     api.line = 'down';
     kube.dropWatches();
     await pass(60_000);
-    // 0.1 to 10 s apart: not a tight loop, and not for ever.
+    // 0.1 to 10 s apart: neither a tight loop nor too rare.
     expect(failures.length).toBeGreaterThan(8);
     expect(failures.length).toBeLessThan(25);
     await put('b');
@@ -115,7 +115,7 @@ describe('Reflector', () => {
 
   it('gives up a connection that has fallen silent', async () => {
     const { kube, told, put, pass, failures, api, stop } = await start();
-    // What the server sends does not arrive, and nobody says so.
+    // Events of the server are lost without an error.
     const feed = kube.muteWatches();
     await put('a');
     await pass(silenceMs - 1);

@@ -1,6 +1,6 @@
 /**
  * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. If
- * the version has expired, a new list is made, and its differences count as changes.
+ * the version has expired, it lists again; differences count as changes.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';

@@ -3,7 +3,7 @@ import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { WorkQueue } from './work-queue.js';
 
-/** A queue whose passes take 100 ms each and are noted; `answers` says how those of a key end, one after another. */
+/** Queue with recorded passes of 100 ms; `answers`: outcomes of a key's passes, in order. */
 function start(
   answers: Readonly<Record<string, readonly (number | Error)[]>> = {},
   { concurrency = 2, restMs = 0 } = {},

@@ -1,11 +1,12 @@
 /**
- * What an API server does to an object of a custom resource, as far as our definition uses it: defaults are filled in, unknown fields
- * taken away, types and bounds checked, CEL rules evaluated where the schema holds. The suite over a real API server holds it to that.
+ * Checks a custom resource like an API server, as far as our definition needs it: fills in defaults, removes unknown
+ * fields, checks types and bounds, and evaluates CEL rules if the schema holds. A suite compares it with a real API
+ * server.
  */
 import { Environment } from '@marcbachmann/cel-js';
 import type { StructuralSchema, ValidationRule } from './structural-schema.js';
 
-/** One reason for a refusal, by the field that it is about. */
+/** Reason for a refusal, with its field. */
 export interface FieldProblem {
   readonly field: string;
   readonly message: string;
@@ -16,7 +17,7 @@ type Mapping = Record<string, unknown>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The object as it is stored: with defaults, without unknown fields. */
+/** Object as stored: with defaults, without unknown fields. */
 export function stored(schema: StructuralSchema, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((entry) => stored(schema.items ?? keepAll, entry));
   if (!isMapping(value)) return value;
@@ -35,7 +36,7 @@ export function stored(schema: StructuralSchema, value: unknown): unknown {
 
 const keepAll: StructuralSchema = { 'x-kubernetes-preserve-unknown-fields': true };
 
-/** Everything that the schema and its rules have against a stored object. Rules are looked at where the fields are as they should be. */
+/** All violations of schema and rules in a stored object. Rules run only on valid fields. */
 export function problemsOf(schema: StructuralSchema, value: unknown, field = ''): readonly FieldProblem[] {
   const problem = (message: string): FieldProblem => ({ field, message });
   const wrong = typeProblem(schema, value);
@@ -119,7 +120,7 @@ const cel = new Environment({ unlistedVariablesAreDyn: true }).registerFunction(
   params: [],
 });
 
-/** What the API server says where a rule does not hold. */
+/** Message of the API server for a broken rule. */
 function brokenRule(
   { rule, message, messageExpression }: ValidationRule,
   schema: StructuralSchema,
@@ -130,7 +131,7 @@ function brokenRule(
   return messageExpression === undefined ? message : String(cel.evaluate(messageExpression, scope));
 }
 
-/** A value in the types of its schema: whole numbers of the type `integer` are ints in CEL, all others doubles. */
+/** Value in the types of its schema: `integer` numbers are CEL ints, others doubles. */
 function celValue(schema: StructuralSchema, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((entry) => celValue(schema.items ?? keepAll, entry));
   if (schema.type === 'integer') return BigInt(value as number);

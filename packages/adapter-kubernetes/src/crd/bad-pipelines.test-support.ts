@@ -1,10 +1,10 @@
 /**
- * Objects that an API server must refuse, each with the field and the words that it answers. The suite of the schema and the one over a
- * real API server run the same; `spec` is merged into a good one.
+ * Objects that an API server must refuse, each with field and message. The suites of the schema and of a real API
+ * server share them; `spec` is merged into a good one.
  */
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 
-/** An object of the custom resource, as a person applies it. */
+/** Custom resource as a user applies it. */
 export interface AppliedPipeline {
   readonly apiVersion: string;
   readonly kind: string;
@@ -24,7 +24,7 @@ const stage = (name: string, more: Readonly<Record<string, unknown>> = {}) => ({
   ...more,
 });
 
-/** A pipeline of two stages that nothing is wrong with. */
+/** Valid pipeline of two stages. */
 export function goodPipeline(spec: Readonly<Record<string, unknown>> = {}, name = 'shelf'): AppliedPipeline {
   return {
     apiVersion: API_VERSION,
@@ -34,7 +34,7 @@ export function goodPipeline(spec: Readonly<Record<string, unknown>> = {}, name 
   };
 }
 
-/** An object that is refused: `message` is a part of what the API server says of `field`. */
+/** Refused object; `message`: part of the API server's message about `field`. */
 export interface BadPipeline {
   readonly what: string;
   readonly object: AppliedPipeline;

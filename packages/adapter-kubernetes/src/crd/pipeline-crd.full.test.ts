@@ -1,4 +1,4 @@
-/** The custom resource and what a plan is rendered to, against a real API server. */
+/** The custom resource and rendered plans, against a real API server. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describeWithTool } from '@equipoise/testkit';

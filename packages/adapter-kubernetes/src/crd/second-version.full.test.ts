@@ -1,4 +1,6 @@
-/** How a second version of the API would come and the first one go (docs/guide/upgrading.md), against a real API server. */
+/**
+ * Introduction of a second API version and removal of the first (docs/guide/upgrading.md), against a real API server.
+ */
 import { API_VERSION } from '@equipoise/pipeline-file';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -20,7 +22,7 @@ const SECOND = 'v1beta1';
 const later = { ...pipelines, version: SECOND };
 const { name: NAME } = pipelineDefinition().metadata;
 
-/** The definition with these versions, of which one is stored. */
+/** Definition with these versions; one of them is stored. */
 function definitionOf(versions: readonly string[], storage: string): Definition {
   const { spec, ...definition } = pipelineDefinition();
   const [only] = spec.versions;

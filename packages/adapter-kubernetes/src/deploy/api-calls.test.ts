@@ -1,4 +1,4 @@
-/** What a changed plan costs the API server, in calls: the cost of many pipelines that change at once. */
+/** API calls of changed plans, also of many pipelines that change at once. */
 import { type Plan, SeededRng, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import { ManualClock } from '@equipoise/testkit';
@@ -31,7 +31,7 @@ const chain = (name: string, stages: number) => ({
   },
 });
 
-/** A plan whose first stage is as said, and all others at one small replica. */
+/** Plan with the given first stage; all others have one small replica. */
 function planWith(first: Partial<StagePlan>, count = 10): Plan {
   const small: StagePlan = {
     ...{ variantId: variantId('small'), resources: { cpuCores: 1, memoryBytes: 100_000_000, gpus: 0 } },
@@ -45,7 +45,7 @@ function planWith(first: Partial<StagePlan>, count = 10): Plan {
   return { stages: Object.fromEntries(stages), predicted };
 }
 
-/** Pipelines that run; `decide` gives one or all of them another plan. */
+/** Running pipelines; `decide` changes the plan of one or all. */
 async function running(names: readonly string[], stages = 10) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
@@ -90,7 +90,7 @@ describe('calls for a changed plan of ten stages', () => {
       ...calls
     } = await callsOf(planWith(first));
     expect(calls).toEqual(expected);
-    // Being prepared, being switched, ready; and once a second how far it is.
+    // Preparing, switching, ready; and progress once a second.
     expect(statuses).toBeLessThanOrEqual(8);
     expect(told).toBeLessThanOrEqual(6);
     expect(failures).toEqual([]);
@@ -105,7 +105,7 @@ describe('calls for a changed plan of ten stages', () => {
       ...calls
     } = await callsOf(planWith({ variantId: variantId('large') }));
     const writes = Object.values(calls).reduce((sum, count) => sum + count, 0);
-    // Of nine other stages there are 45 objects.
+    // The nine other stages have 45 objects.
     expect(writes).toBeLessThanOrEqual(36);
     expect(statuses + told).toBeLessThanOrEqual(30);
     expect(failures).toEqual([]);

@@ -49,7 +49,7 @@ describe('a new variant that fails', () => {
       source.situation = () => ({ ...heard, sides: well });
       while ((await find(LARGE)) !== undefined) {
         await rig.clock.advanceTo(rig.clock.nextAlarmAtMs);
-        // The variant stays until nothing of what sends to it is left, and what serves is never less than whole.
+        // The variant stays until all its senders are gone, and the serving plan is always complete.
         const sends =
           (await all<ObservedPod>(pods)).some(isCanaryRouter) || (await entry()).some((pod) => shareOf(pod) > 0);
         if (sends) expect(await ready(LARGE)).toBe(3);
@@ -61,7 +61,7 @@ describe('a new variant that fails', () => {
       const reasons = (await all(events)).map((event) => (event as PipelineEvent).reason);
       expect(reasons).toContain('RolledBack');
 
-      // The same plan is still wanted: it is tried again when the time is over, and a second failure counts.
+      // The plan is still wanted: it is retried after the back-off, and a second failure counts.
       await rig.pass(20_000);
       expect([await find(LARGE), await find(NEXT)]).toEqual([undefined, undefined]);
       source.situation = () => ({ ...heard, sides: bad });
@@ -142,7 +142,7 @@ describe('a new variant that fails', () => {
     const lost = (await rig.all<ObservedPod>(pods)).find(isCanaryRouter);
     if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
     await rig.until(async () => (await rig.ready(NEXT)) === 0);
-    // There is no traffic that would tell, and it may come back.
+    // No traffic can show an outcome, and it may return.
     const idle = { before: side(0, 0), after: side(0, 0), passedOn: 0, observedMs: 59_000 };
     rig.source.situation = () => ({ ...heard, sides: idle });
     await rig.pass(5_000);

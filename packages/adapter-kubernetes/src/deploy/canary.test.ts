@@ -40,7 +40,7 @@ describe('the requests', () => {
         shares.push(given);
         beganMs = rig.clock.nowMs();
       }
-      // Whoever gives a share away gives it to a router that is ready, and may keep all of it.
+      // A router forwards a share only to a ready router, and may keep all of it.
       if (sharing) expect([await ready(NEXT), await ready(LARGE), await ready(SMALL)]).toEqual([1, 3, 2]);
       expect(await ready(ROUTER)).toBeGreaterThanOrEqual(1);
       texts.add((await condition('Ready'))?.message);
@@ -79,7 +79,7 @@ describe('the requests', () => {
     const policy = (name: string) => JSON.stringify(policies.find(({ metadata }) => metadata.name === name)?.spec);
     const tried = '"equipoise.dev/part":"next"';
     expect(policy(ROUTER)).toContain(tried);
-    // One way leads there, however often it is looked at.
+    // There is only one such rule, despite many passes.
     expect(policy(ROUTER).split(tried)).toHaveLength(2);
     const ways = policies.find(({ metadata }) => metadata.name === ROUTER)?.spec.egress ?? [];
     expect(new Set(ways.map((way) => JSON.stringify(way))).size).toBe(ways.length);
@@ -239,7 +239,7 @@ it('another operator goes on where the first was cut off', async () => {
 });
 
 describe('an operator that begins in the middle', () => {
-  /** Kills the operator and starts another, which hears the routers as `situation` says, `afterMs` later. */
+  /** Kills the operator and starts another `afterMs` later, with the router signals of `situation`. */
   async function takeOver(
     rig: Awaited<ReturnType<typeof start>>,
     afterMs: number,

@@ -13,7 +13,7 @@ const configMap = (name: string, text = ''): KubeObject =>
 const deployment = (name: string, replicas = 1): KubeObject =>
   ({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: 'n' }, spec: { replicas } }) as KubeObject;
 
-/** A writer; `live` is what its watch has shown of all that was written. */
+/** A writer; `live`: objects that its watch has shown. */
 function start() {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);

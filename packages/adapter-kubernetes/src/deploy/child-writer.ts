@@ -1,4 +1,4 @@
-/** Writes changed objects. For some seconds a write counts as done although the watch has not shown it yet. */
+/** Writes changed objects. For some seconds a write counts as done before the watch shows it. */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -12,7 +12,7 @@ export interface ChildWriterDeps {
   readonly applier: Applier;
 }
 
-/** Outcome of the writes, with the time to check objects that the watch has not shown yet. */
+/** Outcome of the writes. `againAfterMs`: delay before checking objects that the watch has not shown. */
 export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
   readonly againAfterMs: number | undefined;

@@ -1,4 +1,6 @@
-/** A rendered pipeline on a real control plane with a node that has no containers: applied, found as wanted, changed, and tidied up. */
+/**
+ * A rendered pipeline on a real control plane whose node has no containers: applied, compared, changed and cleaned up.
+ */
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { KubeApi } from '../api/kube-api.js';

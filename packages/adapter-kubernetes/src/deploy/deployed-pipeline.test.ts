@@ -17,7 +17,7 @@ const spec = specOf(EVERY_KIND);
 const rendered = (embed = 'cpu') =>
   renderPlan(requestFor('deployment', { spec, plan: planFor(spec, { embed }), namespace }));
 
-/** A cluster on which no other engine is installed. */
+/** Cluster without other engines. */
 function start() {
   const types = Object.values(renderedTypes).filter(({ kind }) => !ENGINE_KINDS.includes(kind));
   const kube = new MemoryKube(

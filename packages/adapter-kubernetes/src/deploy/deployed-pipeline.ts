@@ -102,7 +102,7 @@ export async function applyObjects(
 function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, message, causes }: Refused): AppError {
   const { name, namespace = 'default' } = metadata;
   const details = { kind, name, reason, causes };
-  // An apply creates the object itself, so its namespace or kind is missing.
+  // An apply creates missing objects, so the namespace or kind is missing.
   if (reason === 'not-found') {
     const lack = message.startsWith('namespaces ')
       ? `there is no namespace ${namespace}; \`kubectl create namespace ${namespace}\` makes it`

@@ -29,7 +29,7 @@ const name = 'shelf';
 const OPERATOR = { fieldManager: 'equipoise-operator', force: true };
 const KUBELET = { fieldManager: 'kubelet', force: true };
 
-/** Restores the fixture: one object a line, without the fields of the server; pods get their spec from their Deployment. */
+/** Restores the fixture: one object per line, without server fields; pods get their spec from their Deployment. */
 class Restored {
   readonly clock = new ManualClock();
   readonly kube = new MemoryKube(this.clock, [...clusterResources, { type: leases }]);
@@ -97,7 +97,7 @@ class Restored {
     return page.kind === 'page' ? page.objects : [];
   }
 
-  /** Pods that are there, and the template of each Deployment. */
+  /** Existing pods, and the template of each Deployment. */
   async running() {
     const found = { pods: await this.all(pods), deployments: await this.all(deployments) };
     return {
@@ -111,7 +111,7 @@ class Restored {
   }
 }
 
-/** Keeps to the plan of the status, as an operator does after a restart. */
+/** Keeps the plan of the status, like a restarted operator. */
 class KeptPlans implements PlanSource {
   situation: PipelineSignals = { ...heard, sides: begun };
   readonly #answers = new Map<string, PlanAnswer>();
@@ -132,7 +132,7 @@ class KeptPlans implements PlanSource {
   onDecided(): void {}
 }
 
-/** An operator that starts over the objects of a state, `startedMs` after the pipeline was created. */
+/** Operator that finds these objects when it starts, `startedMs` after the creation of the pipeline. */
 async function takeOver(state: string, startedMs: number) {
   const restored = await Restored.from(state);
   const { clock, kube } = restored;

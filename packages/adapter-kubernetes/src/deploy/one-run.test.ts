@@ -22,7 +22,7 @@ class DecidingPlans extends ToldPlans {
   isUndecided = false;
 }
 
-/** A cluster with these pipelines; `run` is one run over it and how long it took. */
+/** Cluster with these pipelines; `run` returns one run and its duration. */
 async function start(names: readonly string[], mode = 'auto') {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);

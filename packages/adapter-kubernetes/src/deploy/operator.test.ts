@@ -31,7 +31,7 @@ const SMALL = 'shelf--detect--small';
 const LARGE = 'shelf--detect--large';
 const human = { fieldManager: 'kubectl' };
 
-/** An operator over a cluster in memory that has one pipeline. */
+/** Operator on a cluster in memory with one pipeline. */
 async function start({ mode = 'auto' } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
@@ -80,7 +80,7 @@ describe('Operator', () => {
     expect(new Set(reasons).size).toBe(reasons.length);
     api.calls.splice(0);
     await pass(12 * 60_000);
-    // Nothing but watches that the server ends.
+    // Only watches that the server ends.
     expect(api.calls.filter((call) => !call.startsWith('watch'))).toEqual([]);
     expect(failures).toEqual([]);
     await stop();

@@ -1,4 +1,6 @@
-/** Changes with little room and pods that never come up: what all pods hold at any moment, and what the status says of it. */
+/**
+ * Changes with little headroom and pods that never become ready: cores held by all pods at any time, and the status.
+ */
 import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
@@ -23,7 +25,7 @@ const [SMALL, LARGE, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 
 /** Every replica has one core, so the default surge is one. */
 const SURGE = 1;
 
-/** An operator over a pipeline in memory with a budget, and what was there at each moment. */
+/** Operator on a pipeline in memory with a budget, and its pods over time. */
 async function start(budgetCpuCores: number, first = planWith('small', 2)) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
@@ -45,7 +47,7 @@ async function start(budgetCpuCores: number, first = planWith('small', 2)) {
   };
   const condition = async (type: string) =>
     (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find((each) => each.type === type);
-  /** Lets time pass, and gives the most pods and the fewest ready ones of `detect` that were there. */
+  /** Advances time; returns the most pods and the fewest ready pods of `detect` meanwhile. */
   const pass = async (durationMs: number): Promise<{ most: number; fewestReady: number; phases: Set<string> }> => {
     let [most, fewestReady] = [0, Number.POSITIVE_INFINITY];
     const phases = new Set<string>();

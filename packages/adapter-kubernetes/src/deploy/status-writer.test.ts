@@ -16,7 +16,7 @@ const statusWith = (condition: PipelineCondition, count = 0): InferencePipelineS
   ...{ observedGeneration: 1, mode: 'auto', conditions: [condition], replicas: { desired: 3, ready: count } },
 });
 
-/** A writer of the status of one pipeline; `seen` is the pipeline as the watch has shown it. */
+/** Status writer of one pipeline; `seen`: the pipeline as the watch shows it. */
 async function start() {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);

@@ -41,7 +41,7 @@ export class StatusWriter {
     return this.#deps.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
 
-  /** Returns the time at which to try again. */
+  /** `againAfterMs`: delay before the next try. */
   async write(
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,

@@ -1,4 +1,4 @@
-/** A pipeline that `k8s apply` brought to a cluster, when an operator begins to look after it. */
+/** An operator takes over a pipeline that `k8s apply` deployed. */
 import { type Plan, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
@@ -20,7 +20,7 @@ import {
 import { applyObjects } from './deployed-pipeline.js';
 import { Operator } from './operator.js';
 
-/** A cluster with what `k8s apply` brought, and an operator that begins with another plan. */
+/** Cluster with the objects of `k8s apply`, and an operator that starts with another plan. */
 async function takeOver(brought: Plan, source: ToldPlans) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
@@ -63,7 +63,7 @@ it('owns it from then on, with more or fewer replicas, and tells of nobody forei
 
 it.each([
   ['in steps', false, [0, 0.1, 0.5]],
-  // Without its file nobody knows what the router sends to.
+  // Without its file the targets of the router are unknown.
   ['at once where the file of the router is gone', true, []],
 ])('keeps what serves until another variant has all requests, %s', async (_, isFileGone, steps) => {
   const source = new ToldPlans(planWith('large', 2));
@@ -76,7 +76,7 @@ it.each([
     expect((await find(SMALL))?.status?.readyReplicas).toBe(2);
     const { shift } = (await status()) ?? {};
     if (shift !== undefined) shares.add(shift.fraction);
-    // What served before is not on trial.
+    // A plan that served before is not on trial.
     expect(shift?.workloads ?? [LARGE]).toEqual([LARGE]);
     if (looks > 500) throw new Error('the old variant does not go');
     await clock.advanceTo(clock.nextAlarmAtMs);

@@ -50,7 +50,7 @@ describe('RouterHistory', () => {
         { windowS: 1, arrivals: 4 },
       ],
     });
-    // The counters of `a` begin anew; `b` is silent and on its way out.
+    // The counters of `a` restart; `b` is silent and terminates.
     history.addPage('a', page({ arrived: 4 }), 3_000);
     expect(history.load(3_000).arrivalsPerSecond).toEqual([15]);
     history.setAwaited('b', false);
@@ -81,7 +81,7 @@ describe('RouterHistory', () => {
     }
     const window = history.window(95);
     expect(window).toMatchObject({ arrivalRps: 100, sloAttainmentFraction: 1 });
-    // 90 % within 150 ms and the rest evenly up to 300 ms.
+    // 90 % up to 150 ms, the rest evenly up to 300 ms.
     expect(window?.latencyMs).toBeCloseTo(225, 6);
   });
 
@@ -119,7 +119,7 @@ describe('RouterHistory', () => {
           arrived += arrivals;
           history.addPage('a', page({ arrived }), atMs);
         }
-        // One more page at a whole second, so that no second is running.
+        // One more page at a whole second, so that every second is complete.
         atMs = 1000 * Math.ceil(atMs / 1000 + 1);
         history.addPage('a', page({ arrived }), atMs);
         const { arrivalsPerSecond } = history.load(atMs);

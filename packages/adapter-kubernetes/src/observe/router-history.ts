@@ -15,7 +15,7 @@ export interface RouterWindow {
   readonly arrivalRps: number;
   /** Missing if nothing completed. */
   readonly latencyMs?: number;
-  /** Missing if nothing ended. */
+  /** Missing without outcomes. */
   readonly sloAttainmentFraction?: number;
 }
 

@@ -1,7 +1,7 @@
-/** Pages of routers, as text and as what is read of them. */
+/** Router pages, as text and parsed. */
 import type { RouterPage } from './router-page.js';
 
-/** What of a page may differ. */
+/** Variable parts of a page. */
 export interface PageOver {
   readonly pipeline?: string;
   readonly arrived?: number;
@@ -14,7 +14,7 @@ export interface PageOver {
   readonly dispersion?: readonly [number, number];
 }
 
-/** A page of a pipeline, `shelf` unless it is named, in the text format. */
+/** Page of a pipeline (default `shelf`) as text. */
 export function pageText(over: PageOver = {}): string {
   const {
     pipeline = 'shelf',
@@ -55,7 +55,7 @@ export function pageText(over: PageOver = {}): string {
   ].join('\n');
 }
 
-/** What is read of such a page. */
+/** Parsed form of such a page. */
 export function page(over: PageOver = {}): RouterPage {
   const {
     arrived = 0,

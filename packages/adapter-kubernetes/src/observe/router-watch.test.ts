@@ -32,7 +32,7 @@ it('takes nothing for arrivals that a router counted before it was watched, on a
   expect(Math.max(...arrivalsPerSecond)).toBeLessThan(50);
 });
 
-/** A watch over routers that arrive at 20 requests per second each, as long as they answer. */
+/** Watch over routers that each get 20 requests per second while they answer. */
 function watched(pods: readonly ObservedPod[], answers: (name: string) => string | undefined = () => 'shelf') {
   const clock = new ManualClock();
   const ask = (url: string) => {
@@ -67,7 +67,7 @@ it('waits for the word of a router that serves, and for none that is silent and 
   await seconds(1);
   expect([told().length - before >= 9, watch.staleRouter]).toEqual([true, undefined]);
   expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
-  // Back again it counts.
+  // After its return it counts.
   silent = '';
   watch.updatePods([routerPod('router-1'), routerPod('router-2')]);
   await seconds(5);
@@ -116,7 +116,7 @@ it('counts both sides of a shift from the youngest router that serves, while all
   const seconds = (count: number) => clock.advanceTo(clock.nowMs() + 1000 * count);
   await seconds(13);
   expect(watch.sides).toMatchObject({ before: { ended: 100, missed: 0 }, after: { ended: 100, missed: 10 } });
-  // Another step: another router that serves.
+  // Next step: the serving router is replaced.
   watch.updatePods([routerPod('router-2'), next]);
   expect(watch.sides).toMatchObject({ before: { ended: 0 }, after: { ended: 0 } });
   await seconds(9);

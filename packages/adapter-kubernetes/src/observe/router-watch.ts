@@ -18,7 +18,7 @@ const EVERY_MS = 1_000;
 const ANSWER_MS = 900;
 /** A page older than this is stale. */
 const FRESH_MS = 5_000;
-/** Time in which outcomes of a router belong to its start. */
+/** Outcomes this soon after a router's first page are ignored. */
 const SETTLING_MS = 3_000;
 
 export class RouterWatch {

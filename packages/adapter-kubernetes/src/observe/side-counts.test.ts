@@ -15,12 +15,12 @@ it('counts what routers of each side ended and missed since an instant, whicheve
   counts.addPage('next', 'after', page(20, 3), 1_100);
   expect(counts.since(0)).toEqual({ before: side(90, 1), after: side(10, 3), passedOn: 11, observedMs: 1_100 });
   expect(counts.since(1_050)).toEqual({ before: side(0), after: side(10, 3), passedOn: 0, observedMs: 100 });
-  // Another pod of the same side, counting from its start.
+  // Another pod of the same side; counts from its start.
   counts.addPage('newer', 'before', page(7), 2_000);
   counts.removeRouter('old');
   counts.addPage('newer', 'before', page(57, 2, 6), 3_000);
   expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(0), passedOn: 6 });
-  // One that started anew.
+  // A restarted one.
   counts.addPage('next', 'after', page(4, 1), 4_000);
   expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(4, 1) });
 });

@@ -24,7 +24,7 @@ async function planned() {
   return answer;
 }
 
-/** A loop that goes on with a plan of `large`, over a router that sends to `small`. */
+/** Loop that resumes a plan of `large`, over a router that sends to `small`. */
 async function started(): Promise<void> {
   const status = { observedGeneration: 3, plan: planWith('large', 3), plannedAt: timeText(-60), plannedForRps: 20 };
   rig = new LoopRig({ status });
@@ -60,10 +60,10 @@ describe('a new variant that failed on the cluster', { timeout: 60_000 }, () => 
       await rig.seconds(1);
       expect(variantOf((await planned()).plan)).toBe('small');
     }
-    // The policy knows of the back-off, so it asks for nothing that is refused.
+    // The policy knows the back-off, so it requests nothing that is refused.
     expect(rig.decisions.some((each) => each.kind === 'apply' && variantOf(each.plan) === 'large')).toBe(false);
     expect(lastChanges()).toEqual([]);
-    // A switch also has to hold for the rates of the last minute.
+    // A switch must also suit the rates of the last minute.
     await rig.seconds(70);
     expect(variantOf((await planned()).plan)).toBe('large');
   });
@@ -89,7 +89,7 @@ describe('a new variant that failed on the cluster', { timeout: 60_000 }, () => 
     const before = rig.decisions.length;
     tell({ rollback: { ...rollback, until: timeText(60) } });
     expect(variantOf((await planned()).plan)).toBe('small');
-    // No variant is switched within 20 s of the last time anyway.
+    // Variants dwell for at least 20 s anyway.
     await rig.seconds(35);
     expect(lastChanges()).toEqual(['failed']);
     expect(

@@ -1,4 +1,7 @@
-/** A pipeline whose loop runs under a manual clock: its routers are pods that answer as the test says, its planner is core's policy, without a thread. */
+/**
+ * Pipeline with its loop under a manual clock. The test scripts its routers; its planner is core's policy, without a
+ * thread.
+ */
 import { type ControllerRules, ControlSession, controlPolicies, usualGuardrails } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
 import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
@@ -17,12 +20,12 @@ import type { PipelinePlanner } from './pipeline-planner.js';
 
 export const KEY = 'n/shelf';
 
-/** Core's policy, asked in this very thread. */
+/** Core's policy in this thread. */
 class PlainPlanner implements PipelinePlanner {
   readonly observations: Observation[] = [];
-  /** What every question is answered with, if set. */
+  /** Answer to every question, if set. */
   failure: Error | undefined;
-  /** Whether ticks wait until `release`. */
+  /** True if ticks wait for `release`. */
   isHeld = false;
   readonly shown: Observation[] = [];
   readonly #session: ControlSession;
@@ -53,7 +56,7 @@ class PlainPlanner implements PipelinePlanner {
     this.shown.push(observation);
   }
 
-  /** Lets the tick that waits go on, or fail. */
+  /** Resumes or fails the waiting tick. */
   release(error?: Error): void {
     this.isHeld = false;
     this.#release(error);
@@ -107,7 +110,7 @@ export function routerPod(
   };
 }
 
-/** Routers that get a load, and the loop of their pipeline. */
+/** Routers with a load, and the loop of their pipeline. */
 export class LoopRig {
   readonly clock = new ManualClock();
   readonly plans: FollowedPlans;
@@ -119,7 +122,7 @@ export class LoopRig {
   children: KubeObject[] = [];
   /** Requests per second that each router gets. */
   rps = 0;
-  /** Share of them that takes longer than the SLO. */
+  /** Fraction of them that misses the SLO. */
   lateFraction = 0;
   isReachable = true;
   #arrived = 1_000;
@@ -159,7 +162,7 @@ export class LoopRig {
     return this.plans.planOf(KEY, this.#spec, this.view);
   }
 
-  /** Lets time go by, with a pass of the operator after each second. */
+  /** Advances time, with a pass of the operator after each second. */
   async seconds(count: number): Promise<void> {
     for (let second = 0; second < count; second++) {
       await this.clock.advanceTo(this.clock.nowMs() + 1_000);

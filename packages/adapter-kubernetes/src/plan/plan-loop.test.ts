@@ -14,7 +14,7 @@ async function planned() {
 
 const annotated = (arrivalRps: string) => ({ annotations: { 'equipoise.dev/arrival-rps': arrivalRps } });
 
-/** With a router that runs since before. */
+/** With a router that was already running. */
 async function started(over: ConstructorParameters<typeof LoopRig>[0] = {}, rps = 20): Promise<void> {
   rig = new LoopRig(over);
   rig.pods = [routerPod('router-1')];
@@ -32,7 +32,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     const first = await planned();
     expect(first).toMatchObject({ arrivalRps: 50 });
     expect(first.plan.predicted.capacityRps).toBeGreaterThan(50);
-    // Without a router nothing tells of the load, and nothing is decided.
+    // Without a router the load is unknown, and nothing is decided.
     await rig.seconds(60);
     expect(await rig.pass()).toBe(first);
     expect(rig.decisions).toEqual([]);
@@ -274,7 +274,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     expect(rig.told.length).toBeGreaterThan(0);
     rig.told.length = 0;
     await rig.seconds(30);
-    // The window fills with late ones second by second.
+    // Each second adds late requests to the window.
     expect(rig.told.length).toBeLessThanOrEqual(3);
   });
 

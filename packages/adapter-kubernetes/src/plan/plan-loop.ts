@@ -56,10 +56,10 @@ export class PlanLoop {
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
-  /** The planning under way; a later one replaces it. */
+  /** Current planning; a later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** Kept until the canary of the current plan has passed. */
+  /** Previous plan, until the current one's canary has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
@@ -235,7 +235,7 @@ export class PlanLoop {
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
-    // Without a router there is no load. A stale signal is still passed on, so that the policy keeps its knowledge.
+    // Without a router there is no load. A stale signal is still passed on, so that the policy keeps its state.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;

@@ -23,7 +23,7 @@ export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'sta
 
 /**
  * Source of plans, called in every pass, even in mode `off`. Returns its last answer at once; the object stays the same
- * until it decides again.
+ * until the next decision.
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;

@@ -29,7 +29,7 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
       case 'Deployment':
         return [withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)];
       default:
-        // Only the serving router uses its single pod, so evictions need no bound.
+        // Only the serving router uses this pod, so evictions need no bound.
         return [];
     }
   });

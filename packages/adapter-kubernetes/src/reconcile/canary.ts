@@ -16,7 +16,7 @@ import { digestOf, isOfTemplate } from './replica-groups.js';
 import { type CanaryFailure, heldUntilMs, isUrgent } from './rollback.js';
 import { type Routes, routesOf, sendsTo } from './routes.js';
 
-/** Time between looks; routers report once a second. */
+/** Time between checks; routers report once a second. */
 const LOOK_MS = 1_000;
 /** Stale signals roll a canary back after this time. */
 const STALE_MS = 60_000;
@@ -37,7 +37,7 @@ export interface CanaryInput {
   readonly nowEpochMs: number;
 }
 
-/** Decision on a canary. `none`: the router switches at once, or not yet. */
+/** Decision on a canary. `none`: no step; the router switches once prepared. */
 export type CanaryDecision =
   | { readonly kind: 'none'; readonly againAfterMs?: number | undefined }
   | {

@@ -118,7 +118,7 @@ interface Walk {
   readonly budgetCpuCores: number;
 }
 
-/** All states of a switch whose starts succeed, up to the one in which every new replica is there. */
+/** All states of a switch with successful starts, until all new replicas exist. */
 function walk({ before, wanted, oldCores, newCores, budgetCpuCores }: Walk) {
   let now = { fresh: 0, old: before, isShared: false };
   const states = [now];

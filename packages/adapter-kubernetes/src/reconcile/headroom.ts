@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
  * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones are removed one
- * at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must stay. Without one, it is
- * the number of replicas in the smaller plan.
+ * at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must stay. Without one, as many
+ * stay as the smaller plan has.
  */
 import {
   type ChangeBounds,
@@ -19,7 +19,7 @@ export interface ReplicaGroup {
   /** Replicas of the new plan; missing if it has none. */
   readonly wanted?: number | undefined;
   readonly inForce: number;
-  /** Replicas of the last request. */
+  /** Replicas last requested. */
   readonly present: number;
   /** Cores held, with the extra pods of a rollout. */
   readonly heldCpuCores: number;

@@ -24,7 +24,7 @@ function decide(view: Partial<ObservedPipeline>, planning: Planning): Reconcilia
   return reconcile({ pipeline, children: [], pods: [], ...view }, planning, { fieldManager, nowEpochMs: NOW_EPOCH_MS });
 }
 
-/** The children that stand when `planning` has been carried out to its end, some of them in other states. */
+/** Children after `planning` was carried out completely, some of them in other states. */
 function settled(planning: Planning, standings: Readonly<Record<string, Standing>> = {}): readonly KubeObject[] {
   const first = decide({}, planning);
   const all = first.apply.map((object) => standing(object, standings[object.metadata.name]));
@@ -168,7 +168,7 @@ describe('reconcile: a variant is switched', () => {
       await wantedBy(three, planWith('small', 2)),
       await wantedBy(three, planWith('large', 3)),
     ];
-    // A variant that a former plan wanted and no router was ever configured for.
+    // Variant of an earlier plan that no router ever used.
     const never = standing(
       {
         ...deployment(settled(before), SMALL),

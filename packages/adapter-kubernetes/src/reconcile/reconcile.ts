@@ -8,7 +8,7 @@ import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconc
 import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
 
-/** One pure reconciliation: observed objects and a plan to writes and the status. */
+/** Pure function from observed objects and a plan to writes and the status. */
 
 export function reconcile(
   view: ObservedPipeline,

@@ -21,7 +21,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** The next record; the current one stays while it counts. */
+/** Next record; the current one stays while its failures count. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,

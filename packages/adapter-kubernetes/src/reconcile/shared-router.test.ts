@@ -22,7 +22,7 @@ const routerOf = (objects: readonly KubeObject[] = []) => {
   return { text, stage, digest: deployment.spec.template.metadata.annotations?.['equipoise.dev/config-digest'] };
 };
 
-/** Two servers that give their models different names. */
+/** Two servers with different model names. */
 const ONE_MODEL_EACH = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: shelf }

@@ -8,7 +8,10 @@ export interface ChosenVariant {
   readonly plan: StagePlan;
 }
 
-/** Points at the planned cores. A share of a core without points gets those of one core. Measured points win. */
+/**
+ * Points at the planned cores. A share of a core without points gets those of one core. Measured points have
+ * precedence.
+ */
 export function plannedProfile(
   { stage, variant, plan }: ChosenVariant,
   profiles: ProfileSet,

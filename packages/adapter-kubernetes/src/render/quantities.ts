@@ -1,4 +1,4 @@
-/** Amounts as Kubernetes writes them. Pods with equal requests and limits are evicted last. */
+/** Amounts in the notation of Kubernetes. Pods with equal requests and limits are evicted last. */
 import type { Resources } from '@equipoise/core/model';
 import type { ContainerResources, ResourceList } from './manifest-types.js';
 

@@ -25,7 +25,7 @@ const objectOf = (objects: readonly KubeObject[], kind: string, name: string) =>
   return found;
 };
 
-/** The pipeline file that pods of the part `name` read. */
+/** Pipeline file of the pods of `name`. */
 function servedSpec(objects: readonly KubeObject[], name: string): PipelineSpec {
   return specOf((objectOf(objects, 'ConfigMap', name) as ConfigMap).data['pipeline.yaml'] ?? '');
 }

@@ -8,7 +8,7 @@ import type { RenderRequest, RenderTarget } from './render-request.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 
-/** A stage of every kind: code, an MLServer, a profile on a GPU or without, a server elsewhere. */
+/** Stages of all kinds: code, MLServer, profile with and without GPU, external server. */
 export const EVERY_KIND = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: shelf }
@@ -63,7 +63,7 @@ export function specOf(text: string): PipelineSpec {
   return read.spec;
 }
 
-/** The spec of a pipeline file of the repository, with a profile for what it leaves to measuring. */
+/** Spec of a pipeline file of the repository, with profiles where it has none. */
 export function exampleOf(path: string): { readonly spec: PipelineSpec; readonly profiles: ProfileSet } {
   const text = readFileSync(join(REPOSITORY, path), 'utf8').replace(/^ {2}accuracyTable: .*$/m, '');
   const spec = specOf(text);
@@ -76,7 +76,7 @@ export function exampleOf(path: string): { readonly spec: PipelineSpec; readonly
   return { spec, profiles };
 }
 
-/** A plan of the first variant of each stage with its first cores, or of the variants named. */
+/** Plan of the first (or named) variant of each stage with its first core count. */
 export function planFor(spec: PipelineSpec, variants: Readonly<Record<string, string>> = {}): Pick<Plan, 'stages'> {
   const stages = spec.stages.map((stage, index) => {
     const variant = stage.variants.find(({ id }) => id === variants[stage.id]) ?? stage.variants[0];

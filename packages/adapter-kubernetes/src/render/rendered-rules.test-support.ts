@@ -1,13 +1,13 @@
 /**
- * What must hold of every rendering, whatever the engine: names and labels that Kubernetes takes, references that lead somewhere, pods
- * without rights, and the resources of the plan.
+ * Rules for renderings of every engine: valid names and labels, existing references, pods without rights, and the
+ * resources of the plan.
  */
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 import type { Container, NetworkPolicy, PodDisruptionBudget, PodSpec, Service } from './manifest-types.js';
 import type { RenderRequest } from './render-request.js';
 
-/** Pods that a workload makes, however its engine writes them down. */
+/** Pods of a workload of any engine. */
 export interface RenderedPods {
   readonly owner: KubeObject;
   readonly labels: Labels;
@@ -18,7 +18,7 @@ export interface RenderedPods {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The pods of an object; undefined where it makes none, or where the engine brings the pod. */
+/** Pods of an object; undefined if it has none, or if the engine defines them. */
 export function podsOf(object: KubeObject): RenderedPods | undefined {
   const spec = (object as KubeObject & { readonly spec?: Fields }).spec as never as Fields;
   switch (object.kind) {
@@ -51,7 +51,7 @@ interface SeldonPredictor {
   readonly componentSpecs: readonly { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }[];
 }
 
-/** Every rule that a rendering breaks, in words. */
+/** Broken rules of a rendering, as text. */
 export function brokenRules(objects: readonly KubeObject[], request: RenderRequest): readonly string[] {
   const pods = objects.map(podsOf).filter((each) => each !== undefined);
   return [
@@ -135,7 +135,7 @@ function containerProblems(
 
 function* selectorProblems(object: KubeObject, pods: readonly RenderedPods[]): Generator<string> {
   const selector = selectorOf(object);
-  // The pods of a Seldon Server are Seldon's.
+  // Seldon defines the pods of a Server.
   if (selector === undefined) return;
   const selected = pods.filter(({ labels }) => selects(selector, labels));
   if (selected.length !== 1) yield `${idOf(object)}: selects the pods of ${selected.length} workloads`;
@@ -156,7 +156,7 @@ function selectorOf(object: KubeObject): Labels | undefined {
   return undefined;
 }
 
-/** Replicas and resources of each stage whose pods are ours are those of the plan; memory has that of our server on top. */
+/** Our pods have the replicas and resources of the plan, plus memory for our server. */
 function resourceProblems(pods: readonly RenderedPods[], { plan }: RenderRequest): readonly string[] {
   return pods.flatMap(({ labels, replicas, spec, owner }) => {
     const stage = labels['equipoise.dev/stage'];

@@ -1,4 +1,4 @@
-/** The port over HTTP against a real API server, and what stands on it. */
+/** The port over HTTP, and its users, against a real API server. */
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll } from 'vitest';
 import { describeKubeApiConformance } from '../api/conformance/kube-api-conformance.test-support.js';

@@ -1,21 +1,21 @@
-/** A program that a test starts, with its output in a file, and stops again; it does not outlive the test. */
+/** Program that a test starts and stops, with its output in a file. It does not outlive the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 
-/** Where the kernel can be asked to, it ends the program with the process that started it, however that ends. */
+/** If the kernel supports it, ends the program with the process that started it. */
 const setpriv = '/usr/bin/setpriv';
 const dieWithUs = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : [];
 
 const STOP_AFTER_MS = 10_000;
 const LAST_CHARACTERS = 2_000;
 
-/** Ended with this process. */
+/** Programs that end with this process. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Folder and environment of a program; those of this process where they are left out. */
+/** Folder and environment of a program; default: those of this process. */
 export interface ProgramPlace {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -47,7 +47,7 @@ export class ChildProgram {
     return this.#child.pid;
   }
 
-  /** Undefined while it runs, and where a signal ended it. */
+  /** Undefined while it runs, or if a signal ended it. */
   get exitCode(): number | undefined {
     return this.#child.exitCode ?? undefined;
   }
@@ -56,17 +56,17 @@ export class ChildProgram {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** What it said last, for the message of a failure. */
+  /** Its last output, for failure messages. */
   get lastWords(): string {
     return readFileSync(this.#log, 'utf8').slice(-LAST_CHARACTERS);
   }
 
-  /** Resolves when it has ended, however it did. */
+  /** Resolves when it has ended in any way. */
   get ended(): Promise<void> {
     return this.#ended;
   }
 
-  /** Asks it to end, and kills it when it does not within `graceMs`; resolves when it has ended. */
+  /** Requests its end, and kills it after `graceMs`; resolves when it has ended. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM', graceMs = STOP_AFTER_MS): Promise<void> {
     if (this.hasEnded) return;
     this.#child.kill(signal);
@@ -76,7 +76,7 @@ export class ChildProgram {
   }
 }
 
-/** Asks `isReady` again and again until it holds; fails with the last words of `program` when it ends or is late. */
+/** Polls `isReady` until it is true. If `program` ends or is late, rejects with its last output. */
 export async function readyWithin(
   limitMs: number,
   program: ChildProgram,

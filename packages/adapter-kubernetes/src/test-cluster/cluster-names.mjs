@@ -1,6 +1,7 @@
 /**
- * Loaded into a process that stands for a pod: names of Services are those that CLUSTER_NAMES_FILE has now, a JSON object of names with the
- * addresses of their ready pods, as the DNS of a cluster would tell. A Service without any has no address; other names are the system's.
+ * Loaded into a process that represents a pod. Resolves names of Services like cluster DNS: CLUSTER_NAMES_FILE is a
+ * JSON object of names with the addresses of their ready pods. A Service without ready pods has no address; the system
+ * resolves other names.
  */
 
 import dns from 'node:dns';

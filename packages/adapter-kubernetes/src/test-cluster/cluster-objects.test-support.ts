@@ -48,7 +48,7 @@ export async function definitionServed(api: KubeApi, name: string): Promise<void
   });
 }
 
-/** Asks until `holds` does; fails after `limitMs`. */
+/** Polls until `holds` is true; rejects after `limitMs`. */
 export async function eventually(holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
   const untilMs = performance.now() + limitMs;
   while (!(await holds())) {
@@ -84,7 +84,7 @@ const shipped = (file: string): readonly KubeObject[] =>
 /** The account that the shipped rights are for. */
 export const operatorAccount = { namespace: 'equipoise', name: 'equipoise-operator' } as const;
 
-/** Puts the namespace and the rights of the operator into the cluster, as they are shipped. */
+/** Applies the shipped namespace and rights of the operator. */
 export async function installOperatorRights(api: KubeApi): Promise<void> {
   for (const object of [...shipped('namespace.yaml'), ...shipped('rbac.yaml')]) {
     const type = shippedTypes.find(({ kind }) => kind === object.kind);
@@ -94,7 +94,7 @@ export async function installOperatorRights(api: KubeApi): Promise<void> {
   }
 }
 
-/** Puts the operator itself into the cluster, as it is shipped; gives the place of its Deployment. */
+/** Applies the shipped operator; returns the reference of its Deployment. */
 export async function installOperatorManifests(
   api: KubeApi,
 ): Promise<{ readonly namespace: string; readonly name: string }> {
@@ -107,7 +107,7 @@ export async function installOperatorManifests(
   return operatorAccount;
 }
 
-/** A new namespace that keeps to the same pod security as the shipped one, with the rights of the operator in it. */
+/** New namespace with the pod security of the shipped one, and with the rights of the operator. */
 export async function namespaceOfOperator(api: KubeApi): Promise<string> {
   const [{ metadata } = { metadata: undefined }] = shipped('namespace.yaml');
   const name = await newNamespace(api, metadata?.labels ?? {});

@@ -1,7 +1,7 @@
 /**
- * A control plane on loopback: etcd, kube-apiserver, kube-controller-manager and kube-scheduler as processes of this test, in a folder of
- * their own. Users have fixed tokens, so that the roles of a service account can be tested as they are shipped. No kubelet runs;
- * `FakeKubelet` stands for one.
+ * A control plane on loopback: etcd, kube-apiserver, kube-controller-manager and kube-scheduler as processes of this
+ * test, in their own folder. Users have fixed tokens, so that the shipped roles of a service account can be tested.
+ * `FakeKubelet` replaces the kubelet.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { HttpKubeApi } from '../api/http/http-kube-api.js';
 import { kubeConnection } from '../api/http/kube-connection.js';
 import { ChildProgram, readyWithin } from './child-program.test-support.js';
 
-/** Somebody who may ask the API server; `token` is also how the test names the user. */
+/** User of the API server; the test identifies it by `token`. */
 export interface ClusterUser {
   readonly token: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface ClusterUser {
 
 const masters = ['system:masters'];
 const ADMIN: ClusterUser = { token: 'admin', name: 'admin', groups: masters };
-/** Without the controllers' own service accounts its one user needs all rights. */
+/** Without service accounts for the controllers, their one user needs all rights. */
 const CONTROLLER_MANAGER: ClusterUser = { token: 'kcm', name: 'system:kube-controller-manager', groups: masters };
 const SCHEDULER: ClusterUser = { token: 'scheduler', name: 'system:kube-scheduler', groups: [] };
 
@@ -32,7 +32,7 @@ export function serviceAccount(namespace: string, name: string): ClusterUser {
   return { token: `sa-${namespace}-${name}`, name: `system:serviceaccount:${namespace}:${name}`, groups };
 }
 
-/** No node lifecycle: nodes of a test are never found to be gone. */
+/** No node lifecycle: nodes of a test never count as lost. */
 const CONTROLLERS = [
   'deployment-controller',
   'replicaset-controller',
@@ -74,7 +74,7 @@ export class ControlPlane {
     return plane;
   }
 
-  /** How a user reaches the API server. */
+  /** Connection of a user to the API server. */
   kubeconfig({ token }: Pick<ClusterUser, 'token'> = ADMIN): string {
     return JSON.stringify({
       apiVersion: 'v1',
@@ -94,7 +94,7 @@ export class ControlPlane {
     });
   }
 
-  /** The port of a user, over HTTP. */
+  /** KubeApi of a user, over HTTP. */
   async api(user: Pick<ClusterUser, 'token'> = ADMIN): Promise<HttpKubeApi> {
     const source = { kind: 'text', kubeconfig: this.kubeconfig(user) } as const;
     return new HttpKubeApi(await kubeConnection(source, { nowMs: () => performance.now() }));
@@ -114,7 +114,7 @@ export class ControlPlane {
       '--authorization-mode=RBAC',
       '--service-cluster-ip-range=10.0.0.0/24',
       '--allow-privileged=true',
-      // No controller makes service accounts, and none takes the taint of a new node away.
+      // No controller creates service accounts or removes the taint of a new node.
       '--disable-admission-plugins=ServiceAccount,TaintNodesByCondition',
       '--service-account-issuer=https://kubernetes.default.svc',
       `--service-account-key-file=${key}`,
@@ -126,13 +126,13 @@ export class ControlPlane {
     await readyWithin(START_MS, program, async () => (await this.#statusOf('/readyz')) === 200);
   }
 
-  /** Takes the API server away as a crash does; `startApiServer` brings it back on its port. */
+  /** Kills the API server; `startApiServer` restarts it on its port. */
   async killApiServer(): Promise<void> {
     await this.#programs.get('kube-apiserver')?.stop('SIGKILL');
   }
 
   async stop(): Promise<void> {
-    // Nothing of it is kept, so nothing has to end in order.
+    // Its state is not kept, so no order is needed.
     await Promise.all([...this.#programs.values()].map((program) => program.stop('SIGKILL')));
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -193,7 +193,7 @@ export class ControlPlane {
     return path.join(this.#folder, file);
   }
 
-  /** The status of a path of the API server, whose certificate nobody but itself signed. */
+  /** HTTP status of a path of the API server, whose certificate is self-signed. */
   #statusOf(urlPath: string): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${ADMIN.token}` };

@@ -1,6 +1,6 @@
 /**
- * A node without containers: it takes the pods that the scheduler gives it and says of them what a kubelet would, as `fateOf` decides.
- * A pod that is deleted is unready at once and gone after its grace, or after `stopMs` where that is less.
+ * A node without containers: it takes its scheduled pods and reports their status like a kubelet, as `fateOf` decides.
+ * A deleted pod is unready at once, and gone after its grace period or `stopMs`, whichever is shorter.
  */
 import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
@@ -9,7 +9,7 @@ import { Reflector } from '../cluster/reflector.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 import { realClock } from './real-clock.test-support.js';
 
-/** What of a pod the fake looks at. */
+/** Used fields of a pod. */
 export interface PodObject extends KubeObject {
   readonly spec: {
     readonly nodeName?: string;
@@ -39,20 +39,20 @@ const nodes: ResourceType<KubeObject & { spec?: unknown; status?: unknown }> = {
   namespaced: false,
 };
 
-/** What becomes of a pod on its node; times in milliseconds. */
+/** Fate of a pod on its node; times in milliseconds. */
 export type PodFate =
   | { readonly kind: 'ready'; readonly afterMs: number }
   | { readonly kind: 'never-ready' }
   | { readonly kind: 'crash-loop' }
   | { readonly kind: 'image-missing' }
-  /** Its containers run; it is ready when its host says so, and gone when they have stopped. */
+  /** Its containers run. Its host decides when it is ready; it is gone when they have stopped. */
   | { readonly kind: 'hosted'; readonly host: PodHost };
 
 const kubelet = { fieldManager: 'kubelet', force: true };
 
 export class FakeKubelet {
   fateOf: (pod: PodObject) => PodFate = () => ({ kind: 'ready', afterMs: 0 });
-  /** How long a pod takes to stop. */
+  /** Time that a pod needs to stop. */
   stopMs = 0;
   readonly #api: KubeApi;
   readonly #name: string;
@@ -69,7 +69,7 @@ export class FakeKubelet {
     this.#name = name;
   }
 
-  /** Makes the node and begins to take pods. */
+  /** Creates the node and starts to take pods. */
   async start(): Promise<void> {
     const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: this.#name } };
     await this.#api.apply(nodes, node, kubelet);
@@ -180,7 +180,7 @@ export class FakeKubelet {
     await this.#api.applyStatus(pods, object as unknown as PodObject, { fieldManager, force: true });
   }
 
-  /** Does something later; an API server that is away meanwhile is asked again. */
+  /** Runs an action later; retries while the API server is down. */
   #later(delayMs: number, work: () => Promise<void>): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);

@@ -1,4 +1,4 @@
-/** Where the programs of a control plane are that `npm run kube:build` compiled, outside the clone. */
+/** Paths of the control plane programs that `npm run kube:build` compiled, outside the clone. */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import type { Tool } from '@equipoise/testkit';
 
 const modules = fileURLToPath(new URL('../../../../scripts/kube-binaries/control-plane/go.mod', import.meta.url));
 
-/** The folder of the programs, whether they are there or not. */
+/** Folder of the programs, which may not exist. */
 export function kubeBinariesFolder(): string {
   const given = process.env['EQUIPOISE_KUBE_BINARIES'];
   if (given !== undefined && given !== '') return given;
@@ -15,7 +15,7 @@ export function kubeBinariesFolder(): string {
   return path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'equipoise', 'kube', version);
 }
 
-/** A real API server, controller manager and scheduler. */
+/** API server, controller manager and scheduler. */
 export const controlPlane: Tool = {
   name: 'kube-apiserver',
   missing: 'not built: npm run kube:build',

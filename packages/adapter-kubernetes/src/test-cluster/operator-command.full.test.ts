@@ -1,4 +1,6 @@
-/** The command that a cluster runs, as processes, with the rights that are shipped, against a real control plane. Routers only count. */
+/**
+ * The command of the operator as processes with the shipped rights, against a real control plane. Routers only count.
+ */
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
@@ -64,7 +66,7 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     return command;
   };
 
-  /** A pipeline in a namespace of its own, and short ways to look at it. */
+  /** Pipeline in its own namespace, with helpers to read it. */
   async function pipeline(over: Parameters<typeof shelf>[0] = {}, arrivalRps = '20') {
     const namespace = await namespaceOfOperator(admin);
     const { metadata, ...rest } = shelf({ ...over, namespace });
@@ -183,7 +185,7 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     await settled();
     const second = run(namespace);
     await eventually(async () => second.has('another leads'));
-    // Both plans and pods are at rest.
+    // Plans and pods no longer change.
     await new Promise((resolve) => setTimeout(resolve, 15_000));
     await settled();
     const [before, podsBefore] = [(await status())?.plan?.stages, await routerPods()];
@@ -199,7 +201,7 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     await first.stop('SIGKILL');
     await eventually(async () => second.has('leads'), 60_000);
     const tookMs = performance.now() - killedAtMs;
-    // The lease lasts 15 s, and is looked at every 2 to 4 s.
+    // The lease lasts 15 s and is polled every 2 to 4 s.
     expect(tookMs).toBeLessThan(22_000);
     await new Promise((resolve) => setTimeout(resolve, 8_000));
     clearInterval(asking);
@@ -222,7 +224,7 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
       return { exitCode: command.exitCode, document: command.document };
     };
     expect(await once()).toMatchObject({ exitCode: 0, document: { pipelines: [{ name: 'shelf', mode: 'auto' }] } });
-    // Pods of the test are ready at once, so that one run gets to the end or the next one does.
+    // Pods of the test are ready at once, so one run or the next finishes the change.
     await once();
     await settled();
     routers.rps = 20;

@@ -33,23 +33,23 @@ export class OperatorCommand {
     return this.#program.pid;
   }
 
-  /** Missing while it runs, and where a signal ended it. */
+  /** Missing while it runs, or if a signal ended it. */
   get exitCode(): number | undefined {
     return this.#program.exitCode;
   }
 
-  /** Resolves when it has ended, however it did. */
+  /** Resolves when it has ended in any way. */
   get ended(): Promise<void> {
     return this.#program.ended;
   }
 
-  /** All that it has logged: each line of it is a document. */
+  /** Its log so far; each line is a document. */
   get lines(): readonly LogLine[] {
     const lines = readFileSync(this.#log, 'utf8').split('\n').slice(0, -1);
     return lines.filter(isLogLine).map((line) => JSON.parse(line) as LogLine);
   }
 
-  /** The one document that `--json` prints, over several lines. */
+  /** The document that `--json` prints. */
   get document(): unknown {
     const lines = readFileSync(this.#log, 'utf8').split('\n').slice(0, -1);
     return JSON.parse(lines.filter((line) => !isLogLine(line)).join('\n'));
@@ -59,7 +59,7 @@ export class OperatorCommand {
     return this.lines.some((line) => line.message === message);
   }
 
-  /** What a path of its port answers; undefined before it listens. */
+  /** Answer of a path on its port; undefined before it listens. */
   async asks(urlPath: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
     const url = this.lines.find(({ message }) => message === 'started')?.url;
     if (url === undefined) return undefined;

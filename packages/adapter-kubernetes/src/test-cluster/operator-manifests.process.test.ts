@@ -1,4 +1,4 @@
-/** The manifests of the operator, as far as no cluster is needed to see what is wrong with them. */
+/** Checks of the operator's manifests that need no cluster. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ const [container = { image: '', args: [] as readonly string[], ports: [] }] = po
 const EQUIPOISE = fileURLToPath(new URL('../../../app/bin/equipoise.js', import.meta.url));
 const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
-/** What the command says to arguments, with a kubeconfig that is not there so that it does nothing. */
+/** Output of the command for arguments; a missing kubeconfig keeps it from acting. */
 function saysTo(args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile(process.execPath, [EQUIPOISE, ...args, '--kubeconfig', 'none'], (_error, _stdout, stderr) =>

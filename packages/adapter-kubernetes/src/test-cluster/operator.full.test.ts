@@ -1,4 +1,4 @@
-/** The operator against a real control plane, with the rights that it is shipped with and a node that has no containers. */
+/** The operator with its shipped rights, against a real control plane and a node without containers. */
 import { SeededRng } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -57,7 +57,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     await plane?.stop();
   }, 60_000);
 
-  /** An operator over one new namespace, and short ways to look at it. */
+  /** Operator of a new namespace, with helpers to read it. */
   async function start(plan = planWith('small', 2)) {
     const namespace = await namespaceOfOperator(admin);
     const source = new ToldPlans(plan);
@@ -94,7 +94,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     return written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
   };
 
-  /** Every share that the router of a namespace is told to give away, from now on, each once. */
+  /** Shares that the router of a namespace forwards from now on, each once. */
   async function watchedShares(namespace: string, signal: AbortSignal) {
     const selection = { type: deployments, namespace, fieldSelector: 'metadata.name=shelf' };
     const page = await admin.list(selection);
@@ -112,7 +112,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       }
     };
     const watched = watching();
-    // After a failure the server goes first; that its watch breaks then is no second one.
+    // After a failure the server stops first; the broken watch is no second failure.
     watched.catch(() => undefined);
     return { shares, watched, sinceMs: () => performance.now() - changedAtMs };
   }
@@ -140,7 +140,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     kubelet.stopMs = 1_500;
     await admin.delete(ref);
     await eventually(async () => !(await all()).some(isRouter));
-    // The pod of the router is still answering what it has begun.
+    // The router's pod still answers running requests.
     expect((await all()).length).toBe(2);
     expect(await admin.get(ref)).toBeDefined();
     await eventually(async () => (await admin.get(ref)) === undefined && (await all()).length === 0);
@@ -159,7 +159,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const watching = new AbortController();
     const looking = (async () => {
       while (!watching.signal.aborted) {
-        // One list is of one instant; three questions would not be.
+        // One list shows one instant; three requests would not.
         const present = await all();
         const ready = (name: string) =>
           present.find(({ metadata }) => metadata.name === name)?.status?.readyReplicas ?? 0;
@@ -192,7 +192,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const running = run(abort.signal);
     await settled(condition);
     const given = await watchedShares(namespace, abort.signal);
-    // The counts of a share begin with it: for some seconds they say nothing yet.
+    // The counts of a share start with it, so for some seconds they have no meaning.
     source.situation = () => ({
       observed,
       sides: {
@@ -249,7 +249,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       expect(await isReady(SMALL, 2)).toBe(true);
       expect((await find('shelf'))?.status?.readyReplicas).toBe(1);
       const total = (await all()).reduce((sum, { spec }) => sum + (spec.replicas ?? 0), 0);
-      // What ran, and beside it at most what the plan wants.
+      // The old replicas, plus at most those of the plan.
       expect(total).toBeLessThanOrEqual(2 + 1 + 1 + 3);
       source.decide(`${namespace}/shelf`, planWith('small', 3));
       await eventually(async () => (await find(LARGE)) === undefined && (await isReady(SMALL, 3)));

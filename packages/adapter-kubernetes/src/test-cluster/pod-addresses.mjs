@@ -1,4 +1,4 @@
-/** Loaded into a process that speaks to pods by their addresses: 10.x.y.z is at 127.POD_NETWORK.y.z here. */
+/** Loaded into a process that addresses pods: maps 10.x.y.z to 127.POD_NETWORK.y.z. */
 import { Agent } from 'node:http';
 
 const { createConnection } = Agent.prototype;

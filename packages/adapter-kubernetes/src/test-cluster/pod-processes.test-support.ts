@@ -1,7 +1,7 @@
 /**
- * Pods as processes of this machine. Each has a loopback address of its own in place of its pod IP (10.x.y.z is at 127.x.y.z), so that all
- * of them keep the ports that they are rendered with; what their containers find at the paths of an image is in folders here. Commands,
- * environment, probes, the pause before SIGTERM and the grace are those of the pod. Names of Services are told by `ServiceNames`.
+ * Pods as processes of this machine. Each has a loopback address instead of its pod IP (127.x.y.z for 10.x.y.z), so all
+ * keep their rendered ports. Local folders replace the paths of an image. Commands, environment, probes, the pause
+ * before SIGTERM and the grace period are those of the pod. `ServiceNames` resolves Services.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -14,11 +14,11 @@ import { PIPELINE_DIR, STATE_DIR } from '../render/pod-template.js';
 import { ChildProgram } from './child-program.test-support.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
-/** Where things are here. */
+/** Paths on this machine. */
 export interface PodFolders {
   /** Gets a folder for each pod. */
   readonly state: string;
-  /** The folder of the pipeline that images have. */
+  /** Folder of the pipeline in images. */
   readonly pipeline: string;
   /** The file that `ServiceNames` writes. */
   readonly names: string;
@@ -31,14 +31,14 @@ const fileOf = (relative: string): string => fileURLToPath(new URL(relative, imp
 const EQUIPOISE = fileOf('../../../app/bin/equipoise.js');
 const CLUSTER_NAMES = fileOf('cluster-names.mjs');
 const RESTART_MS = 1_000;
-/** The folder of the pipeline where a path begins. */
+/** Folder of the pipeline at the start of a path. */
 const IN_IMAGE = new RegExp(`(^|[ "':=])${PIPELINE_DIR}(?=/|$)`, 'gm');
 
-/** The loopback address that stands for a pod IP. */
+/** Loopback address of a pod IP. */
 export const loopbackOf = (podIp: string): string => podIp.replace(/^10\./, '127.');
 
 export class PodProcesses implements PodHost {
-  /** Last words of containers that ended although nobody had stopped them. */
+  /** Last output of containers that exited by themselves. */
   readonly ended: string[] = [];
   /** Containers that were started so far. */
   started = 0;
@@ -151,7 +151,7 @@ class PodProcess {
     }
   }
 
-  /** An init container: again and again until it has ended by itself. */
+  /** Runs an init container until it succeeds. */
   async #runOnce(container: Container): Promise<void> {
     const program = this.#begin(container);
     const stop = (): void => void program.stop('SIGKILL');
@@ -160,7 +160,7 @@ class PodProcess {
     this.#abort.signal.removeEventListener('abort', stop);
   }
 
-  /** The container of the pod, until it ends. */
+  /** Runs the container of the pod until it ends. */
   async #serve(container: Container): Promise<void> {
     const program = this.#begin(container);
     this.#program = program;
@@ -195,7 +195,7 @@ class PodProcess {
     });
   }
 
-  /** A text of a pod with the folders and the address of this machine. */
+  /** Text of a pod with local folders and address. */
   #here(text: string): string {
     const { address, folders } = this.#placed;
     return text
@@ -213,7 +213,7 @@ class PodProcess {
 
 const idOf = ({ metadata }: Pick<KubeObject, 'metadata'>): string => metadata.uid ?? metadata.name;
 
-/** Whether a GET is answered with success in time. */
+/** True if a GET succeeds in time. */
 function isAnswered(url: string, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get(url, { agent: false, timeout: timeoutMs }, (response) => {

@@ -1,4 +1,4 @@
-/** The time of this machine, for tests against real processes. */
+/** Real time, for tests with real processes. */
 import type { AlarmClock } from '@equipoise/core/model';
 
 export const realClock: AlarmClock = {

@@ -1,4 +1,7 @@
-/** Pods that never come up, on a real control plane: replicas keep within budget and surge, the status says why, the next plan is taken. */
+/**
+ * Pods that never become ready, on a real control plane: replicas stay within budget and surge, the status names the
+ * cause, the next plan is adopted.
+ */
 import { SeededRng } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -30,11 +33,11 @@ const nodes: ResourceType<KubeObject & { readonly spec: { readonly unschedulable
   ...{ group: '', version: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
 };
 
-/** Every replica has one core; two small ones and one of the other stage run, and three large ones are wanted. */
+/** Each replica has one core. Two small ones and one of the other stage run; three large ones are wanted. */
 const BUDGET = 4;
 const BOUND = BUDGET + 1;
 const LOOK_EVERY_MS = 50;
-/** So long a variant that does not come up is looked at. */
+/** Time to observe a variant that never becomes ready. */
 const FAILING_MS = 5_000;
 const up: PodFate = { kind: 'ready', afterMs: 0 };
 
@@ -122,7 +125,7 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
   );
 });
 
-/** The most pods of stages that were there, those that are going counted, and the fewest ready ones of `detect`. */
+/** Most pods of stages, terminating ones included, and fewest ready ones of `detect`. */
 function watch(api: KubeApi, namespace: string) {
   const seen = { most: 0, fewestReady: Number.POSITIVE_INFINITY };
   let isOver = false;

@@ -1,4 +1,4 @@
-/** The addresses of Services, from the EndpointSlices of a namespace; kept in a file for processes that stand for pods. */
+/** Addresses of Services, from the EndpointSlices of a namespace, in a file for processes that represent pods. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
@@ -20,7 +20,7 @@ export const endpointSlices: ResourceType<EndpointSlice> = {
   ...{ group: 'discovery.k8s.io', version: 'v1', kind: 'EndpointSlice', plural: 'endpointslices', namespaced: true },
 };
 
-/** Names the Service of a slice. */
+/** Label: Service of a slice. */
 export const SERVICE_LABEL = 'kubernetes.io/service-name';
 
 export class ServiceNames {

@@ -1,7 +1,7 @@
 /**
- * Pods whose stages do nothing and whose routers only count: each shows the metrics of a router that gets a load, and answers everything
- * else with 200. The newest router that is ready gets all of the load, as behind a Service at the end of a rollout, but for the share that it
- * gives to the router of a plan that is tried.
+ * Pods whose stages do nothing and whose routers only count: each shows the metrics of a router with a load, and
+ * answers everything else with 200. The newest ready router gets the whole load, like after a rollout, except the share
+ * that it forwards to the canary router.
  */
 import { createServer, type Server } from 'node:http';
 import { isCanaryRouter, isRouter } from '../cluster/observed-objects.js';
@@ -10,7 +10,7 @@ import { shareOf } from '../reconcile/canary-router.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
 const PORT = 8080;
-/** Clusters of other test processes have pods of the same addresses. */
+/** Other test processes have pods with the same addresses. */
 export const podNetwork = 1 + (process.pid % 200);
 
 interface Router {
@@ -18,7 +18,7 @@ interface Router {
   readonly url: string;
   readonly pipeline: string;
   readonly isCanary: boolean;
-  /** Of the requests, which it gives away. */
+  /** Fraction of requests that it forwards. */
   readonly share: number;
   arrived: number;
   late: number;
@@ -29,11 +29,11 @@ interface Router {
 export class StandInRouters implements PodHost {
   /** Requests per second that the pipeline gets. */
   rps = 0;
-  /** Share of them that takes longer than the SLO. */
+  /** Fraction of them that misses the SLO. */
   lateFraction = 0;
-  /** Whether metrics are shown. */
+  /** True to show metrics. */
   showsMetrics = true;
-  /** What stands on the page beside what an operator reads. */
+  /** Metrics on the page that an operator ignores. */
   restOfPage = '';
   readonly #routers = new Map<string, Router>();
 

@@ -1,4 +1,4 @@
-/** `explain` and `replay` on what a served pipeline has decided. */
+/** `explain` and `replay` on decisions of a served pipeline. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -11,7 +11,7 @@ const LOG = '.equipoise/state.db';
 const explain = (...args: string[]) => equipoiseHere(folder.path, 'explain', ...args);
 const replay = (...args: string[]) => equipoiseHere(folder.path, 'replay', ...args);
 
-/** Decisions that a server counts. */
+/** Number of decisions of a server. */
 async function decisionsSoFar(url: string): Promise<number> {
   const page = await (await fetch(`${url}/metrics`)).text();
   return [...page.matchAll(/equipoise_decisions_total\{[^}]*\} (\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);

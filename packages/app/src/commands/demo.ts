@@ -31,7 +31,7 @@ const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
-/** Answers no if a check fails. */
+/** Exits with 1 if a check fails. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
   const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
@@ -107,7 +107,7 @@ function outcomeOf(
   };
 }
 
-/** Totals measured by the client, from scheduled send times. Only the accuracy comes from the server. */
+/** Totals of the client, with latencies from scheduled send times. The accuracy is from the server. */
 function clientTotals({ load, seconds }: DemoRun): RunTotals {
   const { sent, ok, dropped, failed, sloAttainmentFraction = 0 } = load;
   return { arrived: sent, completed: ok, dropped, failed, sloAttainmentFraction, pasMean: totalsOf(seconds).pasMean };

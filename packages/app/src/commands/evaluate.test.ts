@@ -49,7 +49,7 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 describe('equipoise evaluate', () => {
-  // The first that imports the module, which prints while it is imported.
+  // First import of the module, which prints during its import.
   it('keeps what the module prints out of the document, and takes the first samples alone', async () => {
     const ended = await evaluate('pipeline.yaml', '--samples', '1', '--json');
     expect(ended.stderr).toContain('a line of the owner\n');

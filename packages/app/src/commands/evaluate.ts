@@ -22,7 +22,7 @@ interface EvaluateOptions {
   readonly samples?: number;
 }
 
-/** Writes the table in the form of `accuracyTable` to `out`. */
+/** Writes the table to `out`, in the form of `accuracyTable`. */
 export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
   // The evaluation module must not write to stdout.
   globalThis.console = new Console(process.stderr);

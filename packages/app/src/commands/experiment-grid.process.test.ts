@@ -25,7 +25,7 @@ const pathOf = (out: string, ...names: string[]) => join(folder.path, out, ...na
 const cellsIn = (out: string) => readdirSync(pathOf(out, 'cells')).filter((file) => file.endsWith('.json'));
 const filesOf = (out: string) => RESULTS.map((file) => readFileSync(pathOf(out, file), 'utf8'));
 
-/** Runs the grid into `out`; returns its output and the text files that it left. */
+/** Runs the grid into `out`; returns its output and the written text files. */
 async function grid(out: string, ...flags: string[]) {
   const ended = await experiment('grid.yaml', '--out', out, ...flags);
   expect(ended.stderr).not.toMatch(/error|warning/);

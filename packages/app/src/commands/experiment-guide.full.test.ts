@@ -14,7 +14,7 @@ const textOf = (language: string, index = 0) =>
   blocks.filter((block) => block.language === language)[index]?.text ?? '';
 const folder = new TestFolder();
 
-/** What is said, without how wide it is set or which figures the simulation gave. */
+/** Text without spacing and simulated figures. */
 const gist = (text: string): string =>
   text
     .replaceAll(/[+-]?\d+(\.\d+)?/g, '#')

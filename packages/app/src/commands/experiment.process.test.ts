@@ -1,4 +1,4 @@
-/** How `equipoise experiment` ends by a signal, and goes on afterwards. */
+/** `equipoise experiment` is stopped by a signal and resumes. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ const pathOf = (out: string, ...names: string[]) => join(folder.path, out, ...na
 const cellsIn = (out: string) => readdirSync(pathOf(out, 'cells')).filter((file) => file.endsWith('.json'));
 const filesOf = (out: string) => RESULTS.map((file) => readFileSync(pathOf(out, file), 'utf8'));
 
-/** Runs the grid into `out` and gives the text files that it left. */
+/** Runs the grid into `out`; returns the written text files. */
 async function resultsOf(out: string, ...flags: string[]) {
   const ended = await experiment('grid.yaml', '--out', out, ...flags);
   expect(ended.stderr).not.toMatch(/error|warning/);

@@ -67,7 +67,7 @@ async function finished(
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-/** Shows progress; only simulated cells count for the remaining time. */
+/** Shows progress. Only simulated cells count for the remaining time. */
 async function withProgress(
   count: { readonly waiting: number; readonly found: number },
   work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
@@ -110,7 +110,7 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    // Intervals stand below means, because most terminals are too narrow.
+    // Intervals are below means, because terminals are narrow.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });

@@ -13,7 +13,7 @@ const short = ['--bin-s', '5', '--lags', '6', '--scale', '1'];
 const wave = Array.from({ length: 1800 }, (_, s) => Math.round(60 + 30 * Math.sin(s / 90) + 4 * Math.sin(s * 1.7)));
 const csv = `requests\n${wave.join('\n')}\n`;
 
-/** What `--json` printed, without what takes another time in each run. */
+/** Document of `--json` without durations. */
 async function answer(...args: string[]): Promise<Readonly<Record<string, unknown>>> {
   const ended = await forecast(...args, ...short, '--json');
   expect(ended.exitCode, ended.stderr).toBe(0);

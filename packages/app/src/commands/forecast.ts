@@ -35,7 +35,7 @@ interface ForecastOptions {
 /** Part of the trace used for training: ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
-/** Scale of the IPA paper. It is not used for shipped loads: their few requests per second would become 0. */
+/** Scale of the IPA paper. Shipped loads do not use it: their few requests per second would become 0. */
 const TRACE_SCALE = 0.125;
 
 /** Compares forecasters. `trace` is a shipped load, or a file of counts per second. */
@@ -66,7 +66,7 @@ function requireEnough(
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
-  // Needs one example to fit in the first four fifths, and one to score in the rest.
+  // The first four fifths need one example to fit, the rest one to score.
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;

@@ -60,7 +60,7 @@ export class KubeApiServer {
   #answer({ method, url = '' }: IncomingMessage, text: string): { readonly status: number; readonly body: unknown } {
     const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
     const path = pathname.split('/').filter((part) => part !== '');
-    // After the namespace follow the resource and an optional name.
+    // The resource and an optional name follow the namespace.
     const [resource = '', name] = path.slice(path.indexOf('namespaces') + 2);
     if (!this.served.has(resource)) return refusal(404, 'NotFound', 'the server could not find the requested resource');
     if (name === undefined) return { status: 200, body: this.#list(`${pathname}/`, searchParams.get('labelSelector')) };

@@ -30,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
-/** Answers no if a request failed (dropped requests have not failed) or the load was interrupted. */
+/** Exits with 1 if a request failed (drops do not count) or the load was cut short. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
   if (!URL.canParse(url))
     throw new AppError(
@@ -68,7 +68,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   }
 }
 
-/** Signal of the first Ctrl-C, after which sent requests are awaited. */
+/** Aborted by the first Ctrl-C; sent requests are still awaited. */
 function interruptSignal(): AbortSignal {
   const aborting = new AbortController();
   void stopSignal().then(() => {

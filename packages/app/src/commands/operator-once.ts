@@ -22,7 +22,7 @@ import { textTable } from '../terminal/text-table.js';
 const LEASE_LIMIT_MS = 25_000;
 const MOST_LEASE_FAILURES = 3;
 
-/** Answers no if a pipeline is not accepted, has no plan within its SLO, is degraded, or failed to reconcile. */
+/** Exits with 1 if a pipeline is not accepted, has no plan within its SLO, is degraded, or failed to reconcile. */
 export function operatorOnce(options: OperatorFlags): Promise<CommandResult> {
   return withCluster(clusterOf(options), async (cluster) => {
     const ending = new AbortController();
@@ -98,7 +98,7 @@ async function runAsLeader(
   });
 }
 
-/** The run without its plan: the status on the cluster has it. */
+/** Run without its plan, which the status on the cluster has. */
 function withoutPlan({ status, ...run }: PipelineRun) {
   const { conditions, replicas, plannedForRps, mode } = status ?? {};
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };

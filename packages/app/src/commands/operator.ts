@@ -1,4 +1,4 @@
-/** `equipoise operator`: reconciles a cluster's pipelines until stopped. Of several operators only one is active. */
+/** `equipoise operator`: reconciles a cluster's pipelines until stopped. Only one of several operators is active. */
 import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';

@@ -3,7 +3,7 @@ import { type SyntheticPipeline, syntheticPipeline, TestFolder } from '../equipo
 import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
-/** CPU time, which a busy machine leaves as it is. */
+/** CPU time does not depend on other load. */
 const PROMPT_CPU_MS = 5_000;
 
 interface Case {

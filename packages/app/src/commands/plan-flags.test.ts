@@ -9,7 +9,7 @@ import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
 const verifiedPlan = (...flags: string[]) => planned(folder.path, ['pipeline.yaml'], '--arrival-rps', '10', ...flags);
-/** Without the simulation of each plan, which takes most of the time. */
+/** Skips the simulation of plans, which takes most of the time. */
 const plan = (...flags: string[]) => verifiedPlan('--no-verify', ...flags);
 const path = (name: string) => join(folder.path, name);
 const written = (name: string) => readFileSync(path(name), 'utf8');

@@ -13,7 +13,7 @@ const blocks = [...GUIDE.matchAll(/```(\w+)\n(.*?)\n```/gs)].map(([, language = 
 }));
 const folder = new TestFolder();
 
-/** What is said, figures included (simulations are seeded), but not how wide it is set. */
+/** Text without spacing. Figures are compared, because simulations are seeded. */
 const gist = (text: string): string => text.replaceAll(/[─┌┐└┘┬┴┼├┤·\s]+/g, ' ').trim();
 
 beforeAll(() => {

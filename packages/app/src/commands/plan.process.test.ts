@@ -8,7 +8,7 @@ import { planned } from './plan.test-support.js';
 const folder = new TestFolder();
 const plan = (...args: string[]) => equipoiseHere(folder.path, 'plan', 'pipeline.yaml', ...args);
 
-/** The answer to `plan`, with its exit code checked against it. */
+/** Answer of `plan`; checks that the exit code matches. */
 async function answer(...args: string[]): Promise<PlanResult> {
   const { exitCode, document } = await planned(folder.path, ['pipeline.yaml'], ...args);
   const result = document as PlanResult;

@@ -25,7 +25,7 @@ import { planText, priceText, type RobustnessPrice } from '../terminal/plan-text
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Answers no if there is no plan for a file. */
+/** Exits with 1 if a file has no plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
@@ -91,7 +91,7 @@ interface Asked {
   readonly price: RobustnessPrice | undefined;
 }
 
-/** Price against the nominal plan, the best one if service times are as profiled. */
+/** Price of robustness: compares with the best plan for service times as profiled. */
 function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanProgress): RobustnessPrice {
   const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = problem.spec;
   const nominal = { ...problem, spec };

@@ -1,4 +1,4 @@
-/** A model behind an address: fetched by `profile`, found by `plan`, used without the network, refused when it is another one. */
+/** Remote model: fetched by `profile`, found by `plan`, used without the network, rejected if it has changed. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 const profiled = (file: string) => equipoiseHere(folder.path, 'profile', file, '--quick', '--json');
-/** A quick profile is known roughly on a busy machine, which is said; nothing else is. */
+/** On a busy machine a quick profile may cause a warning about its precision, but no other. */
 async function planned(file: string) {
   const { exitCode, stderr } = await equipoiseHere(
     ...([folder.path, 'plan', file, '--arrival-rps', '5', '--no-verify', '--json'] as const),
@@ -71,7 +71,7 @@ describe('a model behind an address', () => {
 
   it('is used from the cache when the network is gone, with a word about it', { timeout: 60_000 }, async () => {
     await new Promise((resolve) => server.close(resolve));
-    // Another process: this one has fetched the model and does not ask again.
+    // Another process, because this one has fetched the model and sends no more requests.
     const ended = await equipoise(folder.path, 'profile', 'remote.yaml', '--quick', '--json', '--force');
     expect(ended.exitCode, ended.stderr).toBe(0);
     expect(ended.stderr).toContain('The cached copy is used.');

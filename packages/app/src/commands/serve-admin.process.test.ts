@@ -1,4 +1,4 @@
-/** The admin port of a pipeline that is served, over restarts. */
+/** The admin port of a served pipeline, over restarts. */
 import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ describe('the admin port of serve', () => {
   }, 90_000);
 
   it('advises without acting, puts a decision in force that a person chooses, and goes back', async () => {
-    // A name of its own: pins that other tests left with the pipeline would still hold.
+    // Its own name, because pins of other tests would still be in force.
     folder.write(
       'advised.yaml',
       syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000, canary: false }' }),
@@ -112,7 +112,7 @@ describe('the admin port of serve', () => {
       expect(status).toBe(200);
       return json.decision.plan.predicted.capacityRps;
     };
-    // A plan is applied without its estimate where a busy machine takes more than half a second for it.
+    // If the estimate takes more than half a second, the plan is applied without it.
     let capacityRps = await applied();
     while (capacityRps === 0) capacityRps = await applied();
     expect(capacityRps).toBeCloseTo(250, 6);

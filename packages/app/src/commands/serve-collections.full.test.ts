@@ -1,6 +1,6 @@
 /**
- * Collections of the old generation are pauses of tens of milliseconds on the core that also serves. Requests leave next to nothing to them;
- * how the command starts Node decides that they do not come all the same.
+ * Collections of the old generation pause the serving core for tens of milliseconds. Requests hardly add to the old
+ * generation. The flags of the command prevent needless collections.
  */
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -12,10 +12,10 @@ const folder = new TestFolder();
 afterAll(() => folder.remove());
 
 const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
-/** Enough for the engine to compile what is hot; its code is old, too. */
+/** Enough to compile hot code, which is old, too. */
 const FIRST = 8_000;
 const REQUESTS = 30_000;
-/** Requests under way at once. */
+/** Concurrent requests. */
 const CLIENTS = 8;
 const inputs = {
   x: { datatype: 'FP32', shape: [256], data: Float32Array.from({ length: 256 }, (_, i) => i / 7) },
@@ -42,7 +42,7 @@ it(`collects the old generation at most once in ${REQUESTS - FIRST} requests`, a
   expect(most.long - fewest.long).toBeLessThanOrEqual(1);
 }, 240_000);
 
-/** Collections of the engine that serves, since it started. */
+/** Collections of the serving thread since its start. */
 async function collectionsAfter(requests: number): Promise<{ readonly short: number; readonly long: number }> {
   folder.write('count-collections.mjs', COUNTING);
   const counting = join(folder.path, 'count-collections.mjs');

@@ -1,7 +1,7 @@
 /**
- * An object literal that begins with a spread, a prototype that is set later and much else give each object a hidden class of its own. Such
- * a class is old from its birth and holds what it describes, so that every request outlives the short collections and the long ones come
- * every second: pauses of 10 to 30 ms. The engine logs its hidden classes; a request makes none.
+ * Leading spreads, later changes of the prototype and other patterns give each object its own hidden class. Such a
+ * class is allocated in the old generation and keeps its object alive. Then long collections run every second, with
+ * pauses of 10 to 30 ms. This test reads the engine's log: requests must create no hidden classes.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,8 +30,8 @@ describe('a request', () => {
 });
 
 /**
- * How many hidden classes a server has made when it ends, after so many requests over one connection, by kind and place in its file: an
- * engine of another thread, which it may start or not, makes a few hundred of a kind.
+ * Number of hidden classes of a server after `requests` over one connection, by kind and code position. Other threads,
+ * which may not start in every run, create a few hundred of a kind.
  */
 async function hiddenClassesAfter(
   requests: number,

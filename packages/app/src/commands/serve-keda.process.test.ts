@@ -8,10 +8,10 @@ import { serveTests } from '../serve-tests.test-support.js';
 const { equipoise, folder, serve } = serveTests({ 'pipeline.yaml': syntheticPipeline() });
 const example = readFileSync(new URL('../../../../deploy/kubernetes/keda/scaled-object.yaml', import.meta.url), 'utf8');
 
-/** A field of a message in protobuf that has a length: its number, its bytes. */
+/** Length-delimited protobuf field: number and bytes. */
 const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
 
-/** A message of GetMetrics with these metadata of the trigger. */
+/** GetMetrics message with these trigger metadata. */
 function asking(metadata: Readonly<Record<string, string>>): Buffer {
   const entries = Object.entries(metadata).map(([key, value]) =>
     field(3, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))])),
@@ -32,7 +32,7 @@ async function metric(address: string, message: Buffer): Promise<{ readonly stat
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   const [trailers] = await once(stream, 'trailers');
   session.close();
-  // The value as a double is what the message ends with.
+  // The message ends with the value as a double.
   return { status: trailers['grpc-status'], value: Buffer.concat(chunks).subarray(-8).readDoubleLE() };
 }
 

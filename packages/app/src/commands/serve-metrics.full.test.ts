@@ -79,7 +79,7 @@ function runs(program: string): boolean {
   }
 }
 
-/** What `promtool check metrics` says of a page. */
+/** Output of `promtool check metrics` for a page. */
 function promtool(page: string): string {
   try {
     execFileSync('promtool', ['check', 'metrics'], { input: page, stdio: ['pipe', 'ignore', 'pipe'] });
@@ -89,7 +89,7 @@ function promtool(page: string): string {
   }
 }
 
-/** The value of an expression with one result; undefined while the server does not answer or knows nothing. */
+/** Value of an expression with one result; undefined while there is no answer or no data. */
 async function answerOf(server: string, expression: string): Promise<number | undefined> {
   try {
     const reply = await fetch(`${server}/api/v1/query?query=${encodeURIComponent(expression)}`);

@@ -23,7 +23,7 @@ describe('the metrics of a served pipeline', () => {
   });
 });
 
-/** A line of the page: what stands before the last space, and the number behind it. */
+/** Line of the page: name with labels, and value. */
 function splitAtLast(line: string): readonly [string, number] {
   const at = line.lastIndexOf(' ');
   return [line.slice(0, at), Number(line.slice(at + 1))];

@@ -1,4 +1,4 @@
-/** A pipeline whose stage is done by other servers: one that runs already, over REST and gRPC, and one that is started. */
+/** Pipelines with other servers as stages: a running one, over REST and gRPC, and a started one. */
 import { fileURLToPath } from 'node:url';
 import { openInferenceClient } from '@equipoise/adapter-open-inference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const BIN = fileURLToPath(new URL('../../bin/equipoise.js', import.meta.url));
 let behind: Serving;
 let grpcAddress = '';
 
-/** A pipeline of one stage whose model is the pipeline `synthetic` of another server. */
+/** One-stage pipeline; its model is the pipeline `synthetic` of another server. */
 const inFrontOf = (name: string, server: object) => `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: ${name} }

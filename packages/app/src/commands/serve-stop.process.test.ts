@@ -1,4 +1,4 @@
-/** How `serve` ends where stages hang: bounded in time, with a message. */
+/** `serve` with hanging stages stops in bounded time, with a message. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -44,7 +44,7 @@ beforeAll(() => {
     'import { writeSync } from "node:fs"; export const load = () => ({ run: () => { writeSync(2, "inside"); while (true); } });',
   );
   for (const name of ['echo', 'hang', 'stuck']) {
-    // A target that no request misses, however little of a core the machine has left for it.
+    // A target that no request misses, even on a busy machine.
     const file = syntheticPipeline({ name, latencyMs: 60_000, detect: `module: ./${name}.mjs` });
     // A tail so long that no run counts as hung while the server stops.
     folder.write(`${name}.yaml`, file.replaceAll(/p99Ms: (6|14|22)[\d.]*/g, 'p99Ms: 450'));

@@ -1,4 +1,4 @@
-/** A store that fails while a pipeline is served: traffic and control go on, the fault is named until it is over. */
+/** A failing store: traffic and control continue, and the fault is reported until it is cleared. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { syntheticPipeline } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
 
 const { equipoise, folder, serve } = serveTests();
-/** Of the first format, with the decisions 1 to 3 of a pipeline `shelf`. */
+/** State in the first format, with decisions 1 to 3 of a pipeline `shelf`. */
 const OLD_STATE = new URL('../../../runtime/src/store/fixtures/state-v1.db', import.meta.url);
 
 it('goes on with the state file of an older version', { timeout: 60_000 }, async () => {

@@ -15,7 +15,7 @@ const { equipoise, folder, serve } = serveTests({
 });
 const run = (url: string, body = 'hi') => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body });
 
-/** Sends a request that the server has begun to read when this resolves; `answered` with its status. */
+/** Sends a request; resolves once the server reads it. `answered` resolves with the status. */
 async function requestUnderWay(url: string): Promise<{ readonly answered: Promise<number | undefined> }> {
   const sent = request(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', headers: { expect: '100-continue' } });
   const answered = new Promise<number | undefined>((resolve, reject) => {
@@ -30,7 +30,7 @@ async function requestUnderWay(url: string): Promise<{ readonly answered: Promis
   return { answered };
 }
 
-/** The table of the plan that a server began with. */
+/** Table of a server's first plan. */
 const planOf = ({ command }: Serving): string => /┌[\s\S]*┘/.exec(command.stderr)?.[0] ?? '';
 
 describe('equipoise serve', () => {
@@ -46,7 +46,7 @@ describe('equipoise serve', () => {
     expect(await answer.json()).toMatchObject({ pipeline: 'synthetic', outputs: {} });
   });
 
-  // Twice in a row is one signal, as npm passes it on.
+  // Two in a row count as one, because npm forwards the signal.
   it.each([[['SIGTERM']], [['SIGINT', 'SIGINT']]] as const)('drains on %j and leaves with 0', async (signals) => {
     const { command, url } = await serve('slow.yaml', '--arrival-rps', '0.5');
     const { answered } = await requestUnderWay(url);

@@ -34,10 +34,10 @@ export interface ServeOptions extends AdminOptions, ServingPortOptions {
 }
 
 const DEFAULT_ARRIVAL_RPS = 1;
-/** Time in which clients get an answer that closes their persistent connection. */
+/** Time to close persistent connections, each with its next answer. */
 const LEAVE_MS = 1000;
 const CLOSE_MS = 1000;
-/** Time in which the process should end by itself. */
+/** Time for the process to exit by itself. */
 const END_MS = 3000;
 
 /** `equipoise serve`: serves until SIGINT or SIGTERM, then drains. */

@@ -11,7 +11,7 @@ const blocks = [...GUIDE.matchAll(/```(\w+)\n(.*?)\n```/gs)].map(([, language = 
 }));
 const folder = new TestFolder();
 
-/** What is said, without how wide it is set or which figures the simulation gave. */
+/** Text without spacing and simulated figures. */
 const gist = (text: string): string =>
   text
     .replaceAll(/\d+(\.\d+)?/g, '#')
@@ -34,7 +34,7 @@ describe('the guide to simulating', () => {
     expect(commands.length).toBeGreaterThan(2);
   });
 
-  // In their order: the second takes the plan that the first writes.
+  // In order: the second reads the plan of the first.
   it.each(commands)('shows what is said to $command', async ({ command, shown }) => {
     const [, , ...args] = command.split(' ');
     const ended = await equipoiseHere(folder.path, ...args);

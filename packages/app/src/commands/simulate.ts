@@ -110,7 +110,7 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
 
 const SKETCH_COLUMNS = 48;
 
-/** Columns of equal ratio, from fastest to slowest. */
+/** Histogram with logarithmic columns, from fastest to slowest. */
 function latencySketch(histogram: LatencyHistogram): string {
   if (histogram.count === 0) return '';
   const [fastMs, slowMs] = [histogram.quantileMs(0.001), histogram.maxMs];

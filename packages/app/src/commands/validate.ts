@@ -4,7 +4,7 @@ import { problemLines } from '../compose/load-spec.js';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
-/** `equipoise validate`: lists all problems of a file. Answers no if there are any. */
+/** `equipoise validate`: lists all problems of a file. Exits with 1 if there are any. */
 export async function validate(file: string): Promise<CommandResult> {
   const result = await loadPipelineFile(file);
   if (result.kind === 'valid') {

@@ -9,7 +9,7 @@ import {
 } from '@equipoise/runtime';
 import type { RunningPipeline } from './start-pipeline.js';
 
-/** Options of the admin port; `adminPort` false: none. */
+/** Options of the admin port; `adminPort: false` opens none. */
 export interface AdminOptions {
   readonly adminPort?: number | false | undefined;
   readonly adminHost?: string | undefined;

@@ -13,7 +13,7 @@ export interface Cluster {
 
 /**
  * Runs `action` on `kubectl`'s cluster, unless flags name another. Throws WRONG_USAGE if no kubeconfig names one,
- * FILE_NOT_FOUND if it is missing.
+ * FILE_NOT_FOUND for a missing file.
  */
 export async function withCluster<Result>(
   { kubeconfig, context, namespace }: ClusterOptions,

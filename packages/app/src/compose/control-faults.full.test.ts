@@ -1,4 +1,7 @@
-/** Faults of what decides, one by one: traffic goes on with the plan in force, the fault is named, and deciding goes on when it is over. */
+/**
+ * Faults of the control plane, one by one: traffic continues with the plan in force, the fault is reported, and control
+ * resumes afterwards.
+ */
 import { join } from 'node:path';
 import { EmbeddedActuator, SyntheticReplicaLauncher } from '@equipoise/adapter-embedded';
 import {
@@ -32,7 +35,7 @@ const CALM_RPS = 20;
 const HIGH_RPS = 70;
 const INPUT = { datatype: 'FP32', shape: [1], data: Float32Array.from([1]) } as const;
 
-/** What goes wrong; nothing where it is left out. */
+/** Injected fault; default: none. */
 interface Fault {
   readonly forecaster?: Forecaster;
   readonly plan?: Policy;
@@ -40,7 +43,7 @@ interface Fault {
   readonly clockMs?: number;
 }
 
-/** A pipeline of synthetic replicas with its loop, in time that moves by the second. */
+/** Pipeline of synthetic replicas with its loop; time advances by seconds. */
 class Bench {
   readonly clock = new ManualClock();
   readonly runner: PipelineRunner;
@@ -99,7 +102,7 @@ class Bench {
     });
   }
 
-  /** Puts the plan for the calm load in force. */
+  /** Applies the plan for the calm load. */
   async begin(): Promise<void> {
     const result = controlPolicies.equipoise.plan({
       ...{ spec: this.#spec, profiles: [], arrivalRps: CALM_RPS, estimator: 'distribution' },

@@ -1,4 +1,4 @@
-/** The rule by which the data plane of a pipeline that is served drops what cannot be in time. */
+/** The rule by which a served pipeline drops requests that cannot be in time. */
 import { join } from 'node:path';
 import { type ProfileSet, stageId, variantId } from '@equipoise/core/model';
 import { afterAll, expect, it, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** Plans as an operator follows them, by the planning thread, over the metrics of a router that really serves. */
+/** Plans of an operator from its planning thread, with metrics of a real router. */
 import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { monotonicClock, PlannerPool } from '@equipoise/runtime';

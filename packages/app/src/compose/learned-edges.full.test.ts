@@ -1,4 +1,4 @@
-/** A pipeline that is served in real time learns what its fan-out does, and goes on with it. */
+/** A pipeline served in real time learns its fan-out and restores it after a restart. */
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { LearnedEdge, TensorMap } from '@equipoise/core/model';
@@ -14,7 +14,7 @@ const BETWEEN_REQUESTS_MS = 100;
 
 afterAll(() => folder.remove());
 
-/** A synthetic stage gives what it is given: the fan-out behind it makes an item of each element. */
+/** A synthetic stage returns its input; the fan-out after it makes an item of each element. */
 const inputs = (): TensorMap => ({ x: { datatype: 'FP32', shape: [ITEMS], data: new Float32Array(ITEMS) } });
 
 async function served() {
@@ -34,7 +34,7 @@ async function served() {
   return { pipeline, learned: () => learned };
 }
 
-/** Sends requests until something was learned, for so many seconds at most. */
+/** Sends requests until an edge is learned, for at most `atMostS`. */
 async function loaded(pipeline: RunningPipeline, learned: () => readonly LearnedEdge[], atMostS: number) {
   const answers: Promise<unknown>[] = [];
   for (let sent = 0; sent * BETWEEN_REQUESTS_MS < atMostS * 1000 && learned().length === 0; sent++) {

@@ -7,7 +7,7 @@ import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
-/** Options; `renew` measures fresh profiles again. */
+/** `renew`: measure fresh profiles again. */
 interface MeasureOptions {
   readonly quick: boolean;
   readonly stageId?: StageId;

@@ -71,7 +71,7 @@ export function withRemedy(error: unknown): unknown {
   return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
 }
 
-/** Logs a failure that is tried again. */
+/** Logs a failure that will be retried. */
 export function logFailure(what: string, cause: unknown): void {
   const error = withRemedy(cause);
   logLine('error', 'failed and is tried again', {

@@ -9,7 +9,7 @@ export interface OutputFile {
 }
 
 /**
- * Creates the folder of a file, and checks it, before the work that fills the file. Throws STORE_FAILED if it is not
+ * Creates and checks the folder of an output file, so that failures precede the work. Throws STORE_FAILED if it is not
  * writable.
  */
 export async function outputFile(path: string): Promise<OutputFile> {

@@ -51,7 +51,7 @@ export interface StartOptions {
   readonly fixed: boolean;
   /** Default: the last mode set by hand, else the mode of the file. */
   readonly mode?: ControlMode | undefined;
-  /** Only a plan for the same pipeline is restored. */
+  /** True to restore the pipeline's last plan. */
   readonly resume: boolean;
   /** True to restore learned state, pins and mode; default `resume`. */
   readonly resumeLearned?: boolean | undefined;
@@ -60,7 +60,7 @@ export interface StartOptions {
   /** Aborts the start: then everything is closed, and `startPipeline` rejects. */
   readonly signal?: AbortSignal | undefined;
   readonly report: (event: LoopEvent) => void;
-  /** Opens ports before anything starts; its error ends the start. */
+  /** Opens ports before anything starts; an error aborts the start. */
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
   /** Receives loop events from the start, and requests once replicas are warm. */
   readonly monitor?: PipelineMonitor;
@@ -92,7 +92,7 @@ export class PipelineComposition {
   readonly #policies: ServingPolicies;
   readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
-  /** True once state is restored; there is nothing to save earlier. */
+  /** True once state is restored. Before, there is nothing to save. */
   #hasRestored = false;
   #closed: Promise<void> | undefined;
 

@@ -7,8 +7,8 @@ import { uncertainText } from '../terminal/plan-table.js';
 import { stageRules } from './artifacts.js';
 
 /**
- * Cached profiles, with a warning for stale ones. Throws PROFILE_INVALID for profiles of another processor, unless
- * `scale` gives the ratio of times (here ÷ there): then they are scaled and marked (`scaled`).
+ * Cached profiles, with a warning for stale ones. Throws PROFILE_INVALID for profiles of another processor without a
+ * `scale` (times here ÷ there). With it, they are scaled and marked.
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
   const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });

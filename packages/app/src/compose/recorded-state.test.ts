@@ -1,4 +1,4 @@
-/** The state file that a server of version 0.1.0 left: everything in it is taken up. */
+/** State file of version 0.1.0: everything in it is restored. */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A description that is put in the place of another while it serves: what follows at once, and what is refused by name. */
+/** Replacement of a served spec: immediate effects, and named refusals. */
 import { join } from 'node:path';
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { LoopEvent } from '@equipoise/runtime';

@@ -4,7 +4,7 @@ export type ReloadOutcome =
   | { readonly what: string; readonly kind: 'changed' | 'unchanged' }
   | { readonly what: string; readonly kind: 'refused'; readonly error: unknown };
 
-/** Reloads a part and returns true for a change. Throws without effect if the new version is unusable. */
+/** Reloads a part; true for a change. If the new version is unusable, it throws and changes nothing. */
 export type Reload = () => boolean | Promise<boolean>;
 
 /** Reloads all parts, one run at a time. A rejected part keeps its value; the others are still reloaded. */
@@ -39,7 +39,7 @@ export class Reloads {
 
 /** Reloads all parts on SIGHUP. A signal that arrives before the returned function is called is deferred until then. */
 export function reloadOnSighup(reloads: Reloads): () => void {
-  // On a terminal SIGHUP means that it was closed: keep the default effect.
+  // A closed terminal sends SIGHUP, too: keep the default effect.
   if (process.stderr.isTTY) return () => {};
   let serves = false;
   let isDeferred = false;

@@ -8,7 +8,7 @@ import { AppError } from '@equipoise/core/model';
 import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 
-/** `load` is a shipped name or a path; rate and duration replace it. */
+/** Either `load` (shipped name or path), or rate and duration. */
 export interface LoadRequest {
   readonly load?: string;
   readonly arrivalRps?: number;
@@ -68,7 +68,7 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   }
 }
 
-/** Length, and rate that factors multiply. */
+/** Length, and the rate that factors multiply. */
 interface ArrivalScale {
   readonly arrivalRps: number;
   readonly durationS: number;
@@ -89,8 +89,8 @@ interface Pair {
 const DAY_S = 86_400;
 
 /**
- * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR@SECONDS is a multiple of `--arrival-rps` and
- * its time.
+ * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR multiplies `--arrival-rps`; SECONDS is a
+ * duration or an instant.
  */
 export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
   poisson: {

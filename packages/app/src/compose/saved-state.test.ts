@@ -1,4 +1,4 @@
-/** What a pipeline goes on with, and a store that fails while it serves. */
+/** Restored state of a pipeline, and a store that fails while it serves. */
 import { join } from 'node:path';
 import type { ControllerSnapshot } from '@equipoise/core/control';
 import { stageId, variantId } from '@equipoise/core/model';
@@ -197,7 +197,7 @@ describe('a pipeline that starts', () => {
 
   it('lets pins go that leave no plan at all, names them with what to do, and keeps them in the store', async () => {
     const read = await specOf(syntheticPipeline());
-    // Two replicas fit by the cores of the one variant and by the memory of the other, and as a whole by neither.
+    // Two replicas fit the cores of one variant and the memory of the other, but neither variant fits both.
     const needs = [
       { cpuCores: 1, memoryBytes: 2e9 },
       { cpuCores: 2, memoryBytes: 1e9 },

@@ -23,7 +23,7 @@ export interface SavedState {
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
   readonly lostPins?: readonly string[];
-  /** Reasons in words, including those about pins. */
+  /** Reasons for state or pins not restored. */
   readonly passedOver: readonly string[];
 }
 

@@ -51,7 +51,7 @@ type FixedPorts = Pick<
   'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'maxConnections' | 'maxStreams' | 'tenants' | 'share'
 >;
 
-/** Opened before the pipeline starts. */
+/** Ports, opened before the pipeline starts. */
 export class ServingPorts {
   readonly #options: FixedOptions;
   readonly #healthPort: number | undefined;

@@ -13,7 +13,7 @@ import { startPipeline } from './start-pipeline.js';
 const folder = new TestFolder();
 const file = join(folder.path, 'pipeline.yaml');
 
-/** Starts and stops a pipeline; what its state file holds then. */
+/** Starts and stops a pipeline; returns the content of its state file. */
 async function startOnce(over: Partial<StartOptions> = {}) {
   const spec = await loadSpec(file);
   const events: LoopEvent[] = [];

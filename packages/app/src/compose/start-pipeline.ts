@@ -25,8 +25,8 @@ export interface RunningPipeline {
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
-   * Resolves with true if the new spec differs. Rejects without effect if planning is impossible, and with CONFLICT if
-   * a restart is needed.
+   * Resolves with true if the new spec differs. If planning is impossible or a restart is needed (CONFLICT), it rejects
+   * and changes nothing.
    */
   reload(spec: PipelineSpec): Promise<boolean>;
   /** A second call waits for the first. */
@@ -39,8 +39,8 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
-  // The claim comes before reading the state, because the previous owner may save until it ends. Servers with a fixed
-  // plan need no claim.
+  // Claim before reading the state: the previous owner may save until it exits. Servers with a fixed plan need no
+  // claim.
   const claim = options.fixed ? undefined : claimOf({ path, pipelineName: spec.name });
   const parts = await composeOver(new ThreadedPlanStore(path), options, { resumes: resumeLearned, claim });
   const abort = () =>

@@ -29,7 +29,7 @@ describe('StageInputs', () => {
 const zeros = { x: { datatype: 'FP32', shape: [1], data: new Float32Array(1) } } as const;
 const failed = { kind: 'failed', error: new AppError('INVALID_INPUT', 'no') } as const;
 
-/** A replica that answers in 7 ms, all items or all but the first. */
+/** Replica that answers all items, or all but the first, in 7 ms. */
 function launcherOf(answersAll: boolean, over: Partial<ModelRunner> = {}): ReplicaLauncher {
   const runner: ModelRunner = {
     run: async (batch) => ({
@@ -78,7 +78,7 @@ describe('MeasuredBatches', () => {
   });
 });
 
-/** A replica that logs what is asked of it. */
+/** Replica that logs its requests. */
 function logging(log: string[]): ModelRunner {
   return {
     keepsTensors: true,

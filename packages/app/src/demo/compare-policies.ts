@@ -9,7 +9,7 @@ import type { ComparedRun } from './demo-report.js';
 
 const SEED = 1;
 
-/** Fixed plan for the largest rate; may be a best effort. */
+/** Fixed plan for a rate; may be a best effort. */
 export function fixedPlan(
   spec: PipelineSpec,
   profiles: ProfileSet,

@@ -8,7 +8,7 @@ export interface DemoCheck {
   readonly met: boolean;
 }
 
-/** Figures of the demo; accuracies are those of the two fixed plans. */
+/** Figures of the demo; `cheapest` and `best` are fixed plans. */
 export interface DemoFigures {
   readonly totals: RunTotals;
   readonly plans: readonly PlanInForce[];
@@ -61,7 +61,7 @@ export function demoChecks({ totals, plans, cheapest, best, overheadFraction }: 
   return checks;
 }
 
-/** Cheaper variants serve more requests per core. */
+/** `cheaper`: less accurate, more capacity per core. */
 function stepFrom({ predicted: before }: Plan, { predicted: after }: Plan): 'more accurate' | 'cheaper' | 'other' {
   if (after.pas > before.pas) return 'more accurate';
   const carriesMore = after.capacityRps / after.cpuCores > before.capacityRps / before.cpuCores;

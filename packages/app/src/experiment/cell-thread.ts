@@ -1,4 +1,4 @@
-/** Thread that simulates cells. Policies and seeds share the verdicts of a pipeline. */
+/** Thread that simulates cells. Cells of a pipeline share verification verdicts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';

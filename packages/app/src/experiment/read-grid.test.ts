@@ -17,7 +17,7 @@ spec:
   seeds: [1, 2]
 `;
 
-/** Digests of the cells of a grid in a file of its own. */
+/** Digests of the cells of a grid in its own file. */
 async function digestsOf(text: string, code = 'code'): Promise<readonly string[]> {
   const file = join(folder.path, folder.write('read.yaml', text));
   return (await readGrid(file, code)).cells.map(({ digest }) => digest);

@@ -10,7 +10,7 @@ export interface CellRun {
   readonly threads: number;
   readonly newThread: () => Worker;
   readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
-  /** Signal that ends threads in the middle of their cells. */
+  /** Ends threads, even in the middle of a cell. */
   readonly stop: AbortSignal;
 }
 
@@ -28,7 +28,7 @@ export async function runCells(cells: readonly ExperimentCell[], run: CellRun): 
   }
 }
 
-/** Order of cells in which policies share verdicts, and remaining cells take about as long as finished ones. */
+/** Sorted by pipeline and seed: policies share verdicts, and remaining cells take about as long as finished ones. */
 function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
   const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
   const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);

@@ -1,4 +1,4 @@
-/** Server of Equipoise with replicas that follow orders in items, and a network path that can be cut. */
+/** Server of Equipoise whose replicas obey orders in items, and a proxy that can be cut. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import {

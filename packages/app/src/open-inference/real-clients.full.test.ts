@@ -1,4 +1,6 @@
-/** Clients and a server that others wrote: tritonclient and curl against our server, our client and replicas against MLServer. */
+/**
+ * Third-party clients and server: tritonclient and curl against our server, our client and replicas against MLServer.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -25,7 +27,7 @@ interface Case {
   readonly problem: string | null;
 }
 
-/** What a Python program of the environment printed; rejects when it fails. */
+/** Output of a Python program of the environment; rejects if it fails. */
 function printed(...args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(join(installed, 'bin', 'python'), args, { stdio: ['ignore', 'pipe', 'pipe'] });

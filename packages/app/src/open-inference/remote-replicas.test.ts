@@ -1,4 +1,4 @@
-/** Replicas that are servers which run already: the conformance suite over both transports, against our own server. */
+/** Running servers as replicas: the conformance suite over both transports, against our own server. */
 import { RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
 import type { TensorMap } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await server.close({ timeoutMs: 100 });
 });
 
-/** The way of a transport, which is there when tests run. */
+/** Path of a transport; exists once tests run. */
 function wayOf(transport: 'rest' | 'grpc'): Way {
   const way = ways[transport];
   if (way === undefined) throw new Error('the server has started');
@@ -81,7 +81,7 @@ for (const transport of ['rest', 'grpc'] as const) {
   }
 }
 
-/** A request that keeps the getter of the address. */
+/** Request that keeps the address getter. */
 function remoteRequestOf(spec: object, more: object = {}, runTimeoutMs?: number) {
   const request = remoteRequest({}, runTimeoutMs);
   const server = Object.defineProperties({ model: 'echo' }, Object.getOwnPropertyDescriptors(spec));

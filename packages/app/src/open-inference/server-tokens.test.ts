@@ -1,4 +1,4 @@
-/** Servers that ask for a token, as replicas. */
+/** Replicas on servers that require a token. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
 interface Boundary extends Partial<Omit<Scenario, 'plan' | 'spec' | 'curves' | 'clients'>> {
   readonly edges?: readonly EdgeSpec[];
   readonly arrivals: readonly number[];
-  /** Of every stage. */
+  /** Applies to every stage. */
   readonly plan?: Parameters<typeof stagePlanOf>[0];
   readonly over?: Parameters<typeof specOf>[2];
   readonly timeoutMs?: (sequence: number) => number;

@@ -32,12 +32,12 @@ const every = (gapMs: number, count: number): readonly number[] =>
 interface Made extends Partial<Omit<Scenario, 'plan' | 'arrivals' | 'spec' | 'nextPlans'>> {
   readonly edges?: readonly EdgeSpec[];
   readonly arrivals: readonly number[];
-  /** By stage; a missing one repeats the last. */
+  /** Plans by stage; a missing one repeats the last. */
   readonly plan: readonly Partial<StagePlan & { readonly cpuCores: number }>[];
   readonly next?: readonly (readonly Partial<StagePlan & { readonly cpuCores: number }>[])[];
   readonly over?: Parameters<typeof specOf>[2];
   readonly variants?: readonly VariantSpec[];
-  /** Of all stages. */
+  /** Applies to all stages. */
   readonly idempotent?: boolean;
 }
 
@@ -88,7 +88,7 @@ const group: readonly EdgeSpec[] = [
 ];
 const steady = { arrivals: every(4, 60) };
 const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
-/** Half a minute under load, in which the plan goes over to the other variant. */
+/** Half a minute under load, in which the plan switches to the other variant. */
 const canary = { arrivals: every(20, 1_700), plan: [{ replicas: 2 }], next: [[{ variantId: w.id, replicas: 2 }]] };
 const tried = { control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0 } } as const;
 const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };

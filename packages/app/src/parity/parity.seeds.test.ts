@@ -1,6 +1,6 @@
 /**
- * One policy, two clocks: what is simulated is what serves. The same seed and the same scenario go through the simulator and through the
- * real data plane, actuator and drop rules under a manual clock, and must give the same events, all of them, one by one.
+ * Simulation and serving behave alike. The same seed and scenario run in the simulator, and in the real data plane,
+ * actuator and drop rules under a manual clock. All events must be equal.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { boundaryScenarios } from './boundary-scenarios.test-support.js';

@@ -23,7 +23,7 @@ export interface Scenario {
   readonly seed: number;
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** Service curves of drop rules: the first at the start, one more per tick, the last to the end; default `curves`. */
+  /** Service curves of drop rules, one per tick; the first at the start, the last until the end. Default `curves`. */
   readonly believedCurves?: readonly ServiceCurves[];
   readonly plan: Plan;
   /** Instants in ms, ascending. */

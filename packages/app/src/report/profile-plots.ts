@@ -15,7 +15,7 @@ const CONFIG = {
   title: { color: INK, anchor: 'start', fontSize: 12, fontWeight: 600 },
 } as const satisfies TopLevelSpec['config'];
 
-/** Plotted point; its name includes the cores if the variant has several counts. */
+/** Plotted point; its name includes the cores if the variant has several core counts. */
 interface PlottedPoint {
   readonly name: string;
   readonly cores: string;
@@ -120,7 +120,7 @@ export function stagePlot(profiles: readonly VariantProfile[]): Promise<string> 
   } as TopLevelSpec);
 }
 
-/** Plot of busy neighbours; undefined if no other core was free. */
+/** Slowdown by busy neighbours; undefined if no other core was free. */
 export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<string> | undefined {
   const values = profiles.flatMap(({ stageId, variantId, points }) =>
     points.flatMap(({ batchSize, cpuCores, meanMs, idle }) =>

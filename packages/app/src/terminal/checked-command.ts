@@ -1,4 +1,4 @@
-/** Command that reports an unknown flag before a missing one: usually the unknown one is the missing one, misspelt. */
+/** Command that reports an unknown flag before a missing one, which it usually misspells. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

@@ -177,7 +177,7 @@ function changeText(change: Change): string {
   }
 }
 
-/** Plans not taken; for a hold, the best plan if another one was running. */
+/** Rejected plans; for a hold, also the best plan if it was not running. */
 function passedOver(
   { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
   why: Explained | undefined,

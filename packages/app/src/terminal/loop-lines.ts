@@ -90,7 +90,7 @@ function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEve
 type QuarantineEvent = Extract<LoopEvent, { readonly kind: 'input-quarantined' }>;
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
-/** The choices of a plan, because its reason names the load, which always varies. */
+/** Stages of a plan. Its reason differs each time, because it names the load. */
 function subjectOf(decision: Decision): string {
   return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }

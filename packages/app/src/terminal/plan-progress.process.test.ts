@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 
 const MODULE = new URL('../../dist/terminal/plan-progress.js', import.meta.url).href;
 
-/** What a process prints on stderr that computes without a pause for `ms`. */
+/** Stderr of a process that computes for `ms` without a pause. */
 function toldBy(ms: number): string {
   const script = `
     const { PlanProgress } = await import(${JSON.stringify(MODULE)});

@@ -22,7 +22,7 @@ const TELLER = `
     try {
       writeSync(2, terminal ? '\\r\\u001b[K' + line : line + '\\n');
     } catch {
-      // A pipe that is full or closed misses a line of progress, nothing else.
+      // A full or closed pipe loses only a line of progress.
     }
   };
   setTimeout(() => { tell(); setInterval(tell, everyMs); }, quietMs);

@@ -4,7 +4,7 @@ import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
-/** The request, on which the meaning of the result depends. */
+/** Request that the plan answers. */
 export interface PlanAsked {
   readonly arrivalRps: number;
   readonly policy: PolicyName;

@@ -18,7 +18,7 @@ export function stopSignal(): Promise<void> {
   });
 }
 
-/** Runs `work` before a signal ends the process, unless the returned function was called. */
+/** Runs `work` before a signal ends the process. The returned function cancels that. */
 export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);

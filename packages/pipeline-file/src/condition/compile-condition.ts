@@ -1,6 +1,6 @@
 /**
- * Conditions of `when` in CEL, of type bool. Variables: `output`, the tensors of the stage before the edge by name, and
- * `shape`, their shapes.
+ * Conditions of `when` in CEL, of type bool. Variables by tensor name: `output` has the tensors of the edge's `from`
+ * stage, `shape` their shapes.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';

@@ -8,7 +8,7 @@ import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model
 type Element = number | bigint | boolean | string | Uint8Array;
 export type TensorValue = Element | readonly TensorValue[];
 
-/** Most list entries that one condition may read; takes up to 0.2 s. */
+/** Most list entries that one condition may read, in up to 0.2 s. */
 const MOST_READS = 200_000;
 
 /** Values for one evaluation, which throws if it reads more than `MOST_READS` entries. */

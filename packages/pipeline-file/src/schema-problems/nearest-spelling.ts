@@ -1,6 +1,6 @@
 /**
- * Guesses a misspelled word. A candidate equals it except for case and separators, contains it, or is contained in it.
- * Else the nearest by edit distance counts (at most a third of the letters, two in short words).
+ * Guesses a misspelled word. First choice: equal except for case and separators. Second: nearest by edit distance (at
+ * most a third of the letters, two in short words). Third: one contains the other.
  */
 import { distance } from 'fastest-levenshtein';
 

@@ -35,7 +35,7 @@ interface Certainty {
 
 /**
  * Warns if no output is certain: a request may get an empty answer. An output is certain if some path to it has no
- * condition. A join is as certain as its fan-out, because it proceeds without items.
+ * condition. A join is as certain as its fan-out, because it runs without items, too.
  */
 export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0 || graph.outputs.length === 0) return [];

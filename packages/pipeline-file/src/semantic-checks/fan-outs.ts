@@ -25,7 +25,7 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
     }));
 }
 
-/** Open fan-outs of a stage; `unclear` behind a mismatch. */
+/** Open fan-outs of a stage; `unclear` after a mismatch. */
 type Nesting = OpenFanOut | 'unclear' | undefined;
 
 /** Finds joins without a fan-out and mismatched in-edges. */

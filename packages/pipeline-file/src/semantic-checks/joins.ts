@@ -39,7 +39,7 @@ function* joinsInto(
   }
 }
 
-/** A join on the only edge needs a fan-out whose parts can be missing. */
+/** Finds `onMissing: partial` where no part can be missing. */
 function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
   if (onMissing !== 'partial' || join !== undefined) return;
   const message =

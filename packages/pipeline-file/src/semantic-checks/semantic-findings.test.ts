@@ -1,4 +1,4 @@
-/** Every rule with a document that breaks it. Each case lists all problems that come of its change, so that none hides another. */
+/** Each rule with a document that breaks it. Each case lists all problems of its change, so that none hides another. */
 import { expect, test } from 'vitest';
 import { type Loose, parse, parseChanged, problemsOf } from '../pipeline.test-support.js';
 
@@ -468,7 +468,7 @@ const when = (condition: string, probability: number) => ({ when: { condition, p
 const QUORUM = { join: { quorum: 2 } };
 const ANY = { join: 'any' };
 
-/** The three stages with two branches that meet in `count`; what they come to together is measured. */
+/** The three stages with two branches that meet in `count`; their joint accuracy is measured. */
 const meeting = (spec: Loose, [left, right]: readonly [object, object]) => {
   chainOf(spec, [
     ['detect', 'classify'],

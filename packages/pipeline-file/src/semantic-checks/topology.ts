@@ -6,7 +6,7 @@ import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 
-/** Topological order; it lacks stages on and behind cycles. */
+/** Topological order; it lacks stages on and after cycles. */
 export interface Topology {
   readonly order: readonly number[];
   readonly cycles: readonly (readonly GraphEdge[])[];

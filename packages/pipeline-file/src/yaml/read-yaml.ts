@@ -29,7 +29,7 @@ export interface YamlReading {
   readonly lines: LineCounter;
 }
 
-/** Most values in aliases, counted at each use. */
+/** Most values from aliases; every use counts. */
 const MAX_ALIASED_VALUES = 20_000;
 const MAX_SYNTAX_ERRORS = 5;
 const PLAIN_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;

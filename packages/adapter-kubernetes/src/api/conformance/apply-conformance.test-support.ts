@@ -1,4 +1,4 @@
-/** Server-side apply: who owns which field, of the object, of its status and of its scale. */
+/** Server-side apply: owners of fields in the object, its status and its scale. */
 import { describe, expect, it } from 'vitest';
 import { ownersOfField } from '../field-managers.js';
 import { refTo } from '../kube-object.js';

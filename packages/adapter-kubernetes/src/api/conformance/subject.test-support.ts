@@ -1,24 +1,24 @@
-/** What the conformance suite is given, and short ways to what it expects. */
+/** Subject of the conformance suite, and helpers for its expectations. */
 import type { KubeApi, ListPage, WatchEvent, WriteResult } from '../kube-api.js';
 import type { KubeObject } from '../kube-object.js';
 
-/** An API to test; `namespace` is empty and of one test alone. */
+/** An API to test; `namespace` is empty and used by one test. */
 export interface KubeApiSubject {
   readonly api: KubeApi;
   readonly namespace: string;
-  /** Lets `durationMs` pass on the clock of the server. */
+  /** Advances the clock of the server. */
   passTime(durationMs: number): Promise<void>;
 }
 
 export type MakeSubject = () => Promise<KubeApiSubject>;
 
-/** The object of a write that was done. */
+/** Object of a successful write. */
 export function written<T extends KubeObject>(result: WriteResult<T>): T {
   if (result.kind === 'written') return result.object;
   throw new Error(`refused as ${result.reason}: ${result.message}`);
 }
 
-/** A page that has to be there. */
+/** Page; throws if the list expired. */
 export function pageOf<T extends KubeObject>(page: ListPage<T>): Extract<ListPage<T>, { kind: 'page' }> {
   if (page.kind === 'page') return page;
   throw new Error('the list expired');

@@ -1,4 +1,4 @@
-/** Watches: what they tell, in which order, and how they end. */
+/** Watches: events, their order, and ends. */
 import { describe, expect, it } from 'vitest';
 import type { Selection, WatchEvent } from '../kube-api.js';
 import { refTo } from '../kube-object.js';

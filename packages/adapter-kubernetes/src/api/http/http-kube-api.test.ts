@@ -32,7 +32,7 @@ contexts: [{name: x, context: {cluster: c, user: u, namespace: team}}]
 current-context: x
 `;
 
-/** An API over a server that answers as told; `seen` are the requests that came. */
+/** API over a scripted server; `seen`: received requests. */
 async function start(answer: (response: ServerResponse, request: IncomingMessage, seen: readonly Seen[]) => void) {
   const seen: Seen[] = [];
   const server = createServer(async (request, response) => {
@@ -59,7 +59,7 @@ async function start(answer: (response: ServerResponse, request: IncomingMessage
   return { api: new HttpKubeApi(connection, { answerMs: 5_000 }), connection, seen, server };
 }
 
-/** Whatever an API server says has these. */
+/** All answers of API servers have these fields. */
 const typed = { kind: 'Probe', apiVersion: 'test.equipoise.dev/v1' };
 const refused = { kind: 'Status', apiVersion: 'v1' };
 

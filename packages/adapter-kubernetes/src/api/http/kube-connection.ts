@@ -96,7 +96,7 @@ function noClusterError(config: KubeConfig): AppError {
   return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
-/** Options that replace the agent, and so all connections, when they change. */
+/** A change of these options replaces the agent and all connections. */
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(

@@ -1,6 +1,6 @@
 /**
- * Who owns which fields of one object, and what a write does to it: an apply takes what it wants, refuses where others own a different
- * value, and gives up what it no longer wants; any other write owns what it changed.
+ * Owners of the fields of an object. An apply owns its fields, conflicts with other owners of different values, and
+ * releases fields that it no longer has. Any other write owns what it changed.
  */
 import type { Applier, RefusalCause, Writer } from '../kube-api.js';
 import type { ManagedFields } from '../kube-object.js';
@@ -17,7 +17,7 @@ import {
 export type Fields = Record<string, unknown>;
 export type Subresource = 'status' | 'scale' | undefined;
 
-/** One manager with one way of writing. */
+/** A manager and its operation. */
 interface Owner {
   readonly manager: string;
   readonly operation: 'Apply' | 'Update';
@@ -27,12 +27,12 @@ interface Owner {
 
 export type Owners = readonly Owner[];
 
-/** An object after a write with its owners, or the fields that others own. */
+/** Written object with its owners, or the conflicting fields. */
 export type Merge =
   | { readonly kind: 'merged'; readonly fields: Fields; readonly owners: Owners }
   | { readonly kind: 'conflict'; readonly causes: readonly RefusalCause[] };
 
-/** The owners as the object shows them. */
+/** Owners as `managedFields`. */
 export function managedFieldsOf(owners: Owners): readonly ManagedFields[] {
   return owners.map(({ manager, operation, subresource, set }) => ({
     manager,
@@ -42,7 +42,7 @@ export function managedFieldsOf(owners: Owners): readonly ManagedFields[] {
   }));
 }
 
-/** Applies the wanted fields onto those that are there. */
+/** Applies the wanted fields to the existing ones. */
 export function mergeApply(
   live: { readonly fields: Fields; readonly owners: Owners },
   wanted: Fields,
@@ -61,13 +61,13 @@ export function mergeApply(
   const givenUp = [...(mine?.set ?? [])].filter(
     ([text]) => !set.has(text) && !others.some((owner) => ownsAt(owner, text)),
   );
-  // Whole items first: without its keys an item is not found any more.
+  // Whole items first: an item without its keys cannot be found.
   for (const whole of [true, false]) {
     for (const [, path] of givenUp) if ((path.at(-1) === '.') === whole) removeField(fields, path);
   }
   for (const path of set.values()) {
     const [value, present] = [readField(wanted, path), readField(fields, path)];
-    // An empty map wants nothing inside, it does not want the inside gone.
+    // An empty map adds nothing; it does not remove existing entries.
     if (!(isEmpty(value) && present !== undefined)) writeField(fields, path, value);
   }
   const lost = new Set(contested.map(({ text }) => text));
@@ -90,14 +90,14 @@ function contestedFields(live: Fields, wanted: Fields, set: FieldSet, others: Ow
   });
 }
 
-/** Whether an owner has a field, or for an item of a list anything inside. */
+/** True if an owner has a field or, for a list item, any field inside. */
 function ownsAt(owner: Owner, text: string): boolean {
   if (owner.set.has(text)) return true;
   if (!text.endsWith('\n.')) return false;
   return [...owner.set.keys()].some((other) => other.startsWith(text.slice(0, -1)));
 }
 
-/** Makes the writer the owner of whatever differs between what was there and what it put. */
+/** Makes the writer the owner of all fields that it changed. */
 export function ownChanges(
   before: { readonly fields: Fields; readonly owners: Owners },
   after: Fields,
@@ -128,7 +128,7 @@ function without(owner: Owner, lost: ReadonlySet<string>): Owner {
   return { ...owner, set: new Map([...owner.set].filter(([text]) => !lost.has(text))) };
 }
 
-/** Whether two values are alike as JSON, whatever the order of their fields. */
+/** True if two values are equal as JSON, in any order of fields. */
 export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
@@ -138,7 +138,7 @@ export function same(a: unknown, b: unknown): boolean {
   return [...keys].every((key) => same(left[key], right[key]));
 }
 
-/** The owners as text, to see whether a write changed them. */
+/** Owners as text, to detect changes. */
 export function ownersText(owners: Owners): string {
   const lines = owners.map(
     ({ manager, operation, subresource, set }) =>

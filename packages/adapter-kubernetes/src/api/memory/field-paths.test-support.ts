@@ -1,7 +1,7 @@
 /**
- * Fields of an object as paths, in the terms of server-side apply: `f:NAME` a field, `k:{KEYS}` an item of a list that is merged by keys,
- * `v:VALUE` a member of a set, `.` the item itself. An API server reads from its schema which lists merge and by what; here
- * the name of the field says it, and every list without an entry is owned as a whole.
+ * Fields of an object as paths, in the terms of server-side apply: `f:NAME` a field, `k:{KEYS}` an item of a list that
+ * is merged by keys, `v:VALUE` a member of a set, `.` the item itself. An API server reads from its schema which lists
+ * merge, and by which keys. Here the name of the field decides; all other lists are owned as a whole.
  */
 import type { FieldTree } from '../kube-object.js';
 
@@ -26,7 +26,7 @@ const MERGED_BY: Readonly<Record<string, readonly string[]>> = {
 };
 const SETS = new Set(['finalizers']);
 const WHOLE = new Set(['selector']);
-/** What stands where there is nothing but the fact that something is there. */
+/** Marker of a leaf. */
 const LEAF = true;
 
 const isFields = (value: unknown): value is Fields =>
@@ -49,7 +49,7 @@ function collect(value: unknown, path: FieldPath, set: FieldSet): void {
   for (const [element, member] of inside) collect(member, [...path, element], set);
 }
 
-/** What a value is made of, by path element; `undefined` for a leaf. */
+/** Children of a value by path element; `undefined` for a leaf. */
 function membersOf(value: unknown, element: string): readonly (readonly [string, unknown])[] | undefined {
   const name = element.slice(2);
   if (WHOLE.has(name) && element.startsWith('f:')) return undefined;
@@ -71,7 +71,7 @@ export function textOf(path: FieldPath): string {
   return path.join('\n');
 }
 
-/** A set as it stands in `fieldsV1`. */
+/** Set in the form of `fieldsV1`. */
 export function fieldTree(set: FieldSet): FieldTree {
   const root: Record<string, FieldTree> = {};
   for (const path of set.values()) {
@@ -84,7 +84,7 @@ export function fieldTree(set: FieldSet): FieldTree {
   return root;
 }
 
-/** What stands at a path; `undefined` where nothing does. */
+/** Value at a path; `undefined` if there is none. */
 export function readField(root: unknown, path: FieldPath): unknown {
   let at = root;
   for (const element of path) {
@@ -103,7 +103,7 @@ function memberAt(value: unknown, element: string): unknown {
   return value.find((item) => Object.entries(keys).every(([key, wanted]) => (item as Fields)[key] === wanted));
 }
 
-/** Puts a value at a path, with whatever has to be there to hold it. */
+/** Puts a value at a path; creates missing containers. */
 export function writeField(root: Fields, path: FieldPath, value: unknown): void {
   let at: unknown = root;
   for (const [index, element] of path.entries()) {
@@ -121,7 +121,7 @@ export function writeField(root: Fields, path: FieldPath, value: unknown): void 
   }
 }
 
-/** Takes away what stands at a path, and what is empty then. */
+/** Removes the value at a path, and containers that become empty. */
 export function removeField(root: Fields, path: FieldPath): void {
   const target = path.at(-1) === '.' ? path.slice(0, -1) : path;
   const parentPath = target.slice(0, -1);

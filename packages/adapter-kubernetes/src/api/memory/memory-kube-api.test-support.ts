@@ -1,4 +1,4 @@
-/** A client of the API server in memory. Its line to the server can be cut, so that each client may have its own trouble. */
+/** A client of the API server in memory. Each client has its own connection, which can be cut. */
 import type {
   Applier,
   DeleteOptions,
@@ -13,10 +13,10 @@ import { type KubeObject, type ObjectRef, objectKey, type ResourceType, refTo } 
 import { type Fields, mergeApply, type Owners, ownChanges, type Subresource } from './field-owners.test-support.js';
 import { type Kept, type MemoryKube, noAnswer, refused } from './memory-kube.test-support.js';
 
-/** How the line to the server is: up, answering with a failure at once, or silent for ever. */
+/** Connection to the server: up, failing at once, or silent. */
 export type Line = 'up' | 'down' | 'silent';
 
-/** Everything of the metadata that the server writes itself. */
+/** Metadata that the server writes. */
 const SERVER_FIELDS = [
   'uid',
   'resourceVersion',
@@ -173,7 +173,7 @@ export class MemoryKubeApi implements KubeApi {
     return this.#kube.find(ref.type, objectKey(ref));
   }
 
-  /** The object as a write of the main resource sees it. */
+  /** Object without its status, for writes of the main resource. */
   #withoutStatus(type: ResourceType, object: KubeObject): Fields {
     const { status, apiVersion, kind, metadata, ...rest } = copy(object) as unknown as Fields;
     const fields: Fields = { ...rest, metadata: drop(metadata as Fields, SERVER_FIELDS) };
@@ -190,7 +190,7 @@ export class MemoryKubeApi implements KubeApi {
 
 const NOTHING = { fields: {}, owners: [] };
 
-/** What managers can own of an object. */
+/** Fields that managers can own. */
 function owned(fields: Fields): Fields {
   const { apiVersion, kind, metadata, ...rest } = fields;
   const ownMetadata = drop((metadata ?? {}) as Fields, [...SERVER_FIELDS, ...IDENTITY]);

@@ -1,7 +1,7 @@
 /**
- * An API server in memory: one revision counter over all objects, a log of events from which watches are served, compaction that
- * expires old watches and lists, a status that only status writes change, finalizers. It knows no schema, no defaults and no controllers;
- * `define` names a resource with what is checked of its objects.
+ * An API server in memory. It has one revision counter over all objects, an event log for watches, compaction that
+ * expires old watches and lists, a status that only status writes change, and finalizers. It has no schemas, defaults
+ * or controllers; `define` adds a resource with a check of its objects.
  */
 import { type AlarmClock, AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';
@@ -10,14 +10,14 @@ import { type Fields, managedFieldsOf, type Owners, ownersText, same } from './f
 import { isSelected } from './selectors.test-support.js';
 import { WatchFeed } from './watch-feed.test-support.js';
 
-/** A resource of the server; `check` gives what is wrong with an object that is to be written. */
+/** A resource of the server; `check` returns the faults of an object before a write. */
 export interface MemoryResource {
   readonly type: ResourceType;
   readonly hasStatus?: boolean;
   readonly check?: (object: Fields) => readonly RefusalCause[];
 }
 
-/** One object as it is kept, with its owners. */
+/** Stored object with its owners. */
 export interface Kept {
   readonly object: KubeObject;
   readonly owners: Owners;
@@ -36,7 +36,7 @@ interface OpenWatch {
 }
 
 const BOOKMARK_EVERY_MS = 60_000;
-/** So long before its end a watch gets a last bookmark. */
+/** Time between the last bookmark and the end of a watch. */
 const LAST_BOOKMARK_MS = 2_000;
 
 /** The server; `MemoryKubeApi` is a client of it. */
@@ -72,18 +72,18 @@ export class MemoryKube {
     return this.#watches.size;
   }
 
-  /** Forgets all events so far: watches and lists that began earlier are expired. */
+  /** Forgets all events: earlier watches and lists expire. */
   compact(): void {
     this.#log = [];
     this.#compactedRevision = this.#revision;
   }
 
-  /** Ends all watches as a server does that goes away. */
+  /** Ends all watches, like a server that shuts down. */
   dropWatches(): void {
     for (const { feed } of this.#watches) feed.end(noAnswer());
   }
 
-  /** Makes the open watches deliver nothing more, without an end; gives how many they were. */
+  /** Silences the open watches without ending them; returns their number. */
   muteWatches(): number {
     const muted = this.#watches.size;
     for (const { feed } of this.#watches) feed.mute();
@@ -115,7 +115,7 @@ export class MemoryKube {
     return revision < this.#compactedRevision;
   }
 
-  /** Keeps what a write made of an object, unless it changes nothing; a deleted object without finalizers goes. */
+  /** Stores a written object if it changed; removes a deleted object without finalizers. */
   keep(type: ResourceType, before: Kept | undefined, fields: Fields, owners: Owners): KubeObject | Refused {
     const causes = this.resource(type).check?.(fields) ?? [];
     if (causes.length > 0) return refused('invalid', causes.map(({ message }) => message).join(', '), causes);
@@ -136,7 +136,7 @@ export class MemoryKube {
     return object;
   }
 
-  /** Takes an object away, or marks it while finalizers keep it. */
+  /** Removes an object, or marks it while it has finalizers. */
   remove(type: ResourceType, kept: Kept): void {
     const { object, owners } = kept;
     if (object.metadata.deletionTimestamp !== undefined) return;
@@ -144,7 +144,7 @@ export class MemoryKube {
     this.keep(type, kept, { ...object, metadata }, owners);
   }
 
-  /** Opens a watch on what comes after `revision`. */
+  /** Opens a watch on events after `revision`. */
   watch(selection: Selection, revision: number, timeoutMs: number, signal: AbortSignal): WatchFeed {
     const feed = new WatchFeed();
     if (this.isForgotten(revision)) {
@@ -235,7 +235,7 @@ export function refused(reason: Refused['reason'], message: string, causes: read
   return { kind: 'refused', reason, message, causes };
 }
 
-/** What a call rejects with when no server answers. */
+/** Error of a call without an answer. */
 export function noAnswer(): AppError {
   return new AppError('UNREACHABLE', 'no answer from the API server in memory', { retryable: true });
 }
@@ -251,7 +251,7 @@ function push(feed: WatchFeed, selection: Selection, { before, after }: LoggedEv
   if (event !== undefined) feed.push(event);
 }
 
-/** What a change looks like to somebody who saw `was` and now sees `is`; `latest` is the object where it left the selection. */
+/** Event for a watcher that saw `was` and now sees `is`; `latest` is the object if it left the selection. */
 function eventOf(
   was: KubeObject | undefined,
   is: KubeObject | undefined,
@@ -267,7 +267,7 @@ function unchanged(before: Kept, fields: Fields, owners: Owners): boolean {
   );
 }
 
-/** Without what the server itself writes. */
+/** Without fields that the server writes. */
 function bare(fields: Fields): Fields {
   const { managedFields, resourceVersion, generation, uid, creationTimestamp, ...metadata } = (fields['metadata'] ??
     {}) as Fields;
@@ -275,7 +275,7 @@ function bare(fields: Fields): Fields {
   return { ...rest, metadata };
 }
 
-/** A copy with its keys in order, as a server returns it. It is frozen, so that all readers can share it. */
+/** Copy with sorted keys, as a server returns it. Frozen, so that readers can share it. */
 function inKeyOrder(value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map(inKeyOrder));
   if (typeof value !== 'object' || value === null) return value;

@@ -1,4 +1,4 @@
-/** The API server in memory keeps the contract that the real one keeps. */
+/** The API server in memory passes the conformance suite. */
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { describeKubeApiConformance } from '../conformance/kube-api-conformance.test-support.js';

@@ -1,8 +1,8 @@
-/** Label and field selectors of equalities, as a list or a watch is asked with. */
+/** Equality selectors of labels and fields, for lists and watches. */
 import type { Selection } from '../kube-api.js';
 import type { KubeObject } from '../kube-object.js';
 
-/** Whether an object is among those asked for. */
+/** True if an object matches the selection. */
 export function isSelected({ namespace, labelSelector, fieldSelector }: Selection, object: KubeObject): boolean {
   if (namespace !== undefined && object.metadata.namespace !== namespace) return false;
   const labels = object.metadata.labels ?? {};

@@ -1,12 +1,12 @@
-/** The events of one watch, waiting to be read. */
+/** Unread events of one watch. */
 import type { WatchEvent } from '../kube-api.js';
 
-/** A queue between a server that pushes and a reader that pulls; it ends well or with a failure. */
+/** Queue between the pushing server and the pulling reader; may end with a failure. */
 export class WatchFeed {
   readonly #waiting: WatchEvent[] = [];
   #end: { readonly failure?: Error } | undefined;
   #wake: () => void = () => {};
-  /** Called once, when the watch is over. */
+  /** Called once, when the watch has ended. */
   onEnd: () => void = () => {};
 
   push(event: WatchEvent): void {

@@ -1,4 +1,4 @@
-/** A pipeline on a cluster in memory, whose requests come to a new variant in steps as the test lets its routers tell. */
+/** Pipeline on a cluster in memory with a canary; the test scripts the router signals. */
 
 import type { SideCount } from '@equipoise/core/model';
 import { SeededRng } from '@equipoise/core/model';
@@ -22,18 +22,18 @@ import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-supp
 export const KEY = 'n/shelf';
 export const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
 export const namespace = 'n';
-/** Of the API server in memory. */
+/** Start of the API server in memory. */
 const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
-/** Requests that missed the SLO, of those that ended. */
+/** Ended requests, and those of them that missed the SLO. */
 export const side = (missed: number, ended: number): SideCount => ({ ended, missed });
-/** Both sides do well, and the step has lasted. */
+/** Both sides are good, and the step is long enough. */
 export const well = { before: side(0, 500), after: side(0, 500), passedOn: 500, observedMs: 20_000 };
-/** A step that has just begun. */
+/** A step that has just started. */
 export const begun = { ...well, observedMs: 1_000 };
-/** Routers that are heard. */
+/** Routers with current signals. */
 export const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
 
-/** An operator over a cluster in memory whose pipeline runs `small`; its routers are heard. */
+/** Operator on a cluster in memory; its pipeline runs `small`, with router signals. */
 export async function start({ idempotent = true } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
@@ -72,7 +72,7 @@ export async function start({ idempotent = true } = {}) {
     /** Pods of the router that serves. */
     entry: async () => (await all<ObservedPod>(pods)).filter(isRouter),
     pass: (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs),
-    /** Lets time pass until something holds. */
+    /** Advances time until a condition holds. */
     until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
       const endsAtMs = clock.nowMs() + longestMs;
       while (!(await holds())) {
@@ -92,5 +92,5 @@ export async function start({ idempotent = true } = {}) {
   return rig;
 }
 
-/** The share of the requests that the status tells. */
+/** Canary fraction in the status. */
 export const fraction = (rig: Awaited<ReturnType<typeof start>>) => async () => (await rig.status())?.shift?.fraction;

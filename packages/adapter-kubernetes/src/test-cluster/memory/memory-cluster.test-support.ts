@@ -1,7 +1,7 @@
 /**
- * What makes a cluster out of an API server in memory: Deployments that get pods, a new one before an old one goes, pods that become ready
- * and take their time to stop, Services that get the addresses of ready pods, children that go with their owner. It looks at everything
- * at the next tenth of a second after a change, and when time alone changes something.
+ * Controllers of an API server in memory. Deployments get pods, new ones before old ones are removed. Pods become
+ * ready, and stop slowly. Services get the addresses of ready pods. Children are deleted with their owner. It runs at
+ * the next tenth of a second after a change, and when a time is due.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 import { written } from '../../api/conformance/subject.test-support.js';
@@ -23,7 +23,7 @@ import type { Deployment, Service } from '../../render/manifest-types.js';
 import type { HostedPod, PodHost } from '../pod-host.test-support.js';
 import { endpointSlices, SERVICE_LABEL } from '../service-names.test-support.js';
 
-/** The resources that an operator deals with. */
+/** Resources that an operator uses. */
 export const clusterResources: readonly MemoryResource[] = [
   { type: pipelines, hasStatus: true },
   { type: pods, hasStatus: true },
@@ -54,7 +54,7 @@ export class MemoryCluster {
   readonly #progressed = new Map<string, { readonly now: string; readonly sinceMs: number }>();
   #made = 0;
   #isStopped = false;
-  /** Instant of the next look, with what cancels it. */
+  /** Next look and its cancellation. */
   #next: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #isLooking = false;
   /** Earliest instant at which time alone changes something. */
@@ -68,7 +68,7 @@ export class MemoryCluster {
     this.#lookSoon();
   }
 
-  /** How long a pod takes to be ready; infinity where it never is. */
+  /** Time until a pod is ready; Infinity: never. */
   get readyAfterMs(): (pod: KubeObject) => number {
     return this.#readyAfterMs;
   }
@@ -89,19 +89,19 @@ export class MemoryCluster {
     this.#lookSoon();
   }
 
-  /** After so long without progress a rollout counts as stuck. */
+  /** A rollout without progress for this time counts as stuck. */
   set stuckAfterMs(stuckAfterMs: number) {
     this.#stuckAfterMs = stuckAfterMs;
     this.#lookSoon();
   }
 
-  /** Nothing changes by itself any more. */
+  /** Stops all controllers. */
   stop(): void {
     this.#isStopped = true;
     this.#next?.cancel();
   }
 
-  /** A node ends a pod for good, which stays there as a record. */
+  /** A node ends a pod, which remains as a record. */
   evict(name: string): void {
     this.#evicted.add(name);
     this.#lookSoon();
@@ -111,7 +111,7 @@ export class MemoryCluster {
     if (!this.#isLooking) this.#lookAt(this.#clock.nowMs());
   }
 
-  /** Looks at the first tenth of a second after `afterMs`, unless it looks before. */
+  /** Looks at the first tenth of a second after `afterMs`, or earlier. */
   #lookAt(afterMs: number): void {
     const atMs = (Math.floor(afterMs / LOOK_EVERY_MS) + 1) * LOOK_EVERY_MS;
     if (this.#isStopped || (this.#next !== undefined && this.#next.atMs <= atMs)) return;
@@ -142,7 +142,7 @@ export class MemoryCluster {
     return page.kind === 'page' ? page.objects : [];
   }
 
-  /** Children without an owner go, and pods without a Deployment. */
+  /** Removes children without an owner, and pods without a Deployment. */
   async #collectGarbage(): Promise<void> {
     const types = [pipelines, pods, ...Object.values(childTypes)];
     const objects = (
@@ -155,7 +155,7 @@ export class MemoryCluster {
     }
   }
 
-  /** What a kubelet does with a pod. */
+  /** Acts as the kubelet of a pod. */
   async #run(pod: ObservedPod): Promise<void> {
     const { uid = '', deletionTimestamp } = pod.metadata;
     const nowMs = this.#clock.nowMs();
@@ -189,7 +189,7 @@ export class MemoryCluster {
     if (atMs > this.#clock.nowMs()) this.#dueAtMs = Math.min(this.#dueAtMs, atMs);
   }
 
-  /** The containers of a pod, which are started when they are asked for; undefined where nobody runs any. */
+  /** Containers of a pod, started on first use; undefined without a host. */
   #hostedAs(pod: ObservedPod): { readonly isReady: boolean } | undefined {
     const { uid = '' } = pod.metadata;
     if (this.host === undefined || this.#hosted.has(uid)) return this.#hosted.get(uid);
@@ -202,7 +202,7 @@ export class MemoryCluster {
     return hosted;
   }
 
-  /** Whether nothing of a pod runs any more; the first time it is asked, its containers are told to end. */
+  /** True if a pod has stopped completely. The first call stops its containers. */
   #hasEnded(pod: ObservedPod): boolean {
     const hosted = this.#hosted.get(pod.metadata.uid ?? '');
     if (hosted === undefined || hosted.isGone) return true;
@@ -215,7 +215,7 @@ export class MemoryCluster {
     return false;
   }
 
-  /** What the controller of EndpointSlices does. */
+  /** Acts as the EndpointSlice controller. */
   async #serve(): Promise<void> {
     const running = await this.#all(pods);
     for (const service of await this.#all(services)) {
@@ -234,7 +234,7 @@ export class MemoryCluster {
     }
   }
 
-  /** What the Deployment controller does: at most one pod more than wanted, never fewer ready ones than wanted. */
+  /** Acts as the Deployment controller: at most one pod more than wanted, never fewer ready ones. */
   async #control(deployment: ObservedDeployment): Promise<void> {
     const wanted = deployment.spec.replicas ?? 1;
     const { uid, generation = 1 } = deployment.metadata;
@@ -267,7 +267,7 @@ export class MemoryCluster {
     await this.#api.applyStatus(deployments, { ...deployment, metadata: bare(deployment), status }, forced);
   }
 
-  /** Says so when a rollout has not come nearer to its end for as long as it may take. */
+  /** Reports a rollout that made no progress within its deadline. */
   #progress({ metadata: { uid = '' } }: ObservedDeployment, now: string, wanted: number) {
     const nowMs = this.#clock.nowMs();
     const last = this.#progressed.get(uid);
@@ -302,7 +302,7 @@ export class MemoryCluster {
 
 const services = childTypes['Service'] as ResourceType<Service>;
 
-/** The address of a pod, by the number in its name. */
+/** Address of a pod, from the number in its name. */
 function addressOf({ metadata: { name } }: KubeObject): string {
   const number = Number(/\d+$/.exec(name)?.[0] ?? 0);
   return `10.244.${number >> 8}.${number & 255}`;

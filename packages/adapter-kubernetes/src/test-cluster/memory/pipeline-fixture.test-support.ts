@@ -74,10 +74,10 @@ export function planWith(detect: string, replicas = 1, maxBatchSize = 1): Plan {
   };
 }
 
-/** A source that says what it is told to say. */
+/** Source with scripted answers. */
 export class ToldPlans implements PlanSource {
   answer: PlanAnswer;
-  /** What the routers tell. */
+  /** Signals of the routers. */
   situation: () => PipelineSignals = () => ({});
   readonly #listeners: ((key: string) => void)[] = [];
 
@@ -109,7 +109,7 @@ function answerOf(plan: Plan): Extract<PlanAnswer, { kind: 'plan' }> {
   return { kind: 'plan', plan, profiles: [], arrivalRps: 20, plannedAtEpochMs: NOW_EPOCH_MS - 1_000 };
 }
 
-/** What is wanted of a pipeline for a plan. */
+/** Planning of a pipeline for a plan. */
 export async function wantedBy(pipeline: InferencePipeline, plan: Plan): Promise<Planning> {
   return new PipelinePlanning(new ToldPlans(plan), { imagesOf: () => images }).planningOf('n/shelf', {
     pipeline,
@@ -123,7 +123,7 @@ export function objectsOf(planning: Planning): readonly KubeObject[] {
   return planning.objects;
 }
 
-/** How a Deployment stands; as wanted where nothing is said. */
+/** State of a Deployment; default: as wanted. */
 export interface Standing {
   readonly ready?: number;
   readonly replicas?: number;
@@ -131,7 +131,7 @@ export interface Standing {
   readonly managedFields?: readonly ManagedFields[];
 }
 
-/** An applied object as a cluster shows it when its controllers have done their work, or as `standing` says. */
+/** Applied object after its controllers have finished, or in the state `standing`. */
 export function standing(
   object: KubeObject,
   { ready, replicas, isStuck = false, managedFields }: Standing = {},

@@ -1,4 +1,4 @@
-/** `equipoise k8s apply`: makes a cluster run a plan. Leftovers are deleted only on request, once the new plan runs. */
+/** `equipoise k8s apply`: makes a cluster run a plan. Deletes leftovers only on request, once the new plan runs. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

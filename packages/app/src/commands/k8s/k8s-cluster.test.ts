@@ -1,4 +1,4 @@
-/** The commands of `equipoise k8s` that speak to a cluster, against an API server of this test. */
+/** Commands of `equipoise k8s` that use a cluster, against an API server of this test. */
 import { join } from 'node:path';
 import { startServer } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';

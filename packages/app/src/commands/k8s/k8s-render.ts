@@ -94,8 +94,7 @@ interface K8sPipelineOptions {
 }
 
 /**
- * `equipoise k8s pipeline`: a pipeline file with its measured profiles as the operator's object. Throws
- * PROFILE_MISSING.
+ * `equipoise k8s pipeline`: a pipeline file with its measured profiles, as a custom resource. Throws PROFILE_MISSING.
  */
 export async function k8sPipeline(file: string, options: K8sPipelineOptions): Promise<CommandResult> {
   const { namespace, arrivalRps, image = [], profileScale } = options;

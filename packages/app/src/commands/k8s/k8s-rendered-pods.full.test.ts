@@ -1,7 +1,6 @@
 /**
- * What is rendered, run without a cluster: each container that runs Equipoise, with its own arguments over its own file, as a process here.
- * Only addresses, ports and the folder of the image are other ones. So the one-stage files, the router's file, the probes and the container
- * that waits are those that pods get.
+ * Runs rendered containers of Equipoise as processes, without a cluster. Only addresses, ports and the folder of the
+ * image differ. The one-stage files, the router's file, the probes and the waiting container are those of pods.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,14 +33,14 @@ let items: readonly Item[] = [];
 const deploymentsOf = (part: string) =>
   items.filter(({ kind, metadata }) => kind === 'Deployment' && metadata.labels['equipoise.dev/part'] === part);
 
-/** A text with the addresses and the folder of this machine. */
+/** Text with local addresses and folder. */
 function here(text: string): string {
   let placed = text.replaceAll('/pipeline/', `${folder.path}/pipe/`);
   for (const [name, url] of addresses) placed = placed.replaceAll(`http://${name}:8080`, url);
   return placed;
 }
 
-/** Starts the container of a Deployment over the file of its ConfigMap and waits until its probe says that it is ready. */
+/** Starts the container of a Deployment with the file of its ConfigMap, and waits until its probe succeeds. */
 async function start({ metadata: { name }, spec }: Item): Promise<string> {
   const [container] = spec?.template.spec.containers ?? [];
   const config = items.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === name);
@@ -61,7 +60,7 @@ async function start({ metadata: { name }, spec }: Item): Promise<string> {
 beforeAll(async () => {
   await equipoise(folder.path, 'init', 'pipe');
   const file = join('pipe', 'pipeline.yaml');
-  // What is said is in question here, not how soon.
+  // This tests the answer, not its latency.
   const written = readFileSync(join(folder.path, file), 'utf8');
   const patient = written.replace(/latencyMs: \d+/, 'latencyMs: 10000');
   expect(patient).not.toBe(written);

@@ -16,7 +16,7 @@ import { type K8sRenderOptions, renderedFile } from './k8s-render.js';
 
 interface K8sDiffOptions extends K8sRenderOptions, ClusterOptions {}
 
-/** `equipoise k8s diff`: compares a plan with a cluster. Answers no if they differ. */
+/** `equipoise k8s diff`: compares a plan with a cluster. Exits with 1 if they differ. */
 export function k8sDiff(file: string, options: K8sDiffOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
     const { pipeline, objects } = await renderedFile(file, { ...options, namespace });
@@ -50,7 +50,7 @@ function shown(value: unknown): string {
   return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}…`;
 }
 
-/** `equipoise k8s status`: workloads and conditions of a pipeline. Answers no until all workloads run. */
+/** `equipoise k8s status`: workloads and conditions of a pipeline. Exits with 1 unless all workloads run. */
 export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
     const workloads = workloadStates(await deployedObjects(api, pipeline, namespace));

@@ -1,5 +1,5 @@
-"""tritonclient against a server: triton_matrix.py HTTP_ADDRESS GRPC_ADDRESS. Prints one line of JSON for each case: its name, and what
-was wrong or null."""
+"""tritonclient against a server: triton_matrix.py HTTP_ADDRESS GRPC_ADDRESS. Prints one line of JSON for each case: its name, and its
+problem or null."""
 import json
 import sys
 
@@ -46,7 +46,7 @@ def case(name, check):
         problem = None
     except AssertionError as error:
         problem = f"wrong: {error}"
-    except Exception as error:  # whatever a client raises is a finding
+    except Exception as error:  # any exception of a client is a finding
         problem = f"{type(error).__name__}: {error}"
     print(json.dumps({"case": name, "problem": problem}), flush=True)
 
