@@ -55,7 +55,7 @@ export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   };
 }
 
-/** Parts that changed since the last snapshot, except by measurements alone; undefined if none did. */
+/** Parts that changed since the last snapshot, other than by measurements; undefined if none did. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
   const { service, edges, starts } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;

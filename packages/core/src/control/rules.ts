@@ -13,9 +13,9 @@ export interface ControlPolicy {
   readonly plan: Policy;
   /** Do simulation verdicts steer the search? Policies of the literature solve once, without them. */
   readonly usesVerdicts: boolean;
-  /** Does a running plan that is good enough stay? Policies of the literature apply every new plan. */
+  /** Is a running plan kept while it is good enough? Policies of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
-  /** Are bursts answered between plans? Policies for comparison do not. */
+  /** Are bursts answered between plans? Not by policies for comparison. */
   readonly protects: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * End-to-end latency from the sojourn laws of stages: sums along chains, the slowest (or quorum-completing) branch at
- * joins, mixtures over `when`. Finish times are relative to the immediate dominator, so shared stages count once.
- * Branches after it are assumed independent: an upper bound.
+ * End-to-end latency from the sojourn laws of stages. It is a sum along chains, the slowest (or quorum-completing)
+ * branch at joins, and a mixture over `when` edges. Finish times are relative to the immediate dominator, so shared
+ * stages count once. Branches after it are assumed independent: an upper bound.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';

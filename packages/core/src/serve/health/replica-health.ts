@@ -43,12 +43,12 @@ const RECOVERED = 20;
 /** Noise (ms) of timers and of messages to the replica. */
 const NOISE_MS = 5;
 /**
- * A batch counts as hung after this multiple of its p99.99, because a busy machine is slow, too. No client waits longer
- * than `HANG_SLOS` SLOs.
+ * A batch counts as hung after this multiple of its p99.99, because a busy machine is slow, too. The bound is at most
+ * `HANG_SLOS` SLOs: no client waits longer.
  */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
-/** p99.99 ÷ mean if the profile has no tail, and smallest bound ÷ mean, whatever the SLO. */
+/** p99.99 ÷ mean if the profile has no tail; and multiple of the mean that any SLO allows. */
 const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
 const LEAST_HANG_MS = 250;
