@@ -137,7 +137,7 @@ function checkOwned(batch: readonly TensorMap[]): void {
   for (const [name, { shape, data }] of batch.flatMap((item) => Object.entries(item))) {
     invariant(
       data.length === elementCount(shape),
-      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it handed on before?`,
+      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it transferred before?`,
     );
   }
 }

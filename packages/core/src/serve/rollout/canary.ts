@@ -7,7 +7,8 @@
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
- * Outcomes should be independent: count batches, not items.
+ * Outcomes should be independent: count batches, not items. For service times the bound holds up to 1.1 × the profile,
+ * not near the limit (docs/explain/control.md).
  */
 
 import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
@@ -58,7 +59,7 @@ const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
 /** Chance that a variant as fast as profiled is rolled back for its service times. */
 const SLOW_ALPHA = 0.002;
-/** Evidence at which a variant slower than profiled is too slow for its plan: twice as likely as not. */
+/** Evidence at which a variant slower than profiled is too slow for its plan. */
 const TOO_SLOW = 2;
 /** Evidence at this level holds a step open. */
 const DOUBT_ALPHA = 0.05;
