@@ -159,7 +159,7 @@ export class PlanLoop {
     else this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** Are all needed profiles there? The planner's answer reports missing ones. */
+  /** Are all needed profiles there? If not, the answer becomes `ProfilesMissing`. */
   #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
@@ -235,7 +235,7 @@ export class PlanLoop {
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
-    // Without a router there is no load. A stale signal is still passed on, so that the policy keeps its state.
+    // Without a router there is no load. Stale metrics are passed on, too: the policy then keeps the running plan.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
@@ -245,7 +245,7 @@ export class PlanLoop {
       watch: this.#watch,
       ages: this.#ages,
       runs: this.#runs,
-      // In the mode advise a stopped canary does not delay advice.
+      // In mode `advise`, an unfinished canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
       rolledBack: ({ id, variants }) =>
         variants.flatMap(({ id: variantId }) => {
@@ -292,7 +292,7 @@ export class PlanLoop {
         this.#adopt(decision.plan, arrivalRps, result);
       }
     }
-    // The advice is to change nothing, or it is the first decision about running workloads.
+    // Advice to change nothing, or the first decision about running workloads.
     else if (result !== undefined && (this.#spec.control.mode === 'advise' || this.#answer.kind === 'unplanned'))
       this.#useResult(result, arrivalRps);
   }

@@ -11,7 +11,7 @@ import { correctedRules } from './situation.js';
 
 export type StepReplay = (input: StepInput, observation: Observation) => Decision | undefined;
 
-/** Replays steps taken by `rules`. Pass them without feedback and pins. */
+/** Replays steps taken by `rules`. Pass `rules` without feedback and pins. */
 export function stepReplay(rules: ControllerRules): StepReplay {
   let learned: Forecast | undefined;
   let remembered: { readonly key: string; readonly session: ControlSession } | undefined;

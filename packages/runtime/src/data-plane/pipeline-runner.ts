@@ -1,5 +1,5 @@
 /**
- * One served pipeline: gives the request policies of core real time, replicas and tensors. `PipelineScheduler` makes
+ * One served pipeline: supplies core's request policies with real time, replicas and tensors. `PipelineScheduler` makes
  * all decisions, except for the bound on bytes in flight.
  *
  * Every event (request, answer of a replica, alarm, change of replicas) is one turn of the policies; turns never nest.

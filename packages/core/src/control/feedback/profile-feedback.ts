@@ -6,7 +6,7 @@
  * else of the stage. A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants
  * expire after five minutes, then after twice as long each time. So one slow minute excludes no variant for good.
  *
- * A correction stays in force until measurements differ by more than a tenth. It is a power of a small step, so that
+ * A correction stays in force until measurements differ by more than a tenth. It is a power of 1.05, so that
  * noise causes no new plans.
  *
  * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. Plans use the 90 %
@@ -128,7 +128,7 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * The ratios after a stop of `stoppedMs`. Ratios of idle variants age by it. After a long stop, the others keep only a
+ * Ratios after `stoppedMs` of downtime. Those of idle variants age by it. After a long stop, the others keep only a
  * few ratios, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
@@ -218,7 +218,7 @@ export interface StartTimes {
   readonly variantId: VariantId;
   /** Times (ms) of the last starts. */
   readonly startMs: readonly number[];
-  /** Most replicas that were starting at once. */
+  /** Largest number of replicas starting at once. */
   readonly atOnce: number;
 }
 

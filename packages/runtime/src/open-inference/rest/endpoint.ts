@@ -40,7 +40,7 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
   return readBody({ alignAt: 0, isTransient: true }, limit);
 }
 
-/** Most bytes of JSON decoded on this thread. Larger JSON would make other requests wait. */
+/** Largest JSON (bytes) decoded on this thread. Larger JSON would make other requests wait. */
 const MOST_JSON_HERE = 256 * 1024;
 
 export function decodeJson<K extends 'infer' | 'run'>(
