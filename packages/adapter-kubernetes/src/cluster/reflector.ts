@@ -1,6 +1,6 @@
 /**
  * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. If
- * the version has expired, it lists again; differences count as changes.
+ * the version expired, the reflector lists again and reports differences.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
@@ -158,7 +158,7 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** Watches shorter than this and without an event count as failures, to avoid a tight loop. */
+/** A shorter watch without events is a failure, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
 
 class SilenceAlarm {

@@ -21,7 +21,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** Next record; the current one stays while its failures count. */
+/** Next record. The current one stays until its failures expire. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,

@@ -1,7 +1,7 @@
 /**
- * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load, or a stage pinned to the next
- * better or cheaper variant (by the surrogate). If a plan found this way is better for the original problem, too, it
- * becomes the result. So no explanation contradicts its plan.
+ * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load. Only the surrogate solves a
+ * stage pinned to the next better or cheaper variant. If a plan found this way is better for the original problem, too,
+ * it becomes the result. So no explanation contradicts its plan.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
@@ -22,7 +22,7 @@ type Feasible = ExplainedPlan['result'];
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const ROUNDING = 1e-9;
-/** Most rounds in which a changed problem improves the plan. */
+/** Maximum number of rounds that improve the plan. */
 const MOST_IMPROVEMENTS = 4;
 
 interface ChangedOutcomes {
@@ -66,7 +66,7 @@ function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, fo
 const withoutPlan = ({ plan: _, ...outcome }: FoundOutcome): ChangedOutcome => outcome;
 
 /**
- * Explains a plan of `optimize` for the same problem; simulates if the plan was verified. `result` is the given one, or
+ * Explains a plan of `optimize` for the same problem; simulates if `verifierAt` is given. `result` is the given one, or
  * a better one found by a changed problem.
  */
 export function explainPlan(

@@ -33,7 +33,7 @@ export class BytesInFlight {
 
 const MOST_PAGE_BYTES = { all: 32 * 1024 * 1024, connection: 1024 * 1024 };
 
-/** Limits on unsent pages: 32 MiB in all; per connection 1 MiB or one page. */
+/** Unsent metrics and metadata: 32 MiB in all; per connection 1 MiB or one answer. */
 export class PageBytes {
   readonly #all = new BytesInFlight(MOST_PAGE_BYTES.all);
   readonly #byConnection = new WeakMap<object, BytesInFlight>();

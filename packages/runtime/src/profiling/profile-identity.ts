@@ -14,11 +14,11 @@ import type { PipelineSample } from './pipeline-samples.js';
 
 export interface StageRuntime {
   readonly isolation: Isolation;
-  /** Missing without Python or an interpreter. */
+  /** Only Python stages with an interpreter. */
   readonly pythonVersion?: string;
 }
 
-/** If equal, the figures are valid. */
+/** Equal identities make a profile valid. */
 export interface VariantIdentity {
   readonly machine: MachineFingerprint;
   readonly runtime: StageRuntime;
@@ -50,7 +50,7 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
 
 function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
-  // Replicas with other content refuse to start.
+  // Replicas refuse artifacts with another digest.
   if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');

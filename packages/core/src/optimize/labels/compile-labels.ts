@@ -15,7 +15,7 @@ export interface LabelGoal {
   /** Cost of an option in the unit of the goal; absent if the goal has no cost. */
   readonly costOf?: (option: SurrogateOption) => number;
   readonly costLimit?: number;
-  /** Further unlimited sums to keep small, such as replica counts by size. */
+  /** Further sums to keep small, without a limit: replica counts by size. */
   readonly tracked?: readonly ((option: SurrogateOption) => number)[];
   /** Accepts or rejects complete choices. */
   readonly accepts?: (choice: readonly SurrogateOption[]) => boolean;

@@ -1,7 +1,6 @@
 /**
- * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then improve the best choice
- * and the bar. A pass proves its choice optimal if `width` dropped no better label. The label limit bounds the last
- * pass, which reports the gap.
+ * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then find better choices.
+ * The choice is optimal if no label beyond `width` could beat it. The label limit caps the last width; a gap may stay.
  */
 
 import { cutLayout } from './cut-layout.js';
@@ -11,12 +10,12 @@ import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
 import type { Prices } from './pricing.js';
 import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 
-/** Best choice (by option `source`), and an upper bound on all others. */
+/** Best choice (original option positions), and an upper bound on others. */
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Per node, the options that choices of at least this value may use. */
+  /** Per node, options of choices at least as good as the incumbent. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;

@@ -6,8 +6,8 @@ import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
  * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages take their
- * minimum. No other option may be at least as good in time, cost, budgeted resources and accuracy. If accuracy is not a
- * product, options compete only within a variant; on machines of given sizes, only within a replica size.
+ * minimum. No other option may be at least as good in time, cost, budgeted resources and accuracy. Options compete only
+ * within a variant if accuracies do not multiply, and within a replica size if machine sizes are given.
  */
 
 interface Range {
