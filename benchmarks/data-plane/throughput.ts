@@ -53,7 +53,7 @@ export const kinds: readonly Kind[] = [
 ];
 /** The bare server answers what the router answers to the first kind. */
 export const BARE = 'bare node:http, the same bytes as JSON';
-/** What is asked of pipelines of one and of three stages. */
+/** Requests to a pipeline of one stage and to one of three. */
 const hopKinds: readonly Kind[] = [
   { name: 'REST, binary, 1 KB tensor', body: binaryBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
   JSON_KIND,

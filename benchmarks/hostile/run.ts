@@ -41,7 +41,7 @@ async function measure(isSecure: boolean): Promise<void> {
   const all = attacks.filter(({ attack }) => (attack.server === 'secure') === isSecure);
   const alone = all.filter(({ name }) => isNamed(name));
   const together = `together-${isSecure ? 'secure' : 'plain'}`;
-  if (alone.length === 0 && !isNamed(together)) return;
+  if (alone.length === 0 && !isNamed('together')) return;
   let server = await start(isSecure);
   server = await tryAndKeep(
     `nothing-${server.isSecure ? 'secure' : 'plain'}`,
@@ -53,7 +53,7 @@ async function measure(isSecure: boolean): Promise<void> {
   for (const each of alone) {
     server = await tryAndKeep(each.name, [each], server, Number(values.seconds), BARS.goodFraction);
   }
-  if (isNamed(together)) {
+  if (isNamed('together')) {
     server = await tryAndKeep(together, all, server, Number(values.together), BARS.goodTogetherFraction);
   }
   await server.stop();

@@ -2,11 +2,10 @@
  * Situation of one step: observation, present rules and spec, running plan, planned rates, and the forecast horizon,
  * which follows from the time that a plan takes to act.
  *
- * D is the time until a plan acts: until its replicas have started, some at a time and stage after stage, and one has
- * answered. Meanwhile a rate that rises by r a second leaves r·D²/2 requests waiting. A plan for the rate at horizon h
- * then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so h = D·(1
- * + D/(2W)): a tighter SLO needs a longer horizon. The queue gets at most D to drain, because later answers would be
- * dropped.
+ * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
+ * answered. Meanwhile a rate that rises by r per second leaves r·D²/2 requests waiting. A plan for the rate at horizon
+ * h then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so
+ * h = D·(1 + D/(2W)). The queue gets at most D to drain, because later answers would be dropped.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';
