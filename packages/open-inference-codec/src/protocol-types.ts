@@ -1,12 +1,11 @@
 /** Requests and answers, independent of REST or gRPC. */
 import type { TensorMap } from '@equipoise/core/model';
 
-/** Parameter values that JSON and protobuf share. */
 export type ParameterValue = string | number | boolean;
 
 export type InferParameters = Readonly<Record<string, ParameterValue>>;
 
-/** Request; `outputs` selects tensors of the answer, default all. */
+/** Request. `outputs` selects tensors of the answer; by default all. */
 export interface InferRequest {
   readonly id?: string;
   readonly parameters?: InferParameters;
@@ -20,7 +19,7 @@ export interface InferResponse {
   readonly outputs: TensorMap;
 }
 
-/** Metadata of a tensor; −1 is a dimension of any size. Equipoise may not support `datatype`. */
+/** Metadata of a tensor. −1 in the shape allows any size. Equipoise may not support `datatype`. */
 export interface TensorMetadata {
   readonly name: string;
   readonly datatype: string;

@@ -1,4 +1,4 @@
-/** Sample tensors: one per data type at the ends of its range, and arbitrary ones. */
+/** Sample tensors: one per data type with the ends of its range, and arbitrary ones. */
 import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 
@@ -59,10 +59,10 @@ function elementTensors<T extends string | Uint8Array>(elements: fc.Arbitrary<T>
   }));
 }
 
-/** Tensors of any data type with arbitrary bits. */
+/** Tensors of all data types with arbitrary values. */
 export const anyTensor: fc.Arbitrary<Tensor> = fc.oneof(
   numberTensors,
   elementTensors(fc.string({ unit: 'binary', maxLength: 8 })),
-  // An empty list cannot tell bytes from text.
+  // An empty list is both bytes and text, so it has an element.
   elementTensors(fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => new Uint8Array(bytes))),
 );

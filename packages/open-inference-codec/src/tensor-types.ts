@@ -11,7 +11,7 @@ import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 
 const MOST_DIMENSIONS = 32;
-/** Most rows without elements: they are free to send but cost time to process. */
+/** Maximum rows without elements: such rows cost clients nothing but take time to process. */
 const MOST_EMPTY_ROWS = 65_536;
 const MOST_NAMES = 64;
 
@@ -21,7 +21,7 @@ export interface StatedType {
   readonly shape: unknown;
 }
 
-/** Checks a type; throws TENSOR_MISMATCH. */
+/** Checks a stated type against the declared type; throws TENSOR_MISMATCH. */
 export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
   if (!isDatatype(datatype)) {
     throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
@@ -39,7 +39,7 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   return { name, datatype, shape };
 }
 
-/** Inputs of a request, added one by one; empty `declared` accepts any. */
+/** Collects the inputs of a request. If `declared` is empty, any input fits. */
 export class InputCollection {
   readonly #declared: readonly TensorType[];
   readonly #tensors = new Map<string, Tensor>();
@@ -48,7 +48,7 @@ export class InputCollection {
     this.#declared = declared;
   }
 
-  /** Type of an input; throws if it is unknown or added twice. */
+  /** Declared type of an input; throws if the input is unknown or repeated. */
   declaredType(name: string): TensorType | undefined {
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
@@ -62,7 +62,7 @@ export class InputCollection {
     this.#tensors.set(name, tensor);
   }
 
-  /** Returns all inputs; throws TENSOR_MISMATCH if a declared one is missing. */
+  /** All inputs; throws TENSOR_MISMATCH if a declared input is missing. */
   all(): TensorMap {
     const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
     if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
@@ -70,7 +70,7 @@ export class InputCollection {
   }
 }
 
-/** Finds an output; throws TENSOR_MISMATCH with the existing names. */
+/** Finds an output; otherwise throws TENSOR_MISMATCH that names the outputs. */
 export function wantedOutput(outputs: TensorMap, name: string): Tensor {
   const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
   if (tensor !== undefined) return tensor;
@@ -88,7 +88,7 @@ function isShape(shape: unknown): shape is readonly number[] {
   );
 }
 
-/** Product of the dimensions before the first 0; 0 if no dimension is 0. */
+/** Rows of an empty tensor: product of the dimensions before its first 0; 0 if no dimension is 0. */
 function emptyRows(shape: readonly number[]): number {
   const zero = shape.indexOf(0);
   return zero < 0 ? 0 : elementCount(shape.slice(0, zero));

@@ -1,4 +1,3 @@
-/** The API group is defined only here. */
 export const API_VERSION = 'equipoise.dev/v1alpha1';
 
 export const PIPELINE_KIND = 'InferencePipeline';

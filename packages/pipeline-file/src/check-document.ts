@@ -1,6 +1,6 @@
 /**
- * Reports all problems of a text by position: syntax, schema and semantic rules. After a syntax error the content is
- * unreliable, so only wrong values before it are reported.
+ * Reports all problems of a text, sorted by position: syntax, schema and semantic rules. After a syntax error, only
+ * wrong values before the error are reported, because later content is unreliable.
  */
 import type { z } from 'zod';
 import { wellFormedPart } from './draft.js';
@@ -11,13 +11,13 @@ import { readYaml, type YamlReading } from './yaml/read-yaml.js';
 
 const MAX_FILE_BYTES = 1_048_576;
 
-/** Schema and rules of a document; the rules apply to its well-formed part. */
+/** Schema and rules of a document. Rules check the well-formed part. */
 export interface DocumentRules<Output> {
   readonly schema: z.ZodType<Output>;
   readonly semanticFindings: (wellFormed: unknown) => readonly Finding[];
 }
 
-/** Checked document; `problemAt` locates further findings. */
+/** `problemAt` locates later findings. */
 export type CheckedDocument<Output> =
   | {
       readonly kind: 'valid';
@@ -27,7 +27,6 @@ export type CheckedDocument<Output> =
     }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** Never throws. */
 export function checkDocument<Output>(
   text: string,
   what: string,
@@ -86,7 +85,7 @@ function problemOf(finding: Finding, { root, lines }: YamlReading, text: string)
   };
 }
 
-/** Offset inside a value; 0 if the value is escaped or folded. */
+/** Offset inside a text value; 0 for escaped or folded text. */
 function insideOf({ path, inside = 0 }: Finding, root: LocatedNode, text: string): number {
   const node = nodeAt(root, path);
   if (inside === 0 || typeof node?.value !== 'string') return 0;

@@ -1,6 +1,6 @@
 /**
- * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed value becomes an
- * undefined property or list entry; an omitted field has no property.
+ * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed property or list
+ * entry is present with the value undefined; an omitted property is absent.
  */
 import type { Finding, ValuePath } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
@@ -18,7 +18,7 @@ export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['va
 
 type Container = Record<string | number, unknown>;
 
-/** Drops values named by findings. For an unknown field, also drops the field that it probably misspells. */
+/** Removes the values that findings name. For an unknown field, also removes the field that it probably means. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {
@@ -33,12 +33,11 @@ export function wellFormedPart(value: unknown, findings: readonly Finding[]): un
   return copy.root;
 }
 
-/** Is a field present but malformed? That is already reported. */
+/** True if a field is present but malformed, which is already reported. */
 export function isMalformed<T extends object>(draft: T, field: keyof T): boolean {
   return Object.hasOwn(draft, field) && draft[field] === undefined;
 }
 
-/** Entries of a list with their indices; skips malformed ones. */
 export function* wellFormedEntries<T>(list: readonly (T | undefined)[] | undefined): Generator<readonly [number, T]> {
   for (const [index, entry] of (list ?? []).entries()) if (entry !== undefined) yield [index, entry];
 }

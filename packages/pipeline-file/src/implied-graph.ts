@@ -1,6 +1,6 @@
 /**
- * Graph of a file that omits parts. Without `edges` the stages form a chain. Without `to` a source enters every stage
- * without an incoming edge. Without `outputs` every stage without an outgoing edge answers.
+ * Graph parts that a file may omit. Without `edges`, the stages form a chain. Without `to`, a source enters every stage
+ * that has no in-edge. Without `outputs`, every stage that has no out-edge answers.
  */
 
 export interface NamedEdge {

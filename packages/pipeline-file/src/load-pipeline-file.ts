@@ -11,8 +11,8 @@ import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
 /**
- * Paths are relative to the file's folder. Problems of an accuracy table file are reported at the field that names it.
- * Throws FILE_NOT_FOUND or FILE_UNREADABLE.
+ * Paths in the file are relative to its folder. Problems in an accuracy table file are reported at the field that names
+ * the table. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
  */
 export async function loadPipelineFile(path: string): Promise<PipelineFileResult> {
   const filePath = resolve(path);
@@ -65,7 +65,7 @@ function accuracyTableResult(checked: CheckedDocument<Parameters<typeof toAccura
   return checked.kind === 'invalid' ? checked : { kind: 'valid', table: toAccuracyTable(checked.output) };
 }
 
-/** `what` names the file in errors. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** Reads a file, which errors call `what`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function readText(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

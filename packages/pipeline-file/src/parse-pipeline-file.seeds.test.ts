@@ -1,13 +1,11 @@
-/**
- * For any text, the answer is a spec or a list of problems with positions in the text. Core can serve every valid spec.
- */
+/** Any text gives a spec, or problems at positions in the text. Core can serve every valid spec. */
 import { servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Loose, parse, parseChanged, validDocument } from './pipeline.test-support.js';
 
 const SEED = 20_261_125;
-/** Runs of a property: a fifth of them in the quick tier. */
+/** Runs of a property; the quick tier does a fifth of them. */
 const runs = (all: number): number => (process.env['EQUIPOISE_SEEDS'] === 'all' ? all : all / 5);
 
 function expectSound(text: string): void {

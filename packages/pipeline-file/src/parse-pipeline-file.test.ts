@@ -24,7 +24,7 @@ spec:
     - { from: detect, to: clasify }
 `;
 
-/** Example of the command line contract without elisions; its fan-out is joined. */
+/** Complete example of a pipeline file; its fan-out is joined. */
 const CONTRACT_EXAMPLE = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: shelf }

@@ -1,4 +1,4 @@
-/** Parses pipeline files without file access. The loader reads tables given by path. */
+/** Parses pipeline files without file access. `load-pipeline-file.ts` reads accuracy tables given by path. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
 import type { SpecDraft } from './draft.js';
@@ -7,13 +7,13 @@ import { type PipelineFile, pipelineFileSchema } from './schema/pipeline-file-sc
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
 
-/** Origin of a text, for messages and relative paths. */
+/** File name for messages, and folder of relative paths. */
 export interface PipelineFileOrigin {
   readonly fileName: string;
   readonly baseDir: string;
 }
 
-/** Spec with warnings, or all problems by position. */
+/** Spec with warnings, or all problems sorted by position. */
 export type PipelineFileResult =
   | { readonly kind: 'valid'; readonly spec: PipelineSpec; readonly warnings: readonly Problem[] }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
@@ -26,7 +26,7 @@ const rules: DocumentRules<PipelineFile> = {
   },
 };
 
-/** Problems of a file; builds no spec. */
+/** Checks a file without building a spec. */
 export function checkPipelineFile(text: string, fileName: string): CheckedDocument<PipelineFile> {
   return checkDocument(text, fileName, rules);
 }

@@ -1,4 +1,3 @@
-/** A valid document that tests change, with parsers. */
 import { type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';
 import type { Problem } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
@@ -7,7 +6,7 @@ import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
 // biome-ignore lint/suspicious/noExplicitAny: tests write what types forbid
 export type Loose = any;
 
-/** A valid file of three stages with one fan-out that is joined again, without warnings. */
+/** Valid document without warnings: three stages, one fan-out and its join. */
 export function validDocument(): PipelineFileInput {
   const profile = () => [
     { cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 24 },
@@ -40,7 +39,6 @@ export function validDocument(): PipelineFileInput {
   };
 }
 
-/** Parses a text. */
 export const parse = (text: string): PipelineFileResult =>
   parsePipelineFile(text, { fileName: 'pipeline.yaml', baseDir: '/pipelines' });
 
@@ -51,6 +49,5 @@ export function parseChanged(change: (spec: Loose) => void): PipelineFileResult 
   return parse(JSON.stringify(document));
 }
 
-/** The problems of a result; none when it is valid. */
 export const problemsOf = (result: PipelineFileResult): readonly Problem[] =>
   result.kind === 'invalid' ? result.problems : [];

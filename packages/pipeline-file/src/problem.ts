@@ -2,8 +2,8 @@
 export type ValuePath = readonly (string | number)[];
 
 /**
- * Finding about a value. `place: 'key'`: it concerns the key of the entry. `missing`: the entry does not exist.
- * `inside`: offset in a text value. `offset` overrides the position.
+ * Finding about the value at `path`. `place: 'key'`: about the key instead. `missing`: the entry does not exist.
+ * `inside`: offset inside a text value. `offset`: position in the file, if `path` does not determine it.
  */
 export interface Finding {
   readonly path: ValuePath;
@@ -17,8 +17,8 @@ export interface Finding {
 }
 
 /**
- * Problem of a file. `line` and `column` start at 1. `path` has the form `spec.stages[0].name`; it is empty for the
- * whole file. `suggestion` is a replacement.
+ * Problem of a file. `line` and `column` start at 1. `path` looks like `spec.stages[0].name`, or is empty for the whole
+ * file. `suggestion` replaces the wrong value.
  */
 export interface Problem {
   readonly path: string;

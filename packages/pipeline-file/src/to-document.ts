@@ -9,7 +9,7 @@ export interface PipelineDocument {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** Document of a spec; paths stay unchanged, machines (`nodes`) are omitted. */
+/** Document of a spec. Paths stay unchanged; machines (`nodes`) are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;

@@ -1,4 +1,4 @@
-/** Fills in implied parts of a valid document. */
+/** Turns a valid document into a spec. */
 import {
   type AccuracyTable,
   type EdgeSpec,
@@ -27,7 +27,7 @@ type FileSource = NonNullable<FileSpec['sources']>[number];
 type FileOutput = NonNullable<FileSpec['outputs']>[number];
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
 
-/** Spec of a document, without a table given by path. */
+/** Spec without an accuracy table that is given by path. */
 export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): PipelineSpec {
   const names = spec.stages.map(({ name }) => name);
   const edges = spec.edges ?? chainEdges(names);

@@ -1,6 +1,6 @@
 /** Drops undefined fields, so that a spec is plain JSON. */
 
-/** `T` with optional fields instead of possibly undefined ones. */
+/** `T` whose possibly undefined fields are optional instead. */
 type Present<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] } & {
   [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>;
 };

@@ -1,4 +1,4 @@
-/** Judges every plan of a small problem by the oracle, to check the solver's answers. */
+/** Judges every plan of a small problem by the oracle, to check the solver. */
 import type { Objective } from '../model/pipeline-spec.js';
 import {
   type OracleFactors,
@@ -9,7 +9,7 @@ import {
 } from './plan-oracle.test-support.js';
 import type { PlanningProblem } from './planning-problem.js';
 
-/** The best plan with its objective value (larger is better), and the number of plans that miss a limit. */
+/** The best plan, its objective value (larger is better), and counts of plans that miss a limit. */
 export interface OracleAnswer {
   readonly plans: number;
   readonly feasible: number;
@@ -40,7 +40,7 @@ function replaces(objective: Objective, now: Best, best: Best | undefined): bool
   return objective.kind === 'min-cost' && now.pas > best.pas;
 }
 
-/** PAS and cost of the plans that no other plan beats in both, by rising cost. */
+/** PAS and cost of the undominated plans, by rising cost. */
 export function bruteForceFront(
   problem: PlanningProblem,
   theta: number,
@@ -55,7 +55,7 @@ export function bruteForceFront(
   return front.filter(({ cost }, i) => (front[i + 1]?.cost ?? Infinity) > cost * (1 + SLACK));
 }
 
-/** Judges every plan of `problem` (already with its overrides in the spec) under θ and κ. */
+/** Judges every plan of `problem`, whose spec already has the overrides, under θ and κ. */
 export function bruteForce(problem: PlanningProblem, theta: number, kappa: number): OracleAnswer {
   const { objective } = problem.spec;
   let best: Best | undefined;
@@ -73,7 +73,7 @@ interface PlanTotals {
   readonly cost: number;
 }
 
-/** Calls `take` with every plan that keeps SLO, budget and machines; counts the limits that other plans miss. */
+/** Calls `take` with every plan that keeps SLO, budget and machines. Counts the limits that the other plans miss. */
 function judgeAll(
   problem: PlanningProblem,
   factors: OracleFactors,

@@ -44,7 +44,7 @@ describe('explanation', () => {
   it('tells why the neighbours of each variant lost', () => {
     const { nextBetter, nextCheaper } = explanation.stages[stageOf('detect')] ?? {};
     expect(result.plan.stages[stageOf('detect')]?.[0]?.variantId).toBe('medium');
-    // The larger detector fits only with the smaller classifier.
+    // With the larger detector, only the smaller classifier fits.
     expect(nextBetter).toMatchObject({ variantId: 'large', verdict: { kind: 'worse' } });
     if (nextBetter?.verdict.kind === 'worse') expect(nextBetter.verdict.value).toBeCloseTo(0.88 * 0.8, 12);
     expect(nextCheaper?.variantId).toBe('small');
@@ -124,7 +124,7 @@ describe('explanation', () => {
 
   it('never tells of a better plan for a harder question: that plan becomes the result', () => {
     const cheap = problemOf({ ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } }, 20);
-    // A search that missed cheap plans: until `isFair`, they seem to miss the SLO.
+    // Imitates a search that missed cheap plans: they miss the SLO until `isFair`.
     let isFair = false;
     const verifierAt = (arrivalRps: number): VerifyPlan => {
       return (plan, slo) => ({

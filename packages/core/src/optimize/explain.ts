@@ -1,7 +1,7 @@
 /**
- * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load. Only the surrogate solves a
- * stage pinned to the next better or cheaper variant. If a plan found this way is better for the original problem, too,
- * it becomes the result. So no explanation contradicts its plan.
+ * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load. Verdicts on other variants
+ * come from the surrogate with a pinned variant. A plan of a changed problem that is better for the original problem
+ * becomes the result, so no explanation contradicts its plan.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
@@ -22,7 +22,7 @@ type Feasible = ExplainedPlan['result'];
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const ROUNDING = 1e-9;
-/** Maximum number of rounds that improve the plan. */
+/** Limit on replacing the result by a better one. */
 const MOST_IMPROVEMENTS = 4;
 
 interface ChangedOutcomes {
@@ -44,7 +44,7 @@ function changedOutcomes(explained: ExplainedPlan): ChangedOutcomes {
   };
 }
 
-/** Best result from plans of changed problems, if verified and better for the original problem. */
+/** Best result from the plans of changed problems that are verified and better for the original problem. */
 function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, found: ChangedOutcomes) {
   const { spec, objective } = prepared;
   const verify = verifierAt?.(problem.arrivalRps);
@@ -66,8 +66,8 @@ function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, fo
 const withoutPlan = ({ plan: _, ...outcome }: FoundOutcome): ChangedOutcome => outcome;
 
 /**
- * Explains a plan of `optimize` for the same problem; simulates if `verifierAt` is given. `result` is the given one, or
- * a better one found by a changed problem.
+ * Explains the plan that `optimize` found for `problem`. Simulates if `verifierAt` is given. Returns `given`, or a
+ * better result that a changed problem led to.
  */
 export function explainPlan(
   problem: PlanningProblem,

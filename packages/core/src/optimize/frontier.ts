@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost for plans that meet the SLO. With simulation, it searches for the most accurate plan,
- * then for the most accurate cheaper one, and so on. With the estimate, it thins the surrogate's front and judges each
- * point by the estimate of the whole graph. A point that fails is replaced by the cheapest choice of its accuracy.
+ * Pareto front of PAS and cost over plans that meet the SLO. With simulation, it searches for the most accurate plan,
+ * then repeatedly for the most accurate cheaper plan. Without, it thins the surrogate's front and judges each point by
+ * the estimate of the whole graph. A failed point is replaced by the cheapest verified choice of at least its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';
@@ -27,15 +27,15 @@ export interface FrontierPoint {
 }
 
 /**
- * Front from the cheapest to the most accurate plan. It may lack points whose PAS is within `toleranceFraction` of
- * another.
+ * Front from the cheapest to the most accurate plan. It may lack a point if another has nearly the same PAS
+ * (`toleranceFraction`).
  */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
   readonly complete: boolean;
-  /** Points found but not judged, because fewer were requested. */
+  /** Number of points found but not judged, because fewer were requested. */
   readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
@@ -45,7 +45,7 @@ export interface FrontierOptions {
 }
 
 const MOST_POINTS = 40;
-/** Points whose PAS is closer than this are merged, unless costs are whole numbers. */
+/** Points whose PAS differs by a smaller fraction are merged, unless all costs are whole numbers. */
 const TOLERANCE = 1e-3;
 const MOST_ROUNDS = 20;
 
@@ -87,8 +87,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * Verified choices by rising cost: each of `front`, or a cheaper one of its accuracy. Drops choices that cost as much
- * as a more accurate one.
+ * Verified choices by rising cost: for each point of `front` its choice, or the cheapest one found of at least its
+ * accuracy. Drops dominated choices.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
@@ -101,7 +101,7 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
   return dropDominated(prepared, held);
 }
 
-/** Work limit per point, in full verifications. */
+/** Maximum work per point, in full verifications. */
 const POINT_WORK = 12;
 const BELOW = 1 - 1e-6;
 
@@ -111,7 +111,7 @@ interface SimulatedFront {
   readonly omitted: number;
 }
 
-/** Searches with falling cost limits, from the most accurate choice down. A thinned `front` provides the limits. */
+/** Searches below falling cost limits, starting at the most accurate choice. A thinned `front` provides the limits. */
 function simulatedFront(
   prepared: PreparedProblem,
   judge: ChoiceJudge,
@@ -165,7 +165,7 @@ function pointOf(
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
 
-/** The Pareto front; infeasible if no plan is verified. Ignores the running plan. */
+/** The Pareto front; infeasible if no plan is verified. Switching costs do not count. */
 export function frontier(
   problem: PlanningProblem,
   verify?: VerifyPlan,
@@ -195,7 +195,7 @@ export function frontier(
       factors,
     };
   }
-  // The sum of tails decides by itself, without simulation.
+  // The sum of tails needs no verification.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))

@@ -47,7 +47,7 @@ function infeasible(result: PlanResult): Exclude<PlanResult, { kind: 'feasible' 
 
 const withPins = (stage: StageSpec, pins: StageSpec['pins']): StageSpec => ({ ...stage, pins });
 
-/** Paths of the numbers that are infinite or NaN. */
+/** Paths of infinite or NaN numbers. */
 function unwritable(value: unknown): readonly string[] {
   if (typeof value === 'number') return Number.isFinite(value) ? [] : [''];
   if (typeof value !== 'object' || value === null) return [];
@@ -75,7 +75,7 @@ describe('optimize', () => {
   });
 
   it('leaves a dearer plan where a minute pays for the switch, though one interval does not', () => {
-    // Two replicas of 'many' must start to replace one of 'few'.
+    // Replacing one replica of 'few' needs two starts of 'many'.
     const stage = testStage('detect', [
       { name: 'few', accuracy: 0.9, fixedMs: 0, perItemMs: 20 },
       { name: 'many', accuracy: 0.9, fixedMs: 0, perItemMs: 10 },
@@ -102,7 +102,7 @@ describe('optimize', () => {
       const problem = problemOf(asked, 120, { objective, runningPlan: running(3) });
       return variantsOf(feasible(optimize(problem)).plan);
     };
-    // Starting two replicas saves one core. It is worth it if they load for less than 30 s of a minute.
+    // Starting two replicas saves one core. That pays if loading takes less than 30 s per minute in force.
     expect(chosen(0)).toEqual(['many']);
     expect(chosen(20_000)).toEqual(['many']);
     expect(chosen(40_000)).toEqual(['few']);

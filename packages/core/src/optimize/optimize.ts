@@ -1,6 +1,6 @@
 /**
- * The planner. Returns the best plan within SLO, budget and bounds with a certificate, or why there is none and which
- * relaxations help.
+ * The planner. Returns the best plan within SLO, budget and bounds with a certificate; or the reason why there is none,
+ * with helpful relaxations.
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
@@ -26,10 +26,7 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
   };
 }
 
-/**
- * Deterministic for a deterministic `verify`. Throws AppError for impossible numbers and for missing or invalid
- * profiles.
- */
+/** Deterministic if `verify` is. Throws AppError for impossible numbers and for missing or invalid profiles. */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
   const outcome = answerOf(problem, searchPlan(problem, verify), verify);

@@ -1,6 +1,6 @@
 /**
- * The oracle of the planner's tests: judges one plan by plain recursion over the pipeline file. It shares only the
- * estimate of a stage's time with the solver.
+ * Oracle of the planner's tests. It judges one plan by plain recursion over the pipeline. With the solver it shares
+ * only the estimate of stage times.
  */
 import { estimateStage, refineStage } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
@@ -10,7 +10,6 @@ import type { StagePlan } from '../model/plan.js';
 import { capacityRps, curvesOf, type ServiceCurve } from '../profile/service-curves.js';
 import type { PlanningProblem } from './planning-problem.js';
 
-/** One way to run a stage. */
 export interface OracleOption {
   readonly variant: VariantSpec;
   readonly cpuCores: number;
@@ -21,18 +20,14 @@ export interface OracleOption {
   readonly cost: number;
 }
 
-/** A plan by stage name. */
 export type OraclePlan = Readonly<Record<string, OracleOption>>;
 
-/** The factors of the surrogate that judges plans. */
 export interface OracleFactors {
   readonly theta: number;
   readonly kappa: number;
 }
 
-/**
- * Limits that a plan keeps, and its value. `pas` is present only if all limits are kept and it need not be measured.
- */
+/** Limits that a plan keeps, and its value. `pas` is absent if a limit is broken or a needed measurement is missing. */
 export interface OracleVerdict {
   readonly inTime: boolean;
   readonly inBudget: boolean;
@@ -40,7 +35,6 @@ export interface OracleVerdict {
   readonly cost: number;
 }
 
-/** Configuration of a stage in a plan. */
 type StageRun = Pick<StagePlan, 'variantId' | 'maxBatchSize' | 'replicas'> & {
   readonly resources: { readonly cpuCores: number };
 };
@@ -55,7 +49,10 @@ interface Stage {
   readonly group: number;
 }
 
-/** Probability of reaching a stage, item multiplicity and group, by walking back along first in-edges and over all `when` outcomes. */
+/**
+ * Probability of reaching a stage, item multiplicity and group. Walks back along first in-edges, and over all `when`
+ * outcomes.
+ */
 function stageLoad(spec: PipelineSpec, id: StageId): { readonly visits: number; readonly group: number } {
   const fanOuts = (at: StageId): readonly number[] => {
     const edge = spec.edges.find((e) => e.to === at);
@@ -77,7 +74,7 @@ interface VisitOutcome {
   visits(id: StageId): boolean;
 }
 
-/** Outcomes of all `when` edges: per stage with such edges, one of them or none. */
+/** Outcomes of all `when` edges: each stage with such edges takes one or none. */
 function outcomes(spec: PipelineSpec): readonly VisitOutcome[] {
   const forks = spec.stages.map((s) => spec.edges.filter((e) => e.from === s.id && e.when)).filter((f) => f.length > 0);
   const all: VisitOutcome[] = [];
@@ -169,7 +166,7 @@ function allowed({ stage }: Stage, way: Way): boolean {
   return pins.replicas === undefined ? way.replicas >= bounds.minReplicas : way.replicas === pins.replicas;
 }
 
-/** Enough replicas for the rate. The literature's formula has one count per batch size. */
+/** True if replicas suffice for the rate. The literature's formula has one count per batch size. */
 function sufficient({ estimator }: PlanningProblem, { stage, rps }: Stage, way: Way): boolean {
   if (estimator === 'distribution') return rps < capacityRps(way.curve, way.replicas, way.batch);
   const needed = sumOfTailsReplicas(way.curve, way.batch, rps);
@@ -223,7 +220,7 @@ function finishOf(spec: PipelineSpec, id: StageId, msOf: (id: StageId) => number
   return (needed === 0 ? 0 : (times[needed - 1] as number)) + msOf(id);
 }
 
-/** True if all replicas fit the machines. Tries every machine for every replica, largest first. */
+/** True if all replicas fit on the machines. Tries every machine for every replica, largest replica first. */
 function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   if (spec.nodes === undefined) return true;
   const free = spec.nodes.flatMap((n) => Array.from({ length: n.count }, () => [n.cpuCores, n.memoryBytes, n.gpus]));
@@ -252,7 +249,7 @@ function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   return place(0);
 }
 
-/** Resource use of a plan, in the order of the budget's limits. */
+/** Use of each budgeted resource, with its limit. */
 function used(spec: PipelineSpec, plan: OraclePlan): readonly (readonly [number, number | undefined])[] {
   const all = Object.values(plan);
   const cores = all.reduce((sum, o) => sum + o.cpuCores * o.replicas, 0);
@@ -277,10 +274,10 @@ function latencyOf(spec: PipelineSpec, plan: OraclePlan, { theta, kappa }: Oracl
   return Math.max(...spec.outputs.map((output) => finishOf(spec, output.from, msOf)));
 }
 
-/** Judges plans of `problem` (already with its overrides in the spec) under θ and κ. */
+/** Judges plans of `problem`, whose spec already has the overrides, under θ and κ. */
 export class PlanOracle {
   readonly spec: PipelineSpec;
-  /** Per stage, all configurations that pins, bounds and the rate allow. */
+  /** Per stage, the configurations that pins, bounds and rate allow. */
   readonly options: readonly (readonly OracleOption[])[];
   readonly #factors: OracleFactors;
   readonly #visits: readonly VisitOutcome[];
@@ -308,7 +305,7 @@ export class PlanOracle {
     };
   }
 
-  /** True if a plan has only allowed options and keeps every limit and the accuracy floor. */
+  /** True if all options are allowed and the plan keeps every limit and the accuracy floor. */
   keepsAll(runs: readonly StageRun[]): boolean {
     const found = runs.map((run, s) =>
       this.options[s]?.find(
@@ -326,6 +323,6 @@ export class PlanOracle {
   }
 }
 
-/** True if a PAS is sufficient. Only `min-cost` has a floor. */
+/** True if a PAS reaches the floor, which only `min-cost` has. */
 export const reachesFloor = ({ objective }: PipelineSpec, pas: number): boolean =>
   objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - 1e-12);

@@ -1,6 +1,6 @@
 /**
- * Input and signature of policies. Optional fields override the pipeline file. Policies are pure: the clock only fills
- * `certificate.elapsedMs`.
+ * Input and signature of policies. Optional fields override the pipeline file. Policies are pure; the clock only
+ * measures `certificate.elapsedMs`.
  */
 import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
@@ -11,44 +11,44 @@ import type { Plan, PlanResult, SimulatedRun } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 
-/** Sojourn-time distributions, or the formula of the literature. */
+/** Distributions of sojourn times, or the formula of the literature. */
 export type Estimator = 'distribution' | 'sum-of-tails';
 
 export interface PlanningProblem {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Planned rate. With 0, the plan only has to answer a single request in time. */
+  /** Planned rate. At 0, a plan only has to answer one request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
-  /** Plans that may be feasible, such as plans of related problems. Each better one is verified. */
+  /** Plans that may be feasible, such as those of related problems. Each that would be better is verified. */
   readonly candidates?: readonly Plan['stages'][];
   readonly estimator: Estimator;
   readonly slo?: Slo;
   readonly budget?: Budget;
   readonly objective?: Objective;
   readonly pins?: Readonly<Record<StageId, StagePins>>;
-  /** Most labels that a solve holds at a time. Beyond it the result is the best plan so far with a proven gap. */
+  /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
-  /** Work limit of a search, in full verifications; default 100. */
+  /** Maximum work of a search in full verifications; default 100. */
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**
-   * Items per second that a baseline's replica must reach, which determines its base cores. Default 4, as published for
-   * the video pipeline.
+   * Items per second that one replica of a baseline must reach at its base cores. Default 4, as published for the video
+   * pipeline.
    */
   readonly baseRps?: number;
   /**
-   * Verifies the relaxations of an infeasible problem, which may double the time; default true. If false, relaxations
-   * are estimates and may be too small.
+   * Verifies the relaxations of an infeasible problem, which may double the time; default true. If false, they are
+   * estimates and may be too small.
    */
   readonly verifiesAdvice?: boolean;
 }
 
 /**
- * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. With `workFraction` it
- * makes one run of that part of a full verification. Below 1 it is a quick look, which may reject a plan but never
- * accepts one.
+ * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. `workFraction`: make
+ * one run of this length relative to a full verification. A run below 1 (quick look) may reject a plan, but never
+ * accepts it.
  */
 export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 

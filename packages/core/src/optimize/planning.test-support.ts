@@ -1,10 +1,12 @@
-/** Pipelines and problems for tests of the planner. */
 import { stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 import type { PlanningProblem } from './planning-problem.js';
 
-/** Service times of a batch of b: fixedMs + perItemMs · b on one core, p99 `tail` times the mean, ÷ cores^0.9 on more. */
+/**
+ * Variant whose batch of b takes fixedMs + perItemMs · b on one core; p99 is `tail` times the mean. More cores divide
+ * by cores^0.9.
+ */
 export interface TestVariant {
   readonly name: string;
   readonly accuracy: number;
@@ -25,7 +27,7 @@ function pointsOf(variant: TestVariant, cpuCores: readonly number[]): readonly P
   );
 }
 
-/** A stage of the given variants, each on any of `cpuCores`. */
+/** Stage whose variants all run on any of `cpuCores`. */
 export function testStage(
   name: string,
   variants: readonly TestVariant[],
@@ -50,10 +52,7 @@ export function testStage(
   };
 }
 
-/**
- * A pipeline of `stages`; without `edges` a chain. The first stage is the entry; stages without an out-edge are
- * outputs.
- */
+/** Pipeline of `stages`, by default a chain. The first stage is the entry. Stages without out-edges are outputs. */
 export function testPipeline(stages: readonly StageSpec[], edges?: readonly EdgeSpec[]): PipelineSpec {
   const chain = stages.slice(1).map((stage, i) => ({ from: (stages[i] as StageSpec).id, to: stage.id }));
   const used = edges ?? chain;
@@ -75,7 +74,6 @@ export function testPipeline(stages: readonly StageSpec[], edges?: readonly Edge
   };
 }
 
-/** A planning problem of `spec` with inline profiles. */
 export function problemOf(
   spec: PipelineSpec,
   arrivalRps: number,

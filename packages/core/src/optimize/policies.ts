@@ -5,7 +5,6 @@ import { staticBest, staticCheapest } from './baselines/static-policies.js';
 import { optimize } from './optimize.js';
 import type { Policy } from './planning-problem.js';
 
-/** Policies by their names in the command line and in experiments. */
 export const policies = {
   equipoise: optimize,
   ipa,

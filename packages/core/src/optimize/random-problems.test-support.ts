@@ -1,4 +1,4 @@
-/** Seeded random planning problems of every kind that the solver supports, small enough to try all plans. */
+/** Seeded random planning problems of every kind that the solver supports. They are small enough to try all plans. */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { AccuracyTable } from '../model/accuracy-table.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
@@ -11,7 +11,6 @@ import { graphLatencyMs } from './problem/planning-graph.js';
 import { type ResourceUse, totalUse } from './problem/resource-use.js';
 import { solve } from './surrogate/solve.js';
 
-/** Shapes and extras of the generated problems. */
 export const families = [
   'chain',
   'fork-join',
@@ -34,10 +33,9 @@ export const families = [
   'shares',
 ] as const;
 
-/** A kind of problem. */
 export type Family = (typeof families)[number];
 
-/** A problem with the factors of the surrogate to solve. */
+/** A problem, and the factors of its surrogate. */
 export interface RandomProblem {
   readonly family: Family;
   readonly problem: PlanningProblem;
@@ -45,14 +43,13 @@ export interface RandomProblem {
   readonly kappa: number;
 }
 
-/** Sizes of the problems. */
 export interface ProblemSize {
   readonly variants: number;
   readonly replicas: number;
   readonly batches: number;
 }
 
-/** Fraction of the problems with budgets below the needs of the cheapest plan. */
+/** Fraction of problems whose budgets are too small for any plan. */
 const NARROW_SHARE = 0.12;
 
 class Draw {
@@ -81,7 +78,7 @@ const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec 
 });
 const when = (probability: number): Partial<EdgeSpec> => ({ when: { condition: 'output.wanted', probability } });
 
-/** Names and edges of a family; outputs are the stages without out-edges. */
+/** Names and edges of a family. Stages without out-edges are outputs. */
 function shapeOf(
   family: Family,
   draw: Draw,
@@ -92,7 +89,7 @@ function shapeOf(
     case 'fork-join':
       return { names: ['a', 'b', 'c', 'd'], edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd'), edge('c', 'd')] };
     case 'branches':
-      // In the order of the file, both branches begin before one ends.
+      // In file order, both branches begin before one ends.
       return {
         names: ['a', 'b', 'c', 'd', 'e'],
         edges: [edge('a', 'c'), edge('b', 'd'), edge('c', 'e'), edge('d', 'e')],
@@ -260,14 +257,14 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
   };
 }
 
-/** A pipeline of a family without binding limits. */
+/** Pipeline of a family, without binding limits. */
 export function randomSpec(family: Family, seed: number, size: ProblemSize): PipelineSpec {
   return bareSpec(family, new Draw(new SeededRng(seed).fork(family)), size);
 }
 
 type Options = readonly SurrogateOption[];
 
-/** The solver's best choice under only the given limits. It serves to place limits. */
+/** The solver's best choice under the given limits only. It determines where to put limits. */
 function reference(
   prepared: PreparedProblem,
   factors: LatencyFactors,
@@ -278,9 +275,9 @@ function reference(
 }
 
 /**
- * Sets the SLO between the least latency and that of the cheapest most accurate plan. Sets the budgets between the
- * needs of the cheapest and of the most accurate plan within that SLO. So both limits cost accuracy. A few budgets are
- * too small for any plan.
+ * Sets the SLO between the minimum latency and the latency of the cheapest most accurate plan. Sets the budgets between
+ * the needs of the cheapest and of the most accurate plan within that SLO. So both limits cost accuracy. A few budgets
+ * are too small for any plan.
  */
 function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: LatencyFactors): PlanningProblem {
   const prepared = prepareProblem(problem);
@@ -324,7 +321,6 @@ function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: 
   return { ...problem, spec };
 }
 
-/** The problem of a seed. */
 export function randomProblem(
   family: Family,
   seed: number,

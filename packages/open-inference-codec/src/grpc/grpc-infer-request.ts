@@ -7,7 +7,7 @@ import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
 
-/** Request of a client. `outputs` undefined requests all. `raw`: the client sent raw tensors. */
+/** Request of a client. Without `outputs`, all are requested. `raw`: the client sent raw tensors. */
 export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -16,7 +16,10 @@ export interface ReceivedGrpcRequest {
   readonly raw: boolean;
 }
 
-/** Reads a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
+/**
+ * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST or
+ * TENSOR_MISMATCH.
+ */
 export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {

@@ -7,7 +7,7 @@ import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
-/** Encodes an answer. It is raw if an output is FP16, which has no typed contents. */
+/** Encodes an answer. If an output is FP16, which has no typed contents, all outputs are raw. */
 export function writeGrpcResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: TensorMap,

@@ -11,7 +11,7 @@ import { AppError } from '@equipoise/core/model';
 import { Health } from './health.gen.js';
 import { GRPCInferenceService } from './open-inference.gen.js';
 
-/** Methods by name in lower camel case; `input` and `output` describe the messages. */
+/** Methods by name in lower camel case. `input` and `output` describe the messages of a method. */
 export const grpcMethods = GRPCInferenceService.method;
 
 export const healthCheck = Health.method.check;
@@ -19,12 +19,11 @@ export const healthStatus = { serving: 1, notServing: 2 } as const;
 
 export const inferenceServiceName = GRPCInferenceService.typeName;
 
-/** HTTP/2 path of a method. */
 export function grpcPath({ name, parent }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** Decodes a message; throws MALFORMED_REQUEST. Byte fields are views. */
+/** Decodes a message; throws MALFORMED_REQUEST. Byte fields are views of `bytes`. */
 export function readMessage<Description extends DescMessage>(
   description: Description,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** Parameters of gRPC messages; 64-bit integers become numbers. */
+/** Parameters of gRPC messages. Decoding turns 64-bit integers into numbers. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Fields } from '../json/json-fields.js';
 import type { InferParameters, ParameterValue } from '../protocol-types.js';

@@ -1,4 +1,4 @@
-/** Tensors of a gRPC message. Elements are either all raw (one byte string per entry, in order) or all typed. */
+/** Tensors of a gRPC message. They are either all raw (one byte string per entry, in order) or all typed. */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
@@ -20,13 +20,13 @@ export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'dat
 export type EntryInit = MessageInitShape<typeof ModelInferRequest_InferInputTensorSchema> &
   MessageInitShape<typeof ModelInferResponse_InferOutputTensorSchema>;
 
-/** Encoded tensors; raw contents are empty if the elements are typed. */
+/** Encoded tensors; `raw` is empty if they are typed. */
 export interface WrittenTensors {
   readonly entries: readonly EntryInit[];
   readonly raw: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Passes each entry and its decoder to `add`, which may throw; throws MALFORMED_REQUEST. */
+/** Calls `add` with each entry and its decoder. Throws MALFORMED_REQUEST, and the errors of `add`. */
 export function readTensors(
   entries: readonly TensorEntry[],
   raw: readonly Uint8Array[],
@@ -44,7 +44,7 @@ export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
-/** Encodes all tensors raw if `wantRaw` or one is FP16, else typed. */
+/** Encodes all tensors raw if `wantRaw` or if one is FP16; otherwise all typed. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
   const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));
@@ -66,7 +66,7 @@ function readTensor(
   raw: Uint8Array | undefined,
 ): Tensor {
   if (raw === undefined) return readContents(type, contents);
-  // MLServer sends typed contents without elements next to raw ones.
+  // MLServer sends empty typed contents together with raw contents.
   if (contents === undefined || !hasElements(contents)) return decodeRaw(type, raw);
   throw new AppError('MALFORMED_REQUEST', 'Tensors have both raw and typed contents; only one of them may be given.');
 }

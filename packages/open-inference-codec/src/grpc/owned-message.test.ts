@@ -69,7 +69,7 @@ describe('a message that would take much memory is refused before it is read', (
     const maxBytes = 4500;
     const ample = { kind: 'request', maxBytes: 400_000 } as const;
     expect(ownedMessage(bytes, ample)).toHaveLength(bytes.length);
-    // Some cases are refused for their bytes alone.
+    // Some messages are refused for their size, before decoding.
     expect(() => ownedMessage(bytes, { kind: 'request', maxBytes })).toThrow(
       expect.objectContaining({ code: 'BODY_TOO_LARGE' }),
     );
@@ -97,7 +97,7 @@ describe('a message that would take much memory is refused before it is read', (
 describe('a message that would take much work is refused before it is read', () => {
   const limits = { kind: 'request', maxBytes: 2 ** 24 } as const;
 
-  /** A field in wire form. */
+  /** Encodes a field. */
   function field(number: number, content: Uint8Array = new Uint8Array(0)): Buffer {
     const length: number[] = [];
     for (let rest = content.length; ; rest >>= 7) {
@@ -120,11 +120,11 @@ describe('a message that would take much work is refused before it is read', () 
     expect(() => ownedMessage(message(most + 1), limits)).toThrow(
       expect.objectContaining({ code: 'BODY_TOO_LARGE', details: { limit, most } }),
     );
-    // Answers come from a trusted server.
+    // Answers have no such limit: the server is trusted.
     expect(() => ownedMessage(message(most + 1), { ...limits, kind: 'response' })).not.toThrow();
   });
 
-  /** Bytes, and the index of the last one read. */
+  /** Bytes, with the index of the last byte read. */
   function watch(bytes: Buffer) {
     let last = 0;
     const watched = new Proxy(bytes, {

@@ -1,25 +1,25 @@
 /**
- * Prepares a message for decoding. A decoded message can take far more memory: a one-byte integer becomes an object.
- * Memory is estimated from the wire form (weights measured on Node 20). Too large messages are refused before decoding.
- * The bytes are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
+ * Prepares a message for decoding. Decoded, it can take far more memory: a one-byte integer becomes an object. That
+ * memory is estimated from the encoded fields (weights measured on Node 20). A too large message is refused. The bytes
+ * are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
  */
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '../rest/rest-body.js';
 import { countVarints, type WireField, type WireRange, walkFields, wireTypes } from './wire-walk.js';
 
-/** Largest ratio of decoded memory to `maxBytes`. */
+/** Maximum ratio of decoded memory to `maxBytes`. */
 const MOST_EXPANSION = 8;
 
-/** Approximate memory per decoded element. */
+/** Approximate bytes of memory per decoded element. */
 const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry: 200, contents: 400 } as const;
 
 /**
- * Limits on the parts of a request. Estimated decoding time: a parameter 20 µs, a tensor 5 µs, an element 0.2 µs.
- * Tensors are inputs, requested outputs and raw contents. Raw tensors have no elements.
+ * Limits on the parts of a request. Decoding takes an estimated 20 µs per parameter, 5 µs per tensor and 0.2 µs per
+ * element. `tensors` are inputs, requested outputs and raw contents. Raw tensors have no elements.
  */
 export const MOST_GRPC_WORK = { tensors: 4096, parameters: 4096, elements: 1_048_576 } as const;
 
-/** Field numbers; requests and answers differ only in raw contents. */
+/** Field numbers. Requests and answers differ only in that of raw contents. */
 const messageFields = { parameters: 4, tensors: 5, rawOfRequest: 7, rawOfResponse: 6 } as const;
 const tensorFields = { shape: 3, parameters: 4, contents: 5 } as const;
 const contentsFields = { int64: 3, uint64: 5, fp32: 6, fp64: 7, bytes: 8 } as const;
@@ -29,7 +29,7 @@ export interface MessageBounds {
   readonly maxBytes: number;
 }
 
-/** Copies a message. Throws BODY_TOO_LARGE if the message, its decoded form or the work of decoding it is too large. */
+/** Copies a message. Throws BODY_TOO_LARGE if its bytes, its decoded memory or its decoding work exceed a limit. */
 export function ownedMessage(bytes: Uint8Array, { kind, maxBytes }: MessageBounds): Uint8Array<ArrayBuffer> {
   if (bytes.length > maxBytes) throw tooLarge(`The message is larger than the limit of ${maxBytes} bytes.`, maxBytes);
   const rawField = kind === 'request' ? messageFields.rawOfRequest : messageFields.rawOfResponse;
@@ -44,7 +44,7 @@ export function ownedMessage(bytes: Uint8Array, { kind, maxBytes }: MessageBound
   return copied(bytes, firstRawAt ?? 0);
 }
 
-/** True if a request has more than `most` bytes outside of raw contents. Those bytes determine the work of decoding. */
+/** True if a request has more than `most` bytes outside its raw contents. Such bytes make decoding slow. */
 export function hasLargeParts(bytes: Uint8Array, most: number): boolean {
   let counted = 0;
   let at = 0;
@@ -56,7 +56,7 @@ export function hasLargeParts(bytes: Uint8Array, most: number): boolean {
   return counted > most;
 }
 
-/** Counts the memory and work of decoding; throws at the first excess. */
+/** Sums memory and work of decoding; throws at the first excess. */
 class Budget {
   readonly #kind: MessageBounds['kind'];
   readonly #maxBytes: number;

@@ -1,6 +1,6 @@
 /**
- * Elements in the fields of `InferTensorContents`; several data types share a field. FP16 has no field and must be raw.
- * The error for an element outside the range of its type names its index.
+ * Elements in the fields of `InferTensorContents`. Several data types share a field. FP16 has none and must be raw. An
+ * element outside the range of its type is an error that names its index.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -34,7 +34,7 @@ const fields: Readonly<Record<Exclude<Datatype, 'FP16'>, Field>> = {
   BYTES: 'bytesContents',
 };
 
-/** Decodes elements. Throws MALFORMED_REQUEST unless only the field of the data type has elements. */
+/** Decodes elements. Throws MALFORMED_REQUEST if their number or a value does not fit the type. */
 export function readContents(
   type: TensorType & { readonly contentType?: string | undefined },
   contents: InferTensorContents | undefined,
@@ -56,12 +56,12 @@ export function hasElements(contents: InferTensorContents): boolean {
   return Object.values(fields).some((field) => contents[field].length > 0);
 }
 
-/** True unless FP16, which has no typed contents. */
+/** False for FP16, which has no typed contents. */
 export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';
 }
 
-/** Encodes elements; the data type must have typed contents. */
+/** Encodes elements of a data type that has typed contents. */
 export function writeContents({ datatype, data }: Tensor): MessageInitShape<typeof InferTensorContentsSchema> {
   if (datatype === 'BYTES')
     return { bytesContents: [...byteStrings(data as readonly string[])] as Uint8Array<ArrayBuffer>[] };

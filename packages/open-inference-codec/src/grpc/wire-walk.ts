@@ -1,6 +1,6 @@
 /**
- * Walks the fields of a protobuf message without allocating objects. Invalid bytes end the walk; the decoder reports
- * them.
+ * Walks the fields of a protobuf message without allocating objects. The walk ends at invalid bytes, which the decoder
+ * reports.
  */
 
 export interface WireField {
@@ -18,7 +18,7 @@ export interface WireRange {
   readonly end: number;
 }
 
-/** Visits fields; ends early if `visit` returns false. */
+/** Visits fields until `visit` returns false. */
 export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => unknown): void {
   for (let at = start; at < end; ) {
     const tag = readVarint(bytes, at, end);
@@ -31,7 +31,7 @@ export function walkFields({ bytes, start, end }: WireRange, visit: (field: Wire
   }
 }
 
-/** Counts varints; the last byte of each is below 128. */
+/** Counts varints: only the last byte of a varint is below 128. */
 export function countVarints({ bytes, start, end }: WireRange): number {
   let count = 0;
   for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x80) count += 1;
@@ -62,7 +62,7 @@ function contentOf(bytes: Uint8Array, { start, end }: Content, wireType: number)
   }
 }
 
-/** Reads a varint. Values above 2^53 are rounded; no valid length or tag is that large. */
+/** Reads a varint. Values above 2^53 are rounded, but valid lengths and tags are smaller. */
 function readVarint(bytes: Uint8Array, start: number, end: number): { value: number; next: number } | undefined {
   let value = 0;
   let scale = 1;

@@ -1,6 +1,6 @@
 /**
- * Decodes JSON values as tensors. All checks precede allocations. Messages name the tensor and the index, never the
- * value.
+ * Decodes JSON values as tensors. It checks everything before it allocates. Messages name the tensor and the index,
+ * never the value.
  */
 import {
   AppError,
@@ -13,7 +13,7 @@ import {
 import { elementType } from './element-types.js';
 import { numbersOfJson } from './flat-numbers.js';
 
-/** Decodes nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
+/** Decodes one flat array, or nested arrays of `shape`; throws TENSOR_MISMATCH. */
 export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
   const count = elementCount(shape);
   const { datatype } = type;
@@ -26,7 +26,7 @@ export function decodeTensor(type: TensorType, shape: readonly number[], data: r
   return { datatype, shape, data: readElements(type, data, count) };
 }
 
-/** Infers the shape of nested arrays (a bare value for a scalar); throws TENSOR_MISMATCH. */
+/** Decodes nested arrays (for a scalar, a bare value) and infers their shape; throws TENSOR_MISMATCH. */
 export function decodeNested(type: TensorType, value: unknown): Tensor {
   const shape = shownShape(value, type.shape);
   checkShape(type, shape);
@@ -36,7 +36,7 @@ export function decodeNested(type: TensorType, value: unknown): Tensor {
   return { datatype: type.datatype, shape, data: readElements(type, list, elementCount(shape)) };
 }
 
-/** Throws TENSOR_MISMATCH unless `shape` has the declared dimensions (−1: any size). */
+/** Throws TENSOR_MISMATCH unless `shape` fits the declared shape, where −1 allows any size. */
 export function checkShape(type: TensorType, shape: readonly number[]): void {
   const fits = shape.length === type.shape.length && type.shape.every((size, i) => size === -1 || size === shape[i]);
   if (fits) return;
@@ -98,7 +98,7 @@ function deeperThan(shape: readonly number[]): string {
   return `arrays are nested deeper than ${shape.length}`;
 }
 
-/** Shape of a value for messages; inside an empty array, the declared sizes. */
+/** Shape of a value. Below an empty array, sizes are the declared ones. */
 function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
   const shape: number[] = [];
   for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {

@@ -1,4 +1,7 @@
-/** Elements in JSON. Parsers round 64-bit integers beyond ±(2^53 − 1), so decimal strings are accepted, too. */
+/**
+ * Data types of elements in JSON. Decimal strings are accepted, too, because parsers round 64-bit integers beyond
+ * ±(2^53 − 1).
+ */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
 type ElementStorage = { [index: number]: number | bigint | string } & TensorData;
@@ -6,9 +9,9 @@ type ElementStorage = { [index: number]: number | bigint | string } & TensorData
 interface ElementType {
   readonly expected: string;
   readonly allocate: (length: number) => ElementStorage;
-  /** Element of a JSON value; undefined if invalid. */
+  /** Element for a JSON value; undefined if the value is invalid. */
   readonly read: (value: unknown) => number | bigint | string | undefined;
-  /** JSON value of an element; undefined for NaN and ±Infinity, which JSON lacks. */
+  /** JSON value for an element; undefined for NaN and ±Infinity, which JSON lacks. */
   readonly write: (element: number | bigint) => number | bigint | boolean | undefined;
 }
 
@@ -93,11 +96,11 @@ export function isDatatype(word: unknown): word is Datatype {
   return typeof word === 'string' && Object.hasOwn(types, word);
 }
 
-/** Converts to IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits), rounding to even. */
+/** Converts numbers to IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits). Ties round to even. */
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Magnitudes from this one round to infinity. */
+/** Smallest magnitude that rounds to infinity. */
 const HALF_OVERFLOW = 65520;
 
 export function numberOfHalf(bits: number): number {

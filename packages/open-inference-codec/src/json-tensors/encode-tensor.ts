@@ -1,6 +1,6 @@
 /**
- * Encodes tensors as JSON text, without JSON.stringify, because it cannot write 64-bit integers as numbers. NaN and
- * infinities become null. If one BYTES element is not UTF-8, all elements of the tensor are base64.
+ * Encodes tensors as JSON text, without JSON.stringify, which cannot write 64-bit integers. NaN and infinities become
+ * null. If one BYTES element is not UTF-8, all elements of the tensor become base64.
  */
 import type { Tensor } from '@equipoise/core/model';
 import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
@@ -12,7 +12,7 @@ interface EncodedElements {
   readonly base64: boolean;
 }
 
-/** Encodes one flat array in row-major order. `exactBytes` encodes a tensor with byte elements as base64. */
+/** Encodes a flat array in row-major order. With `exactBytes`, a tensor with an element of bytes becomes base64. */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
   const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
   if (numbers !== undefined) return { json: numbers, base64: false };
@@ -21,7 +21,7 @@ export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json:
   return { json: `[${elements.join(',')}]`, base64 };
 }
 
-/** Encodes nested arrays (a bare value for a scalar). 64-bit integers that JSON would round become strings. */
+/** Encodes nested arrays (for a scalar, a bare value). 64-bit integers that JSON parsers would round become strings. */
 export function encodeNested(tensor: Tensor): string {
   const { elements } = encodeElements(tensor, safeInteger);
   if (elements.length === 0) return '[]';

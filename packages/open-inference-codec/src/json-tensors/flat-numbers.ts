@@ -1,6 +1,6 @@
 /**
- * Converts flat lists of numbers without a call per element. A call would box every number, and at thousands of
- * requests per second garbage collection would dominate latency.
+ * Converts flat lists of numbers without a call per element, which would box every number. At thousands of requests per
+ * second, garbage collection would then dominate latency.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
@@ -9,7 +9,7 @@ type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | Bi
 const floats: ReadonlySet<Datatype> = new Set(['FP32', 'FP64']);
 const integers: ReadonlySet<Datatype> = new Set(['UINT8', 'UINT16', 'UINT32', 'INT8', 'INT16', 'INT32']);
 
-/** Numbers of JSON values; undefined if a value does not fit, or for other data types. */
+/** Numbers of JSON values. Undefined if a value does not fit or the data type is not handled here. */
 export function numbersOfJson(
   datatype: Datatype,
   values: readonly unknown[],
@@ -22,7 +22,7 @@ export function numbersOfJson(
     const value = values[index];
     if (typeof value !== 'number') return undefined;
     numbers[index] = value;
-    // Storing changes integers that are out of range or fractional, and makes too large floats infinite.
+    // The stored value differs if the integer is out of range or fractional. A too large float becomes infinite.
     const stored = numbers[index] as number;
     if (isFloat ? !Number.isFinite(stored) : stored !== value) return undefined;
   }
@@ -30,8 +30,8 @@ export function numbersOfJson(
 }
 
 /**
- * JSON of numbers, with null for NaN and infinities; undefined for other data types. Converts all in one engine call:
- * the engine would cache texts of single numbers until a full collection.
+ * JSON of numbers, with null for NaN and infinities; undefined for other data types. One engine call converts them all:
+ * for single numbers the engine would cache their texts until a full collection.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

@@ -1,4 +1,4 @@
-/** Fields of JSON objects. Messages name the field, never the value. */
+/** Reads fields of JSON objects. Messages name the field, never the value. */
 import { AppError } from '@equipoise/core/model';
 
 export type Fields = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** Finds the position of a JSON syntax error (RFC 8259). It keeps its own stack, so nesting depth is unlimited. */
+/** Finds the position of a JSON syntax error (RFC 8259). It is not recursive, so any nesting depth works. */
 
 export interface JsonProblem {
   readonly offset: number;
@@ -31,7 +31,7 @@ class Scan {
     }
   }
 
-  /** Takes a character; returns the expected syntax if it is invalid. */
+  /** Consumes a character. If it is invalid, returns the expected syntax. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':

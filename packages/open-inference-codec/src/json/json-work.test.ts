@@ -3,7 +3,7 @@ import { checkJsonWork, MOST_JSON_WORK } from './json-work.js';
 
 const LIMIT = 16 * 1024 * 1024;
 const check = (text: string, limit = LIMIT) => checkJsonWork(Buffer.from(text), limit);
-/** Longer than an unscanned body. */
+/** Longer than bodies that are not scanned. */
 const padding = `"${'x'.repeat(64 * 1024)}"`;
 const array = (item: string, count: number) => `[${padding}${`,${item}`.repeat(count - 1)}]`;
 

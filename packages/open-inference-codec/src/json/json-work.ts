@@ -1,10 +1,10 @@
 /**
- * Refuses client JSON that takes too much work to parse. `JSON.parse` takes 0.3 s for 2 MiB of brackets and blocks all
- * other requests. The check scans the bytes and stops at the first excess.
+ * Refuses client JSON that takes too long to parse: 2 MiB of brackets block all other requests for 0.3 s. The check
+ * scans the bytes and stops at the first excess.
  */
 import { AppError } from '@equipoise/core/model';
 
-/** Bounds, far above the needs of requests. Parsing 2 MiB within them takes about 30 ms (estimated). */
+/** Bounds far above the needs of requests. Within them, 2 MiB parse in about 30 ms (estimated). */
 export const MOST_JSON_WORK = {
   depth: 64,
   'objects and arrays': 262_144,
@@ -12,13 +12,13 @@ export const MOST_JSON_WORK = {
   values: 1_048_576,
 } as const;
 
-/** Bodies up to this size (bytes) take little work, whatever their content. */
+/** Up to this size, any body parses quickly. */
 const UNSCANNED_BYTES = 64 * 1024;
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Throws BODY_TOO_LARGE above `maxJsonBytes` or a bound of MOST_JSON_WORK. The JSON may be invalid. */
+/** Throws BODY_TOO_LARGE if the JSON exceeds `maxJsonBytes` or a bound of MOST_JSON_WORK. It need not be valid. */
 export function checkJsonWork(json: Uint8Array, maxJsonBytes: number): void {
   if (json.length > maxJsonBytes) throw largeJson(maxJsonBytes);
   if (json.length > UNSCANNED_BYTES) scan(json);
@@ -53,7 +53,6 @@ function scan(json: Uint8Array): void {
   }
 }
 
-/** AppError BODY_TOO_LARGE for JSON above its limit in bytes. */
 export function largeJson(maxJsonBytes: number): AppError {
   const message = `The JSON of the body is larger than the limit of ${maxJsonBytes} bytes; send large tensors raw.`;
   return new AppError('BODY_TOO_LARGE', message, { details: { maxJsonBytes } });
@@ -66,7 +65,7 @@ function check(kind: keyof typeof MOST_JSON_WORK, count: number): void {
   throw new AppError('BODY_TOO_LARGE', `The JSON of the body ${found}.`, { details: { limit: kind, most } });
 }
 
-/** Position of the closing quote, or of the end. */
+/** Index of the closing quote, or the end of the JSON. */
 function endOfString(json: Uint8Array, start: number): number {
   for (let at = start + 1; at < json.length; at++) {
     if (json[at] === BACKSLASH) at += 1;

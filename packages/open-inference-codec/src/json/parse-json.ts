@@ -1,4 +1,4 @@
-/** Parses JSON bodies. Error messages name only the position, because the engine's quote the text. */
+/** Parses JSON bodies. Error messages give the position only: messages of the engine quote the text. */
 import { AppError } from '@equipoise/core/model';
 import { jsonProblem } from './json-problem.js';
 
@@ -14,7 +14,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Parses JSON with long integers as decimal strings; undefined if there are none. */
+/** Parses JSON with long integers as decimal strings; undefined if it has none. */
 export function parseExactJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   return mayHaveLongIntegers(text) ? parseWithExactIntegers(text) : undefined;
@@ -41,14 +41,14 @@ function notJson(text: string): AppError {
 }
 
 /**
- * JSON.parse rounds beyond ±(2^53 − 1), but clients write 64-bit integers as numbers. Integers of 16 to 20 digits
- * outside strings are quoted before parsing.
+ * JSON.parse rounds integers beyond ±(2^53 − 1), but clients write 64-bit integers as numbers. Integers of 16 to 20
+ * digits are quoted before parsing.
  */
 
-/** 64-bit integers have at most 20 digits. Backtracking over more could overflow the stack. */
+/** Integers of 16 to 20 digits, the maximum of 64 bits. Without that limit, backtracking could overflow the stack. */
 const LONG_INTEGER = /(?<![\w.+-])-?\d{16,20}(?![\d.eE])/g;
 
-/** True if there may be long integers; digits inside strings count, too. */
+/** True if the text may have long integers; digits inside strings count, too. */
 export function mayHaveLongIntegers(text: string): boolean {
   return /\d{16}/.test(text);
 }

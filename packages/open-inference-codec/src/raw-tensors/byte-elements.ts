@@ -1,7 +1,6 @@
 /**
- * BYTES elements as bytes and as text. The tensor parameter `content_type` is `str` for UTF-8 text, and
- * `application/octet-stream` or (in JSON) `base64` for bytes. Without it, elements become strings if all are valid
- * UTF-8.
+ * BYTES elements as bytes and as text. The tensor parameter `content_type` is `str` for UTF-8 text. For bytes it is
+ * `application/octet-stream` or (in JSON) `base64`. Without it, elements are text if all are UTF-8.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 
@@ -17,7 +16,7 @@ export function byteStrings(data: readonly (string | Uint8Array)[]): readonly Ui
   return data.map((element) => (typeof element === 'string' ? encoder.encode(element) : element));
 }
 
-/** Elements as bytes or text; throws MALFORMED_REQUEST if stated text is not UTF-8. */
+/** Elements as bytes or text. Throws MALFORMED_REQUEST if `contentType` says text but one is not UTF-8. */
 export function byteElements(
   name: string,
   elements: readonly Uint8Array[],
@@ -32,7 +31,7 @@ export function byteElements(
   });
 }
 
-/** Content type of bytes that readers would take for text; else undefined. */
+/** Content type to state for bytes that readers would take for text; otherwise undefined. */
 export function contentTypeOf(data: readonly (string | Uint8Array)[]): string | undefined {
   const bytes = data.filter((element) => typeof element !== 'string');
   return bytes.length > 0 && textsOf(bytes) !== undefined ? OCTETS : undefined;

@@ -1,6 +1,6 @@
 /**
- * Raw tensors of REST and gRPC: row-major, no padding, little-endian, BOOL as one byte 0 or 1, each BYTES element
- * preceded by its length (uint32). Numbers are views if aligned, otherwise copies. Allocations never exceed the
+ * Raw tensors of REST and gRPC: row-major, little-endian, without padding. A BOOL is one byte, 0 or 1. A uint32 length
+ * precedes each BYTES element. Decoded numbers are views if aligned, otherwise copies. Allocations never exceed the
  * received bytes.
  */
 import {
@@ -22,7 +22,7 @@ invariant(
   'this machine is little-endian, as the raw form of tensors is',
 );
 
-/** Type of a raw tensor; `contentType` is its parameter `content_type`. */
+/** Type of a raw tensor. `contentType` is the tensor parameter `content_type`. */
 export interface RawTensorType {
   readonly name: string;
   readonly datatype: Datatype;
@@ -30,7 +30,7 @@ export interface RawTensorType {
   readonly contentType?: string | undefined;
 }
 
-/** Decodes a tensor, as a view where possible. Throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
+/** Decodes a tensor. Throws MALFORMED_REQUEST unless `bytes` are exactly one tensor. */
 export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   const { datatype, shape } = type;
   return {
@@ -40,7 +40,7 @@ export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   };
 }
 
-/** Encodes a tensor: returns the tensor's own memory for numbers, a copy for BYTES. */
+/** Encodes a tensor. Numbers are returned without a copy. */
 export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   if (datatype !== 'BYTES') {
     const numbers = data as NumericData;

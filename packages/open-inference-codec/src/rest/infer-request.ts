@@ -8,13 +8,13 @@ import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
 
-/** Requested output; `binary` places it after the JSON. */
+/** Requested output; `binary` means raw, after the JSON. */
 export interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
 
-/** Request of a client. `outputs` undefined requests all, raw if `binaryOutput`. */
+/** Request of a client. Without `outputs`, all are requested; `binaryOutput` says if raw. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -23,7 +23,10 @@ export interface ReceivedRequest {
   readonly binaryOutput: boolean;
 }
 
-/** Reads a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any. */
+/**
+ * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST or
+ * TENSOR_MISMATCH.
+ */
 export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
   const body = objectOf(received.value, 'The body');
   const id = optionalString(body['id'], 'id');
@@ -35,7 +38,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
-/** Writes a request; `binary` sends inputs raw and requests raw outputs. */
+/** Writes a request. With `binary`, inputs are raw and raw outputs are requested. */
 export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
   const entries = Object.entries(inputs).map(([name, tensor]) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),
@@ -79,7 +82,7 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
     const { name, parameters } = objectOf(entry, 'Each entry of outputs');
     if (typeof name !== 'string')
       throw new AppError('MALFORMED_REQUEST', 'Each entry of outputs needs a name (a string).');
-    // Repeating a name costs the client little, but each copy in the answer may be large.
+    // Clients repeat a name at little cost, but each copy in the answer may be large.
     if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is requested twice.`);
     names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);

@@ -11,14 +11,14 @@ export interface AnsweredOutput {
   readonly binary: boolean;
 }
 
-/** Names of an answer. `missing`: parts that early joins did not wait for, reported in the parameters. */
+/** Names in an answer. `missing`: parts that early joins did not wait for. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;
   readonly missing?: readonly string[] | undefined;
 }
 
-/** Writes an answer; raw tensors (`binary`) follow the JSON. */
+/** Writes an answer. `binary` outputs follow the JSON as raw tensors. */
 export function writeInferResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: readonly AnsweredOutput[],
@@ -28,7 +28,7 @@ export function writeInferResponse(
   );
   const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
   const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
-  // Concatenated, because `join` would copy large texts.
+  // Concatenated: `join` would copy large texts.
   const all = entries.reduce((text, { json }) => (text === '' ? json : `${text},${json}`), '');
   return restMessage(
     `{${named},"outputs":[${all}]}`,

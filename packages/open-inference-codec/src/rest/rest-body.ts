@@ -1,36 +1,36 @@
 /**
- * REST body with the binary tensor extension: JSON, then the raw bytes of tensors whose entry states
- * `binary_data_size`, in entry order. A header gives the length of the JSON; without it, the body is JSON only.
+ * REST body with the binary tensor extension. After the JSON come, in entry order, the raw bytes of each tensor whose
+ * entry states `binary_data_size`. A header gives the length of the JSON. Without it, all is JSON.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 import { checkJsonWork } from '../json/json-work.js';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
-/** Header with the length of the JSON in bytes. */
+/** Header that gives the length of the JSON in bytes. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 export const BINARY_MEDIA_TYPE = 'application/octet-stream';
 
-/** Alignment of raw tensors, for readers that use views. */
+/** Alignment of raw tensors in bytes, so that readers can use views. */
 export const RAW_ALIGNMENT_BYTES = 8;
 
-/** Message; without raw tensors it is only JSON. */
+/** Message: JSON, then raw tensors if any. */
 export interface RestMessage {
   readonly json: string;
   readonly raw: readonly Uint8Array[];
 }
 
-/** Received body; its raw tensors must be taken in order. */
+/** Received body. Raw tensors must be taken in order. */
 export interface ReceivedBody {
   readonly value: unknown;
-  /** The JSON with long integers as strings, parsed lazily; undefined if it has none. */
+  /** Parses the JSON again, with long integers as strings; undefined if it has none. */
   readonly exactValue: () => unknown;
   readonly raw: RawSection;
 }
 
 const encoder = new TextEncoder();
 
-/** Length of the JSON; undefined without the header. Throws MALFORMED_REQUEST unless it is an integer ≥ 0. */
+/** Length of the JSON; undefined without the header. Throws MALFORMED_REQUEST if the header is not an integer ≥ 0. */
 export function readJsonLength(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const length = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
@@ -42,8 +42,8 @@ export function readJsonLength(header: string | undefined): number | undefined {
 }
 
 /**
- * Throws MALFORMED_REQUEST if the body is too short or the JSON is invalid. With `maxJsonBytes`, which servers set,
- * throws BODY_TOO_LARGE if the JSON would take too much work.
+ * Splits and parses a body. Throws MALFORMED_REQUEST if the body is too short or the JSON invalid. With `maxJsonBytes`
+ * (servers), it throws BODY_TOO_LARGE if parsing would take too long.
  */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined, maxJsonBytes?: number): ReceivedBody {
   if (jsonLength === undefined) return received(bytes, new Uint8Array(0), maxJsonBytes);
@@ -67,7 +67,7 @@ function received(json: Uint8Array, raw: Uint8Array, maxJsonBytes: number | unde
   return { value, exactValue, raw: new RawSection(raw) };
 }
 
-/** Message of JSON and raw tensors. Spaces pad the JSON so that raw tensors are aligned. */
+/** Joins JSON and raw tensors. Spaces after the JSON align the raw tensors. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
   const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);
@@ -94,7 +94,7 @@ export class RawSection {
     return this.#bytes.subarray(this.#at - size, this.#at);
   }
 
-  /** Throws MALFORMED_REQUEST if bytes are left over. */
+  /** Throws MALFORMED_REQUEST if bytes are left. */
   end(): void {
     const left = this.#bytes.length - this.#at;
     if (left === 0) return;

@@ -6,7 +6,7 @@ import { readInferRequest, writeInferRequest } from './infer-request.js';
 import { readInferResponse, writeInferResponse } from './infer-response.js';
 import { type RestMessage, readJsonLength, readRestBody } from './rest-body.js';
 
-/** Body at `offset` of its memory. */
+/** Received body whose memory starts at `offset`. */
 function received({ json, raw }: RestMessage, offset = 0) {
   const parts = [new TextEncoder().encode(json), ...raw];
   const bytes = new Uint8Array(offset + parts.reduce((length, part) => length + part.length, 0)).subarray(offset);

@@ -1,6 +1,6 @@
 /**
  * One tensor: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes after the JSON. BYTES in JSON
- * are text, or base64 by `parameters.content_type`.
+ * are text, or base64 if `parameters.content_type` says so.
  */
 import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core/model';
 import { type Fields, optionalObject } from '../json/json-fields.js';
@@ -12,13 +12,13 @@ import type { ReceivedBody } from './rest-body.js';
 
 const SIZE = 'binary_data_size';
 
-/** Source of an entry: `index` in the array `field` of a body. */
+/** Origin of an entry: place `index` in the array `field` of a body. */
 export interface EntrySource extends ReceivedBody {
   readonly field: 'inputs' | 'outputs';
   readonly index: number;
 }
 
-/** Reads an entry; throws if elements or bytes do not fit the checked type. */
+/** Reads an entry whose type is checked. Throws if its elements or bytes do not fit. */
 export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
   const { raw } = from;
   const data = isLong(type) ? exactData(fields, from) : fields['data'];
@@ -38,7 +38,10 @@ export interface WrittenEntry {
   readonly raw?: Uint8Array;
 }
 
-/** Writes an entry. BYTES elements become base64 if one is not UTF-8 or, with `exactBytes` (requests), not a string. */
+/**
+ * Writes an entry. BYTES become base64 if an element is not UTF-8. With `exactBytes` (requests), one element of bytes
+ * suffices.
+ */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';

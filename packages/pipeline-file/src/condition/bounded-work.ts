@@ -1,6 +1,6 @@
 /**
- * Bounds the work of a condition, which runs on the serving thread. Every evaluated node is a step, so nested loops
- * end. Regular expressions are rejected: the engine backtracks, and a client may choose inputs that exploit it.
+ * Bounds the work of a condition, which runs on the serving thread. Evaluating a node is a step, and steps are limited,
+ * also in nested loops. Regular expressions are rejected: their engine backtracks, and clients could exploit that.
  */
 
 interface SyntaxNode {
@@ -10,15 +10,15 @@ interface SyntaxNode {
   readonly evaluate: (...args: unknown[]) => unknown;
 }
 
-/** Most steps of one evaluation: an estimated 0.2 to 0.4 s. */
+/** Maximum steps of one evaluation; they take an estimated 0.2 to 0.4 s. */
 const MOST_STEPS = 2_000_000;
 
-/** Offset of a regular expression; undefined if there is none. */
+/** Offset of the first regular expression; undefined if there is none. */
 export function offsetOfRegularExpression(tree: unknown): number | undefined {
   return nodesOf(tree).find(({ op, args }) => op === 'rcall' && Array.isArray(args) && args[0] === 'matches')?.start;
 }
 
-/** Makes the nodes count steps. Returns a function that starts a new evaluation. */
+/** Makes every node count its steps. Returns a function that resets the count. */
 export function boundSteps(tree: unknown): () => void {
   let steps = 0;
   for (const node of nodesOf(tree)) {
@@ -28,7 +28,7 @@ export function boundSteps(tree: unknown): () => void {
       if (steps > MOST_STEPS) throw new Error(`it takes more than ${MOST_STEPS} steps`);
       return evaluate.apply(node, args);
     };
-    // A node replaces its `evaluate` when it is first run.
+    // At its first evaluation a node replaces its `evaluate`.
     const replace = (faster: SyntaxNode['evaluate']) => {
       evaluate = faster;
     };

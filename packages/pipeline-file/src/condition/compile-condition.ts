@@ -1,6 +1,6 @@
 /**
- * Conditions of `when` in CEL, of type bool. Variables by tensor name: `output` has the tensors of the edge's `from`
- * stage, `shape` their shapes.
+ * Compiles conditions of `when`: CEL expressions of type bool. `output` holds the tensors of the edge's `from` stage by
+ * name, `shape` their shapes.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';
@@ -8,14 +8,14 @@ import { boundSteps, offsetOfRegularExpression } from './bounded-work.js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
-  /** Evaluates the condition. Throws CONDITION_FAILED if that is impossible, such as for a missing tensor. */
+  /** Throws CONDITION_FAILED if evaluation fails, such as for a missing tensor. */
   holds(output: TensorMap): boolean;
 }
 
 const NO_REGULAR_EXPRESSIONS =
   'expected a condition without regular expressions, found `matches`. Use ==, in, contains, startsWith or endsWith';
 
-/** Condition or its problem; `offset` counts characters of the text. */
+/** Condition, or the reason why it is invalid; `offset` counts characters of the text. */
 export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };
@@ -78,7 +78,7 @@ function undecided(text: string, reason: string, cause?: unknown): AppError {
   });
 }
 
-/** The library's message quotes the expression over several lines. */
+/** The library's own message also quotes the expression over several lines. */
 function reasonOf(error: unknown): string {
   const { summary } = error as { readonly summary?: unknown };
   const reason = typeof summary === 'string' ? summary : error instanceof Error ? error.message : 'it fails';

@@ -30,7 +30,6 @@ function condition(text: string): Condition {
 
 describe('the work of a condition', () => {
   const ten = '[1,2,3,4,5,6,7,8,9,10]';
-  /** Nested loops; the innermost evaluates `inner`. */
   const nested = (loop: (name: string, body: string) => string, depth: number, inner = 'true'): string =>
     depth === 0 ? inner : loop(`v${depth}`, nested(loop, depth - 1, inner));
 

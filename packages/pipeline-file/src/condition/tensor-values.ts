@@ -1,17 +1,17 @@
 /**
- * Tensors as CEL values: a single value without dimensions, else a nested list. Integers become CEL ints, floats
- * doubles, and BYTES strings (bytes if not UTF-8). Lists are lazy: a shape may claim any size, and conditions run on
- * the serving thread.
+ * Tensors as CEL values: a bare value if there are no dimensions, else nested lists. Integers become CEL ints, floats
+ * CEL doubles. BYTES become strings, or CEL bytes if not UTF-8. Lists are lazy: shapes may claim any size, and
+ * conditions run on the serving thread.
  */
 import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
 type Element = number | bigint | boolean | string | Uint8Array;
 export type TensorValue = Element | readonly TensorValue[];
 
-/** Most list entries that one condition may read, in up to 0.2 s. */
+/** Maximum list entries that one condition may read; that takes up to 0.2 s. */
 const MOST_READS = 200_000;
 
-/** Values for one evaluation, which throws if it reads more than `MOST_READS` entries. */
+/** Variables of one evaluation. Reading more than `MOST_READS` entries throws. */
 export function tensorValues(tensors: TensorMap): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
   let reads = 0;
@@ -30,7 +30,7 @@ export function tensorValues(tensors: TensorMap): Readonly<Record<string, Tensor
   return values;
 }
 
-/** Shapes by name; sizes are CEL ints. */
+/** Shapes by tensor name; sizes are CEL ints. */
 export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readonly bigint[]>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
@@ -38,7 +38,7 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
 function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
   const element = elementReader(tensor);
   const { shape } = tensor;
-  /** Part of a row-major tensor, with the dimensions from `dimension` on. */
+  /** Part of a row-major tensor from element `start`; its first dimension is `dimension`. */
   const part = (dimension: number, start: number): TensorValue => {
     const length = shape[dimension];
     if (length === undefined) return element(start);
@@ -91,7 +91,7 @@ function textOf(element: string | Uint8Array): string | Uint8Array {
   }
 }
 
-/** IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. */
+/** Value of an IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

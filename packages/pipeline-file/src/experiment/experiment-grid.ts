@@ -1,7 +1,7 @@
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { PolicyName } from '@equipoise/core/plan';
 
-/** Load as in the flags of `equipoise simulate`. */
+/** Load in the terms of the flags of `equipoise simulate`. */
 export interface LoadDescription {
   readonly name?: string | undefined;
   readonly load?: string | undefined;
@@ -10,7 +10,7 @@ export interface LoadDescription {
   readonly arrivals?: string | undefined;
 }
 
-/** Load of a grid; its name is unique in the results. */
+/** Load of a grid; `name` is unique in the results. */
 export interface GridLoad {
   readonly name: string;
   readonly load?: string;
@@ -19,7 +19,7 @@ export interface GridLoad {
   readonly arrivals?: string;
 }
 
-/** Grid with defaults filled in. Paths are absolute, or relative to `baseDir`, the folder of the file. */
+/** Grid with all defaults. Relative paths start at `baseDir`, the folder of the file. */
 export interface ExperimentGrid {
   readonly name: string;
   readonly baseDir: string;

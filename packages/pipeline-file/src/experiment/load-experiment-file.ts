@@ -62,12 +62,12 @@ const experimentSchema = z.strictObject({
   spec: specSchema,
 });
 
-/** Grid or problems; `problemAt` locates problems of the files that the grid names. */
+/** Grid or problems. `problemAt` locates findings about files that the grid names. */
 export type ExperimentFileResult =
   | { readonly kind: 'valid'; readonly grid: ExperimentGrid; readonly problemAt: (finding: Finding) => Problem }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** Loads are files or `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** Loads a grid file. Its loads are files or names in `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadExperimentFile(path: string, shippedLoads: readonly string[]): Promise<ExperimentFileResult> {
   const filePath = resolve(path);
   const baseDir = dirname(filePath);

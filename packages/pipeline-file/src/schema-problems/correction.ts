@@ -2,13 +2,13 @@ import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 import type { LocatedNode } from '../yaml/located-node.js';
 import { nearestSpelling } from './nearest-spelling.js';
 
-/** Correction of a value, with its reason for the message. */
+/** Replacement for a wrong value, with its reason. */
 export interface Correction {
   readonly suggestion: string;
   readonly hint?: string;
 }
 
-/** Probable correction of a rejected value. */
+/** Probable correction of a wrong value. */
 export function correctionOf(schema: JsonSchemaNode, found: LocatedNode, field: string): Correction | undefined {
   const alternatives = schema.anyOf ?? [schema];
   const { value } = found;
@@ -46,7 +46,7 @@ const isFraction = ({ type, minimum, exclusiveMinimum, maximum }: JsonSchemaNode
   type === 'number' && maximum === 1 && (minimum ?? exclusiveMinimum) === 0;
 
 /**
- * Numbers with a unit: "0.5s" is 500 in latencyMs, "250m" is 0.25 in cpuCores, "200Mi" is 209715200 in memoryBytes,
+ * Number with a unit: "0.5s" is 500 in latencyMs, "250m" is 0.25 in cpuCores, "200Mi" is 209715200 in memoryBytes,
  * "61%" is 0.61 in a fraction.
  */
 const NUMBER_WITH_UNIT = /^([<≤=p\s]*)([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([a-zµ%]*)$/i;

@@ -1,6 +1,6 @@
 /**
- * Guesses a misspelled word. First choice: equal except for case and separators. Second: nearest by edit distance (at
- * most a third of the letters, two in short words). Third: one contains the other.
+ * Guesses the intended word. First choice: a word that differs only in case and separators. Second: the smallest edit
+ * distance (at most a third of the letters, or two). Third: one word contains the other.
  */
 import { distance } from 'fastest-levenshtein';
 
@@ -9,7 +9,6 @@ const MOST_CANDIDATES = 2000;
 
 const letters = (word: string): string => word.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-/** The nearest candidate; undefined if none is near. */
 export function nearestSpelling(word: string, candidates: Iterable<string>): string | undefined {
   const known = [...candidates];
   if (word.length > LONGEST_WORD || known.length > MOST_CANDIDATES) return undefined;

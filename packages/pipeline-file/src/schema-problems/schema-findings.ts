@@ -1,4 +1,4 @@
-/** Turns zod issues into findings with expected and found values. */
+/** Turns zod issues into findings. */
 import type { z } from 'zod';
 import { type Finding, pathText, type ValuePath } from '../problem.js';
 import { describeExpected, type JsonSchemaNode, jsonSchemaOf } from '../schema/pipeline-json-schema.js';
@@ -10,7 +10,7 @@ type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
-/** Compares a value with a schema; at most one finding per path. */
+/** Checks a document; at most one finding per path. */
 export function compareWithSchema<Output>(schema: z.ZodType<Output>, document: LocatedNode): SchemaResult<Output> {
   const parsed = schema.safeParse(document.value);
   if (parsed.success) return { kind: 'matches', output: parsed.data };
@@ -24,7 +24,7 @@ export function compareWithSchema<Output>(schema: z.ZodType<Output>, document: L
   return { kind: 'differs', findings: withoutMisspelled([...byPath.values()]) };
 }
 
-/** A missing field next to its misspelling is one mistake. */
+/** Drops a missing field if a misspelled field next to it is already reported. */
 function withoutMisspelled(findings: readonly Finding[]): Finding[] {
   const sibling = ({ path }: Finding, key: string) => pathText([...path.slice(0, -1), key]);
   const meant = new Set(
@@ -38,7 +38,7 @@ interface Issue {
   readonly path: ValuePath;
 }
 
-/** Issues of a union: the issues of the alternative that matches the value's kind. */
+/** Resolves an issue of a union: takes the issues of the alternative that has the value's kind. */
 function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
   const path = [...parent, ...(issue.path as ValuePath)];
   if (issue.code !== 'invalid_union') return [{ issue, path }];
@@ -99,7 +99,7 @@ function quoted(text: string): string {
   return JSON.stringify(text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)}…`);
 }
 
-/** Schema at a path. Chooses alternatives by the value's kind; undefined inside values without a schema. */
+/** Schema at a path. Unions are resolved by the value's kind. Undefined below values that have no schema. */
 function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown): JsonSchemaNode | undefined {
   let node: JsonSchemaNode | undefined = root;
   let value: unknown = document;

@@ -1,4 +1,4 @@
-/** End-to-end accuracies of variant combinations, inline or in a file of `equipoise evaluate`. */
+/** End-to-end accuracies of variant combinations, inline or in a file that `equipoise evaluate` wrote. */
 import { z } from 'zod';
 import { count, fraction } from './scalars.js';
 

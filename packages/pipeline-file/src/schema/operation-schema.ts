@@ -3,7 +3,7 @@ import { fieldDefaults } from '../field-defaults.js';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
 const MOST_PRIORITIES = 10;
-/** Tolerance for rounded fractions. */
+/** Tolerance of a sum of rounded fractions. */
 const SUM_TOLERANCE = 1e-6;
 
 /** `spec.control`. */

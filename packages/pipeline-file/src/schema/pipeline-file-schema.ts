@@ -1,4 +1,4 @@
-/** Single definition behind parsing, JSON Schema and reference page. */
+/** Single definition for parser, JSON Schema and reference page. */
 import { z } from 'zod';
 import { API_VERSION, PIPELINE_KIND } from '../api-version.js';
 import { fieldDefaults } from '../field-defaults.js';
@@ -122,7 +122,7 @@ export const pipelineFileSchema = z
   })
   .describe('An Equipoise inference pipeline.');
 
-/** Parsed pipeline file with defaults filled in. */
+/** Parsed pipeline file with all defaults. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
 
 export type PipelineFileInput = z.input<typeof pipelineFileSchema>;

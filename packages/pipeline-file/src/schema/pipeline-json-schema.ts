@@ -1,4 +1,3 @@
-/** JSON Schema (draft 2020-12) from the zod definitions. */
 import { z } from 'zod';
 import { pipelineFileSchema } from './pipeline-file-schema.js';
 
@@ -25,7 +24,7 @@ export interface JsonSchemaNode {
 
 const generated = new WeakMap<z.ZodType, JsonSchemaNode>();
 
-/** JSON Schema of a zod schema, generated at the first call: it takes 0.1 s, and valid files do not need it. */
+/** JSON Schema of a zod schema. It is generated at the first call, because it takes 0.1 s and valid files need none. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchemaNode {
   const before = generated.get(schema);
   if (before !== undefined) return before;
@@ -36,7 +35,7 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchemaNode {
 
 export const pipelineJsonSchema = (): JsonSchemaNode => jsonSchemaOf(pipelineFileSchema);
 
-/** Phrases such as "a number above 0", "one of auto, advise, off". */
+/** Describes a schema, such as "a number above 0" or "one of auto, advise, off". */
 export function describeExpected(node: JsonSchemaNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(describeExpected).join(' or ');
   if (node.const !== undefined) return String(node.const);

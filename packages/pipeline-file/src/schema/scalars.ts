@@ -1,4 +1,4 @@
-/** Scalars. Messages of checks that JSON Schema cannot express start with "expected", like generated messages. */
+/** Kinds of single values. Checks that JSON Schema cannot express have a message that starts with "expected". */
 import { z } from 'zod';
 
 const SHARE = 0.05;
@@ -16,7 +16,7 @@ const nearestWholeShare = (cpuCores: number): number =>
 
 const notBuiltIn = (name: string): boolean => !(name in {});
 
-/** Name that is valid in URLs and metric labels. */
+/** Name that fits URLs and metric labels. */
 export const name = () =>
   z
     .string()
@@ -26,7 +26,7 @@ export const name = () =>
     )
     .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
 
-/** Name of a variant; may be a published model name with "/", ":", "@" or "+". */
+/** Name of a variant. Published model names with "/", ":", "@" or "+" are valid. */
 export const variantName = () =>
   z
     .string()

@@ -1,4 +1,4 @@
-/** A source declares its tensors as a list, or a single one inline. */
+/** Sources. A source lists its tensors, or declares a single tensor inline. */
 import { z } from 'zod';
 import { name, text } from './scalars.js';
 

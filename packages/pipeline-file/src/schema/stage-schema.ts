@@ -1,4 +1,3 @@
-/** Stages with their variants, bounds and pins. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, name, nonNegative, positive, replicaCores, text } from './scalars.js';

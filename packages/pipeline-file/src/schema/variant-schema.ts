@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';
 
-/** An Open Inference server that already runs or is started per replica. */
+/** Open Inference server that already runs, or that each replica starts. */
 const serverSchema = z
   .strictObject({
     url: z

@@ -1,4 +1,4 @@
-/** Measured combinations must be distinct. Each needs a variant for every stage that has several. */
+/** Combinations of an accuracy table must be distinct. Each names a variant of every stage that has several. */
 import { type Draft, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
@@ -13,7 +13,6 @@ export function checkInlineAccuracyTable({ accuracyTable, stages }: SpecDraft): 
   return checkAccuracyTable(accuracyTable, { stages, path: ['spec', 'accuracyTable'] });
 }
 
-/** Checks a table; paths of findings start with `path`. */
 export function checkAccuracyTable(
   table: TableDraft,
   { stages, path }: { readonly stages: Stages; readonly path: ValuePath },

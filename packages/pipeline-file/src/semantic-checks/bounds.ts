@@ -1,4 +1,4 @@
-/** Bounds and pins must leave at least one choice of replicas, cores and batch sizes. */
+/** Bounds and pins must leave a choice of replicas, cores and batch sizes. */
 import { isSameCores, offeredCores } from '../core-counts.js';
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
@@ -28,7 +28,7 @@ function* checkReplicas({ bounds, pins }: StageDraft, path: ValuePath): Generato
     };
 }
 
-/** A pin must be within the bounds, and an allowed batch size must be profiled. */
+/** A pinned size must be within the bounds, and bounds must allow a profiled size. */
 function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding> {
   const sizes = stage.bounds?.batchSizes;
   const pinned = stage.pins?.maxBatchSize;
@@ -43,7 +43,7 @@ function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding
     yield { path: at, message: `expected a batch size with a profile point (${profiled.join(', ')}), ${found}` };
 }
 
-/** Profiled sizes, ascending; empty if a profile is measured at start or malformed. */
+/** Profiled batch sizes, ascending; empty if a profile is malformed or will be measured at start. */
 function profiledSizes({ variants = [] }: StageDraft): readonly number[] {
   const points = variants.flatMap((variant) => variant?.profile ?? [undefined]);
   const sizes = points.map((point) => point?.batchSize).filter((size) => size !== undefined);

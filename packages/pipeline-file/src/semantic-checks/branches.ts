@@ -6,7 +6,7 @@ import type { Topology } from './topology.js';
 
 const ROUNDING = 1e-9;
 
-/** Conditions must be valid CEL, and probabilities of one stage sum to at most 1. */
+/** Conditions must be valid CEL. Probabilities of the edges from one stage sum to at most 1. */
 export function checkBranches(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const sums = new Map<string, number>();
@@ -27,7 +27,7 @@ export function checkBranches(spec: SpecDraft): Finding[] {
   return findings;
 }
 
-/** Is it certain that a stage runs, and that the fan-outs around it are entered? */
+/** `runs`: every request runs the stage. `entered`: per open fan-out, every request enters it. */
 interface Certainty {
   readonly runs: boolean;
   readonly entered: readonly boolean[];
@@ -35,7 +35,7 @@ interface Certainty {
 
 /**
  * Warns if no output is certain: a request may get an empty answer. An output is certain if some path to it has no
- * condition. A join is as certain as its fan-out, because it runs without items, too.
+ * condition. A join runs even without items, so it is certain if its fan-out is.
  */
 export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0 || graph.outputs.length === 0) return [];

@@ -1,6 +1,6 @@
 /**
- * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All in-edges of a stage must have the same open
- * fan-outs, or their items could never meet.
+ * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All edges into a stage must have the same open
+ * fan-outs; otherwise their items never meet.
  */
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
@@ -8,7 +8,7 @@ import type { Finding } from '../problem.js';
 import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
 import type { Topology } from './topology.js';
 
-/** Innermost open fan-out, linked to the outer ones. Equal states are the same object. */
+/** Innermost open fan-out, linked to the outer ones. Equal nestings are the same object. */
 interface OpenFanOut {
   readonly edge: GraphEdge;
   readonly around: OpenFanOut | undefined;
@@ -25,10 +25,10 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
     }));
 }
 
-/** Open fan-outs of a stage; `unclear` after a mismatch. */
+/** Open fan-outs at a stage; `unclear` after a mismatch. */
 type Nesting = OpenFanOut | 'unclear' | undefined;
 
-/** Finds joins without a fan-out and mismatched in-edges. */
+/** Finds joins without a fan-out, and stages whose in-edges differ in nesting. */
 export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0) return [];
   const findings: Finding[] = [];
@@ -69,7 +69,7 @@ function mismatch(
   return { path: ['spec', 'edges', edge.position], message };
 }
 
-/** Warns if a stage cannot queue the expected items: such requests fail. */
+/** Warns if a fan-out expects more items than a stage may queue: such requests fail. */
 export function checkFanOutItems(spec: SpecDraft): Finding[] {
   const { admission = {}, edges } = spec;
   if (isMalformed(spec, 'admission') || isMalformed(admission, 'maxQueueLength')) return [];

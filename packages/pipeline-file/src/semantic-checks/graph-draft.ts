@@ -2,7 +2,7 @@ import { closesFanOut, type Join } from '@equipoise/core/model';
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { chainEdges, entryStages, lastStages } from '../implied-graph.js';
 
-/** Edge of a graph; `position` is its index in `spec.edges`, also if the edge is implied. */
+/** Edge between stage indices. `position` is its index in `spec.edges`, or among the implied edges. */
 export interface GraphEdge {
   readonly position: number;
   readonly from: number;
@@ -11,7 +11,7 @@ export interface GraphEdge {
   readonly conditional: boolean;
 }
 
-/** Graph of a document; `complete` is false if parts are malformed. */
+/** `complete` is false if a part is malformed. */
 export interface GraphDraft {
   readonly names: readonly string[];
   readonly edges: readonly GraphEdge[];
@@ -22,7 +22,7 @@ export interface GraphDraft {
   readonly complete: boolean;
 }
 
-/** Graph of a spec. A duplicate name refers to its first stage. */
+/** Graph of a spec. If two stages share a name, the name means the first. */
 export function graphDraft(spec: SpecDraft): GraphDraft {
   const names = (spec.stages ?? []).map((stage) => stage?.name ?? '');
   const indexOf = new Map<string, number>();
@@ -76,7 +76,7 @@ function kindOf(edge: EdgeDraft, written: readonly (EdgeDraft | undefined)[]): G
   return closesFanOut({ join: edge.join as Join }, inEdges) ? 'join' : 'plain';
 }
 
-/** Entry stages of the sources; undefined if a source omits `to`. */
+/** Entry stages that sources name; undefined if a source omits `to`. */
 function explicitEntries(spec: SpecDraft): string[] | undefined {
   const sources = spec.sources ?? [];
   if (sources.length === 0 || sources.some((source) => source !== undefined && !Object.hasOwn(source, 'to')))

@@ -1,4 +1,4 @@
-/** `any` and `quorum` choose among the edges into a stage, so all of these edges must agree. */
+/** `any` and `quorum` choose among all edges into a stage, so these edges must agree. */
 import { awaitedParts, type Join } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
@@ -6,7 +6,7 @@ import type { GraphDraft } from './graph-draft.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
-/** Finds early joins that contradict each other, need more parts than edges, or are at an entry stage. */
+/** Finds early joins that contradict each other, that await more parts than edges, or at entry stages. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
   return graph.names.flatMap((name, stage) => [...joinsInto(spec, { name, isEntry: graph.entries.includes(stage) })]);
 }
@@ -50,8 +50,8 @@ function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Findin
 const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);
 
 /**
- * The accuracy of cascades and early joins over several edges is not a product, so it must be measured. Reports an
- * error if that is impossible, otherwise a warning until it is measured.
+ * With cascades and early joins over several edges, accuracy is not a product and must be measured. Without a table: a
+ * warning if `evaluation` can measure it, else an error.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   if (Object.hasOwn(spec, 'accuracyTable')) return [];

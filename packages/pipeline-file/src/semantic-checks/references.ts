@@ -1,6 +1,6 @@
 /**
- * References must exist. If some name is malformed, an unknown reference may refer to it. Then the reference is
- * reported only if it resembles another name.
+ * References must name something that exists. A malformed name could be the one that is meant. Then an unknown
+ * reference is reported only if it resembles a known name.
  */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
@@ -33,7 +33,7 @@ export function checkReferences(spec: SpecDraft): Finding[] {
 
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
-/** Checks the names in one combination of an accuracy table. */
+/** Checks the stage and variant names in one combination. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
   const known = knownNames(stages);
   const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));

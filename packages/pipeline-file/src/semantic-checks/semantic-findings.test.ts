@@ -1,4 +1,4 @@
-/** Each rule with a document that breaks it. Each case lists all problems of its change, so that none hides another. */
+/** One document per rule that breaks it. A case lists all problems of its change, so that no problem hides. */
 import { expect, test } from 'vitest';
 import { type Loose, parse, parseChanged, problemsOf } from '../pipeline.test-support.js';
 
@@ -347,7 +347,7 @@ const variants: Case[] = [
   ],
 ];
 
-/** Puts a server in place of the profile of the first variant. */
+/** Replaces the profile of the first variant by a server. */
 const served = (server: object) => (spec: Loose) => {
   const variant = spec.stages[0].variants[0];
   delete variant.profile;
@@ -468,7 +468,7 @@ const when = (condition: string, probability: number) => ({ when: { condition, p
 const QUORUM = { join: { quorum: 2 } };
 const ANY = { join: 'any' };
 
-/** The three stages with two branches that meet in `count`; their joint accuracy is measured. */
+/** Three stages: two edges meet in `count`. The joint accuracy is measured. */
 const meeting = (spec: Loose, [left, right]: readonly [object, object]) => {
   chainOf(spec, [
     ['detect', 'classify'],

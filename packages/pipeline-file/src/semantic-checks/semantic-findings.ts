@@ -14,7 +14,7 @@ import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
 import { checkReplicas, checkVariants } from './variants.js';
 
-/** Findings of rules that a schema cannot express, for the well-formed part. */
+/** Findings of rules that a schema cannot express, about the well-formed part. */
 export function semanticFindings(spec: SpecDraft): Finding[] {
   const graph = graphDraft(spec);
   const topology = topologyOf(graph);

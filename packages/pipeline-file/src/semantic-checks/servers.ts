@@ -6,7 +6,7 @@ type ServerDraft = NonNullable<NonNullable<NonNullable<StageDraft['variants']>[n
 const schemes = ['http:', 'https:', 'grpc:', 'grpcs:'];
 const variables = ['port', 'port2', 'port3', 'cpuCores', 'threads'];
 
-/** Finds servers next to a module, invalid addresses, and variables without a command. */
+/** Finds servers next to a module, invalid addresses, and environment variables without a command. */
 export function* checkServers(spec: SpecDraft): Generator<Finding> {
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
     for (const [position, { server }] of wellFormedEntries(stage.variants)) {

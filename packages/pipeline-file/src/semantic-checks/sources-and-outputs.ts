@@ -1,7 +1,7 @@
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
-/** Finds duplicate outputs, and `unless` that names no other output. */
+/** Finds duplicate outputs, and each `unless` that names no other output. */
 export function checkOutputs(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const entries = [...wellFormedEntries(spec.outputs)];
@@ -25,7 +25,7 @@ export function checkOutputs(spec: SpecDraft): Finding[] {
 
 const SHORTHAND = ['datatype', 'shape', 'contentTypes'] as const;
 
-/** Only one source is supported. Its tensors must be declared completely, and only once. */
+/** Only one source is supported. It declares its tensors completely, in one form. */
 export function checkSources(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   for (const [index, source] of wellFormedEntries(spec.sources)) {

@@ -2,7 +2,7 @@ import { isMalformed, type SpecDraft } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 
-/** Finds percentiles as fractions, accuracy floors without a fitting objective, and weights without effect. */
+/** Finds percentiles as fractions, accuracy floors that the objective ignores, and weights without effect. */
 export function checkTargets(spec: SpecDraft): Finding[] {
   return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec), ...checkAnswerMargin(spec)];
 }
@@ -33,7 +33,6 @@ function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
     yield { path: ['spec', 'objective', 'weights'], message: 'expected a weight above 0, found 0 for all three' };
 }
 
-/** A margin must leave time for a request. */
 function* checkAnswerMargin({ slo, admission }: SpecDraft): Generator<Finding> {
   const { answerMarginMs } = admission ?? {};
   if (answerMarginMs === undefined || slo?.latencyMs === undefined || answerMarginMs <= slo.latencyMs / 2) return;

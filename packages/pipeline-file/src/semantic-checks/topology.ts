@@ -1,12 +1,12 @@
 /**
- * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the cycles.
- * A backward walk that reaches a stage twice finds a cycle, which is reported and removed; then the walk is repeated.
+ * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the stages
+ * on and after cycles. Walking their edges backwards finds a cycle. It is reported and removed, and the walk repeated.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 
-/** Topological order; it lacks stages on and after cycles. */
+/** Topological order, without the stages on and after cycles. */
 export interface Topology {
   readonly order: readonly number[];
   readonly cycles: readonly (readonly GraphEdge[])[];
@@ -33,7 +33,7 @@ export function topologyOf(graph: GraphDraft): Topology {
   return { order, cycles };
 }
 
-/** Removes stages from the front. `blocked` counts in-edges from remaining stages. */
+/** Removes `free` stages and all that this frees. `blocked` counts in-edges from remaining stages. */
 function release(graph: GraphDraft, blocked: number[], free: readonly number[]): number[] {
   const order = [...free];
   for (const stage of order) {
@@ -64,7 +64,7 @@ function cycleBefore(graph: GraphDraft, blocked: readonly number[], start: numbe
   return walked.slice(seenAt.get(repeated)).reverse();
 }
 
-/** Reports each cycle at its last edge in the file. */
+/** Reports each cycle at the edge that is last in the file. */
 export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] {
   return cycles.map((cycle) => {
     const names = [...cycle.map(({ from }) => from), cycle[0]?.from ?? 0].map((stage) => graph.names[stage]);
@@ -76,7 +76,7 @@ export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] 
   });
 }
 
-/** Cycles count as reached: they are already reported. */
+/** Stages on cycles count as reached: they are already reported. */
 export function checkReachability(graph: GraphDraft, { cycles }: Topology): Finding[] {
   if (!graph.complete) return [];
   const reached = new Set([...graph.entries, ...cycles.flat().map(({ to }) => to)]);

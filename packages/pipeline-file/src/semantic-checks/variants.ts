@@ -1,4 +1,4 @@
-/** A model needs an accuracy; a stage without code needs profiles. */
+/** A model needs an accuracy. A stage without code needs profiles. */
 import { isMalformed, type SpecDraft, type StageDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';
@@ -35,7 +35,7 @@ function checkCode(stage: StageDraft, variant: VariantDraft, path: ValuePath): F
 
 const onCode = ['isolation', 'python'] as const;
 
-/** Only stages with code have isolation, and Python always runs in a process. */
+/** Only stages with code have an isolation. Python stages run in processes. */
 export function checkReplicas(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => [
     ...checkStage(stage, ['spec', 'stages', index]),

@@ -1,12 +1,12 @@
 import type { ValuePath } from '../problem.js';
 
-/** Entry of a mapping. Offsets count characters from the start of the text. */
+/** Entry of a mapping. Offsets count characters of the text. */
 export interface LocatedEntry {
   readonly keyOffset: number;
   readonly node: LocatedNode;
 }
 
-/** `value` is undefined if the node is unreadable; the reader has then reported the problem. */
+/** Value with its position. `value` is undefined if it was unreadable, which is then already reported. */
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
@@ -22,7 +22,7 @@ export function nodeAt(root: LocatedNode, path: ValuePath): LocatedNode | undefi
   return node;
 }
 
-/** Offset of the key or value at a path; if it is missing, of its nearest ancestor. */
+/** Offset of the key or value at a path. If that is missing: offset of the nearest ancestor. */
 export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'value'): number {
   const last = path.at(-1);
   if (place === 'key' && typeof last === 'string') {

@@ -1,6 +1,6 @@
 /**
- * Reads one YAML 1.2 (or JSON) document with positions. Reports everything that is not plain data: syntax errors,
- * duplicate keys, tags, merge keys.
+ * Reads one YAML 1.2 (or JSON) document with positions. Reports all that is not plain data: syntax errors, duplicate
+ * keys, tags, merge keys.
  */
 
 import {
@@ -21,7 +21,7 @@ import {
 import type { Finding, ValuePath } from '../problem.js';
 import type { LocatedEntry, LocatedNode } from './located-node.js';
 
-/** Result of reading; content after the offset `firstSyntaxErrorAt` is unreliable. */
+/** Result of reading. Content after `firstSyntaxErrorAt` (an offset) is unreliable. */
 export interface YamlReading {
   readonly root: LocatedNode | undefined;
   readonly findings: readonly Finding[];
@@ -29,7 +29,7 @@ export interface YamlReading {
   readonly lines: LineCounter;
 }
 
-/** Most values from aliases; every use counts. */
+/** Maximum values read through aliases. A value counts at each use. */
 const MAX_ALIASED_VALUES = 20_000;
 const MAX_SYNTAX_ERRORS = 5;
 const PLAIN_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;
@@ -58,7 +58,7 @@ function secondDocument(document: Document.Parsed | undefined): Finding[] {
   return [{ path: [], offset: document.range[0], message: 'expected one document, found a second one' }];
 }
 
-/** Findings for the first syntax errors only, because most follow from the previous one. */
+/** Findings for the first syntax errors only: later errors mostly follow from them. */
 function syntaxFindings(errors: readonly YAMLError[], lines: LineCounter): Finding[] {
   const byLine = new Map<number, Finding>();
   for (const { pos, message } of errors.toSorted((a, b) => a.pos[0] - b.pos[0])) {
@@ -104,7 +104,7 @@ class NodeReader {
     return this.read(target, { path, depth: depth + 1, aliased: true });
   }
 
-  /** May an alias be expanded? False, and reported once, after too many values; this also ends recursive aliases. */
+  /** True if an alias may be expanded. After too many values it reports once and returns false, so recursion ends. */
   #mayExpand({ path, depth }: Place, offset: number): boolean {
     if (this.#aliasedValues > MAX_ALIASED_VALUES) return false;
     this.#aliasedValues = depth > MAX_DEPTH ? MAX_ALIASED_VALUES + 1 : this.#aliasedValues + 1;
@@ -162,10 +162,13 @@ function isEmptyValue(node: Node | null): node is null {
   return node === null || (isScalar(node) && node.value === null && node.source === '' && node.tag === undefined);
 }
 
-/** Most levels; a pipeline file needs about ten. */
+/** Maximum nesting levels; a pipeline file needs about ten. */
 const MAX_DEPTH = 64;
 
-/** Offset of the first token deeper than `MAX_DEPTH`. Not recursive: the composer of `yaml` would exhaust the stack. */
+/**
+ * Offset of the first token below `MAX_DEPTH` levels. Without recursion, on which the composer of `yaml` would exhaust
+ * the stack.
+ */
 function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
   const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -1,8 +1,8 @@
 /**
- * Base cores per replica as in IPA (JSys 2024). Variants are taken by ascending accuracy. Each gets the smallest
- * sufficient core count that is at least its predecessor's. A count suffices if it reaches `baseRps` at batch size 1
- * with a p99 within the stage's share of the SLO. Shares are equal along the longest path. If no count suffices, the
- * variant gets the count of highest throughput.
+ * Base cores per replica as in IPA (JSys 2024). In order of accuracy, each variant gets the smallest sufficient core
+ * count, but at least that of the previous variant. A count is sufficient if it serves `baseRps` at batch size 1 with a
+ * p99 within the stage's share of the SLO. Stages of the longest path have equal shares. If none is sufficient, the
+ * count of highest throughput is taken.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
@@ -12,7 +12,7 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** Default threshold: the published value of the video pipeline. */
+/** Default of `baseRps`, published for the video pipeline. */
 const VIDEO_BASE_RPS = 4;
 
 interface StageTarget {
@@ -22,7 +22,7 @@ interface StageTarget {
   readonly baseRps: number;
 }
 
-/** Throughput (rps) and p99 (ms) at batch size 1, cores ascending. */
+/** Throughput (rps) and p99 (ms) at batch size 1, by ascending core count. */
 function measuredCores({ stage, curves }: StageTarget, variant: VariantSpec) {
   return [...variant.cpuCores]
     .sort((a, b) => a - b)

@@ -38,7 +38,7 @@ const shape = (plan: Plan): readonly string[] =>
 describe('base cores', () => {
   it('are the fewest that reach the throughput within the stage part of the SLO, growing with accuracy', () => {
     const cores = onBaseCores(problemOf(spec, 5)).stages.map((stage) => stage.variants.map((v) => v.cpuCores));
-    // 410 ms on one core is 2.4 rps, on two 4.55 rps.
+    // At 410 ms, one core serves 2.4 rps, two serve 4.55 rps.
     expect(cores).toEqual([
       [[1], [2]],
       [[1], [1]],
@@ -60,7 +60,7 @@ describe('base cores', () => {
 
 describe('baselines of the literature', () => {
   it('ipa weighs accuracy against cost', () => {
-    // Accuracy without an extra core is worth it; 0.2 of accuracy is not worth a core.
+    // IPA takes accuracy that costs no extra core. A core is too much for 0.2 of accuracy.
     expect(shape(planOf(policies.ipa(problemOf(spec, 5))))).toEqual(['small 1x1', 'large 1x1']);
     const objective = { kind: 'weights', accuracy: 100, cost: 1, batch: 1e-6 } as const;
     expect(shape(planOf(policies.ipa(problemOf(spec, 5, { objective }))))).toEqual(['large 2x2', 'large 1x1']);

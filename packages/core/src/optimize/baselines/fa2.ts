@@ -6,8 +6,8 @@ import type { PlanningProblem, Policy, VerifyPlan } from '../planning-problem.js
 import { literatureProblem } from './literature-problem.js';
 
 /**
- * FA2 (RTAS 2022) as the IPA paper compares it: one fixed variant per stage, with cost-optimal batch sizes and
- * replicas.
+ * FA2 (RTAS 2022) as in the comparison of the IPA paper: one fixed variant per stage; batch sizes and replicas minimize
+ * cost.
  */
 
 export type FrozenEnd = 'least-accurate' | 'most-accurate';

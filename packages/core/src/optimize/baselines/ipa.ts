@@ -1,7 +1,7 @@
 /**
- * IPA (JSys 2024, arXiv 2308.12871) as its released code solves it: maximize α·PAS − β·cost − δ·Σ batch. Cores are
- * fixed, latency is the sum of tails, replicas are the fewest that carry the rate. Default weights (α, β, δ) = (2, 1,
- * 1e-6), those of its video pipeline.
+ * IPA (JSys 2024, arXiv 2308.12871) as its released code solves it: maximize α·PAS − β·cost − δ·Σ batch. Cores per
+ * replica are fixed, latency is the sum of tails, and replicas are the minimum for the rate. Default (α, β, δ) = (2, 1,
+ * 1e-6), as in its video pipeline.
  */
 import { optimize } from '../optimize.js';
 import type { Policy } from '../planning-problem.js';

@@ -1,9 +1,9 @@
-/** Problem of IPA and the systems in its comparison: base cores, sum of tails, no switching cost. */
+/** Problem as in IPA and the systems of its comparison: base cores, sum of tails, no switching cost. */
 import type { Objective, StagePins, StageSpec } from '../../model/pipeline-spec.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { onBaseCores } from './base-cores.js';
 
-/** Published weights of the video pipeline. */
+/** Weights published for the video pipeline. */
 const RELEASED: Objective = { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 };
 
 export function literatureWeights(problem: PlanningProblem): Objective {
@@ -11,7 +11,7 @@ export function literatureWeights(problem: PlanningProblem): Objective {
   return objective.kind === 'weights' ? objective : RELEASED;
 }
 
-/** `pinsOf` adds pins per stage; pins of the pipeline file win. */
+/** `pinsOf` pins options of a stage. Pins of the pipeline file take precedence. */
 export function literatureProblem(
   problem: PlanningProblem,
   objective: Objective,

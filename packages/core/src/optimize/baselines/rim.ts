@@ -1,6 +1,6 @@
 /**
- * RIM as the IPA paper compares it: fixed replica counts, with variants and batch sizes for the highest accuracy. Pins
- * of the stages set the counts. Default: three per stage within bounds, as published for the video pipeline.
+ * RIM as in the comparison of the IPA paper: replica counts are fixed; variants and batch sizes maximize accuracy. Pins
+ * of a stage set its count. Default: three, within bounds, as published for the video pipeline.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

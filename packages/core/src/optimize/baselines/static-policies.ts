@@ -6,11 +6,11 @@ import { type PlanningProblem, type Policy, specOf, type VerifyPlan } from '../p
 import { type RatedVariant, ratedVariants } from '../problem/rated-variants.js';
 
 /**
- * Policies that fix one variant per stage; the planner finds the cheapest plan. If the budget cannot carry the rate,
+ * Policies that fix one variant per stage; the planner finds the cheapest plan. If the budget is too small,
  * `bestEffort` has the largest capacity.
  */
 
-/** Order of variants; the first one is fixed. */
+/** Order of variants. Its first variant is fixed. */
 export type VariantOrder = (a: RatedVariant, b: RatedVariant) => number;
 
 function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Record<StageId, StagePins>> {
@@ -23,16 +23,16 @@ function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Rec
   );
 }
 
-/** Fixes the first variant by `order` per stage; pins of the pipeline file win. */
+/** Fixes the first variant by `order` per stage. Pins of the pipeline file take precedence. */
 function planFrozen(problem: PlanningProblem, order: VariantOrder, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize({ ...problem, pins: frozenPins(problem, order), objective }, verify);
 }
 
-/** Fixes the most accurate variants; among equals, the cheapest per item. */
+/** Fixes the most accurate variants; ties go to the cheapest per item. */
 export const staticBest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => b.accuracy - a.accuracy || a.costPerItemRps - b.costPerItemRps, verify);
 
-/** Fixes the variants of least cost per item. */
+/** Fixes the cheapest variant per item. */
 export const staticCheapest: Policy = (problem, verify) =>
   planFrozen(problem, (a, b) => a.costPerItemRps - b.costPerItemRps || b.accuracy - a.accuracy, verify);

@@ -6,7 +6,7 @@ import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 
 export type VerifierAt = (arrivalRps: number) => VerifyPlan;
 
-/** A plan with its problem. `verifierAt` is absent if nothing was simulated. */
+/** A plan with its problem. Without `verifierAt`, estimates replace simulations. */
 export interface ExplainedPlan {
   readonly problem: PlanningProblem;
   readonly prepared: PreparedProblem;

@@ -10,7 +10,7 @@ import { type ExplainedPlan, optionsOf } from './explained-plan.js';
 const BISECTIONS = 30;
 const PRECISION = 0.01;
 
-/** Highest arrival rate at which the plan meets the SLO, found by bisection to 1 %; at most the plan's capacity. */
+/** Highest arrival rate at which the plan meets the SLO, at most its capacity. Bisected to 1 %. */
 export function feasibleRps(explained: ExplainedPlan): number {
   const { result, problem } = explained;
   const capacity = result.plan.predicted.capacityRps;

@@ -1,19 +1,22 @@
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { BindingConstraint } from '../../model/plan.js';
 
-/** Outcome of a changed problem. Without a plan, `value` and `costPerHour` are absent. */
+/** Outcome of a changed problem. If it has no plan, `value` and `costPerHour` are absent. */
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
   readonly changedStages: readonly StageId[];
 }
 
-/** Verdict on a variant's best plan. `dearer`: equal in value but more expensive. `impossible`: a bound excludes it. */
+/**
+ * Verdict on the best plan with a variant. `dearer`: equal value, higher cost. `impossible`: a bound excludes the
+ * variant.
+ */
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'pinned'; readonly value: number; readonly costPerHour: number }
-  /** Better by the estimate, but no plan with it was verified. */
+  /** Better by the estimate, but no plan with the variant was verified. */
   | { readonly kind: 'refuted'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'impossible'; readonly bindingConstraint: BindingConstraint };
 
@@ -23,7 +26,7 @@ export interface RejectedVariant {
 }
 
 export interface StageExplanation {
-  /** By the surrogate. `sloFraction` is 0 off the slowest path. */
+  /** Estimated by the surrogate. `sloFraction` is 0 outside the slowest path. */
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
@@ -32,21 +35,21 @@ export interface StageExplanation {
   readonly nextCheaper?: RejectedVariant;
 }
 
-/** Stages with the largest SLO share, the highest cost, and the lowest capacity. */
+/** Stages with the largest share of the SLO, the highest cost and the lowest capacity. */
 export interface BindingStages {
   readonly latency: StageId;
   readonly cost: StageId;
   readonly capacity: StageId;
 }
 
-/** Explanation of a plan; values are in the unit of the objective. */
+/** `value` is in the unit of the objective. */
 export interface PlanExplanation {
   readonly value: number;
   readonly binding: BindingStages;
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
-  /** Feasible rate within 1 %, by simulation or else by the surrogate. */
+  /** Feasible rate to 1 %, by simulation if available, otherwise by the surrogate. */
   readonly holdsUntilRps: number;
   readonly stages: Readonly<Record<StageId, StageExplanation>>;
 }

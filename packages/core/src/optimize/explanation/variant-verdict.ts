@@ -1,4 +1,4 @@
-/** Reasons against other variants: solves the plan's surrogate with the stage pinned to each. */
+/** Reasons against other variants of a stage. Each is pinned, and the plan's surrogate is solved. */
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
@@ -12,7 +12,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';
 
-/** Verdicts on the next more accurate variant and on the next cheaper one per item. */
+/** Verdicts on two variants: the next more accurate one, and the next cheaper one per item. */
 export function rejectedVariants(
   explained: ExplainedPlan,
   s: number,

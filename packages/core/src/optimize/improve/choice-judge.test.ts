@@ -11,7 +11,7 @@ const spec = { ...testPipeline([stage]), slo: { latencyMs: 100, percentile: 99 }
 const prepared = prepareProblem(problemOf(spec, 20));
 const [options = []] = surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages;
 
-/** Runs near the SLO. Only runs of four times the work are conclusive. */
+/** Simulated runs near the SLO. They are conclusive only at four times the usual length. */
 function judgeOf(sloAttainmentFraction: number) {
   const lowFraction = sloAttainmentFraction - 0.006;
   const fractions: number[] = [];
@@ -66,7 +66,7 @@ describe('the judge of choices', () => {
       return simulated;
     };
     expect(simulatedOf(undefined)).toHaveLength(kinds.length);
-    // Every run uses batches of at most two, and at most two replicas.
+    // In every run, batches have at most two items and at most two replicas work.
     const simulated = simulatedOf([{ batchSize: 2, replicas: 2 }]);
     for (const count of new Set(kinds.map(({ replicas }) => replicas))) {
       const larger = (each: readonly (typeof kinds)[number][]): number =>

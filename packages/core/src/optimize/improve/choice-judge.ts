@@ -1,6 +1,6 @@
 /**
- * Judges choices by simulation and learns the error of expected latencies. A quick look (short run) rejects most
- * choices that miss the SLO; only a full verification accepts one. If that is inconclusive, a longer run may decide.
+ * Judges choices by simulation and learns the error of expected latencies. A short run (quick look) rejects most
+ * choices that miss the SLO. Only a full verification accepts a choice. If it is inconclusive, a longer run decides.
  */
 
 import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
@@ -12,7 +12,7 @@ import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-t
 import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
-/** Probability that a choice is verified, in total and per unit of work (a full verification). */
+/** Probability that a choice is verified: `holds` in total, `perWork` per full verification of work. */
 export interface Chance {
   readonly holds: number;
   readonly perWork: number;
@@ -31,7 +31,7 @@ interface KnownRun extends Run {
   readonly peaks: readonly StagePeak[];
 }
 
-/** A choice with its expected latency. `indices` are positions of its effects in the model, −1 if unknown. */
+/** A choice with its expected latency. `indices` are positions of its effects in the model; −1 is unknown. */
 export interface ExpectedChoice {
   readonly choice: SurrogateChoice;
   readonly key: string;
@@ -42,8 +42,8 @@ export interface ExpectedChoice {
 }
 
 /**
- * Runs of a choice in order: length as a fraction of a full verification, and noise (standard deviation) of the log
- * ratio of simulated to expected latency. Runs below 1 are quick looks. The last one decides.
+ * Runs of a choice, in order. `fraction`: length relative to a full verification; below 1 the run is a quick look.
+ * `noise`: standard deviation of log(simulated ÷ expected latency). The last run always decides.
  */
 const RUNS = [
   { fraction: 0.08, noise: 0.12 },
@@ -53,18 +53,18 @@ const RUNS = [
 ] as const;
 const [, , , RERUN] = RUNS;
 
-/** Prior standard deviations of effects on log ratios. `look`: a short run sees too few slow requests. */
+/** Prior standard deviations of effects on log ratios. `look`: short runs see too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
 const VAGUE_FACTOR = 2;
-/** Standard deviation that no effect explains. */
+/** Unexplained standard deviation of the log ratio. */
 const RESIDUAL = 0.05;
-/** Largest log ratio learned. Near instability, a percentile mainly reflects the run's length. */
+/** Bound of learned log ratios. Near instability, percentiles mainly reflect the run's length. */
 const MOST_LOG_RATIO = 3;
 
-/** Fraction of the SLO below which a verdict is usually conclusive. */
+/** Below this fraction of the SLO, a latency usually gives a conclusive verdict. */
 const CLEAR = 0.985;
 
-/** Probability that the model is wrong, and the factor on its errors in that case. */
+/** Probability that the model is wrong; its errors are then `WIDER` times as large. */
 const WRONG = 0.05;
 const WIDER = 3;
 
@@ -103,12 +103,12 @@ export class ChoiceJudge {
     return new Set([...this.#verdicts.keys(), ...this.#looks.keys()]).size;
   }
 
-  /** Work so far, in full verifications. */
+  /** In full verifications. */
   get work(): number {
     return this.#work;
   }
 
-  /** The verified choice of largest value for which `fits` is true. */
+  /** The verified choice with the largest `worthOf` among those that `fits` accepts. */
   bestHeld(
     fits: (choice: SurrogateChoice) => boolean,
     worthOf: (choice: SurrogateChoice) => number,
@@ -148,7 +148,7 @@ export class ChoiceJudge {
     return verdict;
   }
 
-  /** Costs no work if an equal run is known. */
+  /** Reuses an equal run, which costs no work. */
   #simulate(choice: SurrogateChoice, fraction: number): Run {
     const key = runKey(choice, fraction);
     const runs = this.#runs.get(key) ?? [];
@@ -160,7 +160,7 @@ export class ChoiceJudge {
     return { lowFraction, verdict };
   }
 
-  /** Verdict of a full verification, or of a quick look that shows a miss. */
+  /** Judges until decided: by full verification, or by a quick look that shows a miss. */
   verdict(choice: SurrogateChoice): PlanVerification {
     const expected = this.expect(choice);
     for (;;) {
@@ -187,7 +187,6 @@ export class ChoiceJudge {
     return times;
   }
 
-  /** Times with the learned corrections. */
   correctedTimes(stage: number, option: StageOption): ExpectedTimes {
     const { meanMs, spreadMs, vague } = this.timesOf(stage, option);
     const log = [GLOBAL, ...effectKeys(stage, option)].reduce((sum, key) => sum + this.model.meanOf(key), 0);
@@ -213,7 +212,7 @@ export class ChoiceJudge {
     return { choice, key: choiceKey(choice), latencyMs, effects, indices, indexedAt: -1 };
   }
 
-  /** −ln(1 − load factor) of the busiest stage. Errors of queueing estimates grow with it. */
+  /** −ln(1 − load factor) of the busiest stage. Queueing estimates err more as it grows. */
   #congestion(choice: SurrogateChoice): number {
     const least = choice.reduce((spare, { option }, s) => {
       const stage = this.#prepared.stages[s];
@@ -222,7 +221,6 @@ export class ChoiceJudge {
     return Math.min(MOST_CONGESTION, -Math.log(Math.max(1e-9, least)));
   }
 
-  /** Probabilities given all simulations so far. */
   chance(expected: ExpectedChoice): Chance {
     const { key, latencyMs } = expected;
     const last = this.#looks.get(key);
@@ -240,7 +238,7 @@ export class ChoiceJudge {
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
-  /** Standard deviation of the log latency. */
+  /** Standard deviation of the log of the latency. */
   deviation(expected: ExpectedChoice): number {
     return Math.hypot(this.#logRatio(expected).deviation, RESIDUAL);
   }
@@ -269,7 +267,7 @@ export class ChoiceJudge {
 
 const chanceBelow = (z: number): number => (1 - WRONG) * normalCdf(z) + WRONG * normalCdf(z / WIDER);
 
-/** Logistic approximation of the normal distribution function, within 2e-4. */
+/** Normal distribution function by a logistic approximation, within 2e-4. */
 const normalCdf = (z: number): number => 1 / (1 + Math.exp(-1.5976 * z - 0.070566 * z ** 3));
 
 function withLook(
@@ -287,7 +285,7 @@ function withLook(
   };
 }
 
-/** Probability that the longest run shows that the SLO is met, given the attainment of one run. */
+/** Probability that the longest run shows that the SLO is met, given the result of a shorter run. */
 function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   const { sloAttainmentFraction, percentile } = verdict;
   const halfWidth = Math.max(1e-9, sloAttainmentFraction - lowFraction);
@@ -295,14 +293,14 @@ function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
   return normalCdf((Z_99 * (sloAttainmentFraction - needed)) / halfWidth);
 }
 
-/** The key contains the total cores, rounded up, because they bound parallel work. */
+/** The key has the total cores, because they bound parallel work. */
 function runKey(choice: SurrogateChoice, fraction: number): string {
   const cores = choice.reduce((sum, { option }) => sum + option.use[0], 0);
   const kinds = choice.map(({ option }) => `${option.variantIndex}/${option.resources.cpuCores}`);
   return [fraction, Math.ceil(cores), ...kinds].join(' ');
 }
 
-/** Two runs are equal if they differ only in unreached batch bounds and unused replicas. */
+/** Two runs are equal if only unreached batch bounds and unused replicas differ. */
 const isSameRun = ({ choice: before, peaks }: KnownRun, choice: SurrogateChoice): boolean =>
   choice.every(({ option: { maxBatchSize, replicas } }, s) => {
     const of = (before[s] as SurrogateChoice[number]).option;

@@ -1,10 +1,10 @@
-/** Options of a stage and variant for the beam search, with corrected times. Drops clearly dominated options. */
+/** Options per stage and variant for the beam search, with corrected times and without clearly dominated ones. */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { ChoiceJudge } from './choice-judge.js';
 import type { PricedOption } from './fast-choices.js';
 
-/** An option dominates another clearly if it takes at most this fraction of the time and uses no more. */
+/** To dominate clearly, an option takes at most this fraction of the other's time and uses no more of anything. */
 const CLEARLY = 0.7;
 
 export function priceOf(objective: Objective, { option, costPerHour }: SurrogateOption): number {
@@ -19,7 +19,7 @@ function dominates(a: PricedOption, b: PricedOption): boolean {
   return a.times.meanMs <= CLEARLY * b.times.meanMs && a.times.meanMs + a.times.spreadMs <= reachMs;
 }
 
-/** Multiplies times by 1 ÷ (1 − load factor), which favours spare capacity. */
+/** Multiplies times by 1 ÷ (1 − load factor), to favour spare capacity. */
 export function pessimistic(options: readonly PricedOption[], itemsRps: number): readonly PricedOption[] {
   return options.map((priced) => {
     const { capacityRps } = priced.option.option;
@@ -29,7 +29,7 @@ export function pessimistic(options: readonly PricedOption[], itemsRps: number):
   });
 }
 
-/** Options per stage by variant position, with corrections learned by the judge. */
+/** Options by stage and variant position, with times corrected by the judge. */
 export function classOptions(
   judge: ChoiceJudge,
   objective: Objective,

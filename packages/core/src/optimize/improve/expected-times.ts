@@ -1,6 +1,6 @@
 /**
- * Fast estimate of a choice's latency, which simulations correct. Means add along a path, and so do squared spreads
- * (percentile minus mean), because stages are nearly independent. A join takes the slowest awaited branch.
+ * Fast estimate of a choice's latency, which simulations correct. Stages are nearly independent, so means add along a
+ * path, and so do squared spreads (percentile minus mean). A join waits for the slowest awaited branch.
  */
 import { estimateStage } from '../../estimate/stage-sojourn.js';
 import { stageQueryOf } from '../options/option-times.js';
@@ -8,22 +8,22 @@ import type { PreparedStage } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
 
-/** Times in ms. `vague`: a CPU share makes them a guess between two bounds. */
+/** Times in ms. `vague`: guessed between two bounds, because of a CPU share. */
 export interface ExpectedTimes {
   readonly meanMs: number;
   readonly spreadMs: number;
   readonly vague: boolean;
 }
 
-/** Load factors between which an empty CPU-time bucket becomes usual. */
+/** The CPU-time bucket counts as full below load factor `FREE`, as empty above `EMPTY`. */
 const FREE = 0.2;
 const EMPTY = 0.7;
-/** Factor on times if the capacity of full batches is below the load, because a queue then never shrinks. */
+/** Factor on times of full batches whose capacity is below the load: such a queue never shrinks. */
 const OVERLOADED = 30;
 
 /**
- * Times of an option. For a share below one core they lie between two bounds: a whole core (CPU-time bucket full) and
- * the stretched curve (bucket empty).
+ * Times of an option. Those of a CPU share below one core lie between two bounds: a whole core (CPU-time bucket full)
+ * and the stretched curve (bucket empty).
  */
 export function expectedTimes(prepared: PreparedStage, option: StageOption): ExpectedTimes {
   const { meanMs, tailMs } = option;
@@ -37,7 +37,7 @@ export function expectedTimes(prepared: PreparedStage, option: StageOption): Exp
   return { meanMs: mean, spreadMs: Math.max(0, tail - mean), vague: true };
 }
 
-/** By stage: mean and squared spread of the slowest path to its finish. */
+/** Per stage: mean and squared spread of the slowest path up to its finish. */
 export interface PathTimes {
   readonly meanMs: Float64Array;
   readonly squares: Float64Array;
@@ -51,7 +51,7 @@ export const pathTimes = (stages: number): PathTimes => ({
 const totalMs = ({ meanMs, squares }: PathTimes, stage: number): number =>
   (meanMs[stage] as number) + Math.sqrt(squares[stage] as number);
 
-/** Last awaited predecessor of a stage; −1 at an entry. */
+/** The awaited predecessor that finishes last; −1 at an entry. */
 function lastAwaited({ predecessors, awaited }: PlanningGraph, stage: number, times: PathTimes): number {
   const before = predecessors[stage] as readonly number[];
   if (before.length === 0) return -1;
@@ -62,7 +62,7 @@ function lastAwaited({ predecessors, awaited }: PlanningGraph, stage: number, ti
   return last;
 }
 
-/** Sets the finish of `stage` and returns its last awaited predecessor. */
+/** Computes the finish of `stage`. Returns its last awaited predecessor. */
 export function finishStage(graph: PlanningGraph, stage: number, of: ExpectedTimes, times: PathTimes): number {
   const last = lastAwaited(graph, stage, times);
   times.meanMs[stage] = (last < 0 ? 0 : (times.meanMs[last] as number)) + of.meanMs;
@@ -70,7 +70,7 @@ export function finishStage(graph: PlanningGraph, stage: number, of: ExpectedTim
   return last;
 }
 
-/** `fractions`: part of the latency per stage. The sum along the slowest path is about 1. */
+/** `fractions`: contribution of each stage to the latency. Along the slowest path they sum to about 1. */
 export interface ExpectedLatency {
   readonly latencyMs: number;
   readonly fractions: Float64Array;

@@ -1,6 +1,6 @@
 /**
- * Beam search over stages in topological order for the choices of least expected latency per price level. It keeps the
- * fastest partial choices per level. Their latency and price include the least values of the remaining stages.
+ * Beam search for the choices of least expected latency per price level, stage by stage in topological order. Per level
+ * it keeps the fastest partial choices. Their latency and price include the minimum for the remaining stages.
  */
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
@@ -40,7 +40,7 @@ export interface FastChoice {
 
 const RESOURCES = 4;
 
-/** Least time from the finish of a stage to the last output that always waits for it. */
+/** Minimum time from the finish of a stage to the last output that always waits for it. */
 interface Rest {
   readonly meanMs: Float64Array;
   readonly squares: Float64Array;
@@ -71,7 +71,7 @@ interface LeastUse {
   readonly price: number;
 }
 
-/** Least use and price of the stages after each position in topological order. */
+/** Minimum use and price of the stages that follow each position in topological order. */
 function leastAfter({ graph, stages }: BeamProblem): readonly LeastUse[] {
   const after = [{ use: new Float64Array(RESOURCES), price: 0 }];
   for (const s of [...graph.order].reverse()) {
@@ -167,7 +167,7 @@ class Beam {
     return true;
   }
 
-  /** Stages up to `position` that are outputs or have later successors. */
+  /** Stages up to `position` that are outputs or have successors after it. */
   #openAfter(position: number): readonly number[] {
     const { graph } = this.#problem;
     const later = new Set(graph.order.slice(position + 1));

@@ -23,7 +23,7 @@ function answer(spec: PipelineSpec, arrivalRps: number): PlanResult {
   return optimize(problemOf(spec, arrivalRps), verifierFor(spec, arrivalRps));
 }
 
-/** The best of all plans that meet the SLO in simulation: the most accurate, then the cheapest. */
+/** Of all plans that meet the SLO in simulation, the most accurate one; at equal accuracy the cheapest. */
 function exhaustive(spec: PipelineSpec, arrivalRps: number): { pas: number; costPerHour: number } | undefined {
   const prepared = prepareProblem(problemOf(spec, arrivalRps));
   const verify = verifierFor(spec, arrivalRps);
@@ -123,6 +123,6 @@ it('looks wider where all that a narrow look found has failed', () => {
     return new ChoiceSearch(prepared, judge).run(undefined, Number.POSITIVE_INFINITY).held !== undefined;
   });
   expect(all.length).toBeGreaterThan(30);
-  // Most others have no more replicas than a failed plan, or a worse estimate.
+  // Most other plans have no more replicas than a failed plan, or a worse estimate.
   expect(found.length / all.length).toBeGreaterThan(0.3);
 });

@@ -1,8 +1,8 @@
 /**
- * Anytime search for better choices, verified by simulation. Candidates come from variant combinations (classes) that
- * could improve the incumbent: the fastest choices per price level. Each step judges the candidate of largest expected
- * gain: gain × probability of being verified per unit of work. Rounds widen the beam and lower the probability below
- * which candidates are skipped. All limits are counts, so the search is deterministic.
+ * Anytime search for better choices, verified by simulation. It considers variant combinations (classes) that could
+ * improve on the incumbent. Candidates are their fastest choices per price level. Each step judges the candidate with
+ * the largest product of gain and probability of verification per work. Each round widens the beam and lowers the
+ * minimum probability. Limits are counts, so the search is deterministic.
  */
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
@@ -20,14 +20,17 @@ export interface HeldChoice {
   readonly verdict: PlanVerification;
 }
 
-/** `exhausted`: no limit ended the search or omitted a class. `skipped`: number of open, improbable candidates. */
+/**
+ * `exhausted`: no limit stopped the search or excluded a class. `skipped`: number of candidates too improbable to
+ * judge.
+ */
 export interface Improvement {
   readonly held: HeldChoice | undefined;
   readonly exhausted: boolean;
   readonly skipped: number;
 }
 
-/** `known`: plans to verify first. `promising`: further candidates of the search. */
+/** `known`: plans that are verified first. `promising`: additional candidates. */
 export interface Hints {
   readonly known?: readonly SurrogateChoice[];
   readonly promising?: readonly SurrogateChoice[];
@@ -44,22 +47,22 @@ const ROUNDS: readonly Round[] = [
   { perLevel: 12, leastProbability: 0.01 },
   { perLevel: 32, leastProbability: 0.004 },
 ];
-/** Round without a lower bound on probability, only if no plan was verified before. */
+/** Round without a minimum probability. It runs only if no plan is verified yet. */
 const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
-/** Factors of the surrogate that ranks classes, with optimistic times below the means. */
+/** Factors of the surrogate that ranks classes. Its times are optimistic: below the means. */
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
 const TIE = 1e-12;
 const COST_ROUNDING = 1e-9;
-/** Weight of the second criterion (cost at equal accuracy, accuracy at equal cost). */
+/** Weight of gain in the tie-breaker: cost at equal accuracy, or accuracy at equal cost. */
 const SECONDARY = 0.05;
-/** Standard deviations beyond which a partial choice is not extended, and the least deviation assumed. */
+/** Partial choices are dropped beyond `FAR` deviations above the SLO. A deviation is at least `LEAST_DEVIATION`. */
 const FAR = 2.5;
 const LEAST_DEVIATION = 0.15;
 
 interface Class extends VariantClass {
-  /** Round of the last probe, and of the last full beam (`expanded`); −1 if none. */
+  /** `probed`: last round that probed the class. `expanded`: last round with a full beam. −1: none. */
   probed: number;
   expanded: number;
   expandedAsTie: boolean;
@@ -86,12 +89,12 @@ export class ChoiceSearch {
   #options: readonly ReadonlyMap<number, readonly PricedOption[]>[] = [];
   #round = 0;
   #held: HeldChoice | undefined;
-  /** A new incumbent whose neighbours are not yet candidates. */
+  /** New incumbent, until its neighbours become candidates. */
   #nearby: SurrogateChoice | undefined;
   readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
 
-  /** Searches only choices of PAS below `belowPas`. */
+  /** Searches only choices whose PAS is below `belowPas`. */
   constructor(prepared: PreparedProblem, judge: ChoiceJudge, belowPas = Number.POSITIVE_INFINITY) {
     this.#prepared = prepared;
     this.#judge = judge;
@@ -105,7 +108,7 @@ export class ChoiceSearch {
     for (const each of this.#classes) this.#classOf.set(each.variants.join(), each);
   }
 
-  /** Improves `held` until no plausible candidate is left or `workLimit` (in full verifications) is spent. */
+  /** Improves `held` until no plausible candidate is left, or `workLimit` (in full verifications) is used up. */
   run(held: HeldChoice | undefined, workLimit: number, hints: Hints = {}): Improvement {
     if (held !== undefined) this.#hold(held);
     const end = this.#judge.work + workLimit;
@@ -157,7 +160,7 @@ export class ChoiceSearch {
     return objective.kind === 'max-accuracy' ? lexicographicGain(gained, saved) : lexicographicGain(saved, gained);
   }
 
-  /** The candidate of largest expected gain. Expands its class first. */
+  /** The candidate with the largest expected gain, once its class is expanded. */
   #next(): Candidate | undefined {
     for (;;) {
       this.#addNeighbours();
@@ -186,7 +189,7 @@ export class ChoiceSearch {
     return best;
   }
 
-  /** Verifies each known choice that would be better, whatever the estimate says. */
+  /** Verifies each known choice that would be better, regardless of its estimate. */
   #tryKnown(known: readonly SurrogateChoice[]): void {
     for (const choice of known) {
       const standing = this.#standingOf(choice);
@@ -209,7 +212,7 @@ export class ChoiceSearch {
     return of && { of, pas: of.pas, price };
   }
 
-  /** Suggests the incumbent with another option at one stage. */
+  /** Suggests all choices that differ from the incumbent at one stage. */
   #addNeighbours(): void {
     const choice = this.#nearby;
     if (choice === undefined) return;
@@ -235,7 +238,7 @@ export class ChoiceSearch {
     return this.#optionsOf(of).reduce((sum, options) => sum + Math.min(...options.map((o) => o.price)), 0);
   }
 
-  /** Adds the fastest choices of every class that could be better. */
+  /** Adds the fastest choices of each class that could be better. */
   #probe(): void {
     const due = this.#classes.filter((each) => each.probed !== this.#round && this.#couldGain(each));
     if (due.length === 0) return;
@@ -243,12 +246,12 @@ export class ChoiceSearch {
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
-    // A class without open candidates is never expanded again, but a wider beam may find others.
+    // Without open candidates, a class would never be expanded again. A wider beam may find some.
     const open = new Set([...this.#open.values()].map(({ of }) => of));
     for (const each of due) if (each.expanded >= 0 && !open.has(each)) this.#expand(each);
   }
 
-  /** Returns false if this round has expanded the class before. */
+  /** Returns false if the class is already expanded in this round. */
   #expand(of: Class): boolean {
     const asTie = this.#standing !== undefined && Math.abs(of.pas - this.#standing.pas) <= TIE * of.pas;
     if (of.expanded === this.#round && (of.expandedAsTie || !asTie)) return false;
@@ -284,7 +287,7 @@ export class ChoiceSearch {
     ];
   }
 
-  /** Deviation of a class, computed for its fastest options. */
+  /** Deviation of a class, computed from its fastest options. */
   #deviationOf(stages: readonly (readonly PricedOption[])[]): number {
     const fastest = stages.flatMap((options) => {
       const [first, ...rest] = options;
@@ -336,7 +339,7 @@ export class ChoiceSearch {
     };
   }
 
-  /** Also rejects choices of the same shape with no more replicas. */
+  /** Also rejects choices of this shape that nowhere have more replicas. */
   #fail(choice: SurrogateChoice): void {
     const shape = shapeOf(choice);
     const counts = choice.map(({ option }) => option.replicas);

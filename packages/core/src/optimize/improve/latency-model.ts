@@ -1,11 +1,10 @@
 /**
- * Corrects expected latencies by simulated ones: Bayesian linear regression of the log ratio. A stage has three
- * effects: of its variant, its shape (cores and batch) and its exact option. The stage's part of the latency weights
- * them. Choices with common options learn from each other; unobserved effects keep their prior (hierarchical
- * shrinkage).
+ * Corrects expected latencies by Bayesian linear regression of log(simulated ÷ expected). Each stage has three effects:
+ * variant, shape (cores and batch size) and exact option. Their weight is the stage's fraction of the latency. Choices
+ * with common effects learn from each other; an unobserved effect keeps its prior (hierarchical shrinkage).
  */
 
-/** Effects on a choice: `keys` name them, `weights` scale them, `deviations` are prior standard deviations. */
+/** Effects on a choice, by position: name, weight, and prior standard deviation. */
 export interface Effects {
   readonly keys: readonly string[];
   readonly weights: Float64Array;
@@ -17,9 +16,9 @@ export interface LogRatio {
   readonly deviation: number;
 }
 
-/** Most learned effects: the cost of an update is quadratic in them. */
+/** Maximum number of learned effects. An update costs the square of that number. */
 const MOST_EFFECTS = 1000;
-/** Weight of the prior, as a number of observations, and upper bound of a squared surprise. */
+/** `TRUSTED`: weight of the prior, in observations. `MOST_SURPRISE`: upper bound of a squared normalized surprise. */
 const TRUSTED = 4;
 const MOST_SURPRISE = 25;
 
@@ -31,7 +30,7 @@ export class LatencyModel {
   #squares = TRUSTED;
   #observations = TRUSTED;
 
-  /** Ratio of observed to expected surprises, which calibrates the deviations. */
+  /** Observed ÷ expected size of surprises. It scales all deviations. */
   get #scale(): number {
     return Math.sqrt(this.#squares / this.#observations);
   }
@@ -48,7 +47,7 @@ export class LatencyModel {
     return this.#means[this.indexOf(key)] ?? 0;
   }
 
-  /** `indices` are positions of the effects, −1 if unknown. */
+  /** `indices`: positions of the effects; −1 is unknown. */
   predict({ weights, deviations }: Effects, indices: Int32Array): LogRatio {
     let mean = 0;
     let variance = 0;
@@ -69,7 +68,7 @@ export class LatencyModel {
     return { mean, deviation: this.#scale * Math.sqrt(Math.max(0, variance)) };
   }
 
-  /** One Kalman step. `noise`: standard deviation of the observed log ratio. */
+  /** One Kalman update. `noise`: standard deviation of the observed log ratio. */
   observe({ keys, weights, deviations }: Effects, logRatio: number, noise: number): void {
     const known: { index: number; weight: number }[] = [];
     let unknown = noise ** 2;

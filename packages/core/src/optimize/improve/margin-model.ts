@@ -1,14 +1,16 @@
 /**
- * Learns the margin below the SLO that a latency needs for a conclusive full verification. Intervals are wide because
- * few requests lie beyond the percentile. Keeps a posterior on a grid of margins.
+ * Learns how far a latency must be below the SLO for a conclusive full verification. Few requests exceed the
+ * percentile, so intervals are wide. The posterior is kept on a grid of margins.
  */
 
-/** Grid of margins: log ratios of latency to SLO. */
+/** Grid of margins, in log(latency ÷ SLO). */
 const LEAST = -0.7;
 const STEP = 0.02;
 const USUAL = -0.015;
 const PRIOR_DEVIATION = 0.1;
-/** Width around the margin within which a verdict is open, and fraction of verdicts that no margin explains. */
+/**
+ * `WIDTH`: distance from the margin within which verdicts vary. `ODD`: fraction of verdicts that no margin explains.
+ */
 const WIDTH = 0.03;
 const ODD = 0.05;
 
@@ -18,7 +20,7 @@ export class MarginModel {
   readonly #margins = Array.from({ length: Math.round(-LEAST / STEP) + 1 }, (_, i) => LEAST + i * STEP);
   readonly #logs = this.#margins.map((margin) => -0.5 * ((margin - USUAL) / PRIOR_DEVIATION) ** 2);
   mean = 0;
-  /** Combined standard deviation of the margin and of verdicts near it. */
+  /** Combines the standard deviation of the margin with `WIDTH`. */
   deviation = 0;
 
   constructor() {

@@ -1,6 +1,6 @@
 /**
  * Classes of a search: variant combinations, each with one accuracy. If there are many, only the best: each solve of
- * the surrogate excludes the classes found before (Lawler 1972).
+ * the surrogate excludes all classes found before (Lawler 1972).
  */
 import type { SurrogateProblem } from '../options/surrogate.js';
 import { solve } from '../surrogate/solve.js';
@@ -58,7 +58,7 @@ function solveBox(problem: SurrogateProblem, box: Box): OpenBox | undefined {
   return { box, variants, pas: problem.accuracy.pas(variants) ?? 0, cost };
 }
 
-/** Parts of the box without its best class. Each first differs from it at another stage. */
+/** Splits a box without its best class. Each part differs from that class first at another stage. */
 function boxesWithout({ box, variants }: OpenBox): readonly Box[] {
   return box.flatMap((list, s) => {
     const others = list.filter((v) => v !== variants[s]);

@@ -1,6 +1,6 @@
 /**
  * Compiles a surrogate problem to a label problem with only the budgets that can bind. Proportional amounts (cores and
- * their price) merge under the tighter limit.
+ * their price) become one amount with the tighter limit.
  */
 
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
@@ -12,12 +12,12 @@ import { largest } from './relaxed-score.js';
 
 export interface LabelGoal {
   readonly goal: Goal;
-  /** Cost of an option in the unit of the goal; absent if the goal has no cost. */
+  /** Cost of an option in the unit of the goal; absent if the goal ignores cost. */
   readonly costOf?: (option: SurrogateOption) => number;
   readonly costLimit?: number;
-  /** Further sums to keep small, without a limit: replica counts by size. */
+  /** Additional sums to keep small, without a limit: replica counts by replica size. */
   readonly tracked?: readonly ((option: SurrogateOption) => number)[];
-  /** Accepts or rejects complete choices. */
+  /** Filter for complete choices. */
   readonly accepts?: (choice: readonly SurrogateOption[]) => boolean;
 }
 
@@ -26,7 +26,7 @@ interface DraftAmount {
   limit: number;
 }
 
-/** Ratio a ÷ b; undefined unless equal for all options. */
+/** Ratio a ÷ b; undefined if options differ in it. */
 function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): number | undefined {
   let ratio = -1;
   for (let v = 0; v < a.length; v++) {
@@ -110,7 +110,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   return { ...compiled, accepts: (sources) => accepts(chosenOptions(problem, sources)) };
 }
 
-/** Options of a solution, in file order. `sources` are positions by node. */
+/** Options of a solution, in file order. `sources`: option positions by node. */
 export function chosenOptions(problem: SurrogateProblem, sources: Int32Array): readonly SurrogateOption[] {
   const chosen = new Array<SurrogateOption>(sources.length);
   labelGraph(problem.graph).order.forEach((stage, v) => {

@@ -1,23 +1,23 @@
 /**
  * Coordinates of a label at a cut between two nodes of the order:
  *
- * - one finish time per open node (with an edge across the cut), or per set of nodes that lead to the same joins;
+ * - one finish time per open node (one with an edge across the cut), or per set of nodes that lead to the same joins;
  * - the amounts used so far;
  * - one score per class of scenarios that are equal after the cut.
  *
- * Each coordinate is monotone in those of the previous cut, and nothing else depends on the past, so Pareto dominance
+ * Each coordinate is monotone in those of the previous cut, and nothing else depends on the past. So Pareto dominance
  * is valid.
  */
 import type { LabelProblem } from './label-problem.js';
 
-/** Latest finish of the slots `from` and, if `includesOwn`, of the node. */
+/** Slot: latest finish among the old slots `from` and, if `includesOwn`, the node itself. */
 export interface Slot {
   readonly from: readonly number[];
   readonly includesOwn: boolean;
   readonly nodes: readonly number[];
 }
 
-/** Merged classes of the previous cut, and whether they visit the node. */
+/** Classes of the previous cut that merge here. `visitsNode`: they visit the node. */
 export interface ScoreClass {
   readonly from: readonly { readonly index: number; readonly visitsNode: boolean }[];
 }
@@ -29,7 +29,7 @@ export interface Step {
   readonly classes: readonly ScoreClass[];
 }
 
-/** `firstClasses` are the class probabilities before the first node. */
+/** `firstClasses`: probabilities of the classes before the first node. */
 export interface CutLayout {
   readonly steps: readonly Step[];
   readonly firstClasses: readonly number[];

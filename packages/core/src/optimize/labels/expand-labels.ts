@@ -1,5 +1,5 @@
 /**
- * Labels after a node: each label extended by each option that keeps the limits, if its upper bound exceeds `bar`.
+ * Extends each label by each option of a node. Labels stay if they keep the limits and their upper bound exceeds `bar`.
  * Options come best first, so the first one not above `bar` ends the loop.
  */
 import type { Slot } from './cut-layout.js';
@@ -9,7 +9,7 @@ import type { StepTerms } from './step-terms.js';
 const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
-/** Priced score of a label, minus its priced finish times and amounts. */
+/** Priced score of a label minus its priced finish times and amounts. */
 export function collectedWorth(terms: StepTerms, labels: LabelStore, label: number): number {
   const { slotPrices, unitPrices, scoreSlope } = terms;
   const at = label * labels.dims;
@@ -21,7 +21,7 @@ export function collectedWorth(terms: StepTerms, labels: LabelStore, label: numb
   return collected;
 }
 
-/** The caller sets `bar` and may shrink `next` between labels. */
+/** The caller sets `bar`. Between labels it may shrink `next`. */
 export class Expansion {
   readonly next: LabelStore;
   readonly #terms: StepTerms;
@@ -45,7 +45,9 @@ export class Expansion {
     this.next = new LabelStore(this.#newSlots + this.#amountCount + terms.step.classes.length, FIRST_ROOM);
   }
 
-  /** Calls `take` with each successor of `a`, written at `next.count`. `take` raises `next.count` to keep it. */
+  /**
+   * Extends label `a`. Writes each successor at `next.count` and calls `take`, which raises `next.count` to keep it.
+   */
   expand(a: number, take: (label: number) => void): void {
     const { order, worth, worthBehind, node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;
@@ -92,7 +94,7 @@ export class Expansion {
     return true;
   }
 
-  /** Returns false if the label cannot reach floor or bar. */
+  /** Returns false if the new label cannot reach floor or bar. */
   #append(a: number, o: number): boolean {
     const { node, scoreFloor, scoreWeight, step, worthBehind } = this.#terms;
     const score = node.score[o] as number;

@@ -1,4 +1,4 @@
-/** One pass for the Pareto front of score and cost. A label survives if it exceeds the bar of at least one bound. */
+/** One pass for the Pareto front of score and cost. A label survives if it exceeds the bar of any bound. */
 import type { CutLayout, Step } from './cut-layout.js';
 import { collectedWorth, Expansion } from './expand-labels.js';
 import { crowdOf } from './label-pass.js';
@@ -8,7 +8,7 @@ import { paretoFilter } from './pareto-filter.js';
 import type { RelaxedScore } from './relaxed-score.js';
 import type { StepTerms } from './step-terms.js';
 
-/** Bound at a cost limit: terms per node, and the bar that a label must exceed. */
+/** Bound for one cost limit: terms per node, and the bar that labels must exceed. */
 export interface FrontierBound {
   readonly terms: readonly StepTerms[];
   readonly bar: number;
@@ -19,12 +19,12 @@ export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
   readonly relaxed: RelaxedScore;
-  /** Bounds from the cheapest to the most expensive. The last one has the limits of `problem`. */
+  /** Bounds by ascending cost limit. The last one has the limits of `problem`. */
   readonly bounds: readonly FrontierBound[];
   readonly width: number;
 }
 
-/** `choices`: option sources by node. `complete` unless labels were dropped because of `width`. */
+/** `choices`: option positions by node. `complete`: `width` forced no label out. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;
@@ -35,7 +35,7 @@ class NodeBars {
   readonly terms: readonly StepTerms[];
   readonly #before: readonly StepTerms[] | undefined;
   readonly #bars: Float64Array;
-  /** Option o under bound j is at o · bounds + j. */
+  /** Worth of option o under bound j, at o · bounds + j. */
   readonly #worth: Float64Array;
   readonly #needed: Float64Array;
   readonly #scoreSlope: Float64Array;
@@ -74,7 +74,7 @@ class NodeBars {
   }
 }
 
-/** True if a branch may wait, so that a label is worth less than the sum of its options. */
+/** True if branches or scenarios meet here. Only then can a label be worth less than the sum of its options. */
 const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
   startSlots.length > 1 ||
   classes.length > 1 ||

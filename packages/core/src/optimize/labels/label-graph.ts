@@ -1,6 +1,6 @@
 /**
- * Node order for labels that leaves few branches open, because labels store a time per open branch. A branch runs to
- * its join before the next one begins.
+ * Order of nodes that leaves few branches open, because labels store a time per open branch. A branch runs to its join
+ * before the next branch begins.
  */
 import type { PlanningGraph } from '../problem/planning-graph.js';
 import type { NodeGraph } from './label-problem.js';
@@ -34,7 +34,7 @@ function numbered(graph: PlanningGraph, order: readonly number[]): LabelGraph {
   };
 }
 
-/** Number of finish times that nodes after `done` depend on. Stages that lead only to the same joins share one. */
+/** Number of finish times that the stages outside `done` depend on. Stages that lead to the same joins share one. */
 function openTimes({ predecessors, successors, awaited }: PlanningGraph, done: ReadonlySet<number>): number {
   const waitsForAll = (stage: number): boolean => awaited[stage] === predecessors[stage]?.length;
   const groups = new Set<string>();
@@ -45,7 +45,7 @@ function openTimes({ predecessors, successors, awaited }: PlanningGraph, done: R
   return groups.size;
 }
 
-/** A topological order with few open times: greedy, depth first. */
+/** Topological order with few open times, greedy and depth-first. */
 function narrowOrder(graph: PlanningGraph): readonly number[] {
   const left = new Set(graph.order);
   const position = new Map<number, number>();

@@ -1,6 +1,6 @@
 /**
- * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then, beyond
- * `width`, those of lowest bound.
+ * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then all but
+ * the `width` labels of highest bound.
  */
 import { Expansion } from './expand-labels.js';
 import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
@@ -11,11 +11,11 @@ import { type BoundedProblem, type StepTerms, stepTerms } from './step-terms.js'
 
 const VALUE_TIE = 1e-12;
 
-/** Bar that a better choice must exceed. */
+/** Bar that only better choices exceed. */
 export const barAbove = (value: number | undefined): number =>
   value === undefined ? Number.NEGATIVE_INFINITY : value + VALUE_TIE * Math.max(1, Math.abs(value));
 
-/** Bar that an equally good choice exceeds. */
+/** Bar that equally good choices exceed. */
 export const barBelow = (value: number): number => value - 2 * VALUE_TIE * Math.max(1, Math.abs(value));
 
 export interface PassInput extends BoundedProblem {
@@ -25,12 +25,12 @@ export interface PassInput extends BoundedProblem {
 
 export interface PassResult {
   readonly incumbent: Incumbent | undefined;
-  /** Highest bound of a label dropped because of `width`; −Infinity if none. */
+  /** Highest bound among labels dropped because of `width`; −Infinity if none. */
   readonly droppedBound: number;
   readonly labels: number;
 }
 
-/** Multiple of `width` at which labels are thinned within a node. */
+/** Labels are thinned within a node when they exceed this multiple of `width`. */
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
 

@@ -1,26 +1,26 @@
 /**
- * The planner's problem as numbers: nodes with options that take time, use amounts and have a score (log accuracy). A
- * choice is one option per node; every output must meet the SLO and every amount its limit. Values:
+ * The planner's problem as numbers. Each node has options that take time, use amounts and have a score (log accuracy).
+ * A choice is one option per node. Every output must meet the SLO and every amount its limit. Value by goal:
  *
  * - score: y, the log of PAS;
  * - cost: −cost, with y ≥ floor;
  * - weights: α·e^y − cost.
  *
- * Without scenarios y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
+ * Without scenarios, y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
  */
 
-/** All arrays have `count` entries. */
+/** Arrays have `count` entries. */
 export interface NodeOptions {
   readonly count: number;
   readonly latencyMs: Float64Array;
   readonly score: Float64Array;
   /** One array per amount. */
   readonly amounts: readonly Float64Array[];
-  /** Position in the original list. */
+  /** Position in the list that was compiled. */
   readonly source: Int32Array;
 }
 
-/** Sum over nodes with an upper limit, which includes rounding. With limit Infinity the sum is only kept small. */
+/** Sum over the nodes with its upper limit, rounding included. Limit Infinity only asks to keep the sum small. */
 export interface Amount {
   readonly limit: number;
 }
@@ -32,7 +32,7 @@ export type Goal =
 
 export const NO_FLOOR = -1e6;
 
-/** Outcome of all `when` edges. */
+/** One outcome of all `when` edges. */
 export interface Scenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
@@ -49,10 +49,10 @@ export interface NodeGraph {
 export interface LabelProblem {
   readonly nodes: readonly NodeOptions[];
   readonly graph: NodeGraph;
-  /** Latest time of an output, rounding included; Infinity if time is irrelevant. */
+  /** Latest allowed finish of an output, rounding included; Infinity if time does not matter. */
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
-  /** Index of the cost in `amounts`, and its price per unit; absent if the goal has no cost. */
+  /** Index of the cost in `amounts`, and price per unit; absent if the goal ignores cost. */
   readonly cost?: { readonly amount: number; readonly perUnit: number } | undefined;
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
@@ -93,7 +93,7 @@ function totalCost(problem: LabelProblem, choice: Int32Array): number {
   return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
 }
 
-/** Finish times (ms) if node v takes `latencyOf(v)`. */
+/** Finish times (ms) of all nodes, given their latencies. */
 function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (let v = 0; v < finish.length; v++) {
@@ -107,7 +107,7 @@ function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): F
   return finish;
 }
 
-/** Time (ms) until the last output. */
+/** Finish (ms) of the last output. */
 export function finishMs(graph: NodeGraph, latencyOf: (node: number) => number): number {
   const finish = finishTimesMs(graph, latencyOf);
   return finish.reduce((latest, ms, v) => (graph.isOutput[v] ? Math.max(latest, ms) : latest), 0);
@@ -126,7 +126,7 @@ export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): 
 export const sourcesOf = ({ nodes }: LabelProblem, choice: Int32Array): Int32Array =>
   choice.map((o, v) => nodes[v]?.source[o] as number);
 
-/** Value of a choice; undefined if it breaks a limit or the floor, or is rejected. */
+/** Value of a choice; undefined if it breaks a limit or the floor, or if `accepts` rejects it. */
 export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
   const { goal, amounts, latencyLimitMs } = problem;
   for (let k = 0; k < amounts.length; k++)
@@ -157,7 +157,7 @@ function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uin
   };
 }
 
-/** The problem with only the options `kept`, in ascending positions. */
+/** The problem reduced to the options `kept` (ascending positions). */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
   return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

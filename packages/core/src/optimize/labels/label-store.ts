@@ -1,7 +1,7 @@
 import { sortByKey } from './pareto-filter.js';
 import type { BoundedProblem } from './step-terms.js';
 
-/** Labels of one cut in flat arrays: slots, amounts, then the negated score of each class (see cut-layout). */
+/** Labels of one cut in flat arrays: slots, then amounts, then the negated score of each class (see cut-layout). */
 export class LabelStore {
   readonly dims: number;
   coordinates: Float64Array;
@@ -66,7 +66,7 @@ export class LabelStore {
   }
 }
 
-/** The label before the first node. */
+/** The single label before the first node. */
 export function rootLabels({
   problem,
   layout,

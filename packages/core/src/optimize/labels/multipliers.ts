@@ -1,6 +1,6 @@
 /**
- * Lagrangian bound of a label problem (Fisher 1981). With prices on limits, each node is maximized on its own.
- * Subgradient steps of Polyak's length improve the prices.
+ * Lagrangian bound of a label problem (Fisher 1981). Limits get prices; each node is then maximized on its own.
+ * Polyak's subgradient steps improve the prices.
  */
 
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
@@ -12,7 +12,7 @@ export interface Incumbent {
   readonly choice: Int32Array;
 }
 
-/** Value ≤ `constant` + Σ max of `reduced[v]`. */
+/** Every value is ≤ `constant` + Σ max of `reduced[v]`. */
 export interface Multipliers {
   readonly bound: number;
   readonly constant: number;
@@ -41,12 +41,12 @@ export interface AscentStart {
 
 const PATIENCE = 8;
 const CLOSED = 1e-9;
-/** Relative distance of the target below the bound if no choice is known. */
+/** Relative distance of the target below the bound while no choice is known. */
 const BLIND_STEP = 0.1;
 
 const scale = (value: number): number => Math.max(1, Math.abs(value));
 
-/** Least value of any choice, ignoring limits. A bound below it proves infeasibility. */
+/** Minimum value of all choices if limits are ignored. A bound below it proves infeasibility. */
 function leastValue({ nodes, cost, goal }: LabelProblem): number {
   const lowest = nodes.reduce((sum, node) => sum + smallest(node.score), 0);
   const dearest =
@@ -82,7 +82,7 @@ class Ascent {
     return this.bound < this.#least - CLOSED * scale(this.#least);
   }
 
-  /** Returns false if nothing is left to improve. */
+  /** Returns false if no step can improve the bound. */
   advance(): boolean {
     const bound = this.#evaluate();
     if (this.infeasible) return false;
@@ -142,7 +142,6 @@ class Ascent {
   }
 }
 
-/** Ascends at most `start.iterations` steps. */
 export function ascend(problem: LabelProblem, relaxed: RelaxedScore, start: AscentStart): AscentResult {
   const ascent = new Ascent(problem, relaxed, start);
   for (let i = 0; i < start.iterations; i++) if (!ascent.advance()) break;

@@ -1,6 +1,6 @@
 /**
- * Sorts indices by key. Comparators are slow, so the native sort orders keys that have the index in their low 32 bits.
- * An insertion pass then corrects the order of rounded keys.
+ * Sorts indices by key without a comparator, which would be slow. Each key is a number whose low 32 bits hold its
+ * index. That rounds the keys, so an insertion pass corrects their order.
  */
 
 let packed = new Float64Array(1024);
@@ -39,20 +39,20 @@ export function sortByKey(
 }
 
 /**
- * Removes points that another point matches or beats in every coordinate (smaller is better). Two or three coordinates
- * use a sweep. With more, a point is compared only with the first `MOST_COMPARED` kept points: a dominated point that
- * stays only costs time.
+ * Removes each point that another point matches or beats in every coordinate (smaller is better). Two or three
+ * coordinates use a sweep. With more, a point is compared only with the first `MOST_COMPARED` kept points: missing a
+ * dominated point only costs time.
  */
 
 const MOST_COMPARED = 160;
 
-/** Staircase of steps, x ascending and y descending. */
+/** Points with x ascending and y descending. */
 class Staircase {
   #x = new Float64Array(64);
   #y = new Float64Array(64);
   #size = 0;
 
-  /** True if both coordinates of a step are at most x and y. Otherwise adds the point. */
+  /** True if some step is at most x and y in its coordinates. Otherwise adds the point. */
   covers(x: number, y: number): boolean {
     let low = 0;
     let high = this.#size;
@@ -135,8 +135,8 @@ function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): U
 }
 
 /**
- * Returns the remaining indices. `orderOf` must sort points so that none is dominated by a later one; default: by the
- * first coordinate.
+ * Indices of the kept points. `orderOf` must order points so that no later point dominates an earlier one; by default,
+ * by first coordinate.
  */
 export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
   const { coordinates, count, dims } = points;

@@ -6,7 +6,7 @@ function latestOf(nodes: readonly number[], finish: Float64Array): number {
   return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
 }
 
-/** Nodes of the longest path to an output. Starts at an entry or at a node that waits for only some predecessors. */
+/** Longest path to an output. Starts at an entry, or where only some predecessors are awaited. */
 function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): readonly number[] {
   const { predecessors, awaited, isOutput } = graph;
   const finish = new Float64Array(predecessors.length);
@@ -22,9 +22,9 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices of limits and the resulting worth of options. Time is priced by path: each path that was once the longest has
- * a price, and a node or edge pays for all paths through it. A path restarts at a node that waits for only some
- * predecessors: the bound is weaker but valid. A price is for a whole limit, so it has the size of a value.
+ * Prices of limits and the resulting worth of options. Time is priced by path: each path that was ever the longest has
+ * a price, and nodes and edges pay for every path through them. Paths start where only some predecessors are awaited:
+ * the bound is weaker but valid. A price is for a whole limit, so it has the size of a value.
  */
 
 interface Path {
@@ -46,7 +46,7 @@ const noPrices = (problem: LabelProblem): Prices => ({
   floor: 0,
 });
 
-/** Excess as a fraction of each limit; negative if the limit is not reached. */
+/** Excess over each limit as a fraction of it; negative below the limit. */
 export interface Excess {
   readonly paths: readonly number[];
   readonly amounts: readonly number[];
@@ -91,12 +91,10 @@ export class Pricing {
     });
   }
 
-  /** Price per unit of each amount, including the cost. */
   get unitPrices(): Float64Array {
     return this.#unitPrice.slice();
   }
 
-  /** Worth of one unit of score. */
   get scoreSlope(): number {
     return this.#problem.goal.kind === 'cost' ? this.#prices.floor / this.#floorScale : this.#line.slope;
   }
@@ -111,7 +109,7 @@ export class Pricing {
     return sum;
   }
 
-  /** Writes the worth of v's options to `into`; returns the position of the best. */
+  /** Writes the worth of v's options to `into`. Returns the position of the best option. */
   worth(v: number, into: Float64Array): number {
     const node = this.#problem.nodes[v] as NodeOptions;
     const { count, score, latencyMs, amounts } = node;
@@ -128,7 +126,7 @@ export class Pricing {
     return best;
   }
 
-  /** Excess of a choice. Adds its longest path to the priced ones if it is new. */
+  /** Excess of a choice. If its longest path is new, the path gets a price. */
   excessOf(choice: Int32Array): Excess {
     const { amounts, nodes, latencyLimitMs } = this.#problem;
     const latencyOf = (v: number): number => nodes[v]?.latencyMs[choice[v] as number] as number;
@@ -153,7 +151,7 @@ export class Pricing {
     };
   }
 
-  /** Squared length of `excess` without unpriced limits that are not reached. */
+  /** Squared length of `excess`, without limits that are neither priced nor exceeded. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);

@@ -15,11 +15,12 @@ export function largest(values: Float64Array | undefined): number {
 }
 
 /**
- * Linear upper bound on the goal's term in the total score y. `cost`: 0, because the floor has its own price.
- * `weights`: the chord of α·e^y from the lowest score that can still win (α·e^y − least cost > `known`) to the highest.
+ * Linear upper bound on the goal's accuracy term, as a function of the total score y. `cost`: 0, because the floor has
+ * its own price. `weights`: the chord of α·e^y from the lowest score that can still win (α·e^y − least cost > `known`)
+ * to the highest.
  */
 
-/** `slope` · y + `at0`. */
+/** The line `slope` · y + `at0`. */
 export interface AccuracyLine {
   readonly slope: number;
   readonly at0: number;
@@ -30,7 +31,7 @@ function leastCost({ nodes, cost }: LabelProblem): number {
   return nodes.reduce((sum, node) => sum + cost.perUnit * smallest(node.amounts[cost.amount]), 0);
 }
 
-/** `known`: value of the best known choice. */
+/** `known`: value of the best known choice, if any. */
 export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known: number | undefined): AccuracyLine {
   const { goal, nodes } = problem;
   if (goal.kind === 'score') return { slope: 1, at0: 0 };

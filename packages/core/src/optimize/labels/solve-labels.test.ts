@@ -3,7 +3,7 @@ import { SeededRng } from '../../kernel/rng.js';
 import { choiceValue, type LabelProblem, type NodeOptions } from './label-problem.js';
 import { solveLabels } from './solve-labels.js';
 
-/** A chain with many choices nearly as good as the best, so that bounds alone do not decide. */
+/** A chain in which many choices are nearly as good as the best, so that bounds do not suffice. */
 function hardChain(stages: number, options: number, labelLimit: number): LabelProblem {
   const rng = new SeededRng(4);
   const nodes = Array.from({ length: stages }, (): NodeOptions => {

@@ -1,6 +1,7 @@
 /**
- * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then find better choices.
- * The choice is optimal if no label beyond `width` could beat it. The label limit caps the last width; a gap may stay.
+ * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then find better choices. A
+ * choice is optimal if no label beyond `width` could beat it. The label limit caps the last width; then a gap may
+ * remain.
  */
 
 import { cutLayout } from './cut-layout.js';
@@ -10,12 +11,12 @@ import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
 import type { Prices } from './pricing.js';
 import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 
-/** Best choice (original option positions), and an upper bound on others. */
+/** Best choice (original option positions), and an upper bound on all choices. */
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Per node, options of choices at least as good as the incumbent. */
+  /** Per node, the options of choices at least as good as the incumbent. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;
@@ -103,7 +104,7 @@ class Search {
     this.#take(result.incumbent);
   }
 
-  /** Drops hopeless options. Returns false if a node has none left. */
+  /** Drops options that cannot win. Returns false if a node has none left. */
   #keepPromising(): boolean {
     if (this.#best === undefined) return true;
     const kept = promisingOptions(this.#problem, this.#multipliers as Multipliers, this.#bar());

@@ -3,10 +3,7 @@ import { type LabelProblem, type NodeOptions, tailsMs } from './label-problem.js
 import type { Multipliers } from './multipliers.js';
 import { largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
-/**
- * Terms for expanding labels at one node: prices, limits minus the least use of later nodes, and the best worth of
- * later nodes.
- */
+/** Terms for expanding labels at one node. Limits are reduced by the minimum use of later nodes. */
 
 export interface BoundedProblem {
   readonly problem: LabelProblem;
@@ -21,13 +18,13 @@ export interface StepTerms {
   /** Options by worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Best worth of later nodes, with the constant of the bound. */
+  /** Best total worth of later nodes, plus the constant of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
   readonly scoreFloor: number;
   readonly scoreWeight: number;
-  /** Price per ms of the finish time, by slot. */
+  /** Price per ms of finish time, by slot. */
   readonly slotPrices: Float64Array;
   readonly unitPrices: Float64Array;
   readonly scoreSlope: number;
@@ -35,7 +32,7 @@ export interface StepTerms {
   readonly isLast: boolean;
 }
 
-/** Suffix sums: entry v is the sum over v + 1 … n − 1. */
+/** Entry v is the sum over nodes v + 1 … n − 1. */
 function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   const sums = new Float64Array(n);
   for (let v = n - 2; v >= 0; v--) sums[v] = (sums[v + 1] as number) + of(v + 1);

@@ -1,6 +1,6 @@
 /**
- * Sojourn times of an option. Simulating a CPU share below one core takes milliseconds, so its times start as those of
- * a whole core. This lower bound is at most 11 % too short up to a load factor of 0.25. Above that, options of the best
+ * Sojourn times of an option. Simulating a CPU share below one core takes milliseconds, so its times are first those of
+ * a whole core. Up to a load factor of 0.25, this lower bound is at most 11 % too low. Above, the options of the best
  * choice are simulated.
  */
 import type { StageConfiguration } from '../../estimate/pipeline-latency.js';
@@ -9,7 +9,7 @@ import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curves.js';
 import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
-/** Times in ms; `exact` unless a simulation could find longer ones. */
+/** Times in ms. `exact` is false if simulation could find longer ones. */
 export interface OptionTimes {
   readonly meanMs: number;
   readonly tailMs: number;
@@ -24,7 +24,7 @@ export function stageQueryOf(
   return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
 }
 
-/** Load factor up to which a CPU-time bucket is hardly ever empty. */
+/** Up to this load factor, a CPU-time bucket is hardly ever empty. */
 const LIGHT_LOAD = 0.25;
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
@@ -49,7 +49,7 @@ export function optionTimes(prepared: PreparedStage, size: StageConfiguration): 
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
-/** Simulated times, at least those on a whole core. */
+/** Simulated times; never below those of a whole core. */
 export function exactTimes(prepared: PreparedStage, size: StageConfiguration): OptionTimes {
   const estimate = refineStage(stageQueryOf(prepared, size));
   const least = optionTimes(prepared, size);

@@ -9,7 +9,7 @@ import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
 
-/** Planning problem with all precomputed data that do not depend on latency factors. */
+/** Planning problem with all precomputed data that latency factors do not change. */
 export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
@@ -17,7 +17,7 @@ export interface PreparedProblem {
   readonly accuracy: AccuracyModel;
   readonly objective: Objective;
   readonly limits: ResourceUse;
-  /** Latency limit of the SLO, which the surrogate's estimate must not exceed. */
+  /** SLO latency, the limit of the surrogate's estimate. */
   readonly sloMs: number;
   readonly stages: readonly PreparedStage[];
   /** Options per stage, in the order of `stages`. */
@@ -25,8 +25,8 @@ export interface PreparedProblem {
 }
 
 /**
- * Shortest time (ms) over which a switching cost is spread. After a burst, another is expected within a minute. Spread
- * over a single interval, the cost could exceed the savings of a cheaper plan.
+ * Minimum time (ms) over which a switching cost is spread. After a burst, the next is expected within a minute. Over a
+ * single interval, the cost could exceed what a cheaper plan saves.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
@@ -74,7 +74,7 @@ function prepareWith(
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 
-/** Relaxation: fewest stable replicas, smallest service times, and only `usualPaths`. No plan needs less. */
+/** Relaxation: smallest stable replica counts, smallest service times, and only `usualPaths`. No plan needs less. */
 export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;

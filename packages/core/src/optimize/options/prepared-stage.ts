@@ -1,4 +1,4 @@
-/** Allowed choices (pins, bounds and budget) and load of one stage. */
+/** Load of one stage, and the choices that pins, bounds and budget allow. */
 
 import type { StageLoad } from '../../estimate/stage-load.js';
 import type { Burstiness } from '../../model/expected-load.js';
@@ -31,12 +31,12 @@ export interface ReplicaKind {
 }
 
 const MOST_REPLICAS = 4096;
-/** Rate used instead of 0. */
+/** Rate that replaces 0. */
 const IDLE_RPS = 1e-3;
 
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
-/** Kinds that pins allow and that have a profile. */
+/** Replica kinds that pins allow and that have a profile. */
 export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   const { stage, curveOf } = prepared;
   const { pins } = stage;
@@ -59,7 +59,7 @@ export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): rea
   return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
 }
 
-/** Range of replicas within pins, bounds and budget; empty if its start exceeds its end. */
+/** Minimum and maximum replicas within pins, bounds and budget. May be empty (minimum above maximum). */
 export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
   const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
@@ -70,7 +70,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Fewest replicas (`oneRps` each) with a load factor below 1. The sum of tails also accepts 1. */
+/** Minimum replicas (`oneRps` each) with a load factor below 1. The sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

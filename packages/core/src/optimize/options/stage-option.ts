@@ -17,7 +17,7 @@ import {
   replicaRange,
 } from './prepared-stage.js';
 
-/** Switching cost of an option: started replicas × price per hour × load time ÷ time in force. Stopping is free. */
+/** Cost of switching to an option: started replicas × price per hour × load time ÷ time in force. Stopping is free. */
 
 export interface SwitchTarget {
   readonly variantId: VariantId;
@@ -41,8 +41,8 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 }
 
 /**
- * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts start
- * at the smallest stable one. They end at bounds or budget, or when one more does not shorten the times. The sum of
+ * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts begin
+ * at the minimum stable count. They end at bounds or budget, or when one more does not shorten the times. The sum of
  * tails has one count per combination.
  */
 
@@ -114,7 +114,7 @@ function distributionOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatc
   let before: OptionTimes | undefined;
   for (let replicas = Math.max(least, leastStableReplicas(prepared, oneRps)); replicas <= most; replicas++) {
     const now = optionTimes(prepared, { curve, maxBatchSize, replicas });
-    // Full batches may have less capacity than smaller ones.
+    // Full batches can have less capacity than smaller batches.
     if (now.tailMs === Number.POSITIVE_INFINITY) continue;
     options.push(optionOf(prepared, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
     if (!shortens(now, before) && replicas > prepared.load.groupSize) break;
@@ -133,7 +133,7 @@ function sumOfTailsOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchS
   return [optionOf(prepared, kind, run, times)];
 }
 
-/** Options of a stage that fit the limits on their own. */
+/** Options of a stage, each of which alone fits the limits. */
 export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
   const make = prepared.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
   return kindsOf(prepared).flatMap((kind) =>
@@ -144,8 +144,8 @@ export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
 }
 
 /**
- * Relaxation of a stage: for each variant and core count, the fewest stable replicas and the smallest service time
- * (mean or SLO percentile) over all batch sizes. No real option uses less or is faster.
+ * Relaxation of a stage: per variant and core count, the minimum stable replicas, and the smallest service time (mean
+ * or SLO percentile) over all batch sizes. No real option uses less or is faster.
  */
 
 function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
@@ -153,7 +153,7 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
 }
 
-/** The relaxed option of a kind; empty if the bounds allow no stable one. */
+/** The relaxed option of a replica kind; empty if bounds allow no stable option. */
 function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
@@ -164,7 +164,7 @@ function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize:
   return [optionOf(prepared, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
 }
 
-/** The largest batch needs the fewest replicas. */
+/** Uses the largest batch size, which needs the fewest replicas. */
 export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve)
@@ -178,7 +178,7 @@ export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOp
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** Kind of an option, also from a plan or a related problem. */
+/** Identifies an option, also in plans and related problems. */
 export type OptionKind = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 'replicas'>;
 
 export const matchesOption = (kind: OptionKind, o: StageOption): boolean =>

@@ -6,8 +6,8 @@ import type { PreparedProblem } from './prepared-problem.js';
 import type { StageOption } from './stage-option.js';
 
 /**
- * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Chains add, joins take the maximum (or
- * k-th smallest). θ = 1 adds tails and usually overestimates. κ > 1 is for the other cases.
+ * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Times add along chains; joins take the
+ * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. If it underestimates, κ > 1 helps.
  */
 
 /** θ (0…1) and κ (at least 1). */
@@ -61,11 +61,11 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
   };
 }
 
-/** `choice` has options in file order. It is absent if none exists (`optimal`) or none was found. */
+/** `choice` lists options in file order. Without one, either none exists (`optimal`) or none was found. */
 export interface Solution {
   readonly choice?: readonly SurrogateOption[];
   readonly optimal: boolean;
-  /** Largest possible relative improvement of the objective; 0 if optimal. */
+  /** Maximum relative improvement that is still possible; 0 if optimal. */
   readonly gapFraction: number;
   readonly solver: string;
   readonly labels: number;

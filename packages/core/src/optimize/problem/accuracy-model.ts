@@ -1,6 +1,6 @@
 /**
- * Accuracy of a plan by its variants. Unmeasured, it is the product over visited stages, averaged over scenarios. With
- * an `any` or `quorum` join or a cascade (an output with `unless`), only measurements count.
+ * Accuracy of a plan by its variants: measured, or the product over visited stages, averaged over scenarios. With an
+ * `any` or `quorum` join or a cascade (an output with `unless`), only measurements count.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
@@ -8,23 +8,23 @@ import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** `visited` is by stage index. */
+/** `visited`: by stage index. */
 export interface StageScenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
 }
 
-/** Variant positions per stage; undefined accepts any variant. */
+/** Variant positions by stage; undefined accepts any variant. */
 export interface MeasuredVariants {
   readonly variants: readonly (number | undefined)[];
   readonly accuracy: number;
 }
 
-/** Accuracy by variant positions, one per stage in file order. */
+/** Accuracy of variant positions, which are given per stage in file order. */
 export interface AccuracyModel {
-  /** The first match gives the PAS. */
+  /** The first match counts. */
   readonly measured: readonly MeasuredVariants[];
-  /** True if unmeasured combinations use the mean product over `scenarios`. */
+  /** True if the product serves combinations without a measurement. */
   readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;
@@ -56,7 +56,7 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** Throws AppError INVALID_PIPELINE if required measurements are missing. */
+/** Throws AppError INVALID_PIPELINE if a needed measurement is missing. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !needsMeasurement(spec);

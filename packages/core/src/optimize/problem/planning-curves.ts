@@ -1,5 +1,6 @@
 /**
- * Service curves, cached by profiles and variants. Estimates are cached by curve object, so plans must share curves.
+ * Service curves, cached by profiles and variants. Estimates are cached per curve object, so plans must share these
+ * objects.
  */
 import type { PipelineSpec, Robustness, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
@@ -14,7 +15,7 @@ interface Known {
 const MOST_KNOWN = 8;
 const known = new WeakMap<ProfileSet, readonly Known[]>();
 
-/** Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
+/** Throws AppError PROFILE_MISSING or PROFILE_INVALID, which lists all problems. */
 export function planningCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const variants = spec.stages.map((stage) => stage.variants);
   const before = known.get(profiles) ?? [];

@@ -1,6 +1,6 @@
 /**
- * Graph for adding latencies. A stage starts when all in-edges have delivered, or the first k for `any` and `quorum`.
- * Upper bounds: every `when` branch is taken, and a join waits for the last item.
+ * Graph for adding latencies. A stage starts when all in-edges have delivered; with `any` or `quorum`, when the first k
+ * have. Times are upper bounds: every `when` branch is taken, and joins wait for the last item.
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
@@ -25,7 +25,7 @@ function awaitedOf(inEdges: readonly EdgeSpec[]): number {
   return Math.max(0, Math.min(inEdges.length, ...counts));
 }
 
-/** Finish times (ms) if stage s takes `latencyOf(s)`. */
+/** Finish times (ms) of all stages, given their latencies. */
 export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (const stage of graph.order) {
@@ -39,7 +39,7 @@ export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (sta
   return finish;
 }
 
-/** Time (ms) until the last output. */
+/** Finish (ms) of the last output. */
 export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): number {
   const finish = finishTimes(graph, latencyOf);
   let latest = 0;

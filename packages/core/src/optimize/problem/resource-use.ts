@@ -7,7 +7,7 @@ export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] 
 export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
 
 const BYTES_PER_GIB = 2 ** 30;
-/** Tolerance, because 0.1 + 0.2 exceeds 0.3. */
+/** Tolerance for rounding, as 0.1 + 0.2 exceeds 0.3. */
 const ROUNDING = 1e-9;
 
 export function replicaCostPerHour(resources: Resources, prices: Prices): number {
@@ -27,7 +27,7 @@ export function useOf(resources: Resources, replicas: number, prices: Prices): R
   ];
 }
 
-/** Budget, capped at the sum of all machines; Infinity if unbounded. */
+/** Budget, capped at the total of all machines; Infinity if unlimited. */
 export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
   const all = (kind: keyof Resources): number =>
     nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;
@@ -37,7 +37,7 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
 
 export const withRounding = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
 
-/** Is `amount` within `limit`, apart from rounding? */
+/** True if `amount` is within `limit`, apart from rounding. */
 export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {

@@ -1,7 +1,7 @@
 /**
- * Part of a pipeline that must meet the SLO under every plan. At percentile q a fraction 1 − q may be late. `when`
- * edges are kept in order of descending probability while their product exceeds 1 − q, so every path is more frequent
- * than that. The others are dropped.
+ * The part of a pipeline that must meet the SLO under any plan. At percentile q, a fraction 1 − q may be late. `when`
+ * edges are kept by descending probability while the product of the kept ones exceeds 1 − q. So every kept path is more
+ * frequent than 1 − q.
  */
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
@@ -20,7 +20,7 @@ function likelyBranches(spec: PipelineSpec): ReadonlySet<EdgeSpec> {
   return kept;
 }
 
-/** If an in-edge is dropped, a stage with an `any` or `quorum` join waits for no in-edge. */
+/** A stage with an `any` or `quorum` join waits for no in-edge if one of them is dropped. */
 export function usualPaths(spec: PipelineSpec): PipelineSpec {
   const likely = likelyBranches(spec);
   const entries = spec.stages.map((stage) => stage.id).filter((id) => !spec.edges.some((edge) => edge.to === id));

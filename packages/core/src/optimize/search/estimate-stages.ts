@@ -7,19 +7,19 @@ import type { Plan, PlanPrediction } from '../../model/plan.js';
 import { capacityRps, plannedCurves, type ServiceCurves } from '../../profile/service-curves.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
-/** Latency (ms) at the SLO percentile; Infinity if a stage is overloaded. */
+/** Latency (ms) at the percentile of the SLO; Infinity if a stage is overloaded. */
 export function latencyAtSlo(query: PipelineQuery): number {
   const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
   return estimate.quantileMs(query.spec.slo.percentile / 100);
 }
 
-/** Capacity in requests per second. `itemsRps` lists items per second per stage, in file order. */
+/** Capacity in requests per second. `itemsRps`: items per second of each stage, in file order. */
 export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): number {
   const visits = stageLoads(spec, 1);
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** Estimates as for plans, under `robustness`. Each stage needs one entry with a curve. */
+/** Estimates as the planner does, with `robustness`. Each stage needs one entry with a curve. */
 export function estimateStages(
   { spec, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
   stages: Plan['stages'],

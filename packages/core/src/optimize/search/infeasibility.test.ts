@@ -8,7 +8,7 @@ import { relaxationBound } from './infeasibility.js';
 
 const SEEDS = Array.from({ length: 24 }, (_, i) => i + 1);
 
-/** Bounds of a random problem, with its relaxation unsolved and solved. */
+/** Bounds of a random problem from its relaxation: unsolved and solved. */
 function bounds(family: Family, seed: number) {
   const size = { variants: 3, replicas: 3, batches: 3 };
   const { problem } = randomProblem(family, seed, { size, estimator: 'distribution' });
@@ -16,7 +16,7 @@ function bounds(family: Family, seed: number) {
   return { objective: problem.spec.objective, bound, solved: relaxationBound(problem) };
 }
 
-/** Distances of the unsolved bound to the solved and to the trivial one, in the objective's unit. */
+/** Distance of the unsolved bound to the solved bound, and to the trivial bound. */
 function looseness({ objective, bound = 0, solved = 0 }: ReturnType<typeof bounds>) {
   if (objective.kind === 'min-cost') return { overSolved: solved - bound, underNothing: bound };
   return { overSolved: bound - solved, underNothing: (objective.kind === 'weights' ? objective.accuracy : 1) - bound };
@@ -61,7 +61,7 @@ it('is no advice but the plan if what a relaxation finds fits without it', () =>
       { name: 'large', accuracy: 0.8, fixedMs: 4, perItemMs: 100 },
     ]),
   ]);
-  // Only the cheapest plan meets the SLO. A search without work does not try it.
+  // Only the cheapest plan meets the SLO. A search without work never tries it.
   const verify: VerifyPlan = ({ predicted }, { latencyMs, percentile }) => {
     const holds = predicted.cpuCores === 1;
     return { latencyMs, percentile, sloAttainmentFraction: holds ? 1 : 0, conclusive: true, seeds: [1] };

@@ -10,8 +10,8 @@ import { planOf } from './plan-of.js';
 import { type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
 
 /**
- * Relaxation that no plan can beat: smallest service times, fewest stable replicas, only `usualPaths`. If it has no
- * plan, none exists.
+ * Relaxation that no plan can beat: smallest service times, minimum stable replicas, only `usualPaths`. If it has no
+ * plan, the problem has none.
  */
 
 /** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
@@ -20,7 +20,7 @@ function trivialBound(objective: Objective): number {
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
-/** Bound on the objective (a lower bound for `min-cost`); undefined if even the relaxation is proven infeasible. */
+/** Bound on the objective (from below for `min-cost`). Undefined if the relaxation is proven infeasible. */
 export function relaxationBound(problem: PlanningProblem): number | undefined {
   const prepared = prepareRelaxation(problem);
   const { objective } = prepared;
@@ -34,7 +34,7 @@ export function relaxationBound(problem: PlanningProblem): number | undefined {
     : Math.min(trivialBound(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
 }
 
-/** Plan of largest capacity within a budget. Bisects the arrival rate to 1 %, ignoring accuracy and SLO. */
+/** Plan of largest capacity within the budget, ignoring accuracy and SLO. Bisects the rate to 1 %. */
 
 const PRECISION = 0.01;
 const CAPACITY_BISECTIONS = 60;
@@ -56,7 +56,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   return choice === undefined ? undefined : { prepared, choice };
 }
 
-/** Plan for the largest rate up to the problem's; undefined if even rate 0 has none. */
+/** Plan for the largest rate up to the problem's rate; undefined if rate 0 has none. */
 function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
   let high = Math.min(problem.arrivalRps, MOST_RPS);
@@ -75,18 +75,19 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 }
 
 /**
- * Result if no plan is feasible: the binding constraint, the smallest helpful relaxation of each bound, and the best
- * effort. The constraint with the smallest relative relaxation binds. If none helps, `bindingByRelaxation` decides.
+ * Result without a feasible plan: the binding constraint, the smallest helpful relaxation of each bound, and the best
+ * effort. The constraint that needs the smallest relative relaxation binds. If none helps, `bindingByRelaxation`
+ * decides.
  */
 
-/** First step above the fastest plan's latency, doubled until verified. Near capacity, a sample says little. */
+/** First fraction to try above the fastest plan's latency, doubled until verified. Samples near capacity say little. */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
-/** An excess up to this counts as fitting. */
+/** Up to this `excess`, a plan fits. */
 const FITS = 1 + 1e-9;
 
-/** `excess`: needed amount ÷ limit; at most 1 if `plan` fits after all. */
+/** `excess`: needed amount ÷ limit. At most 1: `plan` fits after all. */
 interface Fix {
   readonly constraint: BindingConstraint;
   readonly excess: number;
@@ -138,7 +139,7 @@ function leastVerifiedMs(
   return holds;
 }
 
-/** Fewest cores without a budget, with that plan's use of other bounded resources. */
+/** Minimum cores without a budget, with that plan's use of other limited resources. */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;
@@ -182,7 +183,7 @@ export type Answer =
   | { readonly kind: 'none'; readonly result: PlanResult };
 
 /**
- * The plan of a search, or the reason for none. If a relaxed problem finds a verified plan that fits the original, a
+ * The plan of a search, or the reason for none. If a relaxation yields a verified plan that fits the original limits, a
  * second search takes it as a candidate.
  */
 export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: VerifyPlan): Answer {

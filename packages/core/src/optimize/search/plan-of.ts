@@ -44,13 +44,13 @@ function stagesOf({ spec }: PreparedProblem, choice: StageChoice): Plan['stages'
 const sumOfTailsMs = ({ graph }: PreparedProblem, choice: StageChoice): number =>
   graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
 
-/** Plan with the sum of tails as latency, sufficient for a simulation. */
+/** Plan for simulation. Its predicted latency is the sum of tails. */
 export function sketchOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const predicted = predictionOf(prepared, choice, sumOfTailsMs(prepared, choice));
   return { stages: stagesOf(prepared, choice), predicted };
 }
 
-/** Plan with the estimator's latency for the whole graph. */
+/** Plan whose latency is the estimate for the whole graph. */
 export function planOf(prepared: PreparedProblem, choice: StageChoice): Plan {
   const sums = prepared.problem.estimator === 'sum-of-tails';
   const latencyMs = sums ? sumOfTailsMs(prepared, choice) : estimatedLatencyMs(prepared, choice);

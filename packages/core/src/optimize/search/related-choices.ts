@@ -1,6 +1,6 @@
 /**
- * Choices of related problems. A choice that is feasible for a harder problem (more load, less time, a smaller budget)
- * is feasible here, too. Finding these choices costs no simulation, because they are optima of surrogates.
+ * Choices of related problems. A choice that is feasible under harder terms (more load, less time, smaller budget) is
+ * feasible here, too. No simulation is needed to find it: it is the optimum of a surrogate.
  */
 import { runningStages } from '../../model/running-plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
@@ -25,7 +25,7 @@ const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: n
   costPerHour * part,
 ];
 
-/** The choice with options of these kinds; empty if this problem lacks one. */
+/** The choice with options of these kinds; empty if an option does not exist here. */
 function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
   const choice = stages.map((options, s) => {
     const kind = kinds[s];
@@ -46,7 +46,7 @@ export function knownChoices(prepared: PreparedProblem): readonly SurrogateChoic
   );
 }
 
-/** Optima of harder surrogates, as choices of this problem. */
+/** Optima of harder surrogates, translated to options of this problem. */
 export function harderChoices(prepared: PreparedProblem): readonly SurrogateChoice[] {
   const { problem, limits, sloMs, graph } = prepared;
   const factors = { theta: 1 / Math.sqrt(graph.depth), kappa: 1 };

@@ -10,9 +10,9 @@ import { fitsLimits } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
- * Repairs surrogate choices by the estimate of the whole graph. A choice that missed the SLO gets faster options stage
- * by stage; a verified one gets cheaper ones. The last resort ranks neighbours of missed choices. The number of
- * estimates is bounded.
+ * Repairs surrogate choices by the estimate of the whole graph. After a miss, stages get faster options one by one.
+ * After a verified choice, they get cheaper options. As a last resort, neighbours of missed choices are ranked. The
+ * number of estimates is limited.
  */
 
 export interface RepairLimits {
@@ -20,21 +20,21 @@ export interface RepairLimits {
   readonly worthwhile: (choice: SurrogateChoice) => boolean;
 }
 
-/** Most estimates. Each takes about 1 ms, and much longer with simulated CPU shares. */
+/** Maximum estimates. One takes about 1 ms, or much longer if it simulates CPU shares. */
 const MOST_ESTIMATED = 180;
 
 const MOST_ESTIMATED_WITH_SHARES = 24;
 
 const REPAIR_PART = 1 / 3;
 
-/** Most options tried per stage, fastest first. */
+/** Maximum number of options tried per stage, fastest first. */
 const MOST_TRIED = 8;
 
 const COST_ROUNDING = 1e-9;
 
 const ALONE = { theta: 0.7, kappa: 1 };
 
-/** Estimates above this multiple of the SLO are not simulated. */
+/** Choices whose estimate exceeds this multiple of the SLO are not simulated. */
 const HOPELESS = 1.5;
 
 const withOption = (choice: SurrogateChoice, stage: number, by: SurrogateOption): SurrogateChoice =>
@@ -64,7 +64,6 @@ export class ChoiceRepair {
   readonly #mostEstimated: number;
   #estimates = 0;
 
-  /** `estimateMs` estimates the whole graph. */
   constructor(prepared: PreparedProblem, estimateMs: (choice: SurrogateChoice) => number) {
     this.#prepared = prepared;
     this.#estimate = estimateMs;
@@ -76,7 +75,7 @@ export class ChoiceRepair {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** The fastest choice found near `choice`. */
+  /** Fastest choice reached by changing single stages. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -91,7 +90,7 @@ export class ChoiceRepair {
     }
   }
 
-  /** Cheaper choices of the same variants that the estimate finds fast enough, cheapest first. */
+  /** Ever cheaper choices of the same variants that are fast enough by the estimate, cheapest first. */
   trims(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const path: SurrogateChoice[] = [];
@@ -108,7 +107,7 @@ export class ChoiceRepair {
     return this.#estimateMs(choice) <= this.#prepared.sloMs;
   }
 
-  /** Choices with a cheaper option of the same variant at one stage, cheapest first. */
+  /** Choices that are cheaper by another option of the same variant at one stage, cheapest first. */
   #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const cost = costOf(choice);
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -125,7 +124,7 @@ export class ChoiceRepair {
     return ms < best.ms ? { choice: candidate, ms } : best;
   }
 
-  /** Neighbours of missed choices, fastest estimate first. */
+  /** Neighbours of missed choices, by ascending estimate. */
   promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
@@ -137,7 +136,7 @@ export class ChoiceRepair {
       .map(([, { choice }]) => choice);
   }
 
-  /** Choices with another option at `stage` within budget, machines and floor, fastest option first. */
+  /** Choices with another option at `stage` that keep budget, machines and floor, fastest option first. */
   #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
     return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)

@@ -1,6 +1,6 @@
 /**
- * Finds the best plan of a problem, or shows that there is none. Without `verify` the estimate of the whole graph
- * decides. With the sum of tails the surrogate is solved once and not adjusted.
+ * Finds the best plan of a problem, or shows that there is none. Without `verify`, the estimate of the whole graph
+ * decides. For the sum of tails, one solve of the surrogate suffices.
  */
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';
@@ -15,7 +15,7 @@ import { planOf, sketchOf } from './plan-of.js';
 import { harderChoices, knownChoices } from './related-choices.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
-/** Default work limit in full verifications. */
+/** Default of `workLimit`, in full verifications. */
 const DEFAULT_WORK_LIMIT = 100;
 
 export interface FoundPlan {
@@ -27,7 +27,7 @@ export interface FoundPlan {
   readonly search?: SearchEffort;
 }
 
-/** Result of a search. Without a verified plan it has the fastest plan within the budgets, if any. */
+/** Result of a search. Without a verified plan, `fastest` is the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly tried: number; readonly labels: number };
@@ -93,13 +93,13 @@ function searchByEstimate(prepared: PreparedProblem, verify: VerifyPlan | undefi
   return { kind: 'none', labels, fastest: fastest && toPlan(fastest), tried: judge.judged() };
 }
 
-/** A judge for problems that differ only in budget or objective. */
+/** Problems may share a judge if only budget or objective differ. */
 export const simulationJudge = (prepared: PreparedProblem, verify: VerifyPlan): ChoiceJudge =>
   new ChoiceJudge(prepared, (choice, workFraction) =>
     verify(sketchOf(prepared, optionsOf(choice)), prepared.spec.slo, workFraction),
   );
 
-/** The θ loop finds a first plan; a search by simulation improves it. */
+/** The θ loop finds a first plan, which a search by simulation improves. */
 function searchBySimulation(
   prepared: PreparedProblem,
   verify: VerifyPlan,
@@ -148,11 +148,11 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** False for the sum of tails, and without arrivals, where nothing can be late. */
+/** False for the sum of tails. Also false without arrivals: nothing can be late. */
 export const isDecidedBySimulation = ({ problem }: PreparedProblem): boolean =>
   problem.estimator !== 'sum-of-tails' && problem.arrivalRps > 0;
 
-/** Searches with the same `judge` share its simulations. */
+/** Searches that share `judge` share its simulations. */
 export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, judge?: ChoiceJudge): PlanSearch {
   if (prepared.problem.estimator === 'sum-of-tails') return searchOnce(prepared, verify);
   return verify !== undefined && isDecidedBySimulation(prepared)

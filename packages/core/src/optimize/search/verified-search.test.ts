@@ -18,7 +18,7 @@ const spec = testPipeline([
 ]);
 const problem = problemOf(spec, 100);
 
-/** A simulation in which every plan is `factor` times as slow as the sum of its tails. */
+/** Simulation in which every plan takes `factor` times the sum of its tails. */
 function slower(factor: number): { readonly verify: VerifyPlan; readonly plans: Plan[] } {
   const plans: Plan[] = [];
   const verify: VerifyPlan = (plan, slo, workFraction = 1) => {
@@ -74,7 +74,7 @@ describe('the tie of equally accurate plans', () => {
   ];
   const pipeline = testPipeline([detect, classify], [{ from: detect.id, to: classify.id, fanOut: { expected: 3 } }]);
 
-  /** Accepts plans with at least this many replicas in total. */
+  /** Accepts plans with a total of at least this many replicas. */
   const needs =
     (replicas: number): VerifyPlan =>
     (plan, slo) => {
@@ -104,7 +104,7 @@ describe('the cheapest plan of an unlimited budget', () => {
   ];
   const pipeline = { ...testPipeline(stages), budget: {}, slo: { latencyMs: 6000, percentile: 99 } };
 
-  /** Plans above 96 % of their capacity are fast, but every simulation of them is inconclusive. */
+  /** Above 96 % of capacity, plans are fast but every simulation is inconclusive. */
   const doubtfulNearCapacity =
     (arrivalRps: number): VerifyPlan =>
     (plan, { percentile }) => {

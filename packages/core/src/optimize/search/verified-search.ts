@@ -1,7 +1,7 @@
 /**
- * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan meets
- * the SLO. A level up to 1 is θ (with κ = 1); above 1 it is κ (with θ = 1). A miss raises the level; an infeasible
- * surrogate lowers it. After a verified plan the level is bisected down. The number of rounds is bounded.
+ * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until its plan meets
+ * the SLO. A level up to 1 means θ (with κ = 1); above 1 it means κ (with θ = 1). A miss raises the level; an
+ * infeasible surrogate lowers it. Once a plan is verified, the level is bisected down. The number of rounds is limited.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -21,7 +21,7 @@ import { ChoiceRepair, simulatesShares } from './repair.js';
 
 const ROUNDING = 1e-12;
 
-/** The cheapest verified choice found with at least this PAS, or `held`. */
+/** The cheapest verified choice found whose PAS is at least `pas`, or `held`. */
 export function trimChoice(
   prepared: PreparedProblem,
   judge: Judge,
@@ -32,7 +32,7 @@ export function trimChoice(
 }
 
 export interface Judge {
-  /** Verdict by simulation or by the estimate of the whole graph. */
+  /** Verdict by simulation, or by the estimate of the whole graph. */
   verdict(choice: SurrogateChoice): PlanVerification;
   /** Latency (ms) by the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
@@ -52,16 +52,16 @@ export interface JudgedChoice {
   readonly verdict: PlanVerification;
 }
 
-/** Result of a search. Without a verified choice it has the fastest choice within the budgets, if any. */
+/** Result of a search. Without a verified choice, `fastest` is the fastest choice within the budgets, if any. */
 export type SearchOutcome =
   | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
 
 const ROUNDS = 8;
-/** Rounds before a search by simulation. */
+/** Maximum rounds if a search by simulation follows. */
 const FIRST_ROUNDS = 2;
 const BISECTIONS = 3;
-/** Below this θ the next step down is 0. */
+/** Minimum θ above 0: halving to less gives 0. */
 const SMALLEST_THETA = 0.05;
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
@@ -79,7 +79,7 @@ interface Attempt extends JudgedChoice {
 
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-/** Search over levels; `labels` counts the labels of all solves. */
+/** Search for a level. `labels` counts labels over all solves. */
 class LevelSearch {
   readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
@@ -95,7 +95,7 @@ class LevelSearch {
     this.#repairer = new ChoiceRepair(prepared, (choice) => judge.estimateMs(choice));
   }
 
-  /** If a repaired plan is verified early, the level still rises while the surrogate promises a better one. */
+  /** First verified attempt. If it is a repair, the level still rises while the surrogate promises a better plan. */
   firstVerified(rounds = ROUNDS): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
@@ -128,12 +128,12 @@ class LevelSearch {
     return held !== undefined && !this.#isBetterThan(solution, held);
   }
 
-  /** Bisects the level down, then trims the plan. */
+  /** Lowers the level by bisection, then trims the plan. */
   improve(held: Attempt): Attempt {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
-  /** Attempt for a choice of another search, with the gap that the first surrogate proves. */
+  /** Attempt for a choice that another search found, with the gap that the first surrogate proves. */
   improvedBy(by: JudgedChoice | undefined, first: Attempt | undefined): Attempt | undefined {
     if (by === undefined || by.choice === first?.choice) return first;
     const level = first?.level ?? 1 / Math.sqrt(this.#prepared.graph.depth);
@@ -149,7 +149,7 @@ class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // At the last failed level only one plan failed. Lower levels offer others.
+    // At the last failed level only one plan failed. Lower levels have others.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;
@@ -179,7 +179,7 @@ class LevelSearch {
     const path = this.#repairer.trims(held.choice, this.#solver.problem(factorsAt(held.level)));
     const solution = { ...held.solution, solver: `${held.solution.solver}, trimmed` };
     for (const choice of path.slice(0, MOST_TRIMS)) {
-      // With `weights`, a larger batch may outweigh the savings.
+      // With `weights`, larger batches may cost more than is saved.
       if (this.#isBetter(held.choice, choice)) continue;
       const attempt = this.#attempt(held.level, solution, choice);
       if (attempt.verified) return attempt;
@@ -187,7 +187,7 @@ class LevelSearch {
     return held;
   }
 
-  /** Attempt of least latency with added tails, repaired if needed. */
+  /** Attempt with the smallest sum of tails, repaired if it misses. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -227,8 +227,8 @@ class LevelSearch {
   }
 
   /**
-   * Returns a repair that beats `than` if it is verified or faster, else `attempt`. Keeps the variants unless
-   * `anyVariant`.
+   * Returns a repair better than `than` if it is verified or faster than `attempt`; else `attempt`. Changes variants
+   * only with `anyVariant`.
    */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;

@@ -6,11 +6,11 @@ import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
 
 /**
- * Splits variant combinations into boxes. The accuracy of a box is one measured number or the product. Each measurement
- * splits a box into the covered part and, stage by stage, the rest.
+ * Splits the variant combinations into boxes. A box has one accuracy: a measured value, or the product. Each
+ * measurement splits a box into the part that it covers and, stage by stage, the rest.
  */
 
-/** `measured` is the accuracy (fraction) of all combinations; undefined for the product. */
+/** `measured`: accuracy (fraction) of all combinations in the box; undefined if the product counts. */
 export interface VariantBox {
   readonly variants: readonly (readonly number[])[];
   readonly measured: number | undefined;
@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Boxes outside `entry`, each first differing from it at another stage. */
+/** Parts outside `entry`. Each differs from `entry` first at another stage. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -58,10 +58,10 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 }
 
 /**
- * Exact search with measured accuracies. It visits boxes by descending accuracy bound, because dominance by value is
- * invalid across boxes. Label setting finds the least cost of a measured box and the best product of an unmeasured one.
- * `max-accuracy` stops at bounds below the best accuracy, `min-cost` at the floor. `weights` stops when no bound minus
- * the least cost exceeds the best value.
+ * Exact search with measured accuracies. Boxes are visited by descending bound on accuracy, because dominance by value
+ * is invalid across boxes. Label setting finds the minimum cost of a measured box, or the best product of another.
+ * `max-accuracy` stops when bounds fall below the best accuracy, `min-cost` when below the floor. `weights` stops when
+ * no bound minus the minimum cost exceeds the best value.
  */
 
 interface BoundedBox extends VariantBox {
@@ -186,7 +186,7 @@ class TableSearch {
     return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
   }
 
-  /** Gap to a choice with the highest accuracy of open boxes and the least price. */
+  /** Gap to a hypothetical choice: highest accuracy of the open boxes at the minimum price. */
   #gap(): number {
     const bound = this.#openValue();
     const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));
@@ -206,5 +206,5 @@ class TableSearch {
   }
 }
 
-/** The gap shows what the label limit left unproven. */
+/** A gap remains if the label limit applied. */
 export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();

@@ -1,6 +1,6 @@
 /**
- * Solves a surrogate whose accuracy is a product: label setting for the objective, then for the tie rule.
- * `max-accuracy` prefers lower cost, `min-cost` higher accuracy; `weights` has no tie rule.
+ * Solves a surrogate whose accuracy is a product: by label setting, first for the objective, then for ties. Among ties,
+ * `max-accuracy` prefers lower cost and `min-cost` higher accuracy; `weights` has no preference.
  */
 
 import type { LabelGoal } from '../labels/compile-labels.js';
@@ -58,7 +58,7 @@ function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal
   return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
 }
 
-/** The gap shows what the label limit left unproven. */
+/** A gap remains if the label limit applied. */
 export function searchAdditive(problem: SurrogateProblem): Solution {
   const first = solveGoal(problem, firstGoal(problem));
   const { incumbent, optimal, labels } = first.solution;

@@ -1,16 +1,16 @@
 /**
- * The planner's surrogate as a mixed-integer linear program for HiGHS, an independent solver: one binary per option,
- * one finish time per stage. It covers chains and joins that wait for all, with a log-PAS or cost objective. Trying all
- * plans checks everything else.
+ * The surrogate as a mixed-integer linear program for HiGHS, an independent solver: one binary per option, one finish
+ * time per stage. It covers chains, and joins that wait for all, with a log-PAS or cost objective. Brute force checks
+ * everything else.
  */
 import highsModule, { type Highs, type ModelData } from 'highs';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
 
-/** Loads the solver. The package's types do not show that its default export is the loader. */
+/** Loads the solver. The types of the package do not show that its default export does that. */
 export const loadHighs = highsModule as unknown as () => Promise<Highs>;
 
-/** Result of HiGHS: the log PAS or the cost; undefined if there is no plan. */
+/** Optimum found by HiGHS: log PAS or cost; undefined if there is no plan. */
 export interface HighsAnswer {
   readonly value: number | undefined;
   readonly elapsedMs: number;
@@ -25,7 +25,7 @@ interface Row {
 const ROOM = 1e-9;
 const withRoom = (limit: number): number => limit + ROOM * Math.max(1, limit);
 
-/** The program: columns are all options stage by stage, then the finish times. */
+/** The program. Its columns are the options stage by stage, then the finish times. */
 class Program {
   readonly #problem: SurrogateProblem;
   readonly #first: readonly number[];
@@ -74,7 +74,6 @@ class Program {
     };
   }
 
-  /** The chosen options of a solution vector. */
   choice(values: ArrayLike<number>): readonly SurrogateOption[] {
     return this.#problem.stages.map((options, s) => {
       const at = options.findIndex((_, o) => (values[(this.#first[s] as number) + o] ?? 0) > 0.5);
@@ -120,7 +119,7 @@ class Program {
     return [...rows, ...this.#timeRows()];
   }
 
-  /** Finish of a stage ≥ finish of each awaited stage + its own time. */
+  /** Finish of a stage ≥ finish of each awaited stage + own time. */
   #timeRows(): readonly Row[] {
     const { graph, stages } = this.#problem;
     const finish = (s: number): number => this.#options.length + s;
@@ -133,7 +132,7 @@ class Program {
   }
 }
 
-/** True if a choice keeps all limits exactly. HiGHS itself tolerates 1e-7. */
+/** True if a choice keeps all limits exactly, while HiGHS tolerates 1e-7. */
 function keepsLimits(problem: SurrogateProblem, choice: readonly SurrogateOption[]): boolean {
   const { graph, limits, sloMs } = problem;
   const finish = new Map<number, number>();
@@ -147,12 +146,12 @@ function keepsLimits(problem: SurrogateProblem, choice: readonly SurrogateOption
   );
 }
 
-/** The program in the format of HiGHS, for other solvers of the same model. */
+/** The model in the format of HiGHS, for other solvers. */
 export const highsModel = (highs: Highs, problem: SurrogateProblem): ModelData => new Program(problem).model(highs);
 
 /**
- * Solves `problem` with HiGHS at gap 0. If the answer keeps the limits only within the tolerance, solves again with
- * slightly tighter limits.
+ * Solves `problem` with HiGHS at gap 0. If the answer exceeds a limit by the tolerance, solves again with slightly
+ * tighter limits.
  */
 export function solveWithHighs(highs: Highs, problem: SurrogateProblem): HighsAnswer {
   if (problem.stages.some((options) => options.length === 0)) return { value: undefined, elapsedMs: 0 };

@@ -5,7 +5,7 @@ import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;
 
-/** Choice of least latency, by bisecting the SLO to 0.1 %; undefined if budgets and floor admit none. */
+/** Choice of minimum latency: bisects the SLO to 0.1 %. Undefined if budgets and floor allow none. */
 export function leastLatencyChoice(
   solver: SurrogateSolver,
   factors: LatencyFactors,

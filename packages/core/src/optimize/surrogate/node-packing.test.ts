@@ -11,7 +11,7 @@ describe('packing on machines', () => {
   });
 
   it('finds what first fit misses', () => {
-    // First fit puts 5 and 4 on the first machine and then has no room for a whole 3 + 3 + 3.
+    // First-fit puts 5 and 4 on the first machine. Then 3 + 3 + 3 fits on none.
     expect(canPack([group(5, 1), group(4, 1), group(3, 5)], [{ ...size(12), count: 2 }])).toBe(true);
     expect(canPack([group(6, 1), group(5, 1), group(4, 1), group(3, 3)], [{ ...size(12), count: 2 }])).toBe(true);
   });
@@ -22,7 +22,7 @@ describe('packing on machines', () => {
   });
 
   it('says where it could not settle the question', () => {
-    // The sums allow it, but a machine takes at most three of these. Finding the right three is a long search.
+    // In sum they fit, but a machine holds at most three. Finding the right three is a long search.
     const groups = Array.from({ length: 15 }, (_, i) => group(0.26 + 0.004 * i, 3));
     const machines = [{ ...size(1), count: 14 }];
     expect(packingOf(groups, machines)).toBe('unsettled');

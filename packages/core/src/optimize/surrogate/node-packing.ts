@@ -1,4 +1,6 @@
-/** Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search that may be inconclusive. */
+/**
+ * Packs replicas on machines of given sizes: first-fit decreasing, then a bounded search, which may be inconclusive.
+ */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { SurrogateChoice } from '../options/surrogate.js';
@@ -76,7 +78,7 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
   return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** First-fit is exact for replicas of one size. */
+/** For replicas of one size, first-fit is exact. */
 export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);
@@ -87,7 +89,7 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';
 
-/** True if the choice is within the budgets and, with `nodes`, can be packed on the machines. */
+/** True if a choice keeps the budgets and, with `nodes`, fits on the machines. */
 export function fitsLimits(
   { limits, spec }: Pick<PreparedProblem, 'limits' | 'spec'>,
   choice: SurrogateChoice,

@@ -5,8 +5,8 @@ import { problemOf, testPipeline, testStage } from '../planning.test-support.js'
 import { solve } from './solve.js';
 
 /**
- * Three replicas each of 260, 264 … 316 cores. Three fit on a machine. Deciding if all fit on 14 exceeds the packing
- * limit.
+ * Three replicas each of 260, 264 … 316 cores. A machine holds three. Deciding if all fit on 14 machines exceeds the
+ * packing limit.
  */
 function onMachines(count: number) {
   const stages = Array.from({ length: 15 }, (_, i) => {

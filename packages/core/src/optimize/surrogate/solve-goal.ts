@@ -1,6 +1,6 @@
 /**
- * Solves one goal by label setting. On machines of given sizes the choice is packed afterwards. If it does not fit, a
- * second solve accepts only choices that fit. It counts replicas by size, so that dominance respects packing.
+ * Solves one goal by label setting. If machines have sizes, the choice is then packed. If it does not fit, a second
+ * solve accepts only choices that fit. That solve counts replicas by size, so that dominance respects packing.
  */
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -8,7 +8,7 @@ import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { packingOf } from './node-packing.js';
 
-/** Options in stage order. `packed`: machines required the second solve. */
+/** Options in stage order. `packed`: the second solve was needed. */
 export interface SolvedGoal {
   readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;

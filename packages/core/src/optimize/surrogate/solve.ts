@@ -8,7 +8,7 @@ export function solve(problem: SurrogateProblem): Solution {
   return solveUndominated(undominatedOptions(problem));
 }
 
-/** Solves a problem already reduced by `undominatedOptions`. */
+/** Solves a problem that `undominatedOptions` has reduced. */
 export function solveUndominated(lean: SurrogateProblem): Solution {
   return isProduct(lean.accuracy) ? searchAdditive(lean) : searchAccuracyTable(lean);
 }

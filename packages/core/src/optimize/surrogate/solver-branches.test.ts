@@ -10,7 +10,7 @@ import { solve } from './solve.js';
 
 const VARIANTS = 8;
 
-/** Branches of two stages that begin together and end in one join, each stage with eight variants. */
+/** Branches that begin together and end in one join. Each has two stages of eight variants. */
 function branches(count: number, seed: number, objective: Objective): SurrogateProblem {
   const rng = new SeededRng(seed);
   const between = (low: number, high: number): number => low + (high - low) * rng.next();

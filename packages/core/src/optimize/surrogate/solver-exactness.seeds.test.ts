@@ -8,7 +8,7 @@ import { SurrogateSolver } from './surrogate-solver.js';
 
 const SMALL = { variants: 2, replicas: 2, batches: 2 };
 
-/** The estimate of a distribution takes longer. */
+/** Estimates by distribution take longer, so fewer seeds run. */
 const seedsWith =
   process.env['EQUIPOISE_SEEDS'] === 'all'
     ? { 'sum-of-tails': 30, distribution: 4 }

@@ -1,6 +1,6 @@
 /**
- * Pareto front point by point, for measured accuracies and machines of given sizes: each time the most accurate choice
- * below the last cost.
+ * Pareto front point by point, for measured accuracies and for machines of given sizes. Each step finds the most
+ * accurate choice below the last cost.
  */
 
 import type { SurrogateProblem } from '../options/surrogate.js';
@@ -10,10 +10,10 @@ import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;
-/** Least relative cost step, above the rounding of limits. */
+/** Minimum relative cost step; larger than the rounding of limits. */
 const LEAST_STEP = 1e-6;
 
-/** Costs of points differ by at least the fraction `tolerance`. */
+/** Costs of neighbouring points differ by at least the fraction `tolerance`. */
 export function steppedFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const [cpuCores, memoryBytes, gpus, costPerHour] = problem.limits;
   const points: FrontierChoice[] = [];
@@ -32,7 +32,7 @@ export function steppedFrontier(problem: SurrogateProblem, tolerance: number): S
     const cost = costOf(choice);
     points.unshift({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: cost });
     mostCost = cost * (1 - Math.max(tolerance, LEAST_STEP));
-    // Cost 0 cannot be undercut.
+    // No choice costs less than 0.
     if (withRounding(mostCost) >= cost) return { points, complete };
   }
   return { points, complete: false };

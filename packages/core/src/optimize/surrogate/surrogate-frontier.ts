@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost under the surrogate. Both ends and points between them form a scaffold. A first pass
- * near its bounds approximates the front. A second pass takes its bars from this front and finds the rest. For every
- * choice, some point costs no more and has a PAS lower by at most the fraction `tolerance`.
+ * Pareto front of PAS and cost under the surrogate. Both ends and points between form a scaffold. A first pass
+ * approximates the front near the bounds of the scaffold. A second pass finds the rest; its bars come from that
+ * approximation. For every choice, some point costs no more, and its PAS is lower by at most the fraction `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -23,7 +23,7 @@ export interface FrontierChoice {
   readonly costPerHour: number;
 }
 
-/** The front from the cheapest to the most accurate point; `complete` unless the label limit applied. */
+/** Front from the cheapest to the most accurate point. `complete`: the label limit was not reached. */
 export interface SurrogateFrontier {
   readonly points: readonly FrontierChoice[];
   readonly complete: boolean;
@@ -32,11 +32,11 @@ export interface SurrogateFrontier {
 const SCAFFOLD = 48;
 const ROUNDING = 1e-12;
 const BOUND_STEPS = 30;
-/** Largest distance (log PAS) to the bound of labels that the first pass keeps. */
+/** Maximum distance (log PAS) below the bound for labels of the first pass. */
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
-/** Costs closer than this fraction count as equal. */
+/** Relative difference up to which costs are equal. */
 const COST_ROUNDING = 1e-9;
 
 const scoreWithin = (costLimit: number): LabelGoal => ({
@@ -60,7 +60,7 @@ function scaffoldPoint(problem: SurrogateProblem, costLimit: number, near?: Scaf
   return { compiled, solution, score: incumbent.value, choice: chosenOptions(problem, incumbent.choice) };
 }
 
-/** Points by rising cost. Repeatedly halves the cost interval of the widest score gap. */
+/** Points by rising cost. Adds points between the neighbours of largest score gap. */
 function scaffoldOf(problem: SurrogateProblem, least: number, most: number): readonly ScaffoldPoint[] {
   const ends = [least, most].map((cost) => scaffoldPoint(problem, cost * (1 + ROUNDING)));
   const points = ends.filter((point) => point !== undefined);
@@ -76,7 +76,7 @@ function scaffoldOf(problem: SurrogateProblem, least: number, most: number): rea
   return points;
 }
 
-/** Index of the widest score gap; −1 if there is none. */
+/** Index before the widest gap of scores; −1 if there is none. */
 function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<ScaffoldPoint>): number {
   let widest = -1;
   let gap = 0;
@@ -122,8 +122,8 @@ const pointOf = (problem: LabelProblem, choice: Int32Array): NearPoint => ({
 });
 
 /**
- * A new choice is cheaper than the next known point and exceeds the previous score. Under the bound with cost limit L
- * and price p per unit, it is worth more than score + p · (L − next cost).
+ * A new choice is cheaper than the next known point and exceeds the previous point's score. Under the bound for cost
+ * limit L, with price p per unit, it is worth more than score + p · (L − next cost).
  */
 function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly NearPoint[]): number {
   const price = dearer.multipliers.unitPrices[0] as number;
@@ -172,7 +172,7 @@ function frontOf(
   return front.filter(({ costPerHour }, i) => nextCost(i) > costPerHour * (1 + COST_ROUNDING));
 }
 
-/** Requires that accuracy is a product. `tolerance` is a fraction of PAS. */
+/** Accuracy must be a product. `tolerance` is a fraction of PAS. */
 export function surrogateFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const lean = undominatedOptions({ ...problem, objective: { kind: 'max-accuracy' } });
   const top = searchAdditive({ ...lean, objective: { kind: 'max-accuracy' } }).choice;

@@ -1,6 +1,6 @@
 /**
- * Solves the surrogate under changing factors. Inexact options of the best choice are simulated and the problem is
- * solved again. Inexact times are lower bounds, so the final choice is optimal.
+ * Solves the surrogate under changing factors. Inexact options of the best choice are simulated, and the problem is
+ * solved again. The final choice is optimal, because inexact times are lower bounds.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
@@ -20,7 +20,7 @@ export interface SolveOverrides {
   readonly sloMs?: number;
 }
 
-/** Most simulation rounds per solve. After that, times may be too short. */
+/** Maximum simulation rounds per solve. If reached, times may be too short. */
 const MOST_ROUNDS = 40;
 
 export class SurrogateSolver {
@@ -47,7 +47,7 @@ export class SurrogateSolver {
     }
   }
 
-  /** Simulates inexact options of `choices`. Returns false if there are none. */
+  /** Simulates the inexact options of `choices`. Returns false if there are none. */
   makeExact(choices: readonly (readonly SurrogateOption[])[]): boolean {
     const vague = new Map<StageOption, number>();
     for (const choice of choices)

@@ -5,9 +5,9 @@ import { finishTimes, type PlanningGraph } from '../problem/planning-graph.js';
 import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
- * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages take their
- * minimum. No other option may be at least as good in time, cost, budgeted resources and accuracy. Options compete only
- * within a variant if accuracies do not multiply, and within a replica size if machine sizes are given.
+ * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages use their
+ * minimum. No other option may be at least as good in time, cost, budgeted resources and accuracy. If accuracies do not
+ * multiply, options compete only within a variant. If machines have sizes, they compete only within a replica size.
  */
 
 interface Range {
@@ -38,7 +38,7 @@ function rangeOf(options: readonly SurrogateOption[]): Range {
   return range;
 }
 
-/** Time (ms) from the finish of each stage to the last output that always waits for it; −Infinity if there is none. */
+/** Time (ms) from the finish of a stage to the last output that always waits for it; −Infinity if there is none. */
 function tailsMs(graph: PlanningGraph, leastMs: readonly number[]): readonly number[] {
   const tails = graph.predecessors.map((_, s) => (graph.outputs.includes(s) ? 0 : Number.NEGATIVE_INFINITY));
   for (const s of [...graph.order].reverse())
@@ -75,7 +75,7 @@ function fits(o: SurrogateOption, latestMs: number, most: Float64Array): boolean
   return true;
 }
 
-/** True if the resource is proportional to the cost, which then represents it. */
+/** True if use of the resource is proportional to cost. Then cost represents it. */
 function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
   let ratio = -1;
   for (const options of stages)
@@ -100,7 +100,7 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
     if (most > limit && !followsCost(problem.stages, r)) columns.push(({ option }) => option.use[r] as number);
   });
   if (objective.kind === 'weights') columns.push(({ option }) => option.maxBatchSize);
-  // Fewer replicas are easier to pack, even at equal cost.
+  // At equal cost, fewer replicas are easier to pack.
   if (nodes !== undefined) columns.push(({ option }) => option.replicas);
   if (isProduct(accuracy)) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
   return columns;
@@ -138,7 +138,7 @@ function comparableGroups(
   return [...groups.values()];
 }
 
-/** The problem without dominated options; the best choice is the same. */
+/** The problem without dominated options. Its best choice is the same. */
 export function undominatedOptions(problem: SurrogateProblem): SurrogateProblem {
   const ranges = problem.stages.map(rangeOf);
   const { latestMs, most } = limitsPerStage(problem, ranges);
