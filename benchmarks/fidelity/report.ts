@@ -42,7 +42,7 @@ const signed = (fraction: number): string => `${fraction >= 0 ? '+' : '−'}${(1
 const ms = (value: number): string => value.toFixed(2);
 const verdictText = (met: boolean): string => (met ? 'met' : '**missed**');
 
-/** (Largest ÷ smallest − 1) ÷ 2: distance of a run from the median. */
+/** Largest relative distance of a run from the median. */
 function rangeFraction(values: readonly number[]): number {
   const middle = median(values);
   return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
@@ -125,21 +125,21 @@ export function fidelityReport({ machine, slices }: FidelityResults): { readonly
   const waits = slices.map(({ waitFraction }) => waitFraction);
   const retaken = slices.reduce((sum, slice) => sum + slice.retaken, 0);
   const runByRun = names.map((name) => `${name} ${signed(medianRunOff(slices, name))}`).join('; ');
-  const text = `${machine}. During a load other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine, the host stole up to ${percent(Math.max(...stolen))}. Per time they ran, the replicas' threads waited ${span(waits)} for their core, hand-overs among themselves included; ${retaken} segments were measured again because they waited half as long again as in the median calibrating segment.
+  const text = `${machine}. Under load, other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine; the host stole up to ${percent(Math.max(...stolen))}. The time that the replicas' threads waited for their core was ${span(waits)} of their run time; this includes waits for each other. ${retaken} segments were measured again because their threads waited more than 1.5 times as long as in the median calibrating segment.
 
-Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far at most a run is from the median one. For comparison: with the service times of the compared segments themselves, and with draws from the profile alone.
+Latencies are those inside the server, as medians of the runs; *off* is the error of the simulation. The bar of p50 is ±10 %. The bar of p99 is ±15 %, or the largest distance of a run from the median run, if that is larger. *Own times* and *profile* are the errors of the two other simulations.
 
-| combination | load | requests × runs | p50, ms | off | p99, ms | off (bar) | own times: p50, p99 off | profile: p50, p99 off | client's p50, ms | |
+| combination | load | requests × runs | p50, ms, served / simulated | off | p99, ms, served / simulated | off (bar) | own times: p50 off, p99 off | profile: p50 off, p99 off | client's p50, ms, served / simulated | bars |
 |---|---|---|---|---|---|---|---|---|---|---|
 ${latency.map(({ row }) => row).join('\n')}
 
-Saturation throughput (bar ±5 %) and drops at 110 % of it (bar ±2 points).
+The next table has the saturation throughput (bar ±5 %) and the fraction dropped at 110 % of this throughput (bar ±2 points).
 
-| combination | served / simulated, rps | off | own times: off | profile: off | dropped, served / simulated | off | |
+| combination | throughput, rps, served / simulated | off | own times: off | profile: off | dropped, served / simulated | off | bars |
 |---|---|---|---|---|---|---|---|
 ${overload.map(({ row }) => row).join('\n')}
 
-Run by run, the median deviation of the saturation throughput is: ${runByRun}.
+If each run is compared with its own simulation, the median error of the saturation throughput is: ${runByRun}.
 `;
   return { text, met: [...latency, ...overload].every(({ met }) => met) };
 }
