@@ -1,6 +1,6 @@
 /**
  * End-to-end quality of shelf-scan for `equipoise evaluate`: F1 over all scenes. An answer is right if its center lies
- * within 10 px of a garment not yet taken by a better answer, and the classes agree. A wrong class at the right place
+ * within 10 px of a garment that no better answer has taken, and the classes agree. A wrong class at the right place
  * counts twice: as a false answer and as a missed garment.
  */
 import { readFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap;
   );
 }
 
-/** F1 in 0…1 over all scenes; `outputs` are those of stage `count`. */
+/** F1 in 0…1 over all scenes; `outputs` come from stage `count`. */
 export function score(samples: readonly { outputs: TensorMap; label: unknown }[]): number {
   let right = 0;
   let answered = 0;

@@ -1,4 +1,4 @@
-/** The example pipeline with its real models behind the real server, against the same models run by hand. */
+/** Compares the example pipeline behind the real server with the same models run by hand. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';

@@ -1,7 +1,7 @@
 /**
  * Finds and cuts out garments. `image` FP32 [224, 224] becomes, for k garments, `crop` FP32 [k, 64, 64], `center` FP32
  * [k, 2] (x, y in px) and `score` FP32 [k], best first. All variants get the full scene and shrink it; crops have the
- * resolution of the largest classifier.
+ * input size of the largest classifier.
  */
 import { loadOnnxModel } from '@equipoise/adapter-onnx';
 import type { LoadableVariant, LoadedStage, Resources, TensorMap } from '@equipoise/core';

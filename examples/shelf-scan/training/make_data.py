@@ -1,6 +1,6 @@
 """Writes the labeled evaluation set (../data) and the scenes for profiling and load (../samples): python3 make_data.py
 
-Both are composed of test garments only; the nets never saw one of them. The same seeds give the same files with the
+Both show only test garments, which no net was trained on. The same seeds give the same files with the
 same version of Pillow and its JPEG encoder.
 """
 import json

@@ -5,15 +5,15 @@ Detector:   image [batch, 1, 224, 224] -> cells [batch, 4, 28, 28]
             center from the middle of the cell (x, y, in cells), 3 = ln(side / 48 px) of the object's box.
 Classifier: crop [batch, 1, 64, 64] -> probabilities [batch, 10].
 
-Every variant takes the same tensor and shrinks it itself (`pool`), so that the stages need not know which one runs.
-All layers are convolutions and pools: each item of a batch is computed alone, so a result cannot depend on its batch.
+Every variant takes the same tensor and shrinks it itself (`pool`), so the stages need not know the variant.
+All layers are convolutions and pools: each item of a batch is computed alone, so no result depends on other items.
 Detectors are fully convolutional and may be trained on crops whose side is a multiple of 32 px.
 """
 import torch
 from torch import nn
 
 
-MIRROR_SIGNS = torch.tensor([1.0, -1.0, 1.0, 1.0]).reshape(1, 4, 1, 1)  # a mirror turns the offset in x around
+MIRROR_SIGNS = torch.tensor([1.0, -1.0, 1.0, 1.0]).reshape(1, 4, 1, 1)  # mirroring negates the x offset
 
 
 def conv(cin, cout, stride=1, size=3):
@@ -30,7 +30,7 @@ class Residual(nn.Module):
 
 
 def trunk(pool, layers):
-    """layers: (width, stride, residual blocks behind it) each."""
+    """layers: (width, stride, number of residual blocks after it) each."""
     modules, cin = ([nn.AvgPool2d(pool)] if pool > 1 else []), 1
     for width, stride, blocks in layers:
         modules += [conv(cin, width, stride)] + [Residual(width) for _ in range(blocks)]
@@ -40,7 +40,7 @@ def trunk(pool, layers):
 
 class Detector(nn.Module):
     def __init__(self, pool, layers, mirrored=False):
-        """mirrored: also looks at the mirror image and averages both answers."""
+        """mirrored: also looks at the mirror image and averages both results."""
         super().__init__()
         self.trunk, width = trunk(pool, layers)
         self.mirrored = mirrored
@@ -64,8 +64,8 @@ class Detector(nn.Module):
 
 class Classifier(nn.Module):
     def __init__(self, pool, layers, grid, zooms=None):
-        """grid: side of the last feature map, None to average over it instead of weighing each place.
-        zooms: parts of the crop to look at, each also mirrored; the answers to all views are averaged."""
+        """grid: side of the last feature map, None averages the map instead of weighting each place.
+        zooms: parts of the crop to look at, each also mirrored; the results of all views are averaged."""
         super().__init__()
         self.trunk, width = trunk(pool, layers)
         self.grid, self.zooms = grid, zooms

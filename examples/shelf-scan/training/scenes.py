@@ -2,7 +2,7 @@
 
 A scene holds 1 to 6 garments (about 3 on average) of 36 to 60 px, slightly turned and dimmed, on an uneven background
 with shelf boards, lines, boxes and decoys: garments cut into quarters and put together wrongly. Noise and a JPEG round
-trip finish it, so that training sees what the decoder will see. Everything follows from the random generator given.
+trip finish the scene, so that training scenes look like decoded images. The given random generator determines everything.
 
 An object is (x, y, side, label): center in px, side of the garment's frame in px, class 0 to 9.
 """

@@ -1,8 +1,8 @@
 """Trains the four classifiers on crops of composed scenes: python3 train_classifiers.py [xs s m l] [--share 1.0]
 
 A crop is 1.25 times the garment's side, resampled to 64 x 64; center and side are jittered about as much as the
-detectors err, so that the nets are used to what they will get. Each pass shows every training garment once, in new
-scenes. Checkpoints go to work/ after every cycle; what is there is not trained again.
+detectors err, so that the nets learn such crops. Each pass shows every training garment once, in new
+scenes. Checkpoints go to work/ after every cycle; stored cycles are not trained again.
 """
 import argparse
 import os
@@ -40,7 +40,7 @@ def patches(seed, first, last):
 
 
 def crops(cuts, boxes, generator, jitter=1.0):
-    """Jittered 64 x 64 crops; bilinear between pixel centers, edges continued, as in stages/detect.ts."""
+    """Jittered 64 x 64 crops; bilinear between pixel centers, edges continued, as in vision/cut-crop.ts."""
     n = len(boxes)
     shift = torch.randn(n, 2, generator=generator) * SHIFT_PX * jitter
     side = boxes[:, 2] * CONTEXT * torch.exp(torch.randn(n, generator=generator) * SIDE_SPREAD * jitter)
@@ -64,7 +64,7 @@ def accuracy(net, held):
 
 
 def run_cycle(net, name, cycle, share, shown):
-    """One rise and fall of the learning rate. Random numbers depend on the cycle alone, so a resumed run is the same run."""
+    """One rise and fall of the learning rate. Random numbers depend on the cycle alone, so a resumed run gives the same nets."""
     passes, rate = CYCLES[name][cycle]
     batch, first = BATCH[name], sum(each for each, _ in CYCLES[name][:cycle])
     if cycle > 0:

@@ -3,7 +3,7 @@
 Target: a Gaussian bump (sigma 1 cell) at each center, learned with the penalty-reduced focal loss of CenterNet
 ("Objects as Points", eq. 1: exponents 2 and 4); offset and size by L1 in the 3 x 3 cells around each center.
 At the end the bias of the first channel is shifted so that 0.5 is the threshold with the best F1 on validation scenes,
-made of garments that no net was trained on; so every detector is used with the same threshold.
+made of garments that no net was trained on. So all detectors use the same threshold.
 Checkpoints go to work/; a variant whose checkpoint is complete is skipped.
 """
 import argparse

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cropPx, cutCrop, scenePx } from './cut-crop.js';
 
-/** A scene whose pixel values are x + 1000 y of their centers. */
+/** A scene whose pixel centered at (x, y) has the value x + 1000 y. */
 const ramp = Float32Array.from({ length: scenePx * scenePx }, (_, i) => {
   return (i % scenePx) + 0.5 + 1000 * (Math.floor(i / scenePx) + 0.5);
 });

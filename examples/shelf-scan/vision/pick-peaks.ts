@@ -1,7 +1,7 @@
 /**
- * Turns a detector's grid into objects. A cell of 8 px is an object's center if its probability is at least 0.5 and the
- * highest of its 3 x 3 neighborhood ("Objects as Points", section 4.1). Of peaks nearer than 22 px only the best stays,
- * because garments never lie closer. Detectors are calibrated to 0.5.
+ * Turns a detector's grid into objects. A cell (8 px) holds an object's center if its probability is at least 0.5 and the
+ * highest of its 3 x 3 neighborhood ("Objects as Points", section 4.1). Of peaks within 22 px of each other only the
+ * best stays, because garments never lie closer. Detectors are calibrated to the threshold 0.5.
  */
 
 const gridSide = 28;

@@ -1,4 +1,4 @@
-/** Tensors by name with clear errors, and joining of items to a batch. */
+/** Reads tensors by name, with clear errors, and joins items to a batch. */
 import { AppError, type LoadableVariant, type Tensor, type TensorMap } from '@equipoise/core';
 
 /** Tensor of that name; throws `STAGE_FAILED` if missing. */
@@ -19,7 +19,7 @@ export function float32(item: TensorMap, name: string): Float32Array {
   return tensor.data;
 }
 
-/** Concatenates items of equal length; does not copy a single item. */
+/** Concatenates items of equal length. Does not copy if there is only one. */
 export function stack(items: readonly Float32Array[]): Float32Array {
   const [first] = items;
   if (first === undefined) return new Float32Array(0);
@@ -29,7 +29,7 @@ export function stack(items: readonly Float32Array[]): Float32Array {
   return stacked;
 }
 
-/** Path of the variant's model file; throws `MODEL_LOAD_FAILED` without one. */
+/** Path of the variant's model file; throws `MODEL_LOAD_FAILED` if there is none. */
 export function artifactOf(variant: LoadableVariant): string {
   if (variant.artifactPath === undefined) {
     throw new AppError('MODEL_LOAD_FAILED', `Variant '${variant.name}' names no artifact: give it an .onnx file.`);
