@@ -1,17 +1,17 @@
 /**
- * Affine bounds of a service curve, because the sojourn table only has affine curves. They are edges of the upper and
- * the lower convex hull over profiled sizes. Slower service never shortens a wait, so the bounds also hold for the
- * sojourn time.
+ * Affine bounds of a service curve: the sojourn table only covers affine curves. The bounds are edges of the upper and
+ * the lower convex hull of the profiled sizes. Slower service never shortens a wait, so they also bound the sojourn
+ * time.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 
-/** Affine curve by its times for one item and for `maxBatchSize` items. */
+/** Affine curve, given by the times of one item and of `maxBatchSize` items. */
 export interface AffineCurve {
   readonly oneMs: number;
   readonly fullMs: number;
 }
 
-/** Bound of an affine curve: the curve itself. */
+/** Upper and lower bounds. An affine curve bounds itself. */
 export interface AffineBounds {
   readonly upper: readonly AffineCurve[];
   readonly lower: readonly AffineCurve[];

@@ -2,7 +2,7 @@
 
 import { drawExponential, drawGamma, type Rng } from '../kernel/rng.js';
 
-/** An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
+/** Process of arrivals. An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
 export type ArrivalProcess =
   | { readonly kind: 'poisson' }
   | { readonly kind: 'gamma'; readonly cv: number }
@@ -46,7 +46,10 @@ function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProce
   }
 }
 
-/** Items per second, in groups of `groupSize`. A request has `itemsPerRequest`. (Both are means, at least 1.) */
+/**
+ * Items per second, in groups of `groupSize`. A request is `itemsPerRequest` items of a group. (Sizes are means, at
+ * least 1.)
+ */
 export interface ArrivalLoad {
   readonly process: ArrivalProcess;
   readonly arrivalRps: number;
@@ -65,7 +68,7 @@ function wholeNumber(mean: number, rng: Rng): number {
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
 }
 
-/** Draws `requests` requests. Equal seeds give equal arrivals, on a time scale set by the rate. */
+/** Draws `requests` requests. Equal seeds give equal arrivals; the rate only scales their times. */
 export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
   const requestsPerGroup = load.groupSize / load.itemsPerRequest;
   const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { poissonBurstiness } from '../model/expected-load.js';
 import { effectiveBurstiness } from './burstiness.js';
 
-/** Dispersion of a rate that switches between 0.5 and 1.5 times `perMs`, one second each on average. */
+/** Dispersion of a rate that switches between 0.5 and 1.5 times `perMs`, after one second on average. */
 function switchingDispersion(perMs: number, windowMs: number): number {
   const x = windowMs * (2 / 1000);
   return 1 + ((2 * 0.25 * perMs) / (2 / 1000)) * (1 + Math.expm1(-x) / x);

@@ -1,10 +1,10 @@
 /**
- * Effect of a bursty request stream on a stage (fit: model/expected-load). Rate changes that are faster than the stage
- * act as dispersion of arrivals, slower ones as a steady rate that switches.
+ * Effect of a bursty request stream on a stage (fit: model/expected-load). Rate changes faster than the stage act as
+ * dispersion of arrivals. Slower changes act as switching between two rates.
  */
 import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 
-/** Rate `highFactor` × mean for `meanHighMs` on average, then `lowFactor` × mean for `meanLowMs`. */
+/** Two rates in turn: `highFactor` × mean for `meanHighMs` on average, then `lowFactor` × mean for `meanLowMs`. */
 export interface RateSwitching {
   readonly highFactor: number;
   readonly lowFactor: number;
@@ -12,15 +12,15 @@ export interface RateSwitching {
   readonly meanLowMs: number;
 }
 
-/** Dispersion (1 is Poisson) and slow rate switching, if any. */
+/** Dispersion of arrivals (1 is Poisson), and slow switching of the rate, if any. */
 export interface EffectiveBurstiness {
   readonly dispersion: number;
   readonly switching?: RateSwitching;
 }
 
-/** If a smaller part of the excess is slow, all excess counts as dispersion. */
+/** If the slow part of the excess is smaller, all excess counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate that lasts for at most this many requests, or stage times, counts as dispersion. */
+/** A rate level that lasts up to this many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
@@ -48,7 +48,7 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
   };
 }
 
-/** Effect on a stage with `stageMs` per batch. */
+/** Effect on a stage that takes `stageMs` per batch. */
 export function effectiveBurstiness(
   burstiness: Burstiness,
   requestsPerMs: number,

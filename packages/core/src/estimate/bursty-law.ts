@@ -1,9 +1,9 @@
 /**
- * Sojourn law of a stage under a rate that switches between two levels. The backlog is a Brownian motion with drift λ_i
- * − C and variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). The law of its size is a sum of two
- * exponentials e^(−zx). A steady stage at ρ has decay z = 2·(1 − ρ) ÷ ρ per item, so each exponential is read from the
- * table at ρ = 1 ÷ (1 + z ÷ 2). The limits of the law are the mixture of both levels and the decay of Anick, Mitra and
- * Sondhi (1982).
+ * Sojourn law of a stage whose load switches between two rates. The backlog is a Brownian motion with drift λ_i − C and
+ * variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). Its size follows a sum of two exponentials
+ * e^(−zx). At a steady load factor ρ, the decay is z = 2·(1 − ρ) ÷ ρ per item. So each exponential is read from the
+ * table at ρ = 1 ÷ (1 + z ÷ 2). Two limits of the law are known: the mixture of both rates, and the decay of Anick,
+ * Mitra and Sondhi (1982).
  */
 import type { RateSwitching } from './burstiness.js';
 import { lawDepths, mixLaws } from './sojourn-law.js';
@@ -16,7 +16,7 @@ export interface SwitchedLoad {
   readonly switching: RateSwitching;
 }
 
-/** Backlog that requests find: two decays per item, and the weight (0…1) of the slower. */
+/** Backlog that an arriving request finds: two decays per item; weight (0…1) of the slower decay. */
 interface BacklogLaw {
   readonly slowDecay: number;
   readonly fastDecay: number;
@@ -24,7 +24,7 @@ interface BacklogLaw {
 }
 
 const HIGHEST_LOAD = 0.97;
-/** Keeps the equations regular for a level without arrivals. */
+/** Minimum variance, which keeps the equations regular for a level without arrivals. */
 const LEAST_VARIANCE_FRACTION = 0.02;
 
 /** Three real roots of z³ + a·z² + b·z + c, descending. */

@@ -1,6 +1,6 @@
 /**
- * Does a plan still carry the load if one of its stages is slower than its profile? The estimate ignores drops. With
- * the early drops of the data plane about half of its misses remain.
+ * Tells if a plan still carries the load when one stage is slower than its profile. The estimate ignores drops. With
+ * the early drops of the data plane, about half of the estimated misses remain.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -9,10 +9,12 @@ import { type ServiceCurves, slowedCurve } from '../profile/service-curves.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
 
-/** Largest ratio of estimated to allowed misses at which early drops keep the SLO. */
+/** Maximum estimated ÷ allowed misses with which early drops still keep the SLO. */
 const MISSES_WITHOUT_DROPS = 2;
 
-/** Rates are rounded down to a grid of this ratio, so that a serving thread rarely has to estimate. */
+/**
+ * Ratio between grid points of the rate. Rates are rounded down to the grid, so that serving threads rarely estimate.
+ */
 const RATE_STEP = 1.02;
 
 export interface SlowedPlan {
@@ -23,8 +25,8 @@ export interface SlowedPlan {
 }
 
 /**
- * Does the plan carry `itemsPerSecond` at the stage with this slowness? Only losses that the slowness causes count. So
- * true if the plan is overloaded without it, or if it misses the SLO without it and is stable with it.
+ * Tells if the plan carries `itemsPerSecond` at the stage with this slowness. Only losses that the slowness causes
+ * count. So also true if the plan is overloaded without it, or misses the SLO without it but is stable with it.
  */
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
   const { spec, stageId } = plan;

@@ -30,7 +30,7 @@ function poissonWeights(mean: number, upTo: number): Float64Array {
   return weights;
 }
 
-/** Stationary law of Q' = rest(Q) + Poisson(load(Q)); the last state holds all beyond `states`. */
+/** Stationary law of Q' = rest(Q) + Poisson(load(Q)). The last state stands for all larger ones. */
 function stationary(states: number, rest: (q: number) => number, load: (q: number) => number): Float64Array {
   const rows = Array.from({ length: states }, (_, q) => {
     const row = new Float64Array(states);
@@ -48,7 +48,7 @@ function stationary(states: number, rest: (q: number) => number, load: (q: numbe
   return law.map((mass) => mass / total);
 }
 
-/** Eliminates the state `last`: redirects its inflow along its outflow. */
+/** Eliminates the state `last`: its inflow is redirected along its outflow. */
 function eliminate(rows: readonly Float64Array[], last: number): void {
   const from = rows[last] as Float64Array;
   const leaving = from.subarray(0, last).reduce((sum, chance) => sum + chance, 0);
@@ -68,7 +68,7 @@ export interface ExactLaw {
   readonly cdf: Cdf;
 }
 
-/** Sojourn time of M/M/c: exponential service after an exponential wait with Erlang's probability. */
+/** Sojourn time of M/M/c: exponential service, after an exponential wait with Erlang's probability. */
 export function mmcSojourn(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
   const offered = arrivalPerMs * serviceMs;
   let blocked = 1;
@@ -88,7 +88,7 @@ export function mmcSojourn(arrivalPerMs: number, serviceMs: number, servers: num
 
 const MDC_STATES = 600;
 
-/** Waiting time of M/D/c with service time `serviceMs`; the mean follows from the queue length by Little's law. */
+/** Waiting time of M/D/c with service time `serviceMs`. The mean follows from the queue length by Little's law. */
 export function mdcWait(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
   const inSystem = stationary(
     MDC_STATES,
@@ -111,7 +111,7 @@ export function mdcWait(arrivalPerMs: number, serviceMs: number, servers: number
   return { meanMs: meanQueued / arrivalPerMs, cdf };
 }
 
-/** Greedy batches of one replica: service time by size (ms, constant), cap, arrivals per ms. */
+/** One replica with greedy batches: constant service times by size (ms), cap, arrivals per ms. */
 export interface SingleReplica {
   readonly serviceMs: (batchSize: number) => number;
   readonly maxBatchSize: number;
@@ -121,7 +121,7 @@ export interface SingleReplica {
 const STATES = 400;
 /** Slices of a service time for arrival instants: accurate to about 0.1 %. */
 const SLICES = 24;
-/** Atoms are collected on a grid of this many cells per service time of a full batch. */
+/** Grid cells per service time of a full batch, on which atoms are collected. */
 const CELLS_PER_SERVICE = 20_000;
 
 /** Times as masses on a grid, and their exact mean. */
@@ -171,7 +171,7 @@ function addItem(stage: SingleReplica, item: { waitMs: number; ahead: number; ma
   law.add(item.waitMs + serviceMs(b), item.mass * Math.max(0, left));
 }
 
-/** Sojourn time of an item at one replica with greedy batches, exact except for the slicing of arrival instants. */
+/** Sojourn time of an item at one replica with greedy batches. Only the slicing of arrival instants is inexact. */
 export function singleReplicaSojourn(stage: SingleReplica, slices: number = SLICES): ExactLaw {
   const { maxBatchSize: b, arrivalPerMs, serviceMs } = stage;
   const size = (q: number): number => Math.max(1, Math.min(q, b));

@@ -1,6 +1,6 @@
 /**
- * Latency laws as weighted atoms: sum, k-th smallest and mixture of independent times. Results are merged to at most
- * ATOMS atoms, finer in the tail.
+ * Latency laws as weighted atoms: sum, k-th smallest and mixture of independent times. Results are merged to `ATOMS`
+ * atoms, which are finer in the tail.
  */
 
 /** Values ascending (ms). Probabilities sum to 1. */
@@ -19,7 +19,7 @@ const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) =>
   return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
-/** Samples a quantile function in the middle of each bin. */
+/** Atoms of a quantile function, sampled in the middle of each bin. */
 export function lawFromQuantiles(quantileMs: (fraction: number) => number): LatencyLaw {
   const valuesMs = new Float64Array(ATOMS);
   const weights = new Float64Array(ATOMS);
@@ -95,7 +95,7 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
-/** Sum of times that are large together: their quantiles add. */
+/** Sum of two times that are large together: quantiles add. */
 function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   const valuesMs: number[] = [];
   const weights: number[] = [];
@@ -112,9 +112,7 @@ function comonotoneSum(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(Float64Array.from(valuesMs), Float64Array.from(weights));
 }
 
-/**
- * Sum along a chain: a fraction `together` (0…1) of the requests is slow in both stages; the others are independent.
- */
+/** Sum along a chain. A fraction `together` (0…1) of the requests is slow in both stages; the rest is independent. */
 export function chainLaw(a: LatencyLaw, b: LatencyLaw, together: number): LatencyLaw {
   const independent = sumLaw(a, b);
   if (together <= 0 || a.valuesMs.length === 1 || b.valuesMs.length === 1) return independent;
@@ -134,7 +132,7 @@ function atLeast(chances: readonly number[], needed: number): number {
   return exactly.subarray(needed).reduce((sum, p) => sum + p, 0);
 }
 
-/** Law of the `needed`-th smallest of several independent times. */
+/** Law of the `needed`-th smallest of independent times. */
 export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): LatencyLaw {
   const [only] = laws;
   if (laws.length === 1 && only !== undefined) return only;

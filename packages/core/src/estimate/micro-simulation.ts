@@ -1,14 +1,14 @@
 /**
- * Simulates one stage with a FIFO queue and equal replicas, without an event heap. The next batch starts at max(arrival
- * of the head, earliest ready replica) with the items present, up to the cap. A CPU share f < 1 has a bucket of CPU
- * time as in `serve/cpu-share-bucket.ts`.
+ * Simulates one stage with a FIFO queue and equal replicas, without an event heap. A batch starts when an item waits
+ * and a replica is ready. It takes the items present, up to the cap. A CPU share f < 1 has a bucket of CPU time as in
+ * `serve/cpu-share-bucket.ts`.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 
-/** Arrival times in ms, ascending, with item counts. */
+/** Requests by ascending arrival (ms), and their item counts. */
 export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -18,7 +18,7 @@ export interface StageRun {
   readonly itemsOf: Uint16Array;
   readonly warmUp: number;
   readonly itemTimes?: LatencyHistogram;
-  /** Factors on the mean service times of successive batches, repeated. A request's own batch counts at its mean. */
+  /** Factors on the mean service times of successive batches, repeated. A request's own batch takes its mean time. */
   readonly serviceFactors?: Float64Array;
 }
 
@@ -96,7 +96,10 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   return size;
 }
 
-/** Records sojourn times. Only a batch's first request can continue an earlier batch; these may end out of order. */
+/**
+ * Records sojourn times. Only a batch's first request can continue an earlier batch. Earlier batches may end out of
+ * order.
+ */
 class Recorder {
   readonly requests = new LatencyHistogram();
   readonly #run: StageRun;
@@ -125,7 +128,7 @@ class Recorder {
   }
 }
 
-/** Runs all arrivals. `rng` draws service times only. */
+/** Runs all arrivals. `rng` only draws service times. */
 export function runStage(run: StageRun, rng: Rng): StageRecord {
   const replicas = new Replicas(run);
   const recorder = new Recorder(run);

@@ -1,8 +1,8 @@
 /**
  * Service variation of a request's own batch. The sojourn table counts that batch at its mean c: T₀ = W + c, with wait
- * W. The sojourn time is W + c·X, where X (mean 1) is independent of W and c. A long sojourn goes with a large batch,
- * so c depends on T₀. Measurements give c ≈ 0.88·T₀, bounded by the times of the shortest and the full batch. Both W
- * and c increase with T₀, so the sum preserves the order of laws.
+ * W. The sojourn time is W + c·X, where X (mean 1) is independent of W and c. Large batches make long sojourns, so c
+ * depends on T₀. Measurements give c ≈ 0.88·T₀, within the times of the smallest and the full batch. W and c both
+ * increase with T₀, so the sum preserves the order of laws.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';
@@ -15,7 +15,7 @@ export interface OwnService {
   readonly parallelBatches: number;
 }
 
-/** Measurements range from 0.8 (two replicas) to 0.97 (twelve). With a single value, more replicas are never slower. */
+/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all ensures that more replicas are never slower. */
 const OWN_PART = 0.88;
 
 /** Fractions that bound the parts of X: fewer if X varies little. */
@@ -24,13 +24,11 @@ const coarseFractions: readonly number[] = [0, 0.3, 0.7, 0.93, 0.99, 0.9997];
 const COARSE_VARIATION_SQUARED = 0.03;
 const LEAST_WIDTH = 1e-6;
 const MOST_STEPS = 40;
-/** Precision of a time, and of the fraction above it. */
+/** Relative precision of a time; least fraction above a time. */
 const WITHIN = 1e-6;
 const LEAST_FRACTION = 1e-12;
 
-/**
- * Bounds of the parts of X, the means within them (Simpson) and their weights. The last part has the remaining weight.
- */
+/** Parts of X: bounds, means within them (Simpson) and weights. The weight of the last part is the rest. */
 interface Factors {
   readonly bounds: Float64Array;
   readonly means: Float64Array;
@@ -61,7 +59,7 @@ function factorsOf({ law, parallelBatches }: OwnService): Factors {
   return known;
 }
 
-/** Mean service time (ms) of the own batch of a request with this sojourn time. */
+/** Mean service time (ms) of the own batch, given the sojourn time of the request. */
 export function ownMs(own: Omit<OwnService, 'law' | 'parallelBatches'>, sojournMs: number): number {
   const likelyMs = Math.min(own.fullMs, OWN_PART * sojournMs);
   return Math.min(sojournMs, Math.max(own.leastMs, likelyMs));
@@ -70,19 +68,19 @@ export function ownMs(own: Omit<OwnService, 'law' | 'parallelBatches'>, sojournM
 /** Probability of each part of a law. */
 const lawWeights = lawFractions.map((fraction, i) => (lawFractions[i + 1] ?? 1) - fraction);
 
-/** Place of the mean within each part (0…1): times are linear in −ln(1 − fraction). */
+/** Position of the mean within each part (0…1), because times are linear in −ln(1 − fraction). */
 const lawPlaces = lawFractions.map((_, i) => {
   const depth = i === lawFractions.length - 1 ? Math.LN10 : (lawDepths[i + 1] as number) - (lawDepths[i] as number);
   return 1 / depth - 1 / Math.expm1(depth);
 });
 
-/** Upper end of part `i`. The last part is as wide as the one before it, as in exponential tails. */
+/** Upper end of part `i`. The last part is as wide as the part before it, as for exponential tails. */
 function partEndMs(law: SojournLaw, i: number): number {
   const last = law[law.length - 1] as number;
   return law[i + 1] ?? 2 * last - (law[law.length - 2] as number);
 }
 
-/** Mean (ms) of the sojourn time. Variation changes the mean only if the slowest of several batches counts. */
+/** Mean sojourn time (ms). Variation only changes it if a request waits for the slowest of several batches. */
 export function variedMean(law: SojournLaw, own: OwnService): number {
   const meanMs = lawMean(law);
   if (own.parallelBatches === 1) return meanMs;
@@ -91,7 +89,7 @@ export function variedMean(law: SojournLaw, own: OwnService): number {
   return meanMs + Math.max(0, factor - 1) * ownMs(own, meanMs);
 }
 
-/** Sum of parts with uniform density: the fraction above a time falls linearly from 1 to 0 across each part. */
+/** Sum of parts with uniform density. Across each part, the fraction above a time falls linearly from 1 to 0. */
 export class VariedLaw {
   /** Upper end, 1 ÷ width and weight of each part. */
   readonly #parts: Float64Array;
@@ -107,7 +105,7 @@ export class VariedLaw {
     let flatWeight = 0;
     for (let i = 0; i < law.length; i++) {
       const weight = flatWeight + (lawWeights[i] as number);
-      // Equal consecutive parts count as one.
+      // Equal consecutive parts are merged.
       const repeats = i < law.length - 1 && partEndMs(law, i + 1) <= (law[i] as number);
       if (!repeats) this.#addParts(factors, own, { index: i, weight });
       flatWeight = repeats ? weight : 0;
@@ -162,7 +160,6 @@ export class VariedLaw {
     });
   }
 
-  /** The quantiles at `lawFractions`. */
   law(): SojournLaw {
     return Float64Array.from(lawFractions, (fraction) => this.quantileMs(fraction));
   }
@@ -176,7 +173,7 @@ interface Bracket {
   readonly highValue: number;
 }
 
-/** Root of a falling function by the Illinois variant of regula falsi, starting `near`. */
+/** Root of a falling function. Starts at `near`; Illinois variant of regula falsi. */
 function fallingRoot(valueAt: (x: number) => number, bracket: Bracket): number {
   let [x, kept] = [bracket.near, 0];
   let [a, fa, b, fb] = [bracket.low, bracket.lowValue, bracket.high, bracket.highValue];

@@ -1,6 +1,6 @@
 /**
- * Pipeline accuracy score (PAS): product of the accuracies of visited stages, each counted once (IPA, JSys 2024). With
- * `when` edges, it is the mean over scenarios. A measurement by `equipoise evaluate` takes precedence.
+ * Pipeline accuracy score (PAS): product of the accuracies of the visited stages, each counted once (IPA, JSys 2024).
+ * With `when` edges, the mean over scenarios. A measurement by `equipoise evaluate` takes precedence.
  */
 import { measuredAccuracy } from '../model/accuracy-table.js';
 import type { StageId, VariantId } from '../model/ids.js';

@@ -1,7 +1,7 @@
 /**
- * End-to-end latency from the sojourn laws of stages. It is a sum along chains, the slowest (or quorum-completing)
- * branch at joins, and a mixture over `when` edges. Finish times are relative to the immediate dominator, so shared
- * stages count once. Branches after it are assumed independent: an upper bound.
+ * End-to-end latency from the sojourn laws of stages. Times add along chains. Joins wait for the slowest awaited
+ * branch. `when` edges give mixtures. A finish time is relative to the immediate dominator, so shared stages count
+ * once. Branches after the dominator are assumed independent, which gives an upper bound.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
@@ -31,7 +31,7 @@ export interface StageConfiguration {
   readonly maxBatchSize: number;
 }
 
-/** Estimate of a pipeline; times are infinite if a stage is unstable. */
+/** Estimate of a pipeline. If a stage is unstable, times are infinite. */
 export interface PipelineEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
@@ -57,7 +57,7 @@ function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): numbe
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-/** Batches of the previous stages, measured in items of this stage. */
+/** Batches of the previous stages, with sizes in items of this stage. */
 function upstreamBatches(
   { spec, stages }: PipelineQuery,
   id: StageId,
@@ -78,7 +78,7 @@ function upstreamBatches(
       serviceMs: curve.meanMs(Math.round(estimate.meanBatchSize)) / curve.shareFraction,
     };
   });
-  // When branches meet, only items that shared a batch in all branches arrive together.
+  // If branches meet, items arrive together only if they shared a batch in all branches.
   const meet = before.every((from) => (known.loads.get(from)?.visits ?? visits) >= visits);
   const together = (sizes: readonly number[]): number =>
     meet ? Math.min(...sizes) : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
@@ -90,7 +90,7 @@ function upstreamBatches(
 
 interface StageEstimates {
   readonly estimates: ReadonlyMap<StageId, StageEstimate>;
-  /** Fractions of the requests that are slow in a stage and in those before it. */
+  /** By stage: fraction of requests that are slow in it and before it. */
   readonly together: ReadonlyMap<StageId, number>;
 }
 
@@ -111,7 +111,7 @@ function stageEstimates(query: PipelineQuery): StageEstimates {
   return { estimates, together };
 }
 
-/** Law of a stage, and the fraction of requests that are slow in it and before it. */
+/** Law of a stage. `together`: fraction of requests that are slow both in it and before it. */
 interface OwnLaw {
   readonly law: LatencyLaw;
   readonly together: number;

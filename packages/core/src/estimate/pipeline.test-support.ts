@@ -1,10 +1,9 @@
-/** Pipelines for tests of the estimate: stages by name, edges in short form. */
 import { stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import { type ServiceCurve, serviceCurve } from '../profile/service-curves.js';
 import type { ServiceLaw } from '../profile/service-law.js';
 
-/** A `model` stage with one variant `v` of accuracy 0.9 on one core. */
+/** Model stage on one core with one variant `v` of accuracy 0.9. */
 export function modelStage(name: string): StageSpec {
   return {
     id: stageId(name),
@@ -24,7 +23,7 @@ export function modelStage(name: string): StageSpec {
   };
 }
 
-/** `a->b`, with `*K` after it for a fan-out of K and `!` for a join. */
+/** Edge `a->b`; `*K` appended makes a fan-out of K, `!` a join. */
 function edge(text: string): EdgeSpec {
   const [, from = '', to = '', fanOut, join] = /^(\w+)->(\w+)(?:\*([\d.]+))?(!)?$/.exec(text) ?? [];
   return {
@@ -35,7 +34,7 @@ function edge(text: string): EdgeSpec {
   };
 }
 
-/** A pipeline of model stages. The source enters the first; `outputs` names the last ones. */
+/** Pipeline of model stages. The source enters the first stage. `outputs` names the stages that answer. */
 export function pipeline(
   stages: readonly StageSpec[],
   edges: readonly string[],
@@ -58,8 +57,8 @@ export function pipeline(
 }
 
 /**
- * A curve with mean fixedMs + perItemMs · k for every k up to `maxBatchSize`; `shape` turns a mean into a law (default:
- * constant).
+ * Curve with mean fixedMs + perItemMs · k for every k up to `maxBatchSize`. `shape` turns a mean into a law; default
+ * constant.
  */
 export function affineCurve(
   times: {

@@ -1,6 +1,6 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation, because its burst of 50 ms does
- * not fit a scale-free table. It is cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at their upper end.
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation: its burst of 50 ms does not fit a
+ * scale-free table. Laws are cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at the bucket's upper end.
  * (Buckets of 5 % of the rate would double waits near saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
@@ -11,7 +11,7 @@ import { runStage } from './micro-simulation.js';
 import { lawFractions, type SojournLaw } from './sojourn-law.js';
 import type { StageShape, TableLaw } from './table-law.js';
 
-/** `loadFactor` below 1, `capacityPerMs` in items. */
+/** `loadFactor` is below 1; `capacityPerMs` counts items. */
 export interface SharedLoad {
   readonly loadFactor: number;
   readonly capacityPerMs: number;
@@ -59,7 +59,7 @@ function simulateLaw(shape: StageShape, load: SharedLoad, loadFactor: number): T
   return { law, meanBatchSize: record.meanBatchSize };
 }
 
-/** Simulated law, never above the safe `bound`. */
+/** Simulated law, capped at the safe `bound`. */
 export function shareLaw(shape: StageShape, load: SharedLoad, bound: SojournLaw): TableLaw {
   const known = remembered.get(shape.curve) ?? new Map<string, TableLaw>();
   remembered.set(shape.curve, known);

@@ -1,8 +1,8 @@
 /**
- * Sojourn-time law: times at fixed fractions, interpolated linearly in −ln(1 − fraction), exact for exponential tails.
+ * Sojourn-time law: times at fixed fractions, linear in −ln(1 − fraction) between them (exact for exponential tails).
  */
 
-/** Fractions (0…1, ascending) with stored times. */
+/** Fractions (0…1, ascending) whose times are stored. */
 export const lawFractions: readonly number[] = [
   0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995, 0.998, 0.999, 0.9999,
 ];
@@ -15,7 +15,7 @@ export type SojournLaw = Float64Array;
 
 const LAST = lawFractions.length - 1;
 
-/** The last time applies from its fraction on. */
+/** Weights of the times in the mean. The last time applies from its fraction on. */
 const meanWeights: Float64Array = (() => {
   const weights = new Float64Array(lawFractions.length);
   for (let i = 0; i < LAST; i++) {
@@ -36,7 +36,7 @@ export function lawMean(law: SojournLaw): number {
   return mean;
 }
 
-/** Time (ms). Extrapolates the tail beyond 0.9999. */
+/** Time (ms) at a fraction. Extrapolates the tail beyond 0.9999. */
 export function lawQuantile(law: SojournLaw, fraction: number): number {
   if (fraction >= 1) return Number.POSITIVE_INFINITY;
   const depth = -Math.log1p(-Math.max(0, fraction));
@@ -62,7 +62,7 @@ function depthOf(law: SojournLaw, ms: number, index: number): number {
 const mixedTimes = new Float64Array(4 * lawFractions.length);
 const mixedDepths = new Float64Array(4 * lawFractions.length);
 
-/** Writes the mixture points of both laws to the buffers. Returns their number. */
+/** Writes the points of the mixture to the buffers. Returns their number. */
 function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   let count = 0;
   let [i, j] = [-1, -1];
@@ -81,7 +81,7 @@ function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   return count;
 }
 
-/** Law that is `a` with probability `weightOfA`, else `b`. */
+/** Mixture: `a` with probability `weightOfA`, otherwise `b`. */
 export function mixLaws(a: SojournLaw, b: SojournLaw, weightOfA: number): SojournLaw {
   const count = mixPoints(a, b, weightOfA);
   const law = new Float64Array(lawFractions.length);

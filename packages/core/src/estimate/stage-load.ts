@@ -4,9 +4,9 @@ import { topologicalOrder } from './stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /**
- * Load of each stage. Visits per request are the product of the expected items of open fan-outs, times the probability
- * of a visit. Requires a graph without cycles and with equal open fan-outs on all edges into a stage, which pipeline
- * files guarantee.
+ * Load of each stage. Visits per request: product of the expected items of all open fan-outs, times the probability of
+ * a visit. Pipeline files guarantee that the graph has no cycles, and that all edges into a stage have the same open
+ * fan-outs.
  */
 
 /** `groupSize` ignores batches of previous stages. */

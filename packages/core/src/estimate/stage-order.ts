@@ -20,7 +20,7 @@ export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
 /** Open fan-outs at a stage, outermost first. */
 type Open = readonly EdgeSpec[];
 
-/** Fan-out by the edge that closes it. The request continues after that edge even if no item arrived. */
+/** Fan-out edge by the edge that closes it. A request passes the closing edge even if no item arrived. */
 export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
   const openers = new Map<EdgeSpec, EdgeSpec>();
   if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;

@@ -13,7 +13,7 @@ import { estimateStage, refineStage, type StageQuery } from './stage-sojourn.js'
 const curve = affineCurve({ fixedMs: 8, perItemMs: 2, maxBatchSize: 16 });
 const query: StageQuery = { curve, replicas: 2, maxBatchSize: 8, arrivalRps: 200, groupSize: 1 };
 
-/** Quantiles with service variation are roots, exact to a part in a million. */
+/** With service variation, quantiles are roots with a relative error of 1e-6. */
 const ROOT_SLACK = 1e-5;
 
 function tailedLaw(meanMs: number, ratio: number): ServiceLaw {

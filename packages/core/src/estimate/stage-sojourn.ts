@@ -1,6 +1,6 @@
 /**
- * Sojourn time (queue, batch wait and service) of a stage under greedy batching. The stage is stable below the
- * full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law describes the last item of a request.
+ * Sojourn time (queue, batch wait and service) of a stage with greedy batching. Load factors are relative to the
+ * full-batch capacity n · f · b ÷ s(b); below it the stage is stable. The law describes the last item of a request.
  */
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
@@ -20,10 +20,10 @@ export interface StageQuery {
   readonly maxBatchSize: number;
   readonly arrivalRps: number;
   readonly groupSize: number;
-  /** Items of one request in a group. Default: all. */
+  /** Items of the same request in a group. Default: all. */
   readonly itemsPerRequest?: number;
   readonly burstiness?: Burstiness | undefined;
-  /** Batches in which items arrive; `groupSize` then ignores them. */
+  /** Batches in which items arrive; `groupSize` does not count them. */
   readonly upstream?: UpstreamBatches | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface StageEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
   readonly meanBatchSize: number;
-  /** Batch sizes that items experience, at the middle of `sizeParts`. */
+  /** Sizes of the batches that items are in, at the middle of `sizeParts`. */
   batchSizes(): readonly number[];
   /** Times at `lawFractions`. */
   law(): SojournLaw;
@@ -76,7 +76,6 @@ function loadStage(query: StageQuery): LoadedStage {
   return { shape, upstream, burstiness: felt, capacityPerMs, loadFactor };
 }
 
-/** Sizes of batches that items experience. */
 function itemBatchSizes({ shape }: LoadedStage, law: SojournLaw): readonly number[] {
   const own = ownTimes(shape);
   return sizeParts.map(({ middle }) =>
@@ -97,7 +96,7 @@ function ownService(shape: StageShape, usual: number): OwnService {
   return { law: curve.law(size), leastMs, fullMs, parallelBatches };
 }
 
-/** Adds the variation of the own batch when first used. */
+/** Adds the variation of the own batch on first use. */
 class Estimate implements StageEstimate {
   readonly stable = true;
   readonly #stage: LoadedStage;
@@ -153,7 +152,9 @@ function lawOfShape(shape: StageShape, { burstiness, loadFactor, capacityPerMs }
   return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: burstiness.switching });
 }
 
-/** Groups of a fractional mean size are mixtures of the two nearest whole sizes. Larger groups differ little. */
+/**
+ * Groups of a fractional mean size are mixtures of the two nearest whole sizes. For larger groups both differ little.
+ */
 const LARGEST_SPLIT_GROUP = 8;
 
 function groupedLaw(stage: LoadedStage): TableLaw {
@@ -170,7 +171,7 @@ function groupedLaw(stage: LoadedStage): TableLaw {
   };
 }
 
-/** Shape for items that arrive in batches of `size` from the previous stage. */
+/** Shape if items arrive in batches of `size` from the previous stage. */
 function inBatches({ shape, capacityPerMs }: LoadedStage, upstream: UpstreamBatches, size: number): StageShape {
   const groupSize = Math.max(shape.groupSize, size);
   const fullMs = (shape.replicas * shape.maxBatchSize) / capacityPerMs;
@@ -201,13 +202,13 @@ function analyticalLaw(stage: LoadedStage): TableLaw {
   return mixed;
 }
 
-/** Estimate from the table; takes microseconds. It is a safe bound for CPU shares below one core. */
+/** Estimate from the table, in microseconds. For CPU shares below one core it is a safe bound. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? new Estimate(stage, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
-/** Like `estimateStage`, but simulates a share below one core, which takes milliseconds at the first call. */
+/** Like `estimateStage`, but simulates CPU shares below one core. That takes milliseconds at the first call. */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadStage(query);

@@ -1,6 +1,7 @@
 /**
  * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: p99 service time plus fill
- * time 1000·(b − 1) ÷ λ ms, summed along the longest path. It ignores queueing, so it is wrong near saturation.
+ * time 1000·(b − 1) ÷ λ ms per stage, summed along the longest path. It ignores queueing, so it is wrong near
+ * saturation.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -14,13 +15,13 @@ export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arr
   return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;
 }
 
-/** Replicas for full batches, before bounds. */
+/** Replicas that full batches need, before bounds. */
 export function sumOfTailsReplicas(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const throughputRps = (1000 * curve.shareFraction * maxBatchSize) / curve.meanMs(maxBatchSize);
   return Math.max(1, Math.ceil(arrivalRps / throughputRps - 1e-9));
 }
 
-/** Largest sum (ms) over the paths to outputs. */
+/** Largest sum (ms) along any path to an output. */
 export function longestPathMs(spec: PipelineSpec, stageMs: ReadonlyMap<StageId, number>): number {
   const finish = new Map<StageId, number>();
   for (const id of topologicalOrder(spec)) {

@@ -1,9 +1,9 @@
 /**
  * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gives the law
- * of its table point. The minimum over upper bounds is too high, the maximum over lower bounds is too low. Their
- * geometric mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table (spread-table). The own
- * batch counts at its mean (own-service adds its variation). For a share f < 1 the bound is the stretched curve s(k) ÷
- * f minus s(1)·(1 ÷ f − 1).
+ * of one table point. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric
+ * mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table values (spread-table). The own batch
+ * counts at its mean; own-service adds its variation. A share f < 1 has the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f
+ * − 1) as bound.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';
@@ -13,7 +13,7 @@ import { disturbedFractions } from './tables/sojourn-grid.js';
 import { ANSWER_NUMBERS, lookUp, type TablePoint } from './tables/sojourn-table.js';
 import { addSpread } from './tables/spread-table.js';
 
-/** A request is `itemsPerRequest` items of a group. */
+/** A group has requests of `itemsPerRequest` items. */
 export interface StageShape {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -30,16 +30,14 @@ export interface TableLaw {
 }
 
 const UPPER_PART = 2 / 3;
-/**
- * If few requests are disturbed, percentiles near the jump count as disturbed, because service variation fills the gap.
- */
+/** If few requests are disturbed, percentiles near the jump count as disturbed: service variation fills the gap. */
 const DISTURBED_MARGIN = 0.25;
 const FILLING_VARIATION_SQUARED = 0.02;
 const HIGHEST_LOAD = 0.999;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
 const answer = new Float64Array(ANSWER_NUMBERS);
-/** Effect of service variation, added to each answer of a law. */
+/** Shifts by service variation, added to each answer of the table. */
 const shifts = new Float64Array(ANSWER_NUMBERS);
 const times = new Float64Array(cellDepths.length);
 const edgeLaw = new Float64Array(lawFractions.length);
@@ -62,7 +60,7 @@ function timeAt(depth: number, baseMs: number): number {
   return (times[i] as number) + (((times[i + 1] as number) - (times[i] as number)) * (depth - from)) / (to - from);
 }
 
-/** Returns the mean batch size. */
+/** Fills in the law. Returns the mean batch size. */
 function fillAffine(
   law: SojournLaw,
   shape: StageShape,
@@ -98,7 +96,7 @@ interface SteadyLoad {
 }
 
 /**
- * Minimum over stable upper bounds. Returns the mean batch size at the last bound, which meets the curve at the cap.
+ * Minimum over stable upper bounds. Returns the mean batch size at the last bound, which touches the curve at the cap.
  */
 function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number {
   const { upper } = boundsOf(shape.curve, shape.maxBatchSize);
@@ -128,7 +126,7 @@ function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void
   }
 }
 
-/** The point of the line through s(1) and s(b). */
+/** Table point of the line through s(1) and s(b). */
 function chordPoint(shape: StageShape, loadFactor: number): TablePoint {
   const { curve, replicas, maxBatchSize: cap, groupSize, itemsPerRequest, dispersion } = shape;
   const scaling = cap === 1 ? 0 : 1 - Math.log(curve.meanMs(cap) / curve.meanMs(1)) / Math.log(cap);
@@ -136,13 +134,13 @@ function chordPoint(shape: StageShape, loadFactor: number): TablePoint {
   return { replicas, cap, scaling, loadFactor, groupSize, dispersion, wholeness };
 }
 
-/** Mean batch size with constant service times. */
+/** Mean batch size if service times were constant. */
 export function usualBatchSize(shape: StageShape, loadFactor: number): number {
   lookUp(chordPoint(shape, loadFactor), answer);
   return Math.max(1, Math.min(shape.maxBatchSize, Math.exp(answer[0] as number)));
 }
 
-/** Law at `itemsPerMs` items per ms, which must be stable. */
+/** Law at `itemsPerMs`, at which the stage must be stable. */
 export function tableLaw(shape: StageShape, itemsPerMs: number): TableLaw {
   const { curve, maxBatchSize } = shape;
   const share = curve.shareFraction;

@@ -1,17 +1,17 @@
 /**
- * Arrivals from the previous stage: its batches arrive as groups. The sizes that their items experience follow from the
- * sojourn law of that stage. Batches depart at the rate at which their items arrived. So over times much longer than
- * its service time, the items are Poisson again: a slow next stage sees smaller groups.
+ * Arrivals from the previous stage, whose batches arrive as groups. The sojourn law of that stage gives the batch
+ * sizes. Its batches depart at the rate at which their items arrived. So over times much longer than its service time
+ * the items are Poisson again, and a slow next stage sees smaller groups.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 
-/** Sizes at the middle of `sizeParts`, and the service time of a usual batch. */
+/** `sizes`: at the middle of each of `sizeParts`. `serviceMs`: time of a usual batch. */
 export interface UpstreamBatches {
   readonly sizes: readonly number[];
   readonly serviceMs: number;
 }
 
-/** Fractions of the items, by the size of their batch, ascending. */
+/** Parts of the items, ordered by the size of their batch. */
 export const sizeParts: readonly { readonly weight: number; readonly middle: number }[] = [
   { weight: 0.5, middle: 0.25 },
   { weight: 0.2, middle: 0.6 },
@@ -23,7 +23,7 @@ export const sizeParts: readonly { readonly weight: number; readonly middle: num
 /** Constant fitted to simulated pairs of stages with constant service times. */
 const FORGETTING = 10;
 
-/** Effective size in the long run, for groups of `size` of which `lasting` arrive together anyway. */
+/** Effective group size over long times, for groups of `size`, of which `lasting` arrive together anyway. */
 export function lastingGroupSize(
   { size, lasting }: { readonly size: number; readonly lasting: number },
   { serviceMs }: UpstreamBatches,
@@ -32,15 +32,15 @@ export function lastingGroupSize(
   return lasting + (size - lasting) / (1 + (FORGETTING * fullMs) / serviceMs);
 }
 
-/** Constant measured on chains, for large batches. */
+/** Measured on chains, for large batches. */
 const SLOW_TOGETHER = 0.3;
 
-/** Fraction of the requests that are slow in this stage and before it, because a large batch is slow in both. */
+/** Fraction of requests that are slow both in this stage and before it, because a large batch is slow in both. */
 export function slowTogether({ sizes }: UpstreamBatches): number {
   return SLOW_TOGETHER * (1 - 1 / (sizes.at(-1) ?? 1));
 }
 
-/** Batch size with a mean service time of `ms`, interpolated. */
+/** Batch size whose mean service time is `ms`, interpolated. */
 export function sizeWithMean(curve: ServiceCurve, ms: number, largest: number): number {
   let [low, high] = [1, largest];
   while (high - low > 1) {

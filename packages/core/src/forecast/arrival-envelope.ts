@@ -1,13 +1,16 @@
 /**
- * Expected envelope: the most requests per window in the last minute or longer, at least the forecast's upper rate. A
- * burst may recur during that time.
+ * Expected traffic envelope. Per window: the maximum requests during the last minute or longer, at least the forecast's
+ * upper rate. A past burst may recur.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';
 
 const WINDOWS_S = [1, 2, 5, 10, 20];
 const REMEMBERED_S = 60;
-/** Memory as a multiple of the planning horizon, so that replicas for a burst stay longer than one round of starts. */
+/**
+ * Multiple of the planning horizon that is remembered, so that replicas for a burst stay longer than one round of
+ * starts.
+ */
 const REMEMBERED_AHEAD = 2;
 
 /** Windows of 1, 2, 5, 10 and 20 s, in whole requests. */

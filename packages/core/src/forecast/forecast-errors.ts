@@ -1,6 +1,6 @@
 /**
- * Pinball loss: fraction·(y − q) above the quantile, (1 − fraction)·(q − y) below. Minimal in expectation at the true
- * quantile (Koenker and Bassett 1978).
+ * Pinball loss: fraction·(y − q) for y above the quantile q, otherwise (1 − fraction)·(q − y). Minimal in expectation
+ * at the true quantile (Koenker and Bassett 1978).
  */
 export function pinballLoss(observed: number, quantile: number, fraction: number): number {
   const above = observed - quantile;

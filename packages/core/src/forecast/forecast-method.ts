@@ -1,11 +1,11 @@
 import type { PeakForecast, TrainingPeaks } from './peak-series.js';
 
 /**
- * Interface of peak forecasts. Fitting is a chain of pure steps that the caller may stop. Weights and memory are plain
- * JSON data.
+ * Interface of peak forecasts. Fitting is a chain of pure steps; the caller may stop after any. Weights and memory are
+ * plain JSON data.
  */
 
-/** Weights are usable at any time and final after all steps. */
+/** `weights` are usable after each step and final after all steps. */
 export interface Fitting<Weights> {
   readonly doneSteps: number;
   readonly totalSteps: number;

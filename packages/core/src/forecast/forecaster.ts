@@ -2,8 +2,8 @@ import type { Forecast, LoadObservation } from '../model/decision.js';
 import { smoothedRate } from './smoothed-rate.js';
 
 /**
- * The larger of the last two 10-s maxima × 1.19. This covers 95 % of the maxima of the next 20 s on the trace of the
- * literature, without training.
+ * Forecast of 1.19 × the maximum count of the last 20 s. On the trace of the literature it covers 95 % of the maxima of
+ * the next 20 s, without training.
  */
 
 const WINDOWS_S = 20;
@@ -17,7 +17,7 @@ export function windowMaxima(load: LoadObservation): Forecast {
   return { method: 'window-maxima', meanRps, upperRps: MARGIN * Math.max(0, ...recent) };
 }
 
-/** Forecasts the arrival rate `horizonMs` ahead of `atMs`, the end of the load. */
+/** Forecasts the arrival rate for `horizonMs` after `atMs`, the end of `load`. */
 export type Forecaster = (load: LoadObservation, horizonMs: number, atMs: number) => Forecast;
 
 /** The default first. */

@@ -1,6 +1,6 @@
 /**
- * Task: from the largest counts per second of the last bins, forecast the largest count of the next bins. The
- * literature trains on the same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
+ * Forecasting task. Input: the maximum count per second of each of the last bins. Output: the maximum count of the next
+ * bins. The literature uses the same task (IPA, JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
  */
 
 export interface PeakTask {
@@ -22,20 +22,20 @@ export interface PeakForecast {
 
 export interface BinRules {
   readonly binS: number;
-  /** Factor on counts, which are then rounded down. */
+  /** Factor on counts; the products are rounded down. */
   readonly scale: number;
-  /** False removes seconds with a scaled count of 0: gaps in sampled traces. */
+  /** False removes seconds whose scaled count is 0, which are gaps in sampled traces. */
   readonly keepZeros: boolean;
 }
 
 /** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** Start of each bin in the trace (s), removed seconds included. */
+  /** Start of each bin in the trace (s), counting removed seconds. */
   readonly startS: Int32Array;
 }
 
-/** Negative or non-finite counts are missing measurements and removed. */
+/** Negative and non-finite counts are missing measurements: they are removed. */
 export function peakSeries(counts: ArrayLike<number>, { binS, scale, keepZeros }: BinRules): PeakSeries {
   const maximaRps = new Float64Array(Math.floor(counts.length / binS));
   const startS = new Int32Array(maximaRps.length);
@@ -63,7 +63,7 @@ export function isCount(value: number): boolean {
 export interface TrainingPeaks {
   readonly task: PeakTask;
   readonly maximaRps: Float64Array;
-  /** At i: peak of bins i to i + horizonBins − 1. Bins with an incomplete horizon have none. */
+  /** Entry i: peak of bins i to i + horizonBins − 1. Bins without a complete horizon have no entry. */
   readonly targetsRps: Float64Array;
 }
 
@@ -71,7 +71,7 @@ export function trainingPeaks(maximaRps: Float64Array, task: PeakTask): Training
   return { task, maximaRps, targetsRps: peakTargets(maximaRps, task.horizonBins) };
 }
 
-/** At i: maximum of bins i to i + horizonBins − 1, as far as known. */
+/** Entry i: maximum of bins i to i + horizonBins − 1, as far as known. */
 export function peakTargets(maximaRps: Float64Array, horizonBins: number): Float64Array {
   const targets = new Float64Array(Math.max(0, maximaRps.length - horizonBins + 1));
   for (let i = 0; i < targets.length; i++) targets[i] = Math.max(...maximaRps.subarray(i, i + horizonBins));

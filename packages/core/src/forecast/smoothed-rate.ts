@@ -1,7 +1,7 @@
 /**
- * Forecasts the load a few seconds ahead from means over short windows and lines through longer ones, with Poisson
- * errors. It uses the longest window whose interval overlaps the intervals of all shorter ones (Goldenshluger and
- * Nemirovski 1997). A rise is extrapolated to the horizon, but no further than its line reaches back. A fall is not
+ * Forecasts the load a few seconds ahead. Candidates are means over short windows and lines through longer ones, with
+ * Poisson errors. The longest window is used whose interval overlaps those of all shorter windows (Goldenshluger and
+ * Nemirovski 1997). Rises are extrapolated to the horizon, but at most by the length of the window. Falls are not
  * extrapolated. The upper rate adds the estimation error.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
@@ -13,7 +13,7 @@ const CONSISTENT_Z = 2;
 const UPPER_Z = 1.645;
 const DEFAULT_HORIZON_MS = 12_000;
 
-/** A quiet moment during a rise must not shrink a plan. */
+/** A quiet moment during a rise must not make the plan smaller. */
 const FALL_DELAY_S = 10;
 
 /** Rate `horizonMs` ahead; 0 without history. */

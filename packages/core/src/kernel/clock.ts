@@ -1,4 +1,4 @@
-/** Monotonic time in ms with an arbitrary zero. */
+/** Monotonic time in ms. Its zero is arbitrary. */
 export interface Clock {
   nowMs(): number;
 }

@@ -7,7 +7,6 @@ export interface Windows {
   readonly windowMs: number;
 }
 
-/** Counts instants (ms) per window. */
 export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowMs }: Windows): readonly number[] {
   const counts = new Array<number>(Math.max(0, Math.floor((toMs - fromMs) / windowMs))).fill(0);
   for (let i = 0; i < atMs.length; i++) {

@@ -1,9 +1,9 @@
 /**
  * Pending simulation events, ordered by time, rank and insertion, so that runs are reproducible. A 4-ary heap on typed
- * arrays is several times faster than a binary heap of closures.
+ * arrays is several times as fast as a binary heap of closures.
  */
 
-/** Rank and insertion count share one number, exact up to 2^53. */
+/** A number holds rank and insertion count, exact up to 2^53. */
 const RANK = 2 ** 49;
 
 export class EventHeap {
@@ -27,7 +27,7 @@ export class EventHeap {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#sequence[0] as number) / RANK);
   }
 
-  /** `rank` (0…15) orders events of the same instant. */
+  /** `rank` (0…15) orders events at the same instant. */
   push(atMs: number, event: number, rank = 0): void {
     if (this.#size === this.#atMs.length) this.#grow();
     const keys = this.#atMs;

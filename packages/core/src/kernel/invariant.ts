@@ -1,9 +1,8 @@
-/** Signals a bug, never bad input. */
+/** Signals a bug, never invalid input. */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
 }
 
-/** Throws InvariantViolation unless `condition` is true. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantViolation(message);
 }

@@ -1,7 +1,7 @@
 /**
- * Latencies in logarithmic buckets: constant memory, quantiles within half a bucket (0.2 %), range 1 µs to 4.6 h.
- * Similar to HDR histograms and DDSketch (Masson et al. 2019). The bucket of a float is its binary exponent and first
- * eight fraction bits.
+ * Latencies in logarithmic buckets: constant memory, quantiles exact to half a bucket (0.2 %), range 1 µs to 4.6 h.
+ * Similar to HDR histograms and DDSketch (Masson et al. 2019). A bucket is the binary exponent and the first eight
+ * fraction bits of a float.
  */
 
 const FRACTION_BITS = 8;
@@ -31,7 +31,7 @@ function bucketOf(latencyMs: number): number {
   return Math.min(leadingBits(latencyMs) - FIRST_BUCKET, BUCKET_COUNT - 1);
 }
 
-/** Histogram in ms. Values outside the range fall into the first or last bucket. */
+/** Histogram in ms. Values outside the range count in the first or last bucket. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKET_COUNT);
   #count = 0;
@@ -78,7 +78,7 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Fraction (0…1) of values up to the end of the latency's bucket; 0 without values. */
+  /** Fraction (0…1) of values up to the end of the bucket of `latencyMs`; 0 without values. */
   fractionUpTo(latencyMs: number): number {
     let seen = 0;
     for (let i = 0; i <= bucketOf(latencyMs); i++) seen += this.#counts[i] as number;

@@ -1,4 +1,4 @@
-/** Cache of a pure function: its content affects only speed. */
+/** Cache of a pure function, so its content only affects speed. */
 export class LruCache<Answer> {
   readonly #capacity: number;
   readonly #entries = new Map<string, Answer>();
@@ -24,7 +24,7 @@ export class LruCache<Answer> {
   }
 }
 
-/** One cache per owner, which lives as long as the owner. */
+/** One cache per owner. It is freed with its owner. */
 export class CacheByOwner<Answer> {
   readonly #capacity: number;
   readonly #caches = new WeakMap<object, LruCache<Answer>>();

@@ -41,7 +41,7 @@ describe('rangedMeanInterval95', () => {
     expect(meanInterval95(attained).high).toBeGreaterThan(1);
     const { mean, low, high } = rangedMeanInterval95(attained, fraction);
     expect(mean).toBeCloseTo(0.98);
-    // logit 3.892 ± 4.303 · 0.02 ÷ (0.98 · 0.02) = ± 4.391.
+    // logit 0.98 = 3.892; half width 4.303 · 0.02 ÷ (0.98 · 0.02) = 4.391.
     expect([low, high]).toEqual([expect.closeTo(0.378, 3), expect.closeTo(0.99975, 5)]);
 
     const latencies = [10, 10, 300];

@@ -8,10 +8,10 @@ export interface MeanInterval {
 }
 
 const Z_975 = 1.959964;
-/** 97.5 % quantiles for 1 to 4 degrees of freedom. The expansion is inaccurate there. */
+/** 97.5 % quantiles for 1 to 4 degrees of freedom, where the expansion is inaccurate. */
 const FEW = [12.7062, 4.30265, 3.18245, 2.77645];
 
-/** Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). */
+/** 97.5 % quantile of Student's t, expanded around the normal one (Abramowitz and Stegun 26.7.5). */
 function t95(degrees: number): number {
   const few = FEW[degrees - 1];
   if (few !== undefined) return few;
@@ -32,15 +32,15 @@ export function meanInterval95(values: readonly number[]): MeanInterval {
   return { mean, low: mean - half, high: mean + half };
 }
 
-/** Natural range of a figure. `high` is Infinity without an upper bound. */
+/** Range of possible values. `high` is Infinity if there is no upper bound. */
 export interface FigureRange {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * 95 % interval inside `range`: Student's interval of the log distance from `low`, or of the logit if `high` is finite
- * (delta method).
+ * 95 % interval within `range`: Student's interval of the log of the distance to `low` or, if `high` is finite, of the
+ * logit (delta method).
  */
 export function rangedMeanInterval95(values: readonly number[], range: FigureRange): MeanInterval {
   const student = meanInterval95(values);

@@ -1,6 +1,6 @@
 /**
- * Rational approximation of the normal quantile (Acklam 2003), relative error below 1.2e-9. It is monotone, which
- * preserves common random numbers.
+ * Rational approximation of the normal quantile (Acklam 2003); relative error below 1.2e-9. It is monotone, as common
+ * random numbers require.
  */
 
 const SPLIT = 0.02425;

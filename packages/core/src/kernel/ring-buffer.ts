@@ -1,6 +1,6 @@
-/** FIFO queue in a reused array: no allocation in steady state. The array never shrinks. */
+/** FIFO queue in a reused array, which never shrinks: no allocation in steady state. */
 
-/** Values must not be undefined. */
+/** Values must not be `undefined`. */
 export class RingBuffer<T> {
   #places: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
   #first = 0;
@@ -18,7 +18,7 @@ export class RingBuffer<T> {
     return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
   }
 
-  /** `index` counts from the oldest. */
+  /** `index` counts from the oldest value. */
   at(index: number): T | undefined {
     return index < this.#length ? this.#places[(this.#first + index) & (this.#places.length - 1)] : undefined;
   }

@@ -22,7 +22,7 @@ describe('random draws', () => {
   it.each([0.25, 0.7, 1, 4, 25])('gamma of shape %d: mean 1, variance 1 over the shape', (shape) => {
     const rng = new SeededRng(2);
     const [mean, variance] = momentsOf(() => drawGamma(shape, rng));
-    // Three standard errors of the mean, and of the variance with the kurtosis 3 + 6 ÷ shape.
+    // Three standard errors, of the mean and of the variance; the kurtosis is 3 + 6 ÷ shape.
     expect(Math.abs(mean - 1)).toBeLessThan(3 / Math.sqrt(shape * DRAWS));
     expect(Math.abs(variance * shape - 1)).toBeLessThan(3 * Math.sqrt((2 + 6 / shape) / DRAWS));
   });

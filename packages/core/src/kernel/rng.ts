@@ -5,7 +5,7 @@ import { normalQuantile } from './normal-quantile.js';
 /** Uniform numbers in [0, 1). */
 export interface Rng {
   next(): number;
-  /** Independent stream per `label`, so that a new consumer does not change the draws of others. */
+  /** Independent stream per `label`: a new consumer does not change what others draw. */
   fork(label: string): Rng;
 }
 
@@ -28,7 +28,7 @@ function hashLabel(label: string, seed: number): number {
   return splitMix32(hash)();
 }
 
-/** The same seed gives the same numbers on every machine. */
+/** Equal seeds give equal numbers on every machine. */
 export class SeededRng implements Rng {
   readonly #seed: number;
   #a: number;
@@ -39,7 +39,7 @@ export class SeededRng implements Rng {
   constructor(seed: number) {
     this.#seed = seed >>> 0;
     const mix = splitMix32(this.#seed);
-    // Signed, so that V8 keeps the lanes as small integers.
+    // Signed, because V8 keeps such lanes as small integers.
     this.#a = mix() | 0;
     this.#b = mix() | 0;
     this.#c = mix() | 0;

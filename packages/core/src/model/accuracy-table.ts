@@ -1,10 +1,10 @@
 /**
- * End-to-end accuracies of combinations of variants, measured by `equipoise evaluate`. Stages interact, so a
- * measurement takes precedence over the product of stage accuracies.
+ * End-to-end accuracies of variant combinations, measured by `equipoise evaluate`. Stages interact, so a measurement
+ * takes precedence over the product of their accuracies.
  */
 import type { StageId, VariantId } from './ids.js';
 
-/** Stages with a single variant may be absent from `variants`. */
+/** `variants` may omit stages that have a single variant. */
 export interface MeasuredCombination {
   readonly variants: Readonly<Record<StageId, VariantId>>;
   /** Fraction 0…1. */

@@ -1,6 +1,6 @@
-/** Errors with external causes (file, model, request body) and a code. Bugs violate an `invariant` instead. */
+/** Errors with external causes (file, model, request body). Each has a code. Bugs violate an `invariant` instead. */
 
-/** HTTP status, exit code of the command line, and remedy for the user, by code. */
+/** By code: HTTP status, exit code of the command line, and remedy for the user. */
 export const errorCodes = {
   INVALID_PIPELINE: {
     httpStatus: 400,
@@ -158,7 +158,6 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** True for failures that the client did not cause. */
 export const isServerFault = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
 
 /** JSON-serialisable facts. */

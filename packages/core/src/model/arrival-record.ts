@@ -1,25 +1,28 @@
 /**
- * Record of arrivals over the last ten minutes in constant memory: counts per second and in short windows, and
+ * Record of the arrivals of the last ten minutes in constant memory: counts per second, counts in short windows,
  * burstiness.
  *
- * A block of 10 s has equal windows, about as long as the SLO. Dispersion at the SLO: variance ÷ mean of window counts
- * per block, averaged without the outermost tenths. At 10 s: (N₋ − 2N + N₊)² ÷ 6 ÷ mean of three block counts, averaged
- * without the largest tenth. So ramps cancel out and steps are trimmed. Values within four standard errors of 1 count
- * as Poisson.
+ * A block of 10 s has equal windows, each about as long as the SLO. Dispersion at the SLO: variance ÷ mean of a block's
+ * window counts, averaged without the outermost tenths. Dispersion at 10 s: (N₋ − 2N + N₊)² ÷ 6 ÷ mean of three
+ * successive block counts, averaged without the largest tenth. So ramps cancel out and steps are trimmed. Values within
+ * four standard errors of 1 count as Poisson.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
 const SLOTS = KEPT_SECONDS + 1;
 const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
-/** Two minutes: fewer second differences are too noisy. */
+/** Two minutes: with fewer blocks, second differences are too noisy. */
 const FEWEST_BLOCKS = 12;
 const FEWEST_PER_BLOCK = 5;
 const FEWEST_WINDOWS = 5;
 const TRIMMED_FRACTION = 0.1;
 /** Mean of the lowest nine tenths of χ² with one degree of freedom. */
 const TRIMMED_CHI_SQUARE = 0.623;
-/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the effective sample. */
+/**
+ * Neighbouring second differences correlate (−2/3 and 1/6). The correlation of their squares reduces the effective
+ * sample.
+ */
 const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
 const SIGNIFICANT_ERRORS = 4;
 const LATEST_S = [0.25, 0.5, 1];
@@ -35,7 +38,7 @@ interface Block {
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 const meanOf = (values: readonly number[]): number => sumOf(values) / values.length;
 
-/** Instants must ascend. */
+/** Instants must not fall. */
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
@@ -70,7 +73,7 @@ export class ArrivalRecord {
     this.#inWindow += 1;
   }
 
-  /** Counts of whole seconds, oldest first, at most the last 600. */
+  /** Counts of whole seconds, oldest first; at most 600. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     const running = Math.floor((nowMs - this.#startedAtMs) / 1000);
     const kept = Math.min(running, KEPT_SECONDS);
@@ -80,7 +83,7 @@ export class ArrivalRecord {
     });
   }
 
-  /** Arrivals of the last 0.25, 0.5 and 1 s, within 10 ms. Windows longer than the record are absent. */
+  /** Arrivals of the last 0.25, 0.5 and 1 s (to 10 ms). Windows longer than the record are absent. */
   latest(nowMs: number): ArrivalEnvelope {
     const end = Math.floor((nowMs - this.#startedAtMs) / TICK_MS);
     return LATEST_S.filter((windowS) => (1000 * windowS) / TICK_MS <= end).map((windowS) => {
@@ -91,7 +94,7 @@ export class ArrivalRecord {
     });
   }
 
-  /** Undefined with too few blocks or arrivals. */
+  /** Undefined if blocks or arrivals are too few. */
   burstiness(nowMs: number): Burstiness | undefined {
     const blocks = this.#wholeBlocks(nowMs);
     const totals = blocks.map(({ total }) => total);

@@ -1,4 +1,4 @@
-/** Length limits for foreign text in messages, answers and logs. */
+/** Bounds the length of foreign text in messages, answers and logs. */
 
 const MOST_NAME_CHARACTERS = 200;
 const MOST_MESSAGE_CHARACTERS = 2000;
@@ -15,6 +15,6 @@ export function boundedMessage(message: string): string {
 
 function truncate(text: string, most: number): string {
   if (text.length <= most) return text;
-  // Never split a surrogate pair.
+  // A surrogate pair is never split.
   return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -6,9 +6,9 @@ export interface SideCount {
 }
 
 /**
- * Slowness of a canary: service time ÷ profiled time. `measured`: over all batches. `tooSlow`: least slowness at which
- * the plan cannot carry `itemsPerSecond`. `evidence`: likelihood ratio for at least `tooSlow`; `slower`: for more than
- * 1.1.
+ * Slowness (service time ÷ profiled time) of a canary. `measured`: over all batches. `tooSlow`: minimum slowness at
+ * which the plan cannot carry `itemsPerSecond`. `evidence`: likelihood ratio for a slowness of at least `tooSlow`;
+ * `slower`: for more than 1.1.
  */
 export interface SlownessEvidence {
   readonly measured: number;
@@ -21,6 +21,6 @@ export interface SlownessEvidence {
 export interface CanaryCounts {
   readonly before: SideCount;
   readonly after: SideCount;
-  /** Absent without signs of slowness. */
+  /** Absent if nothing suggests slowness. */
   readonly slowness?: SlownessEvidence;
 }

@@ -22,13 +22,13 @@ export type Change = (
       readonly to: StagePlan;
     }
 ) & {
-  /** Skips the canary, for protective steps and roll-backs. */
+  /** Skips the canary. For protective steps and roll-backs. */
   readonly atOnce?: true;
 };
 
 /**
- * Outcome of a decision's changes. `given-up`: a shutdown, a person or a burst stopped the rest. A stage with several
- * changes may be in both lists.
+ * Outcome of a decision's changes. `given-up`: a shutdown, a person or a burst stopped the remaining ones. A stage with
+ * several changes may be in both lists.
  */
 export interface LastChange {
   readonly kind: 'applied' | 'failed' | 'given-up';
@@ -36,7 +36,6 @@ export interface LastChange {
   readonly unchanged: readonly StageId[];
 }
 
-/** Outcome of `changes`, the first `done` of which were applied. */
 export function lastChangeOf(kind: LastChange['kind'], changes: readonly Change[], done: number): LastChange {
   const stagesOf = (some: readonly Change[]) => [...new Set(some.map(({ stageId }) => stageId))];
   return { kind, changed: stagesOf(changes.slice(0, done)), unchanged: stagesOf(changes.slice(done)) };

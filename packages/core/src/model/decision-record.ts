@@ -1,15 +1,15 @@
-/** Decision in the log: inputs, actions and outcome, as plain data for replay. */
+/** Log entry of a decision: inputs, actions and outcome, as plain data for replay. */
 import type { Decision, Observation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
 
 /**
- * Cause: start, slow loop (`plan`), fast loop (`burst`), a change that burnt the error budget (`roll-back`), or a
+ * Cause: start, slow loop (`plan`), fast loop (`burst`), a change that used up the error budget (`roll-back`), or a
  * person (`manual`).
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';
 
-/** Pins that were set while serving, in addition to those of the pipeline file. */
+/** Pins set while serving. They add to those of the pipeline file. */
 export type PinsByStage = Readonly<Record<StageId, StagePins>>;
 
 export interface ManualAction {
@@ -45,19 +45,19 @@ export interface LaterFacts {
 }
 
 /**
- * Log entry. No `decision` if deciding failed or a manual action changed no plan. No `outcome` if there were no changes
- * or the process exited first. `id` ascends within a pipeline.
+ * Log entry. `decision` is absent if deciding failed or a manual action changed no plan. `outcome` is absent if nothing
+ * changed or the process exited first. `id` ascends within a pipeline.
  */
 export interface DecisionRecord extends LaterFacts {
   readonly id: number;
   readonly atEpochMs: number;
   readonly observation: Observation;
-  /** Absent, like `mode`, in entries of older versions. */
+  /** Like `mode`, absent in entries of older versions. */
   readonly trigger?: DecisionTrigger;
   readonly mode?: ControlMode;
   readonly manual?: ManualAction;
   readonly setupDigest?: string;
-  /** Rest of the `StepInput`, for replay. */
+  /** Remaining part of the `StepInput`, for replay. */
   readonly input?: object;
   readonly decision?: Decision;
 }

@@ -6,7 +6,7 @@ import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale, UncertainPoint } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
 
-/** Service times of batches of one kind since the last tick, possibly a sample. */
+/** Service times of equal batches since the last tick, possibly a sample. */
 export interface BatchTimes {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -19,13 +19,13 @@ export interface Burst {
   readonly windowS: number;
   readonly arrivals: number;
   readonly plannedArrivals: number;
-  /** Arrivals of the window per second. */
+  /** Arrivals per second during the window. */
   readonly rateRps: number;
 }
 
 /** Counts of one edge, from which probabilities and fan-out factors are learned. Counts that do not apply are 0. */
 export interface EdgeCount {
-  /** Outputs of the stage before a `when` edge. */
+  /** Outputs of the stage that reached this `when` edge. */
   readonly offered: number;
   readonly taken: number;
   readonly fanOuts: number;
@@ -38,10 +38,10 @@ export interface LearnedEdge {
   readonly from: StageId;
   readonly to: StageId;
   readonly kind: 'fan-out' | 'branch';
-  /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
+  /** Mean items of a fan-out, or probability (0…1) of a `when` edge. */
   readonly value: number;
   readonly stated: number;
-  /** At adoption; `outputs` is the sample size. */
+  /** When adopted; `outputs` is then the sample size. */
   readonly standardError: number;
   readonly outputs: number;
 }
@@ -63,7 +63,7 @@ export interface StageObservation {
 }
 
 export interface Observation {
-  /** Monotonic. */
+  /** Monotonic time. */
   readonly atMs: number;
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
@@ -74,18 +74,18 @@ export interface Observation {
   readonly batches?: readonly BatchTimes[];
   /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
-  /** Absent if no automatic change ended since the last tick. */
+  /** Last automatic change; absent if none ended since the last tick. */
   readonly lastChange?: LastChange;
   /** True during changes. Only a burst can preempt them. */
   readonly changing?: boolean;
-  /** Sources that did not answer in time. */
+  /** Sources whose metrics did not arrive in time. */
   readonly staleSources: readonly string[];
 }
 
 export interface Forecast {
   readonly method: string;
   readonly meanRps: number;
-  /** Rate at which plans must meet the SLO. */
+  /** Rate for which plans must meet the SLO. */
   readonly upperRps: number;
   readonly passedOver?: readonly string[];
 }
@@ -99,11 +99,11 @@ export interface DecisionEvidence {
   readonly necessary?: boolean;
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   readonly burst?: Burst;
-  /** Edges that differ from the pipeline file. */
+  /** Edges whose learned value differs from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
   /** Robustness that the pipeline file requires. */
   readonly robustness?: Robustness;
-  /** Profile points with uncertain means, the widest interval first. */
+  /** Profile points with an uncertain mean, the widest interval first. */
   readonly uncertainPoints?: readonly UncertainPoint[];
   /** Profiles of other machines used by the plan. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];

@@ -9,7 +9,7 @@ export interface Burstiness {
   readonly sloMs: number;
   readonly dispersionAtSlo: number;
   readonly dispersionAt10s: number;
-  /** Positive if high phases are short; default 0. */
+  /** Positive if phases of high rate are short; default 0. */
   readonly rateSkewness?: number;
 }
 
@@ -31,7 +31,7 @@ export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispers
 /** 1 − (1 − e^(−x)) ÷ x. */
 const growth = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
 
-/** Fit for a stream that is not Poisson. */
+/** Fit of a stream, which must not be Poisson. */
 export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): BurstinessFit {
   const long = dispersionAt10s - 1;
   const ratio = Math.max(0, dispersionAtSlo - 1) / long;
@@ -59,17 +59,17 @@ export interface EnvelopeWindow {
   readonly arrivals: number;
 }
 
-/** Traffic envelope (Le Boudec and Thiran, Network Calculus, 2001), ascending in window and bound. */
+/** Traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Windows and bounds ascend. */
 export type ArrivalEnvelope = readonly EnvelopeWindow[];
 
 /** Requests that wait when a plan takes effect. */
 export interface Backlog {
   readonly requests: number;
-  /** Arrivals within this time do not count against the plan. */
+  /** Arrivals during this time from the start do not count against the plan. */
   readonly graceMs: number;
 }
 
-/** Poisson at `arrivalRps` unless burstiness or an envelope is given. */
+/** Poisson at `arrivalRps` if neither burstiness nor envelope is given. */
 export interface ExpectedLoad {
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;

@@ -1,9 +1,8 @@
-/** Builds all observations: of served pipelines, clusters and simulations. */
+/** Builds all observations, of served pipelines, clusters and simulations. */
 import type { Observation, StageObservation } from './decision.js';
 import type { StageId } from './ids.js';
 import type { DwellTracker } from './running-plan.js';
 
-/** Facts that are not measured are omitted. */
 export interface ObservationInput extends Omit<Observation, 'stages' | 'staleSources'> {
   readonly stages: Iterable<Omit<StageObservation, 'variantSinceMs'> & { readonly id: StageId }>;
   readonly dwell: DwellTracker;

@@ -5,13 +5,13 @@ import type { TensorType } from './tensor.js';
 
 /** Pipeline file with defaults and checked references, for planner, simulator, data plane and profiler. */
 
-/** `percentile` (0–100) of the requests complete within `latencyMs`. */
+/** `percentile` (0–100) of the requests must complete within `latencyMs`. */
 export interface Slo {
   readonly latencyMs: number;
   readonly percentile: number;
 }
 
-/** An absent field is unbounded. */
+/** Absent fields are unlimited. */
 export interface Budget {
   readonly cpuCores?: number;
   readonly memoryBytes?: number;
@@ -19,7 +19,7 @@ export interface Budget {
   readonly costPerHour?: number;
 }
 
-/** Per hour. By default a core costs 1 and the rest nothing. */
+/** Prices per hour. By default a core costs 1, all else nothing. */
 export interface Prices {
   readonly cpuCorePerHour: number;
   readonly memoryGibPerHour: number;
@@ -59,14 +59,14 @@ export interface Accuracy {
 }
 
 /**
- * Open Inference server of a variant: already running at one of `urls`, or started per replica by `command`. Variables
- * such as `{port}` in command, environment and URL are replaced.
+ * Open Inference server of a variant. It already runs at one of `urls`, or each replica starts it with `command`.
+ * Variables such as `{port}` are replaced in command, environment and URLs.
  */
 export interface InferenceServerSpec {
-  /** `http:`, `https:`, `grpc:` or `grpcs:`; at least one. */
+  /** At least one URL: `http:`, `https:`, `grpc:` or `grpcs:`. */
   readonly urls: readonly string[];
   readonly model: string;
-  /** `stack`: a batch is one request with a new leading dimension. `single`: each item is a request. */
+  /** `stack`: a batch is one request, with a new leading dimension. `single`: each item is a request. */
   readonly batching: 'stack' | 'single';
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -82,15 +82,15 @@ export interface VariantSpec {
   readonly id: VariantId;
   readonly version?: string;
   readonly artifact?: string;
-  /** Lower-case hex. */
+  /** In lower-case hex. */
   readonly artifactSha256?: string;
   readonly server?: InferenceServerSpec;
   readonly accuracy?: Accuracy;
-  /** Core counts that a replica may have, ascending. */
+  /** Core counts to choose from for a replica, ascending. */
   readonly cpuCores: readonly number[];
   readonly memoryBytes: number;
   readonly gpus: number;
-  /** Time from start to ready. A measured time takes precedence. */
+  /** Time from start to ready. Measured times take precedence. */
   readonly loadMs?: number;
   readonly profile?: readonly ProfilePoint[];
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -99,7 +99,7 @@ export interface VariantSpec {
 export interface StageBounds {
   readonly minReplicas: number;
   readonly maxReplicas: number;
-  /** Ascending. Default: every profiled size. */
+  /** Ascending. By default all profiled sizes. */
   readonly batchSizes?: readonly number[];
   readonly maxBatchWaitMs: number;
 }
@@ -113,35 +113,35 @@ export interface StagePins {
 
 export const defaultRunTimeoutMs = 60_000;
 
-/** A `process` can crash or be killed without affecting others. */
+/** A `process` can crash or be killed without harm to others. */
 export type Isolation = 'thread' | 'process';
 
 /** A `transform` is plain code with accuracy 1. */
 export interface StageSpec {
   readonly id: StageId;
   readonly kind: 'model' | 'transform';
-  /** A path or `npm:package/export`. Without it the stage is synthetic: it only waits for profiled times. */
+  /** Path or `npm:package/export`. Without a module the stage is synthetic: it only waits for the profiled time. */
   readonly module?: string;
-  /** Default: thread. Python always has its own process. */
+  /** Default: thread. Python always runs in its own process. */
   readonly isolation?: Isolation;
   /** Path relative to `baseDir`, or command name. Default: `python3`. */
   readonly python?: string;
   /** A replica whose batch takes longer is lost. Default: `defaultRunTimeoutMs`. */
   readonly runTimeoutMs?: number;
-  /** True if a lost batch may run again. Default: true. */
+  /** True (default) if a lost batch may run again. */
   readonly idempotent?: boolean;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;
 }
 
-/** Parts to wait for: all, the first, or the first `quorum`. */
+/** Number of parts to wait for: all, one, or `quorum`. */
 export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
  * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
- * or a quorum. `when`: an item takes the stage's first edge whose condition holds. Probabilities sum to at most 1.
+ * or a quorum. `when`: an item takes the stage's first edge whose condition is true. Probabilities sum to at most 1.
  * Probabilities and fan-out factors apply until learned from traffic.
  */
 export interface EdgeSpec {
@@ -149,13 +149,13 @@ export interface EdgeSpec {
   readonly to: StageId;
   readonly fanOut?: {
     readonly expected: number;
-    /** Entry k is the fraction of outputs that become k items. Its mean is `expected`. */
+    /** Entry k: fraction of outputs that become k items. The mean is `expected`. */
     readonly distribution?: readonly number[];
   };
   readonly join?: Join;
   /**
-   * For `join: all` and stages with several in-edges: continue without dropped or failed parts if at least one arrives.
-   * Default: the request ends.
+   * For `join: all` and stages with several in-edges: if at least one part arrives, continue without dropped or failed
+   * parts. Default: the request ends.
    */
   readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };
@@ -166,8 +166,8 @@ export interface NodeGroup extends Resources {
 }
 
 /**
- * Stage whose `tensors` (default all) are in the response. Omitted if the stage was skipped or its `unless` stage ran:
- * in a cascade the later stage answers.
+ * Stage whose `tensors` (default all) are in the answer. It is omitted if it was skipped or its `unless` stage ran: in
+ * a cascade the later stage answers.
  */
 export interface OutputSpec {
   readonly from: StageId;
@@ -175,12 +175,12 @@ export interface OutputSpec {
   readonly tensors?: readonly string[];
 }
 
-/** Plans must meet the SLO with service times `serviceFactor` (at least 1) × the profiled ones. */
+/** Plans must meet the SLO even if service times are `serviceFactor` (at least 1) × the profiled times. */
 export interface Robustness {
   readonly serviceFactor: number;
 }
 
-/** `auto` decides and applies, `advise` only decides, `off` never plans. */
+/** `auto` plans and applies, `advise` only plans, `off` never plans. */
 export type ControlMode = 'auto' | 'advise' | 'off';
 
 export interface ControlSpec {
@@ -191,26 +191,26 @@ export interface ControlSpec {
   readonly minDwellMs: number;
   /** Cores above the budget while old and new replicas overlap. Default: cores of the largest replica. */
   readonly surgeCpuCores?: number;
-  /** Longest time until all replicas of a change have started. Default: unlimited. */
+  /** Maximum time until all replicas of a change have started. Default: unlimited. */
   readonly surgeMaxMs?: number;
   /** False: a new variant gets all requests at once. */
   readonly canary?: false;
 }
 
 export interface AdmissionSpec {
-  /** Per stage. Excess items are dropped as `queue-full`; a fan-out with more items fails its request. */
+  /** Per stage. Items beyond it are dropped as `queue-full`; a fan-out of more items fails its request. */
   readonly maxQueueLength: number;
   /**
-   * Largest expected wait at a stage, as a fraction (0…1) of the request's slack: remaining time minus remaining work.
-   * Items that would wait longer are dropped as `wait-too-long`. Default: only the deadline bounds waits.
+   * Maximum expected wait at a stage, as a fraction (0…1) of the request's slack (remaining time minus remaining work).
+   * Items that would wait longer are dropped as `wait-too-long`. By default only the deadline limits waits.
    */
   readonly maxWaitFraction?: number;
   /**
-   * Time (ms) reserved before the deadline for event loop turns, slow batches and writing the answer. Takes at most
-   * half of the request's slack. Default: 0.
+   * Time (ms) before the deadline reserved for event loop turns, slow batches and writing the answer. At most half of a
+   * request's slack is reserved. Default: 0.
    */
   readonly answerMarginMs?: number;
-  /** Total of request tensors. Requests above it are dropped as `memory-full`. Default: unbounded. */
+  /** Maximum bytes of request tensors in flight. Further requests are dropped as `memory-full`. Default: unlimited. */
   readonly maxInFlightBytes?: number;
   /** Default: `defaultPriorities`. */
   readonly priorities?: PrioritySpec;
@@ -229,7 +229,7 @@ export interface PipelineSpec {
   readonly budget: Budget;
   readonly prices: Prices;
   readonly objective: Objective;
-  /** Default: profiled service times. */
+  /** Default: plans use profiled service times. */
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
   readonly stages: readonly StageSpec[];
@@ -238,14 +238,14 @@ export interface PipelineSpec {
   readonly control: ControlSpec;
   readonly admission: AdmissionSpec;
   readonly evaluation?: EvaluationSpec;
-  /** Default: replicas are not packed on machines. */
+  /** By default, replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;
 }
 
 /**
- * True if the edge's `join` closes the innermost fan-out. `all` always does; `any` and `quorum` do on a stage's only
- * in-edge. With several in-edges they select among the edges. `inEdges` counts this edge, too.
+ * True if the `join` of an edge closes the innermost fan-out. `all` always does. `any` and `quorum` do if the edge is
+ * the only one into its stage; otherwise they choose among the edges. `inEdges` counts this edge, too.
  */
 export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number): boolean {
   return join === 'all' || (join !== undefined && inEdges === 1);
@@ -257,17 +257,17 @@ export function awaitedParts(join: Join | undefined): number {
   return typeof join === 'object' ? join.quorum : Number.POSITIVE_INFINITY;
 }
 
-/** Clients send 1, 2, …, with 1 the most urgent. Internal levels are 0, 1, …. */
+/** Clients send 1, 2, …; 1 is the most urgent. Internal levels are 0, 1, …. */
 export interface PrioritySpec {
   /**
-   * Per priority, guaranteed fraction (0…1) of the items that a stage starts while several priorities wait. The sum is
-   * at most 1. The rest goes to the most urgent.
+   * Guaranteed fraction (0…1) per priority of the items that a stage starts while several priorities wait. The sum is
+   * at most 1; the most urgent gets the rest.
    */
   readonly shares: readonly number[];
   readonly default: number;
 }
 
-/** Under a flood of urgent requests, priority 2 keeps a fifth and priority 3 a twentieth. */
+/** During a flood of urgent requests, priority 2 keeps a fifth of the starts, priority 3 a twentieth. */
 export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
 
 /** 0 means no priority (Triton clients send it). Numbers beyond the last mean the last. */
@@ -276,9 +276,9 @@ export function priorityLevel({ shares, default: unstated }: PrioritySpec, prior
   return Math.min(Math.max(meant, 1), shares.length) - 1;
 }
 
-/** Small, to drop few requests that could meet the deadline. */
+/** Small, because margins drop requests that could meet the deadline. */
 const FRACTION = 0.02;
-/** Event loop, garbage collection and writing take some ms in any pipeline. */
+/** Event loop, garbage collection and writing need some ms in any pipeline. */
 const MOST_MS = 10;
 
 /** Default answer margin (ms) of a server (see `AdmissionSpec`). */

@@ -22,7 +22,9 @@ export interface PlanPrediction {
   readonly costPerHour: number;
 }
 
-/** Simulation result at the planned load. `conclusive`: the 99 % interval of the attainment excludes `percentile`. */
+/**
+ * Result of simulation at the planned load. `conclusive`: the 99 % interval of the attainment excludes `percentile`.
+ */
 export interface PlanVerification {
   readonly latencyMs: number;
   readonly percentile: number;
@@ -31,24 +33,27 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
-/** Peak of a stage in a simulation: largest batch, and replicas that ran a batch. */
+/** Peak of a stage in a simulation: largest batch, and number of replicas that ran a batch. */
 export interface StagePeak {
   readonly batchSize: number;
   readonly replicas: number;
 }
 
-/** One run. `lowFraction`: lower end of the 99 % interval of the attainment. `peaks`: by stage in file order. */
+/**
+ * One simulation run. `lowFraction`: lower end of the 99 % interval of the attainment. `peaks`: per stage, in file
+ * order.
+ */
 export interface SimulatedRun extends PlanVerification {
   readonly lowFraction?: number;
   readonly peaks?: readonly StagePeak[];
 }
 
-/** True if the verification shows that the SLO is met. Inconclusive results do not. */
+/** True if the verification shows that the SLO is met. Inconclusive results show nothing. */
 export function showsSloMet(verification: PlanVerification): boolean {
   return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
 }
 
-/** The list of a stage may become a weighted mixture; today it has one entry. */
+/** Each stage has a list with one entry. Later it may become a weighted mixture. */
 export interface Plan {
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;
   readonly predicted: PlanPrediction;
@@ -56,8 +61,8 @@ export interface Plan {
 }
 
 /**
- * `simulated`: plans simulated in full. `looked`: plans simulated briefly. `exhausted`: no work limit ended the search.
- * `skippedByEstimate`: candidates too unlikely to meet the SLO.
+ * `simulated`: plans simulated in full. `looked`: plans simulated briefly. `exhausted`: no work limit stopped the
+ * search. `skippedByEstimate`: candidates not simulated, as too unlikely to meet the SLO.
  */
 export interface SearchEffort {
   readonly simulated: number;
@@ -72,17 +77,17 @@ export interface Certificate {
   readonly kappa: number;
   readonly optimal: boolean;
   readonly gapFraction: number;
-  /** No plan that meets the SLO has a better objective value. For a baseline: no plan within its rules. */
+  /** No plan that meets the SLO has a better objective value. For baselines: no plan within their rules. */
   readonly upperBound: number;
   readonly gapToBoundFraction: number;
   readonly solver: string;
   readonly elapsedMs: number;
   readonly labels: number;
-  /** Absent without a search by simulation. */
+  /** Absent if the search did not simulate. */
   readonly search?: SearchEffort;
 }
 
-/** For each bound, the smallest relaxation that alone makes the problem feasible. */
+/** Per bound, the smallest relaxation that makes the problem feasible by itself. */
 export interface PlanFixes {
   readonly slo?: { readonly latencyMs: number };
   readonly budget?: Budget & { readonly cpuCores: number };

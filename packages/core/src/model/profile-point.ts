@@ -1,7 +1,7 @@
 /** Measured service times, which profile/service-law interprets. */
 import type { StageId, VariantId } from './ids.js';
 
-/** Batch of `batchSize` items on `cpuCores` cores. Times in ms, throughput in items per second. */
+/** Batch of `batchSize` items on `cpuCores` cores. Times are in ms, throughput in items per second. */
 export interface ProfilePoint {
   readonly cpuCores: number;
   readonly batchSize: number;
@@ -11,13 +11,13 @@ export interface ProfilePoint {
   readonly p99Ms?: number;
   readonly throughputRps?: number;
   readonly memoryBytes?: number;
-  /** Half the width of the mean's 95 % interval ÷ the mean, if measured. */
+  /** Half width of the mean's 95 % interval ÷ the mean; absent if not measured. */
   readonly meanUncertaintyFraction?: number;
-  /** Factor learned while serving, included in the times; absent if none. */
+  /** Factor learned while serving; times include it. Absent if none is learned. */
   readonly learnedFactor?: number;
 }
 
-/** Point whose mean is known to ± `halfWidthFraction`, which is absent after too few batches. */
+/** Point whose mean is known to ± `halfWidthFraction`. After too few batches, that fraction is absent. */
 export interface UncertainPoint {
   readonly stageId: StageId;
   readonly variantId: VariantId;

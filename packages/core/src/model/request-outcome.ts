@@ -20,7 +20,7 @@ export type RequestOutcome<Output, Failure> =
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;
-      /** Time (ms) until the waiting requests should be done. */
+      /** Time (ms) in which the waiting requests should be done. */
       readonly retryAfterMs: number;
     }
   | { readonly kind: 'failed'; readonly failure: Failure };

@@ -2,7 +2,7 @@ import type { ReplicaId, StageId, VariantId } from './ids.js';
 import type { PipelineSpec, Resources } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 
-/** Issues of a replica: its batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
+/** Health issue of a replica: its batches fail; it is slower than its curve and its peers; or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
 
 /** Only `ready` replicas receive new batches. */
@@ -31,8 +31,8 @@ export interface RolledBackVariant {
 }
 
 /**
- * Canary that gets `fraction` of the requests. `missingOutcomes`: outcomes still needed for a verdict; 0 before the
- * step's shortest time.
+ * Canary that gets `fraction` of the requests. `missingOutcomes`: outcomes still needed for a verdict; 0 until the
+ * step's minimum time is over.
  */
 export interface RunningCanary {
   readonly variantId: VariantId;
@@ -56,14 +56,14 @@ export function isOfKind(replica: ReplicaKind, { variantId, resources }: Replica
   );
 }
 
-/** Serving and starting replicas of a stage. */
+/** Ready and starting replicas of a stage. */
 export function liveReplicas(stage: RunningStage | undefined): readonly RunningReplica[] {
   return stage?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
 }
 
 /**
- * Running plan; undefined while a stage has no ready replica. A stage with several replica kinds counts as the most
- * frequent one, canaries excluded.
+ * Running plan; undefined while a stage has no ready replica. If a stage has several replica kinds, the most frequent
+ * one counts. Canaries do not.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,
@@ -97,8 +97,8 @@ interface Age {
 }
 
 /**
- * Tracks variant switches for the dwell time. The first variant of a stage is not a switch, so a restart starts no
- * dwell time.
+ * Tracks variant switches for the dwell time. The first variant of a stage is no switch, so a restart starts no dwell
+ * time.
  */
 export class DwellTracker {
   readonly #ages = new Map<StageId, Age>();

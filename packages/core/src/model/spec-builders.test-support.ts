@@ -1,10 +1,9 @@
-/** Small specs and plans for tests. */
 import { stageId, variantId } from './ids.js';
 import type { PipelineSpec } from './pipeline-spec.js';
 import type { Plan } from './plan.js';
 import type { ProfilePoint } from './profile-point.js';
 
-/** A chain of synthetic stages with one variant `v` each, SLO 400 ms at p99. */
+/** Chain of synthetic stages with one variant `v` each. The SLO is 400 ms at p99. */
 export function chainSpec(points: Readonly<Record<string, readonly ProfilePoint[]>>): PipelineSpec {
   const names = Object.keys(points);
   const stages = names.map((name) => ({
@@ -64,7 +63,10 @@ export function planOf(
   };
 }
 
-/** One stage on at most two cores: `small` serves up to 200 rps at 0.6, `large` up to 40 rps at 0.9; both load in 300 ms. */
+/**
+ * One stage on at most two cores. `small` serves up to 200 rps at accuracy 0.6, `large` up to 40 rps at 0.9. Both load
+ * in 300 ms.
+ */
 export function smallOrLargeSpec(): PipelineSpec {
   const chain = chainSpec({ detect: [] });
   const variant = (name: string, value: number, meanMs: number) => ({

@@ -1,6 +1,6 @@
 /**
- * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates along an existing one, and cuts.
- * Joining copies once. Cutting returns views of one buffer, so parts must not be modified.
+ * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates them along the leading one, and
+ * cuts them. Joining copies once. Cutting returns views of one buffer, so parts must not be modified.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -18,7 +18,7 @@ function sameType(a: Tensor, b: Tensor): boolean {
   );
 }
 
-/** Throws unless all tensors have the same type after `compared`. */
+/** Throws unless all tensors, as changed by `compared`, have the same type. */
 function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');
@@ -38,7 +38,7 @@ function concatenateData(tensors: readonly Tensor[], { datatype, data: firstData
   const all = new numericStorage[datatype](tensors.reduce((sum, { data }) => sum + data.length, 0));
   let from = 0;
   for (const { data } of tensors) {
-    // The compiler cannot see equal element types through the union.
+    // The compiler does not know that the element types are equal.
     all.set(data as unknown as ArrayLike<number> & ArrayLike<bigint>, from);
     from += data.length;
   }
@@ -58,8 +58,7 @@ export function stackTensors(tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * Shapes [r, ..s], equal except for r, become [Σr, ..s]. Throws AppError TENSOR_MISMATCH for unequal tensors and
- * scalars.
+ * Tensors of shapes [r, ..s] that differ only in r become [Σr, ..s]. Throws AppError TENSOR_MISMATCH for other tensors.
  */
 export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   const rows = tensors.reduce((sum, tensor) => sum + leadingSize(tensor), 0);
@@ -77,7 +76,7 @@ export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   return { datatype, shape: [to - from, ...rowShape], data: part as TensorData };
 }
 
-/** Views of shape [..s]. Throws AppError TENSOR_MISMATCH for a scalar. */
+/** Views of the rows, of shape [..s]. Throws AppError TENSOR_MISMATCH for a scalar. */
 export function unstackTensor(tensor: Tensor): Tensor[] {
   const shape = tensor.shape.slice(1);
   return Array.from({ length: leadingSize(tensor) }, (_, row) => ({ ...sliceTensor(tensor, row, row + 1), shape }));

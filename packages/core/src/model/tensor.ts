@@ -1,9 +1,9 @@
 /**
- * Tensors between stages: an Open Inference data type, a shape and flat row-major data. Passing one on transfers its
- * ownership.
+ * Tensors between stages: an Open Inference data type, a shape and flat row-major data. Passing a tensor on transfers
+ * its ownership.
  */
 
-/** Data types of the Open Inference Protocol v2; FP16 data are raw 16-bit patterns. */
+/** Data types of the Open Inference Protocol v2. FP16 data are raw 16-bit patterns. */
 export type Datatype =
   | 'BOOL'
   | 'UINT8'
@@ -43,7 +43,7 @@ export interface Tensor {
 
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
-/** −1 in `shape` is a dimension of any size. */
+/** −1 in `shape` allows any size. */
 export interface TensorType {
   readonly name: string;
   readonly datatype: Datatype;
@@ -59,7 +59,6 @@ export function elementCount(shape: readonly number[]): number {
 
 export type NumericDatatype = Exclude<Datatype, 'BYTES'>;
 
-/** Row-major. */
 export type NumericData = Exclude<TensorData, readonly unknown[]>;
 
 /** Constructs zeros, or a view of bytes. */

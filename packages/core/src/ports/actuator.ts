@@ -6,16 +6,16 @@ import type { HealthIssue, RunningPlan } from '../model/running-plan.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**
- * Applies changes one by one; new replicas start before old ones drain. `apply` resolves when the change is in force.
- * It rejects with AppError if a start failed; the old replicas still serve. `close` drains everything.
+ * Applies changes one by one. New replicas start before old ones drain. `apply` resolves when the change is in force.
+ * If a start fails, it rejects with AppError, and the old replicas still serve. `close` drains everything.
  */
 export interface Actuator {
   runningPlan(): RunningPlan;
   apply(change: Change): Promise<void>;
-  /** Resolves the running `apply`; its stage continues toward the target. */
+  /** Resolves the current `apply`. Its stage still moves toward the target. */
   preempt(): void;
   /**
-   * Ends canaries without a verdict and resolves the running `apply`; the previous variants serve. With `pinned`, ends
+   * Ends canaries without a verdict and resolves the current `apply`; the previous variants serve. With `pinned`, ends
    * only a canary of another variant at that stage. True if one ended.
    */
   endCanary(pinned?: StageVariant): boolean;
@@ -37,19 +37,19 @@ export interface StageBatching {
 
 export interface ReplicaPool {
   addReplica(stageId: StageId, replica: ReadyReplica): void;
-  /** Resolves when the replica's running batch is done; unknown ids resolve at once. */
+  /** Resolves when the replica's current batch is done, or at once for an unknown id. */
   drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void>;
   setBatching(stageId: StageId, batching: StageBatching): void;
-  /** Opens a canary lane, at first without requests, for replicas `inCanary`. One at a time. */
+  /** Opens a canary lane for replicas `inCanary`, at first without requests. Only one may be open. */
   openCanary(stageId: StageId, batching: StageBatching): void;
   shareCanary(stageId: StageId, fraction: number): void;
-  /** Outcomes since the first request of the canary. */
+  /** Outcomes since the canary got its first request. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Its waiting items, and its replicas that are not draining, join the main lane. */
+  /** Moves waiting items, and replicas that are not draining, to the main lane. */
   closeCanary(stageId: StageId): void;
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
-  /** Called when a replica's batch may hang (`isLate`), and when that batch ends. */
+  /** Called when a replica's batch may hang (`isLate`), and when such a batch ends. */
   onReplicaLate(listener: (stageId: StageId, replicaId: ReplicaId, isLate: boolean) => void): void;
-  /** Called after an unhealthy replica was removed from service. */
+  /** Called after an unhealthy replica has been removed from service. */
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;
 }

@@ -7,15 +7,15 @@ export type ItemResult =
   | { readonly kind: 'ok'; readonly output: TensorMap }
   | { readonly kind: 'failed'; readonly error: AppError };
 
-/** Outputs in batch order, with the service time inside the replica. */
+/** Outputs in batch order, and the service time inside the replica. */
 export interface BatchResult {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
 }
 
 /**
- * `run` handles one batch at a time and owns its tensors (they may be transferred). It rejects with AppError
- * REPLICA_LOST when the replica is gone. `close` waits for the running batch.
+ * `run` takes one batch at a time and owns its tensors, which may be transferred. If the replica is lost, it rejects
+ * with AppError REPLICA_LOST. `close` waits for the current batch.
  */
 export interface ModelRunner {
   run(batch: readonly TensorMap[]): Promise<BatchResult>;
@@ -23,7 +23,7 @@ export interface ModelRunner {
   readonly keepsTensors?: boolean;
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
-  /** Rejects a hung batch as lost; `close` does not wait for it. */
+  /** Rejects a hung batch as lost. `close` then does not wait for it. */
   abandon?(): void;
 }
 
@@ -37,7 +37,7 @@ export interface LaunchRequest {
 export interface LaunchedReplica {
   readonly runner: ModelRunner;
   readonly loadMs: number;
-  /** Memory of the replica's own process; undefined if unknown, absent in a shared process. */
+  /** Memory of the replica's own process; undefined if unknown. Absent if the process is shared. */
   readonly residentBytes?: () => number | undefined;
 }
 

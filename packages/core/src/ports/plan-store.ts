@@ -2,7 +2,7 @@
 import type { DecisionRecord, LaterFacts } from '../model/decision-record.js';
 import type { Plan } from '../model/plan.js';
 
-/** A good plan with the time when it took effect and a digest of its planning input. */
+/** A good plan, the time when it took effect, and a digest of its planning input. */
 export interface GoodPlan {
   readonly plan: Plan;
   readonly atEpochMs: number;
@@ -16,26 +16,26 @@ export interface DecisionPage {
 }
 
 /**
- * Names of persisted values. `in-force` is a `GoodPlan`, or a burst answer in that form, which is no roll-back target.
+ * Names of persisted values. `in-force` is a `GoodPlan`. A burst answer has the same form, but is no roll-back target.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'starts' | 'guardrails' | 'operator';
 
 /**
- * Crash-safe: a write that resolves is durable and complete. A failed one rejects with AppError STORE_FAILED. Old plans
+ * Crash-safe: a write that resolves is complete and durable; otherwise it rejects with AppError STORE_FAILED. Old plans
  * and decisions may be pruned.
  */
 export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;
   /** Newest first, at most `limit`. */
   goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]>;
-  /** Appends an entry and returns its id: the requested one or, if that is taken, the next free one. */
+  /** Appends an entry. Returns its id: that of `record`, or the next free one if it is taken. */
   appendDecision(pipelineName: string, record: DecisionRecord): Promise<number>;
   /** Ignores pruned entries. */
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;
   /** Newest first. */
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]>;
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined>;
-  /** Unreferenced setups may be pruned after a day. */
+  /** Setups without a decision may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;
   setup(digest: string): Promise<object | undefined>;
   keep(pipelineName: string, name: KeptName, value: object): Promise<void>;

@@ -1,4 +1,4 @@
-/** User code of a stage, loaded into every replica. */
+/** User code of a stage. Every replica loads it. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 
@@ -15,7 +15,7 @@ export interface LoadedStage {
   close?(): void | Promise<void>;
 }
 
-/** An error from `run` with `code: 'INVALID_INPUT'` is the client's fault, any other the stage's. */
+/** If `run` throws an error with `code: 'INVALID_INPUT'`, the client is at fault; otherwise the stage. */
 export interface StageModule {
   load(variant: LoadableVariant, resources: Resources): LoadedStage | Promise<LoadedStage>;
 }

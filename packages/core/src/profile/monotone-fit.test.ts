@@ -38,7 +38,7 @@ describe('monotoneFit', () => {
   });
 
   it('tells how far it misses an inner point that it was not shown', () => {
-    // Between 2 ms at 1 and 8 ms at 4 the line gives 4 ms at 2, where 5 ms were measured.
+    // 5 ms were measured at 2. The line from 2 ms at 1 to 8 ms at 4 gives 4 ms there.
     expect(monotoneFit(sizesOf(2, 5, 8)).leaveOneOutFraction).toBeCloseTo(0.2, 9);
     expect(monotoneFit(sizesOf(2, 5)).leaveOneOutFraction).toBeUndefined();
   });

@@ -1,6 +1,6 @@
 /**
- * Fits service times by batch size: the lowest non-decreasing curve on or above all measured means, linear between
- * them.
+ * Fits mean service times by batch size: the lowest non-decreasing curve not below any measured mean, linear between
+ * sizes.
  */
 
 export interface MeasuredSize {
@@ -8,11 +8,11 @@ export interface MeasuredSize {
   readonly meanMs: number;
 }
 
-/** Means in ms. `raisedFraction`: largest rise of a point ÷ its measured mean. */
+/** Means in ms. `raisedFraction`: maximum of (rise of a point ÷ its measured mean). */
 export interface MonotoneFit {
   readonly fittedMs: readonly number[];
   readonly raisedFraction: number;
-  /** Largest leave-one-out error of inner points ÷ mean; absent with fewer than three sizes. */
+  /** Maximum leave-one-out error of inner points ÷ mean; absent with fewer than three sizes. */
   readonly leaveOneOutFraction?: number;
 }
 

@@ -1,17 +1,17 @@
 /**
- * Doubts about the profiles of a plan: uncertain means, and profiles of another machine. Near saturation, an error of
- * the mean has a larger effect.
+ * Doubts about the profiles behind a plan: uncertain means, and profiles of other machines. Near saturation, errors of
+ * a mean have a larger effect.
  */
 import type { DecisionEvidence } from '../model/decision.js';
 import type { ProfilePoint, ProfileSet, UncertainPoint } from '../model/profile-point.js';
 
-/** Half width of a mean's 95 % interval ÷ mean, above which a point is uncertain. */
+/** Above this half width of a mean's 95 % interval ÷ mean, a point is uncertain. */
 const UNCERTAIN_FRACTION = 0.1;
 
 /** Infinity if too few batches were measured; undefined without a measurement. */
 export function meanHalfWidthFraction({ meanUncertaintyFraction }: ProfilePoint): number | undefined {
   if (meanUncertaintyFraction === undefined) return undefined;
-  // JSON has no Infinity, so a stored one reads as null.
+  // JSON has no Infinity: it is stored as null.
   return Number.isFinite(meanUncertaintyFraction) ? meanUncertaintyFraction : Number.POSITIVE_INFINITY;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Profile of another machine: times × `factor` (above 1: this machine is slower), rates ÷ `factor`. The factor is the
- * user's guess, so the profile records it.
+ * Profile of another machine: times × `factor` (above 1: this machine is slower), rates ÷ `factor`. The profile records
+ * the factor, because it is the user's guess.
  */
 import type { Robustness } from '../model/pipeline-spec.js';
 import type { LatencyProfile, ProfilePoint, ProfileScale } from '../model/profile-point.js';
@@ -33,8 +33,8 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
 }
 
 /**
- * Point for robust plans: profiled times × `serviceFactor` or the learned factor (already in `point`), whichever is
- * larger. Both together would guard twice against one error.
+ * Point for robust plans: profiled times × the larger of `serviceFactor` and the learned factor, which `point` already
+ * includes. Using both would guard twice against one error.
  */
 export function robustPoint(point: ProfilePoint, { serviceFactor }: Robustness): ProfilePoint {
   return scaledPoint(point, Math.max(1, serviceFactor / (point.learnedFactor ?? 1)));

@@ -1,11 +1,11 @@
 /**
  * Service curves of a pipeline, or all problems of its profiles. A measured profile takes precedence over an inline
- * one. Core counts without points have no curve.
+ * profile. Core counts without points have no curve.
  *
- * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take its
- * time. An unmeasured share f < 1 runs one thread at full speed while its CPU-time bucket lasts. It has the curve of
- * one core with `shareFraction` = f. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b of
- * k / s(k) rps, s in ms.
+ * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take as
+ * long as that size. An unmeasured share f < 1 has the curve of one core with `shareFraction` = f: one thread at full
+ * speed while its CPU-time bucket lasts. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b
+ * of k / s(k) rps, s in ms.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -15,7 +15,7 @@ import { monotoneFit } from './monotone-fit.js';
 import { robustPoint } from './scale-profile.js';
 import { lawMeanMs, lawOfPoint, lawWithMean, type ServiceLaw } from './service-law.js';
 
-/** `message` is a whole sentence. */
+/** `message` is a complete sentence. */
 export interface ProfileProblem {
   readonly code: Extract<ErrorCode, 'PROFILE_MISSING' | 'PROFILE_INVALID'>;
   readonly stageId: StageId;
@@ -32,7 +32,7 @@ export interface ServiceCurves {
   readonly robust?: ServiceCurves;
 }
 
-/** Curves for planning and verification. Other batches use `curves` itself. */
+/** Curves for planning and verification. All else uses `curves` itself. */
 export const plannedCurves = (curves: ServiceCurves): ServiceCurves => curves.robust ?? curves;
 
 export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };
@@ -150,7 +150,7 @@ function readCurves(
   };
 }
 
-/** Error with the code of the first problem and all messages. */
+/** Error with all messages. Its code is that of the first problem. */
 export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
@@ -167,8 +167,8 @@ const sigmaOf = (law: ServiceLaw): number | undefined =>
   law.kind === 'constant' ? 0 : law.kind === 'lognormal' ? law.sigma : undefined;
 
 /**
- * Law between two profiled sizes. The mean and a lognormal's σ (0 for constants) are interpolated linearly. Other
- * shapes are those of the nearer neighbour, scaled to the mean.
+ * Law between two profiled sizes. The mean, and the σ of lognormal laws (0 for constants), are interpolated linearly.
+ * Other shapes come from the nearer neighbour, scaled to the mean.
  */
 function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): ServiceLaw {
   const meanMs = (1 - weight) * lawMeanMs(low) + weight * lawMeanMs(high);
@@ -185,9 +185,9 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
 export interface ServiceCurve {
   /** May be a fraction. */
   readonly cpuCores: number;
-  /** Per replica: max(1, cpuCores). */
+  /** Cores per replica: max(1, cpuCores). */
   readonly threadCores: number;
-  /** Share below one core, or 1. A curve measured under the share has 1. */
+  /** CPU share below one core, or 1. A curve measured under the share has 1. */
   readonly shareFraction: number;
   /** Ascending. */
   readonly batchSizes: readonly number[];
@@ -218,7 +218,7 @@ function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   });
 }
 
-/** Curve of at least one point, sizes ascending. `shareFraction` in (0, 1]. */
+/** Curve through at least one point; sizes ascend. `shareFraction` is in (0, 1]. */
 export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
   const batchSizes = points.map((point) => point.batchSize);
   const maxBatchSize = batchSizes.at(-1) as number;
@@ -245,7 +245,7 @@ export function slowedCurve(curve: ServiceCurve, slowness: number): ServiceCurve
   };
 }
 
-/** Items per second, with at most `maxBatchSize` per batch. */
+/** Items per second, if batches have at most `maxBatchSize` items. */
 export function capacityRps(curve: ServiceCurve, replicas: number, maxBatchSize: number): number {
   let itemsPerMs = 0;
   for (let k = 1; k <= Math.min(maxBatchSize, curve.maxBatchSize); k++)

@@ -1,14 +1,14 @@
 /**
  * Service-time law (distribution) of a batch, from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`,
- * else `p50Ms`. With p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. If q/m exceeds
- * e^(z²/2) = 14.97, two values keep mean and p99. Without a p99: constant.
+ * else `p50Ms`. With a p99 q, the law is lognormal: σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. If q/m
+ * exceeds e^(z²/2) = 14.97, two values keep mean and p99. Without a p99, it is constant.
  */
 
 import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/** Law of times in ms. `mu` and `sigma` are mean and standard deviation of ln ms. */
+/** Law of times in ms. `mu` and `sigma`: mean and standard deviation of ln ms. */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'exponential'; readonly meanMs: number }
@@ -22,7 +22,7 @@ export type LawOfPoint =
   | { readonly kind: 'invalid'; readonly reason: string };
 
 const Z99 = 2.3263478740408408;
-/** Just above 1 %, so that the p99 is the slow value. */
+/** Slightly above 1 %, so that the p99 is the slow value. */
 const SLOW_FRACTION = 0.0101;
 const LARGEST_BATCH = 4096;
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
@@ -133,7 +133,7 @@ export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   }
 }
 
-/** Fraction of times below `ms`; equal times count half. */
+/** Fraction of times below `ms`, counting half of equal times. */
 export function lawFractionBelow(law: ServiceLaw, ms: number): number {
   switch (law.kind) {
     case 'constant':
@@ -151,7 +151,7 @@ export function lawFractionBelow(law: ServiceLaw, ms: number): number {
 
 const stepFraction = (atMs: number, ms: number): number => (ms < atMs ? 0 : ms === atMs ? 0.5 : 1);
 
-/** Draws a time in ms; takes exactly one number from `rng`. */
+/** Draws a time in ms. Laws that vary take one number from `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }

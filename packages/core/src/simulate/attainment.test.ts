@@ -5,7 +5,7 @@ import { AttainmentSample } from './attainment.js';
 const SLO_MS = 100;
 const REQUESTS = 20_000;
 
-/** A sample of one request per ms in 20 spans; `isLate` says which of them miss. */
+/** Sample of one request per ms in 20 spans. `isLate` says which requests miss the SLO. */
 function sampleOf(isLate: (request: number) => boolean, requests = REQUESTS): AttainmentSample {
   const sample = new AttainmentSample({ fromMs: 0, spanMs: requests / 20, spans: 20 }, SLO_MS);
   for (let request = 0; request < requests; request++) sample.add(request, isLate(request) ? 200 : 50 + (request % 40));
@@ -17,7 +17,7 @@ const independent = (missFraction: number, seed = 1) => {
   return () => rng.next() < missFraction;
 };
 
-/** The same number of misses in clusters of `size`. */
+/** An equal number of misses in clusters of `size`. */
 const clustered = (missFraction: number, size: number) => {
   const rng = new SeededRng(1);
   let left = 0;
@@ -49,7 +49,7 @@ describe('AttainmentSample', () => {
     expect(conclusive).toBe(false);
   });
 
-  /** Latencies of 20 ms, a tenth of them `slowMs` in rows of `slowInARow`, in `spans` parts. */
+  /** Latencies of 20 ms, except a tenth at `slowMs`, in runs of `slowInARow`. */
   const slowTenth = (slowInARow: number, slowMs: number, { spans = 20, requests = REQUESTS } = {}) => {
     const of = new AttainmentSample({ fromMs: 0, spanMs: requests / spans, spans }, SLO_MS);
     const rng = new SeededRng(5);

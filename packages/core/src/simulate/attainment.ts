@@ -1,16 +1,16 @@
 /**
- * Fraction of requests within the SLO, and whether the sample is conclusive.
+ * Fraction of requests within the SLO, and a verdict if the sample is conclusive.
  *
- * Late requests cluster, because consecutive ones share a queue. Batch means estimate the effective sample size. If
- * late counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation
- * Modeling and Analysis, §9.5.3). D is at least that of the slowest tenth, over single and double spans, because a
- * lucky sample shows little clustering. The interval is Wilson's, with Student's t.
+ * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size. If late
+ * counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation Modeling
+ * and Analysis, §9.5.3). A lucky sample shows little clustering, so D is at least that of the slowest tenth, over
+ * single and double spans. The interval is Wilson's, with Student's t.
  *
  * D ignores the slowest tenth if the sample is large and the percentile of every span is at most a third of the SLO.
  * docs/explain/verification.md has the measurements.
  */
 
-/** Spans by arrival, of `spanMs` each, from `fromMs`. Later arrivals count in the last span. */
+/** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
@@ -18,8 +18,8 @@ export interface CountedTime {
 }
 
 /**
- * Latency (ms) at the requested fraction. `conclusive`: the 99 % interval, which begins at `lowFraction`, excludes this
- * fraction.
+ * `latencyMs` is the quantile at the requested fraction. `conclusive`: the 99 % interval excludes this fraction.
+ * `lowFraction`: lower end of the interval.
  */
 export interface AttainmentVerdict {
   readonly latencyMs: number;
@@ -31,14 +31,14 @@ export interface AttainmentVerdict {
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** Conditions for ignoring the slowest tenth: distance to the SLO per span, spans and requests. */
+/** Conditions for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of requests. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
 
 /**
- * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4 degrees of freedom on, it is
- * at most 1.3 % too low.
+ * Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). With 4 or more degrees of freedom,
+ * it is at most 1.3 % too low.
  */
 function t99(degrees: number): number {
   const z = Z_99;
@@ -66,7 +66,7 @@ export class AttainmentSample {
     this.#latenciesMs.push(latencyMs);
   }
 
-  /** An empty sample attains everything and is inconclusive. */
+  /** An empty sample has attainment 1 and is inconclusive. */
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
@@ -98,7 +98,7 @@ export class AttainmentSample {
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
   }
 
-  /** Fraction of requests above a limit, and the variance of their counts relative to independent requests. */
+  /** Fraction of requests above a limit; variance of their counts ÷ variance for independent requests. */
   #over(limitMs: number) {
     const { spans } = this.#time;
     const over = new Float64Array(spans);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { auditedRun } from './audited-run.test-support.js';
 
-/** Pipelines that are run again. */
+/** Number of pipelines that run again. */
 const SEEDS = 20;
 const SUPPORT = new URL('./audited-run.test-support.ts', import.meta.url).href;
 

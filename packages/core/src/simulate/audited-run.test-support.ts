@@ -1,6 +1,6 @@
 /**
  * Random pipelines, loads and plans under the simulator, with invariants that every run must keep. Violations are
- * sentences. The trace of a run (every batch and every end, bit by bit) goes into a digest.
+ * sentences. A digest covers the trace of a run (every batch and outcome, bit by bit).
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -17,11 +17,10 @@ import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulatedClients, SimulationInput } from './simulation-input.js';
 
-/** Result of a run. */
 export interface AuditedRun {
-  /** Violated invariants, in words. */
+  /** One sentence per violated invariant. */
   readonly violations: readonly string[];
-  /** Equal for equal runs. */
+  /** Equal for equal runs, different for others. */
   readonly digest: string;
   readonly arrived: number;
   readonly completed: number;
@@ -32,12 +31,12 @@ export interface AuditedRun {
 }
 
 const REQUESTS = 120;
-/** Instants are sums of many times; a comparison of two sums allows for their rounding. */
+/** Tolerance for comparing instants, which are sums of many times. */
 const ROUNDING_MS = 1e-6;
 
 type Item = StageItem<number, undefined>;
 
-/** A random setup; small queues, CPU shares, few host cores, batch waits and overload all occur. */
+/** Random setup. Small queues, CPU shares, few host cores, batch waits and overload all occur. */
 export function randomSetup(seed: number): SimulationInput {
   const rng = new SeededRng(seed).fork('pipeline');
   const more = rng.fork('more');
@@ -125,7 +124,7 @@ function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
   };
 }
 
-/** May requests fail? Only by faults, and by fan-outs of more items than may wait at a stage. */
+/** True if requests may fail: by faults, or by fan-outs of more items than a stage may queue. */
 function mayFail({ faults, drops, spec }: SimulationInput): boolean {
   const most = drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
   return faults !== undefined || spec.edges.some(({ fanOut }) => Math.ceil(fanOut?.expected ?? 0) > most);
@@ -154,7 +153,7 @@ interface Started {
   readonly startedAtMs: number;
 }
 
-/** Watches the batches of one run. */
+/** Checks the batches of a run. */
 class Audit {
   readonly violations: string[] = [];
   readonly #setup: SimulationInput;
@@ -172,7 +171,7 @@ class Audit {
     this.#started = setup.spec.stages.map(() => []);
   }
 
-  /** Time never goes back. */
+  /** Checks that time never goes back. */
   at(nowMs: number): void {
     this.#check(nowMs >= this.#lastAtMs, `time went back from ${this.#lastAtMs} to ${nowMs}`);
     this.#lastAtMs = nowMs;
@@ -197,8 +196,8 @@ class Audit {
   }
 
   /**
-   * Of two items of a priority that waited together, the one with the earlier deadline (else the earlier one) started
-   * first.
+   * Of two items of one priority that waited together, the one with the earlier deadline must start first; if deadlines
+   * are equal, the earlier item.
    */
   checkQueues(): void {
     for (const started of this.#started)
@@ -219,11 +218,11 @@ class Audit {
     this.#check(!item.request.ended, `an item of a request that had ended was run`);
     this.#check(item.enqueuedAtMs <= nowMs, `item ${item.sequence} ran before it was there`);
     if (this.#setup.drops) this.#check(nowMs < item.deadlineAtMs, `item ${item.sequence} started after its deadline`);
-    // Items of a hung batch wait in a queue of their own.
+    // Suspected items wait in their own queue.
     if (!runsSuspect) this.#started[stage]?.push({ item, startedAtMs: nowMs });
   }
 
-  /** A part of a request starts once at a stage, and a second time only as a retry. */
+  /** An item starts once at a stage; twice only if retried. */
   #checkTries(item: Item): void {
     const part = item.scope ?? item.request;
     const tries = this.#tries.get(part) ?? new Map<number, number>();
@@ -239,7 +238,7 @@ class Audit {
       this.#check(!goesBefore(batch[i] as Item, batch[i - 1] as Item), 'a batch is out of order');
   }
 
-  /** With drops, no item of a batch can be late already: now + expected time of this batch + remaining time. */
+  /** With drops, no item of a batch may be late already: now + expected time of this batch + remaining time. */
   #checkLate(batch: readonly Item[], stage: number, nowMs: number): void {
     if (!this.#setup.drops) return;
     const { expectedServiceMs = [], remainingMs } = this.#policies[stage] as BatchPolicy;
@@ -248,10 +247,10 @@ class Audit {
       this.#check(endAtMs <= deadlineAtMs, `item ${sequence} was run although it was late`);
   }
 
-  /** While a replica with exclusive cores is idle, no item waits longer than `maxBatchWaitMs`. */
+  /** No item may wait longer than `maxBatchWaitMs` while a replica with exclusive cores is idle. */
   #checkWait({ stage, batch }: SimulatedReplica, nowMs: number): void {
     const { maxBatchWaitMs, resources } = this.#planOf(stage);
-    // With faults, the present replicas are unknown here.
+    // With faults, it is unknown here which replicas exist.
     if (this.#setup.faults !== undefined) return;
     if (resources.cpuCores < 1 || this.#setup.hostCores !== Number.POSITIVE_INFINITY) return;
     const oldestAtMs = Math.min(...batch.map(({ enqueuedAtMs }) => enqueuedAtMs));
@@ -262,7 +261,7 @@ class Audit {
     );
   }
 
-  /** Instant since which a replica of the stage has been free. */
+  /** Time since which a replica of the stage is free. */
   #idleSinceMs(stage: number): number {
     const ends = [...this.#endAtMs].filter(([replica]) => replica.stage === stage).map(([, endAtMs]) => endAtMs);
     return ends.length < this.#planOf(stage).replicas ? 0 : Math.min(...ends);
@@ -289,7 +288,7 @@ function goesBefore(a: Item, b: Item): boolean {
   return a.deadlineAtMs < b.deadlineAtMs || (a.deadlineAtMs === b.deadlineAtMs && a.sequence < b.sequence);
 }
 
-/** Runs the random setup of a seed and watches it. */
+/** Runs and checks the random setup of a seed. */
 export function auditedRun(seed: number): AuditedRun {
   const setup = randomSetup(seed);
   const audit = new Audit(setup);

@@ -1,19 +1,19 @@
 /**
- * Mean and 99th percentile of simulated sojourn times, with 99 % intervals by batch means (Law and Kelton). The run
- * after the warm-up is cut into equal batches, which are much longer than the correlation of requests and count as
+ * Mean and 99th percentile of simulated sojourn times, with 99 % intervals by batch means (Law and Kelton). After the
+ * warm-up the run is cut into equal batches. They are much longer than the correlation of requests, so they count as
  * independent.
  */
 
-/** A figure with the half-width of its 99 % interval. */
+/** Value, and half width of its 99 % interval. */
 export interface Estimate {
   readonly value: number;
   readonly halfWidth: number;
 }
 
 const BATCHES = 30;
-/** Two-sided 99 % quantile of Student's t with 29 degrees of freedom. */
+/** Two-sided 99 % quantile of Student's t, 29 degrees of freedom. */
 const T_99 = 2.756;
-/** Kept bits of the fraction of a 32-bit float: a resolution of 0.02 %. */
+/** Fraction bits of a 32-bit float that are kept: resolution 0.02 %. */
 const KEPT_BITS = 12;
 
 const asFloat = new Float32Array(1);
@@ -25,7 +25,7 @@ function estimateOf(values: readonly number[]): Estimate {
   return { value: mean, halfWidth: T_99 * Math.sqrt(squares / (values.length - 1) / values.length) };
 }
 
-/** Takes sojourn times (ms) one by one, in constant memory. */
+/** Adds sojourn times (ms) one by one, in constant memory. */
 export class BatchMeans {
   readonly #batchSize: number;
   readonly #counts = new Uint32Array(2 ** (8 + KEPT_BITS));
@@ -36,7 +36,7 @@ export class BatchMeans {
   #sumMs = 0;
 
   /**
-   * `requests` is the expected total; the first twentieth is the warm-up. Requests after the last batch are ignored.
+   * `requests` is the expected total. Its first twentieth is the warm-up. Requests beyond the last batch are ignored.
    */
   constructor(requests: number) {
     this.#warmUp = Math.floor(requests / 20);

@@ -1,4 +1,4 @@
-/** Branches and early joins in the simulator: frequency, cost, and expectations of the drop rule. */
+/** Branches and early joins in the simulator: frequency, cost, and the remaining time that drops assume. */
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
@@ -59,7 +59,7 @@ describe('branches', () => {
     expect(leastRemainingMs(cascade)).toEqual([0, 2, 2, 0]);
     const hurried = { ...cascade, slo: { latencyMs: 20, percentile: 99 } };
     const { completed, arrived } = simulate(hurried, true);
-    expect(completed / arrived).toBeCloseTo(0.5, 1); // those on the way of 30 ms are dropped
+    expect(completed / arrived).toBeCloseTo(0.5, 1); // requests on the 30-ms path are dropped
   });
 });
 

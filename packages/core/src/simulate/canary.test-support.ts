@@ -1,4 +1,4 @@
-/** A pipeline of one stage that switches from variant `v` to `w` under load, for tests and measurements of canaries. */
+/** One-stage pipeline that switches from variant `v` to `w` under load, for tests and measurements of canaries. */
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -13,7 +13,7 @@ import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-input.js';
 
 const a = stageId('a');
-/** The change begins at this time; requests are counted from it on. */
+/** Start of the change. Requests are counted from then on. */
 const CHANGE_AT_MS = 5_000;
 const COUNTED_AFTER_VERDICT_MS = 60_000;
 
@@ -24,13 +24,13 @@ export interface Rollout {
   readonly canary?: boolean;
   readonly idempotent?: boolean;
   readonly meanMs?: number;
-  /** p99 ÷ mean of the profile; default constant times. */
+  /** p99 ÷ mean of the profile; default: constant times. */
   readonly tail?: number;
-  /** Deviation (σ of the logarithm) of true times around a profile that has none. */
+  /** Standard deviation σ of the log of real times, around a profile without variation. */
   readonly noise?: number;
-  /** Service times of `w` as a multiple of its profile. */
+  /** Service times of `w` ÷ profiled times. */
   readonly slowness?: number;
-  /** Fraction of the batches of `w` that fail. */
+  /** Fraction of failing batches of `w`. */
   readonly failing?: number;
   readonly replicas?: number;
   readonly percentile?: number;
@@ -41,11 +41,11 @@ export interface Rollout {
   readonly endAtMs?: number;
 }
 
-/** Outcome of a roll-out; instants in ms since `w` got its first request. */
+/** Outcome of a roll-out. Times are in ms after the first request of `w`. */
 export interface RolledOut {
   readonly kind: 'everywhere' | 'rolled-back' | 'open';
   readonly verdictAfterMs: number;
-  /** Late, dropped or failed requests that arrived between the change and a minute after the verdict. */
+  /** Late, dropped or failed requests among arrivals from the change to a minute after the verdict. */
   readonly lost: number;
   readonly ended: number;
   readonly fractions: readonly number[];
@@ -110,7 +110,7 @@ function noisyTimes(curves: ServiceCurves, sigma: number): SimulatedServiceTimes
   return { drawMs: ({ batchSize }, rng) => (curve?.meanMs(batchSize) ?? 0) * drawMs(noise, rng) };
 }
 
-/** Observes a canary by the running replicas. */
+/** Observes a canary through the running replicas. */
 class Watch {
   kind: RolledOut['kind'] = 'open';
   atMs = Number.POSITIVE_INFINITY;

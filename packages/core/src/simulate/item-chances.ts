@@ -3,8 +3,8 @@ import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { PayloadAlgebra } from '../serve/graph-walk.js';
 
 /**
- * Conditional branch chances (0…1) by edge; 1 without `when`. The k-th `when` edge of a stage is reached with
- * probability 1 − Σ_{j<k} p_j and taken with p_k ÷ (1 − Σ_{j<k} p_j).
+ * Conditional branch probabilities (0…1) by edge; 1 without `when`. The k-th `when` edge of a stage is tried with
+ * probability 1 − Σ_{j<k} p_j and then taken with p_k ÷ (1 − Σ_{j<k} p_j).
  */
 function branchChances({ edges }: PipelineSpec): readonly number[] {
   return edges.map(({ from, when }, index) => {
@@ -16,8 +16,8 @@ function branchChances({ edges }: PipelineSpec): readonly number[] {
 }
 
 /**
- * Quantile of the distribution at a uniform number in [0, 1). Without a distribution, floor or ceiling of the expected
- * number, with that mean.
+ * Number of items at a uniform number in [0, 1): quantile of the distribution. Without one: floor or ceiling of
+ * `expected`, with mean `expected`.
  */
 export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fanOut']>): (chance: number) => number {
   if (distribution === undefined) {
@@ -29,18 +29,18 @@ export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fa
     sum += fraction;
     return sum;
   });
-  // Fractions in the file are rounded, so they are relative to their sum.
+  // Fractions in the file may be rounded, so they count relative to their sum.
   return (chance) => upTo.findIndex((fraction) => chance * sum < fraction);
 }
 
 /**
  * Random paths of simulated items. The payload is a 32-bit key of seed, request number and path, mixed by the
- * MurmurHash3 finalizer (Appleby, 2008). A request takes the same path under every plan, and tests can give the keys to
- * real replicas.
+ * MurmurHash3 finalizer (Appleby, 2008). So a request takes the same path under every plan, and tests can give the keys
+ * to real replicas.
  */
 
 const TWO_POW_32 = 4294967296;
-/** Odd and far apart, so that parts of a key do not cancel. */
+/** Odd and far apart, so that the parts of a key do not cancel out. */
 const BY_REQUEST = 0x9e3779b1;
 const BY_STAGE = 0x85ebca77;
 const BY_EDGE = 0xc2b2ae3d;
@@ -51,7 +51,7 @@ export class ItemChances implements PayloadAlgebra<number> {
   readonly #seed: number;
   readonly #itemsAt: readonly ((chance: number) => number)[];
   readonly #branch: readonly number[];
-  /** Reused: walks do not overlap. */
+  /** Reused, because walks do not overlap. */
   readonly #items: number[] = [];
 
   constructor(spec: PipelineSpec, rng: Rng) {

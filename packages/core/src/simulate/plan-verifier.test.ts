@@ -17,7 +17,7 @@ const loads: readonly ExpectedLoad[] = [
   { arrivalRps: 60, backlog: { requests: 50, graceMs: 12_000 } },
 ];
 
-/** A verifier that counts simulated batches. */
+/** Verifier that counts the simulated batches. */
 function verifier({ remembered = 64, workStageRequests = 4_000 } = {}) {
   const plain = requireCurves(spec, []);
   let batches = 0;

@@ -1,8 +1,8 @@
 /**
- * Verification for the planner: many plans under common random numbers. Compared plans get equal arrivals. Another load
- * or SLO gets the same arrivals on another time scale, so that verdicts differ because of the question, not by chance.
- * An inconclusive verdict is rerun once with four times the work. If the rerun is inconclusive, too, the plan counts as
- * a miss. Callers that decide about reruns themselves request a fraction of the work.
+ * Verifies many plans for the planner, under common random numbers. Compared plans get equal arrivals. For another load
+ * or SLO, the same arrivals are scaled in time, so that verdicts differ by the problem, not by chance. An inconclusive
+ * verdict is rerun once with four times the work. If the rerun is inconclusive, too, the plan counts as a miss. Callers
+ * that request a fraction of the work decide about reruns themselves.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
@@ -12,19 +12,22 @@ import { plannedCurves } from '../profile/service-curves.js';
 import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
-/** A verdict takes a few hundred bytes. */
+/** Maximum cached verdicts, of a few hundred bytes each. */
 const REMEMBERED = 4096;
 
-/** Input shared by all loads. `remembered`: cached verdicts (default 4096). */
+/** Input for all loads. `remembered`: maximum cached verdicts (default 4096). */
 export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoad | 'workStageRequests'> {
   readonly workStageRequests?: number;
   readonly remembered?: number;
 }
 
-/** Verifies for `slo` instead of the spec's. With a `workFraction` of the usual work nothing is rerun. */
+/**
+ * Verifies a plan for `slo`, which replaces that of the spec. With a `workFraction` of the usual work, nothing is
+ * rerun.
+ */
 export type PlanVerifier = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 
-/** Verifiers by load, with one cache. They simulate under the spec's `robustness`. */
+/** Verifiers by load, with a common cache. They simulate with the spec's `robustness`. */
 export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
   const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = input;
   const curves = plannedCurves(input.curves);
@@ -32,7 +35,7 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
   return (expected) => {
     const load = loadOf(expected);
     return (plan, slo, workFraction) => {
-      // A plan above the budget needs a larger host.
+      // Plans above the budget need a larger host.
       const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
       const run = (fraction: number): SimulatedRun => {

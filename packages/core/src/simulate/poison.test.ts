@@ -1,4 +1,4 @@
-/** A stage of four replicas at 60 % of their capacity for ten simulated minutes, on which one input in a hundred hangs. */
+/** A stage of four replicas at 60 % load for ten simulated minutes, in which one input in a hundred hangs. */
 import { expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
@@ -15,7 +15,7 @@ const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
 it.each([
   { maxBatchSize: 1, sloMs: 2_000, loadMs: 300 },
   { maxBatchSize: 2, sloMs: 4_000, loadMs: 300 },
-  // Two hangs a second: a replica that loads for longer would cost more than the spare capacity.
+  // At two hangs per second, replicas that load for longer would use up the spare capacity.
   { maxBatchSize: 8, sloMs: 4_000, loadMs: 50 },
 ])('only inputs that hang a stage fail: %j', ({ maxBatchSize, sloMs, loadMs }) => {
   const meanMs = (size: number): number => 15 + 10 * size;

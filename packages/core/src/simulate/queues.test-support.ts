@@ -1,7 +1,4 @@
-/**
- * Queues with a known sojourn law, as pipelines of one stage: without drops, deadlines or bounds, and with enough
- * cores.
- */
+/** Queues with known sojourn laws as one-stage pipelines: no drops, no deadlines, no bounds, enough cores. */
 import { mdcWait, mmcSojourn, quantileOf, singleReplicaSojourn } from '../estimate/closed-forms.test-support.js';
 import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
@@ -11,7 +8,7 @@ import { poissonArrivals } from './arrivals/constant-rate.js';
 import { BatchMeans, type Estimate } from './batch-means.test-support.js';
 import { simulatePlan } from './simulate-plan.js';
 
-/** A queue with Poisson arrivals; `exact` computes its mean and p99 (ms). */
+/** Queue with Poisson arrivals. `exact` computes mean and p99 (ms). */
 export interface KnownQueue {
   readonly name: string;
   readonly servers: number;
@@ -23,7 +20,7 @@ export interface KnownQueue {
 }
 
 const SERVICE_MS = 10;
-/** Slices of a service time in the law of greedy batches: enough for four digits. */
+/** Slices of a service time in the law of greedy batches; enough for four digits. */
 const SLICES = 100;
 
 const constant = (ms: number): ServiceLaw => ({ kind: 'constant', ms });
@@ -60,7 +57,7 @@ export function constantQueue(servers: number, load: number): KnownQueue {
   };
 }
 
-/** M/D^[1,b]/1: one replica with greedy batches of constant time 5 + 5k ms, at a load factor of its full batches. */
+/** M/D^[1,b]/1: one replica with greedy batches that take 5 + 5k ms, at a load factor of full batches. */
 export function batchQueue(maxBatchSize: number, load: number): KnownQueue {
   const serviceMs = (size: number): number => 5 + 5 * size;
   const arrivalRps = (1000 * load * maxBatchSize) / serviceMs(maxBatchSize);
@@ -80,7 +77,7 @@ export function batchQueue(maxBatchSize: number, load: number): KnownQueue {
   };
 }
 
-/** Simulates about `requests` requests. Returns mean and p99 of their sojourn times with 99 % intervals. */
+/** Simulates about `requests` requests. Returns mean and p99 of sojourn times, with 99 % intervals. */
 export function simulateQueue(
   { servers, maxBatchSize, arrivalRps, law }: KnownQueue,
   run: { readonly requests: number; readonly seed: number },

@@ -1,14 +1,14 @@
 /**
- * Faults of simulated replicas, determined by replica names: runs are repeatable, and tests can apply them to real
- * replicas.
+ * Faults of simulated replicas. They depend on replica names only, so runs are repeatable and tests can apply them to
+ * real replicas.
  */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
 
 /**
- * `crash`: loses the batch and restarts after a back-off. `hang`: the batch never ends. `slow`: batches take `factor`
- * times as long. `failing`: batches fail, all or a `fraction` of them.
+ * `crash`: loses the batch and restarts after a back-off. `hang`: batches never end. `slow`: batches take `factor`
+ * times as long. `failing`: all batches fail, or a `fraction` of them.
  */
 export type ReplicaFault =
   | { readonly kind: 'crash'; readonly atMs: number }
@@ -19,7 +19,7 @@ export type ReplicaFault =
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
-  /** Does this input hang every replica of a stage? `key` is the key of `ItemChances`. Default: never. */
+  /** True if this input hangs every replica of the stage. `key` is the key of `ItemChances`. Default: never. */
   hangsOn?(stageId: StageId, key: number): boolean;
 }
 
@@ -30,7 +30,7 @@ export interface FaultRates {
   readonly slowdownsPerHour: number;
   readonly slowMs: number;
   readonly slowFactor: number;
-  /** Default: none. */
+  /** Default: no failing spells. */
   readonly failingSpellsPerHour?: number;
   readonly failingMs?: number;
   /** Fraction of inputs that hang a stage; default 0. */
@@ -41,7 +41,7 @@ export interface FaultRates {
 
 const HOUR_MS = 3_600_000;
 
-/** Memoryless faults, at most one of each kind per replica, from a random stream per replica. */
+/** Memoryless faults, at most one of each kind per replica. Each replica has its own random stream. */
 export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   const { poisonFraction = 0 } = rates;
   return {
@@ -68,7 +68,7 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   };
 }
 
-/** Chooses the same inputs under every plan. */
+/** True for the same inputs under every plan. */
 function poisons(fraction: number, stageId: StageId, key: number): boolean {
   let bits = key | 0;
   for (let i = 0; i < stageId.length; i++) bits = Math.imul(bits ^ stageId.charCodeAt(i), 0x01000193);
@@ -94,7 +94,7 @@ export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }
 
-/** Number in [0, 1) that depends only on the instant, so that a real replica fails the same batches. */
+/** Number in [0, 1) that depends only on the time, so that a real replica fails the same batches. */
 function uniformOf(nowMs: number): number {
   return fractionOf(Math.floor(nowMs * 1000));
 }

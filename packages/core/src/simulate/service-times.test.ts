@@ -43,7 +43,7 @@ describe('service times of a simulation', () => {
 
   it('leave what the drop rule expects to the curves', () => {
     const outcomes = (ms: number) => ends([0, 0, 0], { drawMs: () => ms }).map(({ outcome }) => outcome);
-    // The third one would start at 2 × ms and is expected to take 10 ms of its 25 ms.
+    // The third request would start at 2 × ms. It is expected to take 10 ms, but takes 25 ms.
     expect(outcomes(7)).toEqual(['completed', 'completed', 'completed']);
     expect(outcomes(8)).toEqual(['completed', 'deadline-unreachable', 'completed']);
   });

@@ -13,8 +13,8 @@ import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
- * longest path of single-item mean service times over edges without conditions. Before an early join only the shortest
- * branch counts. A stage without plan or profile has no expected times.
+ * longest path over edges without conditions, with mean service times of single items. Before an early join only the
+ * shortest branch counts. A stage without plan or profile has no expected times.
  */
 export function batchPolicies(
   spec: PipelineSpec,
@@ -74,8 +74,8 @@ function expectedBatches(
 }
 
 /**
- * Keeps drop rules up to date with configuration and service times. A stage that does not serve yet keeps its policy,
- * so that drops never use times of absent replicas.
+ * Keeps drop rules consistent with configuration and service times. Until a stage serves, its policy stays, so that
+ * drops never assume times of replicas that are not there.
  */
 export class ServingPolicies {
   readonly #spec: PipelineSpec;
@@ -89,7 +89,7 @@ export class ServingPolicies {
     this.#setPolicy = setPolicy;
   }
 
-  /** Adopts the plan of a stage, also for the stages before it, whose remaining time changes. */
+  /** Adopts the plan of a stage. Stages before it change, too: by their remaining time. */
   adopt(stageId: StageId, to: StagePlan): void {
     this.#serving[stageId] = [to];
     this.#setAll();

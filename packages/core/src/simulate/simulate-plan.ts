@@ -1,6 +1,6 @@
 /**
  * Deterministic discrete-event simulation with the objects that serve (`serve/pipeline-scheduler`). Only time, arrivals
- * and service times are replaced. Equal seeds give equal runs on every machine.
+ * and service times are simulated. Equal seeds give equal runs on every machine.
  */
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
@@ -37,7 +37,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Event codes: replicas count up from 0, fleet events count down from a negative number. */
+/** Event codes. Replicas count up from 0, fleet events down from a negative number. */
 const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;
@@ -54,7 +54,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
-  /** Reused for each batch, because the policies read it before the next batch ends. */
+  /** Reused for each batch: policies read it before the next batch ends. */
   readonly #outputs: number[] = [];
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
@@ -64,7 +64,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #pas = 0;
   #failedHere = 0;
   #admitted = 0;
-  /** Infinity at the end of the load. */
+  /** Next arrival; Infinity at the end of the load. */
   #arrivesAtMs = 0;
   #nowMs = 0;
 
@@ -270,7 +270,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Is the next arrival the next event? Arrivals are most events and known one at a time, so they bypass the heap. */
+  /**
+   * True if an arrival is the next event. Arrivals are the most frequent events and known one at a time, so they bypass
+   * the heap.
+   */
   #arrivesFirst(): boolean {
     const atMs = this.#arrivesAtMs;
     const { nextAtMs } = this.#events;

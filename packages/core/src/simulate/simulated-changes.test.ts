@@ -14,10 +14,7 @@ const spec = chainSpec({
   b: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }],
 });
 
-/**
- * Last changes seen by each tick. The first tick adds a replica at `a`, then at `b`; starts fail at stages of
- * `failing`.
- */
+/** Last change that each tick sees. The first tick adds a replica at `a`, then one at `b`. Starts fail at `failing`. */
 function toldOf(failing: 'a' | 'b' | undefined) {
   const two = planOf(spec, { maxBatchSize: 1, replicas: 2 });
   const changes = [a, b].map(
@@ -75,7 +72,7 @@ describe('changes in simulated time', () => {
       controller: {
         intervalMs: 1000,
         looksWhileChanging: true,
-        // The first start fails at once, while the others last.
+        // The first start fails early, while the others still load.
         loadMs: (id) => (id === b ? 4000 : starts++ === 0 ? 500 : 6000),
         decide: (view) => {
           const { changing = false, lastChange } = view.observe();

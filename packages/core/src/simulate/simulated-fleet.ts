@@ -1,4 +1,4 @@
-/** Replicas of a simulated pipeline: drives `FleetScheduler`, which serving uses too, in simulated time. */
+/** Replicas of a simulated pipeline: drives `FleetScheduler` in simulated time. Serving uses the same scheduler. */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { CanaryCounts } from '../model/canary-counts.js';
@@ -21,7 +21,7 @@ import { ServingPolicies } from './serving-policies.js';
 
 export type SimulatedReplica = ServingReplica<number, undefined>;
 
-/** `loadMs`: start to ready. `schedule` adds an event. */
+/** `loadMs`: time from start to ready. `schedule` adds an event. */
 export interface FleetDeps {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -30,12 +30,12 @@ export interface FleetDeps {
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults: FaultSchedule | undefined;
-  /** False at the end of the load: then nothing crashes, so that the simulation ends. */
+  /** False at the end of the load. From then on nothing crashes, so that the simulation ends. */
   readonly loadLasts: () => boolean;
   readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
-/** `capacityRps` counts items, of replicas that accept batches. */
+/** `capacityRps` counts the items per second of replicas that accept batches. */
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
@@ -43,7 +43,7 @@ export interface StageUse {
 }
 
 export interface Engine {
-  /** Event code of the replica and of its batches. */
+  /** Event code for the batches of the replica. */
   readonly index: number;
   readonly stageId: StageId;
   readonly curve: ServiceCurve;
@@ -68,13 +68,13 @@ export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
-  /** Replicas by index. The scheduler may start a batch before it returns a new replica. */
+  /** Replicas by index, in place before `scheduler` returns: it may start a batch at once. */
   readonly #engines: Engine[] = [];
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
   readonly #unfit: { readonly replicaId: ReplicaId; readonly trouble: HealthIssue }[] = [];
   readonly #late: { readonly replicaId: ReplicaId; readonly isLate: boolean }[] = [];
-  /** Departures during a call to the request policies, which must not be re-entered. */
+  /** Replicas that left during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];
   #changes: readonly Change[] = [];
   #done = 0;
@@ -111,7 +111,7 @@ export class SimulatedFleet implements FleetEffects {
     return this.#engines[index] as Engine;
   }
 
-  /** Undefined if the batch was lost or hangs. */
+  /** The replica, unless its batch was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
     const { lost, faults, replica, stageId } = this.#engines[index] as Engine;
     if (lost || (faults.length > 0 && hangs(faults, nowMs))) return undefined;
@@ -126,7 +126,7 @@ export class SimulatedFleet implements FleetEffects {
     return faults.length > 0 && failsBatches(faults, nowMs);
   }
 
-  /** Applies changes one by one; a failure drops the rest. Preempts running changes. */
+  /** Applies changes one by one until one fails. Preempts changes under way. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
       if (this.#fleet.changing) this.#fleet.preempt(nowMs);
@@ -141,7 +141,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#event(nowMs, () => this.#fleet.endCanary(nowMs, pinned));
   }
 
-  /** Undefined during changes, or if none ended since the last call. */
+  /** Last change; undefined during changes, or if none ended since the last call. */
   takeLastChange(): LastChange | undefined {
     if (this.changing) return undefined;
     const last = this.#lastChange;
@@ -163,12 +163,12 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** Call `settle` after the request policies have returned. */
+  /** Call `settle` after the request policies return. */
   drained({ replicaId: id }: SimulatedReplica): void {
     this.#left.push(id);
   }
 
-  /** The replica's running batch is never answered. Call `settle` next. */
+  /** The current batch of the replica never ends. Call `settle` next. */
   unhealthy(replica: SimulatedReplica, trouble: HealthIssue): void {
     this.engineOf(replica).lost = true;
     this.#unfit.push({ replicaId: replica.replicaId, trouble });
@@ -186,7 +186,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#event(nowMs, () => undefined);
   }
 
-  /** Serving, draining and starting replicas. */
+  /** Use by serving, draining and starting replicas. */
   uses(): readonly StageUse[] {
     const { stages } = this.#fleet.runningPlan();
     return this.#setup.graph.stages.map(({ id }) => {
@@ -295,7 +295,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#fleet.lost(replica.replicaId, this.#nowMs);
   }
 
-  /** Passes an event to the policy, handles departures, and sets the alarm. */
+  /** Passes an event to the policy; then handles departures and sets the alarm. */
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();

@@ -14,7 +14,7 @@ import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulationTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** `hostCores` bounds the running replica threads (Infinity if not on one host). */
+/** `hostCores` limits the running replica threads (Infinity without a common host). */
 export interface SimulationInput {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -22,24 +22,24 @@ export interface SimulationInput {
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
   readonly hostCores: number;
-  /** False for verification, where late completions are the misses. */
+  /** False for verification: late requests complete and count as misses. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
   readonly faults?: FaultSchedule;
-  /** Default: draws from `curves`, which the policies always use. */
+  /** Default: drawn from `curves`. The policies always use `curves`. */
   readonly serviceTimes?: SimulatedServiceTimes;
-  /** Clients by request number. Default: deadline at the SLO, unlimited patience. */
+  /** Clients by request number. By default, the deadline is the SLO and patience is unlimited. */
   readonly clients?: SimulatedClients;
-  /** Later arrivals are dropped as `draining`. */
+  /** From this time on, arrivals are dropped as `draining`. */
   readonly drainsAtMs?: number;
-  /** Requests waiting at the sources at the start; default 0. */
+  /** Requests that wait at the start; default 0. */
   readonly backlogRequests?: number;
-  /** Earlier arrivals and batches are not counted; default 0. */
+  /** Arrivals and batches before this time do not count; default 0. */
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
-  /** Called after each step of the fleet, possibly several times at an instant. */
+  /** Called after each step of the fleet, perhaps several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
@@ -56,7 +56,7 @@ export interface SimulatedClients {
   priority?(sequence: number): number;
 }
 
-/** Latency is undefined unless completed. */
+/** `latencyMs` is undefined unless the request completed. */
 export interface SimulatedEnd {
   readonly sequence: number;
   readonly outcome: 'completed' | 'failed' | DropReason;
@@ -64,29 +64,29 @@ export interface SimulatedEnd {
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
   readonly missing: number;
-  /** Accuracy of the running plan at the end. */
+  /** Accuracy of the running plan when the request ended. */
   readonly pas: number;
 }
 
 export interface SimulatedView {
   readonly nowMs: number;
   readonly changing: boolean;
-  /** Counts since the last observation, and the end of the last change, are each reported once. */
+  /** Reports counts since the last observation. Reports the end of a change once. */
   observe(): Observation;
   peek(): Observation;
-  /** Ends canaries without a verdict; with `pinned` only one of another variant at that stage. */
+  /** Ends canaries without a verdict. With `pinned`, ends only a canary of another variant at that stage. */
   endCanary(pinned?: StageVariant): void;
 }
 
-/** Decided changes replace those under way. */
+/** Changes that it decides replace those under way. */
 export interface SimulatedController {
   readonly intervalMs: number;
-  /** True to tick during changes, too. */
+  /** True: ticks during changes, too. */
   readonly looksWhileChanging?: boolean;
-  /** Undefined if there is nothing to apply. */
+  /** Undefined if nothing is to be applied. */
   decide(view: SimulatedView): readonly Change[] | undefined;
   loadMs(stageId: StageId, variantId: VariantId): number;
-  /** Service times for drop rules after each decision. Default: those of the simulated batches. */
+  /** Service times that drop rules assume after a decision. Default: those of the simulated batches. */
   expectedCurves?(): ServiceCurves;
 }
 

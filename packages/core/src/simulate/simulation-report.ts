@@ -1,6 +1,6 @@
 /**
- * Figures of a simulation: percentiles over completed requests, attainment over arrivals (a drop is a miss), accuracy
- * over completed requests and, as goodput, over arrivals.
+ * Figures of a simulation. Percentiles are over completed requests. Attainment is over arrivals, so a drop is a miss.
+ * Accuracy is over completed requests and, as goodput, over arrivals.
  */
 import type { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { StageId } from '../model/ids.js';
@@ -27,7 +27,7 @@ export interface StageFigures {
   readonly batchSizeMean: number;
   /** Arrived items ÷ items that the stage could have served. */
   readonly loadFactor: number;
-  /** Time in batches ÷ time in service. */
+  /** Time in which replicas ran batches ÷ time in service. */
   readonly busyFraction: number;
 }
 
@@ -51,7 +51,7 @@ const GIB = 1024 ** 3;
 
 const safeRatio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
-/** Without arrivals, attainment is 1. */
+/** Figures of a run. Without arrivals, attainment is 1. */
 export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: SimulationRun): SimulationReport {
   const { tally, meanUse, graph } = run;
   const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);

@@ -29,7 +29,7 @@ export class SimulationTally {
   readonly #sloLatencyMs: number;
   arrived = 0;
   completed = 0;
-  /** Includes fan-outs beyond the queue limit. */
+  /** Includes requests whose fan-out exceeded the queue limit. */
   failed = 0;
   withinSlo = 0;
   /** Sum over completed requests. */

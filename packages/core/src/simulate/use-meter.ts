@@ -1,4 +1,4 @@
-/** Mean resource use of a simulated pipeline, starting and draining replicas included. */
+/** Mean resource use of a simulated pipeline. Starting and draining replicas count. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';
 

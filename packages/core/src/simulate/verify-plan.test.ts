@@ -28,7 +28,7 @@ describe('itemsPerRequest', () => {
   });
 });
 
-/** One stage that serves up to 100 rps per replica, one by one. */
+/** One stage; each replica serves up to 100 rps, one request at a time. */
 const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] });
 
 function verified(
@@ -88,7 +88,7 @@ describe('verifyPlan', () => {
   it('starts from the backlog, and holds a plan to its SLO once its grace is over', () => {
     const backlog = { requests: 400, graceMs: 12_000 };
     expect(showsSloMet(verified({ arrivalRps: 50 }))).toBe(true);
-    // 400 waiting requests are gone after 400 × 10 ms ÷ (1 − 0.5) = 8 s.
+    // 400 waiting requests are served after 400 × 10 ms ÷ (1 − 0.5) = 8 s.
     expect(showsSloMet(verified({ arrivalRps: 50, backlog }))).toBe(true);
     expect(showsSloMet(verified({ arrivalRps: 50, backlog: { ...backlog, graceMs: 1_000 } }))).toBe(false);
     expect(showsSloMet(verified({ arrivalRps: 50, backlog: { ...backlog, requests: 4_000 } }))).toBe(false);

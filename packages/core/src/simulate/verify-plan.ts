@@ -13,7 +13,7 @@ import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
-/** Items of a request over all stages, with every branch taken. */
+/** Items of a request over all stages, if every branch is taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
@@ -28,9 +28,10 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 }
 
 /**
- * Verifies a plan by simulation without drops; with drops, completed requests would meet the SLO by construction.
- * Arrivals are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts with it
- * and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals reaches the percentile.
+ * Verifies a plan by simulation without drops: with drops, completed requests would meet the SLO by construction.
+ * Arrivals are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog, the run starts with
+ * it and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals is at least the
+ * percentile.
  */
 
 export interface VerificationInput extends ExpectedLoad {
@@ -41,13 +42,13 @@ export interface VerificationInput extends ExpectedLoad {
   readonly workStageRequests: number;
 }
 
-/** About 20–50 ms. */
+/** Takes about 20–50 ms. */
 export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 
 const FEWEST_REQUESTS = 1000;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
-/** With fewer periods, partial ones count, too. */
+/** With fewer whole periods, incomplete ones count, too. */
 const FEWEST_PERIODS = 6;
 
 export function verifyPlan(input: VerificationInput, plan: Plan): SimulatedRun {
@@ -76,7 +77,7 @@ class PeakUse {
   readonly peaks: readonly { batchSize: number; replicas: number }[];
   readonly #used = new Set<number>();
 
-  /** A stage that waits for fuller batches counts as reaching its batch bound. */
+  /** A stage that waits for fuller batches counts as having reached its maximum batch size. */
   constructor({ stages }: PipelineSpec, plan: Plan) {
     this.peaks = stages.map(({ id }) => {
       const { maxBatchSize, maxBatchWaitMs } = plan.stages[id]?.[0] ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
@@ -116,5 +117,5 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
 }
 
-/** Grace in whole units, so that spans begin with periods. */
+/** Grace, rounded up to whole units so that spans begin with periods. */
 const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);

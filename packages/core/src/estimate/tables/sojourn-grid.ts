@@ -1,16 +1,17 @@
 /**
- * Grid of the sojourn table in units of s(1): replicas n, cap b, load factor ρ, shape of the curve and group of items.
- * Shape of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for a time proportional to size, 1 for a constant
- * time.
+ * Grid of the sojourn table, in units of s(1): replicas n, cap b, load factor ρ, scaling of the affine curve, and group
+ * of items. The scaling is β = 1 − ln(s(b) ÷ s(1)) ÷ ln b: 0 if time is proportional to size, 1 if it is constant.
  */
 
 export const replicaGrid: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
 export const capGrid: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
-/** Scalings β. A cap of 1 has none. */
+/** Scalings β. A cap of 1 has no scaling. */
 export const scalingGrid: readonly number[] = [0, 0.15, 0.3, 0.5, 0.75, 1];
 export const loadGrid: readonly number[] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.78, 0.85, 0.9, 0.94, 0.97];
 
-/** Groups of fixed size at Poisson instants, or single items with gamma gaps of this squared variation. */
+/**
+ * Groups of fixed size at Poisson instants; or single items, where `dispersion` is the squared variation of gamma gaps.
+ */
 export interface Company {
   readonly groupSize: number;
   readonly dispersion: number;
@@ -25,13 +26,13 @@ export const companies: readonly Company[] = [
 /** One row per n, b and β, one cell per ρ. */
 export const rowCount = replicaGrid.length * (1 + (capGrid.length - 1) * scalingGrid.length);
 
-/** `scaling` is ignored for a cap of 1. */
+/** A cap of 1 ignores `scaling`. */
 export function rowIndex(replicas: number, cap: number, scaling: number): number {
   const shapes = 1 + (capGrid.length - 1) * scalingGrid.length;
   return replicas * shapes + (cap === 0 ? 0 : 1 + (cap - 1) * scalingGrid.length + scaling);
 }
 
-/** s(b) ÷ s(1) of a scaling. */
+/** s(b) ÷ s(1) for a scaling. */
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
@@ -40,10 +41,12 @@ export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - s
  * quantile (16 bits), then steps of ln (8 bits each; rounding errors carry over).
  */
 
-/** Fractions of disturbed requests whose quantiles are stored. */
+/** Fractions of disturbed requests at which quantiles are stored. */
 export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
 
-/** Cell in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
+/**
+ * Cell in units of s(1). `logitDisturbed` = ln(d ÷ (1 − d)); `logTimes` = ln of the quantiles of disturbed requests.
+ */
 export interface SojournCell {
   readonly logitDisturbed: number;
   readonly logTimes: readonly number[];
@@ -81,7 +84,7 @@ export function encodeCell(cell: SojournCell, bytes: Uint8Array, at: number): vo
   }
 }
 
-/** Reads the law at `at` into CELL_NUMBERS numbers. */
+/** Reads the cell at `at` into CELL_NUMBERS numbers. */
 export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Float32Array; into: number }): void {
   const { numbers, into } = target;
   numbers[into] = wordAt(bytes, at) * LOGIT_STEP - LOGIT_BOUND;
@@ -93,7 +96,7 @@ export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Flo
   }
 }
 
-/** Byte of a mean batch size (1 to 64). */
+/** Encodes a mean batch size (1 to 64) as a byte. */
 export const encodeBatch = (meanBatchSize: number): number =>
   clamp(Math.round(Math.log(meanBatchSize) / BATCH_STEP), 0, 255);
 

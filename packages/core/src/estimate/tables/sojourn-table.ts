@@ -20,7 +20,7 @@ import { sojournTableTexts } from './sojourn-table.gen.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** Decodes base64 (RFC 4648), because core has no platform API. */
+/** Decodes base64 (RFC 4648); core uses no platform API. */
 export function bytesOfBase64(text: string): Uint8Array {
   const digitOf = new Uint8Array(128);
   for (let i = 0; i < ALPHABET.length; i++) digitOf[ALPHABET.charCodeAt(i)] = i;
@@ -48,7 +48,7 @@ export interface TablePoint {
   readonly wholeness: number;
 }
 
-/** ln of the mean batch size, then the numbers of a cell (see sojourn-grid). */
+/** Logarithm of the mean batch size, then the numbers of a cell (see sojourn-grid). */
 export type TableAnswer = Float64Array;
 export const ANSWER_NUMBERS = 1 + CELL_NUMBERS;
 
@@ -82,7 +82,7 @@ function companyAt(index: number): Company {
   return known;
 }
 
-/** Lower index on an axis and the weight of the upper one. */
+/** Index of the lower neighbour on an axis, and weight of the upper one. */
 export interface Place {
   index: number;
   weight: number;
@@ -96,7 +96,7 @@ export function putPlace(place: Place, axis: Float64Array, x: number): void {
   place.weight = (x - low) / ((axis[index + 1] as number) - low);
 }
 
-/** Weight of the lower (0) or the upper (1) neighbour. */
+/** Weight of the lower (`side` 0) or upper (1) neighbour. */
 export const weightOf = (place: Place, side: number): number => (side === 1 ? place.weight : 1 - place.weight);
 
 export const axisOf = (grid: readonly number[]): Float64Array => Float64Array.from(grid, Math.log);
@@ -138,8 +138,8 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 
 /**
  * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor, the
- * disturbed fraction of single items is proportional to the load, the slowest possible decrease. Times beyond the
- * largest group are extrapolated.
+ * disturbed fraction of single items is proportional to the load; it cannot fall more slowly. Beyond the largest group,
+ * times are extrapolated.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

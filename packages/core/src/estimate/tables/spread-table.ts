@@ -1,7 +1,7 @@
 /**
  * Effect of service variation on the sojourn table, for lognormal service times: shifts of the logit of the disturbed
- * fraction and of the ln times. Its grid is coarser than that of the sojourn table, except for the load. Times count
- * the own batch at its mean; own-service adds the variation of the own batch.
+ * fraction, and of the ln times. The grid is coarser than that of the sojourn table, except for the load. The own batch
+ * counts at its mean; own-service adds its variation.
  */
 import { CELL_NUMBERS, type Company, loadGrid } from './sojourn-grid.js';
 import {
@@ -18,11 +18,11 @@ import { spreadTableTexts } from './spread-table.gen.js';
 
 export const spreadReplicaGrid: readonly number[] = [1, 2, 4, 8, 16];
 export const spreadCapGrid: readonly number[] = [1, 2, 4, 16, 64];
-/** Scalings β. A cap of 1 has none. */
+/** Scalings β. A cap of 1 has no scaling. */
 export const spreadScalingGrid: readonly number[] = [0, 0.5, 1];
-/** Deviation of ln service time. */
+/** Standard deviations σ of ln service time. */
 export const spreadSigmas: readonly number[] = [0.4, 0.8];
-/** Groups first, then dispersions. */
+/** Poisson groups first, then dispersions. */
 export const spreadCompanies: readonly Company[] = [
   ...[1, 4, 16].map((groupSize) => ({ groupSize, dispersion: 1 })),
   ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),
@@ -31,11 +31,11 @@ export const spreadCompanies: readonly Company[] = [
 const SHAPES = 1 + (spreadCapGrid.length - 1) * spreadScalingGrid.length;
 export const spreadRowCount = spreadReplicaGrid.length * SHAPES;
 
-/** `scaling` is ignored for a cap of 1. */
+/** A cap of 1 ignores `scaling`. */
 export const spreadRowIndex = (replicas: number, cap: number, scaling: number): number =>
   replicas * SHAPES + (cap === 0 ? 0 : 1 + (cap - 1) * spreadScalingGrid.length + scaling);
 
-/** Laws of a group: single items and, if there are any, whole groups. */
+/** Number of laws: single items and, if groups are larger, whole groups. */
 export const spreadLaws = ({ groupSize }: Company): number => (groupSize > 1 ? 2 : 1);
 
 /** Order of shifts in a text: row, load, law, σ, number. */
@@ -76,7 +76,7 @@ const [FIRST_VARIATION_SQUARED, LAST_VARIATION_SQUARED] = spreadSigmas.map((sigm
 const sigmaWeights = new Float64Array(spreadSigmas.length);
 
 /**
- * Weights of the σ nodes. Near saturation waits grow like 1 + b·cv², so shifts are linear in its logarithm. Beyond the
+ * Weights of the σ nodes. Near saturation waits grow as 1 + b·cv², so shifts are linear in ln(1 + b·cv²). Beyond the
  * last node they grow in proportion.
  */
 function putSigmaWeights(cap: number, variationSquared: number): void {
@@ -119,7 +119,7 @@ function addLaw(shifts: Float32Array, at: number, weight: number, answer: TableA
     answer[1 + i] = (answer[1 + i] as number) + last * (shifts[at + CELL_NUMBERS + i] as number);
 }
 
-/** Adds the shifts of service times with this squared variation to an answer of the sojourn table. */
+/** Adds, to an answer of the sojourn table, the shifts for service times of this squared variation. */
 export function addSpread(point: TablePoint, variationSquared: number, answer: TableAnswer): void {
   const [n, b, s, load, company] = places as readonly [Place, Place, Place, Place, Place];
   putPlace(n, replicaAxis, Math.log(point.replicas));

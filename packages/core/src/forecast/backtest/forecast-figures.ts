@@ -9,7 +9,7 @@ export interface JudgedForecasts {
 
 /** Mean figures; NaN without forecasts. */
 export interface ForecastFigures {
-  /** Error of point forecasts, rounded to whole requests. */
+  /** Error of point forecasts after rounding to whole requests. */
   readonly smapeFraction: number;
   /** Loss of unrounded quantiles, in rps. */
   readonly pinballLoss: number;

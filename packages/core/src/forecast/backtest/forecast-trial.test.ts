@@ -7,13 +7,13 @@ import { forecastTrial, type Trial, type TrialProgress } from './forecast-trial.
 
 const TRAIN_S = 16_000;
 const SECONDS = 20_000;
-/** A longer fit than a quick test has time for. */
+/** Without the LSTM, whose fit takes too long. */
 const methods = forecastMethods.filter(({ name }) => name !== 'lstm');
 
-/** Where counts are 0 for 200 s, the last time in the test part. */
+/** Starts of gaps, where counts are 0 for 200 s. The last is in the test part. */
 const GAPS_S = [2000, 5000, 9000, 11_000, 14_000, 18_000];
 
-/** Counts around a wave of half an hour, with gaps. */
+/** Counts around a wave of half an hour, with these gaps. */
 function trace(): number[] {
   const rng = new SeededRng(9);
   return Array.from({ length: SECONDS }, (_, second) => {
@@ -53,7 +53,7 @@ describe('forecastTrial', () => {
     const inForce = forecastFigures(trial.inForce, 0.95, positions);
     expect(['quantile-regression', 'lag-network']).toContain(trial.selected);
     expect(inForce.pinballLoss).toBeLessThan(ratio * Math.min(...simple.map(({ pinballLoss }) => pinballLoss)));
-    // It is chosen by its quantile; its point is hardly worse than any.
+    // The method is chosen by its quantile; its point error must be nearly the smallest.
     expect(inForce.smapeFraction).toBeLessThan(1.05 * Math.min(...simple.map(({ smapeFraction }) => smapeFraction)));
     expect(inForce.coverageFraction).toBeGreaterThan(0.92);
     expect(inForce.coverageFraction).toBeLessThan(0.98);

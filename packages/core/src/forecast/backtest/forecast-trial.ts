@@ -1,6 +1,6 @@
 /**
- * Trial on a trace: methods train on the first 80 % of the training part, are scored on the last 20 %, and train again
- * on all of it. Then they run over the rest of the trace and never see the future.
+ * Trial on a trace. Methods train on the first 80 % of the training part, are scored on the rest of it, and train again
+ * on all of it. Then they forecast the test part of the trace without seeing the future.
  */
 import type { Clock } from '../../kernel/clock.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
@@ -17,7 +17,7 @@ import {
 export interface TrialRequest {
   readonly task: PeakTask;
   readonly series: PeakSeries;
-  /** Bins from this second on are for the test, earlier ones for training. */
+  /** Start of the test part; earlier bins are for training. */
   readonly trainS: number;
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;

@@ -4,7 +4,7 @@ import { beginBacktest, meanLoss, observeMaximum, type RollingBacktest, selected
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };
 
-/** A method with a constant forecast that remembers how many bins it saw. */
+/** A method whose forecast depends only on the number of bins it saw. */
 const constant = (name: string, upperOf: (seen: number) => number): ForecastMethod => ({
   name,
   beginFit: () => ({ doneSteps: 0, totalSteps: 0, weights: undefined }),
@@ -28,7 +28,7 @@ const lossesOf = ({ entries }: RollingBacktest) => entries.map(({ score }) => me
 describe('rolling backtest', () => {
   it('scores a forecast when its horizon is over, against the largest maximum in it', () => {
     const methods = named(constant('twenty', () => 20));
-    // The forecast of the start is for the bins 10 and 30: a loss of 0.9·10. The next is for 30 and 12.
+    // The first forecast is for bins 10 and 30: its loss is 0.9·10. The second is for bins 30 and 12.
     expect(lossesOf(rolled(methods, [10]))).toEqual([Number.POSITIVE_INFINITY]);
     expect(lossesOf(rolled(methods, [10, 30]))).toEqual([expect.closeTo(9, 12)]);
     expect(lossesOf(rolled(methods, [10, 30, 12, 15]))).toEqual([expect.closeTo((9 + 9 + 0.1 * 5) / 3, 2)]);

@@ -16,7 +16,7 @@ export interface Score {
 export interface BacktestEntry extends TrainedForecaster {
   readonly memory: unknown;
   readonly score: Score;
-  /** Forecasts whose horizon has not ended, oldest first. Undefined if not finite. */
+  /** Forecasts whose horizon has not ended, oldest first. Not finite forecasts are undefined. */
   readonly pending: readonly (PeakForecast | undefined)[];
 }
 
@@ -30,7 +30,7 @@ export interface RollingBacktest {
 
 /** Bins after which a loss weighs 1 ÷ e: six hours at 10 s. */
 const SCORE_MEMORY_BINS = 2160;
-/** A method replaces the current one below this ratio of their mean losses. */
+/** A method replaces the current one if the ratio of their mean losses is below this. */
 const CLEARLY_BETTER = 0.98;
 
 export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
@@ -38,7 +38,7 @@ export type MethodsByName = ReadonlyMap<string, ForecastMethod>;
 export interface BacktestStart {
   readonly task: PeakTask;
   readonly forecasters: readonly TrainedForecaster[];
-  /** Values that fill the memories without being scored. */
+  /** Initial values of the memories, which are not scored. */
   readonly historyRps?: ArrayLike<number>;
   readonly scores?: ReadonlyMap<string, Score>;
 }
@@ -59,7 +59,7 @@ export function beginBacktest(start: BacktestStart, methods: MethodsByName): Rol
   return { task, entries, recentRps: history.slice(-task.horizonBins), selected: select(entries, 0) };
 }
 
-/** Backtest one bin later. A maximum that is NaN or negative is missing and changes nothing. */
+/** Backtest after one more bin. NaN and negative maxima are missing values and change nothing. */
 export function observeMaximum(backtest: RollingBacktest, maximumRps: number, methods: MethodsByName): RollingBacktest {
   if (!isCount(maximumRps)) return backtest;
   const { task } = backtest;
@@ -69,13 +69,13 @@ export function observeMaximum(backtest: RollingBacktest, maximumRps: number, me
   return { task, entries, recentRps, selected: select(entries, backtest.selected) };
 }
 
-/** 0 before the first bin or without a usable method. */
+/** 0 before the first bin, or if no forecast is usable. */
 export function selectedForecast({ entries, selected }: RollingBacktest): PeakForecast & { readonly method: string } {
   const entry = entries[selected];
   return { method: entry?.method ?? 'none', ...(entry?.pending.at(-1) ?? { pointRps: 0, upperRps: 0 }) };
 }
 
-/** Mean loss; infinite before the first. */
+/** Mean loss; infinite without losses. */
 export function meanLoss({ loss, weight }: Score): number {
   return weight === 0 ? Number.POSITIVE_INFINITY : loss / weight;
 }
@@ -83,7 +83,7 @@ export function meanLoss({ loss, weight }: Score): number {
 interface Observed {
   readonly task: PeakTask;
   readonly maximumRps: number;
-  /** Undefined before the first whole horizon. */
+  /** Undefined until a whole horizon has passed. */
   readonly peakRps: number | undefined;
 }
 
@@ -126,7 +126,7 @@ function select(entries: readonly BacktestEntry[], present: number): number {
   let least = bar;
   for (const [position, entry] of entries.entries()) {
     const loss = lossOf(entry);
-    // If the present forecast is undefined, the bar is NaN and any method takes over.
+    // If the selected method has no forecast, `least` is NaN and any other method replaces it.
     if (loss < least || (Number.isNaN(least) && !Number.isNaN(loss))) {
       best = position;
       least = loss;

@@ -1,4 +1,6 @@
-/** Training round in steps: each method trains on 80 % of the history, is scored on the rest, then trains on all. */
+/**
+ * Training round in steps. Each method trains on 80 % of the history, is scored on the rest, and trains again on all.
+ */
 import {
   beginBacktest,
   type MethodsByName,

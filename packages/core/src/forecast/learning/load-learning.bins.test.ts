@@ -4,7 +4,7 @@ import { SeededRng } from '../../kernel/rng.js';
 import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './load-learning.js';
 import { poissonCount } from './poisson-counts.test-support.js';
 
-/** Reads a trace at the given ticks (s), each of which sees the last `shown` seconds. */
+/** Reads a trace at ticks (s). Each tick sees the last `shown` seconds. */
 function read(trace: readonly number[], ticks: readonly number[], shown: number) {
   let counts: BinCounts = noCounts;
   const maxima: number[] = [];

@@ -15,13 +15,13 @@ import {
 } from './load-learning.js';
 import { poissonCount } from './poisson-counts.test-support.js';
 
-/** A longer fit than a quick test has time for is left out. */
+/** Without the LSTM, whose fit takes too long. */
 const rules: LearningRules = { methods: forecastMethods.filter(({ name }) => name !== 'lstm'), seed: 1 };
 const rateAt = (second: number) => 60 + 30 * Math.sin((2 * Math.PI * second) / 600);
 
 const SECONDS = 16_000;
 
-/** Four hours and a half of Poisson arrivals around a wave of ten minutes. */
+/** 4.5 hours of Poisson arrivals around a wave of ten minutes. */
 function trace(): readonly number[] {
   const rng = new SeededRng(2);
   return Array.from({ length: SECONDS }, (_, second) => poissonCount(rng, rateAt(second)));

@@ -1,7 +1,7 @@
 /**
- * Forecasts learned from served load. All methods train between ticks; the one with the least pinball loss is used.
- * Training repeats when the history has doubled, is long enough for one more method, or is a day longer. No forecast is
- * below a lower confidence bound of the present rate.
+ * Forecasts learned from served load. All methods train between ticks; the method with the smallest pinball loss is
+ * used. Training repeats when the history has doubled, is a day longer, or is long enough for another method. No
+ * forecast is below the lower confidence bound of the present rate.
  */
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { Forecast, LoadObservation } from '../../model/decision.js';
@@ -22,7 +22,7 @@ export interface LearningRules {
   readonly seed: number;
 }
 
-/** Unfinished bin. `second` is the next to read, counted from the start of the record. */
+/** Unfinished bin. `second` is the next second to read, counted from the start of the record. */
 export interface BinCounts {
   readonly second: number;
   readonly inBin: number;
@@ -33,12 +33,12 @@ export interface LoadLearning {
   readonly counts: BinCounts;
   /** Oldest first, at most a week. */
   readonly historyRps: readonly number[];
-  /** History of the last training; 0 before the first. */
+  /** Bins of history at the last training; 0 before the first. */
   readonly fittedBins: number;
   readonly binsSince: number;
   readonly round?: FitRound;
   readonly backtest?: RollingBacktest;
-  /** Bins until the inputs are current; default 0. */
+  /** Bins until the methods have current inputs; default 0. */
   readonly waitsBins?: number;
 }
 
@@ -48,7 +48,7 @@ export interface LearningSnapshot {
   readonly forecasters: readonly TrainedForecaster[];
   readonly scores: readonly Score[];
   readonly selected: number;
-  /** Bins until the inputs are current; default 0. */
+  /** Bins until the methods have current inputs; default 0. */
   readonly waitsBins?: number;
 }
 
@@ -57,9 +57,9 @@ const DAY_BINS = 86_400 / TASK.binS;
 const KEPT_BINS = 7 * DAY_BINS;
 /** One hour. Shorter histories covered 90 % of the peaks instead of 95 %. */
 const FEWEST_BINS = 360;
-/** Four hours, for methods with many weights. Add methods that look back further than the lags. */
+/** Four hours, for methods with many weights. Add each method that looks back further than the lags. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Lower bound of the present rate: mean of these seconds, minus these standard errors. */
+/** Lower bound of the present rate: mean of `PRESENT_S` seconds minus `ERRORS` standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
@@ -98,7 +98,7 @@ export interface ReadCounts {
   readonly maximaRps: readonly number[];
 }
 
-/** Reads the seconds up to `atMs`; skips those already read. A gap or a clock set back restarts the bin. */
+/** Reads the seconds up to `atMs` that are not read yet. A gap or a clock set back restarts the bin. */
 export function readCounts(
   before: BinCounts,
   { arrivalsPerSecond, atMs }: { readonly arrivalsPerSecond: readonly number[]; readonly atMs: number },
@@ -136,7 +136,7 @@ function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
-/** Runs at most some tenths of a second. Returns the same state without a round. */
+/** Takes at most some tenths of a second. Returns the same state without a round. */
 export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;
@@ -151,14 +151,14 @@ function backtestOf(
   rules: LearningRules,
 ): RollingBacktest {
   const scored = new Map(forecasters.flatMap(({ method }, i) => (scores[i] ? [[method, scores[i]] as const] : [])));
-  // A whole week would take seconds.
+  // Replaying a whole week would take seconds.
   return beginBacktest(
     { task: TASK, forecasters, scores: scored, historyRps: historyRps.slice(-DAY_BINS) },
     byName(rules),
   );
 }
 
-/** Undefined before the first round is done. */
+/** Undefined until the first round is done. */
 export function learningSnapshot({
   historyRps,
   fittedBins,
@@ -174,7 +174,7 @@ export function learningSnapshot({
 
 const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
 
-/** Snapshot `stoppedMs` later. Weights stay valid; the last values do not. */
+/** Snapshot after a stop of `stoppedMs`. Weights stay valid; inputs do not. */
 export function ageSnapshot(kept: LearningSnapshot, stoppedMs: number): LearningSnapshot {
   return stoppedMs <= GAP_MS ? kept : { ...kept, waitsBins: TASK.lags };
 }
@@ -185,7 +185,7 @@ export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): Lo
   return { ...initialLearning, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
-/** Forecast for the next 20 s. Undefined if nothing is learned, or after a stop until the memory is current. */
+/** Forecast for the next 20 s. Undefined if nothing is learned, and after a stop until inputs are current. */
 export function learnedForecast(
   { backtest, waitsBins = 0 }: LoadLearning,
   load: LoadObservation,
@@ -196,7 +196,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // Removes only the median excess of the peak: its upper tail covers the uncertainty of the rate.
+  // Removes only the median excess of the peak. The upper tail covers the uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);
@@ -206,16 +206,16 @@ export function learnedForecast(
 
 export interface PeakLaw {
   readonly seconds: number;
-  /** Probability that the peak stays lower, in (0, 1). */
+  /** Probability, in (0, 1), that the peak stays below `peakRps`. */
   readonly fraction: number;
   /** Variance ÷ mean; 1 for Poisson. */
   readonly dispersion: number;
 }
 
 /**
- * Rate (rps) whose peak of `seconds` counts stays below `peakRps` with probability `fraction`; at most the peak. Counts
- * of rate r and dispersion D are near normal with variance D·r. All n stay below r + z·√(D·r) with probability p, where
- * z is the normal quantile of p^(1/n).
+ * Rate (rps) whose peak over `seconds` counts stays below `peakRps` with probability `fraction`; at most `peakRps`.
+ * Counts of rate r and dispersion D are nearly normal with variance D·r. All n counts stay below r + z·√(D·r) with
+ * probability p, where z is the normal quantile of p^(1/n).
  */
 export function rateBehindPeak(peakRps: number, { seconds, fraction, dispersion }: PeakLaw): number {
   const spread = Math.max(0, normalQuantile(fraction ** (1 / seconds))) * Math.sqrt(dispersion);

@@ -5,7 +5,7 @@ import { fitted, foretold } from './fitted.test-support.js';
 describe('ewma', () => {
   it('smooths point and quantile each with its weight', () => {
     const weights = { pointWeight: 0.5, upperWeight: 0.25, upperFactor: 2 };
-    // 8; 0.5·4 + 0.5·8 = 6, 0.25·4 + 0.75·8 = 7; 0.5·10 + 0.5·6 = 8, 0.25·10 + 0.75·7 = 7.75.
+    // Levels with weight 0.5: 8, 6, 8. With weight 0.25: 8, 7, 7.75.
     expect(foretold(ewma, weights, [8, 4, 10])).toEqual({ pointRps: 8, upperRps: 15.5 });
   });
 

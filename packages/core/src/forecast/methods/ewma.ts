@@ -1,6 +1,6 @@
 /**
- * Exponential smoothing: level ← w·x + (1 − w)·level. Two weights from a grid: least relative error for the point,
- * least pinball loss for the quantile.
+ * Exponential smoothing: level ← w·x + (1 − w)·level. Two weights are chosen from a grid: for the point by relative
+ * error, for the quantile by pinball loss.
  */
 import { pinballLoss, symmetricError } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
@@ -25,7 +25,7 @@ interface EwmaFit extends Fitting<EwmaWeights> {
 
 const GRID = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
 
-/** Trained in one step per grid value. */
+/** Training takes one step per grid value. */
 export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> = {
   name: 'ewma',
   beginFit: () => ({

@@ -1,8 +1,7 @@
-/** Fits methods and predicts in one call. */
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { type PeakForecast, type PeakTask, trainingPeaks } from '../peak-series.js';
 
-/** Three values in, the larger of the next two out. */
+/** Task: three maxima in, the larger of the next two out. */
 export const smallTask: PeakTask = { binS: 10, lags: 3, horizonBins: 2, upperFraction: 0.9 };
 
 /** Weights that a method fits to a series. */

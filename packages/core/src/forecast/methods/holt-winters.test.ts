@@ -17,15 +17,17 @@ describe('holtWinters', () => {
       (seen, value) => holtWinters.observe(weights, seen, value),
       holtWinters.begin(weights),
     );
-    // 10: level 10. 14 in slot 1: level 0.5·14 + 0.5·10 = 12, slope 0.25·2 = 0.5, season[1] = 0.2·(14 − 10) = 0.8.
-    // 12 in slot 0: level 0.5·12 + 0.5·12.5 = 12.25, slope 0.25·0.25 + 0.75·0.5 = 0.4375, season[0] = 0.2·(12 − 12.5) = −0.1.
+    // First value 10: level 10.
+    // 14 in slot 1: level 0.5·14 + 0.5·10 = 12, slope 0.25·2 = 0.5, season[1] = 0.2·(14 − 10) = 0.8.
+    // 12 in slot 0: level 0.5·12 + 0.5·12.5 = 12.25, slope 0.25·0.25 + 0.75·0.5 = 0.4375, season[0] = 0.2·(12 − 12.5) =
+    // −0.1.
     expect(memory).toEqual({
       bins: 3,
       level: expect.closeTo(12.25, 12),
       slope: expect.closeTo(0.4375, 12),
       season: [expect.closeTo(-0.1, 12), expect.closeTo(0.8, 12)],
     });
-    // Next in slot 1: 12.25 + 0.4375 + 0.8 = 13.4875; then in slot 0: 12.25 + 0.875 − 0.1 = 13.025.
+    // Forecasts: 12.25 + 0.4375 + 0.8 = 13.4875 in slot 1, then 12.25 + 0.875 − 0.1 = 13.025 in slot 0.
     expect(holtWinters.predict(weights, memory)).toEqual({
       pointRps: expect.closeTo(13.4875, 12),
       upperRps: expect.closeTo(26.975, 12),

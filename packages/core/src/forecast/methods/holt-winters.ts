@@ -8,8 +8,9 @@
  *
  * season[k] ← γ·(x − level − slope) + (1 − γ)·season[k]
  *
- * A slot is a quarter of an hour, since single bins are noise. The peak is the largest forecast within the horizon.
- * Factors for median and quantile correct it: a maximum of noisy values exceeds their expectation.
+ * A slot is a quarter of an hour, because single bins are too noisy. The peak is the largest forecast within the
+ * horizon. Two factors correct it to median and quantile, because the maximum of noisy values exceeds their
+ * expectation.
  */
 import { pinballLoss } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
@@ -101,7 +102,7 @@ interface SmoothingState {
   readonly season: number[];
 }
 
-/** State after one more value. Modifies `season` in place. */
+/** State after one more value. Changes `season` in place. */
 function smooth(
   { bins, level, slope, season }: SmoothingState,
   value: number,

@@ -39,7 +39,7 @@ describe('solveSymmetric', () => {
 
 const oneLag = { binS: 10, lags: 1, horizonBins: 1, upperFraction: 0.8 };
 
-/** The least total loss of any line: an optimum of the linear program passes through two of the points. */
+/** Minimum total loss of any line. An optimum of the linear program passes through two of the points. */
 function leastLoss(series: readonly number[], fraction: number): number {
   const points = series.slice(1).map((target, i) => [series[i] as number, target] as const);
   let least = Number.POSITIVE_INFINITY;

@@ -1,13 +1,13 @@
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { fullWindow, remember, type TrainingPeaks } from '../peak-series.js';
 
-/** A, row by row (only its lower triangle is read), and b. */
+/** A·x = b. `matrix` has A row by row (only its lower triangle is read), `right` is b. */
 export interface SymmetricSystem {
   readonly matrix: Float64Array;
   readonly right: Float64Array;
 }
 
-/** Cholesky for a positive definite A. Components of collinear columns are 0. */
+/** Solves by Cholesky, for positive definite A. Collinear columns get the component 0. */
 export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array {
   const size = right.length;
   const lower = choleskyFactor(matrix, size);
@@ -25,7 +25,7 @@ export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array
   return solution;
 }
 
-/** Zero pivot, relative to the diagonal. */
+/** Pivots below this fraction of the diagonal count as zero. */
 const NO_PIVOT = 1e-12;
 
 const divide = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
@@ -45,18 +45,18 @@ function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
 }
 
 /**
- * Linear quantile regression on the lags (Koenker and Bassett 1978): intercept + Σ coefficient·lag. Majorization
- * (Hunter and Lange 2000): with residuals r, solve Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction − 1)·Xᵀ·1, W = 1 ÷ (ε + |r|). This
- * never raises the (smoothed) pinball loss.
+ * Linear quantile regression on the lags (Koenker and Bassett 1978): intercept + Σ coefficient·lag. Fitted by
+ * majorization (Hunter and Lange 2000): with residuals r, solve Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction − 1)·Xᵀ·1, where W = 1
+ * ÷ (ε + |r|). No step raises the (smoothed) pinball loss.
  */
 
-/** A coefficient per lag, oldest first, then the intercept. */
+/** Coefficients of the lags, oldest first, then the intercept. */
 export interface RegressionWeights {
   readonly point: readonly number[];
   readonly upper: readonly number[];
 }
 
-/** Most steps: the result then has two more digits than the counts. */
+/** Number of steps. The result then has two digits more than the counts. */
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;

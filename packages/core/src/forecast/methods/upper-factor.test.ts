@@ -4,7 +4,7 @@ import { quantileFactor } from './upper-factor.js';
 describe('quantileFactor', () => {
   it('is the quantile of the ratios, each weighted by its point', () => {
     const examples = { pointsRps: [1, 1, 2, 4], targetsRps: [3, 2, 2, 2] };
-    // Ratios 3, 2, 1, 0.5 with weights 1, 1, 2, 4: half of the weight lies at 0.5, six eighths up to 1.
+    // Ratios 3, 2, 1, 0.5 have weights 1, 1, 2, 4: half of the weight is at 0.5, six eighths are up to 1.
     expect(quantileFactor(examples, 0.4)).toBeCloseTo(0.5, 9);
     expect(quantileFactor(examples, 0.7)).toBeCloseTo(1, 9);
     expect(quantileFactor(examples, 0.8)).toBeCloseTo(2, 9);

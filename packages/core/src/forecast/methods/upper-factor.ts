@@ -18,7 +18,7 @@ export function quantileFactor({ pointsRps, targetsRps }: PointsAndTargets, frac
   if (weight === 0) return 1;
   let low = 0;
   let high = 1;
-  // The largest ratio may be huge: after a gap points are near 0.
+  // The largest ratio may be huge, because points are near 0 after a gap.
   while (weightUpTo(high, { pointsRps, targetsRps }) < fraction * weight) {
     low = high;
     high *= 2;

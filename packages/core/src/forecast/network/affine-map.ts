@@ -1,6 +1,6 @@
 import type { Rng } from '../../kernel/rng.js';
 
-/** Uniform weights of variance 1 ÷ inputs (Glorot and Bengio 2010); b stays 0. */
+/** Draws uniform weights of variance 1 ÷ inputs (Glorot and Bengio 2010). Biases stay 0. */
 export function spreadWeights({ at, inputs, outputs }: AffineMap, parameters: Float64Array, rng: Rng): void {
   const most = Math.sqrt(3 / inputs);
   for (let row = 0; row < outputs; row++) {
@@ -41,7 +41,7 @@ export interface BackwardVectors {
   readonly inputGradient?: Float64Array;
 }
 
-/** Adds dL/dW, dL/db to `gradient` and Wᵀ·dL/dy to `inputGradient`. */
+/** Adds dL/dW and dL/db to `gradient`, and Wᵀ·dL/dy to `inputGradient`. */
 export function applyBackward(
   { at, inputs, outputs }: AffineMap,
   { parameters, gradient }: { readonly parameters: Float64Array; readonly gradient: Float64Array },

@@ -18,19 +18,19 @@ export const lstm = networkMethod({
 });
 
 interface Step {
-  /** [lag, last input, hidden state before]. */
+  /** [lag, last input, previous hidden state]. */
   readonly input: Float64Array;
-  /** i, f, o, g, each of `hidden` values. */
+  /** i, f, o and g, with `hidden` values each. */
   readonly gates: Float64Array;
   readonly cell: Float64Array;
   readonly squashedCell: Float64Array;
 }
 
 const STEP_INPUTS = 2;
-/** A bias with which long ranges are learned sooner (Jozefowicz et al. 2015). */
+/** With this bias, long ranges are learned sooner (Jozefowicz et al. 2015). */
 const FORGET_BIAS = 1;
 
-/** Network for `lags` lags and one more input, with `hidden` cells. */
+/** Network with `hidden` cells, for `lags` lags and one more input. */
 export function lstmNetwork(lags: number, hidden: number): Network {
   const gateMap: AffineMap = { at: 0, inputs: STEP_INPUTS + hidden, outputs: 4 * hidden };
   const last: AffineMap = { at: endOf(gateMap), inputs: hidden, outputs: OUTPUTS };

@@ -8,13 +8,13 @@ import { writeLossGradient } from './training.js';
 
 const STEP = 1e-5;
 
-/** Parameters away from 0 everywhere, the last layer too. */
+/** Random parameters, none of them 0. */
 function randomParameters(network: Network, seed: number): Float64Array {
   const rng = new SeededRng(seed);
   return network.initialParameters(rng).map((value) => value + 0.4 * (rng.next() - 0.5));
 }
 
-/** A loss with different slopes in both outputs. */
+/** Loss whose slopes in the two outputs differ. */
 const lossOf = (outputs: Float64Array) => 0.7 * (outputs[0] as number) - 1.3 * (outputs[1] as number);
 const OUTPUT_GRADIENT = Float64Array.of(0.7, -1.3);
 
@@ -75,7 +75,8 @@ describe('LSTM network', () => {
   });
 
   it('is a step by hand', () => {
-    // One cell, one lag: gates in the order i, f, o, g, each with weights for lag, last input and state, then its bias.
+    // One cell, one lag. Gates are in the order i, f, o, g; each has weights for lag, last input and state, then a
+    // bias.
     const network = lstmNetwork(1, 1);
     const parameters = Float64Array.from(
       [

@@ -12,7 +12,7 @@ import {
   writeLossGradient,
 } from './training.js';
 
-/** Forecast method around a network: relative inputs and loss, mini-batches with Adam. */
+/** Forecast method that wraps a network: relative inputs and loss, mini-batches with Adam. */
 
 export interface NetworkWeights extends LevelSpread {
   readonly lags: number;
@@ -42,14 +42,14 @@ interface UnpackedNetwork {
 
 const BATCHES_PER_STEP = 50;
 
-/** Adam's first estimates are rough. */
+/** Batches while Adam's estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
 const MOST_EPOCHS = 50;
 
 /** Without examples it predicts the level of the lags. */
 export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
-  // New typed arrays per forecast would pause the collector for tens of ms.
+  // New typed arrays per forecast would cause collector pauses of tens of ms.
   const unpacked = new WeakMap<NetworkWeights, UnpackedNetwork>();
   const unpack = (weights: NetworkWeights): UnpackedNetwork => {
     const known = unpacked.get(weights);

@@ -9,7 +9,7 @@ export interface Network {
   initialParameters(rng: Rng): Float64Array;
   /** Overwritten by the next call. */
   forward(parameters: Float64Array, inputs: Float64Array): Float64Array;
-  /** Requires a preceding `forward` with the same arguments. Adds to the gradient. */
+  /** Adds to the gradient. Requires a preceding `forward` with the same arguments. */
   backward(parameters: Float64Array, inputs: Float64Array, back: NetworkGradients): void;
 }
 

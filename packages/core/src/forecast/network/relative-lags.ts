@@ -1,4 +1,7 @@
-/** Network inputs: log lags relative to their level, and the log level. Adding half a request keeps logs finite. */
+/**
+ * Network inputs: log of each lag relative to the level of the lags, and the log level. Half a request is added: logs
+ * stay finite.
+ */
 
 export const HALF_REQUEST_RPS = 0.5;
 
@@ -9,7 +12,7 @@ export interface LevelSpread {
 }
 
 const LEVEL_WEIGHT = 0.4;
-/** Scales log ratios, mostly within a tenth, to order 1. */
+/** Scales log ratios, which are mostly within 0.1, to order 1. */
 const RATIO_GAIN = 3;
 const LEAST_INPUT = -3;
 
@@ -19,7 +22,7 @@ function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   return level + HALF_REQUEST_RPS;
 }
 
-/** Writes the inputs for the lags from `at` on. Returns their level. */
+/** Writes the inputs for the lags from `at` on. Returns the level. */
 export function writeInputs(
   inputs: Float64Array,
   { maximaRps, at }: { readonly maximaRps: Float64Array; readonly at: number },

@@ -13,7 +13,8 @@ describe('adamStep', () => {
     const state = { parameters: Float64Array.of(0), mean: new Float64Array(1), square: new Float64Array(1) };
     adamStep(state, Float64Array.of(1), { step: 1, rate: 0.1 });
     adamStep(state, Float64Array.of(3), { step: 2, rate: 0.1 });
-    // Means 0.9·0.1 + 0.1·3 = 0.39 over 1 − 0.81 and 0.999·0.001 + 0.001·9 = 0.009999 over 1 − 0.998001.
+    // First moment 0.9·0.1 + 0.1·3 = 0.39, divided by 1 − 0.81. Second 0.999·0.001 + 0.001·9 = 0.009999, by 1 −
+    // 0.998001.
     const second = (0.1 * (0.39 / 0.19)) / Math.sqrt(0.009999 / 0.001999);
     expect(state.parameters[0]).toBeCloseTo(-0.1 - second, 6);
   });
@@ -43,7 +44,7 @@ describe('writeInputs', () => {
   it('shows a shape the same at any level, up to half a request', () => {
     const [low, high] = [inputsOf(1000, 1100, 900), inputsOf(3000, 3300, 2700)];
     expect(high.inputs.slice(0, 3)).toEqual(low.inputs.slice(0, 3).map((value) => expect.closeTo(value, 2)));
-    // Level 1000, then 0.4·1100 + 0.6·1000 = 1040, then 0.4·900 + 0.6·1040 = 984.
+    // Level 1000, then 0.4·1100 + 0.6·1000 = 1040, then 0.4·900 + 0.6·1040 = 984, plus a half.
     expect(low.level).toBe(984.5);
     expect(low.inputs[3]).toBeCloseTo(Math.log(984.5), 12);
   });

@@ -2,7 +2,7 @@ import { SeededRng } from '../../kernel/rng.js';
 import type { PeakForecast } from '../peak-series.js';
 import { HALF_REQUEST_RPS } from './relative-lags.js';
 
-/** Adam: gradient steps with sizes adapted per parameter (Kingma and Ba 2015). */
+/** Adam: gradient steps whose size adapts per parameter (Kingma and Ba 2015). */
 
 /** Arrays of one length. */
 export interface AdamState {
@@ -34,7 +34,7 @@ export function adamStep(
   }
 }
 
-/** Endless sequence of random permutations, read by position. Fast for ascending positions. */
+/** Endless sequence of random permutations, read by position; ascending positions are fast. */
 export function shuffledOrder(examples: number, seed: number): (place: number) => number {
   let epoch = -1;
   let order: Uint32Array = new Uint32Array(0);
@@ -62,10 +62,10 @@ function shuffledIndices(examples: number, seed: number, epoch: number): Uint32A
 
 /**
  * Training loss. With f = level·e^a and d = ln f − ln y, the symmetric relative error |y − f| ÷ ((y + f) ÷ 2) is
- * 2·tanh(|d| ÷ 2). The quantile has its pinball loss in rps ÷ mean target, so both have the same size.
+ * 2·tanh(|d| ÷ 2). The pinball loss of the quantile is in rps ÷ mean target, so that both terms are of similar size.
  */
 
-/** Both include half a request. */
+/** Both values include half a request. */
 export interface RelativeTarget {
   readonly level: number;
   readonly target: number;

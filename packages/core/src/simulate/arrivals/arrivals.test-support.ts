@@ -1,4 +1,3 @@
-/** Arrivals as lists, for tests. */
 import type { ArrivalProcess } from './constant-rate.js';
 
 /** All instants of a load, in ms. */
@@ -8,7 +7,7 @@ export function instantsOf(arrivals: ArrivalProcess): readonly number[] {
   return instants;
 }
 
-/** Distances between an instant and the next. */
+/** Distances between successive instants. */
 export function gapsOf(instants: readonly number[]): readonly number[] {
   return instants.slice(1).map((atMs, i) => atMs - (instants[i] as number));
 }

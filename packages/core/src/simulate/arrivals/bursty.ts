@@ -2,9 +2,9 @@ import { type Burstiness, fitBurstiness, isPoisson } from '../../model/expected-
 import type { LoadSpec } from './load-spec.js';
 
 /**
- * Load with the measured dispersion in both windows. If its rate is forgotten within a few requests, it has gamma gaps
- * with the long-run dispersion as squared coefficient of variation. Otherwise it is a two-level MMPP with excess A,
- * forgetting r and rate variance A·r·λ ÷ 2.
+ * Load with the measured dispersion in both windows. If the rate is forgotten within a few requests, arrivals have
+ * gamma gaps, whose squared coefficient of variation is the long-run dispersion. Otherwise they are a two-level MMPP
+ * with excess A, forgetting rate r and rate variance A·r·λ ÷ 2.
  */
 
 const FAST_REQUESTS = 4;

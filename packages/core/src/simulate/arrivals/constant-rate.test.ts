@@ -5,7 +5,7 @@ import { gapsOf, instantsOf } from './arrivals.test-support.js';
 import { deterministicArrivals, gammaArrivals, mmppArrivals, poissonArrivals } from './constant-rate.js';
 
 /**
- * Bands are four standard errors wide to each side: a correct generator stays within, one that is off by a few percent
+ * Bands extend four standard errors to each side. A correct generator stays inside; one that is wrong by a few percent
  * does not.
  */
 const ERRORS = 4;
@@ -77,7 +77,7 @@ describe('mmpp arrivals', () => {
   it('have the mean rate and the dispersion of the closed form at two windows', () => {
     const durationS = 10_000;
     const instants = instantsOf(mmppArrivals({ states: [high, low], durationS }, new SeededRng(6)));
-    // Mean 30; variance of the rate 1200, forgotten at 1 + 1/3 per second.
+    // Mean 30. The rate has variance 1200 and is forgotten at 1 + 1/3 per second.
     const [meanRps, forgetting] = [30, 4 / 3];
     const excess = (2 * 1200) / (meanRps * forgetting);
     const rateError = Math.sqrt((1 + excess) / (meanRps * durationS));
@@ -86,7 +86,7 @@ describe('mmpp arrivals', () => {
       const x = forgetting * windowS;
       const expected = 1 + excess * (1 + Math.expm1(-x) / x);
       const counts = countsOf(instants, durationS, windowS * 1000);
-      // Windows within a memory of the rate say the same thing twice.
+      // Windows within one memory of the rate are not independent.
       const independent = Math.min(counts.length, (durationS * forgetting) / 2);
       expect(Math.abs(dispersionOf(counts) / expected - 1)).toBeLessThan(ERRORS * Math.sqrt(2 / independent));
     }

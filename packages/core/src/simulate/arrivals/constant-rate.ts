@@ -12,8 +12,8 @@ export interface MmppLoad {
 }
 
 /**
- * Markov-modulated Poisson arrivals: a Poisson rate per state, and states in turn with exponential holding times.
- * Stationary with mean Σ rate·hold ÷ Σ hold (Fischer and Meier-Hellstern, 1993).
+ * Markov-modulated Poisson arrivals: each state has a Poisson rate. States follow in turn, with exponential holding
+ * times. Stationary with mean Σ rate·hold ÷ Σ hold (Fischer and Meier-Hellstern, 1993).
  */
 export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): ArrivalProcess {
   const durationMs = durationS * 1000;
@@ -33,7 +33,7 @@ export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): Arrival
           atMs = nextMs;
           return atMs < durationMs ? atMs : undefined;
         }
-        // Memoryless: redraw the rest of the gap at the new rate.
+        // The gap is memoryless: its rest is redrawn at the new rate.
         atMs = changesAtMs;
         index = (index + 1) % states.length;
         enter();
@@ -55,7 +55,7 @@ function firstState(states: readonly MmppState[], rng: Rng): number {
   );
 }
 
-/** Instants in ms from 0, ascending; undefined at the end of the load. */
+/** Arrival instants in ms from 0, ascending; undefined at the end of the load. */
 export interface ArrivalProcess {
   nextAtMs(): number | undefined;
 }
@@ -81,7 +81,7 @@ export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng
   };
 }
 
-/** Coefficient of variation `cv` > 0 of the gaps. */
+/** `cv` > 0 is the coefficient of variation of the gaps. */
 export interface GammaLoad {
   readonly arrivalRps: number;
   readonly durationS: number;

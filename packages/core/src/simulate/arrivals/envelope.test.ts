@@ -15,7 +15,7 @@ function countsOf(envelope: Parameters<typeof envelopeArrivals>[0]): readonly nu
   return counts;
 }
 
-/** The most that `counts` have in any window of each length. */
+/** Maximum count in any window, per window length. */
 function envelopeOf(counts: readonly number[]) {
   return WINDOWS_S.map((windowS) => {
     const sums = counts.map((_, i) => counts.slice(i, i + windowS).reduce((sum, count) => sum + count, 0));

@@ -1,12 +1,12 @@
 /**
- * Worst trace within a traffic envelope: as many requests as the windows admit, as early as possible, at the beginning
+ * Worst trace within a traffic envelope: as many requests as the windows allow, as early as possible, at the beginning
  * of whole seconds. Second k gets a(k) = min over windows of [E(w) − a(k−1) − … − a(k−w+1)]. No trace within the
- * envelope has more arrivals by any instant (Le Boudec and Thiran, Network Calculus, 2001, §1.2).
+ * envelope has more arrivals up to any instant (Le Boudec and Thiran, Network Calculus, 2001, §1.2).
  */
 import type { ArrivalEnvelope } from '../../model/expected-load.js';
 import type { ArrivalProcess } from './constant-rate.js';
 
-/** `envelope` has whole seconds and requests, and at least one window. */
+/** `envelope` has at least one window; seconds and requests are whole. */
 export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number): ArrivalProcess {
   const longestS = Math.max(...envelope.map(({ windowS }) => windowS));
   const recent: number[] = [];

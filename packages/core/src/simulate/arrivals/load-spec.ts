@@ -1,4 +1,4 @@
-/** Load as plain JSON data, one kind per generator. */
+/** Load as plain JSON data, with one kind per generator. */
 import type { Rng } from '../../kernel/rng.js';
 import {
   type ArrivalProcess,
@@ -29,7 +29,7 @@ export interface ConstantLoad {
   readonly durationS: number;
 }
 
-/** Counts per second and their spread. */
+/** Counts per second. `spread` places arrivals within a second. */
 export interface TraceLoad {
   readonly arrivalsPerSecond: readonly number[];
   readonly spread: TraceSpread;

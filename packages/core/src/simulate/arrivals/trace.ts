@@ -1,20 +1,20 @@
 /**
- * Replay of counts per second. Uniform numbers come in ascending order (the next of n in (x, 1) is 1 − (1 −
+ * Replay of counts per second. Uniform numbers are drawn in ascending order (the next of n in (x, 1) is 1 − (1 −
  * x)·U^(1/n)), so no list is needed. Spreads:
- * - `poisson`: at random, a Poisson process given its count;
+ * - `poisson`: at random, like a Poisson process with this count;
  * - `uniform`: equal distances, half a distance from both ends;
  * - `bunched`: independent exponential offsets of mean 1 ÷ count s, as in IPA's load tester (JSys 2024): two thirds
- *   fall into the first 1 ÷ count s. Offsets beyond the second are redrawn.
+ * fall into the first 1 ÷ count s. Offsets beyond the second are redrawn.
  */
 import type { Rng } from '../../kernel/rng.js';
 import type { ArrivalProcess } from './constant-rate.js';
 
 export type TraceSpread = (typeof traceSpreads)[number];
 
-/** The default first. */
+/** Spreads, the default first. */
 export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 
-/** Keeps rounding from reaching the next second. */
+/** Rounding then never reaches the next second. */
 const LAST_OFFSET_S = 1 - 2 ** -20;
 
 export function traceArrivals(
@@ -44,7 +44,7 @@ export function traceArrivals(
   };
 }
 
-/** Offset exceeded with probability `above`: exponential of mean 1 ÷ count, cut at 1 s. */
+/** Offset that is exceeded with probability `above`: exponential of mean 1 ÷ count, truncated at 1 s. */
 function bunchedOffsetS(above: number, count: number): number {
   const beyond = Math.exp(-count);
   return -Math.log(above * (1 - beyond) + beyond) / count;

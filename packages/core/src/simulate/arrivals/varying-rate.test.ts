@@ -5,7 +5,7 @@ import { instantsOf } from './arrivals.test-support.js';
 import { arrivalsOf, type LoadSpec } from './load-spec.js';
 import { piecewiseLinearArrivals } from './varying-rate.js';
 
-/** Each load with the requests that its formula gives for its quarters. */
+/** Loads, each with the requests per quarter that its formula gives. */
 const cases: readonly (readonly [LoadSpec, readonly number[]])[] = [
   [
     { kind: 'daily-cycle', arrivalRps: 100, swingFraction: 0.5, periodS: 400, durationS: 400 },

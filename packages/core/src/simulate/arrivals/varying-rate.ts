@@ -1,7 +1,7 @@
 import type { Rng } from '../../kernel/rng.js';
 import { type ArrivalProcess, poissonArrivals } from './constant-rate.js';
 
-/** `rpsAt` gets ascending instants and never exceeds `highestRps`. */
+/** `rpsAt` is called with ascending instants and never exceeds `highestRps`. */
 export interface RateCurve {
   readonly durationS: number;
   readonly highestRps: number;
@@ -26,7 +26,7 @@ export interface RatePoint {
   readonly arrivalRps: number;
 }
 
-/** Poisson arrivals from the first to the last point (ascending). Two points at one instant are a jump. */
+/** Poisson arrivals from the first to the last point. Points ascend; two points at one instant are a jump. */
 export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng): ArrivalProcess {
   let after = 0;
   const rpsAt = (atS: number) => {
@@ -46,7 +46,7 @@ export interface RampLoad {
   readonly durationS: number;
 }
 
-/** Finds the rate at which a system fails. */
+/** Ramp, to find the rate at which a system fails. */
 export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => fromRps + ((toRps - fromRps) * atS) / durationS;
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
@@ -59,7 +59,7 @@ export interface StepLoad {
   readonly durationS: number;
 }
 
-/** Shows how fast a controller follows. */
+/** Step, to show how fast a controller follows. */
 export function stepArrivals({ fromRps, toRps, atS: stepAtS, durationS }: StepLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => (atS < stepAtS ? fromRps : toRps);
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
@@ -71,13 +71,13 @@ export interface SquareWaveLevel {
   readonly holdS: number;
 }
 
-/** Levels in turn, repeated; at least one. */
+/** Levels in turn, repeated. There is at least one. */
 export interface SquareWaveLoad {
   readonly levels: readonly SquareWaveLevel[];
   readonly durationS: number;
 }
 
-/** The hardest regular load for a controller that scales down. */
+/** Square wave: the hardest regular load for a controller that scales down. */
 export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: Rng): ArrivalProcess {
   const periodS = levels.reduce((sum, { holdS }) => sum + holdS, 0);
   const highestRps = levels.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
@@ -92,7 +92,7 @@ export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: R
   return varyingRateArrivals({ durationS, highestRps, rpsAt }, rng);
 }
 
-/** Mean over a period; relative amplitude 0…1. */
+/** `arrivalRps` is the mean over a period; `swingFraction` the relative amplitude 0…1. */
 export interface DailyCycleLoad {
   readonly arrivalRps: number;
   readonly swingFraction: number;
@@ -100,7 +100,7 @@ export interface DailyCycleLoad {
   readonly durationS: number;
 }
 
-/** Rate mean·(1 − swing·cos(2πt ÷ period)), from the quietest instant. */
+/** Rate mean·(1 − swing·cos(2πt ÷ period)): starts at the minimum. */
 export function dailyCycleArrivals(load: DailyCycleLoad, rng: Rng): ArrivalProcess {
   const { arrivalRps, swingFraction, periodS, durationS } = load;
   const rpsAt = (atS: number) => arrivalRps * (1 - swingFraction * Math.cos((2 * Math.PI * atS) / periodS));
