@@ -1,4 +1,3 @@
-/** Digests of dependencies, to detect changes. */
 import { createHash } from 'node:crypto';
 
 /** SHA-256 in hex over all parts and their lengths. */

@@ -1,6 +1,6 @@
 /**
- * Progress of long work. The remaining time is the time per unit so far × the remaining units; before the first unit,
- * an estimate.
+ * Progress of long work. The remaining time is the mean time per unit × the remaining units. Before the first unit, the
+ * time per unit is an estimate.
  */
 import type { Clock } from '@equipoise/core/model';
 
@@ -44,7 +44,7 @@ export class ProgressMeter {
     this.#tell(label);
   }
 
-  /** Excludes units from earlier runs, whose time is unknown. */
+  /** Excludes units done by earlier runs: their time is unknown. */
   leaveOut(units: number): void {
     this.#totalUnits -= units;
   }

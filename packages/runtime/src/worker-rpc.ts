@@ -15,10 +15,10 @@ export interface RpcThreadOptions<Failure> {
   readonly entry: string;
   readonly workerData?: unknown;
   readonly resourceLimits?: ResourceLimits;
-  /** Longest silence (ms) while a request waits; default unlimited. */
+  /** Maximum silence (ms) while a request waits; default unlimited. */
   readonly answerLimitMs?: number | undefined;
   readonly errorOf: (failure: Failure) => Error;
-  /** The error of waiting requests when the thread ends; `cause` if the thread failed. */
+  /** Error of waiting requests when the thread ends; `cause` is set if the thread failed. */
   readonly endedError: (cause?: Error) => Error;
 }
 
@@ -55,13 +55,16 @@ export class RpcThread<Failure> extends Worker {
     return this.#waiting.size;
   }
 
-  /** Returns the id for a request and its answer, which rejects with its failure or when the thread ends. */
+  /**
+   * Returns an id for a request, and the answer to it. The answer rejects with the request's failure, or when the
+   * thread ends.
+   */
   expectAnswer<Answer>(client: object): { readonly id: number; readonly answer: Promise<Answer> } {
     const id = this.#nextId++;
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting.set(id, { client, resolve, reject });
     });
-    // If others wait, the silence is already measured.
+    // If other requests wait, the silence is already measured.
     if (this.#waiting.size === 1) this.#watchSilence();
     return { id, answer };
   }
@@ -103,7 +106,7 @@ export class RpcThread<Failure> extends Worker {
 
   #settle({ id, answer, failure }: RpcReply<Failure>): void {
     const waiting = this.#waiting.get(id);
-    // An abandoned request may still be answered.
+    // The thread may still answer an abandoned request.
     if (waiting === undefined) return;
     this.#waiting.delete(id);
     this.#watchSilence();

@@ -1,6 +1,6 @@
 /**
- * Access to the admin port: with a token, or else only from this machine. Refuses pages of other sites in a local
- * browser (DNS rebinding, cross-site requests).
+ * Access control of the admin port. Without a token, only this machine has access. Pages of other sites in a local
+ * browser are refused (DNS rebinding, cross-site requests).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -23,7 +23,7 @@ export class AdminAccess {
     this.#nowMs = nowMs;
   }
 
-  /** AppError UNAUTHENTICATED or FORBIDDEN without access, RATE_LIMITED above the limits. */
+  /** Throws AppError UNAUTHENTICATED or FORBIDDEN if the caller has no access, RATE_LIMITED above the limits. */
   check(method: string, headers: IncomingHttpHeaders): void {
     if (this.#token === undefined) refuseOtherSites(headers);
     else this.#token.check(headers.authorization);
@@ -61,8 +61,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * AppError FORBIDDEN for requests from pages of other sites, detected by `Origin` or (DNS rebinding) `Host`. Requests
- * for images and scripts have no `Origin`; browsers send `Sec-Fetch-Site` instead.
+ * Throws AppError FORBIDDEN for requests from pages of other sites. `Origin` reveals them, or `Sec-Fetch-Site` for
+ * images and scripts. `Host` reveals DNS rebinding.
  */
 function refuseOtherSites(headers: IncomingHttpHeaders): void {
   const { host = '', origin, 'sec-fetch-site': site = 'none' } = headers;

@@ -59,7 +59,7 @@ const stageRecord = <Value extends z.ZodType>(value: Value) =>
     .record(name(), value)
     .refine((stages) => Object.keys(stages).length <= MOST_STAGES, `at most ${MOST_STAGES} stages`);
 
-/** Removes undefined fields, because absence has a meaning. */
+/** Removes undefined fields, because an absent field has its own meaning. */
 export function defined<Value extends object>(value: Value): { [Key in keyof Value]: Exclude<Value[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
@@ -113,7 +113,7 @@ export const pageQuery = z.strictObject({
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
 });
 
-/** Parses a value; AppError INVALID_FIELDS lists every problem. */
+/** Throws AppError INVALID_FIELDS with every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -122,7 +122,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
   throw new AppError('INVALID_FIELDS', `The request is not as it has to be: ${text}.`, { details: { problems } });
 }
 
-/** Input fields as JSON Schema, for the reference. */
+/** Input fields as JSON Schema, for the reference page. */
 export function inputFields(schema: z.ZodType): {
   readonly fields: Readonly<Record<string, object>>;
   readonly required: readonly string[];

@@ -98,7 +98,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return allReadyAnswer(this.rules.phase() === 'serving', parts);
   }
 
-  /** Answers HEAD at once, because its stream would never end. */
+  /** HEAD is answered at once: a stream would never end. */
   #events({ searchParams }: URL): Answer {
     const pipeline = searchParams.get('pipeline');
     const afterId = Number(this.headers['last-event-id'] ?? searchParams.get('after') ?? Number.NaN);
@@ -113,7 +113,7 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return { status: 200, contentType: EVENT_STREAM, text: '' };
   }
 
-  /** Body as JSON; `{}` if it is empty. */
+  /** Parsed JSON body; `{}` if the body is empty. */
   async #jsonBody(): Promise<unknown> {
     const bytes = await this.readBody();
     if (bytes.length === 0) return {};

@@ -127,7 +127,7 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
   return done(record);
 }
 
-/** Answer with the long observation last. */
+/** Answer whose last field is the long observation. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
   return ok({ result: actionResult(record), ...facts, observation });
@@ -136,7 +136,7 @@ function done(record: DecisionRecord): Answer {
 const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>
   pipelineNamed(all, names['pipeline'] ?? '');
 
-/** A pipeline by name; AppError NOT_FOUND lists the served ones. */
+/** Finds a pipeline by name. AppError NOT_FOUND lists the served pipelines. */
 export function pipelineNamed(all: AdminRequest['pipelines'], name: string): AdminPipeline {
   const found = all.get(name);
   if (found !== undefined) return found;

@@ -23,7 +23,7 @@ import {
 
 export interface AdminRoute extends Route {
   readonly summary: string;
-  /** Content of a 200, for the reference. */
+  /** Content of a response with status 200, for the reference page. */
   readonly answer: string;
   readonly body?: z.ZodType;
   readonly query?: z.ZodObject;
@@ -33,7 +33,6 @@ export interface AdminRoute extends Route {
 const PIPELINE = '/admin/pipelines/{pipeline}';
 const RECORD = '`{result: TEXT, …}`: the result in one line, then the fields of the new decision log entry';
 
-/** All routes except health, metrics and events. */
 export const adminRoutes: readonly AdminRoute[] = [
   {
     method: 'GET',

@@ -35,7 +35,6 @@ export class EventFeed {
     return this.#recent.filter((event) => event.id > id);
   }
 
-  /** Returns a function that unsubscribes. */
   listen(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import type { EventFeed, FeedEvent } from './event-feed.js';
 
-/** Most clients at a time, and most unsent bytes of a client. */
+/** Maximum clients at a time, and maximum unsent bytes of one client. */
 const MOST_STREAMS = 16;
 const MOST_BEHIND_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
@@ -19,20 +19,19 @@ export interface StreamQuestion {
 
 export class EventStreams {
   readonly #feed: EventFeed;
-  /** Responses with their stop functions. */
+  /** Functions that stop listening, by open response. */
   readonly #open = new Map<ServerResponse, () => void>();
 
   constructor(feed: EventFeed) {
     this.#feed = feed;
   }
 
-  /** AppError RATE_LIMITED with too many clients. */
+  /** Throws AppError RATE_LIMITED if too many clients listen. */
   requireRoom(): void {
     if (this.#open.size >= MOST_STREAMS)
       throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients already listen to the events.`);
   }
 
-  /** Sends events until the client disconnects, or until `close`. */
   begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
     response.writeHead(200, { 'content-type': EVENT_STREAM, 'cache-control': 'no-store' });
     response.write(': events\n\n');
@@ -54,7 +53,7 @@ export class EventStreams {
     response.on('error', () => {});
   }
 
-  /** Ends all streams; clients still get what was written before. */
+  /** Ends all streams. Events written before still reach the clients. */
   close(): void {
     for (const [response, stopListening] of [...this.#open]) {
       stopListening();

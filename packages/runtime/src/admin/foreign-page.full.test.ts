@@ -92,7 +92,7 @@ describeWithTool(chromium, 'the admin port and a page of another origin', () => 
       child = spawn(browser ?? '', [...options, `http://${host}:${port}/`], { stdio: 'ignore' });
       const tried = routes.reduce((sum, { method }) => sum + WAYS[method], 0);
       expect(JSON.parse(await report)).toEqual({ tried, read: [] });
-      // The preflight is refused by its method; no other request arrived.
+      // OPTIONS, the preflight, is refused as a method. No other status was sent.
       expect([...statuses.keys()].sort()).toEqual(['GET 403', 'OPTIONS 405', 'POST 403']);
       expect((await bench.get('/admin/pipelines/p')).json).toEqual(before.json);
       expect(bench.cleared).toEqual([]);

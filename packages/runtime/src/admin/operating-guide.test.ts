@@ -42,7 +42,7 @@ describe('docs/guide/operating.md', () => {
           ...(text && { text }),
           ...(headers && { headers }),
         };
-        // The plan before the applied one was never saved as good.
+        // No earlier plan was saved as good.
         expect([path, (await bench.send(sent)).status]).toEqual([path, path === 'roll-back' ? 409 : 200]);
       }
       for (const [, query = ''] of page.matchAll(/"\$ADMIN\/(decisions\?[^"]*)"/g))

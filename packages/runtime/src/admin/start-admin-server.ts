@@ -19,7 +19,6 @@ const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** Port 0 means any free port. */
 export interface AdminServerOptions {
   readonly pipelines: readonly AdminPipeline[];
   readonly feed: EventFeed;
@@ -34,11 +33,11 @@ export interface AdminServerOptions {
 
 export interface RunningAdminServer {
   readonly url: string;
-  /** Ends streams and waits a second for running requests. */
+  /** Ends streams, and waits at most a second for running requests. */
   close(): Promise<void>;
 }
 
-/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE without a token off loopback. */
+/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE if there is no token and `host` is not loopback. */
 export async function startAdminServer(options: AdminServerOptions): Promise<RunningAdminServer> {
   const { host = '127.0.0.1', port, token } = options;
   if (token === undefined && !isLoopback(host)) {

@@ -1,7 +1,7 @@
 /**
  * Time of the data plane: a monotonic clock with alarms. Node's timers may fire up to a millisecond before
- * `performance.now` reaches the instant, so an alarm waits for the rest. It fires after all events that have already
- * arrived: an answer that waits in a busy thread must not count as late.
+ * `performance.now` reaches the instant; an alarm waits for the remaining time. An alarm fires after all events that
+ * have already arrived: an answer that waits in a busy thread must not count as late.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 

@@ -9,7 +9,7 @@ export class BytesInFlight {
     this.setMost(most);
   }
 
-  /** Changes the limit. Bytes in flight stay, even above it. */
+  /** Changes the limit. Bytes already in flight stay, even above the new limit. */
   setMost(most = Number.POSITIVE_INFINITY): void {
     this.#most = most;
   }
@@ -18,7 +18,7 @@ export class BytesInFlight {
     return this.#sum;
   }
 
-  /** Reserves bytes. Returns false if the limit forbids it; with nothing in flight, any number is accepted. */
+  /** Reserves bytes; false if they would exceed the limit. If nothing is in flight, any number is accepted. */
   take(bytes: number): boolean {
     if (this.#sum > 0 && this.#sum + bytes > this.#most) return false;
     this.#sum += bytes;
@@ -33,7 +33,7 @@ export class BytesInFlight {
 
 const MOST_PAGE_BYTES = { all: 32 * 1024 * 1024, connection: 1024 * 1024 };
 
-/** Unsent metrics and metadata: 32 MiB in all; per connection 1 MiB or one answer. */
+/** Bound on unsent metrics and metadata: 32 MiB in all, and per connection 1 MiB or one larger answer. */
 export class PageBytes {
   readonly #all = new BytesInFlight(MOST_PAGE_BYTES.all);
   readonly #byConnection = new WeakMap<object, BytesInFlight>();
@@ -56,11 +56,11 @@ export class PageBytes {
   }
 }
 
-/** Measured overhead of one BYTES element. Without it, millions of empty elements would count as nothing. */
+/** Measured overheads of one BYTES element. Without them, millions of empty elements would count as nothing. */
 const STRING_OVERHEAD_BYTES = 32;
 const VIEW_OVERHEAD_BYTES = 112;
 
-/** Memory of all tensors. A string counts two bytes per character plus its overhead. */
+/** Memory of all tensors. A string counts two bytes per character, plus the overhead. */
 export function tensorBytes(tensors: TensorMap): number {
   let bytes = 0;
   for (const { data } of Object.values(tensors)) {

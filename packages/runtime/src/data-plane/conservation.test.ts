@@ -72,7 +72,7 @@ const graphs: Readonly<Record<string, PipelineSpec>> = {
   }),
 };
 
-/** Some items fail, some outputs cannot be joined or split; only the tensors decide. */
+/** Some items fail, and some outputs cannot be joined or split. Only the tensors decide which. */
 const script: ItemScript = (item) => {
   const values = Object.values(item).map((tensor) => Number(tensor.data[0] ?? 0));
   if (values.includes(13)) return refused;

@@ -2,11 +2,11 @@
  * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
  * A fan-out cuts every tensor of an output along its leading dimension. All tensors need the same leading size, which
- * may be 0. A join stacks the tensors of each name along a new leading dimension; without items it has no tensors.
+ * may be 0. A join stacks the tensors of each name along a new leading dimension. A join of no items has no tensors.
  * Tensors of several in-edges merge by name. Equal names get the prefix `stage.` (`request.` for the request itself).
- * Impossible operations are an AppError STAGE_FAILED that names the stage.
+ * An impossible operation throws AppError STAGE_FAILED with the name of the stage.
  *
- * A runner may transfer the buffers of its batch, so fan-out parts and shared payloads get their own.
+ * A runner may transfer the buffers of its batch, so fan-out parts and shared payloads get their own buffers.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -53,13 +53,13 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   };
 }
 
-/** Number of items of an output, by its first tensor; 0 if `fanOutTensors` would fail. */
+/** Number of items of an output: the leading dimension of its first tensor, or 0. */
 function itemsOf(output: TensorMap): number {
   for (const name in output) return output[name]?.shape[0] ?? 0;
   return 0;
 }
 
-/** Items of an output. All its tensors need the same leading dimension. */
+/** All tensors need the same leading dimension. */
 export function fanOutTensors(output: TensorMap, stageName: string): readonly TensorMap[] {
   const entries = Object.entries(output);
   const [first] = entries;
@@ -77,11 +77,11 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   );
 }
 
-/** One payload from items, in order. All need the same tensors, equal in data type and shape. */
+/** Joins items, in order, into one payload. All items need equal tensor names, data types and shapes. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   for (const [index, part] of parts.entries()) {
-    // With the checks below, no more names means equal names.
+    // Absent names are found below, so only extra names are sought here.
     if (Object.keys(part).length <= names.length) continue;
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
@@ -112,7 +112,7 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   return Object.fromEntries(merged);
 }
 
-/** Tensors that a pipeline output selects; all if `wanted` is undefined. */
+/** Tensors that a pipeline output selects; all tensors if `wanted` is undefined. */
 export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
   if (wanted === undefined) return tensors;
   return Object.fromEntries(
@@ -127,7 +127,7 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 
 /**
  * Tensors of a response: the tensors of all outputs, merged by name. `produced` is indexed by output slot. Skipped
- * stages add nothing; nor does an `unless` output whose other stage ran.
+ * stages add nothing. An `unless` output adds nothing if its other stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
@@ -142,7 +142,7 @@ export function responseTensors(
   return mergeTensors(picked);
 }
 
-/** Copies tensors into their own buffers, without the rest of a viewed buffer. */
+/** Copies each tensor into a buffer of exactly its size. */
 export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }

@@ -1,6 +1,6 @@
 /**
- * Payload algebra of real requests. The policies accept no errors from it. A failed split or join marks its request and
- * passes on an empty payload; the runner then fails the request.
+ * Payload algebra of real requests. It must not throw into the policies: a failed split or join marks its request and
+ * yields an empty payload. The runner then fails the request.
  */
 import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
@@ -51,7 +51,7 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** Outcome of a request whose output stages have all answered; failed if merging fails. */
+  /** Outcome of a request whose output stages have all answered; `failed` if their outputs cannot be merged. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
@@ -68,7 +68,7 @@ function tensorsOf({ tensors }: RequestTensors): TensorMap {
   return tensors;
 }
 
-/** Without a request there are no items, so no request fails. */
+/** Fails `request` if `work` throws, and returns `instead`. Without a request there are no items to fail. */
 function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
   try {
     return work();

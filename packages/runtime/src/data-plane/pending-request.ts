@@ -4,7 +4,7 @@ import type { CancelSignal } from './cancellation.js';
 
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
 
-/** Tensors with their request, which is undefined if a fan-out has no items. */
+/** Tensors with their request. The request is undefined if a fan-out has no items. */
 export interface RequestTensors {
   readonly request: PendingRequest | undefined;
   readonly tensors: TensorMap;
@@ -13,7 +13,7 @@ export interface RequestTensors {
 export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
 export class PendingRequest {
-  /** May precede the submission. */
+  /** The arrival may precede the submission. */
   readonly arrivedAtMs: number;
   /** Empty if the server has no tenants. */
   readonly tenant: string;
@@ -21,7 +21,7 @@ export class PendingRequest {
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   inFlightBytes = 0;
-  /** Set if its tensors could not be split or joined. The request then stops and fails. */
+  /** Set if the request's tensors could not be split or joined. The request then stops and fails. */
   failure: AppError | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '') {

@@ -1,9 +1,9 @@
 /**
  * One served pipeline: supplies core's request policies with real time, replicas and tensors. `PipelineScheduler` makes
- * all decisions, except for the bound on bytes in flight.
+ * all decisions except the bound on bytes in flight.
  *
  * Every event (request, answer of a replica, alarm, change of replicas) is one turn of the policies; turns never nest.
- * A turn that throws is a defect: it is reported, its requests fail, and serving continues.
+ * An exception in a turn is a defect: it is reported, the requests of the turn fail, and serving continues.
  */
 import {
   type AdmissionSpec,
@@ -48,12 +48,12 @@ import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';
 
-/** `hostCores` bounds the replica threads that compute at once; Infinity for replicas elsewhere. */
+/** `hostCores` bounds the replica threads that compute at once; Infinity if replicas run elsewhere. */
 export interface PipelineRunnerOptions {
   readonly spec: PipelineSpec;
   readonly hostCores: number;
   readonly clock?: AlarmClock;
-  /** Receives defects of the data plane or of a listener; default process warnings. */
+  /** Receives defects of the data plane or of a listener. By default they become process warnings. */
   readonly onDefect?: (error: unknown) => void;
 }
 
@@ -86,7 +86,7 @@ export interface QuarantinedInput {
 }
 
 export class PipelineRunner implements ReplicaPool {
-  /** Resolves after `beginDraining`, when the last request has ended. */
+  /** Resolves after `beginDraining`, once no request is left. */
   readonly drained: Promise<void>;
   #spec: PipelineSpec;
   #statistics: RequestStatistics;
@@ -193,7 +193,7 @@ export class PipelineRunner implements ReplicaPool {
     return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
   }
 
-  /** Accepts a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */
+  /** Serves a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */
   submit(
     inputs: TensorMap,
     { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, tenant, signal }: SubmitOptions = {},

@@ -1,6 +1,6 @@
 /**
- * Batches that replicas run. The whole batch of a lost replica returns to the policies. A defect fails the requests of
- * its batch and frees the replica. A replica that cannot be freed leaves service.
+ * Runs batches on replicas. If a replica is lost, its whole batch returns to the policies. A defect fails the requests
+ * of its batch and frees the replica. A replica that cannot be freed leaves service.
  */
 import {
   AppError,
@@ -19,7 +19,7 @@ import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** End of a batch, without items of requests that had already failed. */
+/** Finished batch, without items of requests that had failed before. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -27,9 +27,8 @@ export interface BatchEnd {
   readonly failedItems: number;
   /** Time inside the replica; 0 if the batch failed as a whole. */
   readonly serviceMs: number;
-  /** Time from sending to answer. */
+  /** Time from sending the batch to its answer. */
   readonly busyMs: number;
-  /** Wait of each item in the queue. */
   readonly waitsMs: readonly number[];
 }
 
@@ -43,7 +42,7 @@ export interface BatchDeps {
   ended(batch: BatchEnd): void;
 }
 
-/** `ran` are the items sent, in order. */
+/** `ran` holds the sent items, in order. */
 interface RunningBatch {
   readonly served: ServedReplica;
   readonly stageId: StageId;
@@ -147,7 +146,7 @@ function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): 
   return keepsTensors ? tensors : copyTensors(tensors);
 }
 
-/** Did the replica itself find that its batch hung? */
+/** True if the replica itself reported its batch as hung. */
 function isHung(lost: AppError | undefined): boolean {
   return lost?.cause instanceof AppError && lost.cause.details['trouble'] === 'hung';
 }
@@ -183,7 +182,7 @@ function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
   return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost };
 }
 
-/** Only messages about an input are meant for clients. */
+/** Only INVALID_INPUT messages are meant for clients. */
 function toldToClient(stage: string, error: unknown): AppError {
   return error instanceof AppError && error.code === 'INVALID_INPUT' ? error : new StageFailure(stage, error);
 }

@@ -1,6 +1,6 @@
 /**
- * Outcomes of requests: totals, counts by whole second (from the runner's start) for ten minutes, latencies for one
- * minute. Memory is constant.
+ * Outcomes of requests in constant memory: totals, counts per second for ten minutes, latencies for one minute. Seconds
+ * count from the runner's start.
  */
 import {
   ArrivalRecord,
@@ -13,10 +13,10 @@ import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
 const KEPT_LATENCY_SECONDS = 60;
-/** Includes the current second. */
+/** One slot more, for the current second. */
 const SLOTS = KEPT_SECONDS + 1;
 
-/** `withinSlo` counts completions within the SLO latency; `dropped` is by reason. */
+/** `withinSlo` counts completions within the SLO latency; `dropped` counts drops by reason. */
 export interface RequestCounts {
   readonly arrived: number;
   readonly completed: number;
@@ -25,7 +25,7 @@ export interface RequestCounts {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** Arrivals count in the second of the arrival, outcomes in the second of the end. */
+/** An arrival counts in the second of the arrival, an outcome in the second of the request's end. */
 export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }

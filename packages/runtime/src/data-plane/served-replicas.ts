@@ -8,7 +8,7 @@ export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
 
 export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
-/** `open` gets no batches, `half-open` one item as a probe. */
+/** An `open` replica gets no batches, a `half-open` one gets one item as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface ReplicaBreaker {
@@ -53,7 +53,6 @@ export class ServedReplica {
 export interface ReplicaDeps {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   turn(step: (nowMs: number) => void): void;
-  /** Called once per lost replica. */
   lost(served: ServedReplica): void;
 }
 
@@ -93,7 +92,7 @@ export class ServedReplicas {
     });
   }
 
-  /** Takes a replica out of service. Resolves when its batch has ended; at once for an unknown replica. */
+  /** Takes a replica out of service. Resolves when its batch has ended, or at once for an unknown replica. */
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;

@@ -13,7 +13,7 @@ import {
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import { PipelineRunner } from './pipeline-runner.js';
 
-/** A spec of synthetic stages; a chain without `edges`. */
+/** A spec of synthetic stages. Without `edges` the stages form a chain. */
 export function servingSpec(names: readonly string[], more: Partial<PipelineSpec> = {}): PipelineSpec {
   return {
     name: 'bench',
@@ -73,7 +73,7 @@ export class ScriptedRunner implements ModelRunner {
     this.#onLost = listener;
   }
 
-  /** Loses the replica: rejects a running batch, or else calls the listener. */
+  /** Loses the replica: rejects the running batch if `whileBusy`, or else calls the listener. */
   lose(error: AppError, whileBusy: boolean): void {
     this.#gone = error;
     if (!whileBusy) this.#onLost(error);
@@ -98,7 +98,7 @@ export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunn
   return id;
 }
 
-/** A pipeline under a manual clock, with one scripted replica per stage that takes 10 ms. */
+/** A pipeline under a manual clock. Each stage has one scripted replica that takes 10 ms. */
 export function bench(
   spec: PipelineSpec,
   clock: AlarmClock & { sleep(durationMs: number): Promise<void> },

@@ -39,7 +39,7 @@ function escaped(text: string): string {
 /** One escaped log line of bounded length, without tensors. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'a value that is not an Error was thrown';
-  // Truncated first, because the message may have any length.
+  // Truncates before escaping, because the message may have any length.
   return boundedMessage(escaped(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
 }
 
@@ -47,7 +47,6 @@ export function warnOfStageFailure(failure: StageFailure): void {
   process.emitWarning(stageFailureText(failure), 'StageFailure');
 }
 
-/** AppError INTERNAL_ERROR without details for clients. */
 export function internalError(): AppError {
   return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
 }

@@ -26,7 +26,7 @@ export interface StageCounts extends PolicyCounts {
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
 
-/** `serviceMs` is the time inside the replica; `busyMs` includes messages to and from it. */
+/** `serviceMs` is the time inside the replica; `busyMs` includes the time of its messages. */
 export interface FinishedBatch {
   readonly size: number;
   readonly failedItems: number;

@@ -1,6 +1,6 @@
 /**
- * Runs one step at a time. A step requested during another one runs after it, in the same outer call: effects must not
- * call back into the policies. An exception is a defect: it is reported, and the next step runs.
+ * Runs one step at a time. A step requested during another step runs after that step, in the same outer call, because
+ * effects must not call back into the policies. An exception is a defect: it is reported, and the next step runs.
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class TurnQueue {
     }
   }
 
-  /** Reports a defect; a defect of the listener becomes a warning. */
+  /** Reports a defect. If the listener throws, its exception becomes a warning. */
   report(error: unknown): void {
     try {
       this.#onDefect(error);

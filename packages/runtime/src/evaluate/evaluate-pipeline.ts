@@ -1,6 +1,6 @@
 /**
  * Measures end-to-end accuracy with a bootstrap interval: runs every labelled sample through every combination of
- * variants. Samples run concurrently, which changes no answers.
+ * variants. Samples run concurrently; this changes no answer.
  */
 import { availableParallelism } from 'node:os';
 import {
@@ -108,7 +108,7 @@ async function startVariants(
   }
 }
 
-/** Results in item order, with one worker per core. A failure stops new work. */
+/** Results in item order, from one worker per core. After a failure no new work starts. */
 async function inTurn<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Promise<Result>,
@@ -152,7 +152,7 @@ class SampleAnswers {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #run: RunStage;
-  /** By stage: the stage and all earlier ones. */
+  /** By stage: the stage and all stages before it. */
   readonly #dependsOn: readonly (readonly StageId[])[];
 
   constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {
@@ -195,7 +195,7 @@ interface Runner {
   idle: Promise<unknown>;
 }
 
-/** One replica per evaluated variant. Close them at the end. */
+/** One replica per evaluated variant. Close the runners at the end. */
 export class VariantRunners {
   readonly #spec: PipelineSpec;
   readonly #launcher: ReplicaLauncher;
@@ -206,14 +206,13 @@ export class VariantRunners {
     this.#launcher = launcher;
   }
 
-  /** Rejects with the launch error. */
   async start(stage: StageSpec, variant: VariantSpec): Promise<void> {
     const resources = { cpuCores: flowCores(variant), memoryBytes: variant.memoryBytes, gpus: variant.gpus };
     const { runner } = await this.#launcher.launch({ stage, variant, resources, baseDir: this.#spec.baseDir });
     this.#runners.set(variant, { runner, idle: Promise.resolve() });
   }
 
-  /** Runs items one by one, because batching may change last digits. Rejects if one fails. */
+  /** Runs items one by one, because batching may change last digits. Rejects if an item fails. */
   async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
     const outputs: TensorMap[] = [];
     for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
@@ -236,7 +235,7 @@ export class VariantRunners {
 }
 
 const RESAMPLES = 200;
-/** Scores beyond each end of the interval. */
+/** Resampled scores outside each end of the interval. */
 const BEYOND = 4;
 
 export type Resamples = readonly Uint32Array[];

@@ -1,6 +1,6 @@
 /**
- * Accuracy measurement by the owner of a pipeline: labelled samples, and a score over all answers. The score is a
- * fraction 0…1 where more is better.
+ * Module of a pipeline's owner that measures accuracy: labelled samples, and a score of all answers. The score is a
+ * fraction from 0 to 1; higher is better.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 

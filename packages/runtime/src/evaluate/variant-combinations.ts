@@ -1,7 +1,7 @@
 /**
- * Selects combinations to evaluate: all up to a limit, because stages interact; beyond it, the most even ones.
- * Unevenness is the difference of the largest and smallest rank of chosen variants by declared accuracy (0 worst, 1
- * best). Ties go to the more accurate combination.
+ * Selects combinations to evaluate. Stages interact, so all are evaluated up to a limit; above it, the most even ones.
+ * A variant's rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties
+ * go to the more accurate combination.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
@@ -48,7 +48,7 @@ function ranked(spec: PipelineSpec, choices: readonly VariantChoice[]): RankedCh
   });
 }
 
-/** At most `most` combinations, the most even ones; throws WRONG_USAGE if there are too many to enumerate. */
+/** Selects at most `most` combinations. Throws WRONG_USAGE if there are too many to enumerate. */
 export function variantCombinations(spec: PipelineSpec, most: number): VariantCombinations {
   const count = spec.stages.reduce((total, { variants }) => total * variants.length, 1);
   if (count > MOST_ENUMERATED) {

@@ -1,5 +1,5 @@
 /**
- * StreamIsActive: reports whether any replicas are wanted, at once and on every change. So a stage with zero replicas
+ * StreamIsActive: reports at the start and on every change if any replicas are wanted. So a stage with zero replicas
  * starts without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';
@@ -74,7 +74,7 @@ class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
     if (stream.destroyed || stream.closed) return;
     let told: boolean | undefined;
     const tell = () => {
-      // A plan exists and stays, so this never throws.
+      // A plan exists by now and is never removed, so this cannot throw.
       const active = wantedOf(this.#pipeline, ref) > 0;
       if (active === told || stream.destroyed || stream.writableEnded) return;
       told = active;

@@ -12,8 +12,8 @@ export interface ScaledPipeline {
 }
 
 /**
- * Wanted replicas of the named part. AppError INVALID_FIELDS without a stage, NOT_FOUND for unknown names, DROPPED
- * without a plan: KEDA then uses its fallback.
+ * Wanted replicas of the named part. Throws AppError INVALID_FIELDS if no stage is named, NOT_FOUND for unknown names,
+ * DROPPED before the first plan. KEDA then uses its fallback.
  */
 export function wantedOf({ spec, desired }: ScaledPipeline, ref: ScaledObjectRef | undefined): number {
   const { pipeline = spec.name, stage, variant } = ref?.scalerMetadata ?? {};

@@ -23,7 +23,6 @@ const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** Port 0 means any free port. */
 export interface KedaScalerOptions extends ScaledPipeline {
   readonly host?: string;
   readonly port: number;
@@ -37,7 +36,6 @@ export interface RunningKedaScaler {
   close(): Promise<void>;
 }
 
-/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startKedaScaler(options: KedaScalerOptions): Promise<RunningKedaScaler> {
   const { host = '127.0.0.1', port, tls } = options;
   const methods = scalerMethods(options);
@@ -97,8 +95,8 @@ class ScalerCall extends UnaryCall<ScalerRoute> {
 type ScalerMethod = (message: Uint8Array) => Uint8Array;
 
 /**
- * Unary methods by path. The metric is the number of wanted replicas, and its target is 1, so the autoscaler sets this
- * number. Older versions of KEDA read only the integer fields.
+ * Unary methods by path. The metric is the number of wanted replicas, and its target is 1, so the autoscaler starts
+ * this number of replicas. Older versions of KEDA read only the integer fields.
  */
 function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
   return new Map<string, ScalerMethod>([
@@ -110,7 +108,7 @@ function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMeth
     [
       grpcPath(getMetricSpec),
       (message) => {
-        // Rejects wrong trigger metadata before KEDA creates the autoscaler; the number is not needed here.
+        // Rejects wrong trigger metadata before KEDA creates the autoscaler. The result is not needed here.
         wantedOf(pipeline, readMessage(getMetricSpec.input, message));
         const target = { metricName: METRIC_NAME, targetSize: 1n, targetSizeFloat: 1 };
         return writeMessage(getMetricSpec.output, { metricSpecs: [target] });

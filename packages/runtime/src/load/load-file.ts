@@ -4,7 +4,7 @@
  */
 import { AppError } from '@equipoise/core/model';
 
-/** Throws FILE_UNREADABLE with the invalid line. */
+/** Throws FILE_UNREADABLE with the number of the invalid line. */
 export function parseLoadFile(text: string, fileName: string): readonly number[] {
   const counts: number[] = [];
   let headerSeen = false;

@@ -1,7 +1,7 @@
 /**
- * Open-loop load: requests leave at scheduled instants, from which latency counts. So a stalled server cannot hide its
- * stall (coordinated omission). If a timer is late, all due requests are sent at once; later requests keep their
- * schedule.
+ * Open-loop load: each request leaves at a scheduled instant, and its latency counts from that instant. So a stalled
+ * server cannot hide its stall (coordinated omission). If a timer is late, all due requests are sent at once; later
+ * requests keep their schedule.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
@@ -16,11 +16,11 @@ export interface LoadOptions {
   readonly token?: string;
   /** Adds the attainment of this SLO to the result. */
   readonly sloLatencyMs?: number;
-  /** Most open connections; the wait for one counts as latency. */
+  /** Maximum open connections. The wait for a connection counts as latency. */
   readonly maxConnections?: number;
   /** Ends the load if the address is unreachable before the first answer. */
   readonly stopsUnreachable?: boolean;
-  /** Ends the load if the first answers are all lasting refusals (404, 405, 415, 422). */
+  /** Ends the load if the first answers are all permanent refusals (404, 405, 415, 422). */
   readonly stopsRefused?: boolean;
   /** Stops sending; requests in flight are awaited. */
   readonly signal?: AbortSignal;
@@ -32,7 +32,7 @@ export interface LoadBody {
   readonly bytes: Uint8Array;
 }
 
-/** `dropped`: refused by an overloaded server (429, 503, 504); `failed`: all other outcomes except success. */
+/** `dropped`: refused by an overloaded server (429, 503, 504). `failed`: any other outcome except success. */
 export interface LoadResult {
   readonly sent: number;
   readonly ok: number;
@@ -44,7 +44,7 @@ export interface LoadResult {
   readonly achievedRps: number;
   /** Fraction of sent requests answered within the SLO. */
   readonly sloAttainmentFraction?: number;
-  /** Requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
+  /** Number of requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
   /** First answer that was neither success nor a drop. */
   readonly firstRefusal?: Refusal;
@@ -54,10 +54,10 @@ export interface LoadResult {
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
 const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** Refusals in a row, from the start, that stop the load. */
+/** If this many first answers are refusals, the load stops. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
-/** Interval of checks for a stop during a long pause. */
+/** During a long pause, the load checks for a stop at this interval. */
 const LOOK_EVERY_MS = 100;
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -194,7 +194,7 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** Status or error code, and the start of an answer without success. */
+/** Status or error code. Without success, also the start of the answer. */
 interface RequestEnd {
   readonly status: number | string;
   readonly body: string;
@@ -257,7 +257,7 @@ export interface Refusal {
 
 const LONGEST = 300;
 
-/** Message in an error body of Equipoise or of the Open Inference Protocol, else its text. */
+/** Message in an error body of Equipoise or of the Open Inference Protocol, or else the whole body. */
 export function refusalOf(status: number, body: string): Refusal {
   const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
   return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };

@@ -9,7 +9,7 @@ describe('ControlLoop while changes are carried out', () => {
   const other: Change = { ...change, stageId: stageId('b') };
   const observe = () => ({ ...observation, atMs: Date.now() });
 
-  /** A plan of two changes. The first lasts until preempted; the second observation shows a burst. */
+  /** A plan of two changes. The first change lasts until it is preempted; the second observation shows a burst. */
   function interrupted(over: LoopOver = {}) {
     const seen: boolean[] = [];
     const told: Observation['lastChange'][] = [];

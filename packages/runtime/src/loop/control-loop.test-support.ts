@@ -1,4 +1,4 @@
-/** A control loop with fake dependencies: given decisions, counted changes, and a store in memory. */
+/** A control loop with fake dependencies: scripted decisions, counted changes, and a store in memory. */
 import type { Tick, TickAnswer } from '@equipoise/core/control';
 import {
   type Certificate,
@@ -113,7 +113,7 @@ export class PlannerFake {
 export type LoopOver = Partial<ControlLoopDeps> & {
   /** The answer of the planner to an observation. */
   readonly decide?: (observation: Observation, circumstances: Circumstances) => Promise<TickAnswer>;
-  /** Called with observations shown during planning. */
+  /** Called for each observation shown during planning. */
   readonly shown?: () => void;
   readonly applyChange?: () => Promise<void>;
   readonly preempt?: () => void;

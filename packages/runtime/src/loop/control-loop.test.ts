@@ -35,7 +35,7 @@ describe('ControlLoop', () => {
     await bench.loop.tick();
     expect(await bench.saved()).toEqual([]);
     const outcome = { kind: 'failed', step, message: step === 'decide' ? 'solver' : 'start' };
-    // Each decision is logged, an active fault only once.
+    // Every decision is logged, but a lasting fault only once.
     expect(await bench.records()).toMatchObject(step === 'decide' ? [{ outcome }] : [{ outcome }, { outcome }]);
     expect(bench.events.filter((event) => event.kind === 'failed' && event.step === step)).toHaveLength(2);
   });

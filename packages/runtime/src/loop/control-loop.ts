@@ -26,7 +26,7 @@ import { type Planner, PlanPreempted } from './planner.js';
 
 export interface ControlLoopDeps {
   readonly specDigest: string;
-  /** Names the planning setup in the store. */
+  /** Key of the planning setup in the store. */
   readonly setupDigest: string;
   readonly intervalMs: number;
   readonly mode: () => ControlMode;
@@ -34,18 +34,17 @@ export interface ControlLoopDeps {
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
-  /** The pipeline now, with counts since the last call. */
+  /** Observes the pipeline now. Its counts are those since the last call. */
   readonly observe: () => Observation;
   readonly planner: Pick<Planner, 'ask' | 'show' | 'preempt'>;
   readonly actuator: Actuator;
   readonly log: DecisionLog;
   readonly outcomes: OutcomeTracker;
   readonly faults: ActiveFaults;
-  /** True if plans are saved for a restart; plans of a baseline are not. */
+  /** True if plans are saved for a restart. Plans of a baseline policy are not saved. */
   readonly keepsPlans: boolean;
-  /** Called after each change, with the plan of its decision. */
+  /** Called after each change, with the plan to which the change belongs. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
-  /** Called with learned state to persist. */
   readonly onLearned: (kept: ControllerSnapshot) => void;
   readonly report: (event: LoopEvent) => void;
 }
@@ -72,18 +71,17 @@ export class ControlLoop {
   readonly #deps: ControlLoopDeps;
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
-  /** Waiting turns, without ticks. */
+  /** Waiting turns, not counting ticks. */
   #waitingTurns = 0;
   #stopped = false;
   #hasEndedCanary = false;
   #isAsking = false;
-  /** Author of the changes under way. */
   #changing: 'loop' | 'hand' | undefined;
   #isPreempted = false;
   #changedByHand = false;
-  /** Answer to a burst during the loop's changes; replaces the remaining changes. */
+  /** Burst answer during the loop's changes. It replaces the remaining changes. */
   #urgent: DecidedTick | undefined;
-  /** Set until a tick has reported it. */
+  /** Kept until a tick has reported it. */
   #lastChange: LastChange | undefined;
 
   constructor(deps: ControlLoopDeps) {
@@ -99,7 +97,7 @@ export class ControlLoop {
     if (this.#timer !== undefined) this.start();
   }
 
-  /** Ends after the current tick. */
+  /** Resolves after the current tick. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -110,7 +108,10 @@ export class ControlLoop {
     await this.settled();
   }
 
-  /** Ends canaries: with `pinned`, only one of another variant at that stage. Manual ones end only if `evenByHand`. */
+  /**
+   * Ends canaries. With `pinned`, ends only a canary of another variant at that stage. Manual canaries end only if
+   * `evenByHand`.
+   */
   endCanary({ evenByHand, pinned }: CanaryToEnd): void {
     if (this.#changing === 'hand' && !evenByHand) return;
     if (!this.#deps.actuator.endCanary(pinned) || this.#changing === undefined) return;
@@ -123,7 +124,7 @@ export class ControlLoop {
     return this.#deps.log.settled();
   }
 
-  /** Runs work when no tick or other turn is running. Ticks let it go first. */
+  /** Runs work when no tick or other turn is running. Ticks let waiting turns go first. */
   turn<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#waitingTurns += 1;
     return this.#inTurn(() => {
@@ -142,14 +143,14 @@ export class ControlLoop {
     return this.#changing !== undefined;
   }
 
-  /** Abandons the current decision when a person acts; logs nothing. */
+  /** Abandons the decision under way because a person acts; logs nothing. */
   preemptPlan(): void {
     if (this.#isAsking) this.#deps.planner.preempt();
   }
 
   /**
-   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if it ended
-   * any.
+   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if any were
+   * running.
    */
   preempt({ evenByHand = false } = {}): boolean {
     this.preemptPlan();
@@ -186,7 +187,7 @@ export class ControlLoop {
     }
   }
 
-  /** Undefined without a decision, and if the decision fails or is preempted. */
+  /** Undefined if there is no decision, or if deciding fails or is preempted. */
   async #decided(observation: Observation, asked: Promise<TickAnswer>): Promise<DecidedTick | undefined> {
     try {
       const answer = await this.#answerTo(asked);
@@ -202,7 +203,7 @@ export class ControlLoop {
     }
   }
 
-  /** Passes newer observations to the planner. Undefined if a person preempts the question. */
+  /** Passes newer observations to the planner meanwhile. Undefined if a person preempts the question. */
   async #answerTo(asked: Promise<TickAnswer>): Promise<TickAnswer | undefined> {
     const { intervalMs, onLearned } = this.#deps;
     const timer = setInterval(() => this.#show(), intervalMs);
@@ -225,13 +226,13 @@ export class ControlLoop {
     try {
       planner.show(look());
     } catch {
-      // The next tick fails in the same way and reports it.
+      // The next tick fails in the same way and reports the error.
     }
   }
 
   /**
    * Carries out a decision and records its outcome; rejects with the error of a failed change. Changes of the loop end
-   * early when a person takes over, and at once for a burst.
+   * early if a person takes over or a burst is answered.
    */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
     const { outcomes, report } = this.#deps;
@@ -261,7 +262,7 @@ export class ControlLoop {
     return 'a burst answer replaced it';
   }
 
-  /** Checks for bursts at every interval during changes; the answer to a burst ends them. */
+  /** Checks for bursts at every interval during changes; the answer to a burst ends the changes. */
   async #whileLookingOn(changing: Promise<boolean>): Promise<boolean> {
     let looking: Promise<void> | undefined;
     const look = async (): Promise<void> => {
@@ -290,7 +291,7 @@ export class ControlLoop {
       this.#urgent = decided;
       actuator.preempt();
     } catch {
-      // The next tick fails in the same way and reports it.
+      // The next tick fails in the same way and reports the error.
     }
   }
 
@@ -310,7 +311,7 @@ export class ControlLoop {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#deps;
     // If a stop ends the planner during a decision, this is not a failure.
     if (this.#stopped) return;
-    // An active fault is logged already; repetitions would displace decisions.
+    // An active fault is already in the log. Repeated entries would displace decisions.
     const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.raise('decide', error);
     if (observation === undefined || stands) return;
@@ -320,7 +321,10 @@ export class ControlLoop {
     });
   }
 
-  /** Applies the changes one by one and saves the plan; undefined if some were not applied. */
+  /**
+   * Applies the changes one by one and saves the plan. Returns the time taken (ms), or undefined if changes were left
+   * out.
+   */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, specDigest, log } = this.#deps;
     const { plan, evidence } = decision;
@@ -330,7 +334,7 @@ export class ControlLoop {
     const by = isOfLoop ? 'loop' : manual && 'hand';
     const changing = this.#change(plan, changesToApply(decision, isAtOnce), by);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
-    // A restart also restores plans of a person or roll-back.
+    // Manual and rolled-back plans count as good, so that a restart restores them.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // A server killed in a burst must restart with the burst answer.
     if (keepsPlans && (isGood || trigger === 'burst'))
@@ -380,7 +384,7 @@ export class ControlLoop {
     return entry;
   }
 
-  /** Keeps the grid of the interval; skips grid points during a long tick. Tolerates a clock that is set back. */
+  /** Keeps the grid of the interval; a long tick skips grid points. Tolerates a clock that is set back. */
   #schedule(atMs: number): void {
     if (this.#stopped) return;
     const { clock, intervalMs } = this.#deps;

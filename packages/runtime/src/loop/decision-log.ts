@@ -1,7 +1,6 @@
 /**
- * Writes of the loop to the store: each decision at once, later facts about it, and the plans in force. If the store
- * fails, only older entries are lost: the newest stay in memory, readable and applicable, and the last plan is saved
- * again.
+ * Writes decisions, later facts about them, and plans in force to the store. If the store fails, only older entries are
+ * lost. The newest stay in memory, where they can be read and applied. The last plan is saved again later.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';
@@ -14,11 +13,10 @@ export interface DecisionLogDeps {
   readonly store: PlanStore;
   readonly faults: ActiveFaults;
   readonly report: (event: LoopEvent) => void;
-  /** Number of the last entry; 0 without any. */
+  /** Number of the last entry; 0 if the log is empty. */
   readonly lastId: number;
 }
 
-/** `record` has the facts known so far. */
 export interface LogEntry {
   readonly record: DecisionRecord;
   readonly amend: (later: LaterFacts) => void;
@@ -41,7 +39,7 @@ export class DecisionLog {
   #lastId: number;
   #saving: Promise<void> = Promise.resolve();
   #newestPlan: SavedPlan | undefined;
-  /** Set if the store refused it. */
+  /** Last plan, if the store refused it. */
   #unsavedPlan: SavedPlan | undefined;
 
   constructor(deps: DecisionLogDeps) {
@@ -83,7 +81,7 @@ export class DecisionLog {
     if (this.#unsavedPlan !== undefined) this.savePlan(this.#unsavedPlan);
   }
 
-  /** Newest first: from the store, or memory if it fails. */
+  /** Newest first; from memory if the store fails. */
   async page(page: DecisionPage): Promise<readonly DecisionRecord[]> {
     const { store, pipelineName } = this.#deps;
     await this.settled();

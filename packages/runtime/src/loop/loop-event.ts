@@ -12,7 +12,7 @@ import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
 
 /**
- * `decided` comes before any change is applied, `manual` is an action without a plan, `amended` brings later facts
+ * `decided` comes before any change is applied. `manual` is an action without a plan. `amended` brings later facts
  * about a decision. A failed step has a fault until it has `recovered`.
  */
 export type LoopEvent =
@@ -41,7 +41,7 @@ export interface CanaryEvent {
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** `message` of the latest failure; `count` of failures since the fault began. */
+/** `message` is of the latest failure; `count` counts the failures since the fault began. */
 export interface ActiveFault {
   readonly step: LoopStep;
   readonly message: string;
@@ -49,7 +49,7 @@ export interface ActiveFault {
   readonly count: number;
 }
 
-/** Faults of loop steps, from their first failure until they succeed again. Reports each failure and recovery. */
+/** A fault lasts from a step's first failure until the step succeeds. Reports each failure and recovery. */
 export class ActiveFaults {
   readonly #faults = new Map<LoopStep, ActiveFault>();
   readonly #epochNowMs: () => number;

@@ -1,5 +1,5 @@
 /**
- * Outcomes of decisions: counts requests until the next plan change, for a minute at most, and adds them to the log
+ * Outcomes of decisions: counts requests until the next plan change, for at most a minute. Adds the counts to the log
  * entry.
  */
 import type { ObservedOutcome } from '@equipoise/core/model';
@@ -18,7 +18,6 @@ export class OutcomeTracker {
   readonly #percentile: number;
   #tracked: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
 
-  /** `percentile` of the SLO. */
   constructor(pipeline: TrackedPipeline, percentile: number) {
     this.#pipeline = pipeline;
     this.#percentile = percentile;

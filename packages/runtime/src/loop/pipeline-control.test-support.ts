@@ -60,7 +60,7 @@ export class ControlBench {
   readonly bench: LoopBench;
   readonly control: PipelineControl;
   readonly queries: PlanQuery[] = [];
-  /** Loads that plans were estimated for. */
+  /** Arrival rates of all requested estimates. */
   readonly estimated: number[] = [];
   running: RunningPlan = { stages: {} };
   /** Outcome of the next changes. */

@@ -1,7 +1,7 @@
 /**
  * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. No action overlaps a tick.
  * Each action is logged; mode and pins survive a restart. A manual plan turns `auto` into `advise`, because the next
- * tick would replace it.
+ * tick would replace the plan.
  */
 import {
   brokenPins,
@@ -54,7 +54,7 @@ export interface PlanQuery extends PlanAssumptions {
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
 
 export interface PipelineControlDeps {
-  /** The pipeline that plans are made for on this machine. */
+  /** The pipeline with its limits on this machine, as plans use it. */
   readonly spec: PipelineSpec;
   readonly specDigest: string;
   readonly setupDigest: string;
@@ -72,7 +72,7 @@ export interface PipelineControlDeps {
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
-  /** Prediction for stages at a load; undefined if none is available now. Manual changes do not wait for it. */
+  /** Predicts stages at a load; undefined if no prediction is available now. Manual changes do not wait for it. */
   readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
 }
@@ -89,9 +89,9 @@ export interface ControlStatus {
   readonly specDigest: string;
 }
 
-/** Plans compared to find the next roll-back target. */
+/** Number of newest good plans among which a roll-back searches. */
 const LOOKED_BACK = 20;
-/** Most waiting what-if questions. */
+/** Maximum waiting what-if questions. */
 const MOST_QUERIES = 4;
 
 export class PipelineControl {
@@ -101,10 +101,7 @@ export class PipelineControl {
   #lostPins: readonly string[];
   /** The manual change that is running or waits for its turn. */
   #changing: ManualAction | undefined;
-  /**
-   * Set while a manual change has turned `auto` into `advise` and is not yet in force. If the change fails, `auto`
-   * returns.
-   */
+  /** True until the manual change that turned `auto` into `advise` is in force. If it fails, `auto` returns. */
   #returnsToAuto = false;
   #queries = 0;
 
@@ -157,7 +154,7 @@ export class PipelineControl {
     }
   }
 
-  /** Resolves when manual settings are stored and logged, or this has failed. */
+  /** Resolves when manual settings are stored and logged, or storing has failed. */
   written(): Promise<void> {
     return this.#deps.log.settled();
   }
@@ -194,7 +191,7 @@ export class PipelineControl {
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
-  /** Continues without earlier pins if no plan satisfies them. The store keeps them until the next action. */
+  /** Drops earlier pins because no plan satisfies them. The store keeps them until the next action. */
   losePins(why: string): void {
     this.#pins = {};
     this.#lostPins = [...this.#lostPins, why];
@@ -203,7 +200,7 @@ export class PipelineControl {
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
-    // Planning under way ignores these pins.
+    // A plan under way does not respect these pins.
     this.#deps.loop.preemptPlan();
   }
 
@@ -216,8 +213,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts the plan of a decision in force, without a canary if `facts` say so. Rejects with AppError CONFLICT if the
-   * plan does not fit, or with the error of a failed change.
+   * Puts the plan of a decision in force, without a canary if `facts.canary` is false. Rejects with AppError CONFLICT
+   * if the plan does not fit this pipeline, or with the error of a failed change.
    */
   async applyDecision(decisionId: number, facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
@@ -230,8 +227,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force; AppError INVALID_FIELDS if it does not match this pipeline. Memory and GPUs come from the
-   * variants.
+   * Puts a plan in force. Rejects with AppError INVALID_FIELDS if the plan does not match this pipeline. Memory and
+   * GPUs come from the variants.
    */
   async applyStages(asked: Plan['stages'], facts: ApplyFacts = {}): Promise<DecisionRecord> {
     const { estimate, look } = this.#deps;
@@ -250,7 +247,7 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan. Unless a change or canary is under way, it must differ from the running plan. */
+  /** Restores the newest good plan. If no change or canary is under way, it must differ from the running plan. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
@@ -321,7 +318,7 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force in its own turn. Checks it in that turn, because the pipeline may have been reloaded. A
+   * Puts a plan in force in its own turn. Checks the plan in that turn, because the pipeline may have been reloaded. A
    * roll-back replaces another manual change.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
@@ -358,7 +355,7 @@ export class PipelineControl {
     this.#keep();
   }
 
-  /** AppError CONFLICT if the plan does not fit. */
+  /** Throws AppError CONFLICT if the plan does not fit. */
   #fitting(planFor: (spec: PipelineSpec) => Plan): Plan {
     const plan = planFor(this.#deps.spec);
     const objection = this.#objection(plan);

@@ -1,12 +1,12 @@
 /**
  * Threads of planner workers, shared by the pipelines of a process. Each pipeline has one session, whose state stays in
- * one thread. A new session gets its own thread while the limit allows, else the thread with the fewest sessions. A
- * thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
+ * one thread. A new session gets its own thread while the limit allows, and later the thread with the fewest sessions.
+ * A thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
  */
 import { createRequire } from 'node:module';
 import { RpcThread } from '../worker-rpc.js';
 
-/** Longest silence (ms) while an answer is awaited. The largest plans take some seconds. */
+/** Maximum silence (ms) while an answer is awaited. The largest plans take some seconds. */
 const ANSWER_LIMIT_MS = 120_000;
 /** One thread can plan for many pipelines. */
 const MOST_THREADS = 4;
@@ -50,7 +50,7 @@ export class PlannerPool {
     return { thread, session };
   }
 
-  /** The last session ends its thread. */
+  /** Closing the last session of a thread ends the thread. */
   async close({ thread, session }: PooledSession): Promise<void> {
     const pooled = this.#running.find((each) => each.thread === thread);
     if (pooled?.sessions.delete(session) && pooled.sessions.size === 0) await thread.terminate();

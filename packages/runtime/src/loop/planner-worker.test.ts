@@ -15,7 +15,7 @@ const tickAt = (atMs: number, rps = 1): PlanningTask => ({
 });
 const isBurst = ({ load }: Observation): boolean => (load.arrivalsPerSecond.at(-1) ?? 0) > 100;
 
-/** A worker that verifies `verdicts` times per plan and never per tick; `port` holds messages not yet taken. */
+/** A worker that makes `verdicts` verifications per plan and none per tick. `port` holds messages not yet taken. */
 class Rig {
   readonly replies: RpcReply<string>[] = [];
   readonly port: PlannerMessage[] = [];

@@ -35,7 +35,7 @@ export class PlanPreempted extends Error {
 }
 
 /**
- * Uses its own thread unless several share a `pool`. A crash or a late answer rejects all waiting questions; the next
+ * Uses its own thread unless planners share a `pool`. A crash or a late answer rejects all waiting questions; the next
  * question starts a new session from the last snapshot.
  */
 export class Planner {
@@ -67,19 +67,19 @@ export class Planner {
     if (ids.length > 0) this.#notify((session) => ({ kind: 'abandon', session, ids }));
   }
 
-  /** Stores a snapshot, or a part of it, for a new session. */
+  /** Keeps a snapshot, or a part of one, for the next session. */
   remember(kept: ControllerSnapshot): void {
     this.#kept = { ...this.#kept, ...kept };
   }
 
-  /** Resumes from the snapshot of another planner, or a part of it. */
+  /** Resumes from a snapshot, or a part of one, of another planner. */
   follow(kept: ControllerSnapshot): void {
     this.remember(kept);
     if (this.#kept !== undefined && this.#openSession !== undefined)
       void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
-  /** Rejects without a change if the new description allows no plans. */
+  /** If the new description allows no plans, it rejects and changes nothing. */
   async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
     const before = this.#setup;
     this.#setup = { ...before, spec, hostCores };
@@ -120,7 +120,7 @@ export class Planner {
 
 export interface PlannerWorkerDeps {
   readonly post: (reply: RpcReply<string>) => void;
-  /** Passes all messages that have arrived to `take`. */
+  /** Passes all arrived messages to `take`. */
   readonly takeIn: () => void;
   readonly nowMs: () => number;
   /** `betweenVerdicts` is called before each verification, and may throw. */
@@ -129,7 +129,6 @@ export interface PlannerWorkerDeps {
 
 type Question = PlannerMessage & { readonly kind: 'ask' };
 
-/** A session and its questions. */
 class Place {
   readonly setup: PlanningSetup;
   readonly kept: ControllerSnapshot | undefined;
@@ -140,7 +139,6 @@ class Place {
   /** Id of the last question, if it is a tick. */
   lastTickId: number | undefined;
   isAnswering = false;
-  /** True if the current answer is no longer needed. */
   isAbandoned = false;
   trainingSteps = 0;
   /** The newest observation passed since the last answer. */
@@ -263,7 +261,7 @@ export class PlannerWorker {
     return place.session;
   }
 
-  /** Answers bursts of other pipelines, and ends an abandoned plan. */
+  /** Answers bursts of other pipelines, and ends an abandoned plan of this one. */
   #betweenVerdicts(planning: Place): void {
     this.#deps.takeIn();
     if (planning.isAbandoned) throw new Error('the plan was abandoned');

@@ -84,7 +84,10 @@ export class PlanningSession {
   readonly control: ControlSession;
   #setup: PlanningSetup;
 
-  /** `betweenVerdicts` is called before each verification, and may throw. Throws as `controllerRules` does. */
+  /**
+   * `betweenVerdicts` is called before each verification, and may throw. The constructor throws the errors of
+   * `controllerRules`.
+   */
   constructor(setup: PlanningSetup, betweenVerdicts: () => void = () => {}) {
     this.#setup = setup;
     this.control = new ControlSession(controllerRules(setup), { betweenVerdicts });

@@ -36,7 +36,7 @@ it.each([
  */
 const OF_PLANNER = /\.(predicted\.latencyMs|verified\.(latencyMs|sloAttainmentFraction|seeds\.\d+)|certificate\.\w+)$/;
 
-/** Newer engines compute powers with another last bit, which changes a rate. */
+/** Newer JavaScript engines round powers differently, which changes the last bit of a rate. */
 const samePowers = 1.05 ** 63 === 21.623492570684135;
 const OF_RATE = /\.arrivalRps$/;
 

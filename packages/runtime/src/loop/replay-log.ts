@@ -24,14 +24,14 @@ export interface LoggedDecision {
   readonly record: DecisionRecord;
 }
 
-/** A differing value, by its path; undefined if absent. */
+/** A value that differs, with its path. It is undefined where it is absent. */
 export interface Difference {
   readonly path: string;
   readonly recorded: unknown;
   readonly replayed: unknown;
 }
 
-/** The same decision, another one (with at most twenty differences), or the reason why it cannot be replayed. */
+/** The decision is the same, differs (at most twenty differences), or cannot be replayed for a reason. */
 export type ReplayVerdict =
   | { readonly kind: 'same' }
   | { readonly kind: 'different'; readonly differences: readonly Difference[] }

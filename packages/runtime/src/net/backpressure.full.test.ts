@@ -60,7 +60,7 @@ describe('answers that share a connection of HTTP/2', () => {
   ] as const)('come whole over a slow link, however many there are: %s, %s, window %d', async (kind, link, window) => {
     const { server } = await many(link);
     const { port } = new URL(kind === 'gRPC' ? `http://${server.grpcAddress}` : server.url);
-    // Slow enough that all together take twice the patience.
+    // Slow enough that all answers together take twice the patience.
     const url = await slowLink(Number(port), (bytes) => delay((bytes * 2 * patienceMs) / (count * answerBytes)));
     const session = clientSession(link === 'TLS' ? url.replace('http:', 'https:') : url, window);
     await once(session, 'connect');

@@ -18,7 +18,7 @@ import { inferHeaders } from '../open-inference/http-bench.test-support.js';
 import { endServers, INFER, specFor, start, tensorOf } from '../open-inference/server-bench.test-support.js';
 import type { ServerOptions } from '../open-inference/start-server.js';
 
-/** More than both buffers of a connection hold: at most 4 and 6 MiB by default on Linux. */
+/** More than the send and receive buffers of a connection hold (on Linux by default at most 4 and 6 MiB). */
 export const ANSWER_BYTES = 12 * 1024 * 1024;
 export const PATIENCE_MS = 250;
 export const body = JSON.stringify({
@@ -41,7 +41,7 @@ interface Options extends Partial<ServerOptions> {
   readonly replicas?: number;
 }
 
-/** A server with large answers, memory for one and a half of them, and the counted codes. */
+/** A server with large answers, and memory for one and a half of them. Records the codes of its answers. */
 export async function large({ answerBytes = ANSWER_BYTES, ...options }: Options = {}) {
   const codes: string[] = [];
   const spec = specFor([tensorOf('FP32', [-1])], { slo: { latencyMs: 60_000, percentile: 99 } });
@@ -82,8 +82,8 @@ export function silentClient(url: string, requests = request): Socket {
 }
 
 /**
- * Result of `read`, repeated while it is below `enough`. A pause of this process stops the client, but uses up the
- * patience.
+ * Result of `read`, repeated if it is below `enough` after a pause of this process. A pause stops the client, but uses
+ * up the patience.
  */
 export async function unlessStalled(enough: number, read: () => Promise<number>): Promise<number> {
   const delayed = monitorEventLoopDelay();

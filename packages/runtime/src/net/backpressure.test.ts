@@ -62,7 +62,7 @@ describe('an answer that nobody reads', () => {
     await expect.poll(() => codes).toEqual(['OK']);
     silentClient(server.url);
     await expect.poll(() => codes).toEqual(['OK', 'DROPPED']);
-    // Its connection is closed: otherwise the next answers would find no memory.
+    // Meanwhile the first connection is closed, which frees its memory for the next answer.
     await delay(3 * PATIENCE_MS);
     silentClient(server.url);
     await expect.poll(() => codes).toEqual(['OK', 'DROPPED', 'OK']);
@@ -136,7 +136,7 @@ describe('an answer that is read slowly', () => {
   });
 
   it('comes whole though the server closes meanwhile', async () => {
-    // More small answers than buffers hold are fully written long before they leave.
+    // These small answers exceed the buffers, so all are written long before they leave.
     const [count, answerBytes] = [ANSWER_BYTES / 2 ** 20, 2 ** 20];
     const bytesPerMs = ANSWER_BYTES / PATIENCE_MS;
     const read = async () => {

@@ -3,8 +3,8 @@
  * progress shows. A client that takes too little for too long is cut off.
  *
  * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection,
- * whose progress counts. A client may read other streams first, so each waiting answer lengthens the patience for a
- * stream.
+ * and the progress of the connection counts. A client may read other streams first, so each waiting answer lengthens
+ * the patience for a stream.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -64,7 +64,7 @@ export class SlowReaders {
   readonly #patienceMs: number;
   readonly #whenNone: (() => void)[] = [];
 
-  /** Connections that take nothing for `patienceMs` (up to twice that) are closed. */
+  /** Closes a connection that takes nothing for `patienceMs` (up to twice that). */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
@@ -85,7 +85,7 @@ export class SlowReaders {
     }
     const unsent = this.#byConnection.get(socket) ?? new Set();
     this.#byConnection.set(socket, unsent.add(sent));
-    // Node itself times connections out. A queued response starts its time when it gets the connection.
+    // Node times the connection out. The time of a queued response begins when it gets the connection.
     if (response.socket === null) response.once('socket', () => this.#begin(socket, sent));
     else socket.setTimeout(this.#patienceMs);
     // Runs before Node's listener, which sets the keep-alive timeout.
@@ -99,7 +99,6 @@ export class SlowReaders {
     this.#resolveIfNone();
   }
 
-  /** Resolves once there are no unsent answers. */
   none(): Promise<void> {
     return new Promise((resolve) => {
       this.#whenNone.push(resolve);
@@ -133,8 +132,8 @@ const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
 
 /**
  * Watches the answer of a stream. The client has to take 64 KiB of the connection within `patienceMs` (up to twice
- * that). On a connection with progress, a stream without it may wait `patienceMs` × (waiting answers + 2). A blocked
- * connection is closed.
+ * that). If the connection makes progress but the stream does not, the stream may wait `patienceMs` × (waiting answers
+ * + 2). A blocked connection is closed.
  */
 export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {
   const { session } = stream as { readonly session: ServerHttp2Session | undefined };
@@ -147,7 +146,7 @@ export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): 
   connection.add(stream);
 }
 
-/** Timer ticks since the last progress, and the most answers that waited meanwhile. */
+/** Timer ticks since the last progress, and the maximum number of answers that waited meanwhile. */
 interface Waiting {
   ticks: number;
   most: number;
@@ -208,8 +207,8 @@ class SlowStreams {
 }
 
 /**
- * Bytes that the system has taken, and bytes that wait. Node counts a large write only when complete, so this reads the
- * queue of the handle (under TLS, of the underlying socket).
+ * Bytes that the operating system has taken, and bytes still queued. Node counts a large write only when it is
+ * complete, so this reads the queue of the handle (under TLS, of the underlying socket).
  */
 function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
   const { _parent: beneath } = socket as { readonly _parent?: Socket | null };

@@ -14,7 +14,7 @@ export interface BodyLayout {
   readonly isTransient?: boolean;
 }
 
-/** Limit of one kind of body, below the limit of the port, with the error for larger ones. */
+/** Size limit of one kind of body, below the limit of the port, and the error for larger bodies. */
 export interface BodyLimit {
   readonly mostBytes: number;
   readonly error: () => AppError;
@@ -32,7 +32,7 @@ export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 export interface BodyBounds {
   readonly maxBodyBytes: number;
   readonly limit?: BodyLimit | undefined;
-  /** Time limit; undefined if the server of the connection sets one. */
+  /** Time limit; undefined if the connection's server sets the limit. */
   readonly timeoutMs: number | undefined;
   /** Bytes of all unfinished bodies. Clients that never finish a body must not fill the memory. */
   readonly inbound: BytesInFlight;
@@ -63,12 +63,12 @@ export async function readBody(
 }
 
 /**
- * Chunks of an unfinished body. Even a small chunk costs work and memory. So the bytes bound the number of chunks, and
- * small ones are joined.
+ * Chunks of an unfinished body. Even a small chunk costs work and memory. So the size of the body bounds the number of
+ * chunks, and small chunks are joined.
  */
 export class BodyChunks {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
-  /** Buffer for small chunks, filled up to `#joined`. A new one is as long as the body so far. */
+  /** Buffer for small chunks, filled up to `#joined`. A new buffer is as long as the body so far. */
   #block = new Uint8Array(0);
   #joined = 0;
   #count = 0;

@@ -31,7 +31,7 @@ export interface CallRules {
   readonly outbound: BytesInFlight;
   /** Bytes of unsent metrics and metadata, which stay available when `outbound` is full. */
   readonly pages: PageBytes;
-  /** Longest time from the first byte of a request to its last. */
+  /** Maximum time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;
   /** Receives defects: errors that are not AppErrors. */
@@ -52,7 +52,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
   protected readonly requestId: string;
   /** Aborts when the client goes away, or the call ends early. */
   protected readonly signal = new Cancellation();
-  /** Set if another server answered the call and counted it. */
+  /** True if another server has answered and counted the call. */
   protected isForeign = false;
   readonly #protocol: AnsweredCall['protocol'];
   #purpose: Purpose | undefined;
@@ -92,13 +92,13 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
 
   protected abstract get connection(): object;
 
-  /** Finds the route; throws the AppError of an unknown one. */
+  /** Finds the route; throws an AppError if it is unknown. */
   protected abstract route(): R;
 
-  /** The tenant, if any; throws the AppError of a caller without access. Runs before the body is read. */
+  /** The tenant, if any; throws an AppError if the caller has no access. Runs before the body is read. */
   protected abstract authenticate(route: R): C | undefined;
 
-  /** Throws the AppError of a call that the port does not accept now. */
+  /** Throws an AppError if the port does not accept the call now. */
   protected admit(_route: R, _caller: C | undefined): void {}
 
   protected abstract run(route: R): A | Promise<A>;
@@ -146,7 +146,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     if (this.#over()) this.write(answer);
   }
 
-  /** Ends the call; false if already over. */
+  /** Ends the call; false if it has already ended. */
   #over(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;

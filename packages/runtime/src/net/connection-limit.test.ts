@@ -139,13 +139,14 @@ describe('pipelined requests', () => {
     });
     onTestFinished(() => server.close(0));
     await pipelineAtOnce(Number(new URL(server.url).port), 8, 64);
-    // Two turns may share an entry, and the first request of each connection never waits. Without turns: 512.
+    // An entry may count two turns, and the first request of each connection never waits. Without turns it would be
+    // 512.
     expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * 64 + 8);
   });
 });
 
 describe('a connection over HTTP/1.1', () => {
-  /** A server that exposes its requests, and a client that has sent this many. */
+  /** A server that exposes its requests, and a client that has sent `count` requests. */
   async function received(count: number): Promise<readonly IncomingMessage[]> {
     const requests: IncomingMessage[] = [];
     const server = createServer((request) => requests.push(request));
@@ -166,7 +167,7 @@ describe('a connection over HTTP/1.1', () => {
     const server = createServer();
     const paused = new Promise<boolean>((resolve) => {
       server.on('request', async (request, response) => {
-        // Node does so after each answer.
+        // Node resumes the socket after each answer.
         const resumed = once(request.socket, 'resume');
         refuseAndClose(response, crowded());
         request.socket.resume();

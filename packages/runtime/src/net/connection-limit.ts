@@ -1,6 +1,6 @@
 /**
- * Bounds of a port over all its connections. To accept a new connection, a full port closes one that waits for no
- * answer. If there is none, it refuses the new one.
+ * Bounds of a port over all its connections. To accept a new connection, a full port closes a connection that waits for
+ * no answer. If there is none, it refuses the new connection.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -10,7 +10,7 @@ export type RefusedKind = (typeof refusedKinds)[number];
 
 export interface PortLimits {
   readonly mostConnections: number;
-  /** Open HTTP/2 streams of all connections. */
+  /** Maximum open HTTP/2 streams, over all connections. */
   readonly mostStreams: number;
   readonly onRefusal: (kind: RefusedKind) => void;
 }
@@ -18,11 +18,11 @@ export interface PortLimits {
 /** Limits of ports with few clients. */
 export const smallPort: PortLimits = { mostConnections: 256, mostStreams: 1024, onRefusal: () => {} };
 
-/** Most unanswered HTTP/1.1 requests of a connection. */
+/** Maximum unanswered HTTP/1.1 requests of one connection. */
 export const MOST_PIPELINED = 64;
-/** Most memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
+/** Maximum memory for unsent data and tables of one HTTP/2 connection. Above it, new streams are refused. */
 export const SESSION_MEMORY_MIB = 64;
-/** Longest wait for the first byte of a body over HTTP/2. */
+/** Maximum wait for the first byte of a body over HTTP/2. */
 export const FIRST_BODY_BYTE_MS = 10_000;
 
 const LINGER_MS = 1000;
@@ -32,7 +32,7 @@ export interface Admission {
   readonly limits: PortLimits;
   /** Closes a connection that waits for no answer; false if there is none. */
   readonly closeIdle: () => boolean;
-  /** Answer to a refused client; none over TLS, which would cost a handshake. */
+  /** Answer to a refused client. Over TLS there is none, because it would cost a handshake. */
   readonly words: string | Uint8Array | undefined;
 }
 
@@ -66,7 +66,7 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
     }
     open++;
     let { stackTraceLimit } = Error;
-    // Node makes an error for each request that waits on the connection. Their stacks are costly and never read.
+    // At a close, Node makes an error for each waiting request. The stacks of these errors are costly and never read.
     socket.once('close', () => {
       open--;
       ({ stackTraceLimit } = Error);

@@ -38,7 +38,7 @@ function leaving(server: RunningServer) {
   return { state, left };
 }
 
-/** Time for work that is not observable. */
+/** Time for effects that the test cannot observe. */
 const moment = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('a server that leaves', () => {

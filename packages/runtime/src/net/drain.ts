@@ -3,8 +3,8 @@
  * then it closes.
  *
  * Over HTTP/2, the next stream of a client triggers a ping and a GOAWAY that still accepts every stream (RFC 9113
- * §6.8). The answer to the ping shows that the client has read the GOAWAY and that everything it sent before has
- * arrived. The stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
+ * §6.8). The answer to the ping shows that the client has read the GOAWAY and that everything the client sent before
+ * has arrived. The stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
  */
 import {
   constants,
@@ -19,10 +19,10 @@ import type { PortLimits } from './connection-limit.js';
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
-/** Most streams of a new connection: its share of all streams, within these bounds. */
+/** Bounds of the stream limit of a new connection, which is its share of all streams. */
 export const MOST_STREAMS_PER_CONNECTION = 1000;
 const LEAST_STREAMS_PER_CONNECTION = 64;
-/** Refused streams in a row after which a connection is closed. */
+/** A connection is closed after this many refused streams in a row. */
 const MOST_REFUSED = 100;
 /** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
@@ -33,12 +33,12 @@ export async function drained(idleConnections: () => number, withinMs: number): 
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
-/** HTTP/2 sessions of a port. A session may have at most as many streams as remain free, so that none takes all. */
+/** HTTP/2 sessions of a port. A session may not have more streams than remain free, so no session takes all. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #limits: PortLimits;
   #streamCount = 0;
-  /** Time when the last stream ended, or the connection began. */
+  /** Time when a session's last stream ended, or the session began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
   readonly #goneAway = new WeakSet<ServerHttp2Session>();
   readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
@@ -55,7 +55,7 @@ export class OpenSessions {
       let refused = 0;
       this.#streams.set(session, streams);
       this.#idleSinceMs.set(session, performance.now());
-      // nghttp2 itself refuses streams above this share, far more cheaply.
+      // nghttp2 itself refuses streams above this share, at a far lower cost.
       const share = Math.floor(limits.mostStreams / this.#streams.size);
       if (share < MOST_STREAMS_PER_CONNECTION) {
         session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
@@ -143,7 +143,7 @@ export class OpenSessions {
     if (inARow !== MOST_REFUSED) return;
     this.#limits.onRefusal('calm');
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    // Destroyed at once, the session would not send the GOAWAY over TLS.
+    // If destroyed at once, a TLS session would not send the GOAWAY.
     setImmediate(() => session.destroy());
   }
 

@@ -1,6 +1,6 @@
 /** Spreads the start of multiplexed and pipelined calls over turns of the event loop, so that no client delays the others. */
 
-/** Calls that begin in one turn. */
+/** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
 
 export class FairTurns {
@@ -33,7 +33,7 @@ export class FairTurns {
       if (this.#begun === MOST_PER_TURN) return;
       this.#waiting.delete(connection);
       const first = calls.shift();
-      // Re-inserted at the end: the loop visits it again after the others.
+      // The connection moves to the end: the loop visits it again after the others.
       if (calls.length > 0) this.#waiting.set(connection, calls);
       if (first !== undefined) this.#start(first);
     }

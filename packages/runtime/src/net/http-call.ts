@@ -19,7 +19,7 @@ export interface HttpExchange {
     readonly complete: boolean;
   };
   readonly response: HttpResponse;
-  /** True if the client sends its body only after a 100. */
+  /** True if the client sends its body only after status 100. */
   readonly awaitsContinue: boolean;
   /** Time limit (ms) for the body; undefined if the server sets one. */
   readonly bodyTimeoutMs: number | undefined;
@@ -105,7 +105,7 @@ export class Http2Exchange implements HttpExchange {
   readonly #response: Http2ServerResponse;
   readonly #stream: Http2ServerResponse['stream'];
 
-  /** `timeoutMs` bounds the time for the body, and the time without progress of the answer. */
+  /** `timeoutMs` bounds the time for the body, and the time for which the answer makes no progress. */
   constructor(
     request: Http2ServerRequest,
     response: Http2ServerResponse,
@@ -149,12 +149,11 @@ export class Http2Exchange implements HttpExchange {
 
   discardRest(): void {
     this.request.resume();
-    // Node 22 resets a stream that is closed at once, before its headers are sent.
+    // If a stream is closed at once, Node 22 resets it before its headers are sent.
     this.#stream.once('finish', () => setImmediate(() => this.#stream.close(constants.NGHTTP2_NO_ERROR)));
   }
 }
 
-/** Subclasses find the route, admit the caller and run the endpoint. */
 export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extends Caller = Caller> extends Call<
   R,
   Answer,
@@ -199,7 +198,7 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     return (at < 0 ? header : header.slice(0, at)).trim().toLowerCase() || undefined;
   }
 
-  /** Rejects as `readBody` does. */
+  /** Rejects with the errors of `readBody`. */
   protected readBody(layout?: BodyLayout, limit?: BodyLimit): Promise<Uint8Array<ArrayBuffer>> {
     const { request, response, awaitsContinue, bodyTimeoutMs } = this.exchange;
     const { maxBodyBytes, inbound } = this.rules;
@@ -243,7 +242,6 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
 
   protected end(): void {}
 
-  /** Headers of every answer of the port. */
   protected commonHeaders(): Readonly<Record<string, string>> {
     return NO_HEADERS;
   }

@@ -34,13 +34,13 @@ export interface RunningHttpServer {
   readonly url: string;
   /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
   drain(withinMs: number): Promise<void>;
-  /** Stops accepting, waits for running requests at most `timeoutMs`, then cuts their connections. */
+  /** Accepts no new connections, waits at most `timeoutMs` for running requests, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
 
 type HttpServer = Server | Http2SecureServer;
 
-/** Hands every request to `serve`; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Passes every request to `serve`. */
 export async function startHttpServer(
   options: HttpServerOptions,
   serve: (exchange: HttpExchange) => void,
@@ -82,13 +82,15 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
 /** A connection that has spoken only HTTP/1.1 so far. */
 interface Http1Connection {
   unanswered: number;
-  /** Response to the last request, until it has left. */
+  /** Response to the last request, until the response has left. */
   last: ServerResponse | undefined;
   hasAsked: boolean;
   isRefused: boolean;
 }
 
-/** Node's parser accepts other versions. It also drops a second Host header, which a proxy in front may have used. */
+/**
+ * Node's parser accepts other versions. It also drops a second Host header, though a proxy in front may have used it.
+ */
 function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -122,7 +124,7 @@ class Connections {
     this.#watchSockets();
     this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
     (server as Http2SecureServer).on('session', (session) => {
-      // Idle connections take no new request; a running one still gets its answer.
+      // An idle session accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
     });
     server.on('request', (request, response) => this.#begin(request, response, false));
@@ -147,7 +149,7 @@ class Connections {
     const cutOff = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, timeoutMs);
-    // The close of the HTTP/1.1 server would cut connections with unsent answers.
+    // `close` of the HTTP/1.1 server would cut connections with unsent answers.
     const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
     this.#sessions.closeAll();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -182,7 +184,7 @@ class Connections {
     const idle = [...this.#http1].filter(([, { unanswered }]) => unanswered === 0);
     const [socket] = idle.find(([, { hasAsked }]) => !hasAsked) ?? idle[0] ?? [];
     if (socket === undefined) return this.#sessions.closeIdle();
-    // Removed at once, so that it is not found again.
+    // Removed at once, so that the next search skips it.
     this.#http1.delete(socket);
     socket.destroy();
     return true;

@@ -49,7 +49,7 @@ export class SharedPage {
   }
 }
 
-/** Each metric begins with its help. Texts have no line breaks of their own. */
+/** Each metric begins with its HELP line. Help texts contain no line breaks. */
 function metricsByName(page: string): ReadonlyMap<string, string> {
   const metrics = page.split(/^(?=# HELP )/m).map((text) => [text.split(' ', 3)[2] ?? '', text.trimEnd()] as const);
   return new Map(metrics.map(([name, text]) => [name, `${text}\n`]));

@@ -9,7 +9,7 @@ import type { Answer } from './answer.js';
 
 /** Bounds of Retry-After. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
-/** Retry delay without a predicted wait, as during start-up or with full memory. */
+/** Retry delay if no wait is predicted, as during start-up or when memory is full. */
 const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
@@ -73,7 +73,7 @@ export const crowded = (): AppError => dropError('queue-full');
 export const notHttp1 = (): AppError =>
   new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1 with at most one Host.');
 
-/** Refuses a request without reading it. Its connection closes after the answers to earlier requests. */
+/** Refuses a request without reading it. The connection closes after the answers to earlier requests. */
 export function refuseAndClose(response: ServerResponse, error: AppError): void {
   const { status, text, headers } = refusal(error);
   const { socket } = response.req;

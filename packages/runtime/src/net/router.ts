@@ -29,7 +29,10 @@ export class Router<R extends Route> {
     this.#routes = all.map((route) => ({ route, segments: segmentsOf(route.path).map(patternOf) }));
   }
 
-  /** Finds a route; HEAD counts as GET. AppError NOT_FOUND lists the known paths, METHOD_NOT_ALLOWED the methods. */
+  /**
+   * Finds a route; HEAD counts as GET. AppError NOT_FOUND lists the known paths, METHOD_NOT_ALLOWED the allowed
+   * methods.
+   */
   find(method: string, path: string): RouteMatch<R> {
     const segments = segmentsOf(path);
     const wanted = method === 'HEAD' ? 'GET' : method;

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let written = 0;
 
-/** The pair in two new files. */
+/** Writes certificate and key into two new files. */
 function files({ cert, key }: { readonly cert: string; readonly key: string }, keyMode = 0o600) {
   written += 1;
   const paths = { certPath: join(folder, `${written}.crt`), keyPath: join(folder, `${written}.key`) };

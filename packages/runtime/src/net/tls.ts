@@ -6,7 +6,7 @@ import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server } from 'node:tls';
 import { AppError } from '@equipoise/core/model';
 
-/** PEM files: the certificate with its chain, and its key. */
+/** PEM files: the certificate with its chain, and the private key. */
 export interface TlsFiles {
   readonly certPath: string;
   readonly keyPath: string;
@@ -43,7 +43,8 @@ export class TlsIdentity {
   #current: CertifiedKey;
 
   /**
-   * AppError FILE_NOT_FOUND; FILE_UNREADABLE also if the key is readable by others or does not match the certificate.
+   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE. The latter also if others may read the key, or the key does not
+   * match the certificate.
    */
   constructor(files: TlsFiles) {
     this.#files = files;
@@ -54,13 +55,13 @@ export class TlsIdentity {
     return this.#current;
   }
 
-  /** Calls `listener` for every new identity until the returned function is called. */
+  /** Returns a function that unsubscribes. */
   onChange(listener: (identity: CertifiedKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the files again and returns true for a change. Throws as the constructor does, without effect. */
+  /** Reads the files again; true if they have changed. If it throws as the constructor does, the old pair stays. */
   reload(): boolean {
     const { cert, key } = this.#current;
     const read = readIdentity(this.#files);

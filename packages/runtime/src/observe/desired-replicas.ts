@@ -1,7 +1,7 @@
 /**
- * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advice). Until this plan is in
- * force, variants that it removes keep their replicas, so that an autoscaler stops no serving replica. Advice ends when
- * the loop accepts the running plan.
+ * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advised plan). Variants that this
+ * plan removes keep their replicas until it is in force, so that an autoscaler stops no serving replica. Advice ends
+ * when the loop accepts the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
@@ -51,7 +51,6 @@ export class DesiredReplicas {
       .reduce((sum, { replicas }) => sum + replicas, 0);
   }
 
-  /** Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -45,7 +45,7 @@ export interface HealthFailure {
   readonly message: string;
 }
 
-/** Calls `isReady` four times a second. Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
+/** Calls `isReady` four times a second. */
 export async function startHealthPort(place: ListeningPlace, isReady: () => boolean): Promise<RunningProbeServer> {
   const heartbeat = new Heartbeat();
   const beat = () => heartbeat.beat(isReady());

@@ -172,7 +172,7 @@ class LearnedMetrics {
     });
   }
 
-  /** Manual decisions and the first one have no input and change nothing. */
+  /** Decisions without input (manual ones and the first) change no metric. */
   note({ decision, input }: Pick<DecisionRecord, 'decision' | 'input'>): void {
     if (input === undefined) return;
     const { corrections } = input as StepInput;

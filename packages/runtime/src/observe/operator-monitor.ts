@@ -84,7 +84,7 @@ export class OperatorMonitor {
     this.#rolledBackAt.delete(pipeline);
   }
 
-  /** Records a status after a pass; true for a new roll-back. The first status is not new. */
+  /** Records a status after a pass; true for a new roll-back. A roll-back in the first status is not new. */
   passed(
     pipeline: string,
     { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },

@@ -42,7 +42,7 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** Page without metrics by tenant, because tenants must not read each other's. */
+  /** Page without metrics by tenant, because no tenant may read those of another. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
   }
@@ -58,7 +58,6 @@ export class PipelineMonitor {
     return this.#loop.desired;
   }
 
-  /** Descriptions in the order of the page. */
   describe(): readonly MetricDescription[] {
     return [this.#registry, this.#tenantRegistry].flatMap((registry) =>
       registry

@@ -1,4 +1,4 @@
-/** A port of probes: `/livez`, `/readyz` and, with a page, `/metrics`. */
+/** A port of probes: `/livez`, `/readyz` and, if there is a page, `/metrics`. */
 import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -12,10 +12,10 @@ import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { type Route, Router } from '../net/router.js';
 
 export interface ProbeServerOptions extends ListeningPlace {
-  /** Default: live as long as it answers. */
+  /** Default: live as long as the port answers. */
   readonly isLive?: () => boolean;
   readonly isReady: () => boolean;
-  /** Body of the 503 before readiness. */
+  /** Body of the 503 response before readiness. */
   readonly notReady?: string;
   readonly metrics?: MetricsPage;
 }
@@ -32,7 +32,6 @@ interface ProbeRoute extends Route {
 
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startProbeServer(options: ProbeServerOptions): Promise<RunningProbeServer> {
   const { host, port } = options;
   const place = { host, port };

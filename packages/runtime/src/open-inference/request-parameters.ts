@@ -37,7 +37,6 @@ function readTimeout(name: string, value: unknown, unit: { readonly word: string
   );
 }
 
-/** Reads `timeout_ms` and `priority`. */
 export function readQueryParameters(query: URLSearchParams): RequestParameters {
   const fields: Record<string, unknown> = {};
   for (const name of ['timeout_ms', 'priority']) {

@@ -81,7 +81,7 @@ export class ServedPipeline {
   }
 }
 
-/** Finds a pipeline; AppError NOT_FOUND lists the served ones. */
+/** Finds a pipeline; AppError NOT_FOUND lists the served pipelines. */
 export function pipelineByName<P>(pipelines: ReadonlyMap<string, P>, name: string): P {
   const pipeline = pipelines.get(name);
   if (pipeline !== undefined) return pipeline;

@@ -8,7 +8,6 @@ import type { Tenant, Tenants } from './tenants/tenants.js';
 
 export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
-  /** Version shown in the server metadata. */
   readonly version: string;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;
@@ -16,12 +15,15 @@ export interface ServingRules extends CallRules {
   readonly tenants: Tenants | undefined;
 }
 
-/** Returns the tenant; undefined for probes and without tenants. AppError UNAUTHENTICATED without a valid token. */
+/**
+ * Returns the tenant; undefined for probes, or if the server has no tenants. Throws AppError UNAUTHENTICATED without a
+ * valid token.
+ */
 export function authenticate({ tenants }: ServingRules, purpose: Purpose, authorization: unknown): Tenant | undefined {
   return purpose === 'probe' ? undefined : tenants?.identify(authorization);
 }
 
-/** AppError DROPPED unless requests are accepted in this phase. */
+/** Throws AppError DROPPED if this phase accepts no requests. */
 export function requireServing(phase: ServingPhase): void {
   if (phase === 'starting') throw dropError('no-ready-replica');
   if (phase === 'closing') throw dropError('draining');

@@ -24,14 +24,13 @@ const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
 /** Number of bodies of the largest size that may be inbound at once. */
 const MOST_LARGEST_BODIES = 16;
-/** Lower limit of the bound on unsent answers, which may be far larger than bodies. */
+/** Minimum of the bound on unsent answers. An answer may be far larger than its request. */
 const LEAST_OUTBOUND_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 const DEFAULT_MOST_CONNECTIONS = 2048;
 const DEFAULT_MOST_STREAMS = 4096;
 
-/** Port 0 means any free port. */
 export interface ServerOptions {
   readonly runners: readonly Runner[];
   /** Tensor types by pipeline; without them, stage metadata lists none. */
@@ -42,17 +41,17 @@ export interface ServerOptions {
   /** Port of gRPC; default none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Most bytes of JSON, as whole body or part. */
+  /** Maximum bytes of JSON, as a whole body or a part of it. */
   readonly maxJsonBytes?: number;
-  /** Most bytes of inbound bodies, and separately of forwarded ones; default 16 × the largest body. */
+  /** Maximum bytes of inbound bodies, and separately of forwarded bodies; default 16 × the largest body. */
   readonly maxInboundBytes?: number;
-  /** Most bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
+  /** Maximum bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
   readonly maxOutboundBytes?: number;
-  /** Most open connections of each port. */
+  /** Maximum open connections of each port. */
   readonly maxConnections?: number;
-  /** Most open HTTP/2 streams over all connections of each port. */
+  /** Maximum open HTTP/2 streams over all connections of each port. */
   readonly maxStreams?: number;
-  /** Receives refusals of connections and of requests before they are read; must not throw. */
+  /** Receives refusals of connections and of unread requests; must not throw. */
   readonly onRefusal?: (kind: RefusedKind) => void;
   /** Tenants; every request except health probes needs one of their bearer tokens. */
   readonly tenants?: Tenants;
@@ -62,15 +61,15 @@ export interface ServerOptions {
   readonly share?: TrafficShareOptions;
   /** Answers only probes until `beginServing`, because ports are bound before replicas start. */
   readonly starting?: boolean;
-  /** Longest time (ms) from the first byte of a request to its last. */
+  /** Maximum time (ms) from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
-  /** Receives defects of the server; default process warnings. */
+  /** Receives defects of the server. By default they become process warnings. */
   readonly onDefect?: (error: unknown) => void;
-  /** Receives failures of stages, with the stage's error as `cause`; default process warnings. */
+  /** Receives failures of stages, with the stage's error as `cause`. By default they become process warnings. */
   readonly onStageFailure?: (failure: StageFailure) => void;
   /** Page for `/metrics`; without it the path is unknown. */
   readonly metrics?: MetricsPage;
-  /** Receives every answer except those to probes and for metrics; must not throw. */
+  /** Receives every answer except to probes and to requests for metrics; must not throw. */
   readonly onAnswer?: (call: AnsweredCall) => void;
 }
 
@@ -87,11 +86,10 @@ export interface RunningServer {
    * after `withinMs`.
    */
   drain(withinMs: number): Promise<void>;
-  /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
+  /** Accepts no new connections, waits at most `timeoutMs` (10 s) for running requests, then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
-/** Rejects with AppError PORT_IN_USE, or WRONG_USAGE for an invalid address. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port, grpcPort, tls } = options;
   let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';

@@ -20,14 +20,13 @@ export interface TrafficShareOptions {
   readonly url: string;
   readonly fraction: number;
   readonly rng: Rng;
-  /** Receives the outcome of every forwarded request. */
   readonly onShared?: (outcome: SharedOutcome) => void;
 }
 
 /** Outcome of a forwarded request: answered there, returned and answered here, or abandoned by the client. */
 export type SharedOutcome = 'answered' | 'returned' | 'abandoned';
 
-/** Answer to a shared request. Unless `isOwn`, the other server counts it. */
+/** Answer to a shared request. Unless `isOwn`, the other server has counted it. */
 export interface SharedAnswer {
   readonly answer: Answer;
   readonly isOwn: boolean;
@@ -42,7 +41,7 @@ export interface RequestLine {
 /** Marks a forwarded request, so that it is never forwarded again. */
 const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
-/** Most requests at the other server at once; each holds a connection. */
+/** Maximum requests at the other server at once; each holds a connection. */
 const MOST_AWAY = 500;
 const FIRST_SERVER_ERROR = 500;
 /** Statuses about access and limits. The client passed those checks here, so the request is answered here. */
@@ -165,7 +164,7 @@ function outliveRequest(socket: Socket): void {
 
 function ignored(): void {}
 
-/** Longest wait (ms) for the other server: twice the SLO latency, at least the time of a first connection. */
+/** Maximum wait (ms) for the other server: twice the SLO latency, at least the time of a first connection. */
 export function sharePatienceMs(latencyMs: number): number {
   return Math.max(LEAST_PATIENCE_MS, 2 * latencyMs);
 }

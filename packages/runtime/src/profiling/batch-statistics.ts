@@ -2,8 +2,8 @@
  * Statistics of batch service times with 95 % intervals, assuming independent batches.
  *
  * Quantiles are nearest-rank. The interval of the mean is ±1.96·s/√n. The interval of a quantile p assumes no shape.
- * The number B of times below the quantile is binomial(n, p). So it lies between order statistics l and u with
- * P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
+ * The number B of times below the quantile is binomial(n, p). So the quantile lies between order statistics l and u
+ * with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
  */
 
 const Z95 = 1.959964;
@@ -49,7 +49,6 @@ export function quantileOfSorted(sortedMs: Float64Array, fraction: number): numb
   return sortedMs[Math.max(0, Math.ceil(fraction * sortedMs.length) - 1)] as number;
 }
 
-/** Interval in ms, with at least 95 % confidence. */
 export interface QuantileInterval {
   readonly lowMs: number;
   readonly highMs: number;
@@ -62,7 +61,7 @@ export function quantileInterval(sortedMs: Float64Array, fraction: number): Quan
   return { lowMs: sortedMs[low - 1] as number, highMs: sortedMs[high - 1] as number };
 }
 
-/** Narrowest ranks (from 1) around the quantile with at most 2.5 % of the binomial beyond each. */
+/** Closest ranks (from 1) around the quantile such that at most 2.5 % of the binomial lies beyond each rank. */
 function orderStatistics(n: number, fraction: number): { readonly low: number; readonly high: number } {
   const mode = Math.min(n, Math.floor((n + 1) * fraction));
   const odds = fraction / (1 - fraction);
@@ -79,7 +78,7 @@ function orderStatistics(n: number, fraction: number): { readonly low: number; r
   return { low: mode - stepsInside(below, outside), high: mode + 1 + stepsInside(above, outside) };
 }
 
-/** Weights of counts 1, 2, … away from the mode, relative to the mode's, until negligible. */
+/** Binomial weights at distances 1, 2, … from the mode, relative to the weight of the mode, until negligible. */
 function tailWeights(ratioAt: (distance: number) => number, most: number): readonly number[] {
   const weights: number[] = [];
   let weight = 1;
@@ -90,7 +89,7 @@ function tailWeights(ratioAt: (distance: number) => number, most: number): reado
   return weights;
 }
 
-/** Steps from the mode that leave at most the weight `outside` beyond. */
+/** Fewest steps from the mode that leave at most the weight `outside` beyond them. */
 function stepsInside(weights: readonly number[], outside: number): number {
   let steps = weights.length;
   for (let beyond = weights[steps - 1] ?? 0; steps > 0 && beyond <= outside; beyond += weights[steps - 1] ?? 0) steps--;

@@ -22,7 +22,7 @@ it('computes while asked to, and stops when told', async () => {
   while (cpuMsSince(busySince) < COMPUTED_MS) await sleep(10);
   const elapsedMs = performance.now() - startedAtMs;
   await neighbours.keepBusy(0);
-  // Independent of the free CPU time: a thread still running would do the same work again in this time.
+  // Holds on a busy machine, too: a thread that still ran would use the same CPU time again in the same time.
   const idleSince = process.cpuUsage();
   await sleep(elapsedMs);
   expect(cpuMsSince(idleSince)).toBeLessThan(COMPUTED_MS / 2);

@@ -2,13 +2,13 @@
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 
-/** Most accurate variant; the first of equals. */
+/** Most accurate variant; the first of equally accurate ones. */
 export function flowVariant(stage: StageSpec): VariantSpec {
   const accuracyOf = (variant: VariantSpec): number => variant.accuracy?.value ?? 0;
   return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
 }
 
-/** Cores of a variant that is not measured itself: the fewest whole cores, else the largest CPU share. */
+/** Cores of a variant that runs without being measured: its fewest whole cores, or else its largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }

@@ -1,8 +1,8 @@
 /**
  * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
- * batch lasts from sending it to its answer, as in the dispatch rule. It excludes copying the inputs.
+ * batch lasts from sending the batch to its answer, as in the dispatch rule. It excludes copying the inputs.
  *
- * It stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
+ * The measurement stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
  */
 import type { Clock } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';

@@ -1,7 +1,7 @@
 /**
- * Measures the grid of one variant: one replica per core count, batch sizes ascending, first with busy other cores and
- * then briefly with idle ones. Plans use the busy figures; the idle ones show the cost of neighbours. Points of an
- * interrupted run are reused.
+ * Measures the grid of one variant: one replica per core count, batch sizes ascending, first while the other cores are
+ * busy, then briefly while they are idle. Plans use the busy figures; the idle ones show the cost of neighbours. Points
+ * of an interrupted run are reused.
  *
  * Memory is the resident memory of the replica's process. For a replica in a thread it is the growth of this process,
  * an approximation.
@@ -28,9 +28,8 @@ interface VariantMeasurement {
   readonly coresAvailable: number;
   readonly residentBytes: () => number;
   readonly progress: ProgressMeter;
-  /** Known points under the same conditions. */
+  /** Points measured earlier under the same conditions. */
   readonly known: MeasuredVariant | undefined;
-  /** Called after every point. */
   readonly keep: (soFar: MeasuredVariant) => void;
   /** Called once, with the first measured replica. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;
@@ -48,7 +47,7 @@ export function measureVariant(measurement: VariantMeasurement): Promise<Measure
   return new VariantMeasurer(measurement).run();
 }
 
-/** Fraction of a point's time for the idle figures (`briefer`). */
+/** Time for the idle figures (`briefer`), as a fraction of a point's time. */
 const IDLE_UNITS = 0.2;
 
 class VariantMeasurer {
@@ -150,7 +149,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Reports earlier points with `latest` of the running sweep. */
+  /** Reports all points; `latest` are those of the running sweep. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });
@@ -197,7 +196,7 @@ class ReplicaOnDemand {
   memoryBytes(): number | undefined {
     if (this.#launched?.residentBytes !== undefined) return this.#launched.residentBytes();
     const grownBytes = this.#with.residentBytes() - this.#residentBefore;
-    // Unknown if the heap has shrunk meanwhile.
+    // The growth is unknown if the heap has shrunk meanwhile.
     return grownBytes > 0 ? grownBytes : undefined;
   }
 
@@ -219,7 +218,7 @@ function labelOf({ stage, variant }: VariantGrid, cpuCores: number, batchSize: n
   return `${stage.id}/${variant.id} cores ${cpuCores} batch ${batchSize}`;
 }
 
-/** Consecutive sizes without gain that end a sweep. */
+/** A sweep ends after this many sizes in a row without gain. */
 const FLAT_SIZES = 2;
 const LEAST_GAIN = 0.02;
 
@@ -230,9 +229,9 @@ interface SkipReason {
 
 /**
  * Follows the ascending sizes of one core count and skips larger ones if
- * - a smaller one exceeds the latency target by its median alone,
+ * - a smaller size exceeds the latency target by its median alone,
  * - the median time per item has not fallen by 2 % for two sizes in a row, or
- * - a smaller one failed, as in models of a fixed batch size.
+ * - a smaller size failed, as with models of a fixed batch size.
  */
 class SizeLimit {
   readonly #sloLatencyMs: number;

@@ -18,7 +18,6 @@ export interface ServiceFigures {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Throughput of a saturated replica. */
   readonly throughputRps: number;
   readonly batches: number;
   /** Half the width of the mean's 95 % interval ÷ the mean. */
@@ -28,7 +27,7 @@ export interface ServiceFigures {
   readonly endedBy: MeasurementEnd;
 }
 
-/** Figures next to `busyNeighbours` busy cores, which plans use. */
+/** Figures while `busyNeighbours` other cores were busy. Plans use these figures. */
 export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -37,12 +36,12 @@ export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly throughputRps: number;
   readonly meanUncertaintyFraction: number;
   readonly busyNeighbours: number;
-  /** Figures with idle other cores; missing if no core was free. */
+  /** Figures while the other cores were idle; missing if no core was free. */
   readonly idle?: ServiceFigures;
 }
 
 /**
- * Reason for a skipped point: above the SLO by itself, no better than a smaller batch, failing, or more cores than the
+ * Reason for a skipped point: slower than the SLO, no better than a smaller batch, failing, or more cores than the
  * machine has.
  */
 export type SkipKind = 'over-slo' | 'dominated' | 'failed' | 'no-such-cores';

@@ -45,7 +45,7 @@ const pythonImports =
   (path: string, text: string): readonly string[] =>
     [...text.replaceAll('\\\n', ' ').matchAll(PYTHON_IMPORT)].flatMap(([, plain, dots = '', from = '', names = '']) => {
       if (plain !== undefined) return namesIn(plain).flatMap((name) => pythonFiles(root, name));
-      // One dot is the folder of the file, each further one its parent.
+      // One dot means the folder of the file. Each further dot means the parent folder.
       const folder = dots === '' ? root : resolve(dirname(path), ...Array.from(dots.slice(1), () => '..'));
       // A name imported from a package may be a module or an attribute.
       return [from, ...namesIn(names).map((name) => (from === '' ? name : `${from}.${name}`))].flatMap((name) =>

@@ -1,7 +1,7 @@
 /**
- * Example requests: the files of the first source's samples folder, by name. File bytes become a UINT8 [-1] tensor, or
- * text a BYTES tensor; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are skipped and
- * reported.
+ * Example requests: the files of the first source's samples folder, by name. The bytes of a file become a UINT8 [-1]
+ * tensor, its text a BYTES tensor; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are
+ * skipped and reported.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
@@ -22,7 +22,6 @@ export interface PipelineSample {
   readonly inputs: TensorMap;
 }
 
-/** Samples by file name. */
 export interface PipelineSamples {
   readonly samples: readonly PipelineSample[];
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
@@ -103,7 +102,8 @@ function filesOf(folder: string): readonly string[] {
 }
 
 /**
- * First `limit` samples. Throws INVALID_PIPELINE without a samples folder, FILE_NOT_FOUND if it is missing or empty.
+ * First `limit` samples. Throws INVALID_PIPELINE if the file names no samples folder, FILE_NOT_FOUND if the folder is
+ * missing or empty.
  */
 export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): PipelineSamples {
   const source = spec.sources[0];

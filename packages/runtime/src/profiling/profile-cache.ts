@@ -10,7 +10,7 @@ import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;
 
-/** `warning` if the file is unreadable. */
+/** `warning` is set if the file is unreadable. */
 export interface CachedProfiles {
   readonly variants: readonly VariantProfile[];
   readonly unfinished: readonly UnfinishedProfile[];

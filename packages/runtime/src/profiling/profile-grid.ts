@@ -16,7 +16,6 @@ export interface VariantGrid {
   readonly skipped: readonly SkippedPoint[];
 }
 
-/** Grids in stage order. */
 export interface ProfileGrid {
   readonly variants: readonly VariantGrid[];
   readonly notMeasured: readonly NotMeasuredVariant[];
@@ -24,7 +23,7 @@ export interface ProfileGrid {
 
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
-/** Core counts to measure; CPU shares need one core. */
+/** Core counts to measure. CPU shares are measured on one core. */
 function measuredCoreCounts(variant: VariantSpec): readonly number[] {
   return ascending(variant.cpuCores.map((cpuCores) => Math.max(1, cpuCores)));
 }

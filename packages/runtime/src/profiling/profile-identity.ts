@@ -14,11 +14,11 @@ import type { PipelineSample } from './pipeline-samples.js';
 
 export interface StageRuntime {
   readonly isolation: Isolation;
-  /** Only Python stages with an interpreter. */
+  /** Only for Python stages with an interpreter. */
   readonly pythonVersion?: string;
 }
 
-/** Equal identities make a profile valid. */
+/** A profile is valid if its identity equals the current one. */
 export interface VariantIdentity {
   readonly machine: MachineFingerprint;
   readonly runtime: StageRuntime;
@@ -29,8 +29,8 @@ export interface VariantIdentity {
 }
 
 /**
- * Resolves a reference (a path relative to `baseDir`, or `npm:package/path`) like the loader; undefined if not a file
- * of this machine.
+ * Resolves a reference (a path relative to `baseDir`, or `npm:package/path`) like the loader; undefined if it is no
+ * file of this machine.
  */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 

@@ -24,7 +24,7 @@ export const machine: MachineFingerprint = {
   nodeVersion: 'v20',
 };
 
-/** Files by their path alone, every stage in a thread. */
+/** Finds files by their path alone, and runs every stage in a thread. */
 export const rules: LaunchRules = {
   locate: (reference, baseDir) => resolve(baseDir, reference),
   runtimeOf: () => ({ isolation: 'thread' }),
@@ -113,7 +113,7 @@ export class FakeLauncher implements ReplicaLauncher {
   readonly handedOver: unknown[] = [];
   readonly #clock: WorkClock;
   readonly #stages: Readonly<Record<string, FakeStage>>;
-  /** Time of hand-over and answer, in addition to the service time. */
+  /** Time for hand-over and answer, in addition to the service time. */
   readonly #wayMs: number;
 
   constructor(clock: WorkClock, stages: Readonly<Record<string, FakeStage>>, wayMs = 0) {

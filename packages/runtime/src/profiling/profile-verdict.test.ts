@@ -21,7 +21,7 @@ import {
 } from './profile-pipeline.test-support.js';
 import { cachedProfile } from './profile-verdict.js';
 
-/** Verdict reason whenever the measured samples are missing. */
+/** Reason of a verdict if the measured samples are missing. */
 const SAMPLES_ARE_GONE = /the samples or an earlier stage changed(; )?/;
 
 describe('kept profiles', () => {
@@ -73,7 +73,7 @@ describe('kept profiles', () => {
 
   it('go on at the very point where an interrupted run was, with what it had measured', async () => {
     const whole = await bench(spec(), stages).profile();
-    // Stage b fails at its fourth size; earlier points are on disk by then, as after a kill.
+    // Stage b fails at its fourth size. By then earlier points are on disk, as after a kill.
     const breaking = {
       ...stages,
       b: {
@@ -183,7 +183,7 @@ describe('kept profiles', () => {
   it('are measured again where the code, an import, the artifact, the machine, the inputs or the grid changed', async () => {
     await bench(spec(), stages).profile({ cache: cacheOf() });
     writeFileSync(join(baseDir, 'model'), 'other weights');
-    // After the changed variant, stage b gets other inputs.
+    // The changed variant gives stage b other inputs.
     expect(await relaunched(spec())).toEqual(['a/small@1', 'b/v@1']);
     writeFileSync(join(baseDir, 'near.ts'), 'export const changed = 1;');
     expect(await relaunched(spec())).toEqual(['a/small@1', 'a/large@1', 'a/large@2', 'b/v@1']);

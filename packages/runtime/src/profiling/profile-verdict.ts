@@ -1,6 +1,7 @@
 /**
- * Verdict on cached profiles per variant: `fresh`, `stale` with reasons, or `missing`. Stale: other machine, code or
- * inputs; a grown grid (by the file or a higher latency target); `quick` instead of `full`.
+ * Verdict on cached profiles per variant: `fresh`, `stale` with reasons, or `missing`. A profile is stale if machine,
+ * code or inputs changed, if the grid grew (by the file or a higher latency target), or if it is `quick` and `full` is
+ * required.
  */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { servingGraph } from '@equipoise/core/serve';
@@ -36,7 +37,7 @@ export interface VerdictRequest {
   readonly identities: ProfileIdentities;
   readonly kept: readonly VariantProfile[];
   readonly sloLatencyMs: number;
-  /** Least depth of a fresh profile. */
+  /** Minimum depth of a fresh profile. */
   readonly depth: ProfileDepth;
 }
 
@@ -58,7 +59,6 @@ function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile
   ];
 }
 
-/** Verdicts in grid order. */
 export function variantVerdicts({
   grid,
   identities,
@@ -97,12 +97,12 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   try {
     return loadPipelineSamples(spec).samples;
   } catch {
-    // Without samples, cached profiles can still be judged, because their input digests differ.
+    // Cached profiles can still be judged: without samples their input digests differ.
     return [];
   }
 }
 
-/** Launch rules, and the machine if it differs from this one. */
+/** Launch rules, and the machine if it is not this one. */
 export interface JudgedBy {
   readonly rules: LaunchRules;
   readonly machine?: MachineFingerprint;

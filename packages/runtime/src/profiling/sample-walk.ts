@@ -43,12 +43,12 @@ export class SampleWalk {
     });
   }
 
-  /** Complete once all earlier stages have left. */
+  /** The inputs are complete once all earlier stages have left. */
   inputsOf(stage: number): CapturedInputs {
     return (this.#waiting[stage] ?? []).map((item) => item.payload);
   }
 
-  /** One output per input, in their order. */
+  /** Takes one output per input, in the order of the inputs. */
   leave(stage: number, outputs: readonly TensorMap[]): void {
     const items = this.#waiting[stage] ?? [];
     this.#waiting[stage] = [];

@@ -11,7 +11,7 @@ import { expect } from 'vitest';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 import { numberedDecision, numberedPlan } from './writing-process.test-support.js';
 
-/** Kills `afterMs` after the acknowledgement of `writes` writes, or after the start. */
+/** Kills the process `afterMs` after `writes` acknowledged writes, or after the start if `writes` is 0. */
 export interface Kill {
   readonly writes: number;
   readonly afterMs: number;
@@ -31,7 +31,7 @@ export async function killedAndRead(path: string, first: number, kill: Kill): Pr
   for (const { outcome, ...decision } of decisions.slice(0, 50)) {
     expect(decision).toEqual(numberedDecision(decision.id - 1));
     const number = decision.id - 1;
-    // Those before `first` may have been killed between the two writes.
+    // A process killed earlier may have stored a decision before `first` without its outcome.
     if (number >= first && number <= acknowledged) expect(outcome).toEqual({ kind: 'applied', tookMs: number });
   }
   const [good] = await store.goodPlans('p', 1);

@@ -28,7 +28,7 @@ export async function readStateFile<Result>(
   }
 }
 
-/** The file itself, or a copy of an older version. */
+/** The file itself, or a migrated copy if it is older. */
 function newestOf(path: string, copyPath: string): string {
   const database = new Database(path);
   try {

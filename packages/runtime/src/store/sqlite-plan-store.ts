@@ -16,17 +16,17 @@ import { migrate, type StateStatements, stateStatements } from './state-schema.j
 
 /** Retention per pipeline, and the file limit. */
 const KEPT_PLANS = 20;
-/** A day of decisions, one every 10 s. */
+/** More than a day of decisions, one every 10 s. */
 const KEPT_DECISIONS = 10_000;
 const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
-/** Decisions deleted to free space; `FORGOTTEN_MORE` multiplies them while needed. */
+/** Number of decisions deleted first to free space. Each further attempt deletes `FORGOTTEN_MORE` times as many. */
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
-/** libsql gives a Buffer for one row and an ArrayBuffer for a row of several. */
+/** libsql returns a Buffer for a single row, and an ArrayBuffer for each of several rows. */
 type StoredText = Buffer | ArrayBuffer;
 
 interface DecisionRow {
@@ -163,7 +163,7 @@ export class SqlitePlanStore implements PlanStore {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      // libsql releases the file later, so the log is emptied here: one file then has everything.
+      // libsql releases the file later. Emptying the log here leaves everything in one file.
       attempt(this.#path, () => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } catch (error) {
       if (isDamaged(error)) throw error;
@@ -179,8 +179,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * Writes all or nothing. If the file is full, deletes the oldest decisions, in growing numbers (`forgotten`). If that
-   * does not help, keeps them all.
+   * Writes all or nothing. If the file is full, retries after deleting more and more of the oldest decisions
+   * (`forgotten`). If no attempt succeeds, all decisions stay.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;

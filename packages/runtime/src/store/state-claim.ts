@@ -54,10 +54,10 @@ export class StateClaim {
   }
 }
 
-/** Records the process id if possible. A full disk must not keep a server from its state. */
+/** Records the process id if possible. A full disk must not prevent a claim. */
 function lock(database: Database.Database): void {
   database.pragma('busy_timeout = 100');
-  // Overwrites the number in place, which needs no space and no undo.
+  // Without a journal, the number is overwritten in place, which needs no disk space.
   database.pragma('journal_mode = OFF');
   // Keeps the lock between transactions.
   database.pragma('locking_mode = EXCLUSIVE');
@@ -66,7 +66,7 @@ function lock(database: Database.Database): void {
   try {
     database.pragma(`user_version = ${process.pid}`);
   } catch {
-    // Without the record, a refused process reports no process or the previous one.
+    // Without the record, a refused server names no owner or the previous one.
   }
   database.pragma('locking_mode = NORMAL');
   database.exec('BEGIN EXCLUSIVE');

@@ -24,8 +24,8 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
 }
 
 /**
- * Runs work in a transaction, all or nothing. A full disk ends it; libsql's own wrapper would then report its failed
- * ROLLBACK instead.
+ * Runs work in a transaction, all or nothing. A full disk ends the transaction; libsql's own wrapper would then report
+ * only its failed ROLLBACK.
  */
 export function inTransaction(database: Database.Database, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');

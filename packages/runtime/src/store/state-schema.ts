@@ -86,7 +86,7 @@ export function migrate(database: Database.Database, path: string): void {
   });
 }
 
-/** Texts are read as bytes: libsql ends the process at a text of a damaged file that is not UTF-8. */
+/** Texts are read as bytes: libsql ends the process if a damaged file has a text that is not UTF-8. */
 const bytesOf = (column: string, name = column): string => `CAST(${column} AS BLOB) AS ${name}`;
 const DECISION_COLUMNS = ['id', ...['record', 'outcome', 'observed'].map((column) => bytesOf(column))].join(', ');
 

@@ -15,7 +15,7 @@ async function answer({ method, args }: StoreCall): Promise<unknown> {
     store = replaced.store;
     return replaced.aside;
   }
-  // Opened by a call, so that a failure rejects that call and not the thread; the next call tries again.
+  // A call opens the store, so that a failure rejects the call and does not end the thread. The next call tries again.
   store ??= new SqlitePlanStore(path);
   return method === 'open' ? undefined : (store[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
 }

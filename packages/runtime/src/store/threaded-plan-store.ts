@@ -23,7 +23,7 @@ export interface StoreFailure {
   readonly retryable: boolean;
 }
 
-/** Most waiting calls, in case a disk hangs. */
+/** Maximum waiting calls, in case a disk hangs. */
 const MOST_WAITING = 256;
 
 export class ThreadedPlanStore implements PlanStore {
@@ -31,14 +31,14 @@ export class ThreadedPlanStore implements PlanStore {
   #thread: RpcThread<StoreFailure> | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Each call opens the file if it is not open, and rejects like `SqlitePlanStore` if it cannot. */
+  /** Each call opens the file if necessary, and rejects with the errors of `SqlitePlanStore`. */
   constructor(path: string) {
     this.#path = path;
   }
 
   /**
-   * Opens the file. With `replacesDamaged`, for its owner only, renames a damaged file, begins a new one and returns
-   * the renamed path.
+   * Opens the file. With `replacesDamaged` (only for its owner), renames a damaged file, begins a new one and returns
+   * the path of the renamed file.
    */
   open(replacesDamaged: boolean): Promise<string | undefined> {
     return this.#ask('open', replacesDamaged);

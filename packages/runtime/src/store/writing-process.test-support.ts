@@ -1,6 +1,6 @@
 /**
  * Process that writes a state file until it is killed: `FILE FIRST_NUMBER`. Number n becomes a plan and a decision and
- * is printed once all calls have returned. Every third one is stored as learned state, too.
+ * is printed once all calls have returned. Every third number is stored as learned state, too.
  */
 import { writeSync } from 'node:fs';
 import type { DecisionRecord, Plan } from '@equipoise/core/model';

@@ -21,7 +21,7 @@ export interface DecoderFailure {
   readonly details: ErrorDetails;
 }
 
-/** The thread's young generation. A larger one would only keep more garbage. */
+/** Size of the thread's young generation. A larger size would only keep more garbage. */
 const YOUNG_GENERATION_MIB = 12;
 
 export class LargeRequests {
@@ -29,7 +29,7 @@ export class LargeRequests {
   readonly #last = new WeakMap<object, Promise<unknown>>();
   #thread: RpcThread<DecoderFailure> | undefined;
 
-  /** Waiting requests count in `inbound`. */
+  /** `inbound` also counts waiting requests. */
   constructor(inbound: BytesInFlight) {
     this.#inbound = inbound;
   }

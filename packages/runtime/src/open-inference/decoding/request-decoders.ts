@@ -21,7 +21,6 @@ export interface JsonBody {
   /** Length of the JSON, if raw tensors follow it. */
   readonly jsonLength?: number | undefined;
   readonly maxJsonBytes: number;
-  /** Declared inputs of the pipeline. */
   readonly inputs: readonly SourceTensor[];
 }
 

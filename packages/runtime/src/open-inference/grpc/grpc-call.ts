@@ -44,7 +44,6 @@ export interface CallStream {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Subclasses find the method, admit the caller and answer the message. */
 export abstract class GrpcCall<
   R extends { readonly purpose: Purpose },
   A = Uint8Array,
@@ -74,7 +73,7 @@ export abstract class GrpcCall<
 
   protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
 
-  /** Largest unpacked message (bytes). */
+  /** Maximum size of an unpacked message (bytes). */
   protected mostBytes(_: R): number {
     return this.rules.maxBodyBytes;
   }
@@ -102,7 +101,7 @@ export abstract class GrpcCall<
     this.releaseUnpacked();
   }
 
-  /** Releases the memory of the unpacked message. Long calls do this once it is decoded. */
+  /** Releases the memory of the unpacked message. Long calls release it once the message is decoded. */
   protected releaseUnpacked(): void {
     if (this.#unpackedBytes === 0) return;
     unpackingMemory.release(this.#unpackedBytes);
@@ -126,7 +125,7 @@ export abstract class GrpcCall<
     );
     if (stream.readableEnded) return;
     stream.resume();
-    // Node 22 resets a stream that is closed at once, before its headers are sent.
+    // If a stream is closed at once, Node 22 resets it before its headers are sent.
     stream.once('finish', () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
   }
 
@@ -166,7 +165,7 @@ export abstract class GrpcCall<
     this.#deadlineTimer = setTimeout(() => this.fail(pastDeadline()), inMs);
   }
 
-  /** Limits the time to the first byte, then the time to the last one. */
+  /** Limits the time to the first byte, then the time to the last byte. */
   #awaitMessage(firstMs: number, wholeMs: number): void {
     const late = () => {
       if (firstMs >= wholeMs || this.#message.length === 0) this.fail(lateMessage());

@@ -35,11 +35,11 @@ export interface RunningGrpcServer {
   readonly address: string;
   /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
   drain(withinMs: number): Promise<void>;
-  /** Stops accepting, waits for running calls at most `timeoutMs`, then cuts their connections. */
+  /** Accepts no new connections, waits at most `timeoutMs` for running calls, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Hands every gRPC call to `onCall` and refuses all else; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+/** Passes every gRPC call to `onCall` and refuses all other requests. */
 export async function listenForCalls(
   { place, tls, limits }: GrpcPlace,
   onCall: (call: CallStream) => void,

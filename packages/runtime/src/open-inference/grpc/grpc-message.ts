@@ -35,7 +35,7 @@ export class UnaryMessage {
     return this.#chunks.length;
   }
 
-  /** Throws the error of a message that is too long, in too many chunks, or followed by another. */
+  /** Throws the error of a message that is too long, in too many chunks, or followed by another message. */
   take(chunk: Buffer<ArrayBuffer>): void {
     const before = this.length;
     for (let at = before; at < PREFIX_BYTES && at - before < chunk.length; at++) {
@@ -60,7 +60,7 @@ export class UnaryMessage {
   }
 }
 
-/** Most unpacked bytes per packed byte in the deflate format. */
+/** Maximum unpacked bytes per packed byte in the deflate format. */
 const MOST_EXPANSION = 1032;
 const LEAST_CHUNK_BYTES = 16 * 1024;
 
@@ -69,7 +69,7 @@ export class MemoryQueue {
   readonly #bytes: BytesInFlight;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
 
-  /** With nothing granted, any request is granted. */
+  /** If no memory is granted, the next request may have any size. */
   constructor(mostBytes: number) {
     this.#bytes = new BytesInFlight(mostBytes);
   }
@@ -88,7 +88,9 @@ export class MemoryQueue {
   }
 }
 
-/** Memory of unpacked messages until decoded. The process shares it, like the threads that unpack. */
+/**
+ * Memory of unpacked messages until they are decoded. All ports of a process share it, like the threads that unpack.
+ */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
 
 /** Messages whose unpacked size cannot exceed this do not wait. */
@@ -100,7 +102,6 @@ export function queuedBytes(packedBytes: number, maxBytes: number): number {
   return most > MOST_UNQUEUED_BYTES ? most : 0;
 }
 
-/** Most bytes that `packedBytes` can become. */
 export function mostUnpacked(packedBytes: number, maxBytes: number): number {
   return Math.min(maxBytes, MOST_EXPANSION * packedBytes);
 }
@@ -114,7 +115,7 @@ export async function decompressed(
     const problem = `Messages may be compressed by ${acceptedEncodings}.`;
     throw new GrpcError(grpcStatus.unimplemented, problem, 'UNSUPPORTED_MEDIA_TYPE');
   }
-  // One buffer of the stated length needs no copy at the end.
+  // A buffer of the stated length needs no copy at the end.
   const expected = Math.min(statedBytes(bytes, encoding), mostUnpacked(bytes.length, maxBytes)) + 1;
   try {
     const chunkSize = Math.max(LEAST_CHUNK_BYTES, expected);
@@ -125,7 +126,7 @@ export async function decompressed(
   }
 }
 
-/** Length stated at the end of gzip, possibly wrong; 0 without one. */
+/** Length stated at the end of gzip data, possibly wrong; 0 if none is stated. */
 function statedBytes(bytes: Uint8Array, encoding: string): number {
   if (encoding !== 'gzip' || bytes.length < 4) return 0;
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);

@@ -31,7 +31,7 @@ import {
 } from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
 
-/** Most bytes, apart from raw contents, decoded on this thread. More would make other requests wait. */
+/** Maximum bytes, apart from raw contents, that this thread decodes. More would make other requests wait. */
 const MOST_PARTS_HERE = 32 * 1024;
 
 export interface GrpcRequest {
@@ -41,7 +41,7 @@ export interface GrpcRequest {
   readonly tenant: string | undefined;
   /** Undefined without a deadline. */
   readonly remainingMs: number | undefined;
-  /** Aborts when the client goes away or cancels, or its deadline passes. */
+  /** Aborts when the client goes away, cancels, or passes its deadline. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
   readonly maxBodyBytes: number;

@@ -73,7 +73,7 @@ describe('refusals', () => {
     for (let call = 0; call < 3; call++) expect(await sendRaw(address, broken, gzip)).toBe(status.INTERNAL);
     expect(await sendRaw(address, framed(gzipSync(new Uint8Array(1e6)), 1), gzip)).toBe(status.RESOURCE_EXHAUSTED);
     expect(await sendRaw(address, framed(gzipSync(new Uint8Array(10)), 1), gzip)).toBe(status.INVALID_ARGUMENT);
-    // All of the memory, which is granted only when no part is taken.
+    // More than the whole memory is granted only when nothing is taken.
     await unpackingMemory.take(2 ** 40);
     unpackingMemory.release(2 ** 40);
   });
@@ -86,7 +86,7 @@ describe('refusals', () => {
     const late = { ...gzip, 'grpc-timeout': '300m' };
     expect(await sendRaw(address, packed, late)).toBe(status.DEADLINE_EXCEEDED);
     expect(await sendRaw(address, packed, gzip)).toBe(status.RESOURCE_EXHAUSTED);
-    // A method with a short message does not wait.
+    // A method that takes only short messages does not wait.
     const question = { ...gzip, ':path': grpcPath(grpcMethods.serverReady) };
     const long = framed(gzipSync(new Uint8Array(1e5)), 1);
     expect(await sendRaw(address, long, question)).toBe(status.RESOURCE_EXHAUSTED);

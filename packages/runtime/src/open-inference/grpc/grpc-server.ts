@@ -7,10 +7,9 @@ import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-l
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
-/** Most bytes of messages other than inference, which hold only a few names. */
+/** Maximum bytes of a message without inference, which holds only a few names. */
 const MOST_QUESTION_BYTES = 64 * 1024;
 
-/** Rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
   const methods = servingMethods(rules.version);
   return listenForCalls(where, (stream) => void new ServingCall(rules, methods, stream).serve());

@@ -1,6 +1,5 @@
 import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core/model';
 
-/** Status codes of the gRPC specification (statuscodes). */
 export const grpcStatus = {
   ok: 0,
   cancelled: 1,

@@ -40,7 +40,7 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
   return readBody({ alignAt: 0, isTransient: true }, limit);
 }
 
-/** Largest JSON (bytes) decoded on this thread. Larger JSON would make other requests wait. */
+/** Maximum JSON (bytes) that this thread decodes. Larger JSON would make other requests wait. */
 const MOST_JSON_HERE = 256 * 1024;
 
 export function decodeJson<K extends 'infer' | 'run'>(

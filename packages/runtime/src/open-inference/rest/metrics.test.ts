@@ -96,7 +96,7 @@ describe('GET /metrics', () => {
       fetch(`${url}/v2/models/bench/infer`, { method: 'DELETE' }),
     ];
     await Promise.all(odd('mark-first'));
-    // Arrival windows appear over time, the longest after 1 s; none may appear during the test.
+    // Arrival windows appear over time, the last after 1 s. Afterwards none appears during the test.
     await expect.poll(rendered).toContain('window_seconds="1"');
     const before = namesOfSeries(await rendered());
     for (let i = 0; i < 20; i++) await Promise.all(odd(`mark-${i}`));
