@@ -1,7 +1,7 @@
 /**
  * Downloads each remote artifact once. Cached content with a stated digest is used without a request. Otherwise each
- * process asks the server once whether the content has changed. Without an answer, it uses cached content with a
- * warning. Corrupt content is fetched again.
+ * process asks the server once whether the content has changed. Without an answer, the process uses cached content with
+ * a warning. Corrupt content is fetched again.
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
@@ -94,7 +94,7 @@ export class ArtifactCache {
     }
   }
 
-  /** Removes corrupt content. */
+  /** Path of intact cached content. Removes corrupt content. */
   async #sound(reference: string, stated: string | undefined): Promise<string | undefined> {
     const path = this.keptPath(reference, stated);
     if (path === undefined) return undefined;

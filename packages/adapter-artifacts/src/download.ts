@@ -6,11 +6,11 @@ import { redirectedUrl } from './artifact-address.js';
 
 export interface DownloadLimits {
   readonly maxBytes: number;
-  /** Longest time (ms) without a byte. */
+  /** Maximum time (ms) without a byte. */
   readonly maxSilenceMs: number;
 }
 
-/** Progress; `totalBytes` if the server announced it. */
+/** `totalBytes` is set if the server announced it. */
 export interface DownloadProgress {
   readonly doneBytes: number;
   readonly totalBytes?: number;
@@ -21,7 +21,7 @@ export type Downloaded =
   | { readonly kind: 'content'; readonly sha256: string; readonly bytes: number; readonly etag?: string }
   | { readonly kind: 'unchanged' };
 
-/** Failed download; `passing`: a retry may help. */
+/** Failed download. If `passing`, a retry may help. */
 export class DownloadError extends Error {
   readonly passing: boolean;
   readonly status: number | undefined;
@@ -65,7 +65,7 @@ class SilenceTimer {
   }
 }
 
-/** A request. A signed one follows no redirect: only its server may get it. */
+/** A signed request follows no redirect: only its server may get it. */
 export interface DownloadRequest {
   readonly request: Request;
   readonly isSigned: boolean;
@@ -101,7 +101,7 @@ export async function download(
     if (error instanceof DownloadError || error instanceof AppError) throw error;
     const silent = silence.signal.aborted;
     const text = silent ? `no byte for ${limits.maxSilenceMs / 1000} s` : connectionText(error);
-    // File errors carry a code; connection errors carry it in their cause.
+    // File errors carry a code; connection errors carry the code in their cause.
     const passing = silent || (error as { code?: unknown }).code === undefined;
     throw new DownloadError(text, { passing, cause: error });
   } finally {
@@ -112,7 +112,7 @@ export async function download(
 const MOST_REDIRECTS = 5;
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Follows redirects itself, to check each address like the first. */
+/** Follows redirects itself, so that every address is checked. */
 async function respond({ request, isSigned }: DownloadRequest, signal: AbortSignal): Promise<Response> {
   let next = request;
   for (let redirected = 0; ; redirected++) {
@@ -157,7 +157,7 @@ async function write(
       yield chunk;
     }
   }
-  // Open the file now. A stream would open it later and could recreate it after its removal.
+  // The file is opened now: a stream would open it later and could recreate a removed file.
   const file = await open(path, 'w', 0o600);
   await pipeline(body, counted, file.createWriteStream());
   return { bytes, sha256: hash.digest('hex') };

@@ -9,7 +9,7 @@ export type LocateFile = (reference: string, baseDir: string) => string | undefi
 
 /**
  * Before each launch, downloads a remote artifact or checks the stated SHA-256 of a local one. `launch` also rejects
- * like `ArtifactCache.path`.
+ * with the errors of `ArtifactCache.path`.
  */
 export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;

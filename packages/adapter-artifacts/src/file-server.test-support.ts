@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Reactions to the next requests, in turn; the last one stays. */
+/** Reactions to the next requests, in turn; the last reaction repeats. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface FileServer {

@@ -1,9 +1,10 @@
-"""Runs one replica of an Equipoise stage that is written in Python, on the standard library alone.
+"""Runs one replica of an Equipoise stage that is written in Python. Needs only the standard library.
 
-Messages are frames over a Unix socket, descriptor 3: the length of a header in bytes (32 bits, little-endian), the header (JSON), and the
-buffers of the tensors, as many and as long as the header's `bufferBytes` says. Descriptor 4 ends with the server, and this process then.
+Messages are frames over a Unix socket, descriptor 3. A frame is the length of the header in bytes (32 bits, little-endian), the header
+(JSON) and the buffers of the tensors. The header's `bufferBytes` lists their lengths. Descriptor 4 closes when the server exits; then this
+process exits.
 
-A stage module imports from here what it needs: `from equipoise_stage import InvalidInput, Tensor`.
+A stage module imports its types from here: `from equipoise_stage import InvalidInput, Tensor`.
 """
 
 import array
@@ -25,13 +26,13 @@ MESSAGES_FD = 3
 PARENT_FD = 4
 LENGTH = struct.Struct("<I")
 MIB = 1024**2
-# Python with a numeric library needs this much to start, whatever the variant asks for.
+# Minimum memory, because Python with a numeric library needs this much to start.
 LEAST_MEMORY_BYTES = 128 * MIB
-# Below this size the parts of a frame are joined: cheaper than a system call for each.
+# Below this size the parts of a frame are joined, which costs less than one system call per part.
 JOIN_BELOW_BYTES = 64 * 1024
 PR_SET_PDEATHSIG = 1
 
-# Format of the elements in a memoryview, and the name of the numpy type. FP16 are raw 16-bit patterns without numpy.
+# Format of the elements in a memoryview, and name of the numpy type. Without numpy, FP16 elements are raw 16-bit patterns.
 FORMATS = {
     "BOOL": ("?", "bool"),
     "UINT8": ("B", "uint8"),
@@ -50,7 +51,7 @@ DATATYPES = {numpy_type: datatype for datatype, (_, numpy_type) in FORMATS.items
 
 
 class InvalidInput(Exception):
-    """Raised by `run` for an item that is not acceptable: only the bad items fail, and their senders read the message."""
+    """Raised by `run` for an invalid item. Only invalid items fail, and their senders read the message."""
 
     code = "INVALID_INPUT"
 
@@ -58,8 +59,8 @@ class InvalidInput(Exception):
 class Tensor:
     """A tensor: `datatype` (as in the Open Inference Protocol), `shape` (list of sizes) and flat row-major `data`.
 
-    `data` is a memoryview of the elements, or for BYTES a list of str or of bytes. It is made from anything with a buffer of the right
-    size or from an iterable of numbers.
+    `data` is a memoryview of the elements, or for BYTES a list of str or of bytes. The constructor accepts any object with a buffer of the
+    right size, or an iterable of numbers.
     """
 
     __slots__ = ("datatype", "shape", "data")
@@ -71,13 +72,13 @@ class Tensor:
         self.check()
 
     def check(self):
-        """Raises a ValueError unless `data` has as many elements as `shape` says."""
+        """Raises a ValueError unless the number of elements matches `shape`."""
         expected = element_count(self.shape)
         if len(self.data) != expected:
             raise ValueError(f"expected {expected} elements for the shape {self.shape}, found {len(self.data)}")
 
     def numpy(self):
-        """The tensor as a numpy array of its shape, without a copy of numbers; BYTES become an array of objects."""
+        """Returns a numpy array of this shape over the same memory. BYTES become an array of objects."""
         import numpy
 
         if self.datatype == "BYTES":
@@ -110,7 +111,7 @@ def elements(datatype, data):
 
 
 def tensor_of(value):
-    """A result of a stage as a Tensor: itself, or a numpy array."""
+    """Converts a result of a stage, a Tensor or a numpy array, to a Tensor."""
     if isinstance(value, Tensor):
         value.check()
         return value
@@ -128,7 +129,7 @@ def tensor_of(value):
 
 
 def packed_bytes(values):
-    """The elements of a BYTES tensor, each after its length; and whether they are text."""
+    """Returns the elements of a BYTES tensor, each after its length, and True if they are text."""
     text = bool(values) and all(isinstance(value, str) for value in values)
     parts = []
     for value in values:
@@ -148,7 +149,7 @@ def unpacked_bytes(buffer, text):
 
 
 def packed(item, buffers):
-    """The header of a map of tensors, whose buffers are added to `buffers`."""
+    """Returns the header of a map of tensors, and appends the buffers of the tensors to `buffers`."""
     header = {}
     for name, tensor in item.items():
         entry = {"datatype": tensor.datatype, "shape": tensor.shape, "buffer": len(buffers)}
@@ -179,7 +180,7 @@ class Connection:
         self.connection = connection
 
     def receive(self):
-        """The next message with its tensors, or None when the server has hung up."""
+        """Returns the next message with its tensors, or None if the server has closed the socket."""
         length = self.read(LENGTH.size)
         if length is None:
             return None
@@ -188,7 +189,7 @@ class Connection:
         return header, [unpacked(tensors, buffers) for tensors in header["tensors"]]
 
     def read(self, size):
-        """So many bytes, or None when there are no more."""
+        """Returns `size` bytes, or None if the socket closes earlier."""
         buffer = bytearray(size)
         view = memoryview(buffer)
         filled = 0
@@ -200,7 +201,7 @@ class Connection:
         return buffer
 
     def send(self, message, tensors=(), buffers=()):
-        """Sends a message with the headers of its tensors and their buffers."""
+        """Sends a message with the headers and the buffers of its tensors."""
         sizes = [len(buffer) for buffer in buffers]
         header = json.dumps({**message, "tensors": list(tensors), "bufferBytes": sizes}).encode()
         start = LENGTH.pack(len(header)) + header
@@ -218,16 +219,16 @@ def error_message(error):
 
 
 class StageError(Exception):
-    """What is wrong with a module, with the code that the server gives it."""
+    """Problem of a stage module; `code` is the error code for the server."""
 
     code = "MODULE_INVALID"
 
 
 def load_stage(start):
-    """What runs batches: what `load` returns, or the module itself when that is nothing."""
+    """Returns the object that runs batches: the result of `load`, or the module if the result is None."""
     path = unquote(urlsplit(start["module"]["url"]).path)
     name = os.path.splitext(os.path.basename(path))[0]
-    # The folder of the module instead of that of this file, so that it finds what lies beside it.
+    # The module imports from its own folder, not from the folder of this file.
     sys.path[0] = os.path.dirname(path)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -248,7 +249,7 @@ def load_stage(start):
 
 
 def checked(results, size):
-    """The results of a batch as maps of Tensors; raises what was expected of which one."""
+    """Returns the results of a batch as maps of Tensors. The error names the bad result and the expected one."""
     if not isinstance(results, (list, tuple)):
         raise TypeError(f"run must return a list of {size} results, found {type(results).__name__}")
     if len(results) != size:
@@ -268,7 +269,7 @@ def checked(results, size):
 
 
 def attempt(stage, batch):
-    """For each item of a batch its kind with the header and buffers of its output, or with a message."""
+    """Returns a tuple per item of a batch: kind (with a message for failures), header and buffers of the output."""
     try:
         answers = []
         for output in checked(stage.run(batch), len(batch)):
@@ -286,7 +287,7 @@ def attempt(stage, batch):
 
 
 def answer(connection, stage, batch):
-    """Runs a batch; when the stage calls an input invalid the items are run one by one, so that only the bad ones fail."""
+    """Runs a batch. If the stage rejects an input as invalid, items run one by one, so that only invalid items fail."""
     started_at = time.perf_counter()
     answers = attempt(stage, batch)
     if len(batch) > 1 and answers[0][0]["kind"] == "invalid-input":
@@ -314,7 +315,7 @@ def close(connection, stage):
 
 
 def watch_parent():
-    """Ends this process and all that it started as soon as the server is gone, whatever ended it."""
+    """Kills the process group as soon as the server has exited for any reason."""
     try:
         os.read(PARENT_FD, 1)
     except OSError:
@@ -325,7 +326,7 @@ def watch_parent():
 def end_with_parent():
     threading.Thread(target=watch_parent, daemon=True).start()
     if sys.platform == "linux":
-        # Native code may keep every thread of Python waiting; the kernel does not wait.
+        # Native code may block all Python threads, but not the kernel.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -338,12 +339,12 @@ def limit_memory(memory_bytes):
 def leave(exit_code):
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that a stage left running are not waited for.
+    # Does not wait for threads that the stage left running.
     os._exit(exit_code)
 
 
 def load(connection, start):
-    """The loaded stage; ends this process when it cannot be loaded."""
+    """Returns the loaded stage. If loading fails, this process exits."""
     limit_memory(start["resources"]["memoryBytes"])
     try:
         stage = load_stage(start)
@@ -380,7 +381,7 @@ def main():
     try:
         serve(Connection(socket.socket(fileno=MESSAGES_FD)))
     except MemoryError:
-        # What is left of the memory may not be enough to go on with.
+        # The remaining memory may not suffice to continue.
         print("out of memory", file=sys.stderr)
         leave(1)
     except (BrokenPipeError, ConnectionResetError):

@@ -1,4 +1,4 @@
-/** Rules for finding and running the files of a stage; profiles depend on both. */
+/** Rules for finding and running the files of a stage; profiles depend on these rules. */
 import type { Isolation, StageSpec } from '@equipoise/core/model';
 import { pythonProgram, pythonVersion } from './process/python-program.js';
 import { locateFile } from './stage-module/stage-artifact.js';

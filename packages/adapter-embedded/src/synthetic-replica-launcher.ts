@@ -39,7 +39,6 @@ class SyntheticRunner implements ModelRunner {
     return { items, serviceMs: this.#clock.nowMs() - startedAtMs };
   }
 
-  /** A synthetic replica is never lost. */
   onLost(): void {}
 
   async close(): Promise<void> {

@@ -6,7 +6,9 @@ import { type TinyGraph, tinyModel } from './tiny-model.test-support.js';
 
 const constants = { w: { shape: [3, 2], data: [1, 0, 0, 1, 1, 1] }, b: { shape: [2], data: [10, 20] } };
 
-/** y = x·w + b with w = [[1,0],[0,1],[1,1]] and b = [10, 20]; `rows` is the size of dimension 0; a word means any. */
+/**
+ * y = x·w + b with w = [[1,0],[0,1],[1,1]] and b = [10, 20]; `rows` is the size of dimension 0; a word means any size.
+ */
 export const affine = (rows: number | string): TinyGraph => ({
   inputs: [{ name: 'x', datatype: 'FP32', shape: [rows, 3] }],
   outputs: [{ name: 'y', datatype: 'FP32', shape: [rows, 2] }],

@@ -26,7 +26,9 @@ export class ManualClock implements AlarmClock {
     return this.#nextDue(Number.POSITIVE_INFINITY)?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Same time for a part of a program. At equal instants its alarms ring before those of higher rank. */
+  /**
+   * A clock of the same time for a part of a program. At equal instants, its alarms ring before alarms of higher rank.
+   */
   ranked(rank: number): AlarmClock {
     return { nowMs: () => this.#nowMs, ringAt: (atMs, ring) => this.ringAt(atMs, ring, rank) };
   }

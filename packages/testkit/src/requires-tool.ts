@@ -1,7 +1,7 @@
 /**
- * Suites that need a tool: a browser, a Prometheus server, published reference data. Without it a suite is skipped by
- * name with the reason in its title. If `EQUIPOISE_REQUIRE` (names separated by commas) lists the tool, the suite fails
- * instead.
+ * Suites that need a tool: a browser, a Prometheus server, published reference data. Without the tool, a suite is
+ * skipped by name with the reason in its title. If `EQUIPOISE_REQUIRE` (names separated by commas) lists the tool, the
+ * suite fails instead.
  */
 import { describe, it } from 'vitest';
 

@@ -26,15 +26,15 @@ import {
 import { preciseClock } from '../alarm-clock.js';
 import { startReplica } from './start-replica.js';
 
-/** Collaborators of an EmbeddedActuator; all but the first two have defaults. */
+/** All but the first two have defaults. */
 export interface EmbeddedActuatorOptions {
   readonly pool: ReplicaPool;
   readonly launcher: ReplicaLauncher;
   readonly clock?: AlarmClock;
   readonly startConcurrency?: number;
-  /** Longest wait for draining replicas before a change counts as done; they continue to drain. */
+  /** Maximum wait for draining replicas. Then the change counts as done, and they continue to drain. */
   readonly drainPatienceMs?: number;
-  /** Inputs for one run before a replica serves; created per call, because a run takes over their memory. */
+  /** Inputs for the warm-up run of a replica. Each call creates new ones: a run takes over their memory. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
   /** Applies batching and drop rule before the replaced replicas drain; default: only batching. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
@@ -46,7 +46,6 @@ export interface EmbeddedActuatorOptions {
 
 export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control' | 'slo'>;
 
-/** Actuator for replicas that its launcher starts. */
 export class EmbeddedActuator implements Actuator {
   readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
   readonly #canaries = new Map<StageId, VariantId>();

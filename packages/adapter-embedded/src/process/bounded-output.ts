@@ -7,7 +7,6 @@ import type { Readable, Writable } from 'node:stream';
 const limitBytes = { perSecond: 64 * 1024, kept: 2 * 1024 };
 const SECOND_MS = 1_000;
 
-/** Forwards the output of one process; `nowMs` is its clock. */
 export class BoundedOutput {
   readonly #to: Pick<Writable, 'write'>;
   readonly #nowMs: () => number;

@@ -116,7 +116,10 @@ function tensorOf(name: string, header: TensorHeader, buffers: readonly ArrayBuf
   return { datatype, shape, data };
 }
 
-/** Assembles frames from chunks of a socket. Each tensor gets its own buffer, to move without a copy. */
+/**
+ * Assembles frames from chunks of a socket. Each tensor gets its own buffer, so that it can be transferred without a
+ * copy.
+ */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   #header: Header | undefined;

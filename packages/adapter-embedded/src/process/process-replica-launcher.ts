@@ -24,7 +24,6 @@ function nodeArgs(request: LaunchRequest): readonly string[] {
   ];
 }
 
-/** Starts JavaScript or TypeScript stages, one process per replica. */
 export class ProcessReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;

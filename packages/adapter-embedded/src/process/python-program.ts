@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { StageSpec } from '@equipoise/core/model';
 
 const DEFAULT_PYTHON = 'python3';
-/** Longest wait: a hanging interpreter must not block its caller, but a busy machine needs seconds. */
+/** Maximum wait: a hanging interpreter must not block its caller, but a busy machine needs seconds. */
 const ANSWER_TIMEOUT_MS = 60_000;
 
 /** Python program: a path, or a name on the PATH. */

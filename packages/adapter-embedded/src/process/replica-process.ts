@@ -7,7 +7,7 @@ import { FrameReader } from './frame.js';
 import { framesFromReplica, messageToReplica } from './message-frames.js';
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
-// The watch has its own thread: a stage may block this one.
+// The watch has its own thread: a stage may block this thread.
 new Worker(new URL('./parent-watch.js', import.meta.url)).unref();
 
 function say(message: FromReplica): void {

@@ -1,4 +1,4 @@
-/** Limit of a replica's JavaScript heap: `memoryBytes`, at least the need of Node and a model runtime. */
+/** Limit of a replica's JavaScript heap: `memoryBytes`, but at least what Node and a model runtime need. */
 import type { Resources } from '@equipoise/core/model';
 
 const MIB = 1024 ** 2;

@@ -12,11 +12,11 @@ export interface ChannelListener {
 export interface ReplicaChannel {
   /** Sets the only listener; nothing is reported earlier. */
   listen(listener: ChannelListener): void;
-  /** Sends a message; may take over its tensors (`keepsTensors`). No effect if the replica is gone. */
+  /** Sends a message. Takes over its tensors unless `keepsTensors`. No effect if the replica is gone. */
   send(message: ToReplica): void;
   /**
-   * Abandons a replica that hangs or is not trusted; `ended` follows. Kills a process. A thread is asked to close and
-   * no longer keeps this process alive.
+   * Abandons a replica that hangs or is not trusted; `ended` follows. A replica process is killed. A replica thread is
+   * asked to close, and no longer keeps this process alive.
    */
   abandon(): void;
   /** False if sending a batch takes over its tensors. */

@@ -48,7 +48,7 @@ function checkOwned(batch: readonly TensorMap[]): void {
 
 /** ModelRunner of a replica that was sent `load`. Usable once `ready` has resolved. */
 export class ReplicaRunner implements ModelRunner {
-  /** Rejects with AppError if loading fails: after the exit, or at once on a time-out. */
+  /** Rejects with AppError if loading fails: after the replica's exit, or at once on a time-out. */
   readonly ready: Promise<void>;
   readonly #channel: ReplicaChannel;
   readonly #facts: RunnerFacts;

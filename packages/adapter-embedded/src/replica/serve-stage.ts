@@ -17,7 +17,7 @@ async function load({ module, variant, resources }: ReplicaStart): Promise<Loade
   throw Object.assign(new Error('load must return an object with a function run'), { code: 'MODULE_INVALID' });
 }
 
-/** Server of a stage. Messages that arrive during the load wait for it. */
+/** Messages that arrive during the load wait until it has ended. */
 export class StageServer {
   readonly #far: FarEnd;
   #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);

@@ -10,12 +10,12 @@ import { ReplicaRunner, type RunnerFacts } from './replica-runner.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 
-/** Longest load of a variant (default 120 s). */
+/** Maximum load time of a variant (default 120 s). */
 export interface LaunchLimits {
   readonly launchTimeoutMs?: number;
 }
 
-/** The variant with its artifact; rejects like resolveArtifact. */
+/** The variant with its artifact; rejects with the errors of resolveArtifact. */
 export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
   const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
   return {

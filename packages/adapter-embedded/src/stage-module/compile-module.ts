@@ -17,7 +17,7 @@ interface Compiled {
   readonly inputs: ReadonlyMap<string, string>;
 }
 
-/** A module older than this is removed when another one is written. */
+/** A module older than this is removed when another module is written. */
 const KEPT_MS = 30 * 24 * 3_600_000;
 
 const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex').slice(0, 24);

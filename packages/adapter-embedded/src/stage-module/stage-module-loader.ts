@@ -41,7 +41,7 @@ export async function existingModuleFile(module: string, baseDir: string): Promi
   return source;
 }
 
-/** URL of a module file, compiled if it is TypeScript. Rejects like locateStageModule. */
+/** URL of a module file, compiled if it is TypeScript. Rejects with the errors of locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
   const source = await existingModuleFile(module, baseDir);

@@ -1,7 +1,8 @@
 /**
  * Prepares tensors for transfer to another thread. A buffer that is covered by a single view is transferred, which
  * empties the sender's view. Other views are copied first. Shared memory stays shared; strings are cloned. Elements of
- * a long BYTES tensor are copied to one buffer, because posting compares each buffer with all others: 7 s for 100,000.
+ * a long BYTES tensor are copied to one buffer, because posting compares each buffer with all others. This takes 7 s
+ * for 100,000 buffers.
  */
 import type { Tensor, TensorData, TensorMap } from '@equipoise/core/model';
 

@@ -1,4 +1,4 @@
-/** Channel to a replica thread. It never terminates a thread; an abandoned one exits by itself, or never. */
+/** Channel to a replica thread. It never terminates a thread: an abandoned thread exits by itself or never. */
 import type { Worker } from 'node:worker_threads';
 import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
 import type { FromReplica, ToReplica } from '../replica/replica-protocol.js';

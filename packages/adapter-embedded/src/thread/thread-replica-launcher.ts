@@ -26,7 +26,6 @@ function startThread(request: LaunchRequest): Worker {
   return worker;
 }
 
-/** Starts JavaScript or TypeScript stages, one thread per replica. */
 export class ThreadReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;

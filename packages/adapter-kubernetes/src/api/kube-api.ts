@@ -14,7 +14,7 @@ export interface Selection<T extends KubeObject = KubeObject> {
   readonly fieldSelector?: string;
 }
 
-/** Page of a list. All pages have the same resource version; a watch continues from it. */
+/** Page of a list. All pages have the same resource version, from which a watch continues. */
 export type ListPage<T extends KubeObject = KubeObject> =
   | {
       readonly kind: 'page';
@@ -64,7 +64,9 @@ export interface DeleteOptions {
   readonly graceSeconds?: number;
 }
 
-/** `apply` owns exactly the given fields. It removes fields that its previous apply had and this one lacks. */
+/**
+ * `apply` owns exactly the given fields. It removes fields that the manager's previous apply had and this apply lacks.
+ */
 export interface KubeApi {
   get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined>;
   list<T extends KubeObject>(

@@ -5,7 +5,8 @@ import { orAborted, wait } from './wait.js';
 
 /**
  * Leader election by a Lease, as in client-go. A follower takes a lease that stayed unchanged for its whole duration. A
- * leader stops `renewWithinMs` after its last renewal. At similar clock speeds, it stops before another can take over.
+ * leader stops `renewWithinMs` after its last renewal. At similar clock speeds, it stops before another candidate can
+ * take over.
  */
 
 /** Times in ms; `retryMs` < `renewWithinMs` < `durationMs`. */

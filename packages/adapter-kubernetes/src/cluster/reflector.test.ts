@@ -82,7 +82,7 @@ describe('Reflector', () => {
     api.line = 'down';
     kube.dropWatches();
     await pass(60_000);
-    // 0.1 to 10 s apart: neither a tight loop nor too rare.
+    // Retries are 0.1 to 10 s apart: neither a tight loop nor too rare.
     expect(failures.length).toBeGreaterThan(8);
     expect(failures.length).toBeLessThan(25);
     await put('b');

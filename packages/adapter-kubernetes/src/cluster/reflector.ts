@@ -1,5 +1,5 @@
 /**
- * Local copy of the objects of a selection. An ended watch resumes at its version; a silent one counts as broken. If
+ * Local copy of the objects of a selection. An ended watch resumes at its version; a silent watch counts as broken. If
  * the version expired, the reflector lists again and reports differences.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
@@ -158,7 +158,7 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** A shorter watch without events is a failure, to avoid a tight loop. */
+/** A shorter watch without events counts as a failure, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
 
 class SilenceAlarm {

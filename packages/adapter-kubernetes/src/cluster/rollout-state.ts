@@ -18,7 +18,6 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
   return { kind: 'progressing', ready: Math.min(readyReplicas, updatedReplicas), wanted };
 }
 
-/** A problem that needs action. */
 export interface PodIssue {
   readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
   readonly message: string;

@@ -45,7 +45,7 @@ export interface InferencePipelineStatus {
     readonly until: string;
     /** Number of failures in a row. */
     readonly failures: number;
-    /** Generation that failed; another one may try again. */
+    /** Generation that failed; another generation may try again. */
     readonly generation: number;
   };
 }

@@ -6,7 +6,7 @@ import type { ValidationRule } from './structural-schema.js';
 
 const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
   rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
-  // The message omits the value found: that would make the rule too costly.
+  // The message omits the found value, which would make the rule too costly.
   message: `unknown stage in "${field}" of ${list}, expected the name of a stage`,
   fieldPath: `.${list}`,
 });

@@ -90,7 +90,7 @@ describe('calls for a changed plan of ten stages', () => {
       ...calls
     } = await callsOf(planWith(first));
     expect(calls).toEqual(expected);
-    // Preparing, switching, ready; and progress once a second.
+    // Statuses: preparing, switching, ready, and progress once a second.
     expect(statuses).toBeLessThanOrEqual(8);
     expect(told).toBeLessThanOrEqual(6);
     expect(failures).toEqual([]);

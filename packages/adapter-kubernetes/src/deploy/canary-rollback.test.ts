@@ -142,7 +142,7 @@ describe('a new variant that fails', () => {
     const lost = (await rig.all<ObservedPod>(pods)).find(isCanaryRouter);
     if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
     await rig.until(async () => (await rig.ready(NEXT)) === 0);
-    // No traffic can show an outcome, and it may return.
+    // Without traffic there is no outcome, and traffic may return.
     const idle = { before: side(0, 0), after: side(0, 0), passedOn: 0, observedMs: 59_000 };
     rig.source.situation = () => ({ ...heard, sides: idle });
     await rig.pass(5_000);

@@ -1,4 +1,4 @@
-/** Writes changed objects. For some seconds a write counts as done before the watch shows it. */
+/** Writes changed objects. A write counts as done for some seconds, even if the watch does not show it yet. */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -19,7 +19,7 @@ export interface WriteOutcome {
 }
 
 const AT_A_TIME = 4;
-/** Longest time until a watch shows a write. */
+/** Maximum time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface AppliedObject {

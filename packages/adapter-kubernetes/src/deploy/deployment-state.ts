@@ -14,7 +14,7 @@ export async function pipelineConditions(
   return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
 }
 
-/** State of a workload; the router has no `stage` and `variant`. */
+/** State of a workload; the router has neither `stage` nor `variant`. */
 export interface WorkloadState {
   readonly kind: string;
   readonly name: string;

@@ -34,7 +34,7 @@ export interface PipelineRun {
 const LOOK_EVERY_MS = 100;
 /** Time for the cluster to show the last writes. */
 const QUIET_MS = 1_000;
-/** Most failures in a row of a pipeline or a list. */
+/** Maximum failures in a row, per pipeline or list. */
 const MOST_FAILURES = 5;
 /** Limit for a silent API server. */
 const LIST_LIMIT_MS = 30_000;

@@ -40,7 +40,7 @@ export interface PassReport {
   readonly awaitsVerdict: boolean;
 }
 
-/** Longest time between two passes, in case the watch missed an event. */
+/** Maximum time between two passes, in case the watch missed an event. */
 const RESYNC_MS = 300_000;
 const LISTING_RETRY_MS = 200;
 
@@ -116,7 +116,9 @@ export class Operator {
     return [childWrites.againAfterMs, statusWrite.againAfterMs];
   }
 
-  /** Replaces the operator's finalizers. Throws if the object has changed since it was read; not if it is gone. */
+  /**
+   * Replaces the operator's finalizers. Throws if the object has changed since it was read, but not if it is deleted.
+   */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
     const { apiVersion, kind } = pipeline;
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;

@@ -47,7 +47,7 @@ async function start(budgetCpuCores: number, first = planWith('small', 2)) {
   };
   const condition = async (type: string) =>
     (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find((each) => each.type === type);
-  /** Advances time; returns the most pods and the fewest ready pods of `detect` meanwhile. */
+  /** Advances time; returns the maximum of pods and the minimum of ready pods of `detect` meanwhile. */
   const pass = async (durationMs: number): Promise<{ most: number; fewestReady: number; phases: Set<string> }> => {
     let [most, fewestReady] = [0, Number.POSITIVE_INFINITY];
     const phases = new Set<string>();

@@ -1,4 +1,4 @@
-/** Writes statuses, and events for their changes. Writes mere progress at most once a second. */
+/** Writes statuses, and events for their changes. Progress alone is written at most once a second. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -17,7 +17,7 @@ export interface StatusWriterDeps {
 }
 
 const PROGRESS_MS = 1_000;
-/** Longest time until a watch shows a write. */
+/** Maximum time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface WrittenStatus {

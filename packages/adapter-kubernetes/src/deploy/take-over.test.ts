@@ -63,7 +63,7 @@ it('owns it from then on, with more or fewer replicas, and tells of nobody forei
 
 it.each([
   ['in steps', false, [0, 0.1, 0.5]],
-  // Without its file the targets of the router are unknown.
+  // Without the router's file, its targets are unknown.
   ['at once where the file of the router is gone', true, []],
 ])('keeps what serves until another variant has all requests, %s', async (_, isFileGone, steps) => {
   const source = new ToldPlans(planWith('large', 2));

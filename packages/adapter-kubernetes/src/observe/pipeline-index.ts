@@ -15,7 +15,7 @@ import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
 export interface IndexListener {
-  /** Called when objects of a pipeline change; `key` joins namespace and name as in its label. */
+  /** Called when objects of a pipeline change; `key` joins its namespace and name. */
   onChange(key: string): void;
   onFailure(resource: string, error: unknown): void;
 }
@@ -24,7 +24,7 @@ export class PipelineIndex {
   readonly #pipelines: Reflector<InferencePipeline>;
   readonly #pods: Reflector<ObservedPod>;
   readonly #children: readonly Reflector<KubeObject>[];
-  /** Objects by pipeline, so that a pass looks only at its own. */
+  /** Objects by pipeline, so that a pass looks only at its pipeline. */
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
   readonly #owners = new Map<string, string>();
 

@@ -1,6 +1,6 @@
 /**
  * Combines the pages of all routers into one load. It sums the growth of their counters and spreads the arrivals of a
- * gap evenly. A router older than the history counts from its first page, a new one from its start.
+ * gap evenly. A router older than the history counts from its first page, a new router from its start.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
@@ -54,7 +54,6 @@ export class RouterHistory {
     return this.#totals.length > 0;
   }
 
-  /** A router older than the history counts from its first page. */
   addRouter(router: string, atMs: number): void {
     if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
   }

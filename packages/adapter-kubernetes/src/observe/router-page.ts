@@ -92,7 +92,7 @@ export interface MetricSample {
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
-/** Samples of some metrics. Finds lines by name, because few are used. */
+/** Samples of the named metrics. Searches for names, because few lines of a page are used. */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
   const page = `\n${text}`;
   const samples: MetricSample[] = [];

@@ -14,7 +14,7 @@ export interface RouterWatchDeps {
 }
 
 const EVERY_MS = 1_000;
-/** Longest wait for a page; slower routers are asked again in the next round. */
+/** Maximum wait for a page; slower routers are asked again in the next round. */
 const ANSWER_MS = 900;
 /** A page older than this is stale. */
 const FRESH_MS = 5_000;
@@ -74,12 +74,12 @@ export class RouterWatch {
     return nowMs - (this.history.lastPageAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
   }
 
-  /** Does the load wait for this router? Not for one in a crash loop. */
+  /** True if the load waits for this router. It waits for no router in a crash loop. */
   #isAwaited(pod: ObservedPod, nowMs: number): boolean {
     return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }
 
-  /** True if a router serves and none is stale. */
+  /** True if a router serves and no router is stale. */
   get willReport(): boolean {
     return this.#pods.some(serves) && this.staleRouter === undefined;
   }

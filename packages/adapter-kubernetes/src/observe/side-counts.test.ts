@@ -20,7 +20,7 @@ it('counts what routers of each side ended and missed since an instant, whicheve
   counts.removeRouter('old');
   counts.addPage('newer', 'before', page(57, 2, 6), 3_000);
   expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(0), passedOn: 6 });
-  // A restarted one.
+  // A restarted router.
   counts.addPage('next', 'after', page(4, 1), 4_000);
   expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(4, 1) });
 });

@@ -39,7 +39,7 @@ export class SideCounts {
     this.#counters.delete(router);
   }
 
-  /** Counts since an instant, or since the oldest known one. */
+  /** Counts since an instant, or since the oldest known counts. */
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
     const [oldest] = this.#series;

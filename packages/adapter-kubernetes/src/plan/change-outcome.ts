@@ -1,4 +1,6 @@
-/** Outcome of the last decision's changes: applied (says the status), failed (rolled back) or refused (in back-off). */
+/**
+ * Outcome of the last decision's changes: applied (the status says so), failed (rolled back) or refused (in back-off).
+ */
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';

@@ -122,7 +122,7 @@ export class LoopRig {
   children: KubeObject[] = [];
   /** Requests per second that each router gets. */
   rps = 0;
-  /** Fraction of them that misses the SLO. */
+  /** Fraction of these requests that misses the SLO. */
   lateFraction = 0;
   isReachable = true;
   #arrived = 1_000;

@@ -14,7 +14,7 @@ async function planned() {
 
 const annotated = (arrivalRps: string) => ({ annotations: { 'equipoise.dev/arrival-rps': arrivalRps } });
 
-/** With a router that was already running. */
+/** Starts with a router that was already running. */
 async function started(over: ConstructorParameters<typeof LoopRig>[0] = {}, rps = 20): Promise<void> {
   rig = new LoopRig(over);
   rig.pods = [routerPod('router-1')];

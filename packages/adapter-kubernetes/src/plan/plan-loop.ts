@@ -56,10 +56,10 @@ export class PlanLoop {
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
-  /** Current planning; a later one replaces it. */
+  /** Planning under way; later planning replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** Previous plan, until the current one's canary has passed. */
+  /** Previous plan, until the canary of the current plan has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
@@ -97,12 +97,10 @@ export class PlanLoop {
     return this.#watch.willReport;
   }
 
-  /** Outcomes since the last canary step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     return this.#watch.sides;
   }
 
-  /** Time (ms) with stale signals, at most the age of this loop. */
   get staleMs(): number {
     return this.#watch.staleMs;
   }
@@ -159,7 +157,7 @@ export class PlanLoop {
     else this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** Are all needed profiles there? If not, the answer becomes `ProfilesMissing`. */
+  /** True if all needed profiles exist. Otherwise the answer becomes `ProfilesMissing`. */
   #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
@@ -297,7 +295,7 @@ export class PlanLoop {
       this.#useResult(result, arrivalRps);
   }
 
-  /** The decided plan if it is carried out, else the plan of the router. */
+  /** The decided plan if it is carried out, or else the plan of the router. */
   get #runs(): Plan | undefined {
     const { answer } = this;
     if (this.#spec.control.mode === 'auto') return answer.kind === 'plan' ? answer.plan : undefined;

@@ -194,7 +194,7 @@ function lostReplicas(
   const losses = stages.flatMap((stage) => {
     const { name } = stage.metadata;
     const present = live.get(name);
-    // A growing stage was never ready at its new size.
+    // Skips a growing stage: it was never ready at its new size.
     if (!newcomers.includes(name) || present === undefined || served.get(name) !== stage.spec.replicas) return [];
     const { replicas: asked = 1 } = present.spec;
     // Replicas removed by a foreign writer do not count as lost.

@@ -55,7 +55,7 @@ function plannedFinding({ planning }: FindingInput): Finding {
 
 function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
-  // The routers restart at each step: one message covers all of that.
+  // The routers restart at each step; one message covers all restarts.
   if (canary !== undefined) {
     const percent = Math.round(100 * canary.fraction);
     const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
@@ -147,10 +147,9 @@ const unknown = (type: Finding['type'], reason: string, message: string): Findin
   message,
 });
 
-/** A condition without its time. */
 export type Finding = Pick<PipelineCondition, 'type' | 'status' | 'reason' | 'message'>;
 
-/** Longest message that the definition allows. */
+/** Maximum message length that the definition allows. */
 const MOST_MESSAGE = 32_768;
 
 /** Conditions with their times. The transition time changes only with the status of a condition. */

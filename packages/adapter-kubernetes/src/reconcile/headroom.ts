@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
- * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old ones are removed one
- * at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must stay. Without one, as many
- * stay as the smaller plan has.
+ * plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old replicas are removed
+ * one at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must stay. Without one, as
+ * many stay as the smaller plan has replicas.
  */
 import {
   type ChangeBounds,
@@ -25,7 +25,7 @@ export interface ReplicaGroup {
   readonly heldCpuCores: number;
   readonly ready: number;
   readonly isCalm: boolean;
-  /** True if its pods must be replaced, which takes headroom for one more. */
+  /** True if the group's pods must be replaced, which takes headroom for one more pod. */
   readonly isOutdated: boolean;
   readonly isForeign: boolean;
 }

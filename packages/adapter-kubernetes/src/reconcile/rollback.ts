@@ -21,7 +21,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** Next record. The current one stays until its failures expire. */
+/** Next record. The current record stays until its failures expire. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,

@@ -1,7 +1,7 @@
 /**
- * Steps of a change; each is complete before the next removes anything. New stages start, then the router switches (in
- * canary steps if workloads are new), then old stages are removed. Without headroom, a shared router serves both plans
- * and replicas are exchanged one by one.
+ * Steps of a change; each step is complete before the next step removes anything. New stages start, then the router
+ * switches (in canary steps if workloads are new), then old stages are removed. Without headroom, a shared router
+ * serves both plans and replicas are exchanged one by one.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -174,7 +174,7 @@ function workOn(
   };
 }
 
-/** Time left of the trial, in which previous replicas stay warm for a roll-back; 0 without signals. */
+/** Remaining time of the trial, in which previous replicas stay warm for a roll-back; 0 without signals. */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
   const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
@@ -187,7 +187,7 @@ function hasCanaryRouter({ view, live }: PlanChange): boolean {
   return live.has(canaryName(view.pipeline.metadata.name)) || view.pods.some(isCanaryRouter);
 }
 
-/** Are previous replicas kept warm? Not those that were rolled back. */
+/** Selects previous replicas that are kept warm: all except those that were rolled back. */
 function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
   const { workloads = [] } = pipeline.status?.rollback ?? {};
   return (child) => onTrialMs > 0 && !isCanaryRouter(child) && !workloads.includes(child.metadata.name);
@@ -259,7 +259,7 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
   };
 }
 
-/** Is a workload ready? Replicas set by a foreign writer suffice. */
+/** True if a workload is ready. Replicas set by a foreign writer suffice. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
   if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
@@ -326,7 +326,7 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
   return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
 }
 
-/** Children that the router may use: all while its pods differ, otherwise its routes. */
+/** Selects children that the router may use: all while its pods differ, otherwise those of its routes. */
 function isUsedBy(
   router: ObservedDeployment | undefined,
   pods: readonly ObservedPod[],

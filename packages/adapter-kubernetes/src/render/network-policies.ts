@@ -34,7 +34,7 @@ export function stagePolicy(pipeline: string, { name, labels, selector, port, fe
   };
 }
 
-/** Policy of the router; `elsewhere`: it uses external servers. */
+/** Policy of the router; `elsewhere`: the router uses external servers. */
 export function routerPolicy(pipeline: string, workloads: readonly StageWorkload[], elsewhere: boolean): NetworkPolicy {
   const part = { kind: 'router' } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({

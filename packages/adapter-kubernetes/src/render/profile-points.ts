@@ -9,7 +9,7 @@ export interface ChosenVariant {
 }
 
 /**
- * Points at the planned cores. A share of a core without points gets those of one core. Measured points have
+ * Points at the planned cores. A share of a core without points gets the points of one core. Measured points have
  * precedence.
  */
 export function plannedProfile(

@@ -23,7 +23,7 @@ const LEAST_DRAIN_MS = 30_000;
 
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
-/** Objects of the router, in order of creation. It waits for the workloads in `direct`. */
+/** Objects of the router, in order of creation. The router waits for the workloads in `direct`. */
 export function routerObjects(
   request: RenderRequest,
   chosen: readonly ChosenVariant[],
@@ -95,7 +95,7 @@ for (const url of process.argv.slice(1)) {
 }
 `;
 
-/** Ends when every stage has a ready pod. */
+/** Container that ends when every stage has a ready pod. */
 function waitFor(urls: readonly string[], image: string): Container {
   const resources = { requests: { cpu: '50m', memory: '134217728' }, limits: { memory: '134217728' } };
   return {

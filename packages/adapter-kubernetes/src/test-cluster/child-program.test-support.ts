@@ -47,7 +47,7 @@ export class ChildProgram {
     return this.#child.pid;
   }
 
-  /** Undefined while it runs, or if a signal ended it. */
+  /** Undefined while the program runs, or if a signal ended it. */
   get exitCode(): number | undefined {
     return this.#child.exitCode ?? undefined;
   }
@@ -56,17 +56,17 @@ export class ChildProgram {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** Its last output, for failure messages. */
+  /** Last output of the program, for failure messages. */
   get lastWords(): string {
     return readFileSync(this.#log, 'utf8').slice(-LAST_CHARACTERS);
   }
 
-  /** Resolves when it has ended in any way. */
+  /** Resolves when the program has ended in any way. */
   get ended(): Promise<void> {
     return this.#ended;
   }
 
-  /** Requests its end, and kills it after `graceMs`; resolves when it has ended. */
+  /** Signals the program, and kills it after `graceMs`; resolves when it has ended. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM', graceMs = STOP_AFTER_MS): Promise<void> {
     if (this.hasEnded) return;
     this.#child.kill(signal);

@@ -58,7 +58,7 @@ export class ControlPlane {
     this.#ports = { etcd, peer, api, scheduler };
   }
 
-  /** Starts all four and resolves when the API server is ready. */
+  /** Starts all four programs and resolves when the API server is ready. */
   static async start(binaries: string, users: readonly ClusterUser[] = []): Promise<ControlPlane> {
     const folder = mkdtempSync(path.join(tmpdir(), 'equipoise-kube-'));
     const plane = new ControlPlane(binaries, folder, await freePorts(4));
@@ -132,7 +132,7 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
-    // Its state is not kept, so no order is needed.
+    // The state of the cluster is not kept, so the programs may end in any order.
     await Promise.all([...this.#programs.values()].map((program) => program.stop('SIGKILL')));
     rmSync(this.#folder, { recursive: true, force: true });
   }

@@ -45,7 +45,10 @@ export type PodFate =
   | { readonly kind: 'never-ready' }
   | { readonly kind: 'crash-loop' }
   | { readonly kind: 'image-missing' }
-  /** Its containers run. Its host decides when it is ready; it is gone when they have stopped. */
+  /**
+   * The containers of the pod run. `host` decides when the pod is ready. The pod is gone when its containers have
+   * stopped.
+   */
   | { readonly kind: 'hosted'; readonly host: PodHost };
 
 const kubelet = { fieldManager: 'kubelet', force: true };

@@ -1,5 +1,6 @@
 /**
- * The command of the operator as processes with the shipped rights, against a real control plane. Routers only count.
+ * The command of the operator as processes with the shipped rights, against a real control plane. The routers only
+ * count requests.
  */
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';

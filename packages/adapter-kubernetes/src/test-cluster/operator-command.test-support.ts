@@ -10,7 +10,7 @@ const fileOf = (relative: string): string => fileURLToPath(new URL(relative, imp
 const EQUIPOISE = fileOf('../../../app/bin/equipoise.js');
 const POD_ADDRESSES = fileOf('pod-addresses.mjs');
 
-/** A line of its log. */
+/** A line of the operator's log. */
 interface LogLine {
   readonly level: string;
   readonly message: string;
@@ -33,17 +33,17 @@ export class OperatorCommand {
     return this.#program.pid;
   }
 
-  /** Missing while it runs, or if a signal ended it. */
+  /** Missing while the operator runs, or if a signal ended it. */
   get exitCode(): number | undefined {
     return this.#program.exitCode;
   }
 
-  /** Resolves when it has ended in any way. */
+  /** Resolves when the operator has ended in any way. */
   get ended(): Promise<void> {
     return this.#program.ended;
   }
 
-  /** Its log so far; each line is a document. */
+  /** The operator's log so far; each line is a document. */
   get lines(): readonly LogLine[] {
     const lines = readFileSync(this.#log, 'utf8').split('\n').slice(0, -1);
     return lines.filter(isLogLine).map((line) => JSON.parse(line) as LogLine);
@@ -59,7 +59,7 @@ export class OperatorCommand {
     return this.lines.some((line) => line.message === message);
   }
 
-  /** Answer of a path on its port; undefined before it listens. */
+  /** Answer of a path on the operator's port; undefined before it listens. */
   async asks(urlPath: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
     const url = this.lines.find(({ message }) => message === 'started')?.url;
     if (url === undefined) return undefined;

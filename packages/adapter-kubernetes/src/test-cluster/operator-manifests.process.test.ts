@@ -33,7 +33,7 @@ const [container = { image: '', args: [] as readonly string[], ports: [] }] = po
 const EQUIPOISE = fileURLToPath(new URL('../../../app/bin/equipoise.js', import.meta.url));
 const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
-/** Output of the command for arguments; a missing kubeconfig keeps it from acting. */
+/** Output of the command for arguments; a missing kubeconfig keeps the command from acting. */
 function saysTo(args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile(process.execPath, [EQUIPOISE, ...args, '--kubeconfig', 'none'], (_error, _stdout, stderr) =>

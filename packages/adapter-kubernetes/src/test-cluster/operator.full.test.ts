@@ -192,7 +192,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const running = run(abort.signal);
     await settled(condition);
     const given = await watchedShares(namespace, abort.signal);
-    // The counts of a share start with it, so for some seconds they have no meaning.
+    // The counts of a share start with the share, so for some seconds they have no meaning.
     source.situation = () => ({
       observed,
       sides: {
@@ -249,7 +249,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       expect(await isReady(SMALL, 2)).toBe(true);
       expect((await find('shelf'))?.status?.readyReplicas).toBe(1);
       const total = (await all()).reduce((sum, { spec }) => sum + (spec.replicas ?? 0), 0);
-      // The old replicas, plus at most those of the plan.
+      // The old replicas, plus at most the replicas of the plan.
       expect(total).toBeLessThanOrEqual(2 + 1 + 1 + 3);
       source.decide(`${namespace}/shelf`, planWith('small', 3));
       await eventually(async () => (await find(LARGE)) === undefined && (await isReady(SMALL, 3)));

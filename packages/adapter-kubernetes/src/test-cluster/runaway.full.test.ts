@@ -33,7 +33,10 @@ const nodes: ResourceType<KubeObject & { readonly spec: { readonly unschedulable
   ...{ group: '', version: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
 };
 
-/** Each replica has one core. Two small ones and one of the other stage run; three large ones are wanted. */
+/**
+ * Each replica has one core. Two small replicas and one replica of the other stage run; three large replicas are
+ * wanted.
+ */
 const BUDGET = 4;
 const BOUND = BUDGET + 1;
 const LOOK_EVERY_MS = 50;
@@ -125,7 +128,7 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
   );
 });
 
-/** Most pods of stages, terminating ones included, and fewest ready ones of `detect`. */
+/** Maximum of stage pods, terminating ones included, and minimum of ready pods of `detect`. */
 function watch(api: KubeApi, namespace: string) {
   const seen = { most: 0, fewestReady: Number.POSITIVE_INFINITY };
   let isOver = false;

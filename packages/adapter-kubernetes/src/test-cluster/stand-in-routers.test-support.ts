@@ -18,7 +18,7 @@ interface Router {
   readonly url: string;
   readonly pipeline: string;
   readonly isCanary: boolean;
-  /** Fraction of requests that it forwards. */
+  /** Fraction of requests that the router forwards. */
   readonly share: number;
   arrived: number;
   late: number;
@@ -29,7 +29,7 @@ interface Router {
 export class StandInRouters implements PodHost {
   /** Requests per second that the pipeline gets. */
   rps = 0;
-  /** Fraction of them that misses the SLO. */
+  /** Fraction of these requests that misses the SLO. */
   lateFraction = 0;
   /** True to show metrics. */
   showsMetrics = true;

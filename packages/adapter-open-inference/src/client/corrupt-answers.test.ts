@@ -75,7 +75,7 @@ describe('over REST', () => {
     let calls = 0;
     const client = await clientOfHttp((response) => {
       calls += 1;
-      // The connection of the second request is reset; the third gets a new one.
+      // The connection of the second request is reset; the third request gets a new connection.
       if (calls === 2) response.socket?.resetAndDestroy();
       else response.end('{"outputs":[]}');
     });

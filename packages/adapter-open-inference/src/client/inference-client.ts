@@ -30,7 +30,7 @@ export interface InferenceClient {
 export interface ClientOptions {
   /** True (default) for raw tensors; false for JSON (REST) or typed contents (gRPC). */
   readonly raw?: boolean;
-  /** Most bytes of an answer; default 256 MiB. */
+  /** Maximum bytes of an answer; default 256 MiB. */
   readonly maxAnswerBytes?: number;
   readonly token?: string;
   /** Headers of requests; metadata over gRPC. */

@@ -6,7 +6,7 @@ import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
 import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
 
-/** Connections that break within this time were stale. After it, the server was running the request. */
+/** A connection that breaks within this time was stale. If it breaks later, the server was running the request. */
 const STALE_WITHIN_MS = 250;
 
 /** Request to send; its body parts are not concatenated. */
@@ -127,8 +127,8 @@ export class RestConnections {
 }
 
 /**
- * Keeps an error listener, because Node removes its own once the request is written. A later write error (the server
- * closed before reading everything) would end the process.
+ * Keeps an error listener, because Node removes its own listener once the request is written. A later write error (the
+ * server closed before reading everything) would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);

@@ -20,7 +20,7 @@ export interface CommandLimits extends ServerLimits {
 
 /**
  * Launches servers by command, one process group per replica, on free ports and, with `taskset`, on their own
- * processors. A replica is ready when its model is. A server that exits is a lost replica.
+ * processors. A replica is ready when its model is ready. A server that exits is a lost replica.
  */
 export class CommandReplicaLauncher implements ReplicaLauncher {
   readonly #limits: CommandLimits;
@@ -154,7 +154,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Processors that Linux allows this process; elsewhere 0 and up. */
+/** Processors that Linux allows this process; elsewhere 0, 1 and so on. */
 function usableProcessors(): readonly number[] {
   try {
     const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
@@ -179,7 +179,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** Takes whole processors, rounded up; undefined if none would remain. */
+  /** Takes whole processors, rounded up; undefined if no processor would remain free. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

@@ -1,4 +1,4 @@
-/** Runs `serve` as a process over an echo stage, with given engine flags. */
+/** Runs `serve` as a process over an echo stage, with given flags of the JavaScript engine. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openInferenceClient } from '@equipoise/adapter-open-inference';
@@ -25,7 +25,7 @@ const pipelineOf = (isolation: string) => ({
   },
 });
 
-/** `command` with `args` before those of `serve`, and kind of its replica. */
+/** The server is `command` with `args` before the arguments of `serve`. `isolation` is that of its stage. */
 export interface EchoServerOptions {
   readonly command: string;
   readonly args: readonly string[];

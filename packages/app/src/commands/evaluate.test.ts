@@ -49,7 +49,7 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 describe('equipoise evaluate', () => {
-  // First import of the module, which prints during its import.
+  // The first import of the module: the module prints while it is imported.
   it('keeps what the module prints out of the document, and takes the first samples alone', async () => {
     const ended = await evaluate('pipeline.yaml', '--samples', '1', '--json');
     expect(ended.stderr).toContain('a line of the owner\n');

@@ -58,7 +58,7 @@ async function measure(
   }
 }
 
-/** Combinations, best first; then skipped ones with reasons. */
+/** Combinations, best first, then skipped combinations with reasons. */
 function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
@@ -85,7 +85,7 @@ interface ImportedEvaluation {
   readonly dataDir: string;
 }
 
-/** Imports the evaluation module; `data` overrides its folder. Rejects with the field or path to correct. */
+/** Imports the evaluation module; `data` overrides its data folder. The error names the field or path to correct. */
 async function importEvaluation(
   spec: PipelineSpec,
   { file, data }: { readonly file: string; readonly data?: string },

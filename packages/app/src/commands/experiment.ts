@@ -38,7 +38,6 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   };
 }
 
-/** Simulates cells that have no outcome yet. */
 async function finished(
   { cells, pipelines }: ReadGrid,
   kept: KeptCells,
@@ -110,7 +109,7 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    // Intervals are below means, because terminals are narrow.
+    // Intervals are in the line below the means, because terminals are narrow.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });

@@ -32,13 +32,13 @@ interface ForecastOptions {
   readonly svg?: string;
 }
 
-/** Part of the trace used for training: ten of fourteen days. */
+/** Fraction of the trace for training: ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
 /** Scale of the IPA paper. Shipped loads do not use it: their few requests per second would become 0. */
 const TRACE_SCALE = 0.125;
 
-/** Compares forecasters. `trace` is a shipped load, or a file of counts per second. */
+/** `trace` is a shipped load, or a file of counts per second. */
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
@@ -58,7 +58,7 @@ export async function forecast(trace: string, options: ForecastOptions): Promise
   return { json: answer, text: forecastText(answer, trial, conditions) };
 }
 
-/** Throws WRONG_USAGE if a part is too short. */
+/** Throws WRONG_USAGE if the training or test part is too short. */
 function requireEnough(
   trace: string,
   { startS }: PeakSeries,
@@ -66,7 +66,7 @@ function requireEnough(
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
-  // The first four fifths need one example to fit, the rest one to score.
+  // Training fits on the first four fifths and scores on the rest: each needs at least one example.
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
@@ -123,7 +123,7 @@ function trialFrom(thread: Worker, onProgress: (progress: TrialProgress) => void
   });
 }
 
-/** Assumed time of a step until the first one is timed. */
+/** Assumed time (ms) of a training step until the first step is timed. */
 const EXPECTED_STEP_MS = 50;
 
 function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {

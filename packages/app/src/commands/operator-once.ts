@@ -18,7 +18,7 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Longest wait for the lease: an abandoned one lasts 15 s and is polled every 2 to 4 s. */
+/** Maximum wait for the lease: an abandoned lease lasts 15 s and is polled every 2 to 4 s. */
 const LEASE_LIMIT_MS = 25_000;
 const MOST_LEASE_FAILURES = 3;
 
@@ -78,7 +78,7 @@ async function runAsLeader(
         refused.abort();
       },
       onFailure: (error) => {
-        // If the run failed, it reports its own error.
+        // A failed run reports its own error.
         if (found.run !== undefined) return;
         logFailure(candidacy.name, error);
         if (failures.push(error) >= MOST_LEASE_FAILURES) refused.abort();
@@ -98,7 +98,7 @@ async function runAsLeader(
   });
 }
 
-/** Run without its plan, which the status on the cluster has. */
+/** Run without its plan, which is in the status on the cluster. */
 function withoutPlan({ status, ...run }: PipelineRun) {
   const { conditions, replicas, plannedForRps, mode } = status ?? {};
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };

@@ -43,7 +43,7 @@ describe('the process of equipoise operator', () => {
     expect(lines(command.stderr).at(-1)).toMatchObject({ message: 'stopped' });
   });
 
-  // It requests its lease several times, seconds apart.
+  // The operator requests its lease several times, seconds apart.
   it('gives up an API server that does not answer where it is to run once, with a lease', async () => {
     const ended = await equipoise(folder.path, 'operator', '--once', '--json', '--kubeconfig', 'kube');
     expect(ended.exitCode).toBe(3);

@@ -57,7 +57,7 @@ describe('the cascade of the guide to branches', () => {
       '--accuracy-floor',
       '0.9',
     );
-    // At 8 ms each 300 requests per second need three replicas; the large stage sees 90 of them.
+    // 300 requests per second at 8 ms each need three replicas. The large stage gets 90 requests per second.
     expect(document).toMatchObject({
       plan: {
         stages: { small: [{ replicas: 3 }], large: [{ replicas: 1 }] },

@@ -157,7 +157,7 @@ const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({
   nominal: nominal.kind === 'feasible' ? { kind: nominal.kind, plan: nominal.plan } : { kind: nominal.kind },
 });
 
-/** Draws a picture. The plot library is loaded only here. */
+/** The plot library is loaded only here. */
 async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
   const { frontierSvg } = await import('../report/frontier-plot.js');
   const { spec, arrivalRps } = problem;

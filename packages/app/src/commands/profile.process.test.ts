@@ -135,7 +135,7 @@ describe('a roughly known profile', () => {
     const [first, second] = points;
     if (first === undefined || second === undefined) throw new Error('two points were measured');
     Object.assign(first, { meanUncertaintyFraction: 0.58 });
-    // Stored form of an infinite width.
+    // JSON stores an infinite width as null.
     Object.assign(second, { meanUncertaintyFraction: null });
     writeFileSync(KEPT, JSON.stringify(document));
     const planned = await plan('--explain');

@@ -64,7 +64,7 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
-/** Least reported uncertainty: half of a mean's 95 % interval ÷ the mean. */
+/** Smallest uncertainty that is reported: half of a mean's 95 % interval ÷ the mean. */
 const UNSURE_FRACTION = 0.1;
 
 /** Empty if all means are precise. */

@@ -68,7 +68,7 @@ describe('the admin port of serve', () => {
   }, 90_000);
 
   it('advises without acting, puts a decision in force that a person chooses, and goes back', async () => {
-    // Its own name, because pins of other tests would still be in force.
+    // A separate name, because pins of other tests would still be in force.
     folder.write(
       'advised.yaml',
       syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000, canary: false }' }),

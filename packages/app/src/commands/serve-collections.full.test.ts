@@ -12,7 +12,7 @@ const folder = new TestFolder();
 afterAll(() => folder.remove());
 
 const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
-/** Enough to compile hot code, which is old, too. */
+/** Enough requests to compile hot code, which also fills the old generation. */
 const FIRST = 8_000;
 const REQUESTS = 30_000;
 /** Concurrent requests. */

@@ -1,7 +1,7 @@
 /**
- * Leading spreads, later changes of the prototype and other patterns give each object its own hidden class. Such a
- * class is allocated in the old generation and keeps its object alive. Then long collections run every second, with
- * pauses of 10 to 30 ms. This test reads the engine's log: requests must create no hidden classes.
+ * Object literals that begin with a spread, later changes of the prototype and other patterns give each object its own
+ * hidden class. Such a class is allocated in the old generation and keeps its object alive. Then long collections run
+ * every second, with pauses of 10 to 30 ms. This test reads the engine's log: requests must create no hidden classes.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ describe('a request', () => {
 
 /**
  * Number of hidden classes of a server after `requests` over one connection, by kind and code position. Other threads,
- * which may not start in every run, create a few hundred of a kind.
+ * which may not start in every run, create a few hundred classes of a kind.
  */
 async function hiddenClassesAfter(
   requests: number,

@@ -11,7 +11,7 @@ const example = readFileSync(new URL('../../../../deploy/kubernetes/keda/scaled-
 /** Length-delimited protobuf field: number and bytes. */
 const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
 
-/** GetMetrics message with these trigger metadata. */
+/** GetMetrics message with this trigger metadata. */
 function asking(metadata: Readonly<Record<string, string>>): Buffer {
   const entries = Object.entries(metadata).map(([key, value]) =>
     field(3, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))])),

@@ -32,7 +32,7 @@ describe('the metrics of a served pipeline', () => {
       const page = await (await fetch(`${url}/metrics`)).text();
       const objections = promtool(page)
         .split('\n')
-        // Names of the process's own metrics are those of the client library.
+        // The client library names the metrics of the process itself.
         .filter((line) => line !== '' && !/^(nodejs|process)_/.test(line));
       expect(objections).toEqual([]);
     });

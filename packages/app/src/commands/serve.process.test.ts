@@ -46,7 +46,7 @@ describe('equipoise serve', () => {
     expect(await answer.json()).toMatchObject({ pipeline: 'synthetic', outputs: {} });
   });
 
-  // Two in a row count as one, because npm forwards the signal.
+  // Two signals in a row count as one, because npm forwards the signal.
   it.each([[['SIGTERM']], [['SIGINT', 'SIGINT']]] as const)('drains on %j and leaves with 0', async (signals) => {
     const { command, url } = await serve('slow.yaml', '--arrival-rps', '0.5');
     const { answered } = await requestUnderWay(url);

@@ -29,12 +29,12 @@ export interface ServeOptions extends AdminOptions, ServingPortOptions {
   readonly fixed?: boolean | undefined;
   readonly policy: PolicyName;
   readonly profileScale?: number | undefined;
-  /** Longest time to drain; default `drainDeadlineMs`. */
+  /** Maximum time to drain; default `drainDeadlineMs`. */
   readonly drainDeadlineMs?: number | undefined;
 }
 
 const DEFAULT_ARRIVAL_RPS = 1;
-/** Time to close persistent connections, each with its next answer. */
+/** Time for persistent connections to close, each after its next answer. */
 const LEAVE_MS = 1000;
 const CLOSE_MS = 1000;
 /** Time for the process to exit by itself. */

@@ -34,7 +34,7 @@ describe('the guide to simulating', () => {
     expect(commands.length).toBeGreaterThan(2);
   });
 
-  // In order: the second reads the plan of the first.
+  // In order: the second command reads the plan of the first command.
   it.each(commands)('shows what is said to $command', async ({ command, shown }) => {
     const [, , ...args] = command.split(' ');
     const ended = await equipoiseHere(folder.path, ...args);

@@ -50,7 +50,10 @@ export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promis
   }
 }
 
-/** Token in a file; undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE unless it has one token. */
+/**
+ * Token in a file; undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE unless the file has exactly one
+ * token.
+ */
 export function tokenIn(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });

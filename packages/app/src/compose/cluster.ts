@@ -12,8 +12,8 @@ export interface Cluster {
 }
 
 /**
- * Runs `action` on `kubectl`'s cluster, unless flags name another. Throws WRONG_USAGE if no kubeconfig names one,
- * FILE_NOT_FOUND for a missing file.
+ * Runs `action` on `kubectl`'s cluster, unless flags name another. Throws WRONG_USAGE if no kubeconfig names a cluster,
+ * FILE_NOT_FOUND for a missing kubeconfig.
  */
 export async function withCluster<Result>(
   { kubeconfig, context, namespace }: ClusterOptions,

@@ -38,7 +38,6 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   );
 }
 
-/** Message about ignored pins, with a remedy. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
   return `with ${pinned.join('; ')} no plan fits the budget and the profile; the pins are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;

@@ -51,7 +51,7 @@ export const operatorDeps = ({ api }: Cluster) => ({
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
-/** Plans all pipelines in shared threads, with load from the routers. Close it at the end. */
+/** Plans all pipelines in shared threads, with load from the routers. Close the result at the end. */
 export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
   const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
@@ -71,7 +71,6 @@ export function withRemedy(error: unknown): unknown {
   return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
 }
 
-/** Logs a failure that will be retried. */
 export function logFailure(what: string, cause: unknown): void {
   const error = withRemedy(cause);
   logLine('error', 'failed and is tried again', {
@@ -141,7 +140,7 @@ export class ThreadPlanner implements PipelinePlanner {
 const plannerOf = (spec: PipelineSpec, threads: PlannerPool): Planner =>
   new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
 
-/** Images of flags. For each scope (everything, a stage or a variant) the last flag wins. */
+/** Images of flags. The last flag of a scope (everything, a stage or a variant) wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {
   const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? usual;
   const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));

@@ -68,7 +68,7 @@ export interface StartOptions {
 
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** Longest wait to predict a manual plan, because the planner may be busy. */
+/** Maximum wait for the prediction of a manual plan: the planner may be busy. */
 const ESTIMATE_MS = 500;
 
 const LAST_SAVE_MS = 1000;
@@ -92,7 +92,7 @@ export class PipelineComposition {
   readonly #policies: ServingPolicies;
   readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
-  /** True once state is restored. Before, there is nothing to save. */
+  /** True once state is restored. Before that, there is nothing to save. */
   #hasRestored = false;
   #closed: Promise<void> | undefined;
 

@@ -7,8 +7,8 @@ import { uncertainText } from '../terminal/plan-table.js';
 import { stageRules } from './artifacts.js';
 
 /**
- * Cached profiles, with a warning for stale ones. Throws PROFILE_INVALID for profiles of another processor without a
- * `scale` (times here ÷ there). With it, they are scaled and marked.
+ * Cached profiles, with a warning for stale ones. Profiles of another processor are scaled by `scale` (times here ÷
+ * there) and marked; without `scale`, throws PROFILE_INVALID.
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
   const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });
@@ -30,7 +30,6 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   });
 }
 
-/** Warns of uncertain profiles; names the most uncertain point. */
 function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
   if (widest === undefined) return;
@@ -40,7 +39,6 @@ function warnOfUncertainty(profiles: ProfileSet, file: string): void {
   );
 }
 
-/** Names of other processors, by variant. */
 function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {
   return new Map(
     variants.flatMap((verdict) => {

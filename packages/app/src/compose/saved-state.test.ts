@@ -197,7 +197,7 @@ describe('a pipeline that starts', () => {
 
   it('lets pins go that leave no plan at all, names them with what to do, and keeps them in the store', async () => {
     const read = await specOf(syntheticPipeline());
-    // Two replicas fit the cores of one variant and the memory of the other, but neither variant fits both.
+    // Two replicas of one variant fit only the cores; two of the other variant fit only the memory.
     const needs = [
       { cpuCores: 1, memoryBytes: 2e9 },
       { cpuCores: 2, memoryBytes: 1e9 },

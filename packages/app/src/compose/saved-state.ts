@@ -23,13 +23,13 @@ export interface SavedState {
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
   readonly lostPins?: readonly string[];
-  /** Reasons for state or pins not restored. */
+  /** Reasons why state or pins were not restored. */
   readonly passedOver: readonly string[];
 }
 
 export const NO_SAVED_STATE: SavedState = { lastDecisionId: 0, controller: {}, wishes: { pins: {} }, passedOver: [] };
 
-/** Time of the state. Older versions stored none, which counts as long ago. */
+/** Time of the state. Older versions stored no time, which counts as long ago. */
 interface Dated {
   readonly keptAtEpochMs?: number;
 }

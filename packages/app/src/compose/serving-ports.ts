@@ -1,4 +1,3 @@
-/** Client ports of `serve`. */
 import { randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError, invariant, SeededRng, type Slo } from '@equipoise/core/model';

@@ -11,7 +11,7 @@ import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipois
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
 
-/** One answered input per stage. A failing one would make every later start fail. */
+/** One answered input per stage. A failing input would make every later start fail. */
 export class StageInputs {
   readonly #kept = new Map<StageId, TensorMap>();
 

@@ -14,7 +14,6 @@ export interface DemoFigures {
   readonly plans: readonly PlanInForce[];
   readonly cheapest: RunTotals;
   readonly best: RunTotals;
-  /** CPU time of requests and load generation ÷ all CPU time; undefined if unknown. */
   readonly overheadFraction: number | undefined;
 }
 

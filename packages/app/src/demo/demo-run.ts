@@ -32,7 +32,6 @@ export interface DemoRun {
 
 const FRAME_MS = 500;
 
-/** Starts a pipeline, sends the whole load and stops it. */
 export async function runDemo(options: DemoRunOptions): Promise<DemoRun> {
   const recorder = new DemoRecorder(options);
   const { spec, profiles, points, policy } = options;

@@ -26,7 +26,7 @@ function figure({ mean, low, high }: MeanInterval, digits: number): string {
   return `${fixed(mean, digits)}${interval}`;
 }
 
-/** Difference with half of its 95 % interval; significant ones are marked. */
+/** Difference ± half of its 95 % interval; a significant difference is marked. */
 function difference({ mean, low, high }: MeanInterval, digits: number): string {
   const sign = mean > 0 ? '+' : '';
   const half = Number.isFinite(high) ? ` ± ${fixed(high - mean, digits)}` : '';

@@ -1,4 +1,4 @@
-/** Groups values by key, preserving order. */
+/** Preserves the order. */
 export function groupedBy<Value>(
   values: readonly Value[],
   keyOf: (value: Value) => string,

@@ -8,7 +8,7 @@ const cell = (seed: number, pipeline = 'shelf'): ExperimentCell => ({
   ...{ loadSpec: { kind: 'poisson', arrivalRps: 1, durationS: 1 }, forecaster: 'smoothed-rate', excludeFirstS: 0 },
 });
 
-/** Runs cells in threads with this JavaScript; `cell` is the requested cell. */
+/** Runs cells in threads that execute `body`, where `cell` is the requested cell. */
 async function ran(
   body: string,
   cells: readonly ExperimentCell[],

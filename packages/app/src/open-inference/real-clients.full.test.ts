@@ -74,7 +74,7 @@ describeWithTool(realClients, 'MLServer', () => {
         MLSERVER_GRPC_PORT: ports[1] ?? '',
         MLSERVER_METRICS_PORT: '{port3}',
         PYTHONPATH: join(folder, 'echo-model'),
-        // The workers of MLServer 1.7.1 do not start under the uvloop that it installs.
+        // The workers of MLServer 1.7.1 do not start under the uvloop that MLServer installs.
         MLSERVER_PARALLEL_WORKERS: '0',
       },
     };

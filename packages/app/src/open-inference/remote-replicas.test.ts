@@ -22,7 +22,7 @@ afterAll(async () => {
   await server.close({ timeoutMs: 100 });
 });
 
-/** Path of a transport; exists once tests run. */
+/** Proxy of a transport; it exists once tests run. */
 function wayOf(transport: 'rest' | 'grpc'): Way {
   const way = ways[transport];
   if (way === undefined) throw new Error('the server has started');

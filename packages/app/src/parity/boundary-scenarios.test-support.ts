@@ -125,7 +125,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     hides: [/deadline-passed/],
   },
   {
-    // Pairs 20 ms apart on one replica of 5 ms: the second would end 10 ms after its arrival, exactly at its deadline.
+    // Pairs 20 ms apart on one replica of 5 ms: the second request would end 10 ms after its arrival, exactly at its
+    // deadline.
     name: 'a request that would be done at its deadline leaves no time for the answer',
     scenario: boundary({
       arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]),
@@ -135,8 +136,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
   },
   {
-    // Pairs 20 ms apart on one replica of 5 ms, assumed to take 1 ms until the tick at 100 ms: the second of a pair
-    // ends 10 ms after its arrival.
+    // Pairs 20 ms apart on one replica of 5 ms, assumed to take 1 ms until the tick at 100 ms: the second request of a
+    // pair ends 10 ms after its arrival.
     name: 'drop rules follow service times that turn out to be others',
     scenario: boundary({
       arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]),
@@ -201,7 +202,7 @@ export const boundaryScenarios: readonly NamedScenario[] = [
       plan: { cpuCores: 0.5 },
       timeoutMs: () => 5_000,
     }),
-    // Each back-to-back batch takes 2.5 ms of the quota of 50 ms; later batches start 10 ms apart.
+    // While batches run back to back, each takes 2.5 ms of the quota of 50 ms. Later batches start 10 ms apart.
     shows: [/completed/],
   },
   {

@@ -1,7 +1,7 @@
 /**
  * Replicas that do to tensors what the simulator does to keys. An item is a tensor `key`, a fan-out a tensor of its
- * items' keys, a branch a tensor `way…` for its condition. Service times come from the same stream, faults from the
- * same schedule.
+ * items' keys, a branch a tensor `way…` for its condition. Service times and faults come from the same stream and
+ * schedule as in the simulator.
  */
 import {
   type AlarmClock,
@@ -30,9 +30,9 @@ export interface KeyedDeps {
   /** Clocks whose alarms ring in the order of answers and of starts. */
   readonly answers: AlarmClock;
   readonly starts: AlarmClock;
-  /** Called when a replica starts: it is the newest starting one. */
+  /** Called when a replica starts. This replica is the newest starting one in the plan. */
   readonly runningPlan: () => RunningPlan;
-  /** False until the first plan runs; starts are instant and do not fail before. */
+  /** False until the first plan runs. Before that, starts are instant and do not fail. */
   readonly hasBegun: () => boolean;
 }
 

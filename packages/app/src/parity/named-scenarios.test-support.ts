@@ -17,7 +17,7 @@ export interface NamedScenario {
   readonly name: string;
   readonly scenario: Scenario;
   readonly shows: readonly RegExp[];
-  /** Patterns that it must not match. */
+  /** Patterns that the trace must not match. */
   readonly hides?: readonly RegExp[];
 }
 
@@ -32,7 +32,7 @@ const every = (gapMs: number, count: number): readonly number[] =>
 interface Made extends Partial<Omit<Scenario, 'plan' | 'arrivals' | 'spec' | 'nextPlans'>> {
   readonly edges?: readonly EdgeSpec[];
   readonly arrivals: readonly number[];
-  /** Plans by stage; a missing one repeats the last. */
+  /** Plans by stage; a missing plan repeats the last one. */
   readonly plan: readonly Partial<StagePlan & { readonly cpuCores: number }>[];
   readonly next?: readonly (readonly Partial<StagePlan & { readonly cpuCores: number }>[])[];
   readonly over?: Parameters<typeof specOf>[2];

@@ -18,18 +18,21 @@ import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import { type FaultSchedule, priorityMix, randomFaults, type SimulatedClients } from '@equipoise/core/simulate';
 import { randomGraph } from './random-graph.test-support.js';
 
-/** Input of both clocks. */
+/** Input of simulator and data plane. */
 export interface Scenario {
   readonly seed: number;
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** Service curves of drop rules, one per tick; the first at the start, the last until the end. Default `curves`. */
+  /**
+   * Service curves of drop rules, one per tick. The first holds from the start, the last until the end. Default
+   * `curves`.
+   */
   readonly believedCurves?: readonly ServiceCurves[];
   readonly plan: Plan;
   /** Instants in ms, ascending. */
   readonly arrivals: readonly number[];
   readonly hostCores: number;
-  /** The next one is applied at each tick without a change under way. */
+  /** At each tick without a change under way, the next plan is applied. */
   readonly nextPlans: readonly Plan[];
   readonly tickMs: number;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
@@ -39,7 +42,7 @@ export interface Scenario {
   readonly drainsAtMs?: number;
 }
 
-/** Service curves of drop rules after that many ticks. */
+/** Service curves of drop rules after `ticks` ticks. */
 export function believedAt({ curves, believedCurves = [] }: Scenario, ticks: number): ServiceCurves {
   return believedCurves[ticks] ?? believedCurves.at(-1) ?? curves;
 }
@@ -82,7 +85,7 @@ export function stagePlanOf(over: Partial<StagePlan> & { readonly cpuCores?: num
   };
 }
 
-/** Plan of stages in order; a missing one repeats the last. */
+/** Plan of stages in order; a missing plan repeats the last one. */
 export function planOfStages(spec: Pick<PipelineSpec, 'stages'>, plans: readonly StagePlan[]): Plan {
   return {
     stages: Object.fromEntries(spec.stages.map(({ id }, index) => [id, [plans[index] ?? (plans.at(-1) as StagePlan)]])),

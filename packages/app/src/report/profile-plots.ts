@@ -140,7 +140,6 @@ export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<str
   return dotPlot(values, 'slower', 'time with busy neighbours ÷ time with idle ones − 1');
 }
 
-/** Plot of residuals relative to the measurement. */
 export function residualPlot(profiles: readonly VariantProfile[]): Promise<string> {
   const values = profiles.flatMap(({ stageId, variantId, points, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>

@@ -114,7 +114,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
   );
 }
 
-/** Rows of skipped sizes; those on the same cores for the same reason share a row. */
+/** Rows of skipped sizes. Sizes with the same cores and reason share a row. */
 function skippedRows(variants: readonly VariantProfile[]): readonly (readonly string[])[] {
   return variants.flatMap(({ stageId, variantId, skipped }) => {
     const groups = new Map<string, SkippedPoint[]>();

@@ -1,4 +1,4 @@
-/** Command that reports an unknown flag before a missing one, which it usually misspells. */
+/** Command that reports an unknown flag before a missing flag: usually the unknown flag is a misspelling of it. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

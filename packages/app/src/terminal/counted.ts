@@ -1,2 +1,1 @@
-/** Count with singular or plural noun. */
 export const counted = (count: number, noun: string): string => `${count} ${count === 1 ? noun : `${noun}s`}`;

@@ -1,6 +1,6 @@
 /**
- * Shows the time of planning on stderr, if it takes more than two seconds. Planning blocks its thread, so another one
- * shows the time.
+ * Shows the time of planning on stderr, if it takes more than two seconds. Planning blocks its thread, so another
+ * thread shows the time.
  */
 import { Worker } from 'node:worker_threads';
 

@@ -43,10 +43,8 @@ export const msText = (ms: number | null): string =>
 export const rateText = (rps: number): string =>
   rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
 
-/** Fraction with three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);
 
-/** Percentage with one or two decimals. */
 export const percentText = (fraction: number): string => `${(100 * fraction).toFixed(fraction > 0.99 ? 2 : 1)} %`;
 
 export const coresText = (cpuCores: number): string =>

@@ -4,7 +4,6 @@ import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
-/** Request that the plan answers. */
 export interface PlanAsked {
   readonly arrivalRps: number;
   readonly policy: PolicyName;

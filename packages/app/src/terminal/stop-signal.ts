@@ -18,7 +18,7 @@ export function stopSignal(): Promise<void> {
   });
 }
 
-/** Runs `work` before a signal ends the process. The returned function cancels that. */
+/** Runs `work` before a signal ends the process. The returned function cancels this. */
 export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);

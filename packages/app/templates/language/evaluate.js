@@ -1,4 +1,4 @@
-// What `equipoise evaluate` asks for: labelled inputs, and a score of 0…1 for the pipeline's outputs.
+// Evaluation module of `equipoise evaluate`: labelled inputs, and a score (0…1) of the pipeline's outputs.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

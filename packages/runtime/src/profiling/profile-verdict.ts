@@ -1,7 +1,7 @@
 /**
  * Verdict on cached profiles per variant: `fresh`, `stale` with reasons, or `missing`. A profile is stale if machine,
- * code or inputs changed, if the grid grew (by the file or a higher latency target), or if it is `quick` and `full` is
- * required.
+ * code or inputs changed, or the grid grew (by the file or a higher latency target). A `quick` profile is stale if
+ * `full` is required.
  */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { servingGraph } from '@equipoise/core/serve';

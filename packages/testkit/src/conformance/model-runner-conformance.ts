@@ -17,7 +17,7 @@ export interface RunnerSubject {
   readonly echo: LaunchRequest;
   /** Impossible starts by reason. */
   readonly unstartable?: Readonly<Record<string, UnstartableReplica>>;
-  /** Items that the echo stage refuses with INVALID_INPUT, and fails with STAGE_FAILED. */
+  /** An item that the echo stage refuses (INVALID_INPUT), and one that it fails (STAGE_FAILED). */
   readonly refusedItem?: () => TensorMap;
   readonly failingItem?: () => TensorMap;
   /** Items with an invalid result, by kind; they fail with STAGE_FAILED. */

@@ -11,7 +11,7 @@ export interface FakeLaunch {
 /** ReplicaLauncher in memory that records launches and fails according to `failureOf`. */
 export class FakeLauncher implements ReplicaLauncher {
   readonly launches: FakeLaunch[] = [];
-  /** Most simultaneous starts. */
+  /** Maximum number of simultaneous starts so far. */
   mostAtOnce = 0;
   #starting = 0;
   #gate: Promise<void> | undefined;

@@ -76,7 +76,7 @@ function schema(): unknown {
   };
 }
 
-/** The same for the server in memory. */
+/** The same resource for the server in memory. */
 export const memoryProbes: MemoryResource = {
   type: probes,
   hasStatus: true,

@@ -59,7 +59,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       ...options,
       ...(servername !== undefined && { servername }),
       ...(skipTLSVerify && { rejectUnauthorized: false }),
-      // Uses the client's agent only for a proxy: its plain agents do not reuse connections.
+      // Uses the client's agent only for a proxy: the client's other agents do not reuse connections.
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });

@@ -183,7 +183,7 @@ export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<u
   let rest = '';
   for await (const chunk of bytes) {
     rest += decoder.decode(chunk as Uint8Array, { stream: true });
-    // Most chunks of a large object have no line end.
+    // A large object arrives in many chunks without a line end.
     let end = rest.indexOf('\n');
     while (end >= 0) {
       const line = rest.slice(0, end).trim();

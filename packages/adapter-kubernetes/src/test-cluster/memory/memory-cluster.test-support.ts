@@ -1,7 +1,7 @@
 /**
  * Controllers of an API server in memory. Deployments get pods, new ones before old ones are removed. Pods become
- * ready, and stop slowly. Services get the addresses of ready pods. Children are deleted with their owner. It runs at
- * the next tenth of a second after a change, and when a time is due.
+ * ready, and stop slowly. Services get the addresses of ready pods. Children are deleted with their owner. The
+ * controllers run at the next tenth of a second after a change, and when a time is due.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 import { written } from '../../api/conformance/subject.test-support.js';
@@ -39,7 +39,7 @@ const writer = { fieldManager: 'controllers' };
 const forced = { fieldManager: 'kubelet', force: true };
 
 export class MemoryCluster {
-  /** Runs the containers of pods; without one, pods have none. */
+  /** Runs the containers of pods. Without a host, pods have no containers. */
   host: PodHost | undefined;
   #readyAfterMs: (pod: KubeObject) => number = () => 0;
   #waitingFor: (pod: KubeObject) => string | undefined = () => undefined;

@@ -43,7 +43,7 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
     expect(made.stdout.split('\n---\n').length).toBeGreaterThan(10);
     expect(made.stdout).toMatch(/^kind: Deployment$/m);
     expect(kept.stdout).toBe(made.stdout);
-    // The default load is that of the plan.
+    // The default load is the load of the plan.
     expect(other.stdout).toBe(made.stdout.replace(/(--arrival-rps\n +- )"20"/, '$1"30"'));
     expect(other.stdout).not.toBe(made.stdout);
   });

@@ -1,6 +1,6 @@
 /**
  * Runs rendered containers of Equipoise as processes, without a cluster. Only addresses, ports and the folder of the
- * image differ. The one-stage files, the router's file, the probes and the waiting container are those of pods.
+ * image differ. The pipeline files, the probes and the waiting container are the same as in pods.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -60,7 +60,7 @@ async function start({ metadata: { name }, spec }: Item): Promise<string> {
 beforeAll(async () => {
   await equipoise(folder.path, 'init', 'pipe');
   const file = join('pipe', 'pipeline.yaml');
-  // This tests the answer, not its latency.
+  // This tests the answer, not the latency.
   const written = readFileSync(join(folder.path, file), 'utf8');
   const patient = written.replace(/latencyMs: \d+/, 'latencyMs: 10000');
   expect(patient).not.toBe(written);

@@ -1,5 +1,5 @@
-"""tritonclient against a server: triton_matrix.py HTTP_ADDRESS GRPC_ADDRESS. Prints one line of JSON for each case: its name, and its
-problem or null."""
+"""tritonclient against a server: triton_matrix.py HTTP_ADDRESS GRPC_ADDRESS. Prints one line of JSON for each case: the name of the
+case, and its problem or null."""
 import json
 import sys
 

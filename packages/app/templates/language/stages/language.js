@@ -1,4 +1,4 @@
-// Counts frequent words of each language; `parameters` of the variant say how many it knows.
+// Counts frequent words of each language. A variant knows `parameters.wordsPerLanguage` words per language.
 const FREQUENT = {
   de: 'und die der nicht das ist ein mit auf den sich von wir auch eine im',
   en: 'and the of to is in that it we with on not are this for was',

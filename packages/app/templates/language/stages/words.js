@@ -1,4 +1,4 @@
-// A stage module exports load(variant, resources); what it returns runs batches: one result per item, in their order.
+// A stage module exports load(variant, resources). It returns an object whose `run` returns one result per item, in order.
 export function load() {
   return {
     run: (batch) =>
