@@ -1,6 +1,6 @@
 /**
- * Fields of a pipeline that may change while it is served: inputs and bounds of plans, loop settings, and bounds on
- * waiting requests. All others need a restart.
+ * Fields of a pipeline that may change while it is served: inputs and bounds of plans, loop settings, and limits on
+ * waiting requests. All other fields need a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 
@@ -16,7 +16,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
 ] satisfies (keyof PipelineSpec)[]);
 const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins'] satisfies (keyof StageSpec)[]);
 
-/** Fields that differ between the served and the wanted spec and need a restart. */
+/** Fields that need a restart and differ between the served and the wanted spec. */
 export function needsRestart(served: PipelineSpec, wanted: PipelineSpec): readonly string[] {
   const { slo, stages, ...rest } = served;
   const { slo: wantedSlo, stages: wantedStages, ...wantedRest } = wanted;

@@ -21,7 +21,7 @@ const guardrails: GuardrailSnapshot = {
   trial,
   backOff: { untilMs: 1_060_000, failures: 1 },
 };
-/** Kept 1,000 s after the start of a process. */
+/** Snapshot taken 1,000 s after the process started. */
 const keptAt = { atMs: 1_000_000, atEpochMs: 1_700_000_000_000 };
 const after = (s: number) =>
   guardrailsAfterRestart({ guardrails, keptAt }, { atMs: 500, atEpochMs: keptAt.atEpochMs + 1000 * s });
@@ -54,12 +54,12 @@ describe('what the guardrails remember', () => {
     const { beforeChange: __, ...ended } = changing;
     expect(guardrailSnapshot(ended)).toEqual(guardrails);
     expect(guardrailsDiffer(ended, changing)).toBe(true);
-    // A change that is being rolled back stays on trial until it is gone.
+    // A change under roll-back stays on trial until it is gone.
     expect(guardrailSnapshot({ ...before, beforeChange: { appliedAtMs, switches, trial } })).toEqual(guardrails);
   });
 
   it('is as old in the next process as has passed on the wall clock', () => {
-    // 500 ms after its own start, 5 s after it was kept.
+    // 500 ms after its start, 5 s after the snapshot.
     expect(after(5)).toEqual({
       appliedAtMs: [500 - 605_000, 500 - 15_000],
       switches: [{ stageId: detect, atMs: 500 - 15_000 }],

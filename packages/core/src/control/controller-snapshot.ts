@@ -1,8 +1,8 @@
 /**
- * Controller state that outlives a restart: learned values and guardrail memory.
+ * Controller state that survives a restart: learned values and guardrail memory.
  *
  * Guardrail times use the process clock, which starts at 0. A restart shifts them by the elapsed wall-clock time.
- * Future and outdated times are dropped: a clock that was set back must neither block the loop nor lift its limits.
+ * Future and outdated times are dropped, so a clock that was set back does not block the loop or lift its limits.
  */
 import {
   ageSnapshot,
@@ -31,13 +31,13 @@ export interface DatedGuardrails {
   readonly keptAt: ClockReading;
 }
 
-/** Missing parts start empty. */
+/** Absent parts start empty. */
 export interface ControllerSnapshot {
-  /** Missing until something is learned. */
+  /** Absent until something is learned. */
   readonly learning?: LearningSnapshot;
   readonly service?: ServiceState;
   readonly edges?: EdgeState;
-  /** Start times; missing until a replica has started. */
+  /** Start times; absent until a replica has started. */
   readonly starts?: readonly StartTimes[];
   readonly guardrails?: GuardrailSnapshot;
 }
@@ -55,7 +55,7 @@ export function controllerSnapshot(state: ControllerState): ControllerSnapshot {
   };
 }
 
-/** Parts that changed since the last snapshot, other than by measurements; undefined if none did. */
+/** Parts that changed since the last snapshot; new measurements alone do not count. Undefined if none changed. */
 export function snapshotDelta(state: ControllerState, before: ControllerState): ControllerSnapshot | undefined {
   const { service, edges, starts } = state;
   const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
@@ -72,7 +72,7 @@ export function snapshotDelta(state: ControllerState, before: ControllerState): 
 }
 
 /**
- * The snapshot after a stop of `stoppedMs`. A longer stop reduces the weight of service times and edge counts. Learned
+ * The snapshot after a stop of `stoppedMs`. A longer stop lowers the weight of service times and edge counts. Learned
  * forecasts pause until their inputs are recent again.
  */
 export function agedSnapshot(
@@ -130,14 +130,14 @@ export function guardrailsDiffer(state: ControllerState, before: ControllerState
 }
 
 /**
- * The trial to persist; during a change, the trial before it, because a restart loses the change. The change still
- * counts toward the hourly limit, so that one that kills the process is not retried at each start.
+ * The trial to persist. During a change: the trial before it, because a restart loses the change. The change still
+ * counts toward the hourly limit, so that a change that kills the process is not retried at each start.
  */
 function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
   return beforeChange === undefined ? trial : beforeChange.trial;
 }
 
-/** Guardrails of the previous process on the clock that now reads `now`. Missed requests count from 0. */
+/** Guardrails of the previous process, shifted to the clock that now reads `now`. Missed requests count from 0. */
 export function guardrailsAfterRestart({ guardrails, keptAt }: DatedGuardrails, now: ClockReading): GuardrailSnapshot {
   const byMs = now.atMs - now.atEpochMs - (keptAt.atMs - keptAt.atEpochMs);
   const { appliedAtMs, switches, trial, backOff } = guardrails;

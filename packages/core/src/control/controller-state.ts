@@ -11,9 +11,9 @@ export interface ControllerState extends ChangeMemory {
   readonly savedMs?: number;
   readonly service: ServiceState;
   readonly starts: StartState;
-  /** Missing until traffic on edges is counted. */
+  /** Absent until traffic on edges is counted. */
   readonly edges?: EdgeState | undefined;
-  /** Failure counts of the last half minute, oldest first; missing if failures are not counted. */
+  /** Failure counts of the last half minute, oldest first; absent if failures are not counted. */
   readonly failures?: readonly FailureCount[] | undefined;
   /** Search of the last plan, if the work limit stopped it. */
   readonly search?: UnfinishedSearch | undefined;

@@ -23,8 +23,8 @@ const anyTurn = fc.record({ a: anyStage, b: anyStage, givesWayAfter: fc.integer(
 type Turn = Readonly<{ a: StagePlan; b: StagePlan; givesWayAfter: number }>;
 
 /**
- * Applies plans in turn, each while the previous one is under way. Returns the most cores held and the end of the last
- * change.
+ * Applies plans in turn, each while the previous one is under way. Returns the maximum of held cores, and the end of
+ * the last change.
  */
 function followed(turns: readonly Turn[], budgetCpuCores: number) {
   const limits = { budget: { cpuCores: budgetCpuCores }, control: { surgeCpuCores: 2 } };
@@ -55,7 +55,7 @@ function followed(turns: readonly Turn[], budgetCpuCores: number) {
     };
     next();
     bench.onEvent();
-    // No other plan preempts the first before it is in force.
+    // The first plan is not preempted before it is in force.
     for (let step = 0; isLast || index === 0 || step < givesWayAfter; step++) if (!bench.advance()) break;
   }
   return { bench, most, ends };

@@ -1,7 +1,7 @@
 /**
- * Changes from the actual replicas to the desired ones, in the order to apply them. Growth comes first unless it needs
- * cores that shrinking frees. Between two plans within the budget, shrinking first always works if the headroom holds
- * one replica of the largest kind. No stage gets two changes that restart replicas.
+ * Changes from the actual replicas to the wanted ones, in the order to apply them. Growth comes first unless it needs
+ * cores that shrinking frees. Between plans within the budget, shrinking first always works if the headroom fits one
+ * replica of the largest kind. No stage gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -33,16 +33,16 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
 };
 
 /**
- * Changes from `running` to `plan`, within the headroom of a pipeline. Starting and ready replicas count; draining and
- * failed ones do not.
+ * Changes from `running` to `plan`, within the headroom of the pipeline. Starting and ready replicas count; draining
+ * and failed ones do not.
  */
 export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   return arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: false });
 }
 
 /**
- * Changes that preempt those under way. A stage that equals the plan may be changing away from it. Such stages get
- * their target last.
+ * Changes that preempt those under way. A stage that matches the plan may be changing away from it, so it gets its
+ * target last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });
@@ -86,8 +86,8 @@ function shrinks(change: Change): boolean {
 }
 
 /**
- * Orders changes so that each has headroom. Changes that never have headroom come last and will be refused. A running
- * plan above the budget raises the limit to its cores, unless it is `onItsWay`: then the excess is surge.
+ * Orders changes so that each has headroom. Changes without any headroom come last and will be refused. If the running
+ * plan is above the budget, its cores are the limit. With `onItsWay` they are not: its excess is surge.
  */
 function arrangedChanges(
   running: RunningPlan,
@@ -100,7 +100,7 @@ function arrangedChanges(
     replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
   const fromCores = onItsWay ? 0 : coresOf([...replicas.values()].flat().map(oneOf));
   const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
-  // Growth into the surge may leave no headroom for later changes.
+  // If stages grow into the surge, later changes may lack headroom.
   return first.left.length === 0
     ? first.order
     : inOneRow(arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: false }));
@@ -131,7 +131,7 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 interface Room {
   readonly bounds: ChangeBounds;
   readonly fromCores: number;
-  /** May a stage use surge cores until others have shrunk? */
+  /** True if a stage may use surge cores until others have shrunk. */
   readonly growsIntoSurge: boolean;
 }
 

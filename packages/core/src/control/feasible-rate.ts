@@ -1,6 +1,6 @@
 /**
- * Feasible rates under an accuracy floor. A rate that the budget cannot serve is lowered to the largest feasible one,
- * because the planner's best effort would break the floor.
+ * Feasible rates under an accuracy floor. A rate beyond the budget is lowered to the largest feasible rate. The
+ * planner's best effort would break the floor instead.
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -10,10 +10,10 @@ import { withoutShrinking } from './plan-facts.js';
 import { rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Number of 5 % buckets tried below the requested rate, down to a twentieth of it. */
+/** Number of 5 % steps tried below the requested rate, down to a twentieth of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
-/** Least factor by which a switch of variants must raise the feasible rate. */
+/** A switch of variants must raise the feasible rate by at least this factor. */
 const LEAST_SWITCH_GAIN = 1.1;
 
 export interface PlanForRate {
@@ -21,7 +21,7 @@ export interface PlanForRate {
   readonly arrivalRps: number;
 }
 
-/** Replaces a decision that breaks the accuracy floor by the plan for the largest feasible rate, if there is one. */
+/** If a decision breaks the accuracy floor, replaces it by the plan for the largest feasible rate, if any. */
 export function keepFloor(situation: Situation, decision: Decision): Decision {
   const { spec, accuracyFloor, observation, runningStages } = situation;
   if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)
@@ -43,7 +43,7 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
 }
 
 /**
- * Plan for the largest rate up to `belowRps` that the estimate finds feasible. A switch of variants must raise that
+ * Plan for the largest rate up to `belowRps` that is feasible by the estimate. A switch of variants must raise that
  * rate by a tenth. Every infeasible `belowRps` gives the same plan.
  */
 export function largestFeasibleRate(

@@ -1,4 +1,3 @@
-/** Checks of manual pins and plans, and the pipeline with its pins. */
 import type { PinsByStage } from '../model/decision-record.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
@@ -14,7 +13,7 @@ import {
 import type { ServiceCurves } from '../profile/service-curves.js';
 import { fitsBudget } from './plan-facts.js';
 
-/** The pipeline with `pins`, which override those of its file. */
+/** The pipeline with `pins`, which take precedence over those of its file. */
 export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec {
   if (Object.keys(pins).length === 0) return spec;
   const stages = spec.stages.map((stage) => ({ ...stage, pins: { ...stage.pins, ...pins[stage.id] } }));
@@ -38,7 +37,7 @@ export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, 
   return undefined;
 }
 
-/** Reason why no plan can keep all `pins`: their minimum exceeds the budget. */
+/** Reason why no plan can keep all `pins`: the minimum that they need exceeds the budget. */
 export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | undefined {
   const limits = limitsOf(spec);
   const least = totalUse(pinnedSpec(spec, pins).stages.map((stage) => leastUse(stage, spec.prices)));
@@ -62,7 +61,7 @@ function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): Resour
   return uses.length === 0 ? [0, 0, 0, 0] : [least(0), least(1), least(2), least(3)];
 }
 
-/** Stages of a manual plan, completed with the memory and GPUs of their variants. */
+/** Stages of a manual plan, with memory and GPUs added from their variants. */
 export function withVariantResources(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
   const complete = (id: string, part: StagePlan): StagePlan => {
     const variants = spec.stages.find((stage) => stage.id === id)?.variants;

@@ -7,13 +7,13 @@ import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
 
-/** The ready replicas as a plan; undefined while a stage has none. Latency and capacity are 0: unknown. */
+/** The ready replicas as a plan; undefined while a stage has none. Latency and capacity are unknown: 0. */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
   const stages = runningStages(spec, running);
   return stages && planOfStages(spec, stages);
 }
 
-/** A plan of these stages. Latency and capacity are 0: unknown. */
+/** Plan with these stages. Latency and capacity are unknown: 0. */
 export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
   const [cpuCores, , , costPerHour] = planUse(spec, stages);
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));
@@ -56,7 +56,7 @@ export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   );
 }
 
-/** Does a plan contain every stage, within its bounds on replicas? */
+/** True if a plan has every stage, within its bounds on replicas. */
 export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, bounds }) => {
     const replicas = stages[id]?.[0]?.replicas;
@@ -79,7 +79,7 @@ function planUse(spec: PipelineSpec, stages: Plan['stages']): ResourceUse {
   return totalUse(plans.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
 }
 
-/** Raises each stage to at least `leastFor` replicas, if the budget allows it for all. */
+/** Raises each stage to at least its replicas in `leastFor`, if the budget allows it for all. */
 export function withLeastReplicas(
   spec: PipelineSpec,
   plan: Plan,
@@ -104,7 +104,7 @@ export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan
   });
 }
 
-/** Requests per second that the stages sustain at any latency; Infinity if no stage is profiled. */
+/** Rate (rps) that the stages sustain if latency does not matter; Infinity if no stage is profiled. */
 export function sustainableRps(spec: PipelineSpec, stages: Plan['stages'], curves: ServiceCurves): number {
   const loads = stageLoads(spec, 1);
   let leastRps = Number.POSITIVE_INFINITY;

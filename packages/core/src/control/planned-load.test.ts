@@ -80,7 +80,7 @@ describe('plannedLoad', () => {
   });
 
   it('starts from a backlog once a stage holds more than arrives within the SLO', () => {
-    // Within 500 ms 10 requests arrive, and 30 items at the second stage.
+    // In 500 ms, 10 requests arrive, and 30 items at the second stage.
     expect(loadFor(500, calm, [10, 30]).backlog).toBeUndefined();
     const { backlog } = loadFor(500, calm, [2, 45]);
     expect(backlog?.graceMs).toBe(12_000);

@@ -1,10 +1,10 @@
 /**
- * Loads to plan for: the load of a tick with its bucket, and the rates planned for in the last minute.
+ * Load to plan for at a tick, with its bucket, and the planned rates of the last minute.
  *
- * With an SLO below 2 s, the load is the forecast's upper rate with the measured burstiness. With a longer SLO, a
- * request can wait until a burst is over. The load then is the envelope of the forecast, with the rate of its longest
+ * With an SLO below 2 s, the load is the forecast's upper rate with the measured burstiness. With a longer SLO,
+ * requests can wait until a burst is over. Then the load is the envelope of the forecast, at the rate of its longest
  * window (mathematics: work budgets). A stage has a backlog if more items wait than arrive within the SLO (Little
- * 1961). A backlog is counted in requests.
+ * 1961). Backlogs are counted in requests.
  *
  * Each figure is rounded up to the end of its bucket, so a cached verdict is never too optimistic.
  */
@@ -21,10 +21,10 @@ import {
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { PlanResult } from '../model/plan.js';
 
-/** Shortest SLO that is verified with the envelope. */
+/** Minimum SLO that is verified with the envelope. */
 const ENVELOPE_SLO_MS = 2_000;
 const RATE_STEP = 1.05;
-/** Steps of a rate bucket: 1.2 % each. */
+/** Steps per rate bucket, of 1.2 % each. */
 const STEPS = 4;
 const DISPERSION_STEP = Math.SQRT2;
 const BACKLOG_STEP = 1.25;
@@ -32,19 +32,19 @@ const BUCKET_ROUNDING = 1e-9;
 const RATE_ROUNDING = 1e-8;
 const PLAN_ROUNDING = 1e-9;
 const REMEMBERED_MS = 60_000;
-/** Arrivals are counted in whole seconds, so the newest count is up to this old (ms). */
+/** Arrivals are counted per whole second, so a change shows up to this late (ms). */
 const LATE_MS = 1000;
 
-/** A rate planned for; `forBurst` if the fast loop planned. */
+/** A planned rate. `forBurst`: by the fast loop. */
 export interface PlannedRate {
   readonly atMs: number;
   readonly arrivalRps: number;
   readonly forBurst?: true;
 }
 
-/** Bucket of the expected load. Its steps differ only in the rate. */
+/** Bucket of the expected load, in steps of the rate. `covering`: step of this load. */
 export interface LoadBucket {
-  /** Loads by rate, from the end of the bucket below to the end of this one. */
+  /** Loads by ascending rate, from the end of the next lower bucket to the end of this one. */
   readonly steps: readonly ExpectedLoad[];
   readonly covering: number;
 }
@@ -54,7 +54,7 @@ export interface PlannedFor {
   readonly result: PlanResult;
 }
 
-/** The load to plan for until the next plan can be in force, `aheadMs` after the tick. */
+/** Load to plan for. `aheadMs` after the tick the next plan can be in force. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, aheadMs }: { observation: Observation; forecast: Forecast; aheadMs: number },
@@ -108,8 +108,8 @@ function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps
 }
 
 /**
- * Plans for the upper end of a load's bucket. If the lower end has a better plan, it bisects the steps. `plan` is
- * called repeatedly and should cache.
+ * Plans for the upper end of a bucket. If the plan for its lower end is better, bisects the steps. `plan` is called
+ * repeatedly, so it should cache.
  */
 export function planInBucket({ steps, covering }: LoadBucket, plan: (load: ExpectedLoad) => PlanResult): PlannedFor {
   const at = (step: number): PlannedFor => {
@@ -127,7 +127,7 @@ export function planInBucket({ steps, covering }: LoadBucket, plan: (load: Expec
   return isAsGood(forEnd.result, found.result) ? forEnd : found;
 }
 
-/** Is `a` no less accurate and no more expensive than `b`? True if `b` is infeasible. */
+/** True if `a` is at least as accurate as `b` at no more cost, or if `b` is infeasible. */
 function isAsGood(a: PlanResult, b: PlanResult): boolean {
   if (b.kind !== 'feasible') return true;
   if (a.kind !== 'feasible') return false;
@@ -135,12 +135,12 @@ function isAsGood(a: PlanResult, b: PlanResult): boolean {
   return of.pas >= than.pas - PLAN_ROUNDING && of.costPerHour <= than.costPerHour * (1 + PLAN_ROUNDING);
 }
 
-/** End of the bucket of `value`, on a scale of powers of `step`; 0 stays 0. */
+/** End of the bucket of `value`. Ends are powers of `step`; 0 stays 0. */
 function bucketEnd(value: number, step: number): number {
   return value <= 0 ? 0 : step ** bucketOf(value, step);
 }
 
-/** A bucket excludes its start and includes its end. */
+/** Number of a bucket, which excludes its start and includes its end. */
 function bucketOf(value: number, step: number): number {
   return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
 }
@@ -153,7 +153,7 @@ function bucketSteps(value: number, step: number): readonly number[] {
 
 export const rateBucketEnd = (arrivalRps: number): number => bucketEnd(arrivalRps, RATE_STEP);
 
-/** Rates (rps) from the end of the bucket below to the end of the bucket of `arrivalRps`. */
+/** Rates (rps) of the steps of the bucket of `arrivalRps`. */
 export const rateSteps = (arrivalRps: number): readonly number[] => bucketSteps(arrivalRps, RATE_STEP);
 
 export function burstinessClass(burstiness: Burstiness): Burstiness {
@@ -165,7 +165,7 @@ export function burstinessClass(burstiness: Burstiness): Burstiness {
   };
 }
 
-/** The envelope with counts rounded up to the ends of rate buckets, in whole requests. */
+/** Envelope whose counts are rounded up to ends of rate buckets, in whole requests. */
 export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
   return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
 }
@@ -182,7 +182,7 @@ export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelo
 
 export const backlogBucketEnd = (requests: number): number => Math.ceil(bucketEnd(requests, BACKLOG_STEP));
 
-/** Rates of the last minute; drops those from the future. */
+/** Rates of the last minute, without those in the future. */
 export function recentRates(rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] {
   return (rates ?? []).filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }
@@ -195,8 +195,8 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals that the plans of the last `windowS` seconds expected, at least those of the present plan. So arrivals
- * from before a fall of the load are no burst.
+ * Mean arrivals expected by the plans of the last `windowS` seconds; at least those of the present plan. So arrivals
+ * before a fall of the load are no burst.
  */
 export function plannedArrivals(
   rates: readonly PlannedRate[],

@@ -1,16 +1,16 @@
 /**
- * Fast loop: once a second it compares arrivals with the planned load and adds capacity at once.
+ * Fast loop: once a second it compares arrivals with the planned load, and adds capacity at once.
  *
- * It counts arrivals in windows of many lengths that end now. The bound for each window is the most that the planned
+ * It counts arrivals in windows of many lengths that end now. The bound of each window is the maximum that the planned
  * load brings by chance. This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short
- * windows detect a large step at once, long ones a small rise.
+ * windows detect a large step at once, long windows a small rise.
  *
  * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
  * adds replicas of the running variants once the forecast exceeds the planned load.
  *
  * The fast loop plans by the estimate alone, in milliseconds. It keeps running replicas if the budget allows it. While
- * one source of metrics is stale, the others give a lower bound of the load. The fast loop then only adds replicas of
- * the running kind.
+ * a source of metrics is stale, the other sources give a lower bound of the load. The fast loop then only adds replicas
+ * of the running kind.
  */
 
 import type { Change } from '../model/change.js';
@@ -31,7 +31,7 @@ export interface Protection {
 
 export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
-  /** Was a burst answered recently? */
+  /** True if a burst was answered recently. */
   readonly inBurst: boolean;
   /** Upper rate (rps) of the forecast if replicas start slowly, else 0. */
   readonly forecastRps: number;
@@ -48,21 +48,21 @@ export interface Carried {
 export interface WindowBounds {
   readonly carried?: Carried;
   readonly inBurst?: boolean;
-  /** Planned rates of the last minute, oldest first, as seen at `nowMs`. */
+  /** Planned rates of the last minute, oldest first, at the time `nowMs`. */
   readonly before?: { readonly rates: readonly PlannedRate[]; readonly nowMs: number };
 }
 
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
-/** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day, all lengths together. */
+/** Standard deviations that chance exceeds in one of 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
-/** The same for one of 160 windows, after a burst, when another is likely. */
+/** The same for one of 160 windows. Used after a burst, when another is likely. */
 const LIKELY_Z = 2.5;
-/** Standard errors added to the rate of a burst, because it is estimated from few arrivals. */
+/** Standard errors added to the rate of a burst, which few arrivals determine. */
 const MARGIN_ERRORS = 1;
-/** Ratio of forecast to planned rate above which the fast loop plans: one rate bucket. */
+/** The fast loop plans if forecast ÷ planned rate exceeds this: one rate bucket. */
 const OUTGROWN = 1.05;
 
-/** Protects against a load above `planned`; undefined if no protection is needed or possible. */
+/** Protects against a load above `planned`; undefined if protection is not needed or impossible. */
 export function protect(situation: Situation, protectedLoad: ProtectedLoad): Protection | undefined {
   const { planned, inBurst, forecastRps, underWay } = protectedLoad;
   const { spec, observation } = situation;
@@ -74,7 +74,7 @@ export function protect(situation: Situation, protectedLoad: ProtectedLoad): Pro
   const plan = protectivePlan(situation, arrivalRps, burst !== undefined);
   if (plan === undefined) return undefined;
   const isChanging = observation.changing === true;
-  // The change under way already reaches this plan.
+  // The change under way has the same target.
   if (isChanging && isSamePlan(plan.stages, underWay)) return undefined;
   const diff = isChanging ? diffUnderWay : diffPlans;
   const changes = diff(observation.runningPlan, plan, spec);
@@ -105,7 +105,7 @@ function takesAway(change: Change): boolean {
   return change.kind !== 'set-batch';
 }
 
-/** The planned envelope. For a bursty load, it is at most what the running replicas serve in time. */
+/** The planned envelope. For bursty loads it is at most what the running replicas serve in time. */
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
   const { spec, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
@@ -115,14 +115,14 @@ function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: b
   return plannedEnvelope(planned, { carried, ...bounds });
 }
 
-/** Rate (rps) to plan for in a burst: the burst's, plus a margin. */
+/** Rate (rps) to plan for in a burst: rate of the burst plus a margin. */
 function burstRps({ arrivals, windowS, rateRps }: Burst): number {
   return rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS;
 }
 
 /**
- * Plan for a rate by the estimate. It keeps replicas and uses the running variants if they can carry the rate. Only a
- * burst switches variants, and never to one in back-off, because it would get all requests at once.
+ * Plan for a rate by the estimate. It keeps replicas, and the running variants if they can serve the rate. Only a burst
+ * switches variants. It never uses a variant in back-off, which would get all requests at once.
  */
 function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
   const situation = asked.withoutRolledBack ?? asked;
@@ -133,7 +133,7 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
   const kept = guardrails && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
   if (!isBurst && kept?.kind !== 'feasible') return undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
-  // With a floor, an infeasible burst is served up to the budget.
+  // With a floor, an infeasible burst is served as far as the budget allows.
   const wanted =
     result.kind === 'feasible'
       ? result.plan
@@ -144,11 +144,12 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
 }
 
 /**
- * Largest plausible arrivals per window at the planned load, at least the planned envelope. The envelope alone is too
+ * Maximum plausible arrivals per window at the planned load, at least the planned envelope. That envelope alone is too
  * low, because it comes from a single minute.
  *
- * Burstiness raises the bound; with `carried`, at most to what replicas serve within half of the SLO. Poisson arrivals
- * stay below the bound. `inBurst` lowers it. `before` covers the part of a window before the present plan.
+ * Burstiness raises the bound. With `carried`, it does so at most to what replicas serve within half of the SLO.
+ * Poisson arrivals always stay below the bound. `inBurst` lowers it. `before`: plans in force during the earlier part
+ * of a window.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -170,15 +171,15 @@ interface Chance {
   readonly z: number;
 }
 
-/** Mean plus z standard deviations. The last term corrects the skewness of small counts (Cornish and Fisher). */
+/** Mean plus z standard deviations. The last term corrects for the skewness of small counts (Cornish and Fisher). */
 function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | undefined): number {
   const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
   return mean + z * Math.sqrt(dispersion * mean) + (dispersion * (z ** 2 - 1)) / 6;
 }
 
 /**
- * The burst in the windows that end now; undefined if none exceeds `planned`. Of several, the one whose rate less one
- * standard error is largest.
+ * The burst among the windows that end now; undefined if none exceeds `planned`. Of several, the one with the largest
+ * rate minus one standard error.
  */
 export function detectBurst(
   { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,

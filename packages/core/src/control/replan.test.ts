@@ -63,7 +63,7 @@ function observe(rps: number, runningPlan: RunningPlan, over: Partial<Observatio
   };
 }
 
-/** The decision of a tick by the rules' own forecaster. */
+/** Decision of a tick with the forecaster of the rules. */
 const decide = (rules: ControlContext, observation: Observation) =>
   decideByPlan(new Situation({ rules, observation, plannedRates: undefined }), rules.forecaster);
 
@@ -195,7 +195,7 @@ describe('decideByPlan', () => {
 
   it('gives a verdict with every plan, the best efforts and those of the literature included', () => {
     for (const [name, policy] of Object.entries(controlPolicies)) {
-      // Three replicas, as rim has them, are above the budget at any load.
+      // The three replicas of rim exceed the budget at any load.
       for (const rps of name === 'rim' ? [] : [5, 500]) {
         const { result } = decide({ ...context, policy }, observe(rps, running('small', 1))).evidence;
         const plan = result?.kind === 'feasible' ? result.plan : result?.bestEffort;
@@ -217,7 +217,7 @@ describe('decideByPlan', () => {
       policy: { ...context.policy, plan },
       targetAt: (atMs) => (atMs < 100_000 ? {} : cheap),
     };
-    // Both ends of a bucket are planned for; here they have the same plan.
+    // Both ends of a bucket are planned; here their plans are equal.
     const ticks: readonly (readonly [Observation, number])[] = [
       [observe(20, running('small', 1)), 2],
       [observe(20.05, running('small', 1)), 2],

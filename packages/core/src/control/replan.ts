@@ -1,9 +1,9 @@
 /**
- * Slow loop: forecasts the load, plans for it, and applies the accuracy floor, the switching rules and the guardrails.
+ * Slow loop: forecasts the load, plans for it, and applies accuracy floor, switching rules and guardrails.
  *
- * The plan is made for the end of the load's bucket, or for a step inside it if the end needs a more expensive plan.
- * While the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. Nor does a stage then
- * switch its variant again so soon (dwell). On stale input the loop keeps the running plan.
+ * The plan is for the end of the load's bucket, or for a step inside it if the end needs a more expensive plan. While
+ * the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. A stage that switched its
+ * variant recently does not switch again (dwell). On stale input the loop keeps the running plan.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
@@ -25,15 +25,15 @@ import { planInBucket, plannedLoad } from './planned-load.js';
 import type { GuardrailRules } from './rules.js';
 import type { Situation, UnfinishedSearch } from './situation.js';
 
-/** Time (ms) after a burst in which another is likely. */
+/** For this time (ms) after a burst, another is likely. */
 const IN_BURST_MS = 10_000;
-/** Points between the expected rate (0) and the upper rate (1), tried until one is feasible. */
+/** Fractions of the way from the mean rate to the upper rate, tried until a plan is feasible. */
 const FEASIBLE_FRACTIONS = [1, 0.5, 0];
-/** Least worthwhile gain in PAS (fraction) while the running plan is good enough. */
+/** Minimum worthwhile gain in PAS (fraction) while the running plan is good enough. */
 const WORTHWHILE_PAS = 0.002;
-/** Least worthwhile saving, as a fraction of the running cost. */
+/** Minimum worthwhile saving, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
-/** Plans by load, target and running replicas. With a steady load most ticks repeat an input. */
+/** Plans by load, target and running replicas. At a steady load most ticks repeat an input. */
 const plans = new CacheByOwner<PlanResult>(1024);
 
 export function replan(situation: Situation, state: ControllerState): Decision {
@@ -44,7 +44,7 @@ export function replan(situation: Situation, state: ControllerState): Decision {
   );
 }
 
-/** The decision without variants in back-off; undefined if no variant is, or no plan is feasible without them. */
+/** Decision without the variants in back-off. Undefined if there are none, or if no plan is feasible without them. */
 function decideWithoutRolledBack(situation: Situation, state: ControllerState): Decision | undefined {
   const reduced = situation.withoutRolledBack;
   const decision = reduced && switchIfWorthwhile(reduced, state);
@@ -60,7 +60,7 @@ export function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: Controll
   return sinceMs >= 0 && sinceMs < IN_BURST_MS;
 }
 
-/** Decides; switches variants only if that is worthwhile and no stage has to rest. */
+/** Decides. Switches variants only if that is worthwhile and no stage has to rest. */
 function switchIfWorthwhile(situation: Situation, state: ControllerState): Decision {
   const { rules, spec, observation } = situation;
   const { guardrails } = rules;
@@ -69,7 +69,7 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
   const feasible = feasibleForecaster(situation, forecaster);
   const free = keepFloor(situation, decideByPlan(situation, feasible));
   const running = situation.runningPlan;
-  // A switch to a pinned variant need not be worthwhile.
+  // A switch to a pinned variant is always worthwhile.
   const switched = switchedStages(free).filter(
     (id) => spec.stages.find((stage) => stage.id === id)?.pins.variantId === undefined,
   );
@@ -87,12 +87,12 @@ function switchIfWorthwhile(situation: Situation, state: ControllerState): Decis
     : passOver(kept, free.plan, 'it switches variants and gains too little beside the best plan without');
 }
 
-/** Upper rate (rps) that a plan would be made for now, feasible or not. */
+/** Upper rate (rps) for which a plan would be made now, feasible or not. */
 export function upperRateAhead(situation: Situation, state: ControllerState): number {
   return forecastAhead(situation, forecasterOf(situation, state)).upperRps;
 }
 
-/** The forecast up to the instant when a plan acts, which depends on the replicas that have to start. */
+/** Forecast for the time at which a plan acts. That time depends on the replicas to start. */
 function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
   const { load, atMs } = situation.observation;
   const usualMs = situation.horizonMs(0);
@@ -102,8 +102,8 @@ function forecastAhead(situation: Situation, forecaster: Forecaster): Forecast {
 }
 
 /**
- * The learned forecast, else the simple one; at least the planned rate of a recent burst. Learned methods see only
- * complete bins of the load. If plans act slowly, the simple forecast adds a rise since the last bin.
+ * The learned forecast, or else the simple one; at least the planned rate of a recent burst. Learned methods only see
+ * complete bins of the load. If plans act slowly, the simple forecast adds the rise since the last bin.
  */
 function forecasterOf(situation: Situation, state: ControllerState): Forecaster {
   const { rules, observation } = situation;
@@ -138,7 +138,7 @@ function lastSecondForecast({ arrivalsPerSecond }: LoadObservation): Forecast {
   return { method: 'last-second', meanRps: rps, upperRps: rps };
 }
 
-/** The forecaster, with its upper rate lowered until a plan at the accuracy floor is feasible, if possible. */
+/** Lowers the upper rate of the forecaster until a plan at the accuracy floor is feasible, if possible. */
 function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forecaster {
   if (situation.accuracyFloor === undefined || situation.observation.staleSources.length > 0) return forecaster;
   const lowered = FEASIBLE_FRACTIONS.map(
@@ -152,7 +152,7 @@ function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forec
   return lowered.find((each) => decideByPlan(situation, each).evidence.result?.kind === 'feasible') ?? forecaster;
 }
 
-/** The forecast, bounded by past arrivals; undefined if it is not a number. */
+/** The forecast, limited by past arrivals; undefined if it is not a number. */
 function sanitizeForecast(
   forecast: Forecast,
   { arrivalsPerSecond }: LoadObservation,
@@ -164,7 +164,7 @@ function sanitizeForecast(
   return upperRps <= mostRps ? forecast : { ...forecast, meanRps: Math.min(meanRps, mostRps), upperRps: mostRps };
 }
 
-/** Decides for the verified plan of the forecast load if it is worth a change. Applies no guardrails. */
+/** Makes a verified plan for the forecast load, and decides if it is worth a change. Applies no guardrails. */
 export function decideByPlan(situation: Situation, forecaster: Forecaster): Decision {
   const { spec, observation } = situation;
   const { runningPlan } = observation;
@@ -197,14 +197,14 @@ function rememberedPlan(situation: Situation, load: ExpectedLoad): PlanResult {
   return plans.remember(rules, key, () => askPolicy(situation, { load, workLimit }));
 }
 
-/** Number of plans in a row whose search at this load was not finished. */
+/** Number of plans in a row whose search at this load did not finish. */
 function searchedTicks({ search }: Situation, load: ExpectedLoad): number {
   return search !== undefined && JSON.stringify(search.load) === JSON.stringify(load) ? search.ticks : 0;
 }
 
 /**
- * The search to continue at the next plan for the same load. That plan repeats all steps with a larger work limit;
- * cached verdicts cost no time.
+ * The search that the next plan for the same load continues. It repeats all steps with a larger work limit; cached
+ * verdicts cost no time.
  */
 export function unfinishedSearch(
   situation: Situation,
@@ -216,16 +216,16 @@ export function unfinishedSearch(
   return { load, ticks: Math.min(MOST_TICKS, searchedTicks(situation, load) + 1) };
 }
 
-/** Live replicas by kind, which determine switching costs. */
+/** Live replicas by kind. They determine switching costs. */
 function runningKey(stage: RunningStage): readonly string[] {
   return liveReplicas(stage)
     .map(({ variantId, resources }) => `${variantId}:${resources.cpuCores}`)
     .sort();
 }
 
-/** Work limit of a plan, in full verifications: a few seconds, less than the shortest usual interval. */
+/** Work limit of a plan, in full verifications: a few seconds, which is below usual intervals. */
 const WORK_LIMIT = 24;
-/** Most plans that continue one search. */
+/** Maximum number of plans that continue one search. */
 const MOST_TICKS = 4;
 
 interface Question {
@@ -245,7 +245,7 @@ function askPolicy(situation: Situation, { load, workLimit }: Question): PlanRes
     arrivalRps,
     runningPlan,
     estimator: 'distribution',
-    // A decision cannot wait for the verification of advice.
+    // A decision does not wait until advice is verified.
     verifiesAdvice: false,
     workLimit,
     ...(burstiness && { burstiness }),
@@ -262,7 +262,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Reason to keep the running plan instead of a feasible one. Else: may the running plan continue? */
+/** Reason to keep the running plan although another is feasible. Otherwise: true if the running plan may stay. */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;
@@ -277,7 +277,10 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
     : `stage ${recent.stageId} switched its variant less than ${situation.restMs} ms ago`;
 }
 
-/** Does the running plan keep budget, floor, bounds and pins, with a profile for each stage? A resumed plan may not. */
+/**
+ * True if the running plan has a profile for each stage and keeps budget, floor, bounds and pins. A resumed plan may
+ * not.
+ */
 function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
   const isProfiled = spec.stages.every(({ id }) => {
     const stage = running.stages[id]?.[0];

@@ -11,11 +11,11 @@ import type { ServiceCurves } from '../profile/service-curves.js';
 
 export interface ControlPolicy {
   readonly plan: Policy;
-  /** Do simulation verdicts steer the search? Policies of the literature solve once, without them. */
+  /** True if simulation verdicts guide the search. Policies of the literature solve once, without verdicts. */
   readonly usesVerdicts: boolean;
-  /** Is a running plan kept while it is good enough? Policies of the literature apply every new plan. */
+  /** True if a running plan stays while it is good enough. Policies of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
-  /** Are bursts answered between plans? Not by policies for comparison. */
+  /** True if bursts are answered between plans; false for comparisons. */
   readonly protects: boolean;
 }
 
@@ -41,7 +41,7 @@ export const controlPolicies: Readonly<Record<PolicyName, ControlPolicy>> = {
 export interface ProfiledParts {
   readonly profiles: ProfileSet;
   readonly curves: ServiceCurves;
-  /** A verifier for one load; the same object each time, so that it can cache. */
+  /** Verifier for one load; always the same object, so that it can cache. */
   verifierAt(load: ExpectedLoad): VerifyPlan;
 }
 
@@ -55,22 +55,22 @@ export interface ControlContext extends ProfiledParts {
   readonly spec: PipelineSpec;
   readonly policy: ControlPolicy;
   readonly forecaster: Forecaster;
-  /** Target at an instant; default: target of the spec. */
+  /** Target at a time; by default that of the spec. */
   readonly targetAt?: (atMs: number) => PlanningTarget;
 }
 
-/** Gain that a switch of variants must bring over the best plan without it. */
+/** Minimum gain of a switch of variants over the best plan without it. */
 export interface SwitchRules {
   readonly leastSwitchSavingFraction: number;
   readonly leastSwitchPas: number;
 }
 
 export interface GuardrailRules extends SwitchRules {
-  /** Changes per hour after which only necessary ones are made. */
+  /** After this many changes in an hour, only necessary ones follow. */
   readonly mostChangesPerHour: number;
-  /** Largest fraction of a stage's replicas that one improvement removes. */
+  /** Maximum fraction of a stage's replicas that one improvement removes. */
   readonly largestDownstepFraction: number;
-  /** Largest forecast, as a multiple of the busiest second of the last ten minutes. */
+  /** Maximum forecast ÷ busiest second of the last ten minutes. */
   readonly largestForecastRatio: number;
 }
 
@@ -86,9 +86,9 @@ export const usualGuardrails: GuardrailRules = {
 export interface ControllerRules extends ControlContext {
   /** Applies corrected profiles and learned edges; default no feedback. */
   readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
-  /** Methods that learn; `forecaster` forecasts until they are trained. */
+  /** Applies corrected profiles and learned edges. By default nothing is learned. */
   readonly learning?: LearningRules;
-  /** Recorded forecast, for a replay; default: forecast of the state. */
+  /** Forecast from a log, for a replay. Default: forecast by the state. */
   readonly recordedForecast?: (load: LoadObservation) => Forecast | undefined;
   readonly guardrails?: GuardrailRules;
 }

@@ -1,7 +1,7 @@
 /**
- * Control session of one pipeline, served, simulated or replayed: the only driver of control steps. It holds the state
- * and the pins, and accounts for advice and manual changes. It has no clock: observations carry the time. `tickMs` is
- * the interval at which to call it.
+ * Control session of one pipeline: the only driver of control steps, when served, simulated or replayed. It holds state
+ * and pins, and accounts for advice and manual changes. It has no clock: observations carry the time. `tickMs` is the
+ * interval at which to call it.
  */
 import { learnedForecast } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, LearnedEdge, LoadObservation, Observation } from '../model/decision.js';
@@ -18,32 +18,32 @@ import { type ControlStep, controlStep, planSchedule, tickMs, trainBetweenTicks,
 export interface Tick {
   readonly observation: Observation;
   readonly pins?: PinsByStage;
-  /** Are changes carried out? Otherwise they are advice. */
+  /** True if changes are carried out; otherwise they are advice. */
   readonly executes: boolean;
-  /** Did a person change replicas since the last tick? */
+  /** True if a person changed replicas since the last tick. */
   readonly changedByHand?: boolean;
 }
 
 /**
- * Input of a step besides the observation, small enough to log. Days of measurements affect a decision only through its
+ * Input of a step in addition to the observation, small enough to log. Days of measurements only matter through
  * forecast, corrections and learned edges.
  */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges' | 'starts'>;
-  /** Missing before a learned method is fitted. */
+  /** Absent before a learned method is fitted. */
   readonly learned?: Forecast;
   readonly corrections: readonly Correction[];
-  /** Learned start times; missing in old logs. */
+  /** Learned start times; absent in old logs. */
   readonly starts?: readonly StartTimes[];
-  /** Fan-outs and branches that differ from the pipeline file; missing in old logs. */
+  /** Learned edges that differ from the pipeline file; absent in old logs. */
   readonly edges?: readonly LearnedEdge[];
-  /** Manual pins, in addition to the pipeline file's. */
+  /** Manual pins. They add to those of the pipeline file. */
   readonly pins?: PinsByStage;
 }
 
-/** Answer to a tick. Between two plans it has no decision if the fast loop has nothing to do. */
+/** Answer to a tick. Between plans it has no decision if the fast loop has nothing to do. */
 export interface TickAnswer {
-  /** The later observation that replaced the tick's own. */
+  /** Set if a later observation replaced that of the tick. */
   readonly observation?: Observation;
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
@@ -55,11 +55,11 @@ export interface TickAnswer {
 export type LaterObservation = () => Observation | undefined;
 
 export interface SessionOptions {
-  /** Called before each verification; may throw to abandon the plan. */
+  /** Called before each verification. May throw to abandon the plan. */
   readonly betweenVerdicts?: () => void;
 }
 
-/** Interval (ms) of whole snapshots. */
+/** Interval (ms) between complete snapshots. */
 const SNAPSHOT_MS = 600_000;
 
 class Preempted extends Error {
@@ -77,7 +77,7 @@ interface FirstStep {
   readonly first: Observation;
 }
 
-/** Throws if a later observation needs an answer before the plan. */
+/** Throws if a later observation needs an answer before the plan is made. */
 function preemptFor(later: Observation | undefined, { rules, before, first }: FirstStep): void {
   if (later === undefined || later.atMs <= first.atMs) return;
   if (wouldProtect(rules, before, later)) throw new Preempted(later);
@@ -87,11 +87,11 @@ function preemptFor(later: Observation | undefined, { rules, before, first }: Fi
 export class ControlSession {
   readonly #betweenVerdicts: () => void;
   #rules: ControllerRules;
-  /** Plans are cached by rules, so the object stays the same while the pins do. */
+  /** Plans are cached by rules, so this object only changes with the pins. */
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
   #advises = false;
-  /** State at the last snapshot, and time of the last whole one. */
+  /** State at the last snapshot, and time of the last complete one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
   #undoTick: (() => void) | undefined;
   #checkLater: (() => void) | undefined;
@@ -111,7 +111,7 @@ export class ControlSession {
     return tickMs(this.#rules);
   }
 
-  /** Decides. A burst in a `later` observation preempts a plan that is being made. */
+  /** Decides. While a plan is made, a burst in a `later` observation preempts it. */
   tick(tick: Tick, later?: LaterObservation): TickAnswer {
     const { observation: first, pins = {}, executes } = tick;
     this.#undoTick = this.#undo();
@@ -145,7 +145,7 @@ export class ControlSession {
     };
   }
 
-  /** Undoes the last tick, whose answer a manual action preempted. */
+  /** Undoes the last tick, after a manual action preempted its answer. */
   forgetTick(): void {
     this.#undoTick?.();
     this.#undoTick = undefined;
@@ -160,7 +160,7 @@ export class ControlSession {
     };
   }
 
-  /** Would a tick answer a burst? That needs no verified plan. */
+  /** True if a tick would answer a burst, which needs no verified plan. */
   isUrgent({ observation, pins = {} }: Pick<Tick, 'observation' | 'pins'>): boolean {
     return wouldProtect(this.#rulesWith(pins), this.#state, observation);
   }
@@ -169,7 +169,7 @@ export class ControlSession {
     return planSchedule(this.#rules, this.#state, observation).isDue;
   }
 
-  /** Trains forecasters; to be called after a tick, when nothing waits. */
+  /** Trains forecasters. Call it after a tick, when nothing waits. */
   train(): void {
     this.#state = trainBetweenTicks(this.#rules, this.#state);
   }
@@ -239,25 +239,25 @@ export class ControlSession {
   }
 }
 
-/** The later observation, with facts that only the earlier one reports. */
+/** The later observation, plus facts that only the earlier one reports. */
 function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Observation): Observation {
   return { ...later, ...(batches && { batches }), ...(edges && { edges }), ...(lastChange && { lastChange }) };
 }
 
-/** State after advice: learning stays, the change does not count and is not on trial. */
+/** State after advice. What was learned stays. The change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
   const { learning, service, starts, edges, failures, nextPlanAtMs, planned } = after;
-  // Keeps the planned load, or each tick would advise on the same burst.
+  // Keeps the planned load. Otherwise each tick would advise on the same burst.
   const learned = { learning, service, starts, edges };
   return { ...before, ...learned, failures, nextPlanAtMs, planned: planned ?? before.planned };
 }
 
-/** State when advising ends. The load of the running plan is unknown, so a plan is due. */
+/** State when advising ends. A plan is due, because the load of the running plan is unknown. */
 export function afterAdvising(state: ControllerState, atMs: number): ControllerState {
   return { ...state, planned: undefined, nextPlanAtMs: atMs };
 }
 
-/** State after a failed step. A plan that was due is due again one interval later. */
+/** State after a step that failed. A plan that was due is due again one interval later. */
 function afterDefect(state: ControllerState, rules: ControllerRules, atMs: number): ControllerState {
   const { nextPlanAtMs = Number.POSITIVE_INFINITY } = state;
   const wasDue = atMs + tickMs(rules) / 2 >= nextPlanAtMs;

@@ -10,10 +10,10 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { simulateControl } from './simulate-control.js';
 
 const LOAD_MS = 5000;
-/** At 1 s the first plan is too small: the change that adds capacity takes until 6 s. */
+/** The first plan, at 1 s, is too small. The change that adds capacity takes until 6 s. */
 const CHANGE_AT_S = 1;
 
-/** A fivefold step one second into a change. */
+/** The load rises fivefold one second into a change. */
 function stepInChange() {
   const plain = smallOrLargeSpec();
   const spec: PipelineSpec = {

@@ -16,7 +16,7 @@ const taking = (meanMs: number): PipelineSpec => ({
   ...chainSpec({ detect: [{ cpuCores: 1, batchSize: 1, meanMs }] }),
   budget: { cpuCores: 2 },
 });
-/** Batches of 100 ms, profiled as half of that. */
+/** Batches take 100 ms; the profile says 50 ms. */
 const [spec, truth] = [taking(50), taking(100)];
 
 const partsFor = (profiles: ProfileSet) => {
@@ -28,7 +28,7 @@ const partsFor = (profiles: ProfileSet) => {
   };
 };
 
-/** Outcomes of the requests at twice the capacity of two replicas. */
+/** Outcomes of requests at twice the capacity of two replicas. */
 function overloaded(learns: boolean) {
   const context: ControllerRules = {
     ...{ spec, policy: controlPolicies.equipoise, forecaster: smoothedRate, guardrails: usualGuardrails },

@@ -12,12 +12,12 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { firstPlan, simulateControl } from './simulate-control.js';
 
 const DURATION_S = 300;
-/** Long enough for a loop that has nothing to learn. */
+/** Suffices for a loop that has nothing to learn. */
 const SHORT_S = 150;
 const RATE_RPS = 40;
 const [detect, classify] = [stageId('detect'), stageId('classify')];
 
-/** A cheap stage and a second one, whose load depends on the edge between them. */
+/** Two stages. The first is cheap. The edge between them determines the load of the second. */
 function pipeline(classifyMs: number, edge: Pick<EdgeSpec, 'fanOut' | 'when'>): PipelineSpec {
   const chain = chainSpec({
     detect: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }],
@@ -44,7 +44,7 @@ const partsFor = (profiles: ProfileSet, spec: PipelineSpec) => {
   };
 };
 
-/** A run planned with the edges of `stated` and simulated with those of `truth`. */
+/** Run that plans with the edges of `stated` and simulates those of `truth`. */
 function served(
   stated: PipelineSpec,
   truth: PipelineSpec,

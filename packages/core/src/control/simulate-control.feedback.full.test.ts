@@ -13,7 +13,7 @@ import { simulateControl } from './simulate-control.js';
 const DURATION_S = 160;
 const SETTLED_AT_S = 90;
 const plain = smallOrLargeSpec();
-/** Variant large alone, profiled at 20 rps per core. */
+/** Only variant `large`, profiled at 20 rps per core. */
 const spec: PipelineSpec = {
   ...plain,
   stages: plain.stages.map((stage) => ({ ...stage, variants: stage.variants.slice(-1) })),
@@ -23,7 +23,6 @@ const spec: PipelineSpec = {
   control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
 };
 
-/** The spec with service times multiplied by a factor. */
 function slower(factor: number): PipelineSpec {
   const stages = spec.stages.map((stage) => ({
     ...stage,

@@ -1,5 +1,5 @@
 /**
- * The control loop in simulated time: the session used in serving, with load times of profiles, manual actions and
+ * The control loop in simulated time. It uses the session that serves, with load times by profile, manual actions and
  * planning time.
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';
@@ -28,27 +28,27 @@ import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
 import { ControlSession, type Tick } from './session.js';
 
-/** A manual action: new pins, a mode, or a plan. A plan turns the loop off (`auto` becomes `advise`). */
+/** Manual action: new pins, a mode, or a plan. A plan turns the loop off (`auto` becomes `advise`). */
 export type HandAction = { readonly atMs: number } & (
   | { readonly pins: PinsByStage }
   | { readonly mode: ControlMode }
   | { readonly plan: Plan }
 );
 
-/** Setup of a simulated loop; `hostCores` as in the verification of plans. */
+/** Setup of a simulated loop. `hostCores`: as in the verification of plans. */
 export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
-  /** True service times of batches; default: those of the context. */
+  /** Real service times of batches; default: those of the context. */
   readonly trueCurves?: ServiceCurves;
-  /** True fan-outs and branches, in edge order; default: those of the context. */
+  /** Real fan-outs and branches, in edge order; default: those of the context. */
   readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
-  /** `later` is the observation that may preempt the tick's plan. */
+  /** `later`: observation that may preempt the plan of the tick. */
   readonly onTick?: (tick: Tick, later?: Observation) => void;
   /** Manual actions, sorted by time. */
   readonly actions?: readonly HandAction[];
-  /** Planning time (ms), in which a burst or a person can preempt the plan; default 0. */
+  /** Time (ms) that planning takes; a burst or a person can preempt it. Default 0. */
   readonly planningMs?: number;
 }
 
@@ -155,7 +155,7 @@ class SimulatedLoop implements SimulatedController {
     };
   }
 
-  /** Ends planning at a burst or after the planning time. */
+  /** Ends planning if a burst begins or the planning time is over. */
   #continuePlanning({ tick, untilMs }: Planning, view: SimulatedView): readonly Change[] | undefined {
     const later = view.peek();
     const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
@@ -175,7 +175,7 @@ class SimulatedLoop implements SimulatedController {
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 
-  /** Changes of a manual plan, which preempts planning; undefined if there is none. */
+  /** Changes of a manual plan, which preempts planning; undefined without one. */
   #takeActions(view: SimulatedView): readonly Change[] | undefined {
     let changes: readonly Change[] | undefined;
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
@@ -199,7 +199,7 @@ class SimulatedLoop implements SimulatedController {
     if (mode !== 'auto') view.endCanary();
   }
 
-  /** Reports the end of the last change again, because the abandoned tick had reported it. */
+  /** Reports the end of the last change again: the abandoned tick had consumed that report. */
   #preempt(): void {
     this.#lastChange = this.#planning?.tick.observation.lastChange ?? this.#lastChange;
     this.#planning = undefined;
@@ -226,7 +226,7 @@ function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
 }
 
 /**
- * First plan of a simulated loop: the policy's plan for the first interval of the load. Throws AppError INFEASIBLE if
+ * First plan of a simulated loop: plan of the policy for the first interval of the load. Throws AppError INFEASIBLE if
  * there is none.
  */
 export function firstPlan(context: ControlContext, load: LoadSpec, seed: number): Plan {
@@ -245,7 +245,7 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   });
 }
 
-/** Arrivals per second of the first interval: at least one whole second. */
+/** Arrivals per second of the first interval, which has at least one whole second. */
 function firstInterval(load: LoadSpec, intervalMs: number, seed: number): LoadObservation {
   const arrivalsPerSecond = new Array<number>(Math.max(1, Math.floor(intervalMs / 1000))).fill(0);
   const arrivals = arrivalsOf(load, arrivalRng(seed));
@@ -257,5 +257,5 @@ function firstInterval(load: LoadSpec, intervalMs: number, seed: number): LoadOb
   }
 }
 
-/** Random numbers of simulated arrivals, separate from service times. */
+/** Random numbers for arrivals, separate from those for service times. */
 export const arrivalRng = (seed: number): Rng => new SeededRng(seed).fork('arrivals');

@@ -9,7 +9,7 @@ import { observe, spec as quickSpec, rulesFor, running, steady } from './step-be
 const answer = stageId('answer');
 const point = { cpuCores: 1, batchSize: 1, meanMs: 2200 };
 
-/** One replica serves 1 / 2.2 rps. */
+/** A replica serves 1 / 2.2 rps. */
 function slowSpec(sloMs: number, loadMs: number): PipelineSpec {
   const chain = chainSpec({ answer: [point] });
   const stages = chain.stages.map((stage) => ({
@@ -50,7 +50,7 @@ describe('horizonMs', () => {
     const slow = situationOf(slowSpec(9400, 2000), 10);
     const acts = 5 * 2000 + 2200;
     expect(slow.horizonMs(20 / 2.2)).toBeCloseTo(10_000 + acts + acts ** 2 / (2 * 7200), 6);
-    // The queue may take as long to drain as it took to build up.
+    // The queue may take as long to drain as to build up.
     expect(situationOf(slowSpec(2500, 2000), 10).horizonMs(10 / 2.2)).toBe(10_000 + 2 * 4200);
     expect(slow.horizonMs(1e6)).toBe(70_000);
   });

@@ -1,11 +1,11 @@
 /**
- * Situation of one step: observation, present rules and spec, running plan, planned rates, and the forecast horizon,
- * which follows from the time that a plan takes to act.
+ * Situation of one step: observation, current rules and spec, running plan, planned rates, and forecast horizon. The
+ * horizon follows from the time that a plan takes to act.
  *
- * D is the time until a plan acts: its replicas have started, some at a time and stage after stage, and one has
- * answered. Meanwhile a rate that rises by r per second leaves r·D²/2 requests waiting. A plan for the rate at horizon
- * h then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W, so
- * h = D·(1 + D/(2W)). The queue gets at most D to drain, because later answers would be dropped.
+ * D is the time until a plan acts: its replicas have started (a few at a time, stage after stage), and one has
+ * answered. Until then, a rate that rises by r per second leaves r·D²/2 requests waiting. A plan for the rate at
+ * horizon h then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W,
+ * so h = D·(1 + D/(2W)). The queue gets at most D to drain: later answers would be dropped.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';
@@ -29,20 +29,20 @@ export interface Feedback {
   readonly edges?: readonly LearnedEdge[] | undefined;
 }
 
-/** Rules by feedback: the feedback in force, and the previous one, which a learning tick still uses. */
+/** Rules by feedback. Two are cached: a tick that learns still uses the previous feedback. */
 const corrected = new CacheByOwner<ControllerRules>(2);
-/** Sustainable loads by running replicas: of the present plan and during a change. */
+/** Sustainable loads by running replicas, also for those during a change. */
 const sustainable = new CacheByOwner<ExpectedLoad>(16);
 
 /** Rules without variants in back-off. */
 const reduced = new CacheByOwner<ControllerRules>(64);
 
-/** Least time (ms) from the tick until a plan acts: planning, loading, draining. */
+/** Minimum time (ms) from the tick until a plan acts: planning, loading, draining. */
 const LEAST_MS = 2_000;
-/** Longest D (ms): a line through the last 80 s cannot extrapolate much further. */
+/** Maximum D (ms). A line through the last 80 s cannot extrapolate much further. */
 const MOST_ACTING_MS = 60_000;
 
-/** The rules with feedback applied; the same object for the same feedback. */
+/** Rules with feedback applied. Equal feedback gives the same object. */
 export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
   const { partsFor } = rules;
   if (partsFor === undefined || corrections.length + edges.length === 0) return rules;
@@ -55,7 +55,7 @@ export function correctedRules(rules: ControllerRules, { corrections, edges = []
   });
 }
 
-/** Rules without the variants of `left`, except pinned ones; the same object for the same variants. */
+/** Rules without the variants of `left`, except pinned ones. Equal variants give the same object. */
 function withoutVariants(rules: ControllerRules, left: readonly StageVariant[]): ControllerRules {
   const stages = rules.spec.stages.map((stage) => {
     const leaves = left.filter(({ stageId, variantId }) => stageId === stage.id && variantId !== stage.pins.variantId);
@@ -67,7 +67,7 @@ function withoutVariants(rules: ControllerRules, left: readonly StageVariant[]):
   return reduced.remember(rules, key, () => ({ ...rules, spec: { ...rules.spec, stages } }));
 }
 
-/** Variants in back-off that do not run: from failed changes, and from an improvement that failed its trial. */
+/** Variants in back-off that do not serve: after failed changes, or after an improvement that failed its trial. */
 export function rolledBackVariants(
   { atMs, runningPlan: { stages } }: Observation,
   ofTrial: (BackOff & { readonly variants?: readonly StageVariant[] | undefined }) | undefined,
@@ -86,7 +86,7 @@ export function rolledBackVariants(
   return [...failed, ...variants].filter((each) => !serves(each));
 }
 
-/** A search for the best plan at `load` that `ticks` plans in a row have not finished. */
+/** Search for the best plan at `load` that did not finish in `ticks` plans in a row. */
 export interface UnfinishedSearch {
   readonly load: ExpectedLoad;
   readonly ticks: number;
@@ -99,24 +99,23 @@ export interface SituationInput {
   /** Learned start times; default none. */
   readonly starts?: readonly StartTimes[] | undefined;
   readonly search?: UnfinishedSearch | undefined;
-  /** Variants in back-off that do not run; default none. */
+  /** Variants in back-off that do not serve; default none. */
   readonly rolledBack?: readonly StageVariant[];
 }
 
-/** A running stage, and how it grows. */
 interface StageGrowth {
   readonly id: StageId;
   readonly stage: StagePlan;
   readonly curve: ServiceCurve;
   readonly startMs: number;
-  /** Replicas that start at once. */
+  /** Number of replicas that start at once. */
   readonly atOnce: number;
 }
 
-/** Inputs of a decision. Plans are cached by `rules`, which stays the same object from step to step. */
+/** Inputs of a decision. Plans are cached by `rules`, so this stays the same object from step to step. */
 export class Situation {
   readonly rules: ControllerRules;
-  /** The spec with the present target. */
+  /** Spec with the target at this time. */
   readonly spec: PipelineSpec;
   readonly observation: Observation;
   readonly rates: readonly PlannedRate[];
@@ -137,7 +136,7 @@ export class Situation {
     this.rolledBack = rolledBack;
   }
 
-  /** Stages of the running plan; undefined while one has no ready replica. */
+  /** Stages of the running plan; undefined while a stage has no ready replica. */
   get runningStages(): Plan['stages'] | undefined {
     this.#running ??= { stages: runningStages(this.spec, this.observation.runningPlan) };
     return this.#running.stages;
@@ -151,7 +150,9 @@ export class Situation {
     return this.#runningPlan;
   }
 
-  /** Load that the running replicas sustain at any latency; undefined while a stage has no ready replica. */
+  /**
+   * Load that the running replicas sustain if latency does not matter; undefined while a stage has no ready replica.
+   */
   get sustainableLoad(): ExpectedLoad | undefined {
     const { rules, runningStages: stages } = this;
     if (stages === undefined) return undefined;
@@ -160,21 +161,18 @@ export class Situation {
     }));
   }
 
-  /** Least accuracy (fraction) of plans; undefined without a floor. */
+  /** Minimum accuracy (fraction) of plans; undefined without a floor. */
   get accuracyFloor(): number | undefined {
     const { objective } = this.spec;
     return objective.kind === 'min-cost' ? objective.accuracyFloor : undefined;
   }
 
-  /**
-   * Do replicas take longer to start and answer than the slow loop allows? Then a rise cannot wait for the loop's next
-   * tick.
-   */
+  /** True if replicas start and answer too slowly for the slow loop: a rise cannot wait for its next tick. */
   get actsSlowly(): boolean {
     return this.#actingMs(0) > LEAST_MS;
   }
 
-  /** Forecast horizon (ms) of a plan that has to grow to `upperRps`: the next plan acts by then. */
+  /** Forecast horizon (ms) of a plan that must grow to `upperRps`. The plan after it acts by then. */
   horizonMs(upperRps: number): number {
     const { intervalMs } = this.spec.control;
     if (!this.actsSlowly) return intervalMs + LEAST_MS;
@@ -183,12 +181,12 @@ export class Situation {
     return intervalMs + Math.min(MOST_ACTING_MS, actMs + drainMs);
   }
 
-  /** Time (ms) that a stage rests after a switch: the dwell time, at least the horizon. */
+  /** Time (ms) that a stage rests after a switch: dwell time or horizon, whichever is longer. */
   get restMs(): number {
     return Math.max(this.spec.control.minDwellMs, this.horizonMs(0));
   }
 
-  /** D for growth to `upperRps`; at least one replica of the slowest kind starts. */
+  /** D for growth to `upperRps`. At least one replica of the slowest kind starts. */
   #actingMs(upperRps: number): number {
     this.#growths ??= this.#stageGrowths();
     const all = this.#growths;
@@ -197,7 +195,7 @@ export class Situation {
     return Math.max(LEAST_MS, Math.max(this.#startingMs(all, upperRps), longestMs) + serviceMs);
   }
 
-  /** Time (ms) until the replicas that `upperRps` needs have started; 0 for a rate of 0. */
+  /** Time (ms) until the replicas that `upperRps` needs have started; 0 for rate 0. */
   #startingMs(growths: readonly StageGrowth[], upperRps: number): number {
     if (upperRps === 0) return 0;
     const loads = stageLoads(this.spec, upperRps);
@@ -208,7 +206,7 @@ export class Situation {
     }, 0);
   }
 
-  /** Stages with a profile; none while a stage has no ready replica. */
+  /** Profiled stages of the running plan; empty while a stage has no ready replica. */
   #stageGrowths(): readonly StageGrowth[] {
     const { spec, rules, starts, runningStages: running = {} } = this;
     return spec.stages.flatMap(({ id }) => {
@@ -219,7 +217,7 @@ export class Situation {
     });
   }
 
-  /** W: the SLO less the service times of the longest path; at least 1 ms. */
+  /** W: the SLO minus the service times of the longest path; at least 1 ms. */
   #slackMs(): number {
     const { spec, rules, runningStages: stages = {} } = this;
     const pathMs = batchPolicies(spec, { stages }, rules.curves).map(

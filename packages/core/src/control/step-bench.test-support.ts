@@ -1,4 +1,4 @@
-/** A pipeline of one stage for controller steps, and its observations. */
+/** One-stage pipeline for controller steps, and observations of it. */
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import type { Observation } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
@@ -14,7 +14,7 @@ import { controlStep } from './step.js';
 export const detect = stageId('detect');
 const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
-/** Variant large carries 20 rps per core. The floor allows no other. */
+/** Variant large serves 20 rps per core. The floor excludes the other. */
 export const spec: PipelineSpec = {
   ...smallOrLargeSpec(),
   prices,
@@ -39,7 +39,7 @@ export function rulesFor(described: PipelineSpec, over: Partial<ControllerRules>
   };
 }
 
-/** Ready replicas of one core each. */
+/** Ready replicas, one core each. */
 export function running(replicas: number, variant = 'large'): RunningPlan {
   const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
   const all = Array.from({ length: replicas }, (_, i) => ({
@@ -57,7 +57,6 @@ interface Seen {
   readonly stale?: readonly string[];
 }
 
-/** Observation at `atS` seconds. */
 export const observe = (
   atS: number,
   { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen,
@@ -70,7 +69,6 @@ export const observe = (
   staleSources: stale,
 });
 
-/** Arrivals of each second. */
 export const steady = (rps: number, seconds = 120): number[] => new Array<number>(seconds).fill(rps);
 
 /** State at 130 s, after a plan for a steady load. */

@@ -1,4 +1,4 @@
-/** Replays steps from a log: the same code with the same input makes the same decision. */
+/** Replays steps from a log: equal code and input give the same decision. */
 import { initialLearning } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
@@ -11,7 +11,7 @@ import { correctedRules } from './situation.js';
 
 export type StepReplay = (input: StepInput, observation: Observation) => Decision | undefined;
 
-/** Replays steps taken by `rules`. Pass `rules` without feedback and pins. */
+/** Replays steps taken with `rules`, which must lack feedback and pins. */
 export function stepReplay(rules: ControllerRules): StepReplay {
   let learned: Forecast | undefined;
   let remembered: { readonly key: string; readonly session: ControlSession } | undefined;
@@ -42,7 +42,7 @@ export interface RecordedQuestion {
   readonly load: ExpectedLoad;
 }
 
-/** The planning problem of a decision, with its feedback and pins. Pass `rules` without them. */
+/** Planning problem of a decision, with its feedback and pins, which `rules` must lack. */
 export function decisionProblem(
   rules: ControllerRules,
   { input, observation, load }: RecordedQuestion,

@@ -133,7 +133,7 @@ describe('controlStep', () => {
       ...observe(150, { counts: [...burst.counts, ...steady(150, 19)], running: running(3) }),
       lastChange,
     });
-    // The loop still sees the burst and answers it again.
+    // The loop still sees the burst and answers again.
     expect(next.decision).toMatchObject({ kind: 'apply', reason: expect.stringContaining('arrivals in') });
     expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 150_000]);
     expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
@@ -512,7 +512,7 @@ describe('a rise where replicas start slowly', () => {
     expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale' }], evidence: { necessary: true } });
     expect(decision?.evidence.burst).toBeUndefined();
     expect(decision?.reason).toMatch(/^the load rises, and replicas start slowly: room for/);
-    // The same forecast is answered once.
+    // Each forecast is answered once.
     expect(controlStep(rules, state, { ...seen, atMs: 137_000 }).decision).toBeUndefined();
   });
 

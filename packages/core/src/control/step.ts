@@ -1,6 +1,6 @@
 /**
- * One step of the control loop, pure: state and observation in, state and decision out. The loop learns at every tick.
- * The slow loop replans once in `intervalMs`; the fast loop protects in between.
+ * One step of the control loop, pure: takes state and observation, returns state and decision. The loop learns at each
+ * tick. The slow loop replans every `intervalMs`; the fast loop protects in between.
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
@@ -23,7 +23,7 @@ import { isInBurst, replan, unfinishedSearch, upperRateAhead } from './replan.js
 import type { ControllerRules } from './rules.js';
 import { correctedRules, rolledBackVariants, Situation } from './situation.js';
 
-/** Result of a step, without a decision if the fast loop has nothing to do. */
+/** Result of a step. It has no decision if the fast loop has nothing to do. */
 export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
@@ -38,7 +38,7 @@ export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spe
     : control.intervalMs;
 }
 
-/** Takes one step. Pass the same `rules` object each tick: plans are cached by it. */
+/** Takes one step. Pass the same `rules` object at each tick, because plans are cached by it. */
 export function controlStep(rules: ControllerRules, known: ControllerState, observation: Observation): ControlStep {
   const before = afterChange(known, observation);
   const { nextPlanAtMs, isDue } = planSchedule(rules, before, observation);
@@ -55,7 +55,7 @@ function withRobustness({ spec: { robustness } }: ControllerRules, decision: Dec
   return robustness === undefined ? decision : { ...decision, evidence: { ...decision.evidence, robustness } };
 }
 
-/** Would the fast loop act on an observation, so that it preempts planning? */
+/** True if the fast loop would act on this observation, so that it preempts planning. */
 export function wouldProtect(rules: ControllerRules, state: ControllerState, observation: Observation): boolean {
   return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
 }
@@ -69,7 +69,7 @@ export function trainBetweenTicks(rules: ControllerRules, state: ControllerState
   return { ...state, learning, savedMs };
 }
 
-/** Instant of the next plan, and whether it is due now. */
+/** Time of the next plan, and whether it is due. */
 export function planSchedule(
   rules: ControllerRules,
   { nextPlanAtMs }: ControllerState,
@@ -77,10 +77,10 @@ export function planSchedule(
 ) {
   const everyMs = tickMs(rules);
   const { intervalMs } = rules.spec.control;
-  // Nothing can be due later than one interval from now, unless the clock was set back: restart the grid.
+  // A plan due later than one interval from now means that the clock was set back: restart the grid.
   const isGrid = nextPlanAtMs !== undefined && nextPlanAtMs <= atMs + intervalMs;
   const dueAtMs = isGrid ? nextPlanAtMs : atMs - everyMs + intervalMs;
-  // Due up to half a tick early, against timer jitter.
+  // Up to half a tick early counts as due, because timers jitter.
   return { nextPlanAtMs: dueAtMs, isDue: changing !== true && atMs + everyMs / 2 >= dueAtMs };
 }
 
@@ -116,7 +116,7 @@ function situationOf(
   });
 }
 
-/** Rolls back, protects or replans, in this order. A burst cannot wait for a verified plan; that plan stays due. */
+/** Rolls back, protects or replans, in this order. A burst cannot wait for a verified plan, which stays due. */
 function decide(situation: Situation, state: ControllerState, isDue: boolean): ControlStep {
   const isChanging = situation.observation.changing === true;
   const reviewed = isChanging ? { state } : reviewTrial(situation, state);
@@ -129,7 +129,7 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
 function protectStep(situation: Situation, state: ControllerState): ControlStep {
   const { observation, rates, spec } = situation;
   const { atMs } = observation;
-  // Before the first plan the load is unknown: use the load that the running replicas sustain.
+  // Before the first plan, the load is unknown. The load that running replicas sustain stands for it.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
   const forecastRps = situation.actsSlowly ? upperRateAhead(situation, state) : 0;
@@ -137,9 +137,9 @@ function protectStep(situation: Situation, state: ControllerState): ControlStep 
   const protection = protect(situation, { planned, inBurst, forecastRps, underWay: state.underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
-  // A decision that replaces a change under way counts as the same change.
+  // A decision that replaces a change under way counts as part of that change.
   const rest = { ...(observation.changing === true ? withoutChange(state) : state), trial: undefined };
-  // Answers to the same rise count as one change per interval.
+  // Answers to one rise count as one change per interval.
   const sinceMs = decision.evidence.burst === undefined ? atMs - spec.control.intervalMs : atMs;
   const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs).filter((each) => each <= sinceMs), atMs];
   const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
@@ -150,7 +150,7 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
   const { atMs } = situation.observation;
   const { intervalMs } = situation.spec.control;
   const nextPlanAtMs = (state.nextPlanAtMs ?? atMs) + intervalMs;
-  // Keeps the grid; skips plans missed during a long pause.
+  // Keeps the grid. Plans missed in a long pause are skipped.
   const next = { ...state, nextPlanAtMs: nextPlanAtMs > atMs ? nextPlanAtMs : atMs + intervalMs };
   const decision = replan(situation, next);
   const { load: planned } = decision.evidence;
@@ -162,7 +162,8 @@ function replanStep(situation: Situation, state: ControllerState): ControlStep {
 }
 
 /**
- * Memory to keep until the outcome of a change is known. A change that replaces another keeps the first one's memory.
+ * Memory to keep until the outcome of a change is known. If a change replaces another, the memory from before the first
+ * stays.
  */
 function changeUnderWay(
   before: ControllerState,

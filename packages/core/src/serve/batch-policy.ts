@@ -1,7 +1,7 @@
 /**
  * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes all queued items,
- * up to the max batch size. It waits for more items only within `maxBatchWaitMs`. An item is dropped early if even an
- * immediate start would miss its deadline: now + expected service + expected time after this stage.
+ * up to the maximum batch size. It waits for more items only within `maxBatchWaitMs`. An item is dropped early if even
+ * an immediate start would miss its deadline: now + expected service time + expected time after this stage.
  */
 import type { DropReason } from '../model/request-outcome.js';
 
@@ -9,12 +9,12 @@ export interface BatchPolicy {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
   /**
-   * Expected service time in ms by batch size; index 0 is unused. Default: an item is dropped only after its deadline.
+   * Expected service time in ms by batch size; index 0 is unused. Default: items are dropped only after their deadline.
    */
   readonly expectedServiceMs?: readonly number[];
-  /** Time in ms after which a batch counts as hung, by its size; index 0 is unused. Default: never. */
+  /** Time in ms after which a batch counts as hung, by batch size; index 0 is unused. Default: never. */
   readonly hungAfterMs?: readonly number[];
-  /** Least time in ms that a request needs after this stage. */
+  /** Minimum time in ms that a request needs after this stage. */
   readonly remainingMs: number;
 }
 
@@ -30,7 +30,7 @@ export function lateReason(
 }
 
 /**
- * Instant until which a free replica waits for more items. Counts from the oldest arrival, so an item that overtakes
+ * Time until which a free replica waits for more items. It counts from the oldest arrival, so an item that overtakes
  * others does not restart the wait.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {

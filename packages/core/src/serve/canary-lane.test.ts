@@ -7,7 +7,7 @@ import { Bench, one, points, type Replica } from './scheduler-bench.test-support
 
 const policy = { maxBatchSize: 4, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, 10, 10, 10, 10] };
 
-/** Main replica and canary replica of one stage, with a fraction of the requests. */
+/** Main replica and canary replica of one stage. The canary gets a fraction of the requests. */
 function opened(fraction: number, { profile = undefined as CanaryProfile | undefined, spec = one } = {}) {
   const bench = new Bench(spec);
   const main = bench.serve(0, { serviceMs: 10, maxBatchSize: 4 });
@@ -153,7 +153,7 @@ describe('service times of a canary', () => {
   const profile: CanaryProfile = {
     meanMs: () => 10,
     fractionBelow: (batchSize, ms) => {
-      // The first ratio of the grid is 1.1.
+      // 1.1 is the first ratio of the grid.
       if (Math.abs(ms * 1.1 - 30) < 1e-9) noted.push([batchSize, 30]);
       return 1;
     },
@@ -174,7 +174,7 @@ describe('service times of a canary', () => {
     expect(noted.length).toBe(taken);
     const { slowness } = lanes.counts() ?? {};
     expect(slowness?.measured).toBeCloseTo(3);
-    // 20 per second, less two standard errors of 100 arrivals.
+    // 20 per second, minus two standard errors of 100 arrivals.
     expect(slowness?.itemsPerSecond).toBeCloseTo(16);
     expect(new Set(rates).size).toBe(1);
 
@@ -195,7 +195,7 @@ describe('service times of a canary', () => {
     burst(0);
     expect(lanes.counts()?.slowness?.itemsPerSecond).toBe(0);
     for (let i = 1; i <= 100; i++) burst(1000 * i);
-    // 12 per second, less two standard errors of 100 bursts.
+    // 12 per second, minus two standard errors of 100 bursts.
     expect(lanes.counts()?.slowness?.itemsPerSecond).toBeCloseTo(9.6);
   });
 });

@@ -1,11 +1,11 @@
 /**
- * Canary side of a stage: a lane with its own queue, batch policy and replicas. It is offered a fraction of the stage's
- * requests. An item that would wait longer there goes to the main lane. The split follows a low-discrepancy sequence:
- * deterministic and without a period.
+ * Canary side of a stage: a lane with its own queue, batch policy and replicas. It is offered a fraction of the
+ * requests. An item that would wait longer in the canary goes to the main lane. The split follows a low-discrepancy
+ * sequence: deterministic and without a period.
  *
- * The main lane counts outcomes by request, the canary by batch, because items of a batch end together. An item that
- * fails in the canary runs again in the main lane. It counts against the canary unless the retry fails, too. Service
- * times of successful batches are tested against the profile, at the load of both lanes.
+ * The main lane counts outcomes by request. The canary counts them by batch, because items of a batch end together. An
+ * item that fails in the canary runs again in the main lane. The failure counts against the canary unless the retry
+ * fails, too. Service times of successful batches are tested against the profile, at the load of both lanes together.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';
@@ -21,7 +21,7 @@ export interface CanaryPolicy extends BatchPolicy {
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
-/** Most requests that the canary gets beyond its fraction after it was busy. */
+/** Maximum number of requests that the canary gets beyond its fraction after it was busy. */
 const MOST_CREDIT = 2;
 
 export class CanaryLane<Payload, Context> {
@@ -90,7 +90,7 @@ export class CanaryLane<Payload, Context> {
     this.#running.delete(replica);
   }
 
-  /** An item failed in the canary; `isRetried` if it runs again in the main lane. */
+  /** Notes that an item failed in the canary. `isRetried`: it runs again in the main lane. */
   itemFailed(item: StageItem<Payload, Context>, isRetried: boolean): void {
     const mark = this.#markOf(item.request);
     if (mark === undefined) return;
@@ -108,7 +108,7 @@ export class CanaryLane<Payload, Context> {
     }
     const { batch, hasFailed, isRetried } = mark;
     const isAtFault = hasFailed && !(isRetried && outcome === 'failed');
-    // One item counts for its batch: the first to fail, else the first to end.
+    // One outcome counts per batch: of the first item to fail, else of the first to end.
     if (batch?.counted !== undefined) {
       if (!isAtFault || batch.counted === 'failed') return;
       count(this.after, batch.counted, -1);
@@ -133,7 +133,7 @@ export class CanaryLane<Payload, Context> {
   }
 }
 
-/** Mean rate of events, several of which may share an instant (one batch, or a fan-out). */
+/** Mean rate of events. Several may share an instant (a batch, or a fan-out). */
 class MeanRate {
   #events = 0;
   #instants = 0;

@@ -1,11 +1,11 @@
 /**
- * Bounds the replica threads that compute at once on one host, because CPU shares bound only the mean use. The pipeline
+ * Limits the replica threads that compute at once on one host: CPU shares only limit the mean use. The pipeline
  * scheduler starts waiting replicas by earliest deadline.
  */
 
-/** `cores` is Infinity if the replicas are not on this host. */
+/** `cores` is Infinity if the replicas run elsewhere. */
 export class CoreGate {
-  /** A lower value stops no running threads. */
+  /** Lowering it stops no running threads. */
   cores: number;
   #busyThreads = 0;
 
@@ -13,7 +13,7 @@ export class CoreGate {
     this.cores = cores;
   }
 
-  /** A single replica may always run, even with more threads than cores. */
+  /** One replica may always run, even with more threads than cores. */
   admits(threads: number): boolean {
     return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }

@@ -1,12 +1,12 @@
 /**
- * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size and rises by
- * f per ms while idle, up to that size. During a batch it changes by f − 1 per ms. A batch may start only at level ≥ 0
- * and then runs at full speed. Debiting only at its end would lose refill at the cap.
+ * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size. While idle,
+ * it rises by f per ms, up to that size. During a batch it changes by f − 1 per ms. A batch may start only at a level ≥
+ * 0 and then runs at full speed. Debiting a batch only at its end would lose refill at the cap.
  */
 
 const DEFAULT_BURST_MS = 50;
 
-/** All instants are on one monotonic clock. */
+/** All times are on one monotonic clock. */
 export class CpuShareBucket {
   readonly #shareFraction: number;
   readonly #burstMs: number;
@@ -21,7 +21,7 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** Earliest instant at which a batch may start; `nowMs` or earlier means now. */
+  /** Earliest time at which a batch may start; `nowMs` or earlier means now. */
   readyAtMs(nowMs: number): number {
     this.#settle(nowMs);
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;

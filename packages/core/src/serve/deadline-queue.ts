@@ -1,7 +1,7 @@
 /**
- * Queue of a stage: earliest deadline first, first come first served among equals (Liu and Layland 1973). Items that
- * arrive in deadline order form a sorted list, the others a binary heap. Items of an ended request are removed at once,
- * so the length counts only live items.
+ * Queue of a stage: earliest deadline first; at equal deadlines first come, first served (Liu and Layland 1973). Items
+ * that arrive in deadline order form a sorted list, the others a binary heap. Items of an ended request are removed at
+ * once, so the length counts only live items.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';

@@ -1,22 +1,19 @@
 /**
- * Finds the work that a filled `any` or `quorum` join makes discardable: stages from which every path to an end passes
- * the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
+ * Finds the work that an `any` or `quorum` join makes discardable once it is filled: stages from which every path to an
+ * end passes the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
  * topological order of an acyclic graph.
  */
 
-/** A join that may continue before all inputs have arrived. */
+/** Join that may continue before all inputs have arrived. */
 export interface EarlyJoin {
   readonly stage: number;
-  /** Edge that closes a fan-out with its first items; undefined for a join of several in-edges. */
+  /** Edge that closes a fan-out after its first items; undefined if the join waits at several in-edges. */
   readonly closing: number | undefined;
-  /** Fan-outs (edge indices, outermost first) that are open where its inputs arrive. */
+  /** Fan-outs (edge indices, outermost first) that are open at its inputs. */
   readonly open: readonly number[];
 }
 
-/**
- * Items of a stage are discardable when `join` has continued for the item that encloses them `levels` fan-outs further
- * out.
- */
+/** Items of a stage are discardable once `join` has continued for the item that is `levels` fan-outs further out. */
 export interface DiscardRule {
   readonly join: EarlyJoin;
   readonly levels: number;
@@ -27,7 +24,7 @@ export interface DiscardGraph {
   readonly order: readonly number[];
   readonly successors: readonly (readonly number[])[];
   readonly answers: readonly boolean[];
-  /** Fan-outs open around each stage, outermost first. */
+  /** Open fan-outs at each stage, outermost first. */
   readonly open: readonly (readonly number[])[];
 }
 

@@ -1,12 +1,12 @@
-/** Total order of simultaneous events for a simulation and a manual clock: by rank, then by insertion. */
+/** Total order of simultaneous events, for simulation and manual clocks: by rank, then by insertion. */
 
-/** Ranks, first to last: events that free replicas precede those that bring work; deadlines are last. */
+/** Ranks, first to last. Events that free replicas precede those that bring work. Deadlines are last. */
 export const eventRank = {
-  /** A batch was answered, or its replica is lost. */
+  /** A batch has ended, or its replica is lost. */
   answer: 0,
   /** A replica has started, or failed to. */
   start: 1,
-  /** A back-off, or the wait for a drain, has ended. */
+  /** A back-off or the patience for a drain has ended. */
   fleetAlarm: 2,
   tick: 3,
   arrival: 4,

@@ -1,7 +1,7 @@
 /**
- * Bounds the items of one fan-out by the queue length of the next stage, where they arrive at once. The check comes
- * before items exist, because a client may write any number into a shape. A request above the bound fails as a whole,
- * even if a join needs fewer items. It is not dropped: a retry cannot help.
+ * Bounds the items of a fan-out by the queue length of the next stage, where all arrive at once. The check precedes the
+ * items, because a client may write any number into a shape. A request above the bound fails as a whole, even if a join
+ * needs fewer items. It is not dropped: a retry cannot help.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
@@ -10,7 +10,8 @@ import type { StageId } from '../model/ids.js';
 class TooManyItems extends AppError {}
 
 /**
- * May the running plan cause a failure? True for server faults, and for too many items, which depend on the variant.
+ * True if the running plan may cause the failure: for server faults, and for too many items, which depend on the
+ * variant.
  */
 export const mayComeOfPlan = (failure: AppError): boolean =>
   isServerFault(failure.code) || failure instanceof TooManyItems;

@@ -1,6 +1,5 @@
 /**
- * Results of combinations of branches, fan-outs and joins. Ends read "time output output…", with `-` for a skipped
- * output.
+ * Results of combinations of branches, fan-outs and joins. An end reads "time output output…"; `-` is a skipped output.
  */
 import { describe, expect, it } from 'vitest';
 import { stageId } from '../model/ids.js';
@@ -257,7 +256,7 @@ const losses: Case[] = [
 
 const PARTIAL = { onMissing: 'partial' } as const;
 
-/** The last part of an end names what is missing: its stage and its place. */
+/** The last word of an end names the missing parts: stage and place. */
 const partials: Case[] = [
   [
     'a group without the item that failed',

@@ -1,9 +1,9 @@
 /**
- * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join. A join waits for all
- * items or for the first ones. A stage takes the first of its `when` edges whose condition holds. An edge that is not
- * taken is settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so
- * are its out-edges. A join of a fan-out leaves out skipped items. An output stage inside fan-outs answers once per
- * request. The walk is only bookkeeping; the driver defines payloads and their algebra.
+ * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join, which waits for all
+ * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
+ * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
+ * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. The
+ * walk is only bookkeeping; the driver defines payloads and operations on them.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -25,16 +25,16 @@ import {
 
 /** Operations on payloads, and branch decisions. The simulator's payloads are empty, its branches random. */
 export interface PayloadAlgebra<Payload> {
-  /** Does the condition of a `when` edge hold? Asked in edge order until one holds. */
+  /** True if the condition of a `when` edge is true. Called in edge order until one is. */
   takes(edge: ServingEdge, output: Payload): boolean;
-  /** Number of items of an output, in constant time; asked before they exist. */
+  /** Number of items of an output, in constant time. Called before the items exist. */
   items(edge: ServingEdge, output: Payload): number;
   /** Items of an output, in order; may be empty. */
   fanOut(edge: ServingEdge, output: Payload): readonly Payload[];
   join(edge: ServingEdge, parts: readonly Payload[]): Payload;
   /** One payload from the inputs of a stage, by edge; holes for missing inputs. */
   merge(stage: number, parts: readonly (Payload | undefined)[]): Payload;
-  /** Another reference to a payload that takes two paths. */
+  /** Second reference to a payload that takes two paths. */
   share(payload: Payload): Payload;
 }
 
@@ -50,9 +50,9 @@ export interface WalkOrigin<Payload> {
 
 export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** May a fan-out have so many items? If not, this call has ended the request. */
+  /** True if a fan-out may have that many items. Otherwise this call has ended the request. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
-  /** A join continued early: items of the request at these stages may be discardable (`GraphWalk.isNeedless`). */
+  /** A join has continued early. Items of the request at these stages may be discardable (`GraphWalk.isCancelled`). */
   discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;
   cannotAnswer(request: RequestState<Payload, Context>): void;
 }
@@ -118,7 +118,7 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Has every join that could use an item continued without it? */
+  /** True if every join that could use an item has continued without it. */
   isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     if (!this.#hasEarlyJoins) return false;
     const { discardedBy } = this.#stages[stage] as ServingStage;
@@ -127,13 +127,13 @@ export class GraphWalk<Payload, Context> {
     return false;
   }
 
-  /** Can a later join do without items of a stage? */
+  /** True if a later join can do without items of this stage. */
   canDiscard(stage: number): boolean {
     const { discardedBy, missable } = this.#stages[stage] as ServingStage;
     return missable || discardedBy.length > 0;
   }
 
-  /** Records a dropped or failed item; others may still fill a later join. */
+  /** Records a dropped or failed item. Other items may still fill a later join. */
   lose(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): void {
     this.#settleStage(request, this.#stages[stage] as ServingStage, { scope, kind: 'lost' });
   }

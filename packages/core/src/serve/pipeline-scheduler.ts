@@ -1,7 +1,7 @@
 /**
- * Request policies of a whole pipeline, without I/O: admission, queues, batches, CPU shares, the core gate, early drops
- * and the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event
- * heap (one policy, two clocks).
+ * Request policies of a whole pipeline, without I/O: admission, queues, batches, CPU shares, core gate, early drops and
+ * the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event heap
+ * (one policy, two clocks).
  *
  * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back. Effects are called
  * synchronously and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
@@ -117,7 +117,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
-  /** Accepts a request; it may be dropped before this returns. */
+  /** Accepts a request, which may be dropped before `arrive` returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
     this.#nowMs = arrival.arrivedAtMs;
@@ -132,7 +132,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return request;
   }
 
-  /** Ends a running batch. `outputs` are in the order of `replica.batch`; outputs of ended requests are ignored. */
+  /** Ends a running batch. `outputs` are ordered as `replica.batch`. Outputs of ended requests are ignored. */
   batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
     invariant(replica.busy, 'a replica finished a batch that it did not run');
     this.#nowMs = nowMs;
@@ -150,7 +150,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
         if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
       }
     } finally {
-      // Also after an exception: the next batch must not contain these items.
+      // Even after an exception: these items must not be in the next batch.
       replica.empty();
     }
     this.#markDirty(stage);
@@ -158,7 +158,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Fails an item of a running batch, and its request unless that can do without the item. */
+  /** Fails an item of a running batch. Its request fails, too, unless it can do without the item. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -167,10 +167,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /**
-   * Removes a lost replica. Its items are retried once, or fail if the stage forbids a retry or there is not enough
-   * time.
-   */
+  /** Removes a lost replica. Its items are retried once. They fail if the stage forbids retries or time is short. */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);
@@ -184,7 +181,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   /**
    * Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined. Otherwise each
-   * input runs alone, once, if the stage allows it and there is enough time.
+   * input runs alone, once, if the stage allows retries and there is enough time.
    */
   loseHung(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     this.#nowMs = nowMs;
@@ -214,18 +211,18 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.clear(stage, nowMs);
   }
 
-  /** A running batch failed as a whole by the stage's fault. Call `batchDone` next. */
+  /** Notes that a running batch failed as a whole by the stage's fault. Call `batchDone` next. */
   noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
   }
 
-  /** May an item be retried, so that its payload is needed after its batch has started? */
+  /** True if an item may be retried, so that its payload is needed after its batch has started. */
   mayRetry(item: StageItem<Payload, Context>): boolean {
     return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
 
-  /** Fails a request and ignores its items; no effect if it has ended. */
+  /** Fails a request and ignores its items. Does nothing if the request has ended. */
   failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
     if (request.ended) return;
     this.#end(request);
@@ -266,7 +263,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Sets new limits; of the pipeline-wide ones only the answer margin. Accepted requests keep their deadlines. */
+  /** Sets new limits (of the pipeline-wide limits only the answer margin). Accepted requests keep their deadlines. */
   setLimits(limits: StageLimits & Pick<SchedulerLimits, 'answerMarginMs'>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#answerMarginMs = limits.answerMarginMs ?? 0;
@@ -291,7 +288,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
-  /** Opens a canary at a stage; no other may be open. It gets requests after `setCanaryFraction`. */
+  /** Opens a canary at a stage; only one may be open. It gets no requests until `setCanaryFraction`. */
   openCanary(stage: number, policy: CanaryPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
@@ -308,7 +305,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#canary?.counts;
   }
 
-  /** Ends a canary. Its waiting items, and replicas that are not draining, join the main lane. */
+  /** Ends a canary. Waiting items, and replicas that are not draining, move to the main lane. */
   closeCanary(nowMs: number): void {
     const canary = this.#canary;
     if (canary === undefined) return;
@@ -321,14 +318,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Calls `drained` at once if the replica is free, else after its batch. */
+  /** Calls `drained` at once if the replica is free, otherwise after its batch. */
   drainReplica(replica: ServingReplica<Payload, Context>): void {
     if (replica.draining) return;
     replica.draining = true;
     if (!replica.busy) this.#release(replica);
   }
 
-  /** Drops arrivals from now on. */
+  /** Drops all further arrivals. */
   beginDraining(): void {
     this.#draining = true;
   }
@@ -338,7 +335,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.startBatch(replica, nowMs);
   }
 
-  /** Retries a failed canary item in the main lane, if time allows. */
+  /** Retries a failed canary item in the main lane if time allows. */
   #retriesOutside(item: StageItem<Payload, Context>): boolean {
     const isRetried = !item.request.ended && this.mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
     this.#canary?.itemFailed(item, isRetried);
@@ -358,14 +355,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #wakeAt(atMs: number): void {
-    // Overdue items are due now.
+    // Overdue wake-ups are due now.
     const dueAtMs = Math.max(atMs, this.#nowMs);
     if (dueAtMs >= this.#pendingWakeAtMs) return;
     this.#pendingWakeAtMs = dueAtMs;
     this.#effects.wakeAt(dueAtMs);
   }
 
-  /** Least time in ms that a new request needs; 0 if unknown. */
+  /** Minimum time in ms that a new request needs; 0 if unknown. */
   #leastMs(): number {
     let leastMs = 0;
     for (const { index } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(index).leastMs);
@@ -470,7 +467,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#markDirty(this.#stage(item.stage));
   }
 
-  /** A copy of the item to retry; undefined if its result no longer counts. */
+  /** Copy of an item for its retry; undefined if its result no longer counts. */
   #retried(item: StageItem<Payload, Context>): StageItem<Payload, Context> | undefined {
     const { request, stage, scope, payload } = item;
     if (item.withdrawn || request.ended || this.#walk.isCancelled(request, stage, scope)) return undefined;

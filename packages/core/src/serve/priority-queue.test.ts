@@ -36,7 +36,7 @@ function startsByLevel(shares: readonly number[], starts: number): readonly numb
   return counts;
 }
 
-/** A queue without shares (strict priority), and a searched list as its reference. */
+/** Queue without shares (strict priority), with a searched list as its reference. */
 class QueueBesideList {
   readonly #queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
   #list: Item[] = [];

@@ -1,7 +1,7 @@
 /**
- * Waiting items of a stage: one queue per priority, earliest deadline first in each. The most urgent priority goes
- * first. Each other waiting priority accumulates its share of the starts. When it has accumulated a whole item, it goes
- * first. With a single waiting priority nothing accumulates.
+ * Waiting items of a stage: one queue per priority, each with the earliest deadline first. The most urgent priority
+ * goes first. Every other waiting priority accumulates its share of the starts. Once it has accumulated a whole item,
+ * it goes first. If only one priority waits, nothing accumulates.
  */
 import { DeadlineQueue } from './deadline-queue.js';
 import type { RequestState, StageItem } from './request-state.js';
@@ -13,13 +13,13 @@ const ROUNDING = 1e-9;
 export class PriorityQueue<Payload, Context> {
   #shares: readonly number[];
   readonly #levels: DeadlineQueue<Payload, Context>[];
-  /** Accumulated items, by level. */
+  /** Accumulated items by level. */
   #owed: Float64Array;
   /** Bit i is set while level i has items. */
   #waiting = 0;
   #length = 0;
 
-  /** `shares` are by level, most urgent first (see `PrioritySpec`); at most 31. */
+  /** `shares` by level, most urgent first (see `PrioritySpec`); at most 31 levels. */
   constructor(shares: readonly number[]) {
     this.#shares = shares;
     this.#levels = shares.map(() => new DeadlineQueue<Payload, Context>());
@@ -69,7 +69,7 @@ export class PriorityQueue<Payload, Context> {
     if (queue.length === 0) this.#emptied(level);
   }
 
-  /** The item with the earliest deadline, which is the first to be late. */
+  /** The item with the earliest deadline, so the first one to be late. */
   earliest(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
@@ -114,7 +114,7 @@ export class PriorityQueue<Payload, Context> {
     if (this.#level(level).length === 0) this.#emptied(level);
   }
 
-  /** Only waiting levels accumulate. */
+  /** Resets what the level has accumulated. */
   #emptied(level: number): void {
     this.#waiting &= ~(1 << level);
     this.#owed[level] = 0;

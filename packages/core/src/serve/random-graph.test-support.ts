@@ -1,5 +1,5 @@
 /**
- * Random nested graphs of branches, detours, fan-outs and joins, with the expected outputs of a request. They follow
+ * Random nested graphs of branches, detours, fan-outs and joins, with the expected outputs of a request. Those follow
  * from the structure by recursion, without the bookkeeping of a walk.
  */
 import type { Rng } from '../kernel/rng.js';
@@ -7,19 +7,19 @@ import { type StageId, stageId } from '../model/ids.js';
 import type { EdgeSpec, Join, PipelineSpec } from '../model/pipeline-spec.js';
 import { graphSpec, way } from './walk-bench.test-support.js';
 
-/** Decisions on branches and items. The walk must get the same ones. */
+/** Decisions on branches and items. The walk must make the same ones. */
 export interface Choices {
   takes(edge: string, output: string): boolean;
   items(output: string): number;
 }
 
-/** A spec, and the expected outputs of a request with the payload `input` (by slot; undefined if skipped). */
+/** A spec, and the expected outputs by slot for the payload `input` (undefined if skipped). */
 export interface RandomGraph {
   readonly spec: PipelineSpec;
   expected(input: string, choices: Choices): readonly (string | undefined)[];
 }
 
-/** Outputs by stage. Skipped stages are missing. */
+/** Outputs by stage. Skipped stages are absent. */
 type Outputs = Map<string, string>;
 
 interface Block {
@@ -29,7 +29,7 @@ interface Block {
   run(input: string, choices: Choices): Outputs;
 }
 
-/** Draws a graph of about `size` stages; with `early`, joins may be `any` or a quorum. */
+/** Draws a graph of about `size` stages. With `early`, joins may be `any` or a quorum. */
 export function randomGraph(rng: Rng, size: number, early: boolean): RandomGraph {
   const maker = new GraphMaker(rng, early);
   const root = maker.block(size);

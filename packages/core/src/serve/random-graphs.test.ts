@@ -1,19 +1,19 @@
-/** Random graphs: outputs follow from the structure, every request ends once, and no state is left. */
+/** Random graphs: outputs follow from the structure, every request ends once, and no state remains. */
 import { expect, it } from 'vitest';
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import { type Choices, type RandomGraph, randomGraph } from './random-graph.test-support.js';
 import { type WalkResult, type WalkScript, walkThrough } from './walk-bench.test-support.js';
 
 const GRAPHS = 200;
-/** Takes at most seconds, also on a busy machine. */
+/** Usually takes seconds; a busy machine needs more. */
 const PATIENCE = { timeout: 120_000 };
 
-/** A whole number below `below` that depends on the text alone. */
+/** Whole number below `below` that depends on `text` only. */
 function drawn(text: string, below: number): number {
   return Math.floor(new SeededRng(7).fork(text).next() * below);
 }
 
-/** The stages of a graph with a number drawn for each. */
+/** Draws a number for each stage. */
 function perStage({ spec }: RandomGraph, draw: () => number): Record<string, number> {
   return Object.fromEntries(spec.stages.map(({ id }) => [id, draw()]));
 }
@@ -91,10 +91,10 @@ it('ends every request once under failures, short queues and deadlines', PATIENC
   expect(others).toBeGreaterThan(100);
 });
 
-/** The name of the request that a payload belongs to. */
+/** Name of the request of a payload. */
 const requestOf = (payload: string): string => payload.replace(/^[[{| ]+/, '').slice(0, 1);
 
-/** The outputs of an end; those that hold several items are bracketed. */
+/** Outputs of an end. Brackets enclose outputs that hold several items. */
 function outputsOf(end: string): readonly string[] {
   const outputs: string[] = [];
   let depth = 0;

@@ -1,4 +1,4 @@
-/** A replica as the policies see it; the driver runs it. */
+/** A replica as the policies see it. The driver runs it. */
 import type { ReplicaId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
 import { ReplicaHealth } from './health/replica-health.js';
@@ -15,7 +15,7 @@ export interface ReplicaDescription {
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;
-  /** Number of the replica in its pipeline, in the order of entering service. */
+  /** Number of the replica in its pipeline, in order of entering service. */
   readonly index: number;
   readonly threads: number;
   readonly bucket: CpuShareBucket | undefined;

@@ -1,6 +1,6 @@
 /**
  * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is the part of the request
- * that it belongs to: the whole request, or one item of a fan-out.
+ * to which it belongs: the whole request, or one item of a fan-out.
  */
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
@@ -18,14 +18,14 @@ export interface CanaryMark {
   readonly isOffered: boolean;
   /** Set when an item went to the canary. */
   isTaken: boolean;
-  /** Set when an item failed in the canary, and when it is retried in the main lane. */
+  /** `hasFailed`: an item failed in the canary. `isRetried`: it is retried in the main lane. */
   hasFailed: boolean;
   isRetried: boolean;
-  /** Last canary batch of the request, or its first failed one. Shared by the items of a batch. */
+  /** Last canary batch of the request, or its first failed batch. Items of a batch share the object. */
   batch: { counted: CountedOutcome | undefined } | undefined;
 }
 
-/** Shared by requests without an answer. */
+/** Shared by requests without outputs. */
 const NONE: never[] = [];
 
 /** A request between arrival and its single end. `context` belongs to the driver. */
@@ -33,11 +33,11 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
   readonly context: Context;
   readonly arrivedAtMs: number;
-  /** Instant by which the request must be done: its deadline minus the answer margin (`keepFree`). */
+  /** Time by which the request must be done: its deadline minus the answer margin (`keepFree`). */
   deadlineAtMs: number;
   /** 0 is the most urgent. */
   readonly level: number;
-  /** Outputs by slot; shorter if the last ones are missing. */
+  /** Outputs by slot; shorter if the last outputs are missing. */
   outputs: (Payload | undefined)[] = NONE;
   missingOutputs: number;
   ended = false;
@@ -60,15 +60,15 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 
   answer(slot: number, payload: Payload): void {
-    // A literal takes one slot, an empty array that grows takes 17.
+    // An array literal takes one slot; an empty array that grows takes 17.
     if (this.outputs === NONE) this.outputs = slot === 0 ? [payload] : [];
     this.outputs[slot] = payload;
     this.missingOutputs -= 1;
   }
 
   /**
-   * Makes the deadline earlier by `answerMarginMs`, at most by half of the slack (time minus at least `leastMs` of
-   * work). So the margin never drops a servable request.
+   * Makes the deadline earlier by `answerMarginMs`, but at most by half of the slack (time minus `leastMs` of work). So
+   * the margin never drops a request that could be served.
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;
@@ -90,9 +90,9 @@ export class StageItem<Payload, Context> {
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
-  /** Order of enqueueing over the whole pipeline; breaks ties of deadlines. */
+  /** Order of enqueueing across the pipeline. It breaks ties of deadlines. */
   readonly sequence: number;
-  /** Set if the result no longer counts: it is not needed, or the item is retried. */
+  /** Set if the result no longer counts: nothing needs it, or the item is retried. */
   withdrawn = false;
   inCanary = false;
 
@@ -109,7 +109,7 @@ export class StageItem<Payload, Context> {
     return this.request.deadlineAtMs;
   }
 
-  /** True for the only retry, after the loss of a replica. */
+  /** True for the single retry after a replica was lost. */
   get isRetry(): boolean {
     return false;
   }

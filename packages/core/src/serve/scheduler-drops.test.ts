@@ -1,4 +1,4 @@
-/** Dropped requests: which, when and why; and requests refused at once. */
+/** Dropped requests, and requests refused at once. */
 import { describe, expect, it } from 'vitest';
 import { replicaId, stageId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';

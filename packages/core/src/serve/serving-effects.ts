@@ -12,13 +12,13 @@ export interface ServingEffects<Payload, Context, Failure> {
   complete(request: RequestState<Payload, Context>, nowMs: number): void;
   drop(request: RequestState<Payload, Context>, reason: DropReason, nowMs: number): void;
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
-  /** Calls `advance` at this instant. A later call may name an earlier instant; extra calls of `advance` do no harm. */
+  /** Calls `advance` at this time. A later call may set an earlier time; extra calls of `advance` do no harm. */
   wakeAt(atMs: number): void;
   /** Takes a hanging or bad replica out of service, to be replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
-  /** Reports that the batch of a replica may hang (`isLate`), or that it has ended. */
+  /** Reports that the batch of a replica may hang (`isLate`), or that such a batch has ended. */
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;
-  /** Failure of an item whose batch hung and that is not retried. */
+  /** Failure of an item whose batch hung, if it is not retried. */
   hungFailure(stage: number): Failure;
   quarantineFailure(stage: number): Failure;
   /** Digest of an item's input and tenant: equal for equal inputs of one tenant. */
@@ -26,7 +26,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   inputQuarantined(stage: number, key: string): void;
   /** Failure of a request whose output has more than `most` items. */
   tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
-  /** A draining replica is out of service. */
+  /** Reports that a draining replica is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The pipeline as the request policies use it: stages and edges by index, with matched fan-outs and joins. It
- * determines which edges close a fan-out, so that a fan-out without items can continue, and which work an early join
- * makes discardable. Requires a validated spec (acyclic, the same open fan-outs on all in-edges of a stage).
+ * The pipeline as the request policies use it: stages and edges by index. It knows which edges close a fan-out, so that
+ * a fan-out without items can continue. It knows which work an early join makes discardable. Requires a validated spec
+ * (acyclic; all in-edges of a stage have the same open fan-outs).
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -10,8 +10,8 @@ import { awaitedParts, closesFanOut, type PipelineSpec } from '../model/pipeline
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
- * An edge by index. `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An
- * `answer` leads to the response and gathers the items of every open fan-out.
+ * An edge. For a fan-out edge, `closedBy` lists the edges that end the fan-out: joins, and answers from inside it. An
+ * `answer` edge leads to the response and gathers the items of all open fan-outs.
  */
 export interface ServingEdge {
   readonly index: number;
@@ -19,11 +19,11 @@ export interface ServingEdge {
   /** Target stage; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
-  /** A stage takes its first `when` edge whose condition holds, and all edges without a condition. */
+  /** A stage takes its first `when` edge whose condition is true, and all edges without a condition. */
   readonly condition: string | undefined;
-  /** Awaited items of the closed fan-out; Infinity for all. */
+  /** Items to wait for when a fan-out closes; Infinity for all. */
   readonly awaited: number;
-  /** Does its target continue without lost items? */
+  /** True if `to` continues without lost items. */
   readonly partial: boolean;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
@@ -41,7 +41,7 @@ export interface ServingStage {
   readonly outEdges: readonly ServingEdge[];
   /** Edge to the response of an output stage. */
   readonly answer: ServingEdge | undefined;
-  /** May a later join continue without its items? */
+  /** True if a later join may continue without its items. */
   readonly missable: boolean;
   readonly discardedBy: readonly DiscardRule[];
   /** Stages whose items may become discardable when this stage's early join continues. */
@@ -130,7 +130,7 @@ function draftEdges(spec: PipelineSpec) {
   return { edges, inputs, entryIds, indexOf };
 }
 
-/** By stage: may a later join continue without its items? */
+/** By stage: true if a later join may continue without its items. */
 function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
   const missable = order.map(() => false);
   for (const stage of order.toReversed())
@@ -176,8 +176,8 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 }
 
 /**
- * Computes the stack of open fan-outs by stage. A join closes the innermost, an answer closes all. `closedBy` records
- * both.
+ * Computes the open fan-outs of each stage. A join closes the innermost fan-out, an answer closes all; `closedBy`
+ * records that.
  */
 function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
   const openAt: OpenFanOuts[] = order.map(() => []);

@@ -16,7 +16,7 @@ import type { RequestState, StageItem } from './request-state.js';
 
 export interface StageLimits {
   readonly maxQueueLength: number;
-  /** Off only for verification, where a drop would hide a miss. */
+  /** False only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
   /** See `AdmissionSpec`. Default: no bound. */
   readonly maxWaitFraction?: number | undefined;
@@ -27,9 +27,9 @@ export interface StageLimits {
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
-  /** May an item run in a batch with others? If not, it was refused or moved to `suspects`. */
+  /** True if an item may run in a batch with others. Otherwise it was refused or moved to `suspects`. */
   passes(item: StageItem<Payload, Context>): boolean;
-  /** May a suspect run alone? If its input is guilty by now, the item was refused. */
+  /** True if a suspect may run alone. If its input is guilty by now, the item was refused. */
   mayTryAlone(item: StageItem<Payload, Context>): boolean;
   runsLate(replica: ServingReplica<Payload, Context>): void;
   wakeAt(atMs: number): void;
@@ -42,7 +42,7 @@ const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
-  /** Items whose inputs were in a hung batch. Each runs alone; together they use at most half of the replicas. */
+  /** Items whose inputs were in a hung batch. Each runs alone. Together they use at most half of the replicas. */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
@@ -51,18 +51,18 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Expected service time of one item. */
   #aloneMs = 0;
-  /** Arrival of the oldest item or of an earlier one; maintained only while replicas wait for fuller batches. */
+  /** Arrival of the oldest item, or earlier. Maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
-  /** Items with a smaller sequence were queued before the last hang and are checked again. */
+  /** Items with a smaller sequence were queued before the last hang, so they are checked again. */
   screenBefore = 0;
   #runningSuspects = 0;
-  /** Busy ones among `replicas`. */
+  /** Number of busy `replicas`. */
   #busyReplicas = 0;
-  /** Set after a change that may let a batch start; cleared by the pipeline scheduler. */
+  /** Set by a change after which a batch may start. The pipeline scheduler clears it. */
   isDirty = false;
-  /** Set while only the core gate blocks a start. */
+  /** Set while only the core gate prevents a start. */
   waitsAtGate = false;
 
   constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
@@ -78,7 +78,7 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Keeps queued items. */
+  /** Queued items stay. */
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
@@ -88,7 +88,7 @@ export class StageScheduler<Payload, Context> {
     return this.queue.length + this.#suspects.length;
   }
 
-  /** Earliest deadline in ms of the queued items; Infinity if there are none. */
+  /** Earliest deadline in ms of all queued items; Infinity without items. */
   get earliestDeadlineAtMs(): number {
     const [next, suspect] = [this.queue.earliest(), this.#suspects.peek()];
     return Math.min(next?.deadlineAtMs ?? Number.POSITIVE_INFINITY, suspect?.deadlineAtMs ?? Number.POSITIVE_INFINITY);
@@ -98,12 +98,12 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
-  /** Least time in ms that a request needs from here; 0 if unknown. */
+  /** Minimum time in ms that a request needs from here; 0 if unknown. */
   get leastMs(): number {
     return this.#aloneMs + this.#policy.remainingMs;
   }
 
-  /** Enqueues an item. A full queue drops a less urgent item, or else the new one. */
+  /** Enqueues an item. If the queue is full, drops a less urgent item, otherwise the new one. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);
@@ -117,7 +117,7 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
-  /** Enqueues an item of a lost replica again, beyond the bound: it was admitted before. */
+  /** Enqueues an item of a lost replica again, beyond the bound, because it was admitted before. */
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
@@ -163,12 +163,12 @@ export class StageScheduler<Payload, Context> {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Could an item still be in time if it starts alone now? */
+  /** True if an item would still be in time if it started alone now. */
   fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
     return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
 
-  /** Starts one batch if possible; else requests a wake-up. */
+  /** Starts one batch if possible; otherwise requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
@@ -202,7 +202,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Judges a replica by its ended batch; returns the issue if the replica must be replaced. */
+  /** Judges a replica by the batch that ended. Returns the issue if the replica must be replaced. */
   issueOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
@@ -213,7 +213,7 @@ export class StageScheduler<Payload, Context> {
     return verdict === 'unfit' ? health.issue : undefined;
   }
 
-  /** Finds a replica whose batch hangs; reports late batches, and requests a wake-up. */
+  /** Finds a replica whose batch hangs. Reports late batches and requests a wake-up. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
     for (const replica of this.replicas) {
       const { busy, health } = replica;
@@ -303,7 +303,7 @@ export class StageScheduler<Payload, Context> {
   #screen(batch: StageItem<Payload, Context>[]): void {
     const passing = batch.filter((item) => item.sequence >= this.screenBefore || this.#effects.passes(item));
     while (batch.length > 0) batch.pop();
-    // Refusing an item may have ended another item's request.
+    // Refusing one item may have ended the request of another.
     for (const item of passing) if (!item.request.ended) batch.push(item);
   }
 
@@ -330,7 +330,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Items of a batch end together, so the earliest deadline decides for all. */
+  /** Items of a batch end together, so all must meet the earliest deadline. */
   #dropLateHeads(nowMs: number): void {
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
       const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
@@ -340,7 +340,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** A probe gets one item. */
+  /** A probe is one item. */
   #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
     return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
   }
@@ -360,7 +360,7 @@ export class StageScheduler<Payload, Context> {
     return true;
   }
 
-  /** The replica that is longest in service comes first. */
+  /** Among free replicas, the one longest in service is first. */
   #pickReplica(nowMs: number): ServingReplica<Payload, Context> | undefined {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.replicas.length; i++) {
@@ -385,7 +385,7 @@ export class StageScheduler<Payload, Context> {
       this.#effects.wakeAt(earliestDeadlineAtMs - this.#aloneMs - this.#policy.remainingMs);
   }
 
-  /** Last instant at which an item could start alone in time. */
+  /** Last time at which an item could start alone and be in time. */
   #latestStartAtMs({ request }: StageItem<Payload, Context>): number {
     return request.deadlineAtMs - this.#aloneMs - this.#policy.remainingMs;
   }

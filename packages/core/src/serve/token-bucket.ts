@@ -1,6 +1,6 @@
 /**
  * Rate limit with bursts: a bucket that fills with `rps` tokens per second up to `burst`. (Generic cell rate algorithm:
- * the state is the instant at which the bucket would be full.)
+ * the state is the time at which the bucket would be full.)
  */
 
 export interface RateLimit {
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.limit = limit;
   }
 
-  /** Takes a token and returns 0, or returns the time in ms until the next token. */
+  /** Takes a token and returns 0; without one, returns the time in ms until the next token. */
   take(nowMs: number): number {
     const perTokenMs = 1000 / this.limit.rps;
     const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;

@@ -1,6 +1,6 @@
 /**
  * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
- * in-edges. Some of `total` parts arrive. Others are skipped (never come), lost (dropped or failed), or missing (lost,
+ * in-edges. Of `total` parts, some arrive. Others are skipped (never come), lost (dropped or failed), or missing (lost,
  * but tolerated). The join needs `awaited` parts. If fewer can arrive, it needs all that are neither skipped nor
  * missing.
  */
@@ -19,12 +19,12 @@ export interface WaitingParts<Payload> {
   skipped: number;
   lost: number;
   missing: number;
-  /** Set when the join has continued, or cannot. */
+  /** Set once the join has continued or cannot continue. */
   closed: boolean;
   parts: Payload[];
 }
 
-/** Part of a request that collects inputs by stage; the list is created on demand. */
+/** Part of a request that collects inputs of stages. The list is created on demand. */
 export interface Collector<Payload> {
   collected: WaitingParts<Payload>[] | undefined;
 }
@@ -36,13 +36,13 @@ export interface FanOutGroup<Payload> {
   readonly joined: WaitingParts<Payload>[];
 }
 
-/** One item of a fan-out, or (undefined) the whole request. */
+/** One item of a fan-out; undefined stands for the whole request. */
 export interface Scope<Payload> extends Collector<Payload> {
   readonly group: FanOutGroup<Payload>;
   readonly indexInGroup: number;
 }
 
-/** `empty` if all parts were skipped, `lost` if too few can still arrive. */
+/** `empty`: all parts were skipped. `lost`: too few parts can still arrive. */
 export type PartsVerdict = 'wait' | 'go' | 'empty' | 'lost';
 
 export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: WaitingParts<unknown>): PartsVerdict {
@@ -55,7 +55,7 @@ export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: W
   return possible - lost < required ? 'lost' : 'wait';
 }
 
-/** May unneeded parts still arrive? */
+/** True if unneeded parts may still arrive. */
 export function hasGoneOnEarly({ total, arrived, skipped, lost, missing }: WaitingParts<unknown>): boolean {
   return arrived + skipped + lost + missing < total;
 }
@@ -86,12 +86,12 @@ export function takeParts<Payload>(waiting: WaitingParts<Payload>): readonly Pay
   return parts;
 }
 
-/** The parts that arrived, in order; `filter` skips holes. */
+/** The parts that arrived, in order: `filter` skips holes. */
 export function withoutHoles<Payload>(parts: readonly Payload[]): readonly Payload[] {
   return parts.filter(() => true);
 }
 
-/** Has a join continued for the part of the request around `scope`? */
+/** True if a join has continued for the part of the request around `scope`. */
 export function hasClosed<Payload>(
   { join, levels }: DiscardRule,
   request: Collector<Payload>,

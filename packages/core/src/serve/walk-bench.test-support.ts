@@ -9,7 +9,7 @@ import type { RequestState } from './request-state.js';
 import type { ServingEffects } from './serving-effects.js';
 import { type ServingEdge, servingGraph } from './serving-graph.js';
 
-/** A spec of stages and edges. Requests enter stages without in-edges; stages without out-edges answer. */
+/** Spec of stages and edges. Requests enter stages without in-edges. Stages without out-edges answer. */
 export function graphSpec(edges: readonly EdgeSpec[], more: Partial<PipelineSpec> = {}): PipelineSpec {
   const names = [...new Set(edges.flatMap(({ from, to }) => [from, to]))].sort();
   const spec = chainSpec(Object.fromEntries(names.map((name) => [name, []])));
@@ -24,13 +24,13 @@ export function graphSpec(edges: readonly EdgeSpec[], more: Partial<PipelineSpec
   };
 }
 
-/** An edge by stage names, written `a>b`. */
+/** Edge between two stages, written `a>b`. */
 export function way(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
   const [from = '', to = ''] = ends.split('>');
   return { from: stageId(from), to: stageId(to), ...more };
 }
 
-/** A branch; `when('a>b')` names the edge as its condition. */
+/** Branch `a>b`. The condition is named after the edge. */
 export function when(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
   return way(ends, { when: { condition: ends, probability: 0.3 }, ...more });
 }
@@ -43,14 +43,14 @@ export interface WalkScript {
   readonly fails?: (input: string, stage: string) => boolean;
   readonly replicas?: Readonly<Record<string, number>>;
   readonly maxQueueLength?: number;
-  /** Expected service time (ms) for early drops. Without it nothing is dropped for its deadline. */
+  /** Expected service time (ms) for early drops. Without it, deadlines drop nothing. */
   readonly expectedMs?: Readonly<Record<string, number>>;
 }
 
 type Request = RequestState<string, number>;
 type Replica = ServingReplica<string, number>;
 
-/** Result of a walk: the end of each request, in order, and each run as `stage(input)` in order of start. */
+/** Result of a walk. `ends`: end of each request, in order. `runs`: each run as `stage(input)`, in order of start. */
 export interface WalkResult {
   readonly ends: readonly string[];
   readonly runs: readonly string[];

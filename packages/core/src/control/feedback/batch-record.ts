@@ -3,7 +3,7 @@ import type { BatchTimes } from '../../model/decision.js';
 
 export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;
 
-/** Most batches kept per kind and size between two ticks: enough for a median. */
+/** Maximum batches kept per kind and size between ticks; enough for a median. */
 const MOST_OF_KIND = 50;
 
 export class BatchRecord {

@@ -24,7 +24,7 @@ const fans = (fanOuts: number, items: number): readonly EdgeCount[] => [{ offere
 const shares = (offered: number, ...taken: readonly number[]): readonly EdgeCount[] =>
   taken.map((each) => ({ offered, taken: each, fanOuts: 0, items: 0 }));
 
-/** The state after some seconds with equal counts, or with those of `countsAt`. */
+/** State after some seconds with equal counts, or with the counts of `countsAt`. */
 function after(
   spec: PipelineSpec,
   seconds: number,
@@ -78,7 +78,7 @@ describe('a fan-out', () => {
     const rng = new SeededRng(3);
     let state = nothing;
     for (let block = 0; block < 60; block++) {
-      // Three on average, spread from 0 to 12.
+      // Mean 3, between 0 and 12.
       const counts = () =>
         fans(
           4,

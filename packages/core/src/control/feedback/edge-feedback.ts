@@ -1,17 +1,17 @@
 /**
  * Fan-outs and branch shares, learned from traffic.
  *
- * Counts of an edge fill blocks of ten seconds, longer with little traffic; the last twelve are used. The estimate is a
- * ratio of sums over blocks: items per output, or taken per offered output. The pipeline file weighs like 20 outputs.
+ * Counts of an edge fill blocks of ten seconds (more with little traffic). Over the last twelve blocks, the estimate is
+ * a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
  * Outliers of fan-outs are clipped at five standard deviations from the median (estimated by the median absolute
  * deviation).
  *
  * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
  * Sampling Techniques, 1977, section 6.3). It is at least the error of independent outputs.
  *
- * A value stays in force until the estimate differs by more than a tenth and by more than four standard errors. It
- * moves in steps, so that noise causes no new plans. The branches of a stage are updated together, because each output
- * takes one of them.
+ * A value stays in force until the estimate differs from it by more than a tenth and by more than four standard errors.
+ * Values move in steps, so that noise causes no new plans. The branches of a stage are updated together, because each
+ * output takes one of them.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
@@ -24,23 +24,23 @@ export interface EdgeState {
   readonly inForce: readonly LearnedEdge[];
 }
 
-/** Largest distance of an estimate from the value in force: relative, and absolute. */
+/** Distance to the estimate at which a value stays in force: relative, and absolute. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
-/** The same distance in standard errors. */
+/** The same distance, in standard errors. */
 const TOLERANCE_ERRORS = 4;
-/** A learned fan-out is the stated one times a power of this step. */
+/** A learned fan-out is the stated one × a power of this factor. */
 const STEP = 1.05;
-/** Significant digits of learned shares. */
+/** Significant digits of learned probabilities. */
 const DIGITS = 2;
-/** Within this fraction of the tolerance, the pipeline file's value is used. */
+/** If the estimate is within this fraction of the tolerance, the stated value returns. */
 const AGREES = 0.5;
 
 export interface EdgeMemory {
   /** Full blocks, oldest first. */
   readonly blocks: readonly EdgeCount[];
   readonly open: EdgeCount;
-  /** Start of the open block (ms); missing before the first tick. */
+  /** Start of the open block (ms); absent before the first tick. */
   readonly openSinceMs?: number;
 }
 
@@ -51,17 +51,17 @@ export interface EdgeEstimate {
 }
 
 const BLOCK_MS = 10_000;
-/** A block with fewer outputs stays open, for at most a minute. */
+/** A block with fewer outputs stays open longer, up to a minute. */
 const FEWEST_OF_BLOCK = 10;
 const LONGEST_BLOCK_MS = 60_000;
 const REMEMBERED_BLOCKS = 12;
 const FEWEST_BLOCKS = 4;
-/** Weight of the pipeline file, in outputs. */
+/** Weight of the stated value, in outputs. */
 const STATED_OUTPUTS = 20;
 const REACH = 5;
-/** Smallest standard deviation, as a fraction of the median: that of a constant fan-out is 0. */
+/** Minimum standard deviation ÷ median. A constant fan-out would have 0. */
 const LEAST_DEVIATION_FRACTION = 0.1;
-/** Converts the median absolute deviation to a standard deviation (normal law). */
+/** Turns the median absolute deviation into a standard deviation (normal law). */
 const NORMAL_SCALE = 1.4826;
 
 const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
@@ -98,7 +98,7 @@ export function observeEdgeCounts(
   return { memories, inForce: due ? learnedEdges({ edges }, { memories, inForce: before.inForce }) : before.inForce };
 }
 
-/** Drops the current block, because clocks differ between processes. */
+/** Drops the open block, because clocks differ between processes. */
 export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
   return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
 }
@@ -190,7 +190,7 @@ function stepped(value: number, { kind, stated }: Subject): number {
 }
 
 /**
- * A fan-out with another mean. A distribution keeps its shape: k items become k · (new mean / old mean), rounded up or
+ * Fan-out with another mean. A distribution keeps its shape: k items become k · (new mean / old mean), rounded up or
  * down at random.
  */
 function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
@@ -206,7 +206,7 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   return { expected: mean, distribution: fractions };
 }
 
-/** Scales down shares whose rounded sum exceeds one. */
+/** Scales probabilities down if their rounded sum exceeds 1. */
 function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
   const { when, from } = edge;
   if (when === undefined) return edge;
@@ -227,19 +227,19 @@ function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMe
   return { blocks, open: nothing, openSinceMs: atMs };
 }
 
-/** Drops as many of the oldest blocks as a stop of `stoppedMs` could have filled. */
+/** Drops the oldest blocks: as many as a stop of `stoppedMs` could have filled. */
 export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
   const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
   return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };
 }
 
-/** Mean items of a fan-out that the pipeline file gives as `stated`; undefined with too few counts. */
+/** Mean items of a fan-out whose stated value is `stated`; undefined if counts are too few. */
 function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ fanOuts }) => fanOuts > 0).map(({ fanOuts, items }) => ({ of: fanOuts, sum: items }));
   return estimateOf(withoutOutliers(seen), stated, (mean) => mean);
 }
 
-/** Share of a branch that the pipeline file gives as `stated`; undefined with too few counts. */
+/** Probability of a branch whose stated value is `stated`; undefined if counts are too few. */
 function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ offered }) => offered > 0).map(({ offered, taken }) => ({ of: offered, sum: taken }));
   return estimateOf(seen, stated, (share) => share * (1 - share));
@@ -261,7 +261,7 @@ interface Block {
   readonly sum: number;
 }
 
-/** `varianceAt`: variance of one independent output, given the mean (Poisson items, or one draw of a branch). */
+/** `varianceAt`: variance of one independent output at a mean (Poisson items, or one draw of a branch). */
 function estimateOf(
   blocks: readonly Block[],
   stated: number,
@@ -281,7 +281,7 @@ function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
   if (blocks.length === 0) return blocks;
   const ratios = blocks.map(({ of, sum }) => sum / of);
   const middle = medianOf(ratios);
-  // If most blocks have no items, the others are not outliers.
+  // If most blocks have no items, blocks with items are not outliers.
   if (middle === 0) return blocks;
   const deviation = NORMAL_SCALE * medianOf(ratios.map((ratio) => Math.abs(ratio - middle)));
   const reach = REACH * Math.max(deviation, LEAST_DEVIATION_FRACTION * middle);

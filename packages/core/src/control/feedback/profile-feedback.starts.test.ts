@@ -7,7 +7,7 @@ import { noStarts, observeStarts, type StartState, startOf, summarizedStarts } f
 const large = { stageId: stageId('detect'), variantId: variantId('large') };
 const context = { spec: smallOrLargeSpec(), profiles: [{ ...large, points: [], loadMs: 700 }] };
 
-/** An observation of replicas of the large variant with these states. */
+/** Observation of replicas of the large variant, by status. */
 function seeing(atS: number, statuses: Readonly<Record<string, ReplicaStatus>>) {
   const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
   const replicas = Object.entries(statuses).map(([id, status]) => ({

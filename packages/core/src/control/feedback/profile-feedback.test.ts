@@ -83,7 +83,7 @@ describe('what serving says about a profile', () => {
     // A size that did not run gets the variant's factor; each size had half of the batches.
     expect(slownessOf(measured, point(small, 2))).toBeGreaterThan(2.1);
     expect(slownessOf(measured, point(small, 2))).toBeLessThan(2.9);
-    // A variant with too few batches gets the stage's factor.
+    // A variant with too few batches gets the factor of its stage.
     expect(slownessOf(measured, point(large))).toBeGreaterThan(1.8);
     expect(slownessOf([], point(small))).toBe(1);
   });

@@ -2,16 +2,16 @@
  * Corrects profiles by service times of batches and start times of replicas, measured while serving. Each batch gives
  * the ratio of its service time to the profile's median for its size. The median of the last ratios is the correction.
  *
- * The closest sufficient measurements are used: of the batch size on these cores, else of the variant on these cores,
- * else of the stage. A slow machine is likely slow for variants that did not run, too. Measurements of stopped variants
- * expire after five minutes, then after twice as long each time. So one slow minute excludes no variant for good.
+ * The closest sufficient measurements are used: those of the batch size and core count, else of the variant and core
+ * count, else of the stage: a slow machine is likely slow for all variants. Measurements of stopped variants expire
+ * after five minutes; each expiry doubles that time. So one slow minute excludes no variant for good.
  *
- * A correction stays in force until measurements differ by more than a tenth. It is a power of 1.05, so that
- * noise causes no new plans.
+ * A correction stays in force until measurements differ from it by more than a tenth. Corrections are powers of 1.05,
+ * so that noise causes no new plans.
  *
- * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. Plans use the 90 %
- * quantile of recent starts, because a plan waits for its last replica. Before the first start they use the load time
- * of the profile.
+ * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. A plan waits for its
+ * last replica, so plans use the 90 % quantile of recent starts. Before the first start they use the load time of the
+ * profile.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import { CacheByOwner } from '../../kernel/lru-cache.js';
@@ -30,7 +30,7 @@ export interface SizeRatios {
   readonly ratios: readonly number[];
   /** Time (ms) since the last ratio; default 0. */
   readonly idleMs?: number;
-  /** Number of times that the ratios expired; default 0. */
+  /** How often the ratios have expired; default 0. */
   readonly forgotten?: number;
 }
 
@@ -45,7 +45,7 @@ export type ServiceRatios = readonly VariantRatios[];
 
 const REMEMBERED = 100;
 const FEWEST = 20;
-/** Ratios expire after this time (ms) without a new one. Each expiry doubles it. */
+/** Without a new ratio for this time (ms), ratios expire. Each expiry doubles it. */
 const FORGET_MS = 300_000;
 const MOST_DOUBLINGS = 4;
 
@@ -56,7 +56,7 @@ interface PointName {
   readonly batchSize: number;
 }
 
-/** Factor on the times of a profile point; 1 without a correction. */
+/** `factor` on the times of a profile point. */
 export interface Correction extends PointName {
   readonly factor: number;
 }
@@ -69,7 +69,7 @@ export interface ServiceState {
   readonly corrections: readonly Correction[];
 }
 
-/** Median service times (ms) of points; NaN without a curve. */
+/** Median service times (ms) of profile points; NaN without a curve. */
 const profiledMedians = new CacheByOwner<number>(1024);
 
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
@@ -87,7 +87,7 @@ export function observeService(
   return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
 }
 
-/** Adds new batches, measured against the uncorrected `curves`. */
+/** Adds new batches. Ratios are relative to the uncorrected `curves`. */
 export function observeBatches(
   before: ServiceRatios,
   batches: readonly BatchTimes[],
@@ -119,7 +119,7 @@ function withBatches(before: ServiceRatios, batches: BatchTimes, curves: Service
   return [...before.filter((each) => !isOf(each)), { ...known, sizes }];
 }
 
-/** Ages ratios by `elapsedMs`, except in stages that ran nothing. */
+/** Ages ratios by `elapsedMs`, except in stages that ran no batch. */
 export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
   const ran = new Set(ratios.filter(({ sizes }) => sizes.some(isFresh)).map(({ stageId }) => stageId));
   return ratios.map((each) =>
@@ -128,8 +128,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * Ratios after `stoppedMs` of downtime. Those of idle variants age by it. After a long stop, the others keep only a
- * few ratios, so that seconds of serving outweigh them.
+ * Ratios after a stop of `stoppedMs`. Ratios of idle variants age by it. After a long stop only a few of the others
+ * stay, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({
@@ -151,7 +151,7 @@ function agedSize(size: SizeRatios, elapsedMs: number): SizeRatios {
   return idleMs < staysMs ? { ...size, idleMs } : { batchSize, ratios: [], forgotten: forgotten + 1 };
 }
 
-/** Factor by which a point is slower than profiled, from the closest sufficient measurements; 1 without any. */
+/** Service time ÷ profiled time of a point, from the closest sufficient measurements; 1 without any. */
 export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCores, batchSize }: PointName): number {
   const stage = measured.filter((each) => each.stageId === stageId);
   const variant = stage.filter((each) => each.variantId === variantId && each.cpuCores === cpuCores);
@@ -163,7 +163,7 @@ export function slownessOf(measured: ServiceRatios, { stageId, variantId, cpuCor
   return enough === undefined ? 1 : medianOf(enough);
 }
 
-/** Corrections of all points, without factors of 1. A correction in force stays while measurements agree with it. */
+/** Corrections of all points whose factor is not 1. A correction in force stays while measurements agree with it. */
 export function corrections(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -192,7 +192,7 @@ function factorOf(inForce: readonly Correction[], point: PointName): number {
   return found?.factor ?? 1;
 }
 
-/** All profiles of a pipeline, inline ones included, with corrections. */
+/** All profiles of a pipeline with corrections, inline profiles included. */
 export function correctedProfiles(spec: PipelineSpec, profiles: ProfileSet, all: readonly Correction[]): ProfileSet {
   return profilesOf(spec, profiles).map((profile) => ({
     ...profile,
@@ -218,12 +218,12 @@ export interface StartTimes {
   readonly variantId: VariantId;
   /** Times (ms) of the last starts. */
   readonly startMs: readonly number[];
-  /** Largest number of replicas starting at once. */
+  /** Maximum number of replicas that started at once. */
   readonly atOnce: number;
 }
 
 export interface StartState {
-  /** Instant at which each replica was first seen starting. */
+  /** Time at which each replica was first seen starting. */
   readonly startingSinceMs: Readonly<Record<ReplicaId, number>>;
   readonly times: readonly StartTimes[];
 }
@@ -233,7 +233,7 @@ export const noStarts: StartState = { startingSinceMs: {}, times: [] };
 const REMEMBERED_STARTS = 20;
 const START_QUANTILE = 0.9;
 
-/** Adds the starts seen by a tick; returns the same object if there are none. */
+/** Adds the starts that a tick sees. Returns the same object if there are none. */
 export function observeStarts(before: StartState, { atMs, runningPlan }: Observation): StartState {
   const startingSinceMs: Record<ReplicaId, number> = {};
   let { times } = before;
@@ -261,7 +261,7 @@ function withStart(times: readonly StartTimes[], { stageId, variantId, startMs, 
   ];
 }
 
-/** The times reduced to their 90 % quantile: decisions use nothing else. */
+/** Replaces the times by their 90 % quantile, which is all that decisions use. */
 export function summarizedStarts({ times }: StartState): readonly StartTimes[] {
   return times.map((each) => ({ ...each, startMs: [quantileMs(each.startMs)] }));
 }
@@ -279,7 +279,7 @@ export function startOf(
   };
 }
 
-/** Load time of a variant by its profile, else by the pipeline file; 0 if unknown. */
+/** Load time of a variant by its profile, else by the pipeline file, else 0. */
 export function profiledLoadMs(
   { spec, profiles }: Pick<ControlContext, 'spec' | 'profiles'>,
   stageId: StageId,

@@ -1,12 +1,12 @@
 /**
- * The last change of the loop: its trial, its result, and the plan to return to.
+ * The last change of the loop: its trial, its outcome, and the plan to return to.
  *
- * The loop rolls an improvement back if dropped and failed requests burn the error budget many times too fast during
- * its trial, at no more load than planned. The failure rate before the change is allowed in addition. A back-off
+ * During its trial an improvement is rolled back if dropped and failed requests burn the error budget many times too
+ * fast, at no more load than planned. The failure rate from before the change is allowed in addition. A back-off
  * follows, which doubles each time.
  *
- * A failed or abandoned change restores the loop's memory. The next plan is due at once, or at its regular time if the
- * change used a variant in back-off. A trial starts when its change is complete.
+ * A failed or abandoned change restores the memory of the loop. The next plan is due at once, but at its regular time
+ * if the change used a variant in back-off. A trial starts when its change is complete.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -25,11 +25,11 @@ import type { VariantSwitch } from './switching.js';
 
 export interface Trial {
   readonly before: Plan;
-  /** Load that the previous plan can serve. */
+  /** Load that the previous plan was made for. */
   readonly beforeLoad: ExpectedLoad;
   readonly sinceMs: number;
   readonly missedAtStart: number;
-  /** Fraction of requests that failed before the trial, by causes outside the plan; default 0. */
+  /** Fraction of requests that failed before the trial, so not because of the new plan; default 0. */
   readonly failedBefore?: number;
 }
 
@@ -39,7 +39,7 @@ export interface ImprovementBackOff extends BackOff {
   readonly variants?: readonly StageVariant[] | undefined;
 }
 
-/** Failed requests up to `atMs` that the plan may have caused. */
+/** Failures up to `atMs` that the plan may have caused. */
 export interface FailureCount {
   readonly atMs: number;
   readonly failedTotal: number;
@@ -48,7 +48,7 @@ export interface FailureCount {
 /** Memory that a change alters. */
 export interface BeforeChange {
   readonly planned?: ExpectedLoad | undefined;
-  /** Rates planned for in the last minute, oldest first; missing before the first plan. */
+  /** Planned rates of the last minute, oldest first; absent before the first plan. */
   readonly plannedRates?: readonly PlannedRate[] | undefined;
   readonly appliedAtMs: readonly number[];
   readonly protectedAtMs?: number | undefined;
@@ -65,11 +65,11 @@ export interface ChangeMemory extends BeforeChange {
   readonly beforeChange?: BeforeChange | undefined;
   /** Target of this change; set together with `beforeChange`. */
   readonly underWay?: Plan['stages'] | undefined;
-  /** Does this change use a variant in back-off? */
+  /** True if this change uses a variant in back-off. */
   readonly isRetry?: boolean | undefined;
 }
 
-/** Start of a trial (ms): its misses come from making the change. */
+/** Start of a trial (ms) without counted misses: making the change causes them. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;
@@ -80,12 +80,12 @@ function settleTrial(trial: Trial, observation: Observation): Trial {
   return settles ? { ...trial, missedAtStart: missedRequests(observation) } : trial;
 }
 
-/** Requests dropped so far, and failures that the plan may have caused. */
+/** Dropped requests, and failures that the plan may have caused, so far. */
 function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
-/** Judges a trial at a tick. A trial from the future (clock set back) counts as passed. */
+/** Judges a trial at a tick. A trial in the future (clock set back) has passed. */
 function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
@@ -101,7 +101,7 @@ export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** Adds a count and drops counts older than a trial. Undefined if failures are not counted. */
+/** Adds a count and drops counts older than a trial; undefined if failures are not counted. */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,
@@ -124,13 +124,13 @@ function arrivedIn({ arrivalsPerSecond }: Observation['load'], seconds: number):
   return arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
 }
 
-/** Memory to restore if the step's change is not carried out. */
+/** Memory to restore if the change of this step is not carried out. */
 export function memoryBefore(memory: ChangeMemory): BeforeChange {
   const { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs } = memory;
   return { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs };
 }
 
-/** The memory from before the change under way. `beforeChange` stays set. */
+/** The memory as it was before the change under way. `beforeChange` stays set. */
 export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
   if (memory.beforeChange === undefined) return memory;
   const unset = { planned: undefined, plannedRates: undefined, trial: undefined, protectedAtMs: undefined };
@@ -158,8 +158,8 @@ interface Reviewed<Memory> {
 }
 
 /**
- * Reviews the trial. A pass ends it. A failure rolls the change back if the previous plan still suits the pins and the
- * load.
+ * Reviews the trial. If it passed, it ends. If it failed, the change is rolled back, provided that the previous plan
+ * still suits pins and load.
  */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;
@@ -169,10 +169,10 @@ export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, s
   const verdict = judgeTrial(trial, observation, spec.slo);
   if (verdict === 'open') return { state: { ...state, trial: settleTrial(trial, observation) } };
   if (verdict === 'passed') return { state: { ...without, backOff: undefined } };
-  // Pins may have changed meanwhile.
+  // Pins may have changed since.
   if (!keepsPins(spec, trial.before)) return { state: without };
   const { atMs, load, runningPlan } = observation;
-  // The previous plan was not made for a burst.
+  // The previous plan cannot serve a burst.
   const isBurst =
     detectBurst(load, plannedEnvelope(trial.beforeLoad, { before: { rates, nowMs: atMs } })) !== undefined;
   if (isBurst) return { state: without };
@@ -206,7 +206,7 @@ export function countChange<Memory extends ChangeMemory & { readonly failures?: 
   if (rules.guardrails === undefined || decision.evidence.necessary === true) return counted;
   if (running === undefined || beforeLoad === undefined) return counted;
   const missedAtStart = missedRequests(observation);
-  // The change on trial may have caused the counted failures.
+  // The counted failures may be due to the change on trial.
   const failedBefore = trial?.failedBefore ?? failedFraction(state.failures, observation);
   return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart, failedBefore } };
 }

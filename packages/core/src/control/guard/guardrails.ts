@@ -1,6 +1,6 @@
 /**
- * Guardrails: pure checks that keep the loop from making things worse. The hourly limit, the back-off and the step size
- * bound improvements only. A change that the SLO requires never waits.
+ * Guardrails: pure checks that keep the loop from making things worse. Hourly limit, back-off and step size restrict
+ * improvements only. A change that the SLO requires never waits.
  */
 import type { Decision } from '../../model/decision.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
@@ -21,7 +21,7 @@ export interface ChangesSoFar {
 }
 
 const HOUR_MS = 3_600_000;
-/** Least saving or PAS gain of the last improvement allowed in an hour. */
+/** Minimum saving or PAS gain of the last improvement that an hour allows. */
 const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
@@ -48,7 +48,7 @@ export function inLastHour(atMs: readonly number[], nowMs: number): readonly num
 }
 
 /**
- * Reason why the limit per hour delays an improvement; undefined if it does not. The fewer changes are left, the larger
+ * Reason why the hourly limit delays an improvement; undefined if it does not. The fewer changes are left, the larger
  * the gain must be.
  */
 function changesObjection(
@@ -74,7 +74,7 @@ function backOffObjection(backOff: BackOff | undefined, nowMs: number): string |
   return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
 }
 
-/** The plan with each stage shrunk by one step at most, if the budget allows it. */
+/** The plan, but each stage shrinks by one step at most, if the budget allows it. */
 function limitDownstep(
   spec: PipelineSpec,
   { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },

@@ -1,9 +1,9 @@
 /**
- * Switches of variants: which are worthwhile, and which have to wait.
+ * Decides which switches of variants are worthwhile and which must wait.
  *
  * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the
- * cost, or gain a hundredth of PAS, over the best plan of the running variants. Its plan must also carry the last
- * minute's rates that may return by chance. The more improvements of a stage were undone recently, the longer the stage
+ * cost, or gain a hundredth of PAS, over the best plan with the running variants. Its plan must also serve those rates
+ * of the last minute that may return by chance. The more improvements of a stage were undone recently, the longer it
  * rests.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
@@ -14,7 +14,7 @@ import type { Plan } from '../../model/plan.js';
 import { type PlannedRate, recentRates } from '../planned-load.js';
 import type { ControlContext, SwitchRules } from '../rules.js';
 
-/** `necessary` if the SLO required it, else an improvement. */
+/** `necessary`: the SLO required the switch. Otherwise it was an improvement. */
 export interface VariantSwitch {
   readonly stageId: StageId;
   readonly atMs: number;
@@ -30,13 +30,13 @@ export interface SwitchHistory {
 
 const REMEMBERED_MS = 1_200_000;
 const REMEMBERED_RULES = 64;
-/** A recent rate may return by chance if it is at most this multiple of the present one (two buckets). */
+/** A recent rate up to this multiple of the present rate may return by chance (two buckets). */
 const BY_CHANCE = 1.11;
-/** Factor on the rest time of a stage for each undone improvement. */
+/** Factor on the rest time of a stage per undone improvement. */
 const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
-/** Pins to the variants of a plan. Existing pins override them. */
+/** Pins to the variants of a plan. Existing pins take precedence. */
 export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
     spec.stages.map(({ id, pins }) => {
@@ -49,8 +49,7 @@ export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonl
 const pinnedRules = new CacheByOwner<ControlContext>(REMEMBERED_RULES);
 
 /**
- * Rules that plan only with the variants of `running`. Returns the same object for the same input, so that its plans
- * stay cached.
+ * Rules that only plan with the variants of `running`. Equal input gives the same object, so that plans stay cached.
  */
 export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
   const pins = variantPins(rules.spec, running.stages);
@@ -72,8 +71,8 @@ export function isWorthSwitching(
 }
 
 /**
- * Reason against switching variants now for an improvement at `arrivalRps`; undefined if there is none. After a switch
- * a stage rests for the dwell time, quadrupled for each improvement undone in the last 20 minutes.
+ * Reason against an improvement at `arrivalRps` that switches variants now; undefined if there is none. After a switch
+ * a stage rests for the dwell time, × 4 for each improvement undone in the last 20 minutes.
  */
 export function switchObjection(
   stageIds: readonly StageId[],
@@ -96,7 +95,7 @@ export function switchObjection(
   return `a minute ago ${neededRps.toFixed(1)} rps were planned for`;
 }
 
-/** Counts improvements that a necessary switch followed. */
+/** Number of improvements that a necessary switch has undone. */
 function undoneImprovements(switches: readonly VariantSwitch[]): number {
   let [undone, stands] = [0, false];
   for (const { necessary } of switches) {
@@ -120,7 +119,7 @@ export function withSwitches(
   return [...recentSwitches(before, atMs), ...switchedStages(decision).map((stageId) => ({ stageId, atMs, ...why }))];
 }
 
-/** Switches within the memory; drops those from the future (clock set back). */
+/** Switches of the last 20 minutes, without those in the future (clock set back). */
 export function recentSwitches(switches: readonly VariantSwitch[], nowMs: number): readonly VariantSwitch[] {
   return switches.filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }

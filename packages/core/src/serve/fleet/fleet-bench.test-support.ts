@@ -1,4 +1,4 @@
-/** A fleet on a manual clock. Starts take the load time of their variant, drains the `drainMs` of the bench. */
+/** A fleet on a manual clock. A start takes the load time of its variant, a drain takes `drainMs`. */
 import { AppError } from '../../model/app-error.js';
 import type { Change } from '../../model/change.js';
 import { type ReplicaId, type StageId, stageId, variantId } from '../../model/ids.js';
@@ -9,7 +9,7 @@ import { FleetScheduler } from './fleet-scheduler.js';
 
 export const [stageA, stageB] = [stageId('a'), stageId('b')];
 
-/** A plan of a stage; variants named `broken…` never start. */
+/** Plan of a stage. Variants named `broken…` never start. */
 export function planFor(variant: string, replicas: number, cpuCores = 1, maxBatchSize = 1): StagePlan {
   return {
     variantId: variantId(variant),
@@ -31,7 +31,7 @@ interface Pending {
   readonly run: () => void;
 }
 
-/** An event of the bench: time, stage, event, and the replica or plan. */
+/** Event of the bench: time, stage, event, and replica or plan. */
 export type BenchEvent = readonly [atMs: number, stage: string, what: string, subject: string];
 
 type CanaryOutcomes = ReturnType<FleetEffects['canaryCounts']>;
@@ -44,7 +44,7 @@ export class FleetBench implements FleetEffects {
   readonly news: CanaryNews[] = [];
   readonly startMs: (replica: RunningReplica) => number;
   readonly drainMs: (replica: RunningReplica) => number;
-  /** Counts of both sides of a canary by an instant. */
+  /** Counts of both sides of a canary at a time. */
   outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
   onEvent = (): void => {};
   nowMs = 0;
@@ -68,7 +68,7 @@ export class FleetBench implements FleetEffects {
     this.fleet = new FleetScheduler([stageA, stageB], this.#limits, this);
   }
 
-  /** Changes the budget, as a reload does. */
+  /** Changes the budget as a reload does. */
   setBudget(budgetCpuCores: number): void {
     Object.assign(this.#limits, { budgetCpuCores });
     this.fleet.limitsChanged(this.nowMs);
@@ -93,7 +93,7 @@ export class FleetBench implements FleetEffects {
     }
   }
 
-  /** Takes the next event; false when there is none. */
+  /** Takes the next event; false if there is none. */
   advance(): boolean {
     const next = this.#pending.toSorted((a, b) => a.atMs - b.atMs)[0];
     const wakeAtMs = this.fleet.nextWakeAtMs;

@@ -32,7 +32,7 @@ export class FleetCanaries {
     this.#effects.openCanary(stage.id, to);
   }
 
-  /** Ends a canary of the stage unless the next change continues it. */
+  /** Ends the canary of a stage unless the next change continues it. */
   endOther(stage: FleetStage, { atOnce, to }: Change): void {
     if (stage.canary === undefined || stage.target === undefined) return;
     const goesOn = isOfKind(to, stage.target);
@@ -40,7 +40,7 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Sets the canary's fraction by its ready replicas. Measures once all replicas of the step are ready. */
+  /** Sets the canary's fraction by its ready replicas. Measuring begins once all replicas of the step are ready. */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;
@@ -50,7 +50,7 @@ export class FleetCanaries {
     }
     if (state === 'under-way' || canary.fraction === 0) return;
     canary.measure(nowMs);
-    // The next step gets the full time limit for its starts.
+    // The starts of the next step get the full time limit.
     this.#host.setStartsEnd(stage, Number.POSITIVE_INFINITY);
   }
 
@@ -70,7 +70,7 @@ export class FleetCanaries {
     this.#close(stage, { state: 'passed' });
   }
 
-  /** Fails the canary after the loss of a replica: a lost new one is a verdict, a lost old one leaves too few. */
+  /** Fails the canary because a replica was lost. Losing a new one is a verdict; losing an old one leaves too few. */
   lose(stage: FleetStage, replica: FleetReplica): void {
     const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
     this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');

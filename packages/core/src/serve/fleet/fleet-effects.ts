@@ -22,21 +22,21 @@ export interface FleetEffects {
   /** Starts a replica; answered by `started` or `startFailed`. */
   start(stageId: StageId, replica: RunningReplica): void;
   serve(stageId: StageId, replica: RunningReplica): void;
-  /** Puts the batching and drop rule of `to` in force. */
+  /** Puts batching and drop rule of `to` in force. */
   adopt(stageId: StageId, to: StagePlan): void;
   /** Closes a replica after its batch; answered by `left`. */
   drain(stageId: StageId, replica: RunningReplica): void;
-  /** Closes an unwanted started replica; answered by `left`. */
+  /** Closes a started replica that is not wanted; answered by `left`. */
   discard(stageId: StageId, replica: RunningReplica): void;
-  /** Opens a canary of `to`. Replicas of its variant that enter service belong to it until it is closed. */
+  /** Opens a canary of `to`. Until it is closed, it owns the replicas of that variant that enter service. */
   openCanary(stageId: StageId, to: StagePlan): void;
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes of both sides since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Replicas of the canary that are not drained join the stage's others. */
+  /** The canary's replicas that are not draining join those of the stage. */
   closeCanary(stageId: StageId): void;
   canaryChanged(stageId: StageId, news: CanaryNews): void;
-  /** A restart outside a change failed, or has no headroom. Another attempt follows. */
+  /** A restart outside a change failed or lacks headroom. It is tried again. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
 
@@ -46,7 +46,7 @@ export type ChangeEnd =
   | { readonly kind: 'gave-way' }
   | { readonly kind: 'failed'; readonly failure: unknown };
 
-/** `startConcurrency` bounds parallel starts. A change waits for a drain at most `drainPatienceMs`. */
+/** `startConcurrency` limits parallel starts. A change waits at most `drainPatienceMs` for a drain. */
 export interface FleetLimits extends ChangeBounds {
   readonly startConcurrency: number;
   readonly drainPatienceMs: number;

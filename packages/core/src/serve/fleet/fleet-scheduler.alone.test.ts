@@ -6,7 +6,7 @@ import { changeTo, FleetBench, planFor, stageB } from './fleet-bench.test-suppor
 type Limits = ConstructorParameters<typeof FleetBench>[0];
 
 describe('FleetScheduler, a stage on its own', () => {
-  /** A bench on which replicas of a variant fail to start from the `from`th on. */
+  /** Bench on which replicas of a variant fail to start, beginning with the `from`th. */
   function failingFrom(from: number, failing: string, limits: Limits = {}) {
     const bench = new FleetBench(limits);
     const start = bench.start.bind(bench);

@@ -7,7 +7,7 @@ const side = (missed: number, ended: number) => ({ ended, missed });
 const good = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(0, nowMs / 20) });
 const bad = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(nowMs / 100, nowMs / 100) });
 
-/** Variant `s` with two replicas runs; `l` has never served. */
+/** Two replicas of variant `s` run; `l` has never served. */
 function tried(limits: ConstructorParameters<typeof FleetBench>[0] = {}, to = planFor('l', 2)) {
   const bench = new FleetBench({ canary: rules, ...limits });
   bench.applied(changeTo(planFor('s', 2)));
@@ -51,7 +51,7 @@ describe('FleetScheduler, a canary', () => {
     expect(canaryOf(bench)).toBeUndefined();
     const why = expect.stringContaining('missed the SLO');
     expect(bench.news.slice(1)).toEqual([{ variantId: 'l', state: 'rolled-back', fraction: 0.1, why }]);
-    // It has not served, so it is tried again.
+    // `l` has not served yet, so it needs a canary again.
     bench.outcomes = good;
     bench.apply(changeTo(planFor('l', 2)));
     bench.advanceTo(bench.nowMs + 100);

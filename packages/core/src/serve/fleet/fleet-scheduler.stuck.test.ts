@@ -14,7 +14,9 @@ interface Asked {
   readonly ends: readonly ChangeEnd[];
 }
 
-/** Random changes, budgets and preemptions of two stages; every other one also loses replicas and has failing starts. */
+/**
+ * Random changes, budgets and preemptions of two stages. Every second run also loses replicas and has failing starts.
+ */
 class RandomFleet {
   readonly bench: FleetBench;
   readonly #hasFaults: boolean;
@@ -64,7 +66,7 @@ class RandomFleet {
     bench.advanceTo(bench.nowMs + this.#below(80));
   }
 
-  /** The fault of a stage once it is idle; undefined without one. */
+  /** What is wrong with an idle stage; undefined if nothing is. */
   problem(stage: StageId, { mayBeTold }: { readonly mayBeTold: boolean }): string | undefined {
     const { replicas = [] } = this.bench.fleet.runningPlan().stages[stage] ?? {};
     const shown = replicas.map(({ variantId, status, resources }) => `${variantId}@${resources.cpuCores}:${status}`);

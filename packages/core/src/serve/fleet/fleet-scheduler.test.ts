@@ -10,7 +10,7 @@ const coresIn = (bench: FleetBench): number =>
     .filter(({ status }) => status !== 'failed')
     .reduce((sum, { resources }) => sum + resources.cpuCores, 0);
 
-/** Most cores that were held at a time while `change` was carried out. */
+/** Maximum cores held at a time while the bench changes to `to`. */
 function mostCoresDuring(bench: FleetBench, to: StagePlan): number {
   let most = coresIn(bench);
   bench.onEvent = () => {
@@ -148,7 +148,7 @@ describe('FleetScheduler, a change', () => {
 });
 
 describe('FleetScheduler, a change that gives way', () => {
-  /** `small` is on its way from two replicas to `to` since 5 ms. */
+  /** Since 5 ms, `small` changes from two replicas to `to`. */
   function onItsWay(to: StagePlan, limits: BenchSettings[0] = {}) {
     const bench = benchWith(planFor('s', 2), limits);
     bench.applied(changeTo(planFor('s', 1), stageB));
@@ -318,14 +318,14 @@ describe('FleetScheduler under random changes', () => {
     })
     .map(({ variant, replicas, cpuCores }) => planFor(variant, replicas, cpuCores));
 
-  /** Ready capacity as a fraction of each plan's own, because capacities of different kinds cannot be compared. */
+  /** Ready ÷ planned replicas: capacities of different kinds cannot be compared. */
   const share = (bench: FleetBench, plan: StagePlan): number =>
     bench.having('ready').filter((replica) => isOfKind(replica, plan)).length / plan.replicas;
 
   interface Promised {
     readonly cores: number;
     readonly startConcurrency: number;
-    /** With enough headroom: the plan whose capacity passes into that of the next. */
+    /** With enough headroom: the plan whose capacity the next plan takes over. */
     readonly inForce: StagePlan | undefined;
   }
 

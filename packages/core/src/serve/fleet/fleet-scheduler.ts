@@ -4,8 +4,8 @@
  *
  * Changes run one after another, so only one stage at a time exceeds its plan. A failed start ends its change: the
  * stage returns to its previous plan or, if it only grew, keeps the started replicas. A lost replica is restarted after
- * a back-off, as often as needed. The stage of a preempted change continues alone (without a running change), to its
- * target or to that of a later change. Protocol: pass every event with a clock that never goes back. Effects are called
+ * a back-off, as often as needed. After preemption a stage continues alone (without a running change), to its target or
+ * to that of a later change. Protocol: pass every event with a clock that never goes back. Effects are called
  * synchronously and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
@@ -43,7 +43,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Fewest cores of the plans in force since the changes began. They may exceed a lowered budget. */
+  /** Minimum cores of the plans in force since the changes began. A lowered budget may be below it. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -68,7 +68,7 @@ export class FleetScheduler {
     return this.#active !== undefined || this.#waiting.length > 0;
   }
 
-  /** Next instant at which `advance` has to be called; Infinity if none. */
+  /** Time of the next necessary call of `advance`; Infinity if none. */
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
     for (const stage of this.#stages.values()) {
@@ -113,7 +113,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Accepts a change. Calls `onEnd` once, perhaps before this returns. */
+  /** Accepts a change. Calls `onEnd` once, perhaps before `apply` returns. */
   apply(change: Change, nowMs: number, onEnd: (end: ChangeEnd) => void): void {
     this.#stage(change.stageId);
     if (this.#onClosed === undefined) this.#waiting.push({ change, onEnd });
@@ -142,7 +142,7 @@ export class FleetScheduler {
 
   /**
    * Ends canaries without a verdict and preempts the running change; the previous variants serve. With `pinned`, ends
-   * only a canary of another variant at that stage. True if there was one.
+   * only a canary of another variant at that stage. True if one ended.
    */
   endCanary(nowMs: number, pinned?: StageVariant): boolean {
     const ending = [...this.#stages.values()].filter(({ id, canary, target }) => {
@@ -205,7 +205,7 @@ export class FleetScheduler {
   }
 
   /**
-   * Closes a running replica for good. It is replaced at once after a hang, because an input may be the cause,
+   * Closes a running replica for good. After a hang it is replaced at once, because an input may be the cause;
    * otherwise after the back-off.
    */
   unhealthy(id: ReplicaId, trouble: HealthIssue, nowMs: number): void {
@@ -224,7 +224,7 @@ export class FleetScheduler {
 
   /**
    * Starts a replacement next to a replica whose batch may hang, if bounds and headroom allow. The replacement leaves
-   * if the batch ends.
+   * when the batch ends.
    */
   runsLate(id: ReplicaId, isLate: boolean, nowMs: number): void {
     const { stage, replica } = this.#find(id);
@@ -258,7 +258,7 @@ export class FleetScheduler {
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
-  /** Refuses waiting changes, lets the running one end and drains everything, then calls `onClosed`. */
+  /** Refuses waiting changes, lets the running change end, drains everything, then calls `onClosed`. */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))
@@ -308,7 +308,7 @@ export class FleetScheduler {
     this.#take();
     if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.rebatch(to);
     else stage.rebatchBefore(to);
-    // The stage adopts the batching of a canary when the lanes merge.
+    // With a canary, its batching is adopted when the lanes merge.
     if (stage.canary === undefined || stage.serving?.variantId === to.variantId) this.#adopt(stage, to);
     onEnd({ kind: 'done' });
   }
@@ -334,7 +334,7 @@ export class FleetScheduler {
     return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** Is a stage other than `but` changing alone? It may free headroom. */
+  /** True if a stage other than `but` changes alone: it may free headroom. */
   #isOneOnItsOwn(but?: FleetStage): boolean {
     return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
@@ -373,7 +373,7 @@ export class FleetScheduler {
     else stage.lacksHeadroom = false;
   }
 
-  /** Number of replicas beyond the plan, as replacements of those that may hang. */
+  /** Number of replicas above the plan, which replace those that may hang. */
   #spares(stage: FleetStage, { replicas }: StagePlan): number {
     if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
       return 0;
@@ -381,7 +381,7 @@ export class FleetScheduler {
     return Math.max(0, Math.min(stage.late.size, most - replicas));
   }
 
-  /** Does a change start a variant that needs a canary, with enough headroom for its first step? */
+  /** True if a change starts a variant that needs a canary, with enough headroom for the first step. */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
@@ -391,7 +391,7 @@ export class FleetScheduler {
     return startableReplicas(free, to.resources.cpuCores) >= first;
   }
 
-  /** Cores of leaving replicas, and of the stage's canary if the next change continues or ends it. */
+  /** Cores of leaving replicas, and of the stage's canary, which the next change continues or ends. */
   #leavingCores(changing: FleetStage): number {
     const inCanary = changing.canary === undefined ? undefined : changing.target;
     const leaves = ({ status, overdue, ...kind }: FleetReplica, stage: FleetStage) =>
@@ -423,7 +423,7 @@ export class FleetScheduler {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noHeadroom(stage.id, target), this.#nowMs);
     if (!stage.isOnItsOwn) {
-      // A replacement of a late replica is optional.
+      // Replacing a late replica is optional.
       if (this.#active?.stage === stage || stage.lacksHeadroom || stage.late.size > 0) return;
       stage.lacksHeadroom = true;
       this.#effects.restartFailed(stage.id, noHeadroom(stage.id, target));
@@ -511,7 +511,7 @@ export class FleetScheduler {
     return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
   }
 
-  /** Plans by stage. The first plan of a stage counts at once, because no change can free headroom for it. */
+  /** Plans by stage. The first plan of a stage counts at once, because no change frees headroom for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
       const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;

@@ -1,4 +1,4 @@
-/** One stage of the fleet: its replicas, plan and restarts. The fleet scheduler takes all steps. */
+/** One stage of the fleet: replicas, plan and restarts. The fleet scheduler takes all steps. */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import {
@@ -30,12 +30,12 @@ export class FleetStage {
   serving: StagePlan | undefined;
   before: ReadyCounts = noneReady;
   retryAtMs = Number.POSITIVE_INFINITY;
-  /** Set while the stage changes, or turns back, without a running change. */
+  /** Set while the stage changes or turns back outside a running change. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
-  /** Instant at which the stage turns back unless everything has started; Infinity if there is no limit. */
+  /** Time at which the stage turns back unless everything has started; Infinity without a limit. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
-  /** Does the stage wait for headroom? This is reported once. */
+  /** Set while the stage waits for headroom. This is reported once. */
   lacksHeadroom = false;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
@@ -68,8 +68,8 @@ export class FleetStage {
   }
 
   /**
-   * Continues a change from the plan `from` alone. Turns back at `endsAtMs` unless all replicas have started. A stage
-   * that only grows keeps all replicas that serve or start now.
+   * Continues a change from the plan `from` alone. Turns back at `endsAtMs` unless all replicas have started. If the
+   * stage only grows, all replicas that serve or start now stay.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
@@ -80,7 +80,7 @@ export class FleetStage {
     this.aloneEndsAtMs = endsAtMs;
   }
 
-  /** Returns to `previous` after a failure, or keeps replicas beyond it. A new variant goes into back-off. */
+  /** Returns to `previous` after a failure, or keeps additional replicas. A new variant goes into back-off. */
   turnBack(previous: StagePlan | undefined, nowMs: number): void {
     if (this.target !== undefined && this.target.variantId !== previous?.variantId) this.#holdBack(this.target, nowMs);
     this.#returnTo(previous, nowMs);
@@ -97,7 +97,7 @@ export class FleetStage {
     this.markMissing(nowMs);
   }
 
-  /** Returns to the previous plan by request, which is no failure. */
+  /** Returns to the previous plan on request, which is no failure. */
   cancelAlone(nowMs: number): void {
     this.#returnTo(this.#alone?.from, nowMs);
     this.settleAlone();
@@ -121,7 +121,7 @@ export class FleetStage {
     this.#alone = { from: this.target };
   }
 
-  /** Turns back because there is no headroom for another step. If it has already turned back, it stops there. */
+  /** Turns back because headroom for another step is missing. If the stage has already turned back, it stops. */
   stopAlone(nowMs: number): void {
     if (this.#alone?.from === this.target) this.endAlone();
     else this.turnBackAlone(nowMs);
@@ -145,22 +145,22 @@ export class FleetStage {
     return this.#alone !== undefined;
   }
 
-  /** The plan. While the stage changes alone: the previous plan, with the additional replicas that already serve. */
+  /** The plan. While the stage changes alone: the previous plan, plus additional replicas that already serve. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
   }
 
-  /** The target with `grown` replicas if the stage only grows from `previous`; else `previous`. */
+  /** If the stage only grows from `previous`: the target with `grown` replicas; else `previous`. */
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     if (target === undefined || before.others > 0 || grown === 0) return previous;
-    // Without a ready replica of another kind this may still be a replacement, of lost replicas.
+    // Without a ready replica of another kind, this may still replace lost replicas.
     const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
-  /** Is the plan complete, except for drains? */
+  /** True if complete, except for drains. */
   get hasArrived(): boolean {
     const { target: to, before } = this;
     if (to === undefined) return true;
@@ -197,7 +197,7 @@ export class FleetStage {
     return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
-  /** Missing replicas count as failed and restart after the back-off. */
+  /** Missing replicas count as failed. They restart after the back-off. */
   markMissing(nowMs: number): void {
     if (this.target === undefined) return;
     const failed = this.all().filter(({ status }) => status === 'failed').length;
@@ -228,17 +228,17 @@ export class FleetStage {
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** Is a replica still starting, or draining within the patience? */
+  /** True if a replica starts, or drains within the patience. */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores of all replicas, also of failed ones, which restart. */
+  /** Cores of all replicas. Failed ones count, because they restart. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }
 
-  /** A stage that never ran has batches of one item. */
+  /** A stage that never ran shows batches of one item. */
   running(nowMs: number): RunningStage {
     const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
     const replicas = this.all().map(

@@ -1,6 +1,6 @@
 /**
  * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. It returns to 0.1 s after
- * 10 s without a loss, or if the lost replica had served for a second. So a crash costs little and a crash loop does
+ * 10 s without a loss, or if the lost replica had served for a second. So one crash costs little, and a crash loop does
  * not use up the machine.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
@@ -10,7 +10,7 @@ const STEADY_MS = 10_000;
 
 const SERVED_MS = 1_000;
 
-/** Has a replica served too long to be part of a crash loop? */
+/** True if a replica served too long for a crash loop. */
 export function hadServed(inServiceMs: number): boolean {
   return inServiceMs >= SERVED_MS;
 }
@@ -22,7 +22,7 @@ export interface RestartHistory {
 
 export const noRestarts: RestartHistory = { inARow: 0, lastIssueAtMs: Number.NEGATIVE_INFINITY };
 
-/** Delay (ms) before the next restart, with the new history. */
+/** Delay (ms) before the next restart, and the new history. */
 export function nextRestart(
   { inARow, lastIssueAtMs }: RestartHistory,
   nowMs: number,

@@ -1,6 +1,4 @@
-/**
- * State of one canary: its step, its fraction of the requests and the next check. The fleet scheduler takes its steps.
- */
+/** State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps. */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 
@@ -9,7 +7,7 @@ const LOOK_MS = 250;
 
 export class StageCanary {
   fraction = 0;
-  /** Outcomes that the step still needs after its shortest time. */
+  /** Outcomes that the step still needs after its minimum time. */
   missingOutcomes = 0;
   failure: string | undefined;
   /** Next check; Infinity while replicas of the step start. */
@@ -21,7 +19,7 @@ export class StageCanary {
     return canaryFractions[this.#step] ?? 1;
   }
 
-  /** Raises the fraction to the capacity of the ready replicas; true if it has changed. */
+  /** Raises the fraction to the capacity of the ready replicas. True if it has changed. */
   raise(readyFraction: number): boolean {
     const fraction = Math.min(this.target, readyFraction);
     if (fraction === this.fraction) return false;

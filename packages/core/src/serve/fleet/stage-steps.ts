@@ -1,11 +1,11 @@
 /**
- * Next steps of a stage toward its plan, derived from the actual replicas alone (level-triggered, so a crash during a
- * change needs no special case).
+ * Next steps of a stage toward its plan, derived from the actual replicas alone. They are level-triggered, so a crash
+ * during a change needs no special case.
  *
- * Make before break: each other kind leaves by the rule of `rollout/share.ts`. Batching and drop rule switch when the
- * new kind can serve as much as the old. Starts use only the headroom. If it is too small for the rule, only a minimum
- * count holds: as many ready replicas as the smaller plan has. Headroom for one replica of the largest kind beyond both
- * plans always suffices.
+ * Make before break: replicas of other kinds leave by the rule of `rollout/share.ts`. Batching and drop rule switch
+ * when the new kind can serve as much as the old. Starts only use the headroom. If it is too small for the rule, only a
+ * minimum count holds: as many ready replicas as the smaller plan has. Headroom for one replica of the largest kind
+ * beyond both plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -16,13 +16,13 @@ import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
-  /** Other replicas by kind, because a preempted change may have left several kinds with different capacities. */
+  /** Other ready replicas by kind. After a preempted change there may be several kinds, with different capacities. */
   readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
 
 export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
-/** A changing stage: its replicas, oldest first, its target, and the ready counts at the beginning. */
+/** A changing stage: replicas, oldest first; target; ready counts at the beginning. */
 export interface StageOnItsWay {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
@@ -30,21 +30,21 @@ export interface StageOnItsWay {
   readonly adopted: boolean;
 }
 
-/** `comesFree`: there may be more once a replica has left or started. */
+/** `comesFree`: more may become free when a replica has left or started. */
 export interface StartHeadroom {
   readonly cpuCores: number;
   readonly starts: number;
   readonly comesFree: boolean;
 }
 
-/** Steps to take now, in order. Failed replicas keep their place unless they are forgotten. */
+/** Steps to take now, in order. Failed replicas keep their place until they are forgotten. */
 export interface StageSteps {
   readonly forget: readonly ReplicaId[];
   readonly discard: readonly ReplicaId[];
   readonly start: number;
   readonly adopt: boolean;
   readonly drain: readonly ReplicaId[];
-  /** `arrived` if only drains remain; `no-room` if no step will ever be possible. */
+  /** `arrived`: only drains remain. `no-room`: no step will ever be possible. */
   readonly state: 'under-way' | 'arrived' | 'no-room';
 }
 
@@ -57,7 +57,7 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
 }
 
 /**
- * Steps toward a canary with a fraction of the requests. Old replicas leave only to free cores, one at a time and by
+ * Steps toward a canary that gets a fraction of the requests. Old replicas leave only to free cores: one at a time, by
  * the share rule.
  */
 export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
@@ -135,7 +135,7 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
   };
 }
 
-/** Replicas of other kinds that may leave by the share rule. */
+/** Replicas of other kinds that the share rule allows to leave. */
 function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   if (ready >= to.replicas) return others;
   return before.othersByKind.flatMap(({ kind, ready: oldAtStart }) => {
@@ -152,7 +152,7 @@ function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places):
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** Is the ready fraction of the new kind at least the fraction of others that is `staying`? */
+/** True if the ready fraction of the new kind is at least the fraction of others that is `staying`. */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
@@ -168,7 +168,7 @@ export interface PlannedSteps {
   readonly cpuCores: number;
 }
 
-/** Would the steps reach the plan within the headroom if every start succeeded? */
+/** True if the steps reach the plan within the headroom, given that every start succeeds. */
 export function reachesPlan({ replicas, to, cpuCores }: PlannedSteps): boolean {
   const before = readyCounts(replicas, to);
   let present = replicas.filter(({ status }) => status === 'ready');

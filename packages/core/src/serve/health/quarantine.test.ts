@@ -7,7 +7,7 @@ import { Quarantine } from './quarantine.js';
 const watched = { watchReplicas: true };
 const DEADLINE_MS = 5_000;
 
-/** A stage of 10 ms whose replicas hang on `poison…`; every batch lasts at most 250 ms. */
+/** Stage that takes 10 ms and hangs on `poison…`; no batch lasts longer than 250 ms. */
 class Stage {
   readonly bench: Bench;
   readonly replicas: Replica[];
@@ -21,7 +21,7 @@ class Stage {
     this.bench.arrive(name, nowMs, nowMs + DEADLINE_MS);
   }
 
-  /** Ends every running batch without a poison. */
+  /** Ends every running batch without poison. */
   finish(nowMs: number): void {
     for (const replica of this.replicas) {
       if (replica.busy && !replica.batch.some(({ payload }) => payload.startsWith('poison')))

@@ -1,6 +1,6 @@
 /**
  * Inputs that hung a stage, by stage and key. An input that hung alone is guilty: it is refused for 10 minutes. Inputs
- * of a larger hung batch are suspects: each runs alone until it has completed once. So a second hang identifies the
+ * of a larger hung batch are suspects: each runs alone until it has completed once. So the second hang identifies the
  * guilty input, and the others are answered.
  */
 
@@ -21,7 +21,7 @@ export class Quarantine {
   /** By stage, the instant when its last input expires. */
   readonly #screenedUntilMs = new Map<number, number>();
 
-  /** May inputs of a stage be listed? If not, no digest is needed. */
+  /** True if inputs of a stage may be listed. Otherwise no digest is needed. */
   screens(stage: number, nowMs: number): boolean {
     return nowMs < (this.#screenedUntilMs.get(stage) ?? Number.NEGATIVE_INFINITY);
   }
@@ -44,12 +44,12 @@ export class Quarantine {
     this.#suspects.delete(stage, key);
   }
 
-  /** Guilty inputs, the least recently used first. */
+  /** Guilty inputs, least recently used first. */
   list(nowMs: number): readonly QuarantinedInput[] {
     return this.#guilty.list(nowMs);
   }
 
-  /** Frees all inputs of a stage, suspects too; returns the number of guilty ones. */
+  /** Frees all inputs of a stage, suspects included. Returns the number of guilty ones. */
   clear(stage: number, nowMs: number): number {
     this.#suspects.clear(stage, nowMs);
     this.#screenedUntilMs.delete(stage);

@@ -5,7 +5,7 @@ import { type HealthVerdict, hangBoundMs, ReplicaHealth, slownessOf } from './re
 
 type Batch = { readonly failed?: boolean; readonly slowness?: number };
 
-/** Replicas of a stage that run batches of 10 ms one after another. */
+/** Replicas of a stage, whose 10-ms batches run one after another. */
 class Stage {
   readonly replicas: readonly { readonly health: ReplicaHealth }[];
   nowMs = 0;

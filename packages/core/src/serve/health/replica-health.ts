@@ -1,21 +1,21 @@
 /**
  * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after lasting slowness
- * against the stage's curve. Slowness adds up in a one-sided cumulative sum (Page 1954) of the excess over a tolerance.
- * Each batch adds a bounded amount, negative if it is quick. So neither an outlier nor noise opens it. A replica as bad
- * as all its peers is not at fault. After a pause one item probes the replica. Each pause is twice as long as the last.
- * At the fourth opening the replica is replaced.
+ * relative to the stage's curve. Slowness is summed up: a one-sided cumulative sum (Page 1954) of the excess over a
+ * tolerance. Each batch adds a bounded amount, negative if it is quick, so neither outliers nor noise open the breaker.
+ * A replica that is as bad as all its peers is not at fault. After a pause, one item probes the replica. Each pause is
+ * twice as long as the one before. At the fourth opening the replica is replaced.
  */
 
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 import type { HealthIssue } from '../../model/running-plan.js';
 
-/** Counts of a stage since the start: opened breakers, and replaced replicas by issue. */
+/** Counts of a stage since the start: opened breakers, and replaced replicas per issue. */
 export interface IssueCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
 
 export interface BatchConduct {
-  /** All items failed by the stage's fault. */
+  /** True if all items failed through the stage's fault. */
   readonly failed: boolean;
   /** Result of `slownessOf`. */
   readonly slowness: number;
@@ -23,14 +23,14 @@ export interface BatchConduct {
   readonly nowMs: number;
 }
 
-/** Replicas of the stage, this one included. */
+/** Replicas of the stage, including this one. */
 export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 
-/** `unfit`: to be replaced. `open`: gets no batches during the pause, if the stage can do without it. */
+/** `unfit`: must be replaced. `open`: gets no batches during the pause, if the stage can do without the replica. */
 export type HealthVerdict = 'fit' | 'open' | 'unfit';
 
 const FAILED_IN_A_ROW = 5;
-/** Tolerated slowness, the largest contribution of a batch, and the sum that opens the breaker. */
+/** Tolerated slowness; maximum contribution of a batch; sum that opens the breaker. */
 const TOLERATED_SLOWNESS = 2;
 const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
@@ -38,13 +38,13 @@ const TOO_SLOW = 10;
 const NEWEST = 0.1;
 const PAUSE_DELAYS = { shortestMs: 1_000, longestMs: Number.POSITIVE_INFINITY };
 const PAUSES = 3;
-/** Good batches that reset the pauses. */
+/** Good batches in a row that reset the pauses. */
 const RECOVERED = 20;
 /** Noise (ms) of timers and of messages to the replica. */
 const NOISE_MS = 5;
 /**
- * A batch counts as hung after this multiple of its p99.99, because a busy machine is slow, too. The bound is at most
- * `HANG_SLOS` SLOs: no client waits longer.
+ * A batch counts as hung after `HANG_TAILS` × its p99.99, because a busy machine is slow, too. No client waits longer
+ * than `HANG_SLOS` SLOs, so that is the maximum.
  */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
@@ -66,7 +66,7 @@ export interface ExpectedBatch {
   readonly sloMs: number;
 }
 
-/** Time in ms after which a batch counts as hung. Time-outs of clients have no influence. */
+/** Time in ms after which a batch counts as hung. Time-outs of clients do not matter. */
 export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
   const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
   const mostMs = Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs);
@@ -86,9 +86,9 @@ export class ReplicaHealth {
   /** No batches before this instant. */
   openUntilMs = Number.NEGATIVE_INFINITY;
   batchStartedAtMs = 0;
-  /** Instant at which the running batch counts as hung. */
+  /** Time at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Instant halfway to `hungAtMs`, and whether it has passed. */
+  /** Time halfway to `hungAtMs`. `isLate`: it has passed. */
   lateAtMs = Number.POSITIVE_INFINITY;
   isLate = false;
   batchFailed = false;
@@ -142,7 +142,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** Does this replica fail while a peer does not, or while it is the only one? */
+  /** True if this replica fails and a peer does not, or if it has no peers. */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }

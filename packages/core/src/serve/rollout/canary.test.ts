@@ -47,7 +47,7 @@ describe('judgeCanary', () => {
     });
     expect(verdict(side(0, 51), side(0, 949), { passedOn: 100 }).kind).toBe('passed');
     expect(verdict(side(0, 0), side(0, 990), { passedOn: 49 }).kind).toBe('open');
-    // With little traffic the verdict comes when the time is over.
+    // With little traffic, the verdict comes at the time limit.
     const over = { elapsedS: 120 };
     expect(verdict(side(0, 0), side(0, 441), { ...over, passedOn: 49 })).toMatchObject({ kind: 'failed' });
     expect(verdict(side(0, 2), side(0, 45), { ...over, passedOn: 5 }).kind).toBe('failed');
@@ -69,7 +69,7 @@ describe('judgeCanary', () => {
     const failedOnce = (ended: number, fraction = 0.5) => verdict(side(1, ended, 1), side(0, 340), { fraction }).kind;
     expect([failedOnce(100), failedOnce(180), failedOnce(100, 0.1)]).toEqual(['open', 'passed', 'passed']);
     expect(verdict(side(0, 100), side(0, 340), { fraction: 0.5 }).kind).toBe('passed');
-    // Both sides fail all.
+    // All requests fail on both sides.
     expect(verdict(side(100, 100, 100), side(340, 340, 340), { fraction: 0.5 }).kind).toBe('urgent');
   });
 
@@ -129,7 +129,7 @@ describe('a canary of 20 requests per second', () => {
     readonly oldMissFraction?: number;
   }
 
-  /** Counts five outcomes (a quarter of a second). Returns the number that the new side lost. */
+  /** Counts five outcomes (a quarter of a second). Returns the losses of the new side. */
   function count(rng: SeededRng, fraction: number, sides: Required<Sides>, [before, after]: CountedSides): number {
     let lost = 0;
     for (let i = 0; i < 5; i++) {
@@ -145,7 +145,7 @@ describe('a canary of 20 requests per second', () => {
     return lost;
   }
 
-  /** Walks through both steps in quarters of a second. Returns the instant and kind of the end. */
+  /** Walks through both steps in quarters of a second. Returns time and kind of the end. */
   function walk({ failedFraction = 0, oldMissFraction = 0, missFraction }: Sides, percentile: number, seed: number) {
     const rng = new SeededRng(seed);
     const [before, after]: CountedSides = [

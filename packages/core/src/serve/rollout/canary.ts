@@ -1,14 +1,14 @@
 /**
- * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides decide,
- * counted since the step (or the canary) began. The new side may miss the SLO as often as the SLO allows, or as often
- * as the old side does in the same time. It may be slower than its profile as long as its plan still carries the load
+ * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides since
+ * the start of the step (or the canary) decide. The new side may miss the SLO as often as the SLO allows, or as often
+ * as the old side does in the same time. It may be slower than its profile if its plan still carries the load
  * (slowness.ts).
  *
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
- * Outcomes should be independent: count batches, not items. For service times the bound holds up to 1.1 × the profile,
- * not near the limit (docs/explain/control.md).
+ * Outcomes should be independent, so count batches, not items. For service times, the bound is valid up to 1.1 × the
+ * profile, but not near the limit (docs/explain/control.md).
  */
 
 import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
@@ -20,26 +20,26 @@ export interface CanaryRules {
   readonly percentile: number;
 }
 
-/** Reads canary rules from a spec. A stage whose items may not run twice switches at once. */
+/** Canary rules of a spec. A stage whose items may not run twice switches at once. */
 export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages' | 'control' | 'slo'>): CanaryRules {
   const repeatable = control.canary === false ? [] : stages.filter(({ idempotent = true }) => idempotent);
   return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
 }
 
-/** Fractions of the requests that a new variant gets before it gets all of them. */
+/** Fractions of the requests that a new variant gets, before it gets all. */
 export const canaryFractions: readonly number[] = [0.1, 0.5];
 
 export interface CanaryStep extends CanaryCounts {
   readonly fraction: number;
   readonly elapsedMs: number;
-  /** Unit in which outcomes of the new side are counted; default requests. */
+  /** Unit of the counted outcomes of the new side; default requests. */
   readonly unit?: 'requests' | 'batches';
-  /** Requests forwarded to the new side, if it is reached over a network. */
+  /** Requests forwarded to the new side, if it is behind a network. */
   readonly passedOn?: number;
 }
 
 /**
- * `open`: the step continues; `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
+ * `open`: the step continues. `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
  * the new side now.
  */
 export type CanaryVerdict =
@@ -47,36 +47,36 @@ export type CanaryVerdict =
   | { readonly kind: 'open'; readonly missingOutcomes: number }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** Shortest time of a step in ms, and the outcomes that it needs. */
+/** Minimum time of a step in ms, and the outcomes that it needs. */
 const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
-/** Length of a step without any request. */
+/** Duration of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** Longest time of a step with too few outcomes. A step without any outcome has no limit. */
+/** Maximum time of a step with too few outcomes. A step without any outcome has no limit. */
 const LONGEST_STEP_MS = 120_000;
-/** Chance that a good variant is rolled back for misses, and for failures. */
+/** Probability that a good variant is rolled back: for misses, and for failures. */
 const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
-/** Chance that a variant as fast as profiled is rolled back for its service times. */
+/** Probability that a variant as fast as its profile is rolled back for service times. */
 const SLOW_ALPHA = 0.002;
 /** Evidence at which a variant slower than profiled is too slow for its plan. */
 const TOO_SLOW = 2;
-/** Evidence at this level holds a step open. */
+/** With evidence above 1 ÷ this level, a step stays open. */
 const DOUBT_ALPHA = 0.05;
-/** Evidence of slowness or failures at this level holds the last step open; a good variant soon falls below it. */
+/** With evidence of slowness or failures above this, the last step stays open. A good variant soon falls below. */
 const LEAST_DOUBT = 0.01;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
-/** Fewer misses or failures may come from a cold start. */
+/** With fewer misses or failures, a cold start may be the cause. */
 const FEWEST_HITS = 3;
-/** Largest rate in the mixture. */
+/** Largest rate of the mixture. */
 const LARGEST_RATE = 0.95;
-/** A new side that answers less than this fraction of the forwarded requests is unreachable. */
+/** A new side that answers a smaller fraction of the forwarded requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
 /** Fewest forwarded requests for that verdict. With fewer, a single request in flight could decide. */
 const FEWEST_PASSED_ON = 5;
-/** Largest allowed burn rate of the error budget. */
+/** Maximum burn rate of the error budget. */
 const FASTEST_BURN = 10;
 const FEWEST_OUTCOMES = 50;
 
@@ -85,7 +85,7 @@ export function nextFraction(fraction: number): number {
   return canaryFractions.find((each) => each > fraction) ?? 1;
 }
 
-/** Judges a step; may be called at any time. */
+/** Judges a step. May be called at any time. */
 export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
   const { before, after, slowness } = step;
   const evidence = evidenceOf(before, after, percentile);
@@ -110,7 +110,8 @@ function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): strin
 }
 
 /**
- * May the variant be slow, or fail? The fraction of a step limits the harm, so only the last step waits for an answer.
+ * True if the variant may be slow or may fail. The fraction of a step limits the harm, so only the last step waits for
+ * certainty.
  */
 function isUndecided({ slowness, fraction }: CanaryStep, { failing }: Evidence): boolean {
   return nextFraction(fraction) === 1 && Math.max(slowness?.evidence ?? 0, failing) > LEAST_DOUBT;
@@ -128,18 +129,18 @@ function verdictOfTime(step: CanaryStep, evidence: Evidence): CanaryVerdict {
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const missingOutcomes = Math.max(0, outcomes - after.ended);
   const doubt = doubtOf(step, evidence);
-  // Without outcomes of the new side there is no verdict, however long the step takes.
+  // Without outcomes of the new side there is no verdict, however long the step lasts.
   if (after.ended === 0 || (!isOver && (missingOutcomes > 0 || doubt !== undefined || isUndecided(step, evidence))))
     return { kind: 'open', missingOutcomes };
   return doubt === undefined ? { kind: 'passed' } : { kind: 'failed', why: doubt };
 }
 
-/** Does a side burn the error budget too fast for steps? */
+/** True if a side burns the error budget too fast for steps. */
 export function isBurning(side: SideCount, percentile: number): boolean {
   return side.ended >= FEWEST_OUTCOMES && fractionOf(side) > fastestMissFraction(percentile);
 }
 
-/** Largest fraction of misses before a change is rolled back. */
+/** Fraction of misses above which a change is rolled back. */
 export function fastestMissFraction(percentile: number): number {
   return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
 }
@@ -147,9 +148,9 @@ export function fastestMissFraction(percentile: number): number {
 interface Evidence {
   readonly misses: number;
   readonly failures: number;
-  /** Likelihood ratio of one larger failure rate; 0 without failures. */
+  /** Likelihood ratio for one larger failure rate; 0 without failures. */
   readonly failing: number;
-  /** Evidence of misses against the rate that the SLO allows; 1 if the old side has outcomes. */
+  /** Evidence that misses exceed the rate of the SLO; 1 if the old side has outcomes. */
   readonly alone: number;
 }
 
@@ -170,7 +171,7 @@ function upperFraction(hits: number, outcomes: number, more: number): number {
   return Math.min(1, (hits + more + Math.sqrt(hits)) / (outcomes + 1));
 }
 
-/** Mean likelihood ratio of larger rates against `rate`; 1 if `rate` explains the hits. */
+/** Mean likelihood ratio of larger rates to `rate`; 1 if `rate` explains the hits. */
 function evidenceAgainst(rate: number, hits: number, outcomes: number): number {
   if (hits < FEWEST_HITS || hits <= rate * outcomes || rate >= LARGEST_RATE) return 1;
   const larger = [rate ** 0.75, rate ** 0.5, rate ** 0.25, LARGEST_RATE];

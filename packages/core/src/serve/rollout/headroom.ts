@@ -5,13 +5,13 @@
 import type { StageId } from '../../model/ids.js';
 import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipeline-spec.js';
 
-/** Bounds of changes. `budgetCpuCores` is Infinity without a budget. Without `surgeCpuCores` the default applies. */
+/** Bounds of changes. Without a budget, `budgetCpuCores` is Infinity. Without `surgeCpuCores`, the default applies. */
 export interface ChangeBounds {
   readonly budgetCpuCores: number;
   readonly surgeCpuCores?: number | undefined;
-  /** Longest time (ms) until all replicas of a change have started; default Infinity. */
+  /** Maximum time (ms) until all replicas of a change have started; default Infinity. */
   readonly maxSurgeMs: number;
-  /** Most replicas by stage; default no bound. */
+  /** Maximum replicas by stage; unlimited by default. */
   readonly mostReplicas?: ReadonlyMap<StageId, number>;
 }
 
@@ -45,8 +45,8 @@ export interface HeadroomInput {
 }
 
 /**
- * Most cores that all replicas may hold. In a series of changes, `fromCores` keeps intermediate plans from raising the
- * limit.
+ * Maximum cores that all replicas may hold. In a series of changes, `fromCores` prevents that intermediate plans raise
+ * the limit.
  */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,

@@ -1,8 +1,8 @@
 /**
- * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready and ends with N new
- * ones. While n new ones are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Capacity u·k + n·k′ then is
- * a weighted mean of both plans' capacities, whatever a replica of either kind carries. If the headroom is too small
- * for that, only the count of replicas is kept (`replicasByCount`).
+ * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready. It ends with N new
+ * ones. While n new replicas are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then the capacity u·k +
+ * n·k′ is a weighted mean of the capacities of both plans, whatever a replica of each kind can serve. If the headroom
+ * is too small, only the count of replicas is kept (`replicasByCount`).
  */
 
 export interface ReplicaShift {
@@ -11,7 +11,7 @@ export interface ReplicaShift {
   readonly newWanted: number;
 }
 
-/** Fewest old replicas that keep the share while `newReady` new ones are ready. */
+/** Minimum old replicas that the share requires while `newReady` new ones are ready. */
 export function oldReplicasByShare({ oldAtStart, newAtStart, newWanted }: ReplicaShift, newReady: number): number {
   if (newReady >= newWanted) return 0;
   const toGain = newWanted - newAtStart;
@@ -19,7 +19,7 @@ export function oldReplicasByShare({ oldAtStart, newAtStart, newWanted }: Replic
   return toGain <= 0 ? oldAtStart : Math.ceil((oldAtStart * (toGain - gained)) / toGain);
 }
 
-/** Fewest replicas of both kinds if the headroom is too small: as many as the smaller plan has. */
+/** Minimum replicas of both kinds if the headroom is too small: as many as the smaller plan has. */
 export function replicasByCount({ oldAtStart, newAtStart, newWanted }: ReplicaShift): number {
   return Math.min(oldAtStart + newAtStart, newWanted);
 }

@@ -1,19 +1,20 @@
 /**
- * Sequential test of service times: is a new variant slower than its profile by more than its plan can carry?
+ * Sequential test of service times. It tells if a new variant is slower than its profile by more than its plan can
+ * carry.
  *
- * Each batch bets that it takes longer than `ratio` × its profile, for a grid of ratios. With u = fraction of profiled
- * batches below time ÷ ratio, a bet λ multiplies the evidence by 1 + λ (2u − 1). While the true ratio is no larger, u
- * averages at most ½. Then the evidence exceeds 1/α with a chance of at most α, by Ville's inequality. Source:
- * Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so long tails
- * do no harm. Nor does a larger spread than profiled, as long as the median is right.
+ * For each ratio of a grid, each batch bets that it takes longer than `ratio` × its profile. With u = fraction of
+ * profiled batches below time ÷ ratio, a bet λ multiplies the evidence by 1 + λ (2u − 1). If the true ratio is not
+ * larger, u averages at most ½. Then the evidence exceeds 1/α with a chance of at most α, by Ville's inequality.
+ * Source: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so long
+ * tails do no harm. A larger spread than profiled does none either, if the median is right.
  */
 import type { SlownessEvidence } from '../../model/canary-counts.js';
 
 export interface CanaryProfile {
   meanMs(batchSize: number): number;
-  /** Fraction of batches that take less than `ms`; equal times count half. */
+  /** Fraction of batches that take less than `ms`, plus half of equal ones. */
   fractionBelow(batchSize: number, ms: number): number;
-  /** Does the plan carry `itemsPerSecond` at the stage if batches take `slowness` × the profile? Monotone. */
+  /** True if the plan carries `itemsPerSecond` at the stage while batches take `slowness` × the profile. Monotone. */
   carries(slowness: number, itemsPerSecond: number): boolean;
 }
 
@@ -26,9 +27,9 @@ const ratios: readonly number[] = Array.from(
   (_, i) => LEAST_RATIO * FINE_STEP ** Math.min(i, FINE) * COARSE_STEP ** Math.max(0, i - FINE),
 );
 const bets: readonly number[] = [0.12, 0.35, 0.65, 0.95];
-/** Evidence below this is no sign of slowness. */
+/** Below this, evidence is no sign of slowness. */
 const LEAST_EVIDENCE = 0.01;
-/** Lower bound of the evidence, so that a variant which becomes slow later is still found. */
+/** Lower bound of the evidence, so that a variant that becomes slow later is still found. */
 const FLOOR = 1e-9;
 
 export class SlownessTest {
@@ -54,7 +55,10 @@ export class SlownessTest {
     }
   }
 
-  /** Evidence for the smallest ratio that the plan does not carry; undefined if it carries every ratio. */
+  /**
+   * Evidence for the smallest ratio that the plan does not carry; undefined if it carries all, or without signs of
+   * slowness.
+   */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
     const slower = this.#against(0);
     if (slower < LEAST_EVIDENCE) return undefined;

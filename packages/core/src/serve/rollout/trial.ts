@@ -1,4 +1,4 @@
-/** Trial of a change that serves all requests, and the back-off after a roll-back. */
+/** Trial of a change after it serves all requests, and back-off after a roll-back. */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 
 /** Length in ms of a trial, for the control session and for warm replicas on a cluster. */
@@ -6,7 +6,7 @@ export const TRIAL_MS = 30_000;
 
 const BACK_OFF = { shortestMs: 60_000, longestMs: 3_600_000 };
 
-/** No new attempt before `untilMs`, after `failures` in a row. */
+/** After `failures` in a row, no new attempt before `untilMs`. */
 export interface BackOff {
   readonly untilMs: number;
   readonly failures: number;
@@ -17,12 +17,12 @@ export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOf
   return { failures, untilMs: nowMs + doubledDelayMs(failures, BACK_OFF) };
 }
 
-/** Is the back-off in force? If it ends too far ahead, the clock was set back: ignore it. */
+/** True if the back-off is in force. One that ends too far ahead (clock set back) is ignored. */
 export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolean {
   return nowMs < untilMs && untilMs - nowMs <= doubledDelayMs(failures, BACK_OFF);
 }
 
-/** Does a back-off count after a restart? Yes while in force, and for another hour, to lengthen the next. */
+/** True if a back-off counts after a restart: while in force, and for another hour, so that the next one is longer. */
 export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
   return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < BACK_OFF.longestMs);
 }
