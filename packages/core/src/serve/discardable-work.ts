@@ -1,6 +1,6 @@
 /**
- * Finds the work that an `any` or `quorum` join makes discardable once it is filled: stages from which every path to an
- * end passes the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
+ * Finds the work that a filled `any` or `quorum` join makes discardable. From such a stage, every path to an end passes
+ * the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
  * topological order of an acyclic graph.
  */
 
