@@ -4,17 +4,17 @@ import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 import { markdownTable } from './markdown-table.js';
 
-const INTRODUCTION = `\`equipoise serve FILE\` answers here on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. With this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows it in use. \`npm run generate\` generates this page.
+const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
 
-Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With it, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
+Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. The rate limit is 50 reads and 5 changes per second in the long run, with bursts of up to 100 and 20; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 no JSON, 401 no token, 404 unknown, 409 not possible now, 413 too large, 415 wrong media type, 422 wrong fields (the message lists all), 429 too many requests.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. The rate limit is 50 reads and 5 changes per second in the long run, with bursts of up to 100 and 20; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
 
 The decision log records every action with its reason.`;
 
 const EVENTS = `## GET /admin/events
 
-Server-sent events from now on. \`?pipeline=NAME\` selects one pipeline. The header \`Last-Event-ID\`, or \`?after=ID\`, first replays the events after this ID; the server keeps the last 256 events. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client that is more than 256 KiB behind is disconnected. At most 16 clients may listen.
+Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipeline. With the header \`Last-Event-ID\`, or \`?after=ID\`, the stream begins with the kept events after this ID; the server keeps the last 256 events. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client with more than 256 KiB of unread events is disconnected. At most 16 clients may listen.
 
 ${markdownTable(
   ['kind', 'when', 'fields'],
@@ -23,8 +23,8 @@ ${markdownTable(
     ['`in-force`', 'the changes of a decision were applied', '`plan, tookMs`'],
     ['`amended`', 'an outcome or observation was added to a decision', '`id, outcome?, observed?`'],
     ['`manual`', 'a person acted without a plan', '`id, mode, action, reason?, pins?`'],
-    ['`failed`', 'a step of the loop fails; the running plan keeps serving', '`step, message`'],
-    ['`recovered`', 'the failed step works again', '`step`'],
+    ['`failed`', 'a step of the loop failed; the running plan continues to serve', '`step, message`'],
+    ['`recovered`', 'a failed step works again', '`step`'],
   ],
 )}`;
 
@@ -32,10 +32,10 @@ ${markdownTable(
 export function renderAdminApiPage(): string {
   const rows = adminRoutes.map((route) => [`[\`${route.method} ${route.path}\`](#${anchorOf(route)})`, route.summary]);
   const probes = [
-    ['`GET /livez`', '200 while the process answers.'],
-    ['`GET /readyz`', '200 if all pipelines are ready, otherwise 503.'],
+    ['`GET /livez`', 'Answers 200 while the process runs.'],
+    ['`GET /readyz`', 'Answers 200 if all pipelines are ready, otherwise 503.'],
     ['`GET /metrics`', '[Metrics](metrics.md) for Prometheus.'],
-    ['[`GET /admin/events`](#get-adminevents)', 'Stream of events.'],
+    ['[`GET /admin/events`](#get-adminevents)', 'Streams events.'],
   ];
   const page = [
     '# Admin API',

@@ -55,26 +55,26 @@ or, for the frontier,
 {points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
-each also has
+each result also has
 {
   arrivalRps: the planned load,
-  robustness?: {serviceFactor, nominal: {kind, plan?: PLAN}}, for a robust plan; nominal is the plan for the service times of the profile
+  robustness?: {serviceFactor, nominal: {kind, plan?: PLAN}}, for a robust plan; nominal is the plan for the profiled service times
   evidence?: {
     scaledProfiles?: [{stageId, variantId, factor, measuredOn}], for profiles of --profile-scale
     uncertainPoints?: [{stageId, variantId, cpuCores, batchSize, halfWidthFraction?}], for means with an uncertainty above ± 10 %;
-      no halfWidthFraction: too few batches for an estimate
+      halfWidthFraction is absent if there are too few batches for an estimate
   }
 }
 where PLAN is
 ${PLAN}
 CHANGED is
-{value?, costPerHour?, changedStages: [STAGE]}; value and costPerHour are absent if no plan is left,
+{value?, costPerHour?, changedStages: [STAGE]}; value and costPerHour are absent if no plan is feasible,
 and LOST is
 {
   variantId,
   verdict: {kind: "worse", "dearer", "pinned" or "refuted", value, costPerHour} or {kind: "impossible", bindingConstraint}
 }
-predicted.latencyMs is null in a bestEffort plan if the load exceeds its capacity, because its queue grows without limit. All other numbers are finite.`,
+predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's capacity, because queues then grow without limit. All other numbers are finite.`,
   simulate: `{
   requests, completed, dropped: {REASON: count}, failed,
   latencyMs: {mean, p50, p95, p99, p999, max},
@@ -82,18 +82,18 @@ predicted.latencyMs is null in a bestEffort plan if the load exceeds its capacit
   stages: {STAGE: {waitMs: {mean, p99}, serviceMs: {mean, p99}, batchSizeMean, loadFactor, busyFraction}},
   decisions, elapsedMs
 }
-where latencies are those of completed requests; attainment and pasGoodput are over arrivals.
-The same inputs and seed give the same bytes, except in the last field: elapsedMs, the duration of the simulation`,
+where latencyMs counts completed requests only; sloAttainmentFraction and pasGoodput are relative to all arrivals.
+The same inputs and seed give the same bytes, except for elapsedMs, the run time of the simulation`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, …as simulate}],
   infeasible?: [{pipeline, load, policy, seed, message}]
 }
-where cells are sorted by pipeline, load, policy and seed, each in the order of the grid; infeasible cells had no first plan`,
+where cells are sorted by pipeline, load, policy and seed, each in the order of the grid; infeasible lists cells without a feasible first plan`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
 }
-where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part; only times differ between runs`,
+where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part; only fitMs, predictMs and stepMs differ between runs`,
   'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}; kubectl accepts it like the YAML`,
   'k8s pipeline': `{apiVersion, kind: "InferencePipeline", metadata: {name, namespace?, annotations?}, spec}; kubectl accepts it like the YAML`,
   'k8s diff': `{
@@ -115,10 +115,10 @@ with exit code 1 while a workload is not complete; conditions are those of the c
     conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
   }]
 }
-with --once; exit code 1 if a pipeline is not accepted, not planned, degraded or has a failure, or (as an error) if another operator leads.
+with --once; exit code 1 if a pipeline is not accepted, not planned, degraded or has a failure, or (as an error) if another operator is active.
 OBJECT is {kind, name}. phase is "settled" when the plan runs and "idle" if nothing is applied to the cluster.
 Other phases name the step that the next run continues:
-"preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending". No phase: the pipeline could not be examined`,
+"preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending". phase is absent if the pipeline could not be examined`,
   explain: `{
   pipeline,
   record: {

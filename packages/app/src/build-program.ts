@@ -42,20 +42,20 @@ const profileScaleFlag = () =>
 const serviceFactorFlag = () =>
   new Option(
     '--service-factor <f>',
-    'plans must hold even if every service time is this factor above the profile; overrides robustness of the file',
+    'plans must hold even if all service times are this many times the profiled ones; overrides robustness of the file',
   ).argParser(serviceFactor);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
 
 const loadFlag = () =>
-  new Option('--load <file>', 'CSV with the requests of each second, or the name of a shipped load').conflicts([
-    'arrivalRps',
-    'durationS',
-  ]);
+  new Option(
+    '--load <file>',
+    'CSV with the number of requests in each second, or the name of a shipped load',
+  ).conflicts(['arrivalRps', 'durationS']);
 const arrivalsFlag = () =>
   new Option(
     '--arrivals <form>',
-    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread within a second: poisson, uniform or bunched',
+    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread of requests within a second: poisson, uniform or bunched',
   ).default('poisson');
 
 /** Builds the program. `parseAsync` throws a CommanderError for wrong usage. */
@@ -97,7 +97,7 @@ function addFirstSteps(program: Command): void {
     .description(
       'profile, plan, serve and adapt the example pipeline under a changing load, and compare with fixed plans',
     )
-    .addOption(policyFlag('adapt, or serve a fixed plan instead'))
+    .addOption(policyFlag('equipoise adapts the plan; all other policies serve a fixed plan'))
     .option('--report <file>', 'file for the HTML report')
     .addOption(jsonFlag())
     .action((options) => runCommand(options, async () => (await import('./commands/demo.js')).demo(options)));
@@ -124,11 +124,11 @@ function addMeasurements(program: Command): void {
     .command('profile')
     .argument('<file>', 'pipeline file')
     .description('measure the service times of all variants on this machine')
-    .option('--quick', 'less time per point')
+    .option('--quick', 'measure each point for less time')
     .option('--stage <name>', 'measure this stage only')
-    .option('--out <file>', 'write the profile there as well')
-    .option('--report <file>', 'write an HTML report with plots there')
-    .option('--force', 'measure fresh figures again')
+    .option('--out <file>', 'also write the profile to this file')
+    .option('--report <file>', 'write an HTML report with plots to this file')
+    .option('--force', 'measure again, even if stored measurements are valid')
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/profile.js')).profile(file, options)),
@@ -138,9 +138,9 @@ function addMeasurements(program: Command): void {
     .command('evaluate')
     .argument('<file>', 'pipeline file')
     .description('measure the end-to-end accuracy of every combination of variants')
-    .option('--data <folder>', 'folder of labelled samples; default: that of the pipeline file')
-    .option('--out <file>', 'write the accuracy table there, for accuracyTable of the pipeline file')
-    .option('--samples <n>', 'use only the first samples', count)
+    .option('--data <folder>', 'folder of labelled samples; default: evaluation.data of the pipeline file')
+    .option('--out <file>', 'write the accuracy table to this file, for accuracyTable of the pipeline file')
+    .option('--samples <n>', 'use only the first n samples', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/evaluate.js')).evaluate(file, options)),
@@ -151,7 +151,7 @@ function addPlan(program: Command): void {
   program
     .command('plan')
     .argument('<files...>', 'pipeline files; several are planned separately, each within its budget')
-    .description('find the best plan for a load, with a proof')
+    .description('find the best plan for a load, with a certificate of what is proven')
     .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
     .addOption(
       new Option('--objective <name>', 'overrides the file').choices([
@@ -171,7 +171,10 @@ function addPlan(program: Command): void {
       nodeCores,
     )
     .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; overrides the file')
-    .option('--running-plan <file>', 'running plan, as --out writes it; starting replicas then has a cost')
+    .option(
+      '--running-plan <file>',
+      'running plan, as --out writes it; the plan then accounts for the cost of starting replicas',
+    )
     .addOption(policyFlag('how to plan'))
     .addOption(
       new Option('--estimator <name>', 'estimator of latencies')
@@ -182,9 +185,9 @@ function addPlan(program: Command): void {
     .addOption(serviceFactorFlag())
     .addOption(profileScaleFlag())
     .option('--explain', 'explain the value of more budget and why other variants lost')
-    .option('--frontier', 'show every best trade-off of accuracy and cost, as --objective frontier does')
-    .option('--svg <file>', 'draw the frontier there')
-    .option('--out <file>', 'write the JSON answer there as well')
+    .option('--frontier', 'show all best trade-offs of accuracy and cost, as --objective frontier does')
+    .option('--svg <file>', 'draw the frontier to this file')
+    .option('--out <file>', 'also write the JSON answer to this file')
     .addOption(jsonFlag())
     .action((files, options) =>
       runCommand(options, async () => (await import('./commands/plan.js')).plan(files, options)),
@@ -216,10 +219,10 @@ function addSimulate(program: Command): void {
 function addExperiment(program: Command): void {
   program
     .command('experiment')
-    .argument('<grid>', 'experiment grid: policies, pipelines, loads and seeds')
-    .description('simulate a grid on all cores and compare its policies; finished cells are not simulated again')
+    .argument('<grid>', 'file with the grid: policies, pipelines, loads and seeds')
+    .description('simulate an experiment grid on all cores and compare its policies; finished cells are not repeated')
     .option('--out <folder>', 'folder of the results; default: .equipoise/experiments/NAME next to the grid')
-    .option('--threads <n>', 'cells to simulate at a time; default: one per core', count)
+    .option('--threads <n>', 'number of cells to simulate in parallel; default: one per core', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/experiment.js')).experiment(file, options)),
@@ -229,20 +232,25 @@ function addExperiment(program: Command): void {
 function addForecast(program: Command): void {
   program
     .command('forecast')
-    .argument('<trace>', 'CSV with the requests of each second (.gz too), or the name of a shipped load')
-    .description('fit all forecasters to a trace, select one by pinball loss and test it on the rest')
-    .option('--bin-s <n>', 'seconds per value; a value is the largest count of a second in it', count, 10)
-    .option('--lags <n>', 'past values that a forecast uses', count, 12)
-    .option('--horizon-bins <n>', 'number of next values; the largest of them is forecast', count, 2)
-    .option('--train-s <n>', 'seconds of the trace to fit on, the rest is for testing; default: five sevenths', count)
+    .argument('<trace>', 'CSV (or .gz) with the number of requests in each second, or the name of a shipped load')
+    .description('fit all forecasters to the first part of a trace, select one by pinball loss and test it on the rest')
+    .option(
+      '--bin-s <n>',
+      'length of a bin in seconds; the value of a bin is the largest number of requests in one second',
+      count,
+      10,
+    )
+    .option('--lags <n>', 'number of past bins that a forecast uses', count, 12)
+    .option('--horizon-bins <n>', 'number of next bins; their largest value is forecast', count, 2)
+    .option('--train-s <n>', 'seconds of the trace for fitting; the rest is for testing; default: five sevenths', count)
     .option(
       '--scale <f>',
-      'factor of the counts, rounded down; default: 1 for a shipped load and 0.125, as in the IPA paper, for a file',
+      'multiplies the counts, rounded down; default: 1 for a shipped load; 0.125 for a file, as in the IPA paper',
       positive,
     )
     .option('--keep-zeros', 'keep seconds without requests instead of treating them as gaps of the trace')
     .option('--seed <n>', 'seed of the fits; the same seed gives the same forecasts', seed, 1)
-    .option('--svg <file>', 'draw the last forecasts there')
+    .option('--svg <file>', 'draw the last forecasts to this file')
     .addOption(jsonFlag())
     .action((trace, options) =>
       runCommand(options, async () => (await import('./commands/forecast.js')).forecast(trace, options)),
@@ -255,11 +263,11 @@ function addServe(program: Command): void {
     .argument('<file>', 'pipeline file')
     .description('serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it, SIGHUP reloads its files')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
-    .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; default: none', port)
+    .option('--port <n>', 'port to listen on; 0 for any free port', port, 8080)
+    .option('--grpc-port <n>', 'port of gRPC on the same address; 0 for any free port; default: none', port)
     .option(
       '--health-port <n>',
-      'port of /livez and /readyz on the same address, in cleartext and answered by a separate thread, 0 for any free one; default: none',
+      'port of /livez and /readyz on the same address, without TLS, answered by a separate thread; 0 for any free port; default: none',
       port,
     )
     .option(
@@ -267,32 +275,32 @@ function addServe(program: Command): void {
       'plan for this load at the start instead of restoring the last good plan',
       positiveRate,
     )
-    .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
-    .option('--max-json-bytes <n>', 'largest JSON of a request', count, 2 * MIB)
-    .option('--max-connections <n>', 'most open connections of each port', count, 2048)
-    .option('--max-streams <n>', 'most open HTTP/2 streams of each port, over all its connections', count, 4096)
+    .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)
+    .option('--max-json-bytes <n>', 'maximum size of the JSON in a request', count, 2 * MIB)
+    .option('--max-connections <n>', 'maximum number of open connections per port', count, 2048)
+    .option('--max-streams <n>', 'maximum number of open HTTP/2 streams per port, over all connections', count, 4096)
     .option(
       '--token-file <file>',
       'require bearer tokens from clients; the file has one line per token: [TENANT] TOKEN [rps=N] [burst=N]',
     )
     .option(
       '--tls-cert <file>',
-      'certificate in PEM, followed by its chain: REST and gRPC over TLS; reloaded when it changes',
+      'serve REST and gRPC over TLS with this certificate (PEM, followed by its chain); reloaded when the file changes',
     )
     .option(
       '--tls-key <file>',
-      'key of the certificate in PEM, writable by its owner only and readable by its group at most',
+      'key of the certificate (PEM); only the owner may write this file, only owner and group may read it',
     )
     .option('--fixed', 'keep the first plan, never adapt')
     .addOption(
       new Option(
         '--mode <mode>',
-        'control loop: act, only advise, or nothing; default: the mode set last on the admin port, else that of the file',
+        'mode of the control loop: act, only advise, or do nothing; default: the last mode set on the admin port, else the mode of the file',
       ).choices(['auto', 'advise', 'off']),
     )
     .option(
       '--admin-port <n>',
-      'port of the admin API, 0 for any free one; default: 8081, or none if that is taken',
+      'port of the admin API; 0 for any free port; default: 8081, or no admin API if 8081 is taken',
       port,
     )
     .option('--no-admin-port', 'no admin API')
@@ -304,17 +312,17 @@ function addServe(program: Command): void {
     .option('--admin-token-file <file>', 'require the bearer token in this file from clients of the admin API')
     .option(
       '--keda-port <n>',
-      'port of the external scaler that tells KEDA the wanted replicas of each stage; 0 for any free one; default: none',
+      'port of the external scaler that tells KEDA the desired number of replicas; 0 for any free port; default: none',
       port,
     )
     .option('--keda-host <address>', 'address of the port for KEDA, which needs no token', '127.0.0.1')
     .option(
       '--share-with <url>',
-      'http://HOST:PORT of another server of this pipeline that gets a share of the requests over plain HTTP, with the tokens of their clients; this server answers requests that the other one fails to answer',
+      'http://HOST:PORT of another server of this pipeline; it gets a share of the requests over plain HTTP, including the tokens of clients; if it fails, this server answers',
     )
     .option('--share <f>', 'fraction of requests for --share-with, above 0 and at most 1', positive)
     .addOption(profileScaleFlag())
-    .addOption(policyFlag('policy of the first plan; with any policy but the default, the plan stays fixed'))
+    .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),
     );
@@ -326,7 +334,7 @@ function addDecisions(program: Command): void {
   program
     .command('explain')
     .argument('[decision]', 'number of the decision; default: the newest', count)
-    .description('show observation, choice, rejected alternatives and outcome of a decision of the control loop')
+    .description('show what the control loop observed, chose and rejected in a decision, and the outcome')
     .option('--log <file>', 'state file of the server, or an exported log', '.equipoise/state.db')
     .addOption(pipelineFlag())
     .addOption(jsonFlag())
@@ -339,7 +347,7 @@ function addDecisions(program: Command): void {
     .argument('<log>', 'state file of a server (.equipoise/state.db), or an exported log')
     .description('repeat the decisions of a log; the same code makes the same decisions')
     .option('--newest <n>', 'only the newest decisions of each pipeline', count)
-    .option('--out <file>', 'export the log there as JSON lines')
+    .option('--out <file>', 'export the log to this file as JSON lines')
     .addOption(pipelineFlag())
     .addOption(jsonFlag())
     .action((log, options) =>
@@ -350,13 +358,13 @@ function addDecisions(program: Command): void {
 function addLoad(program: Command): void {
   program
     .command('load')
-    .argument('<url>', 'the /v1/pipelines/NAME/run or /v2/models/NAME/infer address')
+    .argument('<url>', 'address of /v1/pipelines/NAME/run or /v2/models/NAME/infer')
     .description('send an open-loop load and report latencies from the scheduled send time')
     .option('--arrival-rps <n>', 'rate of a load without a file', rate)
     .option('--duration-s <n>', 'length of a load without a file', positive)
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
-    .option('--body <path>', 'a file or a folder of files to send, in turn')
+    .option('--body <path>', 'file to send, or folder whose files are sent in turn')
     .option('--content-type <type>', 'media type of the bodies; default: by file ending')
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)

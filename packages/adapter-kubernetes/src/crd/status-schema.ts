@@ -88,7 +88,7 @@ const stagePlan = mapping('A variant and its resources.', {
     memoryBytes: number('Memory in bytes.'),
     gpus: number('GPUs.'),
   }),
-  maxBatchSize: whole('Largest batch.'),
+  maxBatchSize: whole('Maximum batch size.'),
   maxBatchWaitMs: number('Longest wait for a fuller batch, in milliseconds.'),
   replicas: whole('Number of replicas.'),
   trafficFraction: number('Share of the items of the stage, 0…1.'),

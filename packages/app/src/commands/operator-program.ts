@@ -21,10 +21,17 @@ export function addOperator(program: Command): void {
     .description(
       'reconcile the InferencePipelines of a cluster: plan for the load that their routers report, and apply the plans; SIGTERM releases the lease to another operator',
     )
-    .option('--namespace <name>', 'namespace of the reconciled pipelines; default: that of the context', namespace)
+    .option(
+      '--namespace <name>',
+      'namespace of the reconciled pipelines; default: the namespace of the context',
+      namespace,
+    )
     .addOption(new Option('--all-namespaces', 'reconcile the pipelines of all namespaces').conflicts('namespace'))
-    .option('--kubeconfig <file>', 'access to the cluster; default: as kubectl, in a pod by its service account')
-    .option('--context <name>', 'context of the kubeconfig; default: its current one')
+    .option(
+      '--kubeconfig <file>',
+      'kubeconfig with the access to the cluster; default: as kubectl, or in a pod the service account',
+    )
+    .option('--context <name>', 'context of the kubeconfig; default: the current context')
     .option(
       '--image <image>',
       'image with Equipoise for pipelines without the annotation equipoise.dev/images; default: `equipoise` with the tag of this version',
@@ -38,13 +45,13 @@ export function addOperator(program: Command): void {
     )
     .option(
       '--lease-namespace <name>',
-      'namespace of the lease; default: that of the context, or of the pod',
+      'namespace of the lease; default: the namespace of the context or pod',
       namespace,
     )
-    .option('--no-leader-election', 'act without a lease; run no other operator then')
+    .option('--no-leader-election', 'act without a lease; no other operator may run then')
     .option(
       '--once',
-      'reconcile as far as possible, report, and exit; exit code 1 if another operator is active, or a pipeline is not accepted, not planned or degraded',
+      'reconcile as far as possible, report and exit; exit code 1 if another operator is active, or if a pipeline is not accepted, not planned or degraded',
     )
     .addOption(new Option('--json', 'with --once: print one JSON document on stdout; the log goes to stderr'))
     .option('--host <address>', 'address of /livez, /readyz and /metrics', '127.0.0.1')

@@ -95,12 +95,12 @@ const DAY_S = 86_400;
 export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
   poisson: {
     form: 'poisson',
-    meaning: 'independent requests at the rate',
+    meaning: 'Poisson arrivals at the rate',
     read: (numbers, scale) => (numbers === '' ? { kind: 'poisson', ...scale } : 'takes no numbers'),
   },
   deterministic: {
     form: 'deterministic',
-    meaning: 'requests at equal distances',
+    meaning: 'requests at equal time distances',
     read: (numbers, scale) => (numbers === '' ? { kind: 'deterministic', ...scale } : 'takes no numbers'),
   },
   gamma: {
@@ -114,7 +114,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   mmpp: {
     form: 'mmpp:FACTOR@HOLD_S,…',
-    meaning: 'states in turn, each with its rate and held for an exponential time of this mean',
+    meaning: 'states in turn; each has a rate, and a duration drawn from an exponential distribution with mean HOLD_S',
     read: (numbers, { arrivalRps, durationS }) => {
       const pairs = pairsOf(numbers);
       if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {
@@ -126,7 +126,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'daily-cycle': {
     form: 'daily-cycle:SWING[@PERIOD_S]',
-    meaning: `a cosine that starts at its lowest point and swings by this fraction below and above the rate; the default period is a day (${DAY_S} s)`,
+    meaning: `a cosine that starts at its lowest point; SWING is the largest deviation from the rate as a fraction; the default period is a day (${DAY_S} s)`,
     read: (numbers, scale) => {
       const [swing = '', period = String(DAY_S), ...more] = numbers.split('@');
       const [swingFraction, periodS] = [numberOf(swing), numberOf(period)];
@@ -137,7 +137,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   step: {
     form: 'step:FACTOR@AT_S',
-    meaning: 'the rate until this second, FACTOR times the rate from then on',
+    meaning: 'the rate until AT_S, FACTOR times the rate from then on',
     read: (numbers, { arrivalRps, durationS }) => {
       const [pair, ...more] = pairsOf(numbers) ?? [];
       if (pair === undefined || more.length > 0) return 'needs one factor and its second, such as step:3@60';
@@ -147,7 +147,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   ramp: {
     form: 'ramp:FACTOR',
-    meaning: 'from the rate to FACTOR times the rate, linearly over the whole load',
+    meaning: 'linear rise from the rate to FACTOR times the rate over the whole load',
     read: (numbers, { arrivalRps, durationS }) => {
       const factor = numberOf(numbers);
       return factor >= 0
@@ -157,7 +157,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'square-wave': {
     form: 'square-wave:FACTOR@HOLD_S,…',
-    meaning: 'levels in turn, each held for exactly this time, then repeated',
+    meaning: 'levels in turn, each held for exactly HOLD_S; then the levels repeat',
     read: (numbers, { arrivalRps, durationS }) => {
       const pairs = pairsOf(numbers);
       if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {
@@ -169,7 +169,8 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'piecewise-linear': {
     form: 'piecewise-linear:FACTOR@AT_S,…',
-    meaning: 'factors at ascending seconds and straight lines between; the first and last hold to the ends of the load',
+    meaning:
+      'factors at ascending times, with straight lines between them; before the first and after the last time the factor is constant',
     read: readPiecewiseLinear,
   },
 };

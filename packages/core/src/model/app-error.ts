@@ -15,7 +15,7 @@ export const errorCodes = {
   FILE_UNREADABLE: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Check the permissions of the file, and that it has the expected format.',
+    remedy: 'Check the permissions and the format of the file.',
   },
   MODULE_INVALID: {
     httpStatus: 500,
@@ -26,40 +26,41 @@ export const errorCodes = {
   MODEL_LOAD_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Check the artifact of the variant and that its runtime is installed.',
+    remedy: 'Check that the artifact of the variant is valid and that its runtime is installed.',
   },
   ARTIFACT_UNAVAILABLE: {
     httpStatus: 502,
     exitCode: 3,
-    remedy: 'Check the address and the network, or bring the file to this machine and give its path as the artifact.',
+    remedy: 'Check the address and the network. Or copy the file to this machine and use its path as the artifact.',
   },
   ARTIFACT_CHANGED: {
     httpStatus: 502,
     exitCode: 3,
-    remedy: 'Find out why the artifact changed. To accept the new one, put its digest into the pipeline file.',
+    remedy: 'Find out why the artifact changed. To accept the new artifact, put its digest into the pipeline file.',
   },
   STAGE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: "Read the error of the stage in the server's log. The server does not retry an item that a stage failed.",
+    remedy: "Read the error of the stage in the server's log. The server does not retry failed items.",
   },
   CONDITION_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Correct the `when` condition that the message names, or the outputs of the stage before it.',
+    remedy: 'Correct the `when` condition that the message names, or the outputs of the stage that the edge leaves.',
   },
   REPLICA_LOST: {
     httpStatus: 503,
     exitCode: 3,
-    remedy: 'Send the request again. The server replaces the replica; its own retry failed, too, or was not allowed.',
+    remedy:
+      "Send the request again. The server replaces the replica. The server's own retry failed, too, or was not allowed.",
   },
   PROFILE_MISSING: {
     httpStatus: 409,
     exitCode: 1,
     remedy: 'Run `equipoise profile FILE` or give the variant an inline profile.',
   },
-  PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points named in the message.' },
-  MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body of the documented form.' },
+  PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points that the message names.' },
+  MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body in the documented form.' },
   UNAUTHENTICATED: {
     httpStatus: 401,
     exitCode: 2,
@@ -69,7 +70,7 @@ export const errorCodes = {
     httpStatus: 403,
     exitCode: 2,
     remedy:
-      'Use the loopback address on the machine of the server, and no page of another site. Or start the server with a token.',
+      'Use the loopback address on the machine of the server, not a page of another site. Or start the server with a token.',
   },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Use one of the names that the message lists.' },
   CONFLICT: {
@@ -93,14 +94,14 @@ export const errorCodes = {
   TENSOR_MISMATCH: {
     httpStatus: 422,
     exitCode: 2,
-    remedy: 'Send tensors of the name, data type and shape that the model metadata states.',
+    remedy: 'Send tensors with the names, data types and shapes of the model metadata.',
   },
   INVALID_FIELDS: { httpStatus: 422, exitCode: 2, remedy: 'Correct the fields that the message lists.' },
   REQUEST_QUARANTINED: {
     httpStatus: 422,
     exitCode: 2,
     remedy:
-      'Do not send this input again: it hung a stage. When the stage is corrected, free its inputs on the admin port, or wait 10 minutes.',
+      'Do not send this input again: it hung a stage. After you correct the stage, clear its quarantine on the admin port, or wait 10 minutes.',
   },
   RATE_LIMITED: {
     httpStatus: 429,
@@ -110,7 +111,7 @@ export const errorCodes = {
   INVALID_INPUT: {
     httpStatus: 422,
     exitCode: 2,
-    remedy: 'Send an input that the stage accepts; its message says which.',
+    remedy: 'Send an input that the stage accepts. The message says what the stage accepts.',
   },
   DROPPED: {
     httpStatus: 503,
@@ -121,26 +122,26 @@ export const errorCodes = {
   INTERNAL_ERROR: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'This is a defect of Equipoise; report it with the server log of that moment.',
+    remedy: 'This is a defect of Equipoise. Report it, with the server log at the time of the error.',
   },
   WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
   CANARY_FAILED: {
     httpStatus: 409,
     exitCode: 1,
     remedy:
-      'Correct what the message says about the new variant. The old variant serves. To start another canary, apply the plan again.',
+      'Correct the problem of the new variant that the message names. The old variant serves. To start another canary, apply the plan again.',
   },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
   PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
   STATE_IN_USE: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Stop the other server, or use another folder for this one.',
+    remedy: 'Stop the other server, or use another folder for this server.',
   },
   STORE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Follow the message. If it names no remedy, check the disk and the permissions of the path in it.',
+    remedy: 'Follow the message. If it has no remedy, check the disk and the permissions of the path that it names.',
   },
   INTERRUPTED: {
     httpStatus: 503,
@@ -153,7 +154,7 @@ export const errorCodes = {
     remedy:
       'Read the answer of the API server in the message. After 401 or 403, check the kubeconfig or the role of the service account.',
   },
-  UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
+  UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address. Check that the server runs.' },
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

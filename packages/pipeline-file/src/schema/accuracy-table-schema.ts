@@ -16,24 +16,29 @@ export const accuracyTableSchema = z
             .length(2)
             .optional()
             .describe('Lower and upper end of the 95 % interval of the accuracy.'),
-          samples: count().optional().describe('Number of samples behind the accuracy.'),
-          measured: z.boolean().optional().describe('True if measured, false if computed from parts.'),
+          samples: count().optional().describe('Number of samples that gave the accuracy.'),
+          measured: z
+            .boolean()
+            .optional()
+            .describe('True if the accuracy was measured, false if it was computed from parts.'),
         }),
       )
       .describe('Measured combinations.'),
     leftOut: z
       .strictObject({
         combinations: count().describe('Number of omitted combinations.'),
-        reason: z.string().describe('Reason.'),
+        reason: z.string().describe('Reason for omitting them.'),
       })
       .optional()
-      .describe('Combinations that `equipoise evaluate` did not measure, with reasons; for people.'),
+      .describe('Combinations that `equipoise evaluate` did not measure, and the reason, for people.'),
   })
-  .describe('Measured end-to-end accuracies; a measured combination overrides the product of the stages.');
+  .describe(
+    'Measured end-to-end accuracies. A measured accuracy replaces the product of the accuracies of the stages.',
+  );
 
 export const accuracyTableFieldSchema = z
   .union([z.string().regex(/.\.json$/, 'expected a path ending in .json'), accuracyTableSchema])
   .optional()
   .describe(
-    'Measured end-to-end accuracies, or a `.json` path relative to this file; a measured combination overrides the product.',
+    'Measured end-to-end accuracies, or the path of a `.json` file, relative to this file. A measured accuracy replaces the product of the accuracies of the stages.',
   );

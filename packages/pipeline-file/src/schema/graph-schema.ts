@@ -15,13 +15,13 @@ export const edgeSchema = z.strictObject({
   to: text().describe('Name of the stage that the edge enters.'),
   fanOut: z
     .strictObject({
-      expected: positive().describe('Mean number of items. It holds until the mean is learned from traffic.'),
+      expected: positive().describe('Mean number of items. It applies until the mean is learned from traffic.'),
       distribution: z
         .array(nonNegative())
         .min(2)
         .optional()
         .describe(
-          'Fraction of the results that become 0, 1, 2 … items, in this order; their mean is `expected`. Simulations draw from it. Default: the smallest spread with that mean.',
+          'Fractions of the results that become 0, 1, 2 … items, in this order. The mean number of items must be `expected`. Simulations draw from this distribution. Default: the smallest spread with that mean.',
         ),
     })
     .check(({ value: { expected, distribution }, issues }) => {
@@ -41,43 +41,45 @@ export const edgeSchema = z.strictObject({
     .union([
       z.enum(['all', 'any']),
       z.strictObject({
-        quorum: count().describe('Number of parts to wait for; fewer if fewer can still arrive.'),
+        quorum: count().describe(
+          'Number of parts to wait for. If fewer parts can still arrive, the join waits for those.',
+        ),
       }),
     ])
     .optional()
     .describe(
-      '`all`: merges the items of the innermost fan-out when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: merge the first item or the first k items. On several edges into a stage (all must have the same join): the stage waits for the first edge or the first k edges.',
+      '`all` merges the items of the innermost fan-out when all have arrived. `any` on the only edge into a stage merges the first item; `{ quorum: k }` merges the first k items. If several edges lead into a stage, all must have the same join: with `any` the stage waits for the first edge, with `{ quorum: k }` for the first k edges.',
     ),
   onMissing: z
     .enum(['fail', 'partial'])
     .optional()
     .describe(
-      'Effect of a dropped or failed part, on a `join: all` edge or on several edges into one stage. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any, and the answer names the missing parts.',
+      'Effect of a dropped or failed part. Allowed on a `join: all` edge, or if several edges lead into a stage. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any, and the answer names the missing parts.',
     ),
   when: z
     .strictObject({
       condition: text().describe(
-        'CEL expression that is true or false. `output.NAME` is an output tensor of the stage: a single value if it has no dimensions, otherwise nested lists in its shape. `shape.NAME` is the list of its dimensions.',
+        'CEL expression that is true or false. `output.NAME` is an output tensor of the stage that the edge leaves: a single value if the tensor has no dimensions, otherwise nested lists. `shape.NAME` is the list of the dimensions of this tensor.',
       ),
       probability: fraction().describe(
-        'Escalation probability: the fraction of outputs that take the edge. It holds until the fraction is learned from traffic.',
+        'Escalation probability: the fraction of outputs that take the edge. It applies until the fraction is learned from traffic.',
       ),
     })
     .optional()
     .describe(
-      'The edge is taken only if the condition holds. If several `when` edges leave a stage, it takes the first in the file whose condition holds. A stage without inputs is skipped.',
+      'The edge is taken only if the condition is true. If several `when` edges leave a stage, only the first edge in the file whose condition is true is taken. A stage without inputs is skipped.',
     ),
 });
 
 /** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
   from: text().describe(
-    'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in their order. A skipped stage is omitted.',
+    'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in the order of the items. A skipped stage is omitted.',
   ),
   unless: text()
     .optional()
     .describe(
       'Name of another output stage. If that stage ran, this output is omitted. So a cascade answers from the last stage that ran.',
     ),
-  tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Default: all.'),
+  tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Default: all tensors.'),
 });

@@ -12,34 +12,34 @@ export const controlSchema = z
     mode: z
       .enum(['auto', 'advise', 'off'])
       .default(fieldDefaults.controlMode)
-      .describe('`auto` plans and acts, `advise` plans and changes nothing, `off` never plans.'),
+      .describe('`auto` plans and acts; `advise` plans but changes nothing; `off` does not plan.'),
     intervalMs: positive().default(fieldDefaults.intervalMs).describe('Time between two plans, in milliseconds.'),
     fastIntervalMs: positive()
       .default(fieldDefaults.fastIntervalMs)
       .describe(
-        'Time between two checks for bursts, in milliseconds. If more requests arrive than the plan can carry, capacity is added at once.',
+        'Time between two checks for bursts, in milliseconds. If a check finds more arrivals than the plan can serve, capacity is added at once.',
       ),
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
-      .describe("Least time between two switches of a stage's variant, in milliseconds."),
+      .describe("Minimum time between two switches of a stage's variant, in milliseconds."),
     canary: z
       .boolean()
       .default(fieldDefaults.canary)
       .describe(
-        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used if there is no headroom for its first replica next to the old ones, nor at stages with `idempotent: false`.',
+        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used at stages with `idempotent: false`, or if there is no headroom for the first new replica next to the old replicas.',
       ),
     surge: z
       .strictObject({
-        cpuCores: nonNegative().describe('Cores above the budget while old and new replicas overlap.'),
+        cpuCores: nonNegative().describe('Number of cores above the budget while old and new replicas overlap.'),
         maxSeconds: positive()
           .optional()
           .describe(
-            'Longest time until all replicas of a change, or of a canary step, have started on one machine. Then the change fails, and the stage returns to its plan. Default: no limit.',
+            'Maximum time in which all replicas of a change, or of a canary step, must start on one machine. After this time the change fails, and the stage returns to its previous plan. Default: no limit.',
           ),
       })
       .optional()
       .describe(
-        'Temporary use above the budget during a change. Default: one replica of the largest kind in the old and new plans.',
+        'Temporary use above the budget during a change. Default: the size of the largest replica in the old and new plans.',
       ),
   })
   .prefault({})
@@ -53,9 +53,11 @@ const prioritiesSchema = z
       .max(MOST_PRIORITIES)
       .default([...fieldDefaults.priorityShares])
       .describe(
-        'Minimum fraction of the items that a stage starts, for each priority, the most urgent (1) first. It applies while several priorities wait at the stage. The rest goes to the most urgent. The sum is at most 1.',
+        'Minimum share of each priority in the items that a stage starts, the most urgent priority (1) first. Shares apply while several priorities wait at the stage. The rest goes to the most urgent priority. The sum is at most 1.',
       ),
-    default: count().default(fieldDefaults.priority).describe('Priority of requests with no priority or 0.'),
+    default: count()
+      .default(fieldDefaults.priority)
+      .describe('Priority of requests without a priority, or with priority 0.'),
   })
   .check(({ value: { shares, default: priority }, issues }) => {
     const sum = shares.reduce((total, share) => total + share, 0);
@@ -73,21 +75,23 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Most items queued at one stage. If the queue is full, the new request is dropped, or the last of the least urgent requests if the new one is more urgent. A fan-out into more items than this fails its request.',
+        'Maximum number of items in the queue of a stage. If the queue is full, the new request is dropped. If the new request is more urgent than others, the last of the least urgent requests is dropped instead. A request whose fan-out has more items than this fails.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        'Longest expected wait of a request at a stage, as a fraction of its slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is a reserve for work that takes longer than expected.',
+        "Maximum expected wait of a request at a stage, as a fraction of the request's slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is a reserve for work that takes longer than expected.",
       ),
     answerMarginMs: nonNegative()
       .optional()
       .describe(
-        'Reserve for delays and for sending the answer, in milliseconds. A request that cannot end this long before its deadline is dropped. The reserve is at most half of the slack of a request (its time limit minus its work). Default: 2 % of `slo.latencyMs`, at most 10 ms, in `serve`; 0 in simulations.',
+        'Reserve for delays and for sending the answer, in milliseconds. A request is dropped if it cannot complete this long before its deadline. The reserve is at most half of the slack of a request (its time limit minus its work). Default in `serve`: 2 % of `slo.latencyMs`, at most 10 ms. Default in simulations: 0.',
       ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
-      .describe('Most bytes of request tensors in flight. A request that would exceed it is dropped at once.'),
+      .describe(
+        'Maximum size of all request tensors in flight, in bytes. A request that would exceed this size is dropped at once.',
+      ),
     priorities: prioritiesSchema,
   })
   .prefault({})
@@ -96,8 +100,8 @@ export const admissionSchema = z
 /** `spec.evaluation`. */
 export const evaluationSchema = z
   .strictObject({
-    module: text().describe('Code that scores the answers; a path relative to this file.'),
-    data: text().describe('Folder of labelled samples; a path relative to this file.'),
+    module: text().describe('Code that scores the answers: a path relative to this file.'),
+    data: text().describe('Folder of labelled samples: a path relative to this file.'),
   })
   .optional()
   .describe('Data and code with which `equipoise evaluate` measures end-to-end accuracy.');

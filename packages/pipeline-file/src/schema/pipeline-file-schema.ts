@@ -14,23 +14,25 @@ const MOST_SERVICE_FACTOR = 10;
 /** `spec.slo`. */
 const sloSchema = z
   .strictObject({
-    latencyMs: positive().describe('Longest acceptable time from arrival to response, in milliseconds.'),
+    latencyMs: positive().describe('Maximum time from arrival to response, in milliseconds.'),
     percentile: z
       .number()
       .gt(0)
       .lt(100)
       .default(fieldDefaults.percentile)
-      .describe('Percentage of the requests that must be answered within `latencyMs`; written as 99, not 0.99.'),
+      .describe('Percentage of the requests that must be answered within `latencyMs`. Write 99, not 0.99.'),
   })
   .describe('The latency target. A dropped request counts as a miss.');
 
 /** `spec.budget`. */
 const budgetSchema = z
   .strictObject({
-    cpuCores: positive().optional().describe('Most CPU cores over all replicas.'),
-    memoryBytes: z.int().gt(0).optional().describe('Most memory over all replicas, in bytes.'),
-    gpus: wholeNumber().optional().describe('Most GPUs over all replicas; 0 forbids variants that need one.'),
-    costPerHour: positive().optional().describe('Highest cost per hour at the `prices`.'),
+    cpuCores: positive().optional().describe('Maximum number of CPU cores of all replicas together.'),
+    memoryBytes: z.int().gt(0).optional().describe('Maximum memory of all replicas together, in bytes.'),
+    gpus: wholeNumber()
+      .optional()
+      .describe('Maximum number of GPUs of all replicas together; 0 forbids variants that need a GPU.'),
+    costPerHour: positive().optional().describe('Maximum cost per hour at the `prices`.'),
   })
   .prefault({})
   .describe('Limits of a plan. Omitted limits do not apply.');
@@ -45,7 +47,7 @@ const pricesSchema = z
     gpuPerHour: nonNegative().default(fieldDefaults.gpuPerHour).describe('Price of one GPU for an hour.'),
   })
   .prefault({})
-  .describe('Prices in one currency. Default: cost is the number of cores.');
+  .describe('Prices in one currency. Default: the cost is the number of cores.');
 
 /** `spec.objective`. */
 const objectiveSchema = z
@@ -55,15 +57,17 @@ const objectiveSchema = z
       weights: z
         .strictObject({
           accuracy: nonNegative().describe('Weight of the pipeline accuracy score (0…1).'),
-          cost: nonNegative().describe('Weight of the cost per hour, subtracted.'),
-          batch: nonNegative().describe('Weight of the sum of the max batch sizes, subtracted.'),
+          cost: nonNegative().describe('Weight of the cost per hour, which is subtracted.'),
+          batch: nonNegative().describe('Weight of the sum of the maximum batch sizes, which is subtracted.'),
         })
-        .describe('Maximize accuracy × score − cost × cost per hour − batch × sum of batch sizes.'),
+        .describe(
+          'Weights w of the objective: maximize w.accuracy × accuracy score − w.cost × cost per hour − w.batch × sum of maximum batch sizes.',
+        ),
     }),
   ])
   .default(fieldDefaults.objective)
   .describe(
-    'Objective within SLO and budget: `max-accuracy` (ties: lowest cost), `min-cost` (needs `accuracyFloor`) or `weights`.',
+    'Objective within SLO and budget: `max-accuracy` (the cheapest of equally accurate plans), `min-cost` (needs `accuracyFloor`) or `weights`.',
   );
 
 /** `spec.robustness`. */
@@ -73,10 +77,14 @@ const robustnessSchema = z
       .number()
       .min(1)
       .max(MOST_SERVICE_FACTOR)
-      .describe('Factor on every profiled service time that a plan must carry: 1.3 for times up to 30 % too long.'),
+      .describe(
+        'Factor by which plans multiply all profiled service times: 1.3 if times may be 30 % longer than profiled.',
+      ),
   })
   .optional()
-  .describe('Plans hold even if the profile is wrong by this much. They cost more. Default: plans trust the profile.');
+  .describe(
+    'Plans meet the SLO even if service times are longer than profiled by this factor. Such plans cost more. Default: plans trust the profile.',
+  );
 
 const specSchema = z
   .strictObject({
@@ -86,22 +94,25 @@ const specSchema = z
     objective: objectiveSchema,
     accuracyFloor: fraction()
       .optional()
-      .describe('Lowest pipeline accuracy score that the objective `min-cost` may choose, a fraction 0…1.'),
+      .describe('Minimum accuracy score of the pipeline for the objective `min-cost`, a fraction 0…1.'),
     robustness: robustnessSchema,
     sources: z
       .array(sourceSchema)
       .min(1)
       .optional()
       .describe(
-        'Entry point of requests; exactly one for now. Default: a source `input` without declared tensors into every stage without an incoming edge.',
+        'Entry point of requests; exactly one source for now. Default: a source `input` without declared tensors, which leads to every stage without an incoming edge.',
       ),
     stages: z.array(stageSchema).min(1).describe('The steps of the pipeline.'),
-    edges: z.array(edgeSchema).optional().describe('Connections of stages. Default: a chain in the order written.'),
+    edges: z
+      .array(edgeSchema)
+      .optional()
+      .describe('Connections of stages. Default: a chain of the stages in the order of the file.'),
     outputs: z
       .array(outputSchema)
       .min(1)
       .optional()
-      .describe('Stages that answer. Default: every stage without an outgoing edge.'),
+      .describe('Stages whose tensors are the answer. Default: every stage without an outgoing edge.'),
     control: controlSchema,
     admission: admissionSchema,
     evaluation: evaluationSchema,
@@ -115,7 +126,7 @@ export const pipelineFileSchema = z
     kind: z.literal(PIPELINE_KIND).describe('Kind of document.'),
     metadata: z
       .strictObject({
-        name: name().describe('Name of the pipeline; also that of its model in the Open Inference Protocol.'),
+        name: name().describe('Name of the pipeline, and of its model in the Open Inference Protocol.'),
       })
       .describe('Identity of the pipeline.'),
     spec: specSchema,

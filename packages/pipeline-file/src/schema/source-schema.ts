@@ -29,13 +29,13 @@ const shape = () =>
         .min(-1)
         .refine((size) => size !== 0, 'expected a size of at least 1, or -1 for any size'),
     )
-    .describe('Sizes of the dimensions; -1 is any size.');
+    .describe('Sizes of the dimensions; -1 means any size.');
 
 const contentTypes = () =>
   z
     .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
     .min(1)
-    .describe('Media types of a raw request body that is this tensor.');
+    .describe('Media types of request bodies whose raw bytes are this tensor.');
 
 const tensorSchema = z.strictObject({
   name: text().describe('Name of the tensor in requests.'),
@@ -45,7 +45,9 @@ const tensorSchema = z.strictObject({
 });
 
 export const sourceSchema = z.strictObject({
-  name: name().describe('Name of the source; also that of its tensor when the tensor is declared in the same entry.'),
+  name: name().describe(
+    'Name of the source. If the entry declares a single tensor itself, also the name of this tensor.',
+  ),
   to: z
     .union([text(), z.array(text()).min(1)])
     .optional()

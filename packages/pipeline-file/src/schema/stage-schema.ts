@@ -5,11 +5,11 @@ import { variantSchema } from './variant-schema.js';
 
 const replicasSchema = z
   .strictObject({
-    min: count().default(fieldDefaults.minReplicas).describe('Fewest replicas.'),
-    max: count().default(fieldDefaults.maxReplicas).describe('Most replicas.'),
+    min: count().default(fieldDefaults.minReplicas).describe('Minimum number of replicas.'),
+    max: count().default(fieldDefaults.maxReplicas).describe('Maximum number of replicas.'),
   })
   .prefault({})
-  .describe('Range of replicas for a plan.');
+  .describe('Range of the number of replicas in a plan.');
 
 const boundsSchema = z
   .strictObject({
@@ -18,17 +18,17 @@ const boundsSchema = z
       .array(count())
       .min(1)
       .optional()
-      .describe('Max batch sizes for a plan. Default: every profiled size.'),
+      .describe('Maximum batch sizes that a plan may choose. Default: every profiled size.'),
     maxBatchWaitMs: nonNegative()
       .default(fieldDefaults.maxBatchWaitMs)
       .describe(
-        'Longest wait of a free replica for a fuller batch, in milliseconds; 0 starts with the queued items at once.',
+        'Maximum time that a free replica waits for a fuller batch, in milliseconds. With 0 it starts with the queued items at once.',
       ),
     cpuCores: z
       .array(replicaCores())
       .min(1)
       .optional()
-      .describe('Restricts the core counts of all variants of the stage to these.'),
+      .describe('Numbers of cores that a plan may choose, for all variants of the stage.'),
   })
   .prefault({})
   .describe('Limits of a plan for the stage.');
@@ -37,7 +37,7 @@ const pinsSchema = z
   .strictObject({
     variant: text().optional().describe('Name of the variant to keep.'),
     cpuCores: replicaCores().optional().describe('Cores of each replica.'),
-    maxBatchSize: count().optional().describe('Max batch size.'),
+    maxBatchSize: count().optional().describe('Maximum batch size.'),
     replicas: count().optional().describe('Number of replicas.'),
   })
   .prefault({})
@@ -49,33 +49,36 @@ export const stageSchema = z.strictObject({
   kind: z
     .enum(['model', 'transform'])
     .default(fieldDefaults.stageKind)
-    .describe('`model` has an accuracy; `transform` is plain code before, between or after models.'),
+    .describe('A `model` has an accuracy. A `transform` is plain code before, between or after models.'),
   module: text()
     .optional()
     .describe(
-      'Code of the stage: a `.ts`, `.js` or `.py` path relative to this file, or `npm:package/path`. Without it, the stage is synthetic and runs from its inline profiles.',
+      'Code of the stage: the path of a `.ts`, `.js` or `.py` file, relative to this file, or `npm:package/path`. Without a module the stage is synthetic: its replicas take the times of the inline profiles.',
     ),
   isolation: z
     .enum(['thread', 'process'])
     .optional()
     .describe(
-      'Isolation of a replica: a `thread` shares the process of the server; a `process` can crash or be killed alone. Default: `thread`, but `process` for a module in Python.',
+      'Isolation of a replica: a `thread` shares the process of the server; a `process` can crash or be killed without effect on others. Default: `process` for a module in Python, otherwise `thread`.',
     ),
   python: text()
     .optional()
     .describe(
-      'Program that runs a `.py` module: a path relative to this file, such as `.venv/bin/python`, or a name to look up. Default: `python3`.',
+      'Program that runs a `.py` module: a path relative to this file, such as `.venv/bin/python`, or a program name to look up in PATH. Default: `python3`.',
     ),
   runTimeoutMs: positive()
     .default(fieldDefaults.runTimeoutMs)
-    .describe('Longest time that one batch may run, in milliseconds. A replica that exceeds it is lost and replaced.'),
+    .describe('Maximum run time of a batch, in milliseconds. A replica that exceeds this time is lost and replaced.'),
   idempotent: z
     .boolean()
     .default(fieldDefaults.idempotent)
     .describe(
-      'Allows a second run of a batch. If a replica is lost, its batch runs once more on another one, if its requests can still meet their deadlines. With `false` they fail.',
+      'Allows a second run of a batch. If a replica is lost, its batch runs once more on another replica, if the requests can still meet their deadlines. With `false` the requests of the batch fail.',
     ),
-  variants: z.array(variantSchema).min(1).describe('Alternatives for the stage; the planner chooses one.'),
+  variants: z
+    .array(variantSchema)
+    .min(1)
+    .describe('Alternative models or code for the stage; the planner chooses one.'),
   bounds: boundsSchema,
   pins: pinsSchema,
 });

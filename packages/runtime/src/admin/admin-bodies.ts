@@ -17,12 +17,14 @@ const MOST_STAGES = 200;
 const name = () => z.string().min(1).max(MOST_NAME_CHARACTERS);
 const positive = () => z.number().positive();
 const count = () => z.int().positive();
-const reason = { reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Reason, for the decision log.') };
+const reason = {
+  reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Your reason; it is written to the decision log.'),
+};
 
 const pinned = {
   variantId: name().transform(variantId).optional().describe('Variant of the stage.'),
   cpuCores: positive().optional().describe('Cores of each replica.'),
-  maxBatchSize: count().optional().describe('Largest batch.'),
+  maxBatchSize: count().optional().describe('Maximum batch size.'),
   replicas: count().optional().describe('Number of replicas.'),
 };
 
@@ -84,10 +86,10 @@ export const clearQuarantineBody = z.strictObject({
 
 export const applyBody = z
   .strictObject({
-    decisionId: count().optional().describe('Number of the decision whose plan to apply.'),
+    decisionId: count().optional().describe('Number of the decision whose plan is applied.'),
     stages: stageRecord(z.array(stagePlan).length(1))
       .optional()
-      .describe('Plan to apply instead: the `stages` of a plan, as `plan` returns them.'),
+      .describe('Plan that is applied instead: the `stages` of a plan, as `plan` returns them.'),
     canary: z
       .boolean()
       .optional()
@@ -100,16 +102,18 @@ export const planBody = z.strictObject({
   arrivalRps: positive().describe('Requests per second to plan for.'),
   sloLatencyMs: positive().optional().describe('Overrides the latency of the SLO.'),
   budgetCpuCores: positive().optional().describe('Overrides the core budget.'),
-  objective: objective.optional().describe('Overrides the objective: as in the pipeline file, with a `kind`.'),
+  objective: objective
+    .optional()
+    .describe('Overrides the objective. Same form as in the pipeline file, but with a `kind`.'),
   pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
     .transform((pins): PinsByStage => pins)
     .optional()
-    .describe('Pins by stage, in addition to those in force.'),
+    .describe('Pins by stage, in addition to the pins in force.'),
   verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
 });
 
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions in the answer.'),
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of decisions in the answer.'),
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
 });
 

@@ -31,46 +31,46 @@ export interface AdminRoute extends Route {
 }
 
 const PIPELINE = '/admin/pipelines/{pipeline}';
-const RECORD = '`{result: TEXT, …}`: the result in one line, then the fields of the new decision log entry';
+const RECORD = '`{result: TEXT, …}`: the result in one line, and the fields of the new entry of the decision log';
 
 export const adminRoutes: readonly AdminRoute[] = [
   {
     method: 'GET',
     path: '/admin/pipelines',
     endpoint: pipelines,
-    summary: 'All served pipelines.',
+    summary: 'Lists all served pipelines.',
     answer: '`{pipelines: [PIPELINE]}`',
   },
   {
     method: 'GET',
     path: PIPELINE,
     endpoint: pipeline,
-    summary: 'State of a pipeline: its mode, pins and faults.',
+    summary: 'Returns the state of a pipeline: its mode, pins and faults.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `arrivalRps` is the rate over the last 10 s, `requests` counts since the start',
+      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/running-plan`,
     endpoint: runningPlan,
-    summary: 'The running plan, replica by replica.',
+    summary: 'Returns the running plan with all replicas.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps, `rolledBack` is present while variants are in back-off, which ends at `untilMs` (on the clock of `atMs` in observations)',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants in back-off; each back-off ends at `untilMs` (on the clock of `atMs` in observations)',
   },
   {
     method: 'GET',
     path: `${PIPELINE}/quarantine`,
     endpoint: quarantine,
-    summary: 'Inputs that the server refuses because they hung a stage.',
+    summary: 'Lists the inputs that the server refuses because they hung a stage.',
     answer:
-      '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent input first; `tenant` is present if the server has tenants, `leftMs` is the time until the server accepts the input again',
+      '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent input first. `tenant` is present if the server has tenants; `leftMs` is the time until the server accepts the input again',
   },
   {
     method: 'POST',
     path: `${PIPELINE}/quarantine/clear`,
     body: clearQuarantineBody,
     endpoint: clearQuarantine,
-    summary: 'Frees the quarantined inputs of one stage or of all stages. The server accepts them again.',
+    summary: 'Frees the quarantined inputs of one stage or of all stages. The server accepts these inputs again.',
     answer: '`{freed: NUMBER}`',
   },
   {
@@ -79,7 +79,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: planBody,
     endpoint: plan,
     summary:
-      'Makes a plan for a rate, with other bounds if given, and lists the changes from the running plan. Changes nothing.',
+      'Makes a plan for a rate, with other bounds if you give some, and lists the changes from the running plan. Changes nothing.',
     answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
   },
   {
@@ -87,7 +87,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/decisions`,
     query: pageQuery,
     endpoint: decisions,
-    summary: 'The decision log, newest first, in pages.',
+    summary: 'Returns the decision log in pages, the newest decision first.',
     answer:
       '`{decisions: [{id, atEpochMs, trigger, mode, kind?, reason?, manual?, outcome?, observed?}], nextBefore?}`; pass `nextBefore` as `before` to get the next page',
   },
@@ -95,7 +95,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: `${PIPELINE}/decisions/{decision}`,
     endpoint: decision,
-    summary: 'One decision with its inputs and evidence.',
+    summary: 'Returns one decision with its inputs and evidence.',
     answer: 'the `record` of `equipoise explain --json`',
   },
   {
@@ -103,7 +103,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/pause`,
     body: reasonBody,
     endpoint: pause,
-    summary: 'Sets mode `off`: the loop neither plans nor changes anything. Ends a canary of the loop.',
+    summary: 'Sets mode `off`: the loop does not plan and changes nothing. Ends a canary that the loop began.',
     answer: RECORD,
   },
   {
@@ -128,7 +128,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: pinBody,
     endpoint: pin,
     summary:
-      'Pins the variant, cores, batch size or number of replicas of a stage. Replaces earlier pins of the stage. A pin to another variant ends its canary.',
+      'Pins the variant, cores, maximum batch size or number of replicas of a stage. Replaces earlier pins of the stage. A pin to another variant ends a canary of the stage.',
     answer: RECORD,
   },
   {
@@ -145,8 +145,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: applyBody,
     endpoint: apply,
     summary:
-      'Applies the plan of a decision, or the given plan. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after its verdict.',
-    answer: `${RECORD}, with its outcome`,
+      'Applies the plan of a decision, or the plan in the body. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after the verdict of the canary.',
+    answer: `${RECORD}, including its outcome`,
   },
   {
     method: 'POST',
@@ -154,7 +154,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Rolls back to the last good plan before the running one, also during a canary or another change. Mode `auto` becomes `advise`.',
-    answer: `${RECORD}, with its outcome`,
+      'Rolls back to the last good plan before the running plan, also during a canary or another change. Mode `auto` becomes `advise`.',
+    answer: `${RECORD}, including its outcome`,
   },
 ] as const;

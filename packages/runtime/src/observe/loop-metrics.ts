@@ -41,13 +41,13 @@ export class LoopMetrics {
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
-      help: 'Changes that decisions requested, by kind.',
+      help: 'Changes in the decisions of the control loop, by kind.',
       labelNames: ['kind'],
       registers,
     });
     this.#outcomes = new Counter({
       name: 'equipoise_decision_outcomes_total',
-      help: 'Decisions whose changes have ended, by outcome: applied, failed, or given-up (ended early by a burst, by a person or at a stop).',
+      help: 'Decisions with finished changes, by outcome: applied, failed, or given-up (ended early by a burst, by a person or at a stop).',
       labelNames: ['outcome'],
       registers,
     });
@@ -113,7 +113,7 @@ export class LoopMetrics {
     const forecast = () => this.#forecast;
     new Gauge({
       name: 'equipoise_forecast_rps',
-      help: 'Forecast load until the next plan: its mean, and the upper bound that plans must serve.',
+      help: 'Forecast load until the next plan: the mean, and the upper rate that plans must serve.',
       labelNames: ['bound'],
       registers,
       collect() {
@@ -130,7 +130,7 @@ export class LoopMetrics {
     const planned = () => Object.entries(desired.planInForce?.stages ?? {});
     new Gauge({
       name: 'equipoise_desired_replicas',
-      help: 'Replicas in the last plan; in mode advise, in the advised plan. A variant that this plan removes keeps its old number until the plan is in force.',
+      help: 'Number of replicas in the last plan (in mode advise: in the advised plan). A variant that this plan removes keeps its old number until the plan is in force.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
@@ -140,7 +140,7 @@ export class LoopMetrics {
     });
     new Gauge({
       name: 'equipoise_max_batch_size',
-      help: 'Largest batch of the plan in force, in items.',
+      help: 'Maximum batch size in the plan in force.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
@@ -162,12 +162,12 @@ class LearnedMetrics {
     this.#correctionGauge(registry);
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_fan_out_items',
-      help: 'Measured mean number of items per output of a fan-out. Absent if it equals the pipeline file.',
+      help: 'Measured mean number of items per output of a fan-out. Absent while the value of the pipeline file is in force.',
       kind: 'fan-out',
     });
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_branch_fraction',
-      help: 'Measured fraction of the outputs that take a branch, 0 to 1. Absent if it equals the pipeline file.',
+      help: 'Measured fraction of the outputs that take a branch, 0 to 1. Absent while the value of the pipeline file is in force.',
       kind: 'branch',
     });
   }
@@ -184,7 +184,7 @@ class LearnedMetrics {
     const corrections = () => this.#corrections;
     new Gauge({
       name: 'equipoise_profile_correction_ratio',
-      help: 'Largest correction in force for a variant: measured service time divided by profiled service time. Absent without a correction.',
+      help: 'Largest correction in force for a variant: measured service time divided by profiled service time. Absent if there is no correction.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {

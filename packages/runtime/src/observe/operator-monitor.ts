@@ -15,7 +15,11 @@ export class OperatorMonitor {
   constructor({ version }: { readonly version: string }) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    const build = { name: 'equipoise_build_info', help: 'Version of Equipoise; always 1.', labelNames: ['version'] };
+    const build = {
+      name: 'equipoise_build_info',
+      help: 'Always 1; the label is the version of Equipoise.',
+      labelNames: ['version'],
+    };
     new Gauge({ ...build, registers }).set({ version }, 1);
     this.#leads = new Gauge({
       name: 'equipoise_operator_leads',

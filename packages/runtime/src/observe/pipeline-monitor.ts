@@ -33,7 +33,7 @@ export class PipelineMonitor {
     collectDefaultMetrics({ register: this.#registry });
     new Gauge({
       name: 'equipoise_build_info',
-      help: 'Version of Equipoise; always 1.',
+      help: 'Always 1; the label is the version of Equipoise.',
       labelNames: ['version'],
       registers: [this.#registry],
     }).set({ version }, 1);

@@ -29,13 +29,13 @@ export class RequestMetrics {
     });
     this.#shared = new Counter({
       name: 'equipoise_shared_requests_total',
-      help: 'Requests forwarded to another server (--share-with), by outcome: the other server answered (answered), this server answered instead (returned), or the client disconnected (abandoned).',
+      help: 'Requests forwarded to another server (--share-with), by outcome: answered (by the other server), returned (this server answered instead) or abandoned (the client disconnected).',
       labelNames: ['outcome'],
       registers: [registry],
     });
     this.#refusals = new Counter({
       name: 'equipoise_refusals_total',
-      help: 'Refusals before a request was read, by what was refused: a connection, an HTTP/2 stream, a pipelined HTTP/1.1 request, or a connection that opened more streams after refusals (calm).',
+      help: 'Refusals before a request was read, by what was refused: connection, stream (of HTTP/2), pipelined (request of HTTP/1.1) or calm (an HTTP/2 connection closed after many refused streams).',
       labelNames: ['of'],
       registers: [registry],
     });
@@ -62,7 +62,7 @@ export class RequestMetrics {
     const requests = new Tally();
     new Counter({
       name: 'equipoise_requests_total',
-      help: 'Requests that ended, by outcome (completed, dropped, failed) and by reason: the reason of a drop or the error code of a failure.',
+      help: 'Finished requests, by outcome (completed, dropped, failed) and by the reason of a drop or the error code of a failure.',
       labelNames: ['outcome', 'reason'],
       registers,
       collect() {
@@ -156,7 +156,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   const labelNames = ['window_seconds'] as const;
   new Gauge({
     name: 'equipoise_arrivals_latest',
-    help: 'Requests that arrived in the last quarter, half and full second.',
+    help: 'Requests that arrived in the last quarter of a second, half second and second.',
     labelNames,
     registers,
     collect() {
@@ -167,7 +167,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   });
   new Gauge({
     name: 'equipoise_arrival_dispersion',
-    help: 'Variance of the arrivals per window divided by their mean, over ten minutes. One window is about the latency of the SLO, the other 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
+    help: 'Variance of the arrivals per window divided by the mean, over ten minutes. One window is about as long as the latency of the SLO, the other 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
     labelNames,
     registers,
     collect() {

@@ -47,7 +47,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_retried_items_total',
-    help: 'Items that were retried because their replica was lost.',
+    help: 'Items that ran again because their replica was lost.',
     labelNames: ['stage'],
     registers,
     collect() {
@@ -135,14 +135,14 @@ function watchBatches(registry: Registry, runner: PipelineRunner): void {
   const buckets = partBucketsSeconds(runner.spec.slo.latencyMs);
   const sizes = new Histogram({
     name: 'equipoise_batch_size',
-    help: 'Items per batch, of batches that replicas answered.',
+    help: 'Number of items in each batch that a replica answered.',
     labelNames,
     buckets: [...batchSizeBuckets],
     registers,
   });
   const services = new Histogram({
     name: 'equipoise_batch_service_seconds',
-    help: 'Time of a batch in its replica. Batches that failed as a whole are not counted.',
+    help: 'Service time of a batch in the replica. Batches that failed as a whole are not counted.',
     labelNames,
     buckets,
     registers,
@@ -156,7 +156,7 @@ function watchBatches(registry: Registry, runner: PipelineRunner): void {
   });
   const failed = new Counter({
     name: 'equipoise_failed_items_total',
-    help: 'Failed items of batches.',
+    help: 'Items that failed in a batch.',
     labelNames,
     registers,
   });
