@@ -1,4 +1,7 @@
-/** The page docs/reference/admin-api.md: every route of the admin port with what it takes and answers, from the routes themselves. */
+/**
+ * The page docs/reference/admin-api.md: every route of the admin port with its input and answer, from the routes
+ * themselves.
+ */
 
 import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
@@ -87,7 +90,7 @@ function fieldTable(schema: NonNullable<AdminRoute['body']>): string {
 
 function typeOf(field: FieldSchema): string {
   const { type = 'object', minimum, exclusiveMinimum, maximum, maxLength } = field;
-  // Whole numbers carry the bounds of what floating point counts exactly, which say nothing here.
+  // The schema of an integer has the bounds of exact floating-point numbers, which are not worth showing.
   const most = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER ? undefined : maximum;
   const bounds = [
     ...(minimum === undefined ? [] : [`at least ${minimum}`]),

@@ -1,4 +1,7 @@
-/** Runs every `check:*` script of package.json, side by side, and prints the output of each when it ends. Fails if one does. */
+/**
+ * Runs every `check:*` script of package.json, in parallel, and prints the output of each when it ends. Fails if one
+ * fails.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

@@ -1,4 +1,7 @@
-/** Fails on arrows between folders that run back up, on `export *` in an entry of core, and on exports of core without a use outside. */
+/**
+ * Fails on circular imports between folders, on `export *` in an entry of core, and on exports of core without a use
+ * outside.
+ */
 import { measureFigures } from './figures/figures.js';
 import { findStructureProblems } from './figures/structure-problems.js';
 

@@ -1,6 +1,7 @@
 /**
- * Fails on Markdown links that lead nowhere, on pages of docs without a link from the map, on text that is true on one machine only, and on
- * prose that has to be read twice: in comments of shipped source, and forbidden words in pages.
+ * Fails on Markdown links that lead nowhere, on pages of docs without a link from the map, and on text that is true on
+ * one machine only. Also fails on long sentences and forbidden words in comments of shipped source, and on forbidden
+ * words in pages.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,13 +1,13 @@
 /**
- * Draws who imports whom, out of the source itself: the packages, and the folders inside core. Tests are left out.
- * An arrow runs from a room to one that it imports. In the drawing of core an arrow is left out where a longer path
- * already says it (transitive reduction), so that what stays is the flow of a decision.
+ * Draws the imports between packages, and between the folders of core, from the source. Tests are excluded. An arrow
+ * points from the importing to the imported part. The drawing of core omits arrows that a longer path implies
+ * (transitive reduction), so that the flow of a decision remains.
  */
 import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import extractDepcruiseOptions from 'dependency-cruiser/config-utl/extract-depcruise-options';
 import extractTsConfig from 'dependency-cruiser/config-utl/extract-ts-config';
 
-/** One import between two rooms, `from` the one that imports. */
+/** An import between two packages or folders; `from` is the importing one. */
 export interface RoomImport {
   readonly from: string;
   readonly to: string;

@@ -29,7 +29,7 @@ spec:
   return parsed.spec;
 }
 
-/** Names of metrics of Equipoise in a text of queries that there are not; those of the parts of histograms count as there. */
+/** Names of Equipoise metrics in a text of queries that do not exist. Names of histogram parts count as existing. */
 export function unknownMetrics(queries: string): readonly string[] {
   const known = new Set(everyMetric().map(({ name }) => name));
   const named = new Set(queries.match(/\bequipoise_\w+/g));

@@ -1,6 +1,6 @@
 /**
- * Writes packages/core/src/estimate/tables/sojourn-table.gen.ts: the whole grid, simulated with fixed seeds, mended to be monotone, as base64.
- * The same bytes come out on every run; it takes some ten minutes of one core.
+ * Writes packages/core/src/estimate/tables/sojourn-table.gen.ts: the whole grid, simulated with fixed seeds, corrected
+ * to be monotone, as base64. Every run gives the same bytes and takes some ten minutes of one core.
  */
 import { writeFileSync } from 'node:fs';
 import {

@@ -1,6 +1,7 @@
 /**
- * Writes packages/core/src/estimate/tables/spread-table.gen.ts: what service variation adds to the sojourn table, simulated with fixed seeds.
- * The same draws serve constant and varying service times. It takes some six minutes of one core.
+ * Writes packages/core/src/estimate/tables/spread-table.gen.ts: the additions of service variation to the sojourn
+ * table, simulated with fixed seeds. Constant and varying service times use the same draws. A run takes some six
+ * minutes of one core.
  */
 import { writeFileSync } from 'node:fs';
 import {
@@ -43,7 +44,10 @@ function report(): void {
 
 const factorsOf = spreadSigmas.map((sigma, i) => lognormalFactors(sigma, SEED + 50 + i));
 
-/** Values of `grid` between the neighbours of `node` on the coarser `spreadGrid`: those that the node has a part in. */
+/**
+ * Values of `grid` between the neighbours of `node` on the coarser `spreadGrid`: the values to which the node
+ * contributes.
+ */
 function around(grid: readonly number[], spreadGrid: readonly number[], node: number): readonly number[] {
   const [low, high] = [spreadGrid[node - 1] ?? -Infinity, spreadGrid[node + 1] ?? Infinity];
   return grid.filter((value) => value === spreadGrid[node] || (value > low && value < high));
@@ -66,7 +70,7 @@ function companiesAround({ groupSize, dispersion }: Company): readonly Company[]
   );
 }
 
-/** Rows of the sojourn table that a node is added to. */
+/** Rows of the sojourn table to which a node is added. */
 function rowsAround({ n, b, s, company }: Node): readonly Omit<TablePoint, 'loadFactor' | 'wholeness'>[] {
   const scalings = b === 0 ? [0] : around(scalingGrid, spreadScalingGrid, s);
   return companiesAround(company).flatMap((of) =>
@@ -78,7 +82,7 @@ function rowsAround({ n, b, s, company }: Node): readonly Omit<TablePoint, 'load
   );
 }
 
-/** Least steps from load to load among the rows that a node is added to, for all numbers. */
+/** Minimum differences between successive loads, for each number, over the rows to which a node is added. */
 function leastSteps(node: Node, wholeness: number): readonly Float64Array[] {
   const steps = loadGrid.slice(1).map(() => new Float64Array(ANSWER_NUMBERS).fill(Infinity));
   for (const row of rowsAround(node)) {

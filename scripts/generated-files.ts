@@ -1,7 +1,6 @@
 /**
- * Every file, or marked part of a file, that is made from the code. `npm run generate` writes them,
- * `npm run check:generated` fails where one differs. A part stands between `<!-- generated:NAME -->` and
- * `<!-- end:NAME -->`.
+ * Every file, or marked part of a file, that is made from the code. `npm run generate` writes them, `npm run
+ * check:generated` fails if one differs. A part is between `<!-- generated:NAME -->` and `<!-- end:NAME -->`.
  */
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
 import { renderAdminApiPage } from './admin-api-page.js';
@@ -47,7 +46,7 @@ export const GENERATED: readonly GeneratedText[] = [
   })),
 ];
 
-/** The whole content of the file with the generated text in its place; throws where the markers are missing. */
+/** The whole content of the file with the generated text in its place; throws if the markers are missing. */
 export function placeGenerated(current: string, { path, part }: GeneratedText, text: string): string {
   if (part === undefined) return text.endsWith('\n') ? text : `${text}\n`;
   const [open, close] = [`<!-- generated:${part} -->`, `<!-- end:${part} -->`];

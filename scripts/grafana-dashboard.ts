@@ -1,4 +1,4 @@
-/** The dashboard deploy/grafana/equipoise.json: its panels ask for metrics that there are, or it is not made. */
+/** The dashboard deploy/grafana/equipoise.json: it is written only if all metrics in its panels exist. */
 import { unknownMetrics } from './every-metric.js';
 
 interface Panel {
@@ -100,7 +100,7 @@ const panels: readonly Panel[] = [
 const WIDTH = 12;
 const HEIGHT = 8;
 
-/** JSON of the dashboard, as Grafana imports it; throws where a panel asks for a metric that there is not. */
+/** JSON of the dashboard, as Grafana imports it; throws if a panel queries an unknown metric. */
 export function renderGrafanaDashboard(): string {
   const unknown = unknownMetrics(panels.flatMap(({ lines }) => Object.values(lines)).join('\n'));
   if (unknown.length > 0) throw new Error(`The dashboard asks for metrics that there are not: ${unknown.join(', ')}.`);

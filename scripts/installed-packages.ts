@@ -1,6 +1,6 @@
 /**
- * Every package of the lock file with its license, on whatever machine it is read: packages for other platforms are
- * in it too. Packages of this repository are not listed; what they ask for by name is marked `direct`.
+ * Every package of the lock file with its license. Packages for other platforms are included, so the list is the same
+ * on all machines. Packages of this repository are omitted; their direct dependencies are marked `direct`.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,9 +1,9 @@
-/** The page docs/reference/licenses.md: what Equipoise depends on, under which license, and what for. */
+/** The page docs/reference/licenses.md: the dependencies of Equipoise, with license and purpose. */
 import { DATA_AND_MODELS, PURPOSES } from './dependency-purposes.js';
 import type { InstalledPackage } from './installed-packages.js';
 import { ALLOWED_LICENSES, EXCEPTIONS } from './license-policy.js';
 
-/** Markdown of the page; throws if a direct dependency has no purpose, or a purpose no dependency. */
+/** Markdown of the page; throws if a direct dependency has no purpose, or a purpose has no dependency. */
 export function renderLicenses(packages: readonly InstalledPackage[]): string {
   const direct = packages.filter((candidate) => candidate.direct);
   assertPurposes(direct);

@@ -1,4 +1,4 @@
-/** Which licenses Equipoise may depend on, and the packages that get a license of their own, each with its reason. */
+/** Allowed licenses of dependencies, and exceptions for single packages, each with its reason. */
 import type { InstalledPackage } from './installed-packages.js';
 import { satisfies } from './license-expression.js';
 

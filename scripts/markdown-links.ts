@@ -12,7 +12,10 @@ export interface BrokenLink {
   readonly reason: string;
 }
 
-/** The broken links of the Markdown file `file`; it and `files`, all that can be linked to, are relative to the working directory. */
+/**
+ * Broken links of the Markdown file `file`. `files` are all possible targets. All paths are relative to the working
+ * directory.
+ */
 export function findBrokenLinks(file: string, files: readonly string[]): BrokenLink[] {
   const places = new Set(files.flatMap(withFolders));
   return linksOf(readFileSync(file, 'utf8')).flatMap(({ line, target }) => {
@@ -21,7 +24,7 @@ export function findBrokenLinks(file: string, files: readonly string[]): BrokenL
   });
 }
 
-/** The Markdown files below the folder of the map that the map does not link to; `files` as in `findBrokenLinks`. */
+/** Markdown files below the folder of the map to which the map has no link; `files` as in `findBrokenLinks`. */
 export function findUnmapped(map: string, files: readonly string[]): string[] {
   const folder = path.posix.dirname(map);
   const mapped = new Set(linksOf(readFileSync(map, 'utf8')).map(({ target }) => path.posix.join(folder, target)));
@@ -30,7 +33,7 @@ export function findUnmapped(map: string, files: readonly string[]): string[] {
   );
 }
 
-/** The anchors of the headings, in order; the second of the same name ends in `-1`. */
+/** The anchors of the headings, in order; the second heading of the same name ends in `-1`. */
 export function anchorsOf(markdown: string): string[] {
   const seen = new Map<string, number>();
   const anchors: string[] = [];
@@ -72,7 +75,7 @@ function withFolders(file: string): string[] {
   return folder === '.' || folder === '/' ? [file, folder] : [file, ...withFolders(folder)];
 }
 
-/** The lines, those inside fenced code emptied, so that line numbers stay. */
+/** Lines of the text. Lines inside fenced code are empty, so that line numbers stay. */
 function withoutCode(markdown: string): string[] {
   let fence: string | undefined;
   return markdown.split('\n').map((line) => {

@@ -1,4 +1,4 @@
-/** Isotonic regression: what simulation noise breaks of an order that is known to hold is mended by the least change. */
+/** Isotonic regression: restores a known order, which simulation noise has broken, by the smallest change. */
 
 /** The ascending sequence nearest to `values` in squares (pool adjacent violators). */
 export function ascending(values: readonly number[]): readonly number[] {

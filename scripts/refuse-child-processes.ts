@@ -1,11 +1,11 @@
 /**
- * Setup of the quick tier: a test that starts a child process fails and learns its place. The compiler of stage modules is the exception:
- * it is a library that keeps a process of its own.
+ * Setup of the quick tier: a test that starts a child process fails, and the error names the right tier. The compiler
+ * of stage modules is an exception, because this library needs its own process.
  */
 import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** Files that share a process run this one after another. */
+/** Test files that share a process run this setup one after another. */
 const done = Symbol.for('equipoise.refuse-child-processes');
 const starters = ['exec', 'execFile', 'execFileSync', 'execSync', 'fork', 'spawn', 'spawnSync'] as const;
 

@@ -1,4 +1,4 @@
-/** A vitest reporter that ends a run with the suites that were skipped whole; their titles carry the reason. */
+/** A vitest reporter that ends a run with the suites that were skipped entirely; their titles carry the reason. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export class SkippedSuitesReporter implements Reporter {

@@ -1,6 +1,6 @@
 /**
- * Cells of the sojourn table by simulation: one row of the grid at all its load factors. The same draws serve all load factors of a row,
- * stretched in time, so that noise does not pass for a trend.
+ * Cells of the sojourn table by simulation: one row of the grid at all its load factors. All load factors of a row use
+ * the same draws, stretched in time, so that noise does not look like a trend.
  */
 import { drawArrivals } from '../packages/core/src/estimate/arrivals.js';
 import { runStage } from '../packages/core/src/estimate/micro-simulation.js';
@@ -23,7 +23,7 @@ export interface GridCell {
   readonly meanBatchSize: number;
 }
 
-/** A row of the grid: replicas, cap and scaling as values, and the arrivals (unit gaps) it is to be run with. */
+/** A row of the grid: replicas, cap and scaling as values, and the arrivals (unit gaps) of its simulation. */
 export interface GridRow {
   readonly replicas: number;
   readonly cap: number;
@@ -39,11 +39,14 @@ export interface GridRow {
 /** Requests simulated per load factor, before the factor of the batch size. */
 const REQUESTS = [50_000, 50_000, 60_000, 80_000, 100_000, 130_000, 160_000, 200_000, 280_000, 500_000, 900_000];
 const LARGEST_FACTOR = 3;
-/** Below this a law given disturbed rests on too few requests and is taken from the next load factor. */
+/**
+ * If a smaller fraction of the requests is disturbed, their law rests on too few requests and is taken from the next
+ * load factor.
+ */
 const LEAST_DISTURBED = 1e-4;
 /** Some batches share a factor in long runs; the sum of all is exact. */
 const FACTORS = 2 ** 19;
-/** Longest draw that a row can ask for. */
+/** Maximum number of requests that a row needs. */
 const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;
 
 /** Arrival times with a mean gap of 1 ms between groups (or single items). */
@@ -80,7 +83,7 @@ function affineCurve(cap: number, scaling: number): ServiceCurve {
   return serviceCurve(1, 1, points);
 }
 
-/** Larger batches are fewer: more requests make up for that, and fewer will do where a group takes many batches. */
+/** Larger batches are fewer, so more requests are simulated. Fewer requests suffice if a group takes many batches. */
 function requestsFor(row: GridRow, loadIndex: number): number {
   const load = loadGrid[loadIndex] as number;
   const usualBatch = Math.max(1, (row.cap * load * load) / row.replicas);

@@ -17,7 +17,7 @@ export const settings: readonly (readonly [string, Setting])[] = [
   ['200 rps in batches', inBatches(200)],
 ];
 
-/** The same load factor at any rate. */
+/** Keeps the load factor equal at every rate. */
 function inBatches(rps: number): Setting {
   return { rps, replicas: 3, maxBatchSize: 4, meanMs: 4_000 / rps, latencyMs: 20_000 / rps };
 }
@@ -32,8 +32,8 @@ export const variants: readonly (readonly [string, Pick<Rollout, 'slowness' | 'f
 ];
 
 /**
- * Outcomes of many seeds; times in s since the first request of the new variant, `extraFraction` against a good one.
- * `lostFraction` of the requests is lost if the variant gets all of them without a canary.
+ * Outcomes of many seeds. Times are in s since the first request of the new variant. `extraFraction` is the additional
+ * loss compared with a good variant; `lostFraction` is the loss if the variant gets all requests without a canary.
  */
 export interface CanaryFigures {
   readonly everywhere: number;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:canary [-- RUNS]`: simulated roll-outs of good and bad variants, 200 seeds each, and a control loop
- * that switches, with a fortieth of the seeds. Writes results.md.
+ * `npm run bench:canary [-- RUNS]`: simulates roll-outs of good and bad variants, 200 seeds each. Also simulates a
+ * control loop that switches variants, with a fortieth of the seeds. Writes results.md.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';

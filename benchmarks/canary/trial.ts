@@ -23,8 +23,8 @@ export const trialCases: readonly TrialCase[] = [1, 1.3, 1.6, 2].flatMap((slowne
 ]);
 
 /**
- * Outcomes of many seeds. The switch ends by the canary, the trial, or a plan with corrected service times; `medianS`
- * after the decision. `lostFraction` of the requests of 90 s from the decision on.
+ * Outcomes of many seeds. A switch is reverted by the canary, by the trial, or by a plan with corrected service times;
+ * `medianS` counts from the decision. `lostFraction` is over the requests of the 90 s after the decision.
  */
 export interface TrialFigures {
   readonly switched: number;
@@ -39,7 +39,7 @@ const RPS = 50;
 const END_MS = 110_000;
 const COUNTED_MS = 90_000;
 
-/** `v` runs; `w` has a profile of 0.8 × its times, and true times of `slowness` × that profile. */
+/** `v` runs. By its profile, `w` takes 0.8 × the times of `v`; its true times are `slowness` × its profile. */
 function specOf(factorOfW: number, canary: boolean): PipelineSpec {
   const variant = (id: string, meanMs: number, base: VariantSpec): VariantSpec => ({
     ...base,

@@ -1,9 +1,9 @@
-/** What the cells are held to. */
+/** Bars of the cells. */
 import type { CellFigures, ControllerName } from './cell.js';
 import type { ControlLoad } from './loads.js';
 import type { ControlMode } from './pipelines.js';
 
-/** Results of a load in a mode: figures by controller, and the least that must be lost. */
+/** Results of a load in a mode: figures by controller, and the minimum loss. */
 export interface LoadResult {
   readonly pipeline: string;
   readonly mode: ControlMode;
@@ -24,10 +24,10 @@ export interface Bar {
 }
 
 const LEAST_ATTAINMENT = 0.995;
-/** Cores held against the clairvoyant's. */
+/** Maximum cores ÷ those of the clairvoyant. */
 export const MOST_COST_RATIO = 1.25;
 const MOST_LOST_RATIO = 1.3;
-/** PAS against the clairvoyant's. */
+/** Minimum PAS ÷ that of the clairvoyant. */
 export const LEAST_PAS_RATIO = 0.97;
 const MOST_SWITCHES: Readonly<Record<string, number>> = {
   bursty: 6,
@@ -38,7 +38,7 @@ const MOST_SWITCHES: Readonly<Record<string, number>> = {
 
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
-/** The bars that a result is subject to; none while ours was not run. */
+/** Bars of a result; none if our controller was not run. */
 export function barsOf(result: LoadResult): readonly Bar[] {
   const { equipoise, clairvoyant } = result.cells;
   if (equipoise === undefined) return [];

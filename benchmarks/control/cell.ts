@@ -13,12 +13,11 @@ import { arrivalsOf, simulationReport } from '@equipoise/core/simulate';
 import type { ControlLoad } from './loads.js';
 import { curvesOf, type Verifiers } from './pipelines.js';
 
-/** Controllers: ours, one that knows the rate of the next 20 s, and ours with a part taken out. */
+/** Controllers: ours, a clairvoyant that knows the rate of the next 20 s, and ours without one of its parts. */
 export const controllers = ['equipoise', 'clairvoyant', 'no-fast-loop', 'no-switching-cost', 'point-forecast'] as const;
-/** A name of `controllers`. */
 export type ControllerName = (typeof controllers)[number];
 
-/** Figures of a run, counted over arrivals behind the first minute. */
+/** Figures of a run, counted over arrivals after the first minute. */
 export interface CellFigures {
   readonly arrived: number;
   readonly lost: number;
@@ -29,11 +28,11 @@ export interface CellFigures {
   readonly changes: number;
   /** Changes that the fast loop made. */
   readonly protections: number;
-  /** Switches of variant of the stage that has most. */
+  /** Number of variant switches at the stage with the most switches. */
   readonly mostSwitches: number;
 }
 
-/** What to run. */
+/** Input of a cell. */
 export interface CellQuestion {
   readonly spec: PipelineSpec;
   readonly load: ControlLoad;
@@ -45,7 +44,7 @@ export interface CellQuestion {
 const MEASURE_FROM_MS = 60_000;
 const AHEAD_S = 20;
 
-/** Runs a cell; the same question has the same answer. */
+/** Runs a cell. Equal questions give equal answers. */
 export function runCell({ spec, load, controller, verifierAt, seed }: CellQuestion): CellFigures {
   const context = rulesOf({ spec, load, controller, verifierAt });
   const run = simulateControl({
@@ -93,7 +92,7 @@ function rulesOf({ spec, load, controller, verifierAt }: Omit<CellQuestion, 'see
   }
 }
 
-/** The same planner, ticks and estimator; its forecast is the largest rate of the next 20 s. */
+/** Uses the same planner, ticks and estimator; its forecast is the largest rate of the next 20 s. */
 function clairvoyant(usual: ControllerRules, ratesRps: readonly number[]): ControllerRules {
   const { guardrails: _, ...rules } = usual;
   return {
@@ -107,7 +106,9 @@ function clairvoyant(usual: ControllerRules, ratesRps: readonly number[]): Contr
   };
 }
 
-/** Every plan is put in force as if nothing ran; of the guardrails those stay that bound steps, changes and forecasts. */
+/**
+ * Puts every plan in force as if no plan were running. Keeps the guardrails that bound steps, changes and forecasts.
+ */
 function withoutSwitchingCost(usual: ControllerRules): ControllerRules {
   const free = { leastSwitchSavingFraction: 0, leastSwitchPas: 0 };
   const plan: ControllerRules['policy']['plan'] = ({ runningPlan: _, ...problem }, verify) =>

@@ -1,4 +1,4 @@
-/** The comparison in small: one stage, a step and a steady load. */
+/** A small form of the comparison: one stage, a step and a steady load. */
 import { verifiersOf } from '@equipoise/core/simulate';
 import { describe, expect, it } from 'vitest';
 import { smallOrLargeSpec } from '../../packages/core/src/model/spec-builders.test-support.js';

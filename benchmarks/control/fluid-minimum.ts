@@ -1,10 +1,10 @@
 /**
- * The least that has to be lost when the rate jumps: ∫ (λ − C)⁺ dt, where C is the capacity planned for the rate before the rise until a
- * controller that decides within a second has started replicas, and from then on the largest that the budget, its surge and the accuracy
- * floor allow. It is not the capacity that a controller chose.
+ * Minimum loss when the rate jumps: ∫ (λ − C)⁺ dt. A controller decides within a second and then starts replicas. Until
+ * they have started, C is the capacity planned for the rate before the rise. From then on, C is the largest capacity
+ * that the budget, its surge and the accuracy floor allow. C does not depend on the choices of a controller.
  */
 
-/** What bounds a controller. */
+/** Bounds of a controller. */
 export interface FluidBounds {
   /** Capacity (rps) of the plan for a rate. */
   capacityFor(rps: number): number;
@@ -14,7 +14,9 @@ export interface FluidBounds {
 
 const DECISION_S = 1;
 
-/** Requests lost at least, from `fromS` on; a rise is a second whose rate is above that before. */
+/**
+ * Minimum number of lost requests from `fromS` on. A rise is a second whose rate exceeds that of the previous second.
+ */
 export function fluidMinimum(ratesRps: readonly number[], fromS: number, bounds: FluidBounds): number {
   const delayS = DECISION_S + bounds.loadMs / 1000;
   let lost = 0;
@@ -23,7 +25,7 @@ export function fluidMinimum(ratesRps: readonly number[], fromS: number, bounds:
   for (const [second, rps] of ratesRps.entries()) {
     const previous = ratesRps[second - 1] ?? rps;
     if (rps > previous) [riseAtS, before] = [second, bounds.capacityFor(previous)];
-    // The part of this second that lies before the new replicas.
+    // Part of this second before the new replicas are ready.
     const waiting = Math.min(1, Math.max(0, riseAtS + delayS - second));
     if (second < fromS) continue;
     lost += waiting * Math.max(0, rps - before) + (1 - waiting) * Math.max(0, rps - bounds.largestRps);

@@ -1,12 +1,14 @@
-/** The loads, each with its rate at every second: what a clairvoyant knows, and what no capacity could have carried. */
+/** The loads with their rates at every second, for the clairvoyant and for the minimum loss. */
 import { readFileSync } from 'node:fs';
 import type { LoadSpec } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 
-/** A load with its true rate; `kind` says what it is judged by. */
+/** A load with its true rate; `kind` selects its bars. */
 export interface ControlLoad {
   readonly name: string;
-  /** Moving loads are judged by attainment and cost, jumping ones by what is lost against the least that must be. */
+  /**
+   * Moving loads have bars on attainment and cost. Jumping loads have bars on the loss, relative to the minimum loss.
+   */
   readonly kind: 'moving' | 'jumping';
   readonly spec: LoadSpec;
   /** Rate of each second (rps). */

@@ -1,23 +1,21 @@
-/** The pipelines, with budgets of which the peak of the loads needs four fifths. */
+/** The pipelines. The peak of the loads needs four fifths of their budgets. */
 import type { ControlContext } from '@equipoise/core/control';
 import type { Objective, PipelineSpec, Plan } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';
 import { literaturePipeline } from '../literature/pipelines.js';
 import { dayPipeline } from '../simulator/day/day-pipeline.js';
 
-/** Modes that are tried. */
 export type ControlMode = 'min-cost' | 'max-accuracy';
 
-/** What is planned by, apart from the spec. */
 export type Verifiers = ControlContext['verifierAt'];
 
 const PEAK_FRACTION = 0.8;
 const CONTROL = { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 30_000 } as const;
-/** Load times between 0.1 and 1 s, the larger a variant the longer. */
+/** Load times between 0.1 and 1 s. Larger variants take longer. */
 const LOAD_MS = [100, 300, 500, 700, 1000];
 const MOST_REPLICAS = 64;
 
-/** A pipeline as it is described, with load times and intervals of this comparison; cores cost one each. */
+/** A pipeline as described, with load times and intervals of this comparison. Each core costs 1. */
 export function pipelineNamed(name: string, referenceDir: string): PipelineSpec {
   const spec = name === 'video' ? literaturePipeline(referenceDir, 'video').spec : dayPipeline;
   const stages = spec.stages.map((stage) => ({
@@ -32,7 +30,7 @@ export function pipelineNamed(name: string, referenceDir: string): PipelineSpec 
   return { ...spec, name, budget: {}, stages, admission, control: CONTROL };
 }
 
-/** Accuracy of the plan that holds the middle variant of every stage. */
+/** Accuracy of the plan that uses the middle variant of every stage. */
 export function middleFloor(spec: PipelineSpec): number {
   const pins = Object.fromEntries(
     spec.stages.map(({ id, variants }) => {
@@ -52,7 +50,7 @@ export function middleFloor(spec: PipelineSpec): number {
   return result.plan.predicted.pas - 1e-9;
 }
 
-/** The spec of a mode; the budget is set by the cheapest plan with the middle variants that holds at the peak. */
+/** The spec of a mode. The cheapest plan for the peak at the accuracy of the middle variants sets the budget. */
 export function specFor(spec: PipelineSpec, mode: ControlMode, peakRps: number): PipelineSpec {
   const floor = middleFloor(spec);
   const cheapest: PipelineSpec = { ...spec, objective: { kind: 'min-cost', accuracyFloor: floor } };
@@ -61,7 +59,7 @@ export function specFor(spec: PipelineSpec, mode: ControlMode, peakRps: number):
   return { ...spec, objective, budget: { cpuCores } };
 }
 
-/** The plan by the estimate at a rate. */
+/** Plan for a rate, by the estimate without verification. */
 export function planAt(spec: PipelineSpec, arrivalRps: number): Plan {
   const result = optimize({ spec, profiles: [], arrivalRps, estimator: 'distribution' });
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
@@ -69,7 +67,7 @@ export function planAt(spec: PipelineSpec, arrivalRps: number): Plan {
   return plan;
 }
 
-/** The largest rate at which a plan within the budget and `extraCores` more is feasible by the estimate, to within a hundredth. */
+/** Largest rate with a feasible plan by the estimate, within 1 %. The plan may use the budget plus `extraCores`. */
 export function largestRate(spec: PipelineSpec, extraCores: number): number {
   const budget = { cpuCores: (spec.budget.cpuCores ?? 0) + extraCores };
   const holds = (arrivalRps: number): boolean =>
@@ -84,5 +82,5 @@ export function largestRate(spec: PipelineSpec, extraCores: number): number {
   return low;
 }
 
-/** Service curves of a pipeline that brings its points along. */
+/** Service curves of a pipeline whose spec contains its points. */
 export const curvesOf = (spec: PipelineSpec) => requireCurves(spec, []);

@@ -1,4 +1,4 @@
-/** Costs and accuracies beside those of the clairvoyant, as an SVG picture. */
+/** Costs and accuracies relative to those of the clairvoyant, as an SVG picture. */
 import { plotSvg } from '../../packages/app/src/report/plot.js';
 import { LEAST_PAS_RATIO, type LoadResult, MOST_COST_RATIO } from './bars.js';
 import type { CellFigures } from './cell.js';
@@ -24,7 +24,7 @@ const panels: readonly Panel[] = [
   },
 ];
 
-/** One panel a mode: a point for each load and pipeline whose cells are there, and the bar as a line. */
+/** One panel per mode, with a point for each load and pipeline that has results, and the bar as a line. */
 export function controlSvg(results: readonly LoadResult[]): Promise<string> {
   const hconcat = panels.map(({ mode, title, bar, ratio }) => {
     const values = results.flatMap(({ pipeline, mode: of, kind, load, cells: { equipoise, clairvoyant } }) =>

@@ -1,8 +1,8 @@
-/** The results as a page. */
+/** Page of the results. */
 import { barsOf, type LoadResult } from './bars.js';
 import { type CellFigures, type ControllerName, controllers } from './cell.js';
 
-/** What results.json holds. */
+/** Content of results.json. */
 export interface KeptResults {
   readonly made: string;
   readonly results: readonly LoadResult[];
@@ -41,7 +41,7 @@ function resultText(result: LoadResult): string {
   ].join('\n\n');
 }
 
-/** The bars of the results whose cells are not shown: of each seed beyond the first a row. */
+/** Bars of the seeds after the first, one row each; the page does not show the cells of these seeds. */
 function seedsTable(results: readonly LoadResult[]): string {
   const rows = results.flatMap((result) =>
     barsOf(result).map(({ claim, figure, bar, met }) => {
@@ -56,7 +56,6 @@ function seedsTable(results: readonly LoadResult[]): string {
   ].join('\n');
 }
 
-/** The page. */
 export function controlReport({ made, results }: KeptResults): string {
   const bars = results.flatMap(barsOf);
   const firstSeed = Math.min(...results.map(({ seed }) => seed));

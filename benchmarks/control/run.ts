@@ -1,7 +1,7 @@
 /**
- * `npm run bench:control`: the loop against a clairvoyant on three seeds, and against itself with parts taken out, simulated. Cells that
- * results.json holds are not run again; `-- --anew` begins from nothing. Arguments filter by pipeline, mode, load, controller or seed
- * (`seed-2`). The video pipeline needs EQUIPOISE_REFERENCE_DIR and is skipped without it.
+ * `npm run bench:control`: simulates the loop against a clairvoyant on three seeds, and against the loop without some
+ * of its parts. Cells in results.json are not run again; `-- --anew` runs all. Arguments filter by pipeline, mode,
+ * load, controller or seed (`seed-2`). The video pipeline needs EQUIPOISE_REFERENCE_DIR and is skipped without it.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
 const PLOT = new URL('../../docs/images/control.svg', import.meta.url);
 const SEEDS = [1, 2, 3];
-/** The controllers that lack a part are run on the first seed, where a part shows. */
+/** Controllers without a part run only on the first seed, in this mode and on these loads. */
 const ABLATED = { mode: 'min-cost', loads: ['fluctuating', 'bursty', 'step-10x'] };
 const MODES: readonly ControlMode[] = ['min-cost', 'max-accuracy'];
 const MEASURE_FROM_S = 60;
@@ -54,7 +54,7 @@ if (!pipelines.includes('video')) process.stdout.write('skipped: the video pipel
 
 if (process.argv.includes('--anew')) rmSync(RESULTS, { force: true });
 
-/** What is kept by now; several runs with filters may go on beside each other. */
+/** Results so far, read again because other runs with filters may write them at the same time. */
 const keptResults = (): readonly LoadResult[] =>
   existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as KeptResults).results : [];
 

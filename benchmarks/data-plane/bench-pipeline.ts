@@ -1,4 +1,6 @@
-/** Pipelines of the benchmarks of the data plane: the real runner, actuator and drop rule over replicas that only take time. */
+/**
+ * Pipelines for benchmarks of the data plane: the real runner, actuator and drop rule, with replicas that only wait.
+ */
 import { fileURLToPath } from 'node:url';
 import {
   EmbeddedActuator,
@@ -25,18 +27,18 @@ import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
 
-/** Batches of a stage take `baseMs` and `itemMs` for each item. */
+/** A batch takes `baseMs`, plus `itemMs` per item. */
 export interface BenchStage {
   readonly name: string;
   readonly baseMs: number;
   readonly itemMs: number;
   readonly maxBatchSize: number;
   readonly replicas: number;
-  /** Replicas that load for a time; without it the stage is synthetic. */
+  /** Kind and load time of replicas that load. Without `loads`, the stage is synthetic. */
   readonly loads?: { readonly isolation: Isolation; readonly loadMs: number };
 }
 
-/** What serves, until it is closed. */
+/** A pipeline that serves until it is closed. */
 export interface BenchPipeline {
   readonly spec: PipelineSpec;
   readonly runner: PipelineRunner;
@@ -52,12 +54,12 @@ export function benchRequest(): TensorMap {
   return { x: { datatype: 'FP32', shape: [KILOBYTE_OF_FLOATS], data } };
 }
 
-/** Items per second that the slowest stage can do. */
+/** Capacity of the slowest stage in items per second. */
 export function nominalRps(stages: readonly BenchStage[]): number {
   return Math.min(...stages.map((stage) => (1000 * stage.maxBatchSize * stage.replicas) / fullBatchMs(stage)));
 }
 
-/** A chain with its plan in force; the SLO is also the time-out of every request. */
+/** Starts a chain with its plan in force. The SLO latency is also the time-out of every request. */
 export async function startBenchPipeline(stages: readonly BenchStage[], sloLatencyMs: number): Promise<BenchPipeline> {
   const spec = specOf(stages, sloLatencyMs);
   const curves = requireCurves(spec, []);

@@ -1,4 +1,4 @@
-/** Requests of the protocol as bytes, to a pipeline that takes one FP32 tensor `x` and gives it back. */
+/** Requests of the protocol as bytes, to a pipeline that returns its only FP32 tensor `x`. */
 import { SeededRng, type TensorMap } from '@equipoise/core/model';
 import {
   BINARY_MEDIA_TYPE,
@@ -7,26 +7,26 @@ import {
   writeInferRequest,
 } from '@equipoise/open-inference-codec';
 
-/** A body with the headers that it needs. */
+/** A body and its headers. */
 export interface Body {
   readonly bytes: Uint8Array;
   readonly headers: readonly string[];
 }
 
-/** One tensor of this many floats, of three digits behind the point as features often have. */
+/** One tensor of `count` floats with three decimals, as features often have. */
 export function floats(count: number): TensorMap {
   const rng = new SeededRng(1);
   const data = Float32Array.from({ length: count }, () => Math.round(1000 * rng.next()) / 1000);
   return { x: { datatype: 'FP32', shape: [count], data } };
 }
 
-/** REST with the elements in JSON. */
+/** REST body with the elements in JSON. */
 export function jsonBody(inputs: TensorMap): Body {
   const { json } = writeInferRequest({ inputs }, false);
   return { bytes: Buffer.from(json), headers: ['content-type: application/json'] };
 }
 
-/** REST with the elements behind the JSON, in the answer, too. */
+/** REST body with the elements after the JSON. The answer has the same form. */
 export function binaryBody(inputs: TensorMap): Body {
   const { json, raw } = writeInferRequest({ inputs }, true);
   const head = Buffer.from(json);
@@ -36,7 +36,7 @@ export function binaryBody(inputs: TensorMap): Body {
   };
 }
 
-/** gRPC with raw contents, with the prefix of its length. */
+/** Framed gRPC message with raw contents. */
 export function grpcBody(pipeline: string, inputs: TensorMap): Body {
   const message = writeGrpcRequest(pipeline, { inputs }, true);
   const prefix = Buffer.alloc(5);

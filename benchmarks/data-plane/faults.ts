@@ -1,22 +1,22 @@
-/** Four replicas as processes at 60 % of what they can do; once a second one of them is killed with SIGKILL. */
+/** Four replicas as processes at 60 % of their capacity; every second one of them is killed with SIGKILL. */
 import { readFileSync } from 'node:fs';
 import { invariant, SeededRng, stageId } from '@equipoise/core/model';
 import type { IssueCounts } from '@equipoise/core/serve';
 import { type BenchStage, nominalRps, startBenchPipeline } from './bench-pipeline.js';
 import { openLoop } from './open-loop.js';
 
-/** What the kills cost. */
+/** Effects of the kills. */
 export interface FaultFigures {
   readonly requests: number;
   readonly completed: number;
   readonly dropped: number;
   readonly failed: number;
   readonly kills: number;
-  /** What was done about replicas that were not killed. */
+  /** Health issues of replicas that were not killed. */
   readonly troubles: IssueCounts;
-  /** Items that were run once more. */
+  /** Items that ran twice. */
   readonly retriedItems: number;
-  /** Longest time from sending to the answer. */
+  /** Maximum time from sending to the answer. */
   readonly slowestMs: number;
   readonly timeoutMs: number;
   /** Fraction of the requests that were dropped or failed. */
@@ -26,13 +26,13 @@ export interface FaultFigures {
 const TIMEOUT_MS = 2_000;
 const LOAD_FRACTION = 0.6;
 const KILL_EVERY_MS = 1_000;
-/** What a replica of the stage calls itself. */
+/** Process title of a replica of the stage. */
 const REPLICA_TITLE = 'sleep/v';
 const stages: readonly BenchStage[] = [
   { name: 'sleep', baseMs: 20, itemMs: 5, maxBatchSize: 4, replicas: 4, loads: { isolation: 'process', loadMs: 300 } },
 ];
 
-/** Runs it for `durationMs`. */
+/** Runs the benchmark for `durationMs`. */
 export async function measureFaults(durationMs: number): Promise<FaultFigures> {
   const { runner, close } = await startBenchPipeline(stages, TIMEOUT_MS);
   const rng = new SeededRng(1);
@@ -60,7 +60,7 @@ export async function measureFaults(durationMs: number): Promise<FaultFigures> {
   };
 }
 
-/** Children of this process that are replicas, also those that still load. */
+/** Process ids of the replicas, including those that still load. */
 function replicaProcesses(): readonly number[] {
   const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
   return children.split(' ').filter(Boolean).map(Number).filter(isReplica);
@@ -70,7 +70,7 @@ function isReplica(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(REPLICA_TITLE);
   } catch {
-    // It has ended meanwhile.
+    // The process has ended meanwhile.
     return false;
   }
 }

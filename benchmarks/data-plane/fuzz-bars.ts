@@ -5,12 +5,12 @@ import type { FuzzFigures } from './fuzz-run.js';
 
 const MIB = 1024 ** 2;
 const MOST_GROWTH_MIB = 8;
-/** Requests may take 60 s, heads 10 s; the server looks once a second. */
+/** Maximum time of slow connections: a request may take 60 s, its head 10 s, and the server checks once a second. */
 const MOST_SLOW_MS = { heads: 13_000, others: 65_000 };
 const MOST_DESCRIPTORS = 5;
 const MOST_MEANWHILE_MS = 1000;
 
-/** Bars of the bad input. */
+/** Bars of the fuzzer. */
 export function fuzzBars(figures: FuzzFigures): readonly Bar[] {
   const { requests, outcomes, wrong, idle, keptBytes, openDescriptors } = figures;
   return [
@@ -44,7 +44,7 @@ function slowBars(
   ];
 }
 
-/** By outcome alone, over all kinds of requests. */
+/** Outcomes summed over all kinds of requests. */
 function summary(outcomes: Readonly<Record<string, number>>): string {
   const sums = new Map<string, number>();
   for (const [outcome, count] of Object.entries(outcomes)) {

@@ -1,6 +1,7 @@
 /**
- * Bad input to `equipoise serve` as a black box: a seeded, structure-aware fuzzer over REST and gRPC, slow clients beside it, then 10,000
- * idle connections. What is looked at is the process: that it runs to its end without a warning, and keeps no more than at the start.
+ * Bad input to `equipoise serve` as a black box: a seeded, structure-aware fuzzer over REST and gRPC, slow clients at
+ * the same time, then 10,000 idle connections. The process must run to its end without a warning, and use no more
+ * memory or descriptors than at the start.
  */
 import { Chance } from './fuzz/chance.js';
 import { grpcCase } from './fuzz/grpc-cases.js';
@@ -11,21 +12,21 @@ import { HttpShooter } from './fuzz/http-shot.js';
 import { goodRequest } from './fuzz/json-bodies.js';
 import { NO_OP_PIPELINE, type Router, startRouter } from './router/router.js';
 
-/** What the fuzzer saw. */
+/** Figures of the fuzzer. */
 export interface FuzzFigures {
   readonly requests: number;
-  /** How often each kind of request ended how. */
+  /** Number of requests by kind and outcome. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Outcomes that must not be: a 5xx, a status of gRPC that says so, a client that waited in vain. */
+  /** Forbidden outcomes: a 5xx, a gRPC status for server faults, or no answer. */
   readonly wrong: Readonly<Record<string, number>>;
   readonly slowHeads: HostileFigures;
   readonly slowBodies: HostileFigures;
   readonly slowCalls: HostileFigures;
   readonly idle: { readonly connections: number; readonly servedMeanwhileMs: number; readonly closedByServer: number };
-  /** After a tenth of the requests and at the end; of the router. */
+  /** Figures of the router after a tenth of the requests, and at the end. */
   readonly keptBytes: readonly [number, number];
   readonly openDescriptors: readonly [number, number];
-  /** Whether it answered at the end, ended without an error when it was asked to, and printed no warning. */
+  /** True if the router answered at the end. `endedWell`: it exited without an error when asked to. */
   readonly answersAtEnd: boolean;
   readonly endedWell: boolean;
   readonly warnings: number;
@@ -34,12 +35,12 @@ export interface FuzzFigures {
 const CLIENTS = 24;
 const HTTP_SHARE = 0.75;
 const SLOW_CONNECTIONS = 100;
-/** Descriptors are for both ends here, and each process may have 20,000. */
+/** Both ends of a connection need a descriptor here, and each process may have 20,000. */
 const IDLE_CONNECTIONS = 10_000;
-/** Connections that say nothing are closed after 10 s, looked for once a second. */
+/** Silent connections are closed after 10 s; the server checks once a second. */
 const IDLE_END_MS = 14_000;
 
-/** Sends `requests` of them to a router. */
+/** Sends `requests` fuzzed requests to a router. */
 export async function measureFuzz(
   requests: number,
   { idle = IDLE_CONNECTIONS }: { readonly idle?: number } = {},
@@ -79,7 +80,7 @@ export async function measureFuzz(
   }
 }
 
-/** Clients that take turns at cases; the cases depend on the seed, their order in time does not. */
+/** Clients that take cases in turn. The cases depend only on the seed; their order in time does not. */
 async function fuzz(
   { url, grpcAddress, server }: Router,
   outcomes: Map<string, number>,
@@ -118,9 +119,9 @@ function textOfCall(outcome: CallOutcome): string {
 }
 
 /**
- * Good requests that are not answered; a 5xx; statuses that are the server's fault (unknown, internal, unavailable, data
- * loss); no answer at all. By the rules of gRPC a message that cannot be decompressed and a time-out that is none end
- * with "internal", though the client is to blame.
+ * True for a good request without its answer, a 5xx, a status of a server fault (unknown, internal, unavailable, data
+ * loss) or no answer. "internal" is allowed for a message that cannot be decompressed and for an invalid time-out: gRPC
+ * demands this status, although it is the client's fault.
  */
 function isWrong(outcome: string): boolean {
   if (/^(REST good: (?!200$)|gRPC good: (?!status 0$))/.test(outcome)) return true;
@@ -137,7 +138,7 @@ async function holdIdle({ url }: Router, connections: number): Promise<FuzzFigur
   return { connections, servedMeanwhileMs, closedByServer };
 }
 
-/** Time until a good request is answered with 200; undefined when it is not. */
+/** Time until a good request is answered with 200; undefined without such an answer. */
 async function answerMs({ url }: Pick<Router, 'url'>): Promise<number | undefined> {
   const beganAtMs = performance.now();
   const response = await fetch(`${url}/v2/models/${NO_OP_PIPELINE}/infer`, {
@@ -149,7 +150,7 @@ async function answerMs({ url }: Pick<Router, 'url'>): Promise<number | undefine
   return response.status === 200 ? performance.now() - beganAtMs : undefined;
 }
 
-/** Closed connections take a moment to go. */
+/** Closed connections keep their descriptors for a moment. */
 async function settledDescriptors({ server }: Router): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 2000));
   return server.openDescriptors;

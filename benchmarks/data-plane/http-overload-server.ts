@@ -1,25 +1,25 @@
 /**
- * The server of the overload over HTTP, a process of its own. It tells its parent when each request was dropped: requests bring their
- * number in a tensor, so that the parent can say how long after the decision the client had its answer.
+ * Server process of the overload over HTTP. It reports to its parent when it dropped each request. Requests carry their
+ * number in a tensor, so that the parent can measure the time from the decision to the client's answer.
  */
 import { type ServerOptions, startServer } from '@equipoise/runtime';
 import { type BenchStage, startBenchPipeline } from './bench-pipeline.js';
 
-/** What the parent sends first. */
+/** First message of the parent. */
 export interface OverloadServerStart {
   readonly stages: readonly BenchStage[];
   readonly sloLatencyMs: number;
-  /** What the tensor `number` of request 0 holds. */
+  /** Value of the tensor `number` in request 0. */
   readonly numberPlace: number;
 }
 
-/** What the server tells: where it is, what it keeps in memory, and drops by the number of their request. */
+/** Messages of the server: its address, its memory, and drops by request number. */
 export type OverloadServerMessage =
   | { readonly kind: 'ready'; readonly url: string }
   | { readonly kind: 'memory'; readonly keptBytes: number }
   | { readonly kind: 'drops'; readonly number: readonly number[]; readonly decidedAtMs: readonly number[] };
 
-/** Drops are told in parcels, so that they neither fill this process's memory nor cost it much time. */
+/** Drops are reported in groups, so that they need little memory and time of this process. */
 const PARCEL = 500;
 
 const tell = (message: OverloadServerMessage): void => void process.send?.(message);

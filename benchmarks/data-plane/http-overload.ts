@@ -1,6 +1,6 @@
 /**
- * Five times as much load over HTTP as a two-stage pipeline can serve, then half as much: server, generator and h2load, which finds the
- * capacity in the same run, are processes of their own.
+ * HTTP load of five times the capacity of a two-stage pipeline, then half of it. h2load finds the capacity in the same
+ * run. Server, generator and h2load are separate processes.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { type OpenLoadAnswers, openLoad, type PostRequest, quantileMs } from './
 import type { OverloadFigures } from './overload.js';
 import { benchFile, seldomCollections } from './router/server-process.js';
 
-/** What requests have where their number goes. */
+/** Placeholder in the request body; the request number is added to it. */
 const NUMBER_PLACE = 1_000_000_000;
 const SLO_MS = 400;
 const OVERLOAD = 5;
@@ -34,7 +34,7 @@ const request: PostRequest = {
   }),
 };
 
-/** Runs it; the overload lasts for `overloadMs`. */
+/** Runs the benchmark; the overload lasts for `overloadMs`. */
 export async function measureHttpOverload(overloadMs: number): Promise<OverloadFigures> {
   const server = await OverloadServer.start();
   try {
@@ -95,7 +95,9 @@ class OverloadServer {
     return new OverloadServer(child, message.url);
   }
 
-  /** Bytes of its heap and buffers after a collection; all drops so far have been told then. */
+  /**
+   * Bytes of the server's heap and buffers after a garbage collection. All earlier drops have been reported by then.
+   */
   async keptBytes(): Promise<number> {
     this.#child.send('memory');
     for (;;) {
@@ -104,7 +106,7 @@ class OverloadServer {
     }
   }
 
-  /** When each request was dropped that has been since the last call. */
+  /** Instants of the drops since the last call, by request number. */
   takeDrops(): ReadonlyMap<number, number> {
     const drops = this.#decidedAtMs;
     this.#decidedAtMs = new Map();
@@ -118,7 +120,7 @@ class OverloadServer {
   }
 }
 
-/** Capacity of the plan: requests that are completed while this many are always under way. */
+/** Capacity of the plan: completions per second at a constant number of requests in flight. */
 async function saturationRps(url: string, durationS: number): Promise<number> {
   const load = {
     ...{
@@ -133,7 +135,7 @@ async function saturationRps(url: string, durationS: number): Promise<number> {
   return succeeded / durationS;
 }
 
-/** Latencies of the completed, from when they were sent: how late the generator was is nothing that the server did. */
+/** Latencies of completed requests from their actual sending: delays of the generator are not the server's. */
 function completedMs(answers: OpenLoadAnswers): readonly number[] {
   return fromSendingMs(answers).filter((_, index) => answers.status[index] === 200);
 }
@@ -144,11 +146,11 @@ function fromSendingMs({ latencyMs, sentLateMs }: OpenLoadAnswers): readonly num
 
 interface Drop {
   readonly latencyMs: number;
-  /** From the decision in the server to the last byte at the client. */
+  /** Time from the decision in the server to the last byte at the client. */
   readonly afterDecisionMs: number;
 }
 
-/** The drops among the answers: what was refused with 503 or 504 and was decided on. */
+/** Drops among the answers: refused with 503 or 504, and reported by the server. */
 function dropped(answers: OpenLoadAnswers, decidedAtMs: ReadonlyMap<number, number>): readonly Drop[] {
   const fromSending = fromSendingMs(answers);
   return answers.number.flatMap((number, index) => {
@@ -160,7 +162,7 @@ function dropped(answers: OpenLoadAnswers, decidedAtMs: ReadonlyMap<number, numb
   });
 }
 
-/** From the end of the overload until the last answer that was none, or came too late. */
+/** Time from the end of the overload until the last answer that was unsuccessful or too late. */
 function normalAfterMs({ dueAtMs, latencyMs, status }: OpenLoadAnswers): number {
   const beganAtMs = dueAtMs.reduce((first, atMs) => Math.min(first, atMs), Number.POSITIVE_INFINITY);
   return status.reduce((last, one, index) => {

@@ -1,28 +1,27 @@
-/** Requests at the instants of a Poisson process, whether or not the earlier ones are done, and what became of each. */
+/** Requests at the instants of a Poisson process, even while earlier ones still run, with their outcomes. */
 import { SeededRng, type TensorMap } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { benchRequest } from './bench-pipeline.js';
 
-/** What became of the requests of a load, in columns, so that the record of many takes little memory. */
+/** Outcomes of a load in columns, which need little memory. */
 export interface Answers {
-  /** Number of the request, in the order of sending. */
+  /** Request numbers in the order of sending. */
   readonly sequence: readonly number[];
-  /** From sending to the answer. */
+  /** Time from sending to the answer. */
   readonly latencyMs: readonly number[];
-  /** From the beginning of the load. */
+  /** Time from the start of the load. */
   readonly answeredAtMs: readonly number[];
   readonly kind: readonly PipelineOutcome['kind'][];
-  /** Code of a failure, reason of a drop. */
+  /** Code of a failure or reason of a drop. */
   readonly reason: readonly (string | undefined)[];
 }
 
-/** A load. */
 export interface OpenLoad {
   readonly arrivalRps: number;
   readonly durationMs: number;
   readonly seed: number;
-  /** Default: 1 KB. */
+  /** Default: a request of 1 KB. */
   readonly request?: (sequence: number) => TensorMap;
 }
 
@@ -63,7 +62,7 @@ function reasonOf(outcome: PipelineOutcome): string | undefined {
   return outcome.kind === 'failed' ? outcome.failure.code : undefined;
 }
 
-/** Completed requests per second with `inFlight` always under way for `durationMs`: the capacity at saturation. */
+/** Capacity at saturation: completions per second while `inFlight` requests always run, for `durationMs`. */
 export async function saturationRps(runner: PipelineRunner, inFlight: number, durationMs: number): Promise<number> {
   const endsAtMs = performance.now() + durationMs;
   let completed = 0;

@@ -1,7 +1,7 @@
 /**
- * What a router adds to the latency of requests with a 1 KB tensor at 1,000 requests per second, open loop: the p99 through a pipeline of
- * stages that do nothing, less the p99 of a bare server on node:http that answers the same bytes. Servers and their replicas share
- * processor 0, the generator has processor 1 for itself.
+ * Latency that a router adds to requests with a 1 KB tensor at 1,000 requests per second, open loop. It is the p99
+ * through a pipeline of no-op stages minus the p99 of a bare node:http server that answers the same bytes. Servers and
+ * their replicas share processor 0; the generator has processor 1 for itself.
  */
 import { invariant } from '@equipoise/core/model';
 import { floats, jsonBody } from './bodies.js';
@@ -9,7 +9,7 @@ import { added, type Latencies, latencyRounds } from './load/latency-rounds.js';
 import { NO_OP_PIPELINE, startRouter } from './router/router.js';
 import { benchFile, startServerProcess } from './router/server-process.js';
 
-/** Latencies of one server, of the rounds in order. */
+/** Latencies of one server by round, in order. */
 export interface OverheadSide {
   readonly name: string;
   readonly p50Ms: readonly number[];
@@ -20,10 +20,10 @@ export interface OverheadSide {
 export interface OverheadFigures {
   readonly arrivalRps: number;
   readonly sides: readonly OverheadSide[];
-  /** By the number of stages. */
+  /** Added latency by the number of stages. */
   readonly addedP99Ms: Readonly<Record<1 | 3, number>>;
   readonly addedP50Ms: Readonly<Record<1 | 3, number>>;
-  /** How late the generator itself sent, p99. */
+  /** p99 of the generator's own delay in sending. */
   readonly sentLateP99Ms: number;
 }
 
@@ -33,7 +33,7 @@ const SERVER_PROCESSOR = '0';
 const GENERATOR_PROCESSOR = 1;
 const path = `/v2/models/${NO_OP_PIPELINE}/infer`;
 
-/** Rounds of all servers in turn, each for `seconds`. */
+/** Measures all servers in turns, each for `seconds` per round. */
 export async function measureOverhead({
   rounds,
   seconds,

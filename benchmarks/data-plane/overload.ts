@@ -1,27 +1,31 @@
-/** Five times as much load as a two-stage pipeline can serve, then half as much, in one run with the capacity that it is measured by. */
+/**
+ * Load of five times the capacity of a two-stage pipeline, then half of it. The capacity is measured in the same run.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { RequestEnd } from '@equipoise/runtime';
 import { type BenchPipeline, type BenchStage, startBenchPipeline } from './bench-pipeline.js';
 import { type Answers, openLoop, saturationRps } from './open-loop.js';
 
-/** What the overload showed. */
+/** Figures of the overload. */
 export interface OverloadFigures {
   readonly capacityRps: number;
   readonly offeredRps: number;
   /** Requests completed within the SLO per second of the overload. */
   readonly goodputRps: number;
   readonly sloLatencyMs: number;
-  /** Of the completed ones. */
+  /** p99 latency of completed requests. */
   readonly p99Ms: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Longest time from the decision to drop a request to its answer, and drops that were answered after their deadline. */
+  /**
+   * Maximum time from the decision to drop a request to its answer, and number of drops answered after their deadline.
+   */
   readonly slowestDropMs: number;
   readonly dropsAfterDeadline: number;
-  /** Heap and buffers in use after a collection: after a third of the overload, and at its end. */
+  /** Heap and buffers after a garbage collection: after a third of the overload, and at its end. */
   readonly memoryBytes: readonly [number, number];
-  /** Time from the end of the overload until requests complete within the SLO again, all of them from then on. */
+  /** Time from the end of the overload until all further requests complete within the SLO. */
   readonly normalAfterMs: number;
 }
 
@@ -33,7 +37,7 @@ const stages: readonly BenchStage[] = [
 const OVERLOAD = 5;
 const RECOVERY_MS = 10_000;
 
-/** Runs it; the overload lasts for `overloadMs`. */
+/** Runs the benchmark; the overload lasts for `overloadMs`. */
 export async function measureOverload(overloadMs: number): Promise<OverloadFigures> {
   const { runner, close } = await startBenchPipeline(stages, SLO_MS);
   await saturationRps(runner, 12, 1_000);
@@ -69,7 +73,9 @@ export async function measureOverload(overloadMs: number): Promise<OverloadFigur
   };
 }
 
-/** Time from each drop to the next turn of the event loop at which its answer has been handed over: the longest so far. */
+/**
+ * Returns the maximum time so far from a drop to the next turn of the event loop, when its answer has been delivered.
+ */
 function watchDecisions(runner: BenchPipeline['runner']): () => number {
   let slowestMs = 0;
   runner.onRequestEnd(({ kind, endedAtMs }) => {
@@ -79,10 +85,13 @@ function watchDecisions(runner: BenchPipeline['runner']): () => number {
 }
 
 setFlagsFromString('--expose-gc');
-/** Collects what is garbage, in a process that was not started for it, too: else the short form would count what is yet to be collected. */
+/**
+ * Collects garbage even if the process was started without `--expose-gc`. Otherwise uncollected garbage would count in
+ * short runs.
+ */
 const collectGarbage: () => void = runInNewContext('gc');
 
-/** Bytes that are kept, buffers included. */
+/** Bytes of heap and buffers after a garbage collection. */
 function memoryInUse(): number {
   collectGarbage();
   const { heapUsed, external } = process.memoryUsage();

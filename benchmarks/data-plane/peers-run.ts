@@ -1,7 +1,8 @@
 /**
- * Side by side with MLServer and Ray Serve: a chain of two stages, of no-ops and of two ONNX models, on the same processors. First what each
- * does at saturation, in turns; then their latencies at the same load, half of what the slowest can do. All servers run all the time,
- * because Ray takes minutes to start; what they take while they are idle they take from each other.
+ * Compares Equipoise with MLServer and Ray Serve on the same processors: a chain of two no-op stages, and a chain of
+ * two ONNX models. First measures the saturation throughput of each server, in turns. Then measures their latencies at
+ * the same load, half the capacity of the slowest. All servers run all the time, because Ray takes minutes to start;
+ * idle servers use some time of the others.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,16 +13,16 @@ import { writeModels } from './peers/models.js';
 import { type Chain, type Peer, peerServers } from './peers/peer-servers.js';
 import { type ServerProcess, startServerProcess } from './router/server-process.js';
 
-/** One server on one chain; medians over the rounds. */
+/** Figures of one server on one chain: medians over the rounds. */
 export interface PeerFigures {
   readonly name: string;
   /** Chains per second at saturation. */
   readonly rps: number;
   readonly roundRps: readonly number[];
-  /** At the load that all have. */
+  /** Latency at the common load. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Fraction of the requests at that load that were not answered with 200. */
+  /** Fraction of requests at the common load without status 200. */
   readonly failedFraction: number;
 }
 
@@ -32,7 +33,7 @@ export interface ChainFigures {
   readonly peers: readonly PeerFigures[];
 }
 
-/** The comparison; `failures` says why a server could not take part. */
+/** The comparison; `failures` has the reason for each server that could not take part. */
 export interface PeerComparison {
   readonly chains: readonly ChainFigures[];
   readonly failures: Readonly<Record<string, string>>;
@@ -43,7 +44,7 @@ const WARM_UP_S = 3;
 const CLIENT_PROCESSOR = 1;
 const chains: readonly Chain[] = ['no-op', 'onnx'];
 
-/** Each server gets `seconds` of saturation and as much of equal load in each round. */
+/** In each round, each server gets `seconds` at saturation and `seconds` at the common load. */
 export async function measurePeers({
   rounds,
   seconds,
@@ -111,7 +112,7 @@ async function onChain(
   };
 }
 
-/** Chains per second: a client that calls one model after the other sends a request for each. */
+/** Chains per second. A client that calls the models itself sends one request per model. */
 async function saturationRps({ name, url, steps }: Peer, chain: Chain, durationS: number): Promise<number> {
   const [first, ...rest] = steps[chain].map(({ path }) => url + path);
   const body = Buffer.from(steps[chain][0]?.body ?? '');

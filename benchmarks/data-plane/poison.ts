@@ -1,6 +1,6 @@
 /**
- * Inputs that cost too much. `hangs`: four replicas at 60 % of what they can do, of which one input in a hundred stops a
- * replica for ever. `bombs`: the example pipeline with its real models, and each second an image of a few kilobytes that
+ * Inputs that cost too much. `hangs`: four replicas at 60 % of their capacity; one input in a hundred blocks a replica
+ * forever. `bombs`: the example pipeline with its real models; every second it gets an image of a few kilobytes that
  * would take seconds to decode.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -16,12 +16,12 @@ import { PipelineRunner } from '@equipoise/runtime';
 import { type BenchStage, benchRequest, nominalRps, startBenchPipeline } from './bench-pipeline.js';
 import { type Answers, openLoop } from './open-loop.js';
 
-/** Inputs of two kinds, and how they ended. */
+/** Good and bad inputs with their outcomes. */
 export interface PoisonFigures {
   readonly good: number;
   readonly goodCompleted: number;
   readonly bad: number;
-  /** By code or reason. */
+  /** Number of bad inputs by error code or drop reason. */
   readonly badEnds: Readonly<Record<string, number>>;
   readonly goodLosses: Readonly<Record<string, number>>;
   readonly goodP99Ms: number;
@@ -54,7 +54,7 @@ export async function measureHangs(durationMs: number): Promise<PoisonFigures> {
 const IMAGE_RPS = 8;
 const example = fileURLToPath(new URL('../../examples/shelf-scan/', import.meta.url));
 
-/** Mean times of the variants that serve, in ms, on a busy core. */
+/** Served variants with their mean times (ms) on a busy core. */
 const served = { decode: ['jpeg', 3], detect: ['s', 2], classify: ['s', 1], count: ['tally', 0.5] } as const;
 
 export async function measureBombs(durationMs: number): Promise<PoisonFigures> {

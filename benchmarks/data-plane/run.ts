@@ -1,7 +1,7 @@
 /**
- * `npm run bench:data-plane`: what the data plane does at full speed, in overload, with bad input and when replicas die, with the bars beside
- * the figures. Names of sections measure these anew, `--minutes M` or `--requests N` takes so much instead of a full run; results.json
- * keeps the others, and `report` writes its page again.
+ * `npm run bench:data-plane`: the data plane at full speed, in overload, with bad input and with dying replicas, each
+ * figure with its bar. Names of sections measure only these sections; `--minutes M` or `--requests N` replaces the full
+ * amount. results.json keeps the other sections; `report` only writes the page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ interface Kept {
 
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
-/** Asked for in place of sections, it measures none and writes the page of what is kept. */
+/** Argument that measures no section and only writes the page. */
 const REPORT_ALONE = 'report';
 
 function machine(amount: string): string {
@@ -39,7 +39,7 @@ for (const { name, unit, full, measure } of sections) {
   const amount = amounts[unit] ?? full;
   const made = machine(`${amount} ${unit}`);
   const figures = await measure(amount);
-  // Read again, because another section may have been measured meanwhile.
+  // Read again, because another process may have measured a section meanwhile.
   const results: Record<string, Kept> = { ...keptResults(), [name]: { made, figures } };
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
 }
@@ -61,7 +61,7 @@ function keptResults(): Record<string, Kept> {
   return existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
 }
 
-/** The number behind a flag, which is taken out of what was asked. */
+/** Number after a flag. Removes both from the arguments. */
 function flag(name: string): number | undefined {
   const at = asked.indexOf(name);
   return at < 0 ? undefined : Number(asked.splice(at, 2)[1]);

@@ -1,4 +1,4 @@
-/** What the benchmarks of the data plane claim: how much of it is a full run, a measurement and its bars. */
+/** Sections of the data-plane benchmark: the full amount, the measurement and its bars. */
 import { atLeast, atMost, type Bar, bar, holds, told } from './bar.js';
 import { type FaultFigures, measureFaults } from './faults.js';
 import { fuzzBars } from './fuzz-bars.js';
@@ -13,13 +13,13 @@ import { measureSoak, type SoakFigures } from './soak.js';
 import { hopBars, overheadBars, throughputBars } from './speed-bars.js';
 import { measureHops, measureThroughput } from './throughput.js';
 
-/** A measurement and what it must show; `full` is how much of it a full run is. */
+/** A measurement with its bars; `full` is the amount of a full run. */
 export interface Section {
   readonly name: string;
   readonly unit: 'minutes' | 'requests';
   readonly full: number;
   readonly measure: (amount: number) => Promise<unknown>;
-  /** Of what `measure` gave. */
+  /** Bars of the figures that `measure` returned. */
   readonly bars: (figures: never) => readonly Bar[];
 }
 
@@ -115,7 +115,6 @@ export function soakBars(figures: SoakFigures): readonly Bar[] {
 const first = (values: readonly number[]): number => values[0] ?? Number.NaN;
 const last = (values: readonly number[]): number => values.at(-1) ?? Number.NaN;
 
-/** All of them. */
 export const sections: readonly Section[] = [
   timed(
     'throughput',

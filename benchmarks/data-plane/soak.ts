@@ -1,35 +1,38 @@
 /**
- * `equipoise serve` at half of what its plan can do for a long time, with the loop on, in pieces of a minute: what it keeps in memory and how
- * many descriptors it has after a warm-up and at the end.
+ * `equipoise serve` for a long time at half the capacity of its plan, with the control loop on. Compares memory and
+ * descriptors after the warm-up with those after each piece of a minute.
  */
 import { floats, jsonBody } from './bodies.js';
 import { openLoad, quantileMs } from './load/open-load.js';
 import { NO_OP_PIPELINE, startRouter } from './router/router.js';
 
-/** What a soak showed. */
+/** Figures of a soak. */
 export interface SoakFigures {
   readonly requests: number;
   readonly arrivalRps: number;
-  /** Requests that were not answered with 200. */
+  /** Requests without status 200. */
   readonly failed: number;
-  /** Of each piece. */
+  /** p99 latency of each piece. */
   readonly p99Ms: readonly number[];
-  /** Heap and buffers after a collection, resident memory, and descriptors: after the warm-up and at the end of each piece. */
+  /**
+   * Heap and buffers after a garbage collection, resident memory, and descriptors: after the warm-up and after each
+   * piece.
+   */
   readonly keptBytes: readonly number[];
   readonly residentBytes: readonly number[];
   readonly openDescriptors: readonly number[];
   readonly endedWell: boolean;
 }
 
-/** Two replicas do four items in 40 ms: 200 requests per second, of which this is the half. */
+/** Two replicas process four items in 40 ms, which makes 200 requests per second. The load is half of that. */
 const ARRIVAL_RPS = 100;
 const PIECE_MS = 60_000;
 const WARM_UP_MS = 15_000;
 const KILOBYTE_OF_FLOATS = 256;
-/** Closed connections take a moment to go. */
+/** Closed connections keep their descriptors for a moment. */
 const SETTLE_MS = 1000;
 
-/** Runs it for `durationMs` after a warm-up. */
+/** Runs the soak for `durationMs` after a warm-up. */
 export async function measureSoak(durationMs: number): Promise<SoakFigures> {
   const router = await startRouter({ stages: 2, maxBatchSize: 4, synthetic: true, arrivalRps: ARRIVAL_RPS });
   const { server, url } = router;

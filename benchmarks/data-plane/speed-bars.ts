@@ -3,13 +3,13 @@ import { atLeast, atMost, type Bar, told } from './bar.js';
 import type { OverheadFigures } from './overhead.js';
 import { BARE, type HopFigures, type ThroughputFigures } from './throughput.js';
 
-/** Requests per second that one core of router must do; the bare server has no bar. */
+/** Minimum requests per second of one router core. The bare server has no bar. */
 const leastRps: Readonly<Record<string, number>> = {
   'REST, JSON, 1 KB tensor': 6000,
   'gRPC, raw, 1 KB tensor': 6000,
   'REST, binary, 588 KiB tensor': 250,
 };
-/** Least requests per second of processor time ÷ those of the bare server in the same run. */
+/** Minimum requests per second of processor time ÷ those of the bare server in the same run. */
 const leastRatio: Readonly<Record<string, number>> = {
   'REST, JSON, 1 KB tensor': 0.19,
   'gRPC, raw, 1 KB tensor': 0.25,
@@ -34,7 +34,7 @@ export function throughputBars(figures: readonly ThroughputFigures[]): readonly 
   return [...rates, ...ratios];
 }
 
-/** Bars of what each further stage takes. */
+/** Bars of the time that each further stage takes. */
 export function hopBars(figures: readonly HopFigures[]): readonly Bar[] {
   const listedUs = (times: readonly number[]): string => times.map((us) => us.toFixed(0)).join(', ');
   return figures.map(({ name, oneStageUs, threeStagesUs, furtherStageUs }) =>

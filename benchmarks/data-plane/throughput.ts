@@ -1,6 +1,7 @@
 /**
- * Peak throughput of one core of router: the process of `equipoise serve` on processor 0, the thread of its replica and h2load on
- * processor 1. Beside it, on the same processors, a bare server on node:http that answers the same bytes without reading them.
+ * Peak throughput of one router core. The process of `equipoise serve` has processor 0; the thread of its replica and
+ * h2load share processor 1. For comparison, a bare node:http server answers the same bytes on the same processors
+ * without reading the requests.
  */
 import { type Body, binaryBody, floats, grpcBody, jsonBody } from './bodies.js';
 import { type ClosedLoadFigures, closedLoad } from './load/h2load.js';
@@ -11,7 +12,10 @@ import { benchFile, type ServerProcess, startServerProcess } from './router/serv
 /** One kind of request in one round. */
 interface Trial {
   readonly rps: number;
-  /** Requests for each second of processor time of the router's own thread: what the machine's other work changes least. */
+  /**
+   * Requests per second of processor time of the router's own thread, the figure that other work on the machine affects
+   * least.
+   */
   readonly rpsPerProcessorSecond: number;
 }
 
@@ -21,7 +25,7 @@ export interface ThroughputFigures extends Trial {
   readonly rounds: readonly Trial[];
 }
 
-/** A kind of request, and how many of them are under way at a time. */
+/** A kind of request, and the number of such requests in flight. */
 export interface Kind {
   readonly name: string;
   readonly body: Body;
@@ -45,15 +49,15 @@ const GRPC_KIND: Kind = {
   inFlight: 64,
 };
 
-/** What is asked for. */
+/** Measured kinds of requests. */
 export const kinds: readonly Kind[] = [
   JSON_KIND,
   GRPC_KIND,
   { name: 'REST, binary, 588 KiB tensor', body: binaryBody(floats(IMAGE_OF_FLOATS)), inFlight: 8 },
 ];
-/** The bare server answers what the router answers to the first kind. */
+/** The bare server sends the router's answer to the first kind. */
 export const BARE = 'bare node:http, the same bytes as JSON';
-/** Requests to a pipeline of one stage and to one of three. */
+/** Kinds of requests to pipelines of one and of three stages. */
 const hopKinds: readonly Kind[] = [
   { name: 'REST, binary, 1 KB tensor', body: binaryBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
   JSON_KIND,
@@ -61,7 +65,7 @@ const hopKinds: readonly Kind[] = [
 ];
 const STAGES = [1, 3] as const;
 
-/** Rounds of all kinds in turn, each for `seconds`. */
+/** Measures all kinds in turns, each for `seconds` per round. */
 export async function measureThroughput({
   rounds,
   seconds,
@@ -101,7 +105,7 @@ export async function measureThroughput({
   }));
 }
 
-/** Processor time of the router's own thread for one request, in µs; each round asks both pipelines. */
+/** Processor time (µs) of the router's own thread per request. Each round measures both pipelines. */
 export interface HopFigures {
   readonly name: string;
   readonly oneStageUs: readonly number[];
@@ -110,7 +114,7 @@ export interface HopFigures {
   readonly furtherStageUs: number;
 }
 
-/** Rounds of all kinds and pipelines in turn, each for `seconds`. */
+/** Measures all kinds and pipelines in turns, each for `seconds` per round. */
 export async function measureHops({
   rounds,
   seconds,
@@ -154,7 +158,7 @@ async function measured(
   return { rps, rpsPerProcessorSecond: succeeded / (server.mainThreadSeconds - before) };
 }
 
-/** Sends requests to `at` (http://host:port); an Error unless all of them got the answer that they are to get. */
+/** Sends requests to `at` (http://host:port). Throws an Error unless all answers are right. */
 export async function checkedLoad(
   { name, body, grpc = false, inFlight }: Kind,
   at: string,
@@ -172,7 +176,7 @@ export async function checkedLoad(
   return figures;
 }
 
-/** Answers have the tensor of the request in the same form, so they are about as long; an error is a short one. */
+/** An answer has the request's tensor in the same form, so its length is similar. An error is much shorter. */
 function checkAnswers(
   name: string,
   { unsuccessful, succeeded, answerBytes }: ClosedLoadFigures,

@@ -1,7 +1,7 @@
 /**
  * p99 of a stage whose rate exceeds the capacity at times: runs with a parallel fluid queue (fluid-control.ts). Least
- * squares over the runs give the fraction of late requests at the fluid's exact mean. Its interval is that of a
- * regression intercept; the p99 interval is where it is 1 %.
+ * squares over the runs give the fraction of late requests at the fluid's exact mean. The interval of the fraction is
+ * that of a regression intercept. The p99 and its interval are where the fraction and its interval reach 1 %.
  */
 
 import { runStage } from '../../packages/core/src/estimate/micro-simulation.js';

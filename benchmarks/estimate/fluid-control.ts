@@ -1,12 +1,11 @@
 /**
  * References of stages whose rate exceeds the capacity at times. Their p99 depends on few long overloads, so plain runs
- * need billions of requests. The overloads alone are known exactly. A fluid queue with rise r = factor · ρ − 1 has
- * P(delay > x, high) = π e^(−ηx) and P(delay > x, low) = π (r_high ÷ |r_low|) e^(−ηx). Here π is the share of time at
- * the high rate and η = 1 ÷ (r_high · mean high time) − 1 ÷ (|r_low| · mean low time) (Anick, Mitra, Sondhi 1982, one
- * source).
- * Each run drives stage and fluid queue with the same switches. The fluid's deviation from its known mean is a control
- * variate (Glasserman, Monte Carlo Methods in Financial Engineering, §4.1). A run starts from the fluid's stationary
- * backlog.
+ * need billions of requests. The distribution of the overloads is known exactly. A fluid queue with rise r = factor · ρ
+ * − 1 has P(delay > x, high) = π e^(−ηx) and P(delay > x, low) = π (r_high ÷ |r_low|) e^(−ηx). Here π is the share of
+ * time at the high rate and η = 1 ÷ (r_high · mean high time) − 1 ÷ (|r_low| · mean low time) (Anick, Mitra, Sondhi
+ * 1982, one source). Each run drives stage and fluid queue with the same switches. The fluid's deviation from its known
+ * mean is a control variate (Glasserman, Monte Carlo Methods in Financial Engineering, §4.1). A run starts from the
+ * fluid's stationary backlog.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
 import { drawExponential, type Rng } from '../../packages/core/src/kernel/rng.js';

@@ -74,13 +74,13 @@ function tailStage(rng: Rng, tail: TailClass, shares: boolean): TailStage {
   return { tail, loadFactor, query: { curve, replicas, maxBatchSize, arrivalRps, groupSize, itemsPerRequest: 1 } };
 }
 
-/** `count` stages in turns of the tail classes, on whole cores or with CPU shares. */
+/** `count` stages with the tail classes in turns, on whole cores or with CPU shares. */
 export function tailStages(count: number, seed: number, shares: boolean): readonly TailStage[] {
   const rng = new SeededRng(seed);
   return Array.from({ length: count }, (_, i) => tailStage(rng, tailClasses[i % 3] as TailClass, shares));
 }
 
-/** Undefined if its full batch would be too short or too long. */
+/** Undefined if the stage's full batch would be too short or too long. */
 function configuration(rng: Rng, tail: TailClass, arrivalRps: number): StageConfiguration | undefined {
   const replicas = whole(rng, 1, MOST_REPLICAS);
   const cap = Math.round(logBetween(rng, 1, LARGEST_CAP));
@@ -110,7 +110,7 @@ function tailChain(rng: Rng, tail: TailClass): TailChain {
   return { tail, loadFactor, pipeline: { shape: 'chain', spec: chainSpec(stageCount), stages, arrivalRps } };
 }
 
-/** `count` chains in turns of the tail classes. */
+/** `count` chains with the tail classes in turns. */
 export function tailChains(count: number, seed: number): readonly TailChain[] {
   const rng = new SeededRng(seed);
   return Array.from({ length: count }, (_, i) => tailChain(rng, tailClasses[i % 3] as TailClass));

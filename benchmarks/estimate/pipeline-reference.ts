@@ -6,7 +6,7 @@ import { poissonArrivals } from '../../packages/core/src/simulate/arrivals/const
 import { simulatePlan } from '../../packages/core/src/simulate/simulate-plan.js';
 import { type RandomPipeline, VARIANT } from './random-pipelines.js';
 
-/** Latency in ms, with the 95 % interval of the p99 as a fraction of it. */
+/** Latency in ms, and half-width of the 95 % interval of the p99, as a fraction of the p99. */
 export interface PipelineReference {
   readonly meanMs: number;
   readonly p99Ms: number;
@@ -36,7 +36,7 @@ function planOf({ stages, arrivalRps }: RandomPipeline): Plan {
   return { stages: Object.fromEntries(plans), predicted };
 }
 
-/** Latencies of `requests` requests without the first twentieth. */
+/** Latencies of `requests` requests, except the first twentieth. */
 export function pipelineRun(pipeline: RandomPipeline, seed: number, requests: number): LatencyHistogram {
   const { spec, stages, arrivalRps } = pipeline;
   const rng = new SeededRng(seed);

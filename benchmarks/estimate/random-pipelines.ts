@@ -95,7 +95,7 @@ function specOf({ stageCount, edges }: Graph): PipelineSpec {
   };
 }
 
-/** A stage with load factor 0.3–0.85; undefined if its full batch would be too short or too long. */
+/** A stage with load factor 0.3–0.85; undefined if the stage's full batch would be too short or too long. */
 function configuration(rng: Rng, arrivalRps: number): StageConfiguration | undefined {
   const replicas = whole(rng, 1, 16);
   const maxBatchSize = Math.round(logBetween(rng, 1, 32));

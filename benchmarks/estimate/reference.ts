@@ -9,7 +9,7 @@ import { LatencyHistogram } from '../../packages/core/src/kernel/latency-histogr
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { RandomStage } from './random-stages.js';
 
-/** `halfWidthFraction`: of the p99's 95 % interval. */
+/** `halfWidthFraction`: half the width of the p99's 95 % interval ÷ the p99. */
 export interface Reference {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -26,7 +26,7 @@ const RUNS = 8;
 export const WITHIN = 0.02;
 export const BURST_MS = 50;
 
-/** Some hundred switches of the rate. */
+/** Length of a run in requests: some hundred switches of the rate. */
 export function runLength(stage: RandomStage): number {
   if (stage.process.kind !== 'mmpp') return FIRST_REQUESTS;
   const cycleMs = stage.process.meanHighMs + stage.process.meanLowMs;

@@ -1,7 +1,7 @@
 /**
  * Batch times as the dispatch rule sees them: from the turn that starts a batch to the turn that takes its answer. The
- * runner's clock is read once per turn, so the work of a turn counts to the batch it starts. In a simulation a batch
- * also starts at the instant another ends.
+ * runner's clock is read once per turn, so the work of a turn counts towards the batch that the turn starts. In a
+ * simulation, too, a batch starts at the instant when another batch ends.
  */
 import type { AlarmClock, TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
@@ -13,7 +13,7 @@ interface Answered {
   readonly fanOut: readonly number[] | undefined;
 }
 
-/** Since the last call. */
+/** Records since the last call. */
 export interface TimedBatches {
   readonly batches: readonly ServedBatch[];
   /** Items of each output, by stages with a fan-out. */
@@ -39,7 +39,7 @@ export class BatchTimes {
     ringAt: monotonicClock.ringAt,
   };
 
-  /** Timed runner of a stage. `fansOut`: its outputs become several items. */
+  /** Timed runner of a stage. `fansOut`: the outputs of the stage become several items. */
   timed(runner: ModelRunner, stageId: string, fansOut: boolean): ModelRunner {
     return {
       run: async (inputs) => {

@@ -19,7 +19,7 @@ const combination = (detect: string, classify: string): Combination => ({
   variants: { decode: 'jpeg', detect, classify, count: 'tally' },
 });
 
-/** Two to four ms per request, so that thousands take seconds. */
+/** Combinations of two to four ms per request, so that thousands of requests take seconds. */
 export const combinations: readonly Combination[] = [
   combination('xs', 'xs'),
   combination('s', 'xs'),

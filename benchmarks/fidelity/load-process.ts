@@ -9,7 +9,7 @@ import { SeededRng } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 import type { LoadAnswer, LoadTask } from './messages.js';
 
-/** More than can be in the server at once. */
+/** More connections than requests can be in the server at once. */
 const CONNECTIONS = 2048;
 
 interface Sent {
@@ -59,7 +59,7 @@ class Load {
     const pending: Promise<void>[] = [];
     let savedMs = 0;
     while (this.#sent < this.#task.requests) {
-      // The rest starts after the rush.
+      // Later requests start after the rush, at the usual rate.
       const atMs = arrivals.nextAtMs() as number;
       if (this.#sent < this.#task.rushing) savedMs = atMs / 2;
       const dueAtMs = startedAtMs + atMs - savedMs;

@@ -38,8 +38,8 @@ const LOOK_MS = 100;
 const CALM_FRACTION = 0.05;
 
 /**
- * Waits, at most `mostMs`, until no other program computes at usual priority. Returns the time waited. Nothing of the
- * benchmark may run.
+ * Waits, at most `mostMs`, until no other program computes at usual priority. Returns the time waited. No part of the
+ * benchmark may run meanwhile.
  */
 export async function waitForCalm(mostMs: number): Promise<number> {
   const startedAtMs = performance.now();

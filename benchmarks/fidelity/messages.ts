@@ -8,7 +8,7 @@ export type ToServer =
   | { readonly kind: 'record' }
   | { readonly kind: 'stop' };
 
-/** Requests in the order of their ends, on the server's clock. A dropped one has no latency. */
+/** Requests in the order of their ends, on the server's clock. A dropped request has no latency. */
 export interface ServedRequests {
   readonly arrivedAtMs: readonly number[];
   readonly latencyMs: readonly (number | null)[];
@@ -47,7 +47,7 @@ export interface LoadTask {
   readonly seed: number;
 }
 
-/** Latencies count from handing a request to the socket. `lateMs`: delay against its due time. */
+/** Latencies count from handing a request to the socket. `lateMs`: delay of that instant against the due time. */
 export interface LoadAnswer {
   readonly ok: number;
   readonly dropped: number;

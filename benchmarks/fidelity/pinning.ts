@@ -1,6 +1,6 @@
 /**
- * Core pinning. A replica is a thread of the server process; its kernel id appears in /proc/self/task during its start.
- * Its own threads inherit its core.
+ * Core pinning. A replica is a thread of the server process, whose kernel id appears in /proc/self/task during the
+ * start. Threads that a replica starts inherit its core.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -106,7 +106,7 @@ function overloadRow(combination: string, cells: readonly Cell[]): Verdict {
   return { row: `| ${row.join(' | ')} |`, met };
 }
 
-/** Deviation of the saturation throughput in the median run, each against its own simulation. */
+/** Median over the runs of the deviation between saturation throughput and the run's own simulation. */
 function medianRunOff(slices: readonly Slice[], name: string): number {
   const runs = slices.filter(({ combination, load }) => combination === name && load === 'saturation');
   return median(runs.map(({ served, simulated }) => off(simulated.completedRps, served.completedRps)));

@@ -32,17 +32,20 @@ const CALIBRATING = [
 const CALIBRATING_OVERLOAD = [1.15, 1.35] as const;
 /** Many short rounds, so that disturbances hit both kinds of segments. */
 export const WHOLE_ROUNDS: Rounds = { below: 12, above: 5 };
-/** Fraction of the arrival time. */
+/** Maximum uncounted part, as a fraction of the arrival time. */
 const MOST_UNCOUNTED = 0.75;
 /** Warm-up rate, for compilation. */
 const WARM_UP_RPS = 250;
 const FIRST_RPS = 700;
 const SATURATION_TAKES = 2;
-/** A segment is disturbed if replicas waited so many times longer, per run time, than in the median calibrating one. */
+/**
+ * A segment is disturbed if its replicas waited this many times longer per run time than in the median calibrating
+ * segment.
+ */
 const DISTURBED_FACTOR = 1.5;
-/** Takes of a disturbed segment. The one with the least waiting counts. */
+/** Maximum takes of a disturbed segment. The take with the least waiting counts. */
 const MOST_TAKES = 2;
-/** Longest total wait of a run for a calm machine. */
+/** Maximum total wait of a run for a calm machine. */
 const MOST_WAIT_MS = 12_000;
 const SEEDS = 5;
 
@@ -63,7 +66,7 @@ export interface Slice {
   /** Simulated with service times as in service, and as in the closed loop. */
   readonly simulated: Figures;
   readonly simulatedClosedLoop: Figures;
-  /** With the compared segments' own times: the remaining error is the simulation's. */
+  /** Simulated with the compared segments' own times, so the remaining error is the simulation's. */
   readonly simulatedOwnTimes: Figures;
   /** Client latency, and the round trip of a single request. */
   readonly client: { readonly p50Ms: number; readonly p99Ms: number };
@@ -175,7 +178,7 @@ class ServedRun {
           }),
           () => this.#compare(load, perRound, load * capacityRps),
         ];
-        // The first follows a higher load on a warmer machine, so the order alternates.
+        // The first step of a round follows a higher load on a warmer machine, so the order alternates.
         for (const step of round % 2 === 0 ? steps : steps.toReversed()) await step();
       }
     }
@@ -322,7 +325,7 @@ function servedEnds(recorded: Recorded): Timeline {
   return { ends, ...countedSpan(recorded) };
 }
 
-/** Throughput and drops count after the first quarter; after a rush, once its requests have left. */
+/** Throughput and drops count after the first quarter, or after a rush once its requests have left. */
 function countedSpan(recorded: Recorded): Pick<Timeline, 'countFromMs' | 'countToMs'> {
   const countToMs = arrivalsOf(recorded).at(-1) ?? 0;
   const settledAtMs = recorded.rushing === 0 ? countToMs / 4 : rushEndMs(recorded) + recorded.sloMs;

@@ -2,10 +2,10 @@
  * Service times in service, measured in calibration segments. A closed loop keeps one replica hot. In service the core
  * rests between requests and is slower for a while: cold caches and low clocks. A time is stored with the recent use of
  * the core: the mean of usual work (fit of the batch ÷ its time) and rest (0), weighted by exp(−age ÷ 30 ms). Usual
- * work, because a stall fills the core without being work.
- * A draw takes a random time of the stage at about the same recent use, scaled to the batch size by the affine fit
- * through the medians. Slow times come in bunches, so the next draw continues there while use and stage agree: a
- * bootstrap of blocks of random length (Politis and Romano 1994, "The Stationary Bootstrap").
+ * work replaces busy time, because a stall occupies the core without work. A draw takes a random time of the stage at
+ * about the same recent use, scaled to the batch size by the affine fit through the medians. Slow times come in
+ * bunches, so the next draw takes the next measured time while use and stage agree: a bootstrap of blocks of random
+ * length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
 import type { Rng, StageId } from '@equipoise/core/model';
 import type { SimulatedServiceTimes } from '@equipoise/core/simulate';
@@ -13,13 +13,13 @@ import type { ServedBatch } from './messages.js';
 import { median } from './slice-figures.js';
 
 const MEMORY_MS = 30;
-/** Largest difference of recent use for a draw, … */
+/** Maximum difference of recent use between a draw and the drawn time. */
 const NEAR_USE = 0.1;
-/** … and least fraction of the stage's times to draw from. */
+/** Minimum fraction of the stage's times from which a time is drawn. */
 const LEAST_FRACTION = 1 / 16;
-/** Mean number of batches in a block, … */
+/** Mean number of batches in a block. */
 const MEAN_BLOCK = 64;
-/** … which may skip up to one less than this many measured ones, since batch order varies. */
+/** A block skips fewer than this many measured batches at once. It may skip some, because batch order varies. */
 const MOST_AHEAD = 4;
 
 /** Recent mean work of the shared core, initially rested. */
@@ -31,7 +31,7 @@ class RecentUse {
     return this.#use * Math.exp(-Math.max(0, nowMs - this.#endedAtMs) / MEMORY_MS);
   }
 
-  /** After a batch that took `ms` instead of `usualMs`. */
+  /** Updates the use after a batch that took `ms` instead of `usualMs`. */
   ran(startedAtMs: number, ms: number, usualMs: number): void {
     const kept = Math.exp(-ms / MEMORY_MS);
     this.#use = this.at(startedAtMs) * kept + (1 - kept) * (usualMs / ms);

@@ -1,4 +1,4 @@
-/** End of a request, relative to the first arrival. A dropped one has no latency. */
+/** End of a request, relative to the first arrival. A dropped request has no latency. */
 export interface End {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;

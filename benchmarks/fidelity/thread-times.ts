@@ -18,7 +18,7 @@ export interface ThreadTimes {
   readonly replicas: CoreTimes;
 }
 
-/** Since the start of the living threads. */
+/** Times since the start of the living threads. */
 export function threadTimes(): ThreadTimes {
   const server = { runMs: 0, waitMs: 0 };
   const replicas = { runMs: 0, waitMs: 0 };

@@ -7,7 +7,7 @@ import { parseLoadFile } from '@equipoise/runtime';
 const FILE = 'workloads/twitter_14_days_per_second.csv.gz';
 
 export const DAY_S = 86_400;
-/** The four following days test. */
+/** The following four days are the test part. */
 export const TRAIN_DAYS = 10;
 /** As in the literature. */
 export const SCALE = 1 / 8;

@@ -10,7 +10,7 @@ import { type ServedPipeline, TOKEN } from './served-pipeline.js';
 const IMAGE = readFileSync(new URL('../../examples/shelf-scan/samples/scene-001.jpg', import.meta.url));
 /** Answer of the pipeline to this image. */
 const GRAY = -0.408;
-/** A client waits so long after the deadline of its request. */
+/** Time (ms) that a client waits after the deadline of its request. */
 const PATIENCE_MS = 5000;
 const DEFAULT_TIMEOUT_MS = 500;
 
@@ -18,7 +18,7 @@ export interface GoodAnswer {
   readonly latencyMs: number;
   /** HTTP status, `grpc-N`, or the code of a broken connection. */
   readonly status: string;
-  /** True for an answer other than that to its request. */
+  /** True if the answer does not match the request. */
   readonly isWrong: boolean;
 }
 
@@ -50,7 +50,7 @@ export class GoodClients {
     this.#timer = setInterval(() => this.#sendDue(), 5);
   }
 
-  /** Waits for the answers to all requests sent so far, and returns those since the last call. */
+  /** Waits for the answers to all requests sent so far, and returns the answers since the last call. */
   async takeAnswers(): Promise<readonly GoodAnswer[]> {
     await Promise.all([...this.#underWay]);
     const answers = this.#answers;
@@ -142,7 +142,8 @@ export class GoodClients {
         void readAnswer(response, isRight).then(resolve);
       });
       request.once('error', (error: NodeJS.ErrnoException) => {
-        // A server may close a kept connection at any time: as every client, send again on a new one.
+        // A server may close a persistent connection at any time. Like every client, this one then sends again on a new
+        // connection.
         if (request.reusedSocket && error.code === 'ECONNRESET') {
           void this.#post(path, headers, body, false, isRight).then(resolve);
         } else resolve({ status: error.code ?? error.message, isWrong: false });

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 /** One attack of the corpus. */
 export interface Attack {
-  /** One sentence: what the client sends, and how many bytes that takes. */
+  /** One sentence about the data that the client sends, and their size in bytes. */
   readonly does: string;
   /** The limit of the server that stops this attack. */
   readonly bound: string;
@@ -15,7 +15,10 @@ export interface Attack {
   readonly port?: 'rest' | 'grpc' | 'admin';
   /** `secure`: TLS and tokens. Default: `plain`. */
   readonly server?: 'plain' | 'secure';
-  /** Answers within the bound: HTTP statuses, `grpc-N`, `closed`. Others break it; without a list, 5xx other than 503 and 504 do. */
+  /**
+   * Answers within the bound: HTTP statuses, `grpc-N`, `closed`. Other answers break the bound. Without a list, only
+   * 5xx except 503 and 504 break it.
+   */
   readonly allowed?: readonly string[];
   readonly run: (client: HostileClient) => Promise<void> | void;
 }
@@ -34,7 +37,7 @@ const STATUS_LINE = /HTTP\/1\.1 (\d{3})/g;
 const DEFAULT_SECONDS = 3;
 const ANSWER_WAIT_MS = 500;
 
-/** Declares an attack. The file that does so is a program with the arguments HOST PORT [SECONDS]. */
+/** Declares an attack. The declaring file is a program with the arguments HOST PORT [SECONDS]. */
 export function defineAttack(fileUrl: string, attack: Attack): Attack {
   if (process.argv[1] === fileURLToPath(fileUrl)) void runAttack(attack);
   return attack;
@@ -47,7 +50,7 @@ async function runAttack(attack: Attack): Promise<void> {
     seconds: Number(seconds),
     isSecure: attack.server === 'secure',
   });
-  // An attacker does not care for its own errors.
+  // Errors of the attacker itself are only counted.
   process.on('uncaughtException', (error) => client.note(nameOf(error)));
   process.on('unhandledRejection', (error) => client.note(nameOf(error)));
   process.once('SIGTERM', () => client.end());
@@ -61,7 +64,7 @@ function nameOf(error: unknown): string {
   return code === 'ECONNRESET' || code === 'EPIPE' ? 'closed' : code === 'ECONNREFUSED' ? 'refused' : code;
 }
 
-/** Connections of one attacker, which end with it. */
+/** Connections of one attacker, which end with the attack. */
 export class HostileClient {
   readonly host: string;
   readonly port: number;
@@ -87,7 +90,7 @@ export class HostileClient {
     this.#seconds = options.seconds;
   }
 
-  /** An attack may need time to make what it sends; its seconds begin with its first act. */
+  /** An attack may need time to prepare its data, so its seconds begin with its first action. */
   #startClock(): void {
     this.#clock ??= setTimeout(() => this.end(), this.#seconds * 1000);
   }
@@ -161,7 +164,7 @@ export class HostileClient {
     stream.end(message);
   }
 
-  /** Does `action` at once, and again `everyMs` until the end. */
+  /** Runs `action` at once, and then every `everyMs` until the end. */
   async repeat(everyMs: number, action: (round: number) => Promise<void> | void): Promise<void> {
     this.#startClock();
     for (let round = 0; this.#isRunning; round++) {
@@ -171,8 +174,8 @@ export class HostileClient {
   }
 
   /**
-   * Sends a request on each of `connections` connections, waits for its answer, at most half a second, and sends the next
-   * on a new one until the end.
+   * Sends a request on each of `connections` connections and waits at most half a second for the answer. Then sends the
+   * next request on a new connection, and so on until the end.
    */
   async sendInTurns(connections: number, request: (round: number) => string | Uint8Array): Promise<void> {
     let round = 0;
@@ -186,7 +189,7 @@ export class HostileClient {
     await Promise.all(Array.from({ length: connections }, () => this.repeat(1, once)));
   }
 
-  /** Headers of the token that a client of a secure server has. */
+  /** Headers with the token of a client of a secure server; otherwise none. */
   authorization(): Record<string, string> {
     const token = process.env['HOSTILE_TOKEN'];
     return this.#isSecure && token !== undefined ? { authorization: `Bearer ${token}` } : {};

@@ -1,4 +1,4 @@
-/** HTTP/2 frames, header blocks and gRPC messages by hand, for clients that keep no rules. */
+/** HTTP/2 frames, header blocks and gRPC messages by hand, for clients that break the rules. */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 export const FRAME = {
   data: 0,
@@ -80,7 +80,7 @@ export function requestHeaders(
   ]);
 }
 
-/** A gRPC message behind its prefix; `length` and `flag` may lie. */
+/** A gRPC message after its prefix; `length` and `flag` may be wrong. */
 export function grpcMessage(payload: Uint8Array, length = payload.length, flag = 0): Buffer {
   return Buffer.concat([Buffer.of(flag), uint32(length), payload]);
 }
@@ -98,7 +98,7 @@ export function varint(value: number): Buffer {
   return Buffer.of(...bytes, rest);
 }
 
-/** A ModelInferRequest with one raw tensor, and whatever else the parts say. */
+/** A ModelInferRequest with one raw tensor and the fields `more`. */
 export function inferRequest(content: string | Uint8Array, ...more: readonly Uint8Array[]): Buffer {
   const bytes = Buffer.from(content);
   const shape = varint(bytes.length);

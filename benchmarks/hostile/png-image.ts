@@ -1,11 +1,11 @@
-/** PNG files that cost more than they weigh. */
+/** PNG files that cost far more to decode than their size suggests. */
 import { crc32, deflateSync } from 'node:zlib';
 
 export interface PngShape {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly isInterlaced?: boolean;
-  /** Bytes that the image data unpack to; default: those of a gray image of this size. */
+  /** Unpacked size of the image data; default: that of a gray image. */
   readonly unpackedBytes?: number;
   /** Chunks before the image data. */
   readonly chunks?: readonly Buffer[];
@@ -29,13 +29,13 @@ export function pngImage({ widthPx, heightPx, isInterlaced = false, unpackedByte
   header.writeUInt32BE(heightPx, 4);
   header.writeUInt8(8, 8);
   header.writeUInt8(isInterlaced ? 1 : 0, 12);
-  // Interlaced rows have a filter byte each, too: fewer than twice as many.
+  // Each interlaced row has a filter byte, too. There are fewer than twice as many rows.
   const bytes = unpackedBytes ?? (widthPx + 1) * heightPx + (isInterlaced ? 2 * heightPx + 64 : 0);
   const data = pngChunk('IDAT', deflateSync(Buffer.alloc(bytes), { level: 9 }));
   return Buffer.concat([SIGNATURE, pngChunk('IHDR', header), ...chunks, data, pngChunk('IEND', Buffer.alloc(0))]);
 }
 
-/** The same picture in other bytes: a quarantine by digest does not know it. */
+/** The same picture in other bytes, so that a quarantine by digest does not recognize it. */
 export function variedPng(image: Buffer, round: number): Buffer {
   const at = SIGNATURE.length + 25;
   return Buffer.concat([image.subarray(0, at), pngChunk('tEXt', Buffer.from(`a\0${round}`)), image.subarray(at)]);

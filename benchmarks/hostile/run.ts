@@ -59,7 +59,10 @@ async function measure(isSecure: boolean): Promise<void> {
   await server.stop();
 }
 
-/** Returns the server for the next attack: a new one if this one ended it, or keeps memory of the attack. */
+/**
+ * Returns the server for the next attack: a new server if the attack ended the old one, or if the old one keeps memory
+ * of the attack.
+ */
 async function tryAndKeep(
   name: string,
   tried: readonly NamedAttack[],

@@ -33,7 +33,10 @@ export interface ServedPipeline {
 
 export interface ServeOptions {
   readonly isSecure: boolean;
-  /** For tests on a busy machine: all times of the pipeline file are 20 times as long, so that no good batch is taken for hung. */
+  /**
+   * For tests on a busy machine: all times of the pipeline file are 20 times as long, so that no good batch counts as
+   * hung.
+   */
   readonly isPatient?: boolean;
 }
 
@@ -156,7 +159,7 @@ function readOrNothing(file: string): string {
 /** Time of a probe without an answer: JSON has no Infinity. */
 export const NO_ANSWER_MS = 1e9;
 
-/** Milliseconds until `/livez` of a port answers 200 on a connection of its own. */
+/** Milliseconds until `/livez` of a port answers 200 on a new connection. */
 export function probeMs(
   { isSecure, ports }: ServedPipeline,
   port: 'rest' | 'health',

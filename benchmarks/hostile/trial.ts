@@ -12,10 +12,10 @@ const FOLDER = fileURLToPath(new URL('attacks/', import.meta.url));
 const SLO_MS = 500;
 const PROBE_EVERY_MS = 100;
 const MEMORY_EVERY_MS = 500;
-/** Beyond its time an attacker gets so long to start, at lowest priority, and to print its counts. */
+/** Additional time of an attacker to start, at lowest priority, and to print its counts. */
 const ATTACKER_GRACE_MS = 60_000;
 
-/** Bars of every attack; the fraction of good requests together with all others is lower. */
+/** Bars of every attack. The bar on good requests is lower for all attacks together. */
 export const BARS = {
   ...{ livezMs: 250, goodFraction: 0.99, goodTogetherFraction: 0.95 },
   ...{ addedMib: 128, leftMib: 32 },
@@ -29,9 +29,9 @@ export interface NamedAttack {
 }
 
 export interface TrialFigures {
-  /** Worst time of `/livez`; `NO_ANSWER_MS` if one got no answer. */
+  /** Worst time of `/livez`; `NO_ANSWER_MS` if a probe got no answer. */
   readonly livezMs: number;
-  /** The same on the health port. */
+  /** Worst time on the health port. */
   readonly healthMs: number;
   readonly probes: number;
   readonly good: number;
@@ -41,9 +41,9 @@ export interface TrialFigures {
   readonly lost: Readonly<Record<string, number>>;
   readonly beforeMib: number;
   readonly addedMib: number;
-  /** Least memory above that from before, within a minute of the attack. */
+  /** Minimum memory growth within a minute after the attack. */
   readonly leftMib: number;
-  /** Worst delay of the measuring process itself: times above are at most so much too long. */
+  /** Worst delay of the measuring process itself. Measured times are too long by at most this delay. */
   readonly ownDelayMs: number;
   readonly attackers: Readonly<Record<string, AttackCounts>>;
   /** Answers to attackers that their bounds do not allow. */
@@ -60,7 +60,7 @@ export async function loadAttacks(): Promise<readonly NamedAttack[]> {
   return Promise.all(loaded);
 }
 
-/** Runs attacks at once for so many seconds, each in a process of lowest priority. */
+/** Runs attacks at the same time for some seconds, each in a process of lowest priority. */
 export async function tryAttacks(
   attacks: readonly NamedAttack[],
   server: ServedPipeline,
@@ -176,7 +176,7 @@ class Watch {
   }
 }
 
-/** Waits until memory is back, at most so long. */
+/** Waits at most `withinMs` until the memory is released. Returns the minimum growth. */
 async function leastLeftMib(server: ServedPipeline, beforeMib: number, withinMs: number): Promise<number> {
   const until = performance.now() + withinMs;
   let least = server.memoryMib() - beforeMib;

@@ -1,6 +1,6 @@
 /**
- * A canary under load on routers that really serve: a good variant gets its requests in steps, one that is too slow is
- * rolled back. Pods are processes of this machine. Every request gets its answer.
+ * A canary under load on routers that really serve: a good variant gets its requests in steps, a variant that is too
+ * slow is rolled back. Pods are processes of this machine. Every request gets its answer.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ import { RunningLoad } from './service-load.js';
 const PIPELINE = 'tried';
 const SLO_MS = 1_000;
 const ARRIVAL_RPS = 30;
-/** Batch time of one item; that of `slow` misses the SLO. */
+/** Batch time of one item; the time of `slow` exceeds the SLO. */
 const MEAN_MS = { small: 10, large: 20, slow: 2_500 } as const;
 type VariantName = keyof typeof MEAN_MS;
 
@@ -69,7 +69,7 @@ function planOf(variant: VariantName): Plan {
   return { stages: { [stageId('only')]: [only] }, predicted };
 }
 
-/** Given plans, and signals of real routers. */
+/** Source of given plans, with signals of real routers. */
 class WatchedPlans extends ToldPlans {
   #watch: RouterWatch | undefined;
   readonly #signal: AbortSignal;
@@ -146,7 +146,7 @@ it('a new variant gets its requests in steps or is taken back, and no request is
     expect(record?.message).toMatch(/requests missed the SLO/);
     expect(requests.filter(({ kind }) => kind === 'failed').map(({ problem }) => problem)).toEqual([]);
     expect(requests.length).toBeGreaterThan(1_000);
-    // A busy router drops now and then; a tenth of some seconds would be too much.
+    // A busy router drops a request now and then. A tenth of the requests of some seconds would be too many.
     const missed = requests.filter(({ kind, latencyMs }) => kind !== 'answered' || latencyMs > SLO_MS).length;
     expect(missed / requests.length).toBeLessThan(0.02);
     expect(failures).toEqual([]);

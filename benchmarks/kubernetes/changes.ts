@@ -42,7 +42,7 @@ export type ChangeKind = 'variant' | 'batch' | 'replicas';
 export interface ChangesFigures {
   readonly cluster: BenchCluster['kind'];
   readonly changes: Readonly<Record<ChangeKind, number>>;
-  /** Seconds from the decision until the plan runs and nothing old is left, by change. */
+  /** Seconds from the decision until the plan runs and no old object is left, by change. */
   readonly changeS: readonly number[];
   readonly sent: number;
   readonly answered: number;
@@ -57,7 +57,7 @@ export interface ChangesFigures {
   /** Container processes that started, and those that ended by themselves. */
   readonly startedContainers: number;
   readonly crashedContainers: number;
-  /** Most cores that pods of stages held, and their bound: budget and surge. */
+  /** Maximum cores that pods of stages held, and the bound: budget plus surge. */
   readonly mostCpuCores: number;
   readonly boundCpuCores: number;
 }
@@ -207,7 +207,7 @@ function figuresOf(requests: readonly LoadedRequest[]) {
   };
 }
 
-/** Most pods of stages at a time, terminating ones included. */
+/** Maximum pods of stages at a time, terminating ones included. */
 class WatchedPods {
   mostPods = 0;
   readonly #cluster: BenchCluster;

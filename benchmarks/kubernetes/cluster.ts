@@ -37,7 +37,7 @@ export const human = { fieldManager: 'kubectl' };
 export interface BenchCluster {
   readonly kind: 'kube-apiserver' | 'in memory';
   readonly admin: KubeApi;
-  /** The port of the operator, with its rights. */
+  /** Client of the operator, with its rights. */
   readonly api: KubeApi;
   readonly namespace: string;
   hostPods(host: PodHost): void;

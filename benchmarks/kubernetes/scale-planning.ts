@@ -20,7 +20,7 @@ export interface PlanningQuestion {
   readonly pipelines: number;
   readonly stages: number;
   readonly arrivalRps: number;
-  /** Time for plans of the loads around, before the load counts as steady. */
+  /** Time for the first plans near this load, before the load counts as steady. */
   readonly settlingS: number;
   readonly steadyS: number;
   readonly seed: number;
@@ -45,7 +45,7 @@ export interface PlanningFigures
 }
 
 const START_LIMIT_MS = 600_000;
-/** The page of a router of ten stages, as far as it is read. */
+/** Bytes of a router's page that are read, for ten stages. */
 const PAGE_BYTES = 3_700;
 const REST_LINE = '# as long as a page is\n';
 /** Clock ticks of /proc a second. */

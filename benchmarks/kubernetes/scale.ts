@@ -163,7 +163,7 @@ async function decide(
   return Promise.all(applied.map(async (isApplied) => (await seen.when(isApplied, APPLY_LIMIT_MS)) - decidedAtMs));
 }
 
-/** Changes one stage; says how its first step is seen on the server. */
+/** Changes one stage. Returns a check for the first step on the server. */
 function changed(
   pipeline: string,
   stages: readonly ChainStage[],
@@ -181,7 +181,7 @@ function changed(
     case 1: {
       const replicas = 3 - before.replicas;
       const digest = seen.digestOf(objectName(pipeline));
-      // Growth changes the stage first, shrinking the router.
+      // Growth changes the stage first; shrinking changes the router first.
       const isApplied = (now: SeenDeployments): boolean =>
         replicas > before.replicas
           ? now.find(nameOf(before.variant))?.spec.replicas === replicas
@@ -232,7 +232,7 @@ class SeenDeployments {
     return this.find(name)?.spec.template.metadata?.annotations?.[digestKey];
   }
 
-  /** Resolves when `holds`, with the time of that. */
+  /** Resolves with the time at which `holds` became true. */
   when(holds: (seen: SeenDeployments) => boolean, limitMs: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {

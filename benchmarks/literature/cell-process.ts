@@ -12,7 +12,7 @@ export interface CellName {
   readonly load: string;
   readonly policy: PolicyName;
   readonly fastLoop: boolean;
-  /** The first of the grid's seeds. */
+  /** Number of seeds, from the first one of the grid. */
   readonly seeds: number;
 }
 

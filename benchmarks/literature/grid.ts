@@ -19,7 +19,7 @@ export interface GridPipeline {
   readonly sloMs: number;
   readonly weights: { readonly accuracy: number; readonly cost: number; readonly batch: number };
   readonly stages: readonly GridStage[];
-  /** Published thresholds of the base cores (rps), `default` and those of single policies. */
+  /** Published thresholds of the base cores (rps): a default, and exceptions for single policies. */
   readonly baseRps: { readonly default: number } & Readonly<Partial<Record<PolicyName, number>>>;
   /** Fixed choices of a policy by stage. */
   readonly pins: PolicyPins;
@@ -36,7 +36,7 @@ export interface Grid {
   readonly seeds: readonly number[];
   readonly excludeFirstS: number;
   readonly intervalMs: number;
-  /** Of our fast loop, if any. */
+  /** Interval of our fast loop, if any. */
   readonly fastIntervalMs: number;
   readonly forecaster: ForecasterName;
   readonly loadMs: number;

@@ -2,7 +2,7 @@
 import { type MeanInterval, meanInterval95 } from '@equipoise/core/model';
 import type { CellFigures, PairedRuns, RunFigures } from './paired-runs.js';
 
-/** Ours minus the policy in one mode; positive is good for PAS and attainment. */
+/** Our figures minus those of the policy in one mode. Positive is good for PAS and attainment. */
 export interface Comparison {
   readonly pasPoints: MeanInterval;
   readonly costFraction: MeanInterval;
@@ -10,7 +10,7 @@ export interface Comparison {
   readonly attainmentFraction: number;
   readonly keepsGoal: boolean;
   readonly keepsAttainment: boolean;
-  /** Figures whose interval excludes no difference. */
+  /** Figures whose interval excludes 0 on the better side. */
   readonly betterIn: readonly string[];
 }
 
@@ -19,7 +19,7 @@ export interface JudgedCell {
   readonly policy: RunFigures;
   readonly maxAccuracy: Comparison;
   readonly minCost: Comparison;
-  /** No verified plan is better in any measured interval. */
+  /** True if no verified plan is better in any measured interval. */
   readonly optimal: boolean;
   readonly better: boolean;
   readonly met: boolean;

@@ -32,7 +32,7 @@ describeWithTool(
       const [theirs = [], sameCores = [], samePas = []] = cell.ticks;
       expect(theirs.length).toBeGreaterThan(20);
       expect(new Set(theirs.map(({ cpuCores }) => cpuCores)).size).toBeGreaterThan(3);
-      // No tick during a change, so ticks differ between runs.
+      // There is no tick during a change, so the ticks differ between runs.
       const inForceAt = (atS: number) => theirs.findLast((tick) => tick.atS <= atS) ?? theirs[0];
       for (const { atS, cpuCores } of sameCores)
         expect(cpuCores).toBeLessThanOrEqual((inForceAt(atS)?.cpuCores ?? 0) + 1e-9);

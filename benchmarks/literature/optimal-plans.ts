@@ -1,7 +1,7 @@
 /**
- * Exhaustive search for a better plan: of all plans that carry the load's rate (variant × cores × batch size ×
- * replicas), one with at least its PAS and at most its cores, one of both better, that a simulation verifies. Without
- * one the policy is optimal in that interval.
+ * Exhaustive search for a better plan than the policy's, among all plans that carry the load's rate (variant × cores ×
+ * batch size × replicas). A better plan has at least the same PAS and at most the same cores, is better in one of both,
+ * and is verified by a simulation. If there is none, the policy is optimal in that interval.
  */
 import { type ControlContext, variantChoice } from '@equipoise/core/control';
 import {
@@ -101,7 +101,7 @@ function canBeImproved(judging: Judging, { plan, load }: PlannedInterval): boole
       const gained = predicted.pas - pas;
       return gained >= -1e-9 && (gained > LEAST_GAIN_PAS || predicted.cpuCores < cpuCores - 1e-9);
     })
-    // Plans with spare capacity are most likely verified.
+    // Plans with spare capacity come first, because they are most likely to pass verification.
     .sort((a, b) => b.predicted.cpuCores - a.predicted.cpuCores || a.predicted.pas - b.predicted.pas);
   return candidates.some((candidate) => showsSloMet(verify(candidate, judging.spec.slo)));
 }

@@ -28,7 +28,9 @@ export interface RunFigures {
   readonly changes: number;
 }
 
-/** One seed: the policy, and ours with its budget and with its PAS as floor. */
+/**
+ * Runs of one seed: the policy, our planner with the policy's cores as budget, and our planner with its PAS as floor.
+ */
 export interface PairedRuns {
   readonly seed: number;
   readonly policy: RunFigures;
@@ -51,7 +53,7 @@ export interface CellFigures {
   readonly runs: readonly PairedRuns[];
   /** Fraction of measured intervals, over all seeds, without a better verified plan. */
   readonly optimalIntervalsFraction: number;
-  /** First seed: policy, ours with its budget, ours with its PAS. */
+  /** Ticks of the first seed: the policy, ours with its budget, ours with its PAS as floor. */
   readonly ticks: readonly (readonly TickRow[])[];
 }
 
@@ -70,7 +72,7 @@ interface OneRun {
 
 interface SeedRuns {
   readonly runs: PairedRuns;
-  /** The policy's, then ours. */
+  /** The policy's run, then our runs. */
   readonly all: readonly OneRun[];
 }
 

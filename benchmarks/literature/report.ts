@@ -80,7 +80,7 @@ function comparisonTable(cells: readonly JudgedCell[]): string {
   return table(head, rows);
 }
 
-/** Per baseline: cells in which ours is better, of those where the baseline is not optimal. */
+/** Per baseline: number of cells in which ours is better, among the cells where the baseline is not optimal. */
 function betterRows(
   cells: readonly JudgedCell[],
 ): readonly { policy: string; better: number; of: number; met: number; all: number }[] {
@@ -178,7 +178,7 @@ const WITHOUT_FAST_LOOP =
   'Fast loop and guardrails are off. With the fast loop: results-fast-loop.md, where it was run.';
 const WITH_FAST_LOOP = `Ours has its fast loop: every ${grid.fastIntervalMs / 1000} s it looks for a burst and answers it with replicas or a cheaper variant, within the cores or above the PAS of that moment; where replicas are added to answer a burst, the other policy waits for its next plan. Guardrails are off. Without it: results.md.`;
 
-/** Bars of measured pipelines, and of those with filled points. `met`: all of both. */
+/** Bars of pipelines with measured points only, and of those with filled points. `met`: all bars are met. */
 function separateBars({ cells, pipelines }: LiteratureOutcome): { readonly bars: string; readonly met: boolean } {
   const kinds = { 'measured points only': true, 'with filled points': false };
   const rows = Object.entries(kinds).flatMap(([kind, isMeasured]) => {

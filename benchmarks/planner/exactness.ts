@@ -29,7 +29,7 @@ export interface ExactnessFigures {
   readonly boundInBoth: number;
 }
 
-/** For four stages. */
+/** Sizes of random problems; smaller for four stages. */
 const SMALL = { variants: 4, replicas: 2, batches: 2 };
 const FOUR_STAGES = { variants: 3, replicas: 2, batches: 2 };
 const fourStages: readonly Family[] = [
@@ -64,7 +64,7 @@ const close = (a: number, b: number): boolean =>
 
 type Choice = readonly SurrogateOption[] | undefined;
 
-/** Returns if an answer would improve without the SLO, and without the budgets. */
+/** Returns two flags: an answer would improve without the SLO, and without the budgets. */
 function bindings(prepared: PreparedProblem, factors: { theta: number; kappa: number }, choice: Choice) {
   const { objective, accuracy } = prepared;
   const problem = surrogateProblem(prepared, factors);

@@ -49,7 +49,7 @@ export class NativeSolvers {
   }
 }
 
-/** Infinite bounds are null. The binaries come first. */
+/** Infinite bounds are null. The binary variables come first. */
 function plainModel(model: ModelData): Readonly<Record<string, unknown>> {
   const { matrix, integrality, colUpper } = model;
   const upper = Array.from(colUpper);
@@ -62,7 +62,7 @@ function plainModel(model: ModelData): Readonly<Record<string, unknown>> {
     rows: model.numRows,
     binaries: types.indexOf(continuous as number),
     gains: Array.from(model.colCost),
-    // Without an SLO a finish time is as good as unlimited.
+    // Without an SLO, finish times need no real limit.
     upper: upper.map((bound) => (Number.isFinite(bound) ? bound : 1e9)),
     rowLower: finite(model.rowLower),
     rowUpper: finite(model.rowUpper),

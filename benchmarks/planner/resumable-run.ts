@@ -60,7 +60,7 @@ interface Kept<T> {
 
 export interface ResumableRun<T extends { readonly index: number }> {
   readonly measure: (index: number) => T;
-  /** One line. */
+  /** Text of a result in one line. */
   readonly line: (result: T) => string;
   readonly report: (results: readonly T[], heading: string) => string;
 }

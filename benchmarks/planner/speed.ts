@@ -132,8 +132,8 @@ interface SolverRow {
 }
 
 /**
- * Own time and HiGHS, on the whole model and on the model without dominated options. With a Python that has them,
- * native HiGHS and CP-SAT solve the same models in turns.
+ * Times of our solver and of HiGHS, on the whole model and on the model without dominated options. If a Python has
+ * native HiGHS and CP-SAT, they solve the same models in turns.
  */
 export async function againstHighs(instances: number) {
   const highs = await loadHighs();

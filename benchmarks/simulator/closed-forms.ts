@@ -32,7 +32,7 @@ export interface ClosedFormFigures {
   readonly again: readonly QueueFigures[];
 }
 
-/** Requests by load factor, about twice the need of the half-widths. */
+/** Requests by load factor, about twice as many as the half-widths need. */
 const REQUESTS = { 0.5: 4e6, 0.8: 12e6, 0.95: 250e6 } as const;
 const LOADS = [0.5, 0.8, 0.95] as const;
 

@@ -1,4 +1,7 @@
-/** The bench in small. The cases at the truth are judged together: few seeds of one case say little about 2 %. */
+/**
+ * A small form of the benchmark. Cases whose SLO equals the truth are judged together, because few seeds of one case
+ * say little about 2 %.
+ */
 import { describe, expect, it } from 'vitest';
 import { containing, countVerdicts, farBelow, nearCapacity } from './verdicts.js';
 

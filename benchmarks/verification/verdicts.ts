@@ -31,7 +31,10 @@ const atTruth = (load: number, requests: number, percentile = 99): VerdictCase =
   ...{ load, requests, percentile, room: 1 },
 });
 
-/** The interval contains the truth where the verdict is inconclusive. A pass is wrong. */
+/**
+ * Cases whose SLO equals the truth. An inconclusive verdict means that the interval contains the truth. A pass is
+ * wrong.
+ */
 export const containing: readonly VerdictCase[] = [
   atTruth(0.5, 33_000),
   atTruth(0.5, 100_000),
@@ -42,10 +45,10 @@ export const containing: readonly VerdictCase[] = [
   atTruth(0.97, 100_000),
 ];
 
-/** Distance must not be taken for proof. */
+/** Here even intervals far from the SLO prove nothing. */
 export const nearCapacity: VerdictCase = atTruth(0.99, 170_000);
 
-/** Most must pass. */
+/** Most seeds of these cases must pass. */
 export const farBelow: readonly VerdictCase[] = [
   { load: 0.9, requests: 170_000, percentile: 99, room: 5 },
   { load: 0.97, requests: 400_000, percentile: 99, room: 5 },

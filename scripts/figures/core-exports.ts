@@ -1,4 +1,4 @@
-/** Names that the entries of core export, and who outside core uses them. */
+/** Names that the entries of core export, and their uses outside core. */
 import ts from 'typescript';
 import { resolveRelative } from './import-graph.js';
 import type { ParsedFile } from './source-files.js';
@@ -9,7 +9,7 @@ export interface ExportedName {
   readonly name: string;
   /** File and name of the declaration, which several entries may share. */
   readonly declaration: string;
-  /** True if it comes by `export *`. */
+  /** True if the entry exports it by `export *`. */
   readonly isWildcard: boolean;
 }
 
@@ -149,7 +149,7 @@ function importedNames({ importClause }: ts.ImportDeclaration, tree: ts.SourceFi
   return bindings.elements.map(({ name, propertyName = name }) => propertyName.text);
 }
 
-/** Members that a namespace import is asked for. */
+/** Used members of a namespace import. */
 function membersOf(namespace: string, tree: ts.SourceFile): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {

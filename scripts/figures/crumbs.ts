@@ -1,6 +1,7 @@
 /**
- * Crumbs: files so small, and used by so close a neighbour alone, that a reader would rather find them in it. One of several alternatives
- * that a registry lists (checks, forecasters, endpoints) is counted apart: there, one file each is how the next one is added.
+ * Crumbs: small files with a single importer in the same folder, whose content a reader would rather find in the
+ * importer. Alternatives that a registry lists (checks, forecasters, endpoints) are counted separately: there, the next
+ * alternative is added as one more file.
  */
 import path from 'node:path';
 import ts from 'typescript';
@@ -8,7 +9,7 @@ import { groupBy } from './group-by.js';
 import { type FileImport, resolveRelative } from './import-graph.js';
 import { countLines, type ParsedFile } from './source-files.js';
 
-/** A small file with the one that imports it. */
+/** A small file with its importer. */
 export interface Crumb {
   readonly file: string;
   readonly importer: string;
@@ -19,7 +20,7 @@ export interface Crumb {
 const CRUMB_LINES = 60;
 const ALTERNATIVES = 3;
 
-/** Files of at most 60 lines with exactly one importer, which lies in the same folder. Imports by tests do not count. */
+/** Files of at most 60 lines with exactly one importer, which is in the same folder. Imports by tests do not count. */
 export function findCrumbs(files: readonly ParsedFile[], imports: readonly FileImport[]): Crumb[] {
   const byFile = new Map(files.map((parsed) => [parsed.file, parsed]));
   const importers = groupBy(imports, ({ to }) => to);
@@ -68,7 +69,7 @@ function importedFrom({ file, tree }: ParsedFile): ReadonlyMap<string, string> {
   return sources;
 }
 
-/** Names in the elements of an array, plain, called, or as a value in a row of a table. */
+/** Names in the elements of an array: alone, called, or as a value of an object. */
 function listedNames(node: ts.Node): string[] {
   return ts.isArrayLiteralExpression(node) ? node.elements.flatMap(namesIn) : [];
 }

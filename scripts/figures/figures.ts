@@ -10,7 +10,7 @@ import { listImports, readEntries } from './import-graph.js';
 import { findProseProblems, type ProseProblem } from './prose-rules.js';
 import { countLines, type ParsedFile, readFilesOutsideCore, readProductionFiles } from './source-files.js';
 
-/** All figures, with the places behind those that should be small. */
+/** All figures. Figures that should be small come with their places. */
 export interface Figures {
   readonly files: number;
   readonly lines: number;
@@ -24,7 +24,7 @@ export interface Figures {
     readonly byWildcard: number;
     readonly wildcards: readonly string[];
     readonly unused: readonly ExportedName[];
-    /** Used outside, but by tests, benchmarks, scripts or examples only. */
+    /** Exports that only tests, benchmarks, scripts or examples use. */
     readonly testsOnly: readonly ExportedName[];
   };
   readonly shape: Shape;
@@ -87,7 +87,7 @@ export function measureFigures(root: string): Figures {
   };
 }
 
-/** The arrows between folders of a package; the others lie deeper. */
+/** Separates arrows between the top folders of a package from deeper arrows. */
 export function splitByDepth(arrows: readonly FolderArrow[]): { top: FolderArrow[]; deeper: FolderArrow[] } {
   return {
     top: arrows.filter(({ from }) => depthOf(from) === 1),

@@ -1,7 +1,7 @@
 /**
- * Arrows between sibling folders that run back up. An arrow from folder A to folder B stands for all imports of files under A from files
- * under B. Folders depend on each other in a circle where B leads back to A, directly or over other folders. In each circle, the arrows
- * that run back up are the fewest (then those with the fewest imports) without which it is none.
+ * Circular imports between sibling folders. An arrow from folder A to folder B stands for all imports in files under A
+ * of files under B. Folders form a circle if arrows lead from B back to A, directly or through other folders. The back
+ * arrows of a circle are the fewest arrows (then those with the fewest imports) whose removal breaks the circle.
  */
 import type { FileImport } from './import-graph.js';
 
@@ -12,7 +12,9 @@ export interface FolderArrow {
   readonly imports: readonly FileImport[];
 }
 
-/** Arrows between sibling folders at every depth below `packages/<name>/src`. Files next to the folders draw none. */
+/**
+ * Arrows between sibling folders at every depth below `packages/<name>/src`. Files next to the folders have no arrows.
+ */
 export function listArrows(imports: readonly FileImport[]): FolderArrow[] {
   const found = new Map<string, FolderArrow & { readonly imports: FileImport[] }>();
   for (const each of imports) {
@@ -25,7 +27,7 @@ export function listArrows(imports: readonly FileImport[]): FolderArrow[] {
   return [...found.values()];
 }
 
-/** The arrows that run back up. */
+/** Back arrows of all circles. */
 export function findBackArrows(arrows: readonly FolderArrow[]): FolderArrow[] {
   return listCircles(arrows).flatMap(fewestToRemove);
 }

@@ -9,7 +9,7 @@ export interface ProseProblem {
   readonly found: string;
 }
 
-/** A sentence of a doc comment has at most so many words. */
+/** Maximum words of a sentence in a doc comment. */
 const SENTENCE_WORDS = 30;
 
 const OPENING = /^(what|whether|whoever|whose|where|that which|as|so long|of what)\b/i;
@@ -36,7 +36,7 @@ const WORDS = [
 ];
 const FORBIDDEN = new RegExp(`\\b(?:${WORDS.join('|')})\\b`, 'gi');
 
-/** How a comment begins, where it begins with a forbidden word. */
+/** Forbidden beginning of a comment, if any. */
 export function findOpening(comment: string): string | undefined {
   return OPENING.exec(comment)?.[0];
 }
@@ -63,7 +63,7 @@ export function findLongSentences(comment: string): ProseProblem[] {
   return problems;
 }
 
-/** Everything that is wrong with comments; lines are those of the file. */
+/** All problems of comments, with the lines of the file. */
 export function findProseProblems(comments: readonly Comment[]): ProseProblem[] {
   return comments.flatMap(({ line: first, isDoc, text }) => {
     const opening = findOpening(text);
@@ -81,7 +81,10 @@ interface Sentence {
   readonly sentence: string;
 }
 
-/** Sentences of the text. One ends at a full stop before a capital, and before a blank line, a list item or a tag. Indented blocks are formulas. */
+/**
+ * Sentences of the text. A sentence ends at a full stop before a capital, and before a blank line, a list item or a
+ * tag. Indented blocks are formulas.
+ */
 function sentencesOf(comment: string): Sentence[] {
   const found: Sentence[] = [];
   let line = 1;

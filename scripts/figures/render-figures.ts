@@ -45,7 +45,7 @@ export function renderFigures(figures: Figures): string {
   ].join('\n');
 }
 
-/** The places behind the figures, in files whose path begins with `under`. */
+/** Places of the figures, in files whose path begins with `under`. */
 export function renderPlaces({ prose, crumbs, backArrows, core, fullestFolders }: Figures, under: string): string {
   const arrows = backArrows.flatMap(({ from, to, imports }) =>
     imports.map((each) => ({ file: each.from, text: `${from} -> ${to}: ${each.from} imports ${each.to}` })),
@@ -70,7 +70,7 @@ export function renderPlaces({ prose, crumbs, backArrows, core, fullestFolders }
     .join('\n');
 }
 
-/** The walk of a tick: counts, then what they count. */
+/** Functions and files of a tick: counts, then the names. */
 export function renderTick({ path, pathFiles, observing, deciding }: TickFigures): string {
   const list = (title: string, places: readonly string[]): string =>
     [`${title}: ${places.length}`, ...places].join('\n  ');

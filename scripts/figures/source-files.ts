@@ -14,7 +14,7 @@ const FOLDERS_APART = new Set(['node_modules', 'dist', 'test-cluster', '.equipoi
 const TEST = /\.test(-support)?\.ts$/;
 const GENERATED = /\.gen\.ts$/;
 
-/** Packages of the checkout, those for tests included. */
+/** Packages of the checkout, including those for tests. */
 function listPackages(root: string): string[] {
   return listFolder(path.join(root, 'packages')).filter((name) =>
     existsSync(path.join(root, 'packages', name, 'package.json')),
@@ -48,7 +48,7 @@ export function parseText(file: string, text: string): ParsedFile {
   return { file, text, tree: ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true) };
 }
 
-/** Lines of a text, the last one without a line break included. */
+/** Number of lines, including a last line without a line break. */
 export function countLines(text: string): number {
   return text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
 }

@@ -27,7 +27,10 @@ interface OwnPackage {
 const LEFT_OUT =
   /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|tsconfig\.json|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
 
-/** Packages with native parts for some machines only: where one cannot be installed, the rest works and its absence is named when it is used. */
+/**
+ * Packages with native parts for some machines only: if one cannot be installed, all else works, and its use reports
+ * its absence.
+ */
 const OPTIONAL = ['onnxruntime-node', 'sharp'];
 
 const SCOPE = '@equipoise/';
@@ -90,7 +93,10 @@ function copyPackage(root: string, folder: string, target: string): void {
   });
 }
 
-/** Manifest of a bundled package, without paths to sources, which are not packed, and without dependencies, which the outer package has. */
+/**
+ * Manifest of a bundled package. It omits paths to sources, which are not packed, and dependencies, which the outer
+ * package has.
+ */
 function bundledManifest({ name, version, license, type, exports }: Manifest) {
   const packed = Object.entries(exports ?? {}).map(([path, target]) => {
     if (typeof target !== 'object' || target === null) return [path, target];
@@ -102,7 +108,7 @@ function bundledManifest({ name, version, license, type, exports }: Manifest) {
 
 const writeJson = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 
-/** Replaces the folder by one from the built packages of the repository at `root`. */
+/** Replaces the folder `target` by a new one from the built packages of the repository at `root`. */
 export function writeReleaseTree(root: string, target: string): void {
   const [app, ...bundled] = ownPackages(root) as [OwnPackage, ...OwnPackage[]];
   rmSync(target, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** The tarball for users, installed in an empty folder: nothing but it and what it asks the registry for. */
+/** The tarball for users, installed in an empty folder: with only its dependencies from the registry. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,14 +11,15 @@ const READY = /(?<=ready )http:\/\/127\.0\.0\.1:\d+/;
 
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-installed-'));
 const home = join(folder, 'home');
-// Where GPU libraries cannot be fetched, the runtime's install script would fail; the CPU libraries are in its package.
+// Without access to the GPU libraries, the install script of onnxruntime-node would fail. The CPU libraries are in its
+// package.
 const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
 
 const run = (command: string, ...args: readonly string[]): string =>
   execFileSync(command, args, { cwd: home, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 const equipoise = (...args: readonly string[]): string => run(join('node_modules', '.bin', 'equipoise'), ...args);
 
-/** The log is read until its first match only; what the server says later nobody reads. */
+/** Reads the log until its first match. Later output is not read. */
 async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string> {
   let text = '';
   for await (const chunk of child.stderr ?? []) {

@@ -17,7 +17,7 @@ describeWithTool(systemd, 'equipoise.service', () => {
   const unit = join(folder, 'equipoise.service');
 
   beforeAll(() => {
-    // The command that it starts must be there, and here it is not installed.
+    // systemd requires that the started command exists, but it is not installed here.
     const command = join(folder, 'equipoise');
     writeFileSync(command, '#!/bin/sh\n', { mode: 0o755 });
     const text = readFileSync(join(import.meta.dirname, '..', '..', 'deploy', 'equipoise.service'), 'utf8');

@@ -1,7 +1,7 @@
 /**
- * Puts blocks of counts in an order whose sums have a wanted autocorrelation: two blocks change places when that brings the
- * autocorrelation nearer (constrained randomization; T. Schreiber, Phys. Rev. Lett. 80, 2105, 1998, here without a temperature).
- * No count is changed, so every other statistic of the load stays what it was.
+ * Orders blocks of counts so that their sums have a wanted autocorrelation. Two blocks change places if that improves
+ * the autocorrelation (constrained randomization; T. Schreiber, Phys. Rev. Lett. 80, 2105, 1998, here without a
+ * temperature). No count changes, so all other statistics of the load stay the same.
  */
 import { meanOf } from '../../packages/core/src/kernel/count-statistics.js';
 import type { Rng } from '../../packages/core/src/kernel/rng.js';
@@ -22,7 +22,7 @@ export function arrangeBlocks(blocks: readonly Block[], wanted: readonly number[
     [deviations[a], deviations[b]] = [deviations[b] as number, deviations[a] as number];
   };
 
-  // How far each lag's sum of products is from where it should be.
+  // Deviation of each lag's sum of products from its target.
   let misses = wanted.map((value, i) => laggedProducts(deviations, i + 1) - value * squares);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [a, b] = [Math.floor(rng.next() * order.length), Math.floor(rng.next() * order.length)];
@@ -44,7 +44,7 @@ function laggedProducts(values: Float64Array, lag: number): number {
   return sum;
 }
 
-/** The part of that sum in which the places `a` and `b` have a share. */
+/** Part of the sum of products that involves the places `a` and `b`. */
 function productsWith(values: Float64Array, { a, b, lag }: Readonly<Record<'a' | 'b' | 'lag', number>>): number {
   const around = (at: number) => (values[at] as number) * ((values[at - lag] ?? 0) + (values[at + lag] ?? 0));
   if (a === b) return around(a);

@@ -1,6 +1,6 @@
 /**
- * Fits a load model to statistics: a random walk over its parameters, in steps between tiny and large, that keeps what lowers the misfit.
- * The misfit counts each statistic in units of its tolerance.
+ * Fits a load model to statistics: a random walk over its parameters, in steps between tiny and large, that keeps each
+ * step which lowers the misfit. The misfit counts each statistic in units of its tolerance.
  */
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
@@ -22,7 +22,10 @@ const TOLERATED_CORRELATION = 0.1;
 const SMALLEST_STEP = 0.02;
 const LARGEST_STEP = 2;
 
-/** The model nearest to `wanted` that the walk finds from `start`; bursts and noise move, times by up to a few dozen seconds. */
+/**
+ * The model nearest to `wanted` that the walk finds from `start`; bursts and noise change, times by up to a few dozen
+ * seconds.
+ */
 export function fitModel(start: LoadModel, wanted: LoadStatistics, steps: number): LoadModel {
   const rng = new SeededRng(start.seed).fork('fit');
   let best = start;
@@ -68,7 +71,7 @@ function varied(model: LoadModel, scale: number, rng: Rng): LoadModel {
   };
 }
 
-/** Three significant digits: more would pretend to a knowledge that twenty minutes do not give. */
+/** Three significant digits: twenty minutes of data do not determine more. */
 function rounded(value: number): number {
   return Number(value.toPrecision(3));
 }

@@ -16,7 +16,8 @@ describe('load model', () => {
 
   it('drifts from one ten seconds to the next', () => {
     const sums = blockSums(countsOf({ ...flat, driftFraction: 0.1 }), 10);
-    // Variance of a sum of ten: ten seconds' own, and a hundred times that of the drift of 2 rps.
+    // Variance of a sum of ten seconds: ten times the variance of a second, plus a hundred times that of the drift of 2
+    // rps.
     expect(Math.abs(dispersionOf(sums) / ((10 * (10 + 1 / 12) + 400) / 200) - 1)).toBeLessThan(4 * Math.sqrt(2 / 2000));
   });
 

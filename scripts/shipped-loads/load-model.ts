@@ -1,11 +1,11 @@
 /**
- * The model behind the shipped loads: a level with bursts, on which requests come a little unevenly.
+ * The model behind the shipped loads: a level with bursts, and noise around this rate.
  *
  *   rate(t)  = level + Σ height · σ((t − riseAt) ÷ rise) · (1 − σ((t − fallAt) ÷ fall)),   σ the logistic curve
  *   count(t) = rate(t) · (1 + drift · z₁₀) + √(dispersion · rate(t)) · z₁, rounded,   z standard normal, z₁₀ the same for 10 s, z₁ new each second
  *
- * A load without bursts shows in its autocorrelation only how the 10-s blocks happened to follow each other. Where the model states that
- * autocorrelation, the blocks are put in an order which has it.
+ * Without bursts, the autocorrelation depends only on the random order of the 10-s blocks. If the model states an
+ * autocorrelation, the blocks are ordered to have it.
  */
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
@@ -27,10 +27,10 @@ export interface LoadModel {
   readonly levelRps: number;
   /** Variance ÷ mean of a second's count around the rate. */
   readonly dispersion: number;
-  /** Standard deviation of the rate between blocks of 10 s, as a fraction of it. */
+  /** Standard deviation of the rate between blocks of 10 s, as a fraction of the rate. */
   readonly driftFraction: number;
   readonly bursts: readonly Burst[];
-  /** Of the counts in 10 s, from a lag of 10 s on. */
+  /** Autocorrelation of the counts in 10 s, from a lag of 10 s on. */
   readonly autocorrelationAt10s?: readonly number[];
 }
 

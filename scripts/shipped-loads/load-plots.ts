@@ -1,4 +1,4 @@
-/** The pictures of docs/reference/loads.md: what each form of arrivals, each spread and each shipped load looks like. */
+/** The pictures of docs/reference/loads.md: each form of arrivals, each spread and each shipped load. */
 import { type arrivalForms, parseArrivals } from '../../packages/app/src/compose/resolve-load.js';
 import { plotSvg } from '../../packages/app/src/report/plot.js';
 import { countsInWindows } from '../../packages/core/src/kernel/count-statistics.js';
@@ -48,7 +48,7 @@ export function drawShippedLoads(): Promise<string> {
   return drawSeconds(values, { columns: 2, width: 360, height: 150 });
 }
 
-/** Instants of three seconds with five, ten and two requests, one line a spread. */
+/** Instants of three seconds with five, ten and two requests, one line per spread. */
 export function drawTraceSpreads(): Promise<string> {
   const values = traceSpreads.flatMap((spread) =>
     instantsOf(traceArrivals([5, 10, 2], new SeededRng(SEED), spread)).map((atMs) => ({ spread, atS: atMs / 1000 })),

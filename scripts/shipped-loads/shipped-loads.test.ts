@@ -9,7 +9,7 @@ import { readModels, renderLoadFile } from './shipped-loads.js';
 const referenceDir = process.env['EQUIPOISE_REFERENCE_DIR'] ?? '';
 const names = Object.keys(readModels());
 
-/** The figures that the published table gives; rates are held to a fraction or 1 rps, counts to a fraction. */
+/** Figures of the published table. Rates may differ by a fraction or by 1 rps, counts by a fraction. */
 const figures = ['requests', 'meanRps', 'minRps', 'medianRps', 'p95Rps', 'p99Rps', 'maxRps', 'stdRps'] as const;
 const TOLERATED_FRACTION = 0.05;
 const TOLERATED_RPS = 1;
@@ -18,7 +18,7 @@ const TOLERATED_CORRELATION = 0.1;
 const textOf = (name: string) => readFileSync(new URL(`../../packages/app/loads/${name}.csv`, import.meta.url), 'utf8');
 const shippedCounts = (name: string) => parseLoadFile(textOf(name), name);
 
-/** How far two autocorrelations are apart at most. */
+/** Maximum difference of two autocorrelations. */
 function correlationGap(ours: LoadStatistics, published: LoadStatistics): number {
   return Math.max(
     ...published.autocorrelationAt10s.map((value, i) => Math.abs(value - (ours.autocorrelationAt10s[i] ?? 0))),
@@ -74,7 +74,8 @@ describeWithTool(
       '%s follows none of their seconds: from one second to the next both change independently',
       (name) => {
         const [ours, published] = [shippedCounts(name), publishedCounts(referenceDir, name)].map(changes);
-        // Four standard errors of the correlation of 1199 changes; a copy with noise of their own spread has 0.5.
+        // Four standard errors of the correlation of 1199 changes; a copy with noise of the same spread has a
+        // correlation of 0.5.
         expect(Math.abs(correlation(ours ?? [], published ?? []))).toBeLessThan(4 * Math.sqrt(1.5 / 1199));
       },
     );

@@ -1,4 +1,7 @@
-/** A step of a served pipeline, in small. Times are those of the machine that runs the test, so bars on them have room. */
+/**
+ * A small form of the step on a served pipeline. Times depend on the machine that runs the test, so their bars are
+ * wide.
+ */
 import { describe, expect, it } from 'vitest';
 import { serveBurst } from './burst.js';
 

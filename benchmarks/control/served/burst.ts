@@ -1,4 +1,7 @@
-/** A fivefold step on a served pipeline: how soon it is answered, and what is lost until replicas are there. */
+/**
+ * A fivefold step on a served pipeline: the time until the loop answers it, and the requests lost until new replicas
+ * run.
+ */
 import { type Decision, SeededRng } from '@equipoise/core/model';
 import type { LoopEvent } from '@equipoise/runtime';
 import { startPipeline } from '../../../packages/app/src/compose/start-pipeline.js';
@@ -9,27 +12,27 @@ import { type ServedRequest, sendLoad } from './served-load.js';
 
 /** Figures of one step. */
 export interface BurstFigures {
-  /** From the step to the decision that protects; Infinity where there was none. */
+  /** Time from the step to the protecting decision; Infinity without one. */
   readonly decidedAfterMs: number;
-  /** From the step to the last new replica of the protections. */
+  /** Time from the step until the last new replica of the protections is ready. */
   readonly readyAfterMs: number;
   readonly arrived: number;
   readonly lost: number;
-  /** Of the lost ones, those that were not refused within the SLO. */
+  /** Lost requests that were not refused within the SLO. */
   readonly lostLate: number;
   readonly failed: number;
   readonly foreignContent: number;
-  /** The least attained fraction of any second from 2 s behind the last new replica on. */
+  /** Minimum attainment of a second, from 2 s after the last new replica on. */
   readonly worstSecondFraction: number;
-  /** What has to be lost at least without queues, and requests that arrive within the SLO. */
+  /** Minimum loss without queues, and number of requests that arrive within one SLO latency. */
   readonly fluidMinimum: number;
   readonly withinSlo: number;
 }
 
-/** Rates before and behind the step, and how long it lasts. */
+/** Rates before and after the step, and its duration. */
 export const BURST = { fromRps: 20, toRps: 100, lastsS: 15 } as const;
 const SETTLING_MS = 2000;
-/** By then the slow loop has planned once; the step comes up to one of its intervals later. */
+/** By then the slow loop has planned once. The step comes up to one interval of the loop later. */
 const CALM_S = 12;
 
 interface Noted {
@@ -37,10 +40,10 @@ interface Noted {
   readonly event: LoopEvent;
 }
 
-/** The pipeline; its peak takes four fifths of the budget. */
+/** The pipeline. Its peak needs four fifths of the budget. */
 export const burstSpec = () => specFor(servedPipeline(), 'min-cost', BURST.toRps);
 
-/** One step, at an instant of the loop's intervals that the seed draws. */
+/** Serves one step. The seed draws its instant within an interval of the loop. */
 export async function serveBurst(seed: number): Promise<BurstFigures> {
   const spec = burstSpec();
   const rng = new SeededRng(seed);
@@ -95,7 +98,7 @@ function burstFigures(
   };
 }
 
-/** The least attained fraction of the whole seconds from `fromMs` on; 0 where there is none. */
+/** Minimum attainment of the whole seconds from `fromMs` on; 0 without such seconds. */
 function worstSecond(
   requests: readonly ServedRequest[],
   fromMs: number,
@@ -112,7 +115,7 @@ function worstSecond(
   return seconds.size === 0 ? 0 : Math.min(...[...seconds.values()].map(({ all, ok }) => ok / all));
 }
 
-/** By the fluid minimum, from the rates of whole seconds. */
+/** Loss by the fluid minimum, from the rates of whole seconds. */
 function leastLost(): Pick<BurstFigures, 'fluidMinimum' | 'withinSlo'> {
   const spec = burstSpec();
   const { fromRps, toRps, lastsS } = BURST;

@@ -1,4 +1,4 @@
-/** What random changes are made to: the synthetic pipeline, and the example with its real models. */
+/** Pipelines for random changes: the synthetic one, and the example with its real models. */
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, SyntheticReplicaLauncher } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
@@ -11,12 +11,12 @@ import { servedPipeline } from './pipeline.js';
 import type { ChangesQuestion } from './random-changes.js';
 import type { Content } from './served-load.js';
 
-/** A change starts at most so many replicas, which is a second's work at the usual load time. */
+/** A load time so short that the replicas that a change starts are ready within a second. */
 const SYNTHETIC_LOAD_MS = 60;
-/** Nobody is to lose patience: what is lost would be lost to a change. */
+/** A long time-out: a lost request is then lost because of a change. */
 const PATIENCE_MS = 60_000;
 
-/** `changes` of the synthetic pipeline at 40 rps. */
+/** `changes` random changes of the synthetic pipeline at 40 rps. */
 export function syntheticChanges(changes: number, seed = 1): ChangesQuestion {
   const plain = servedPipeline();
   const stages = plain.stages.map((stage) => ({
@@ -40,11 +40,14 @@ export function syntheticChanges(changes: number, seed = 1): ChangesQuestion {
 }
 
 const EXAMPLE = fileURLToPath(new URL('../../../examples/shelf-scan/pipeline.yaml', import.meta.url));
-/** Times that only capacities are compared by; the larger a variant the longer. */
+/** Time of the smallest variant, used only to compare capacities. Larger variants take longer. */
 const REAL_ITEM_MS = 20;
 const SAMPLES = 4;
 
-/** `changes` of the example with its real models at 8 rps, on the cores of this machine: several requests are under way at each change. */
+/**
+ * `changes` random changes of the example with its real models at 8 rps, on the cores of this machine. At this rate
+ * several requests run during each change.
+ */
 export async function realChanges(changes: number, seed = 1): Promise<ChangesQuestion> {
   const parsed = await loadPipelineFile(EXAMPLE);
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
@@ -72,8 +75,8 @@ function profileOf(cores: readonly number[], variant: number) {
 }
 
 /**
- * Images in turn; the answer to one is its own when some combination of variants gives it and none gives it for another image. What each
- * combination says is found out beforehand, one after another.
+ * Images in turn. An answer belongs to an image if some combination of variants gives it for this image and none gives
+ * it for another image. The answers of all combinations are measured beforehand, one by one.
  */
 async function samplesOf(spec: PipelineSpec, launcher: ChangesQuestion['launcher']): Promise<Content> {
   const images = loadPipelineSamples(spec)
@@ -114,7 +117,7 @@ const textOf = (tensors: TensorMap): string =>
     ]),
   );
 
-/** One replica of every combination of variants. */
+/** One plan per combination of variants, with one replica per stage. */
 function combinations({ stages, slo }: PipelineSpec): readonly Plan[] {
   const predicted = { latencyMs: 0, percentile: slo.percentile, pas: 1, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
   let plans: readonly Plan['stages'][] = [{}];

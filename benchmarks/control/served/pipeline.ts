@@ -47,7 +47,7 @@ function stageOf(name: string, models: readonly Model[]): StageSpec {
   };
 }
 
-/** The pipeline, with a folder of its own for what it keeps. */
+/** The pipeline, with its own folder for saved state. */
 export function servedPipeline(): PipelineSpec {
   return {
     name: 'served',

@@ -1,4 +1,7 @@
-/** Random changes of variant, batch size, replicas and cores under a steady load: nothing is lost, and capacity keeps to old and new plan. */
+/**
+ * Random changes of variant, batch size, replicas and cores under a steady load. No request is lost, and capacity does
+ * not fall below that of both the old and the new plan.
+ */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import type { Change, PipelineSpec, Plan, ReplicaId, SeededRng, StageId, StagePlan } from '@equipoise/core/model';
@@ -9,7 +12,7 @@ import { PipelineRunner } from '@equipoise/runtime';
 import { planAt } from '../pipelines.js';
 import { type Content, sendLoad } from './served-load.js';
 
-/** What to do; `leastRps` is what every stage must be able to carry in every plan. */
+/** Input of a run. In every plan, each stage can carry at least `leastRps`. */
 export interface ChangesQuestion {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -32,7 +35,10 @@ export interface ChangesFigures {
   readonly sent: number;
   readonly completed: number;
   readonly foreignContent: number;
-  /** Instants at which a stage had less capacity than in the old and in the new plan, and the least fraction of it. */
+  /**
+   * Number of instants at which a stage had less capacity than in both the old and the new plan, and its lowest
+   * fraction of that capacity.
+   */
   readonly belowBoth: number;
   readonly leastCapacityFraction: number;
   readonly slowestMs: number;
@@ -40,7 +46,9 @@ export interface ChangesFigures {
 
 type StageBounds = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 'replicas'>;
 
-/** Capacity of the replicas that take new batches, looked at whenever a replica or the batching of a stage changes. */
+/**
+ * Capacity of the replicas that take new batches. It is checked whenever a replica or the batching of a stage changes.
+ */
 class WatchedPool implements ReplicaPool {
   readonly onReplicaLost: ReplicaPool['onReplicaLost'];
   readonly onReplicaLate: ReplicaPool['onReplicaLate'];
@@ -49,7 +57,9 @@ class WatchedPool implements ReplicaPool {
   readonly shareCanary: ReplicaPool['shareCanary'];
   readonly canaryCounts: ReplicaPool['canaryCounts'];
   readonly closeCanary: ReplicaPool['closeCanary'];
-  /** Least capacity of the stage that is being changed, as a fraction of the smaller of old and new plan. */
+  /**
+   * Lowest capacity of the changing stage, as a fraction of the smaller of its capacities in the old and the new plan.
+   */
   leastFraction = Number.POSITIVE_INFINITY;
   belowBoth = 0;
   readonly #pool: PipelineRunner;
@@ -70,7 +80,7 @@ class WatchedPool implements ReplicaPool {
     this.closeCanary = pool.closeCanary.bind(pool);
   }
 
-  /** From now on no stage may have less than this. */
+  /** Sets the minimum capacity of each stage from now on. */
   expect(leastRps: ReadonlyMap<StageId, number>): void {
     this.#leastRps = new Map(leastRps);
   }
@@ -113,7 +123,7 @@ function capacityOf(curves: ServiceCurves, stageId: StageId, plan: StageBounds):
   return curve === undefined ? 0 : capacityRps(curve, plan.replicas, plan.maxBatchSize);
 }
 
-/** Makes the changes, one random plan of one stage after another. */
+/** Makes the changes: each is a random plan of one stage. */
 export async function serveChanges(question: ChangesQuestion): Promise<ChangesFigures> {
   const { spec, curves, launcher, hostCores, arrivalRps, timeoutMs, rng, content } = question;
   const runner = new PipelineRunner({ spec, hostCores });
@@ -157,7 +167,7 @@ export async function serveChanges(question: ChangesQuestion): Promise<ChangesFi
   };
 }
 
-/** By stage the smaller of both capacities (rps). */
+/** Smaller of both capacities (rps), by stage. */
 function smallerOf(old: Plan, next: Plan, curves: ServiceCurves): ReadonlyMap<StageId, number> {
   const capacities = ({ stages }: Plan) =>
     Object.entries(stages).map(([id, [stage]]) => (stage === undefined ? 0 : capacityOf(curves, id as StageId, stage)));
@@ -170,7 +180,10 @@ function smallerOf(old: Plan, next: Plan, curves: ServiceCurves): ReadonlyMap<St
 const oneOf = <Item>(items: readonly Item[], rng: SeededRng): Item =>
   items[Math.floor(rng.next() * items.length)] as Item;
 
-/** The plan with another variant, batch size, cores or number of replicas at one stage, such that all of it still carries the load. */
+/**
+ * Plan with another variant, batch size, core count or number of replicas at one stage. All stages can still carry the
+ * load.
+ */
 function changedPlan(plan: Plan, question: ChangesQuestion, rng: SeededRng): Plan {
   const { spec, curves, leastRps, mostReplicas } = question;
   for (;;) {

@@ -1,4 +1,4 @@
-/** Figures of the served runs, what they are held to, and the page. */
+/** Figures of the served runs, their bars, and the page. */
 import type { Bar } from '../bars.js';
 import type { BurstFigures } from './burst.js';
 import type { ChangesFigures } from './random-changes.js';
@@ -6,10 +6,9 @@ import type { WrongProfileFigures } from './wrong-profile.js';
 
 /** Sections, in the order of the page. */
 export const sectionNames = ['burst', 'synthetic', 'real', 'wrongProfile'] as const;
-/** A name of `sectionNames`. */
 export type SectionName = (typeof sectionNames)[number];
 
-/** What results.json holds, with the machine and commit of each section; one that was not run is missing. */
+/** Content of results.json, with machine and commit of each section. Sections that were not run are missing. */
 export interface ServedResults {
   readonly made: Readonly<Partial<Record<SectionName, string>>>;
   readonly burst?: readonly BurstFigures[];
@@ -28,7 +27,7 @@ const CLOSE_FRACTION = 0.1;
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-/** The least value that 95 % of them do not exceed. */
+/** Smallest of the values that at least 95 % of them do not exceed. */
 function p95(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.ceil(0.95 * sorted.length) - 1] ?? 0;
@@ -78,7 +77,7 @@ export function changesBars({ sent, completed, foreignContent, belowBoth }: Chan
   ];
 }
 
-/** Bars of runs with a wrong profile; those with the factor 1 are what they are held against. */
+/** Bars of runs with a wrong profile, compared with the runs of factor 1. */
 export function wrongProfileBars(runs: readonly WrongProfileFigures[]): readonly Bar[] {
   return runs.flatMap((run) => {
     const name = `${run.mode}, ${run.factor} ×`;
@@ -120,7 +119,6 @@ function changesText({ changes, failedChanges, sent, leastCapacityFraction, slow
   return `${kinds.join(', ')}; ${failedChanges} more were refused for want of room. ${sent} requests, the slowest took ${slowestMs.toFixed(0)} ms. The least capacity of a stage was ${leastCapacityFraction.toFixed(3)} × the smaller of old and new plan.`;
 }
 
-/** All bars of the results. */
 export function servedBars({ burst, synthetic, real, wrongProfile }: ServedResults): readonly Bar[] {
   return [
     ...(burst ? burstBars(burst) : []),
@@ -129,7 +127,6 @@ export function servedBars({ burst, synthetic, real, wrongProfile }: ServedResul
   ];
 }
 
-/** The page. */
 export function servedReport(results: ServedResults): string {
   const { made, burst, synthetic, real, wrongProfile } = results;
   const bars = servedBars(results);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:control-served`: steps, random changes and wrong profiles on pipelines that serve in this process. Arguments name sections.
- * What is done is kept and not done again; `--anew` begins the named sections from nothing, `--pieces 2` ends after two of their pieces.
- * The machine should be quiet.
+ * `npm run bench:control-served`: steps, random changes and wrong profiles on pipelines that serve in this process.
+ * Arguments name sections. Finished pieces are kept; `--anew` repeats the named sections, `--pieces 2` stops after two
+ * of their pieces. The machine should be quiet.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const FACTORS = [1, 0.5, 1.5, 2];
 const MODES = ['min-cost', 'max-accuracy'] as const;
 const WRONG_PROFILE_S = 330;
 
-/** The next piece of a section on top of what is kept; undefined when it is complete. */
+/** Next piece of a section, added to the kept results; undefined if the section is complete. */
 type Piece = (kept: ServedResults) => Promise<Partial<ServedResults>> | undefined;
 
 const pieces: Readonly<Record<SectionName, Piece>> = {
@@ -67,7 +67,7 @@ const { values, positionals } = parseArgs({
 const wanted = sectionNames.filter((name) => positionals.length === 0 || positionals.includes(name));
 const unknown = positionals.filter((name) => !sectionNames.some((each) => each === name));
 if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(', ')}; there are ${sectionNames.join(', ')}`);
-/** What is kept by now; runs of several sections may go on beside each other. */
+/** Results so far, read again because runs of other sections may write them at the same time. */
 const kept = (): ServedResults =>
   existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as ServedResults) : { made: {} };
 

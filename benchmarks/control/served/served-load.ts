@@ -1,41 +1,43 @@
-/** An open-loop load on a pipeline in this process. Each request carries a number of its own and is told from all others by it. */
+/**
+ * An open-loop load on a pipeline in this process. Each request carries its own number, which identifies its answer.
+ */
 import { preciseClock } from '@equipoise/adapter-embedded';
 import type { Rng, TensorMap } from '@equipoise/core/model';
 import { type ArrivalProcess, arrivalsOf, type LoadSpec } from '@equipoise/core/simulate';
 import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 
-/** What became of a request; instants in ms from the start of the load. */
+/** Outcome of a request; instants in ms from the start of the load. */
 export interface ServedRequest {
-  /** When it was to be sent, and was. */
+  /** Due instant and actual instant of sending. */
   readonly dueAtMs: number;
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly kind: PipelineOutcome['kind'];
-  /** Of what was answered: whether it is the answer to this very request. */
+  /** True for an answered request whose answer belongs to it. */
   readonly ownContent: boolean;
 }
 
-/** The input of the request with this number, and whether an answer is its own. */
+/** Input of the request with this number, and the check if an answer belongs to it. */
 export interface Content {
   inputs(number: number): TensorMap;
   isOwn(number: number, output: TensorMap): boolean;
 }
 
-/** The number itself, for stages that hand on what they are given. */
+/** The number as content, for stages that return their input. */
 export const numbered: Content = {
   inputs: (number) => ({ input: { datatype: 'INT32', shape: [1], data: Int32Array.from([number]) } }),
   isOwn: (number, { input }) => Number(input?.data[0]) === number,
 };
 
-/** A load that is being sent. */
+/** Load that is being sent. */
 export interface SentLoad {
-  /** Resolves when it has ended and every request has. */
+  /** Resolves when the load and all its requests have ended. */
   readonly ended: Promise<readonly ServedRequest[]>;
-  /** Sends no more. */
+  /** Stops sending. */
   stop(): void;
 }
 
-/** Sends `load` from now on, whatever becomes of the requests. */
+/** Sends `load` from now on, regardless of the outcomes. */
 export function sendLoad(
   runner: PipelineRunner,
   { load, rng, content = numbered, timeoutMs }: { load: LoadSpec; rng: Rng; content?: Content; timeoutMs?: number },

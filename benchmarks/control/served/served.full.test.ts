@@ -1,4 +1,4 @@
-/** Random changes of a served pipeline, in small. */
+/** A small form of the random changes of a served pipeline. */
 import { describe, expect, it } from 'vitest';
 import { unmet } from '../../data-plane/bar.js';
 import { syntheticChanges } from './changes-questions.js';

@@ -1,4 +1,4 @@
-/** A served pipeline whose batches take a multiple of what its profile says, at a load that some plan can carry. */
+/** A served pipeline whose batches take a multiple of their profiled time, at a load that some plan can carry. */
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { scaledPoint } from '@equipoise/core/plan';
 import type { LoopEvent } from '@equipoise/runtime';
@@ -12,29 +12,31 @@ export interface WrongProfileFigures {
   readonly mode: ControlMode;
   readonly factor: number;
   readonly durationS: number;
-  /** Of the 10-s windows that begin after the loop had time to settle. */
+  /** Lowest attainment of a 10-s window after the settling time. */
   readonly worstWindowFraction: number;
-  /** Of the stage that has most, after that time. */
+  /** Switches after the settling time, at the stage with the most switches. */
   readonly mostSwitches: number;
-  /** The plan that is in force at the end. */
+  /** Cores and PAS of the plan in force at the end. */
   readonly cpuCores: number;
   readonly pas: number;
 }
 
 const ARRIVAL_RPS = 40;
-/** The peak that the budget is made for: twice the load, so that a plan is feasible at twice the service times. */
+/**
+ * Peak for which the budget is made: 2.5 times the load, so that a plan is feasible even at twice the service times.
+ */
 const PEAK_RPS = 100;
 const SETTLED_S = 90;
 const WINDOW_MS = 10_000;
 
-/** Length of a run, and the time that the loop has to settle; 90 s by default. */
+/** Length of a run, and settling time of the loop (default 90 s). */
 export interface WrongProfileRun {
   readonly durationS: number;
   readonly settledS?: number;
   readonly seed: number;
 }
 
-/** Serves a steady load for some time. */
+/** Serves a steady load. */
 export async function serveWrongProfile(
   mode: ControlMode,
   factor: number,
@@ -61,7 +63,7 @@ export async function serveWrongProfile(
   }
 }
 
-/** What the loop is told: times that are too short by the factor. */
+/** Profile that the loop gets: times too short by the factor. */
 function believed({ stages }: PipelineSpec, factor: number): ProfileSet {
   return stages.flatMap((stage) =>
     stage.variants.map(({ id, profile = [], loadMs = 0 }) => ({

@@ -1,7 +1,7 @@
-/** Bodies with raw tensors behind the JSON whose sizes and lengths do not tell the truth. */
+/** Bodies with raw tensors after the JSON, with wrong sizes and lengths. */
 import type { Chance } from './chance.js';
 
-/** A body and what its header says of the JSON. */
+/** A body, and the JSON length that its header states. */
 export interface BinaryBody {
   readonly bytes: Buffer;
   readonly statedJsonLength: string | undefined;
@@ -10,7 +10,7 @@ export interface BinaryBody {
 const oddSizes = [-1, 0, 1, 7, 2 ** 31, 2 ** 53, 0.5, '8', null, [8], true];
 const oddLengths = ['-1', '0', '1', 'abc', '1e3', ' 12', '999999999999999999', '0x10', '', '12, 12', '4294967296'];
 
-/** A request of raw tensors with one to three lies; without any, once in a while. */
+/** A request of raw tensors with one to three lies, or now and then with none. */
 export function lyingBinary(chance: Chance): BinaryBody {
   const count = 1 + chance.below(16);
   const texts = Buffer.concat(['a', 'bc'].map((text) => withLength(text, chance.happens(0.2) ? chance : undefined)));
@@ -41,7 +41,7 @@ function statedLength(chance: Chance, length: number): string | undefined {
   return chance.happens(0.5) ? chance.one(oddLengths) : String(length + chance.below(40) - 20);
 }
 
-/** An element of BYTES with the length in front of it, which lies where there is chance. */
+/** An element of BYTES after its length, which may be wrong if `lies` is given. */
 function withLength(text: string, lies: Chance | undefined): Buffer {
   const bytes = Buffer.from(text);
   const length = Buffer.alloc(4);

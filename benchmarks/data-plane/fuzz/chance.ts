@@ -1,7 +1,6 @@
-/** Choices of a fuzzer, all from one seeded source, so that a run can be repeated. */
+/** Random choices of a fuzzer from one seeded source, so that a run can be repeated. */
 import { type Rng, SeededRng } from '@equipoise/core/model';
 
-/** Draws. */
 export class Chance {
   readonly #rng: Rng;
 
@@ -26,7 +25,7 @@ export class Chance {
     return Buffer.from(Array.from({ length }, () => this.below(256)));
   }
 
-  /** Bytes with a few of them changed, left out, doubled or cut off. */
+  /** The bytes with a few of them changed, removed, doubled or cut off. */
   damaged(bytes: Buffer): Buffer {
     const at = this.below(Math.max(1, bytes.length));
     switch (this.below(5)) {

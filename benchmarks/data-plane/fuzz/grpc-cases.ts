@@ -1,10 +1,10 @@
-/** Calls over gRPC whose messages, frames or headers are wrong. */
+/** gRPC calls with wrong messages, frames or headers. */
 import { gzipSync } from 'node:zlib';
 import { writeGrpcRequest } from '@equipoise/open-inference-codec';
 import type { Chance } from './chance.js';
 import { FUZZED_PIPELINE } from './http-cases.js';
 
-/** A call: its headers beside the usual ones, and the bytes of its frames. */
+/** A call: its headers in addition to the usual ones, and the bytes of its frames. */
 export interface GrpcCase {
   readonly kind: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ const good = (raw: boolean): Buffer =>
   );
 const goods = [good(true), good(false)];
 
-/** One call. */
+/** Draws one call. */
 export function grpcCase(chance: Chance): GrpcCase {
   const message = chance.one(goods);
   const kind = chance.one(['message', 'message', 'message', 'prefix', 'headers', 'gzip', 'good']);

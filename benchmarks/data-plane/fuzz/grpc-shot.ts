@@ -1,13 +1,14 @@
-/** Sends one call over a session that many share, and says with which status of gRPC it ended. */
+/** Sends one call over a shared session and reports its status. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { GrpcCase } from './grpc-cases.js';
 
-/** A status of gRPC, one of HTTP where there is none, a stream or session that the server closed, or a client that waited in vain. */
+/**
+ * A gRPC status, an HTTP status without one of gRPC, a stream or session that the server closed, or no answer in time.
+ */
 export type CallOutcome = { readonly grpc: number } | { readonly http: number } | 'closed' | 'hung';
 
 const PATIENCE_MS = 15_000;
 
-/** One client. */
 export class GrpcShooter {
   readonly #address: string;
   #session: ClientHttp2Session | undefined;
@@ -60,7 +61,7 @@ export class GrpcShooter {
         ...headers,
       });
     } catch {
-      // Headers that the client itself refuses.
+      // The client itself refuses these headers.
       return undefined;
     }
   }

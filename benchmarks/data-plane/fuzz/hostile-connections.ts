@@ -1,34 +1,37 @@
-/** Connections that cost a server something without asking for much: slow heads and bodies, calls that never end, thousands that say nothing. */
+/**
+ * Connections that use resources of a server without sending much: slow heads and bodies, calls that never end,
+ * thousands of silent connections.
+ */
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { FUZZED_PIPELINE } from './http-cases.js';
 
-/** How connections of one kind ended. */
+/** Ends of the connections of one kind. */
 export interface HostileFigures {
   readonly connections: number;
-  /** Those that the server ended, with an answer or by closing them. */
+  /** Connections that the server ended, with or without an answer. */
   readonly endedByServer: number;
-  /** The longest that one lasted. */
+  /** Duration of the longest connection. */
   readonly longestMs: number;
 }
 
 const DRIP_MS = 500;
-/** Requests may take 60 s in all; what lasts longer than this does not end. */
+/** Requests may take 60 s in all. A connection that lasts longer than this counts as endless. */
 const PATIENCE_MS = 75_000;
 const START = `POST /v2/models/${FUZZED_PIPELINE}/infer HTTP/1.1\r\nhost: x\r\n`;
 
-/** Heads that come byte by byte. */
+/** Heads that arrive byte by byte. */
 export function slowHeads(port: number, connections: number): Promise<HostileFigures> {
   return outlasted(connections, () => dripping(port, START, 'x-slow: 1\r\n'));
 }
 
-/** Bodies that come byte by byte behind a head that promises many. */
+/** Bodies that arrive byte by byte after a head that states a large length. */
 export function slowBodies(port: number, connections: number): Promise<HostileFigures> {
   return outlasted(connections, () => dripping(port, `${START}content-length: 100000\r\n\r\n{`, ' '));
 }
 
-/** Calls over HTTP/2 whose message never ends. */
+/** HTTP/2 calls whose message never ends. */
 export async function slowCalls(address: string, connections: number): Promise<HostileFigures> {
   return outlasted(connections, async () => {
     const session = connectHttp2(`http://${address}`);
@@ -46,7 +49,7 @@ export async function slowCalls(address: string, connections: number): Promise<H
   });
 }
 
-/** Opens connections that say nothing; `closed` tells how many of them the server has ended. */
+/** Opens silent connections; `closed` returns how many of them the server has ended. */
 export async function idleConnections(
   port: number,
   connections: number,

@@ -1,10 +1,13 @@
-/** Requests as bytes on a connection: the two ways into a pipeline and everything around them, with faults in the framing, too. */
+/** HTTP requests as bytes: both inference endpoints and all other routes, with faults in content and framing. */
 import { gzipSync } from 'node:zlib';
 import { lyingBinary } from './binary-bodies.js';
 import type { Chance } from './chance.js';
 import { faultyJson, goodRequest } from './json-bodies.js';
 
-/** What is sent; `ends`: after it the client sends no more, because the server may not know where the request ends. */
+/**
+ * Bytes to send. With `ends` the client sends no more afterwards, because the server may not know the end of the
+ * request.
+ */
 export interface HttpCase {
   readonly kind: string;
   readonly bytes: Buffer;
@@ -13,7 +16,7 @@ export interface HttpCase {
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** Name of the pipeline that the requests are for. */
+/** Name of the fuzzed pipeline. */
 export const FUZZED_PIPELINE = 'no-op';
 const INFER = `/v2/models/${FUZZED_PIPELINE}/infer`;
 const RUN = `/v1/pipelines/${FUZZED_PIPELINE}/run`;
@@ -54,7 +57,7 @@ const mediaTypes = [
 /** 64 MiB of zeros in 64 KiB. */
 const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2));
 
-/** One request. */
+/** Draws one request. */
 export function httpCase(chance: Chance): HttpCase {
   const kind = chance.one([
     'json',
@@ -90,7 +93,7 @@ export function httpCase(chance: Chance): HttpCase {
         }),
       );
     case 'gzip-bomb':
-      // One in eight is really sent; the others only claim an encoding.
+      // One in eight bodies is really compressed; the others only claim an encoding.
       return whole(
         kind,
         post(INFER, chance.happens(0.125) ? bomb : chance.bytes(20), {
@@ -120,7 +123,7 @@ function message(start: string, headers: Headers, body: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), body]);
 }
 
-/** Lengths that lie, chunks that are none, both at once. */
+/** Wrong lengths, invalid chunks, or both. */
 function badFraming(chance: Chance): Buffer {
   const body = Buffer.from(JSON.stringify(goodRequest(chance)));
   const start = `POST ${chance.one([INFER, RUN])} HTTP/1.1`;
@@ -163,7 +166,7 @@ function badFraming(chance: Chance): Buffer {
   }
 }
 
-/** Request lines and headers that are wrong, odd or too long. */
+/** Request lines and headers that are wrong, unusual or too long. */
 function badHead(chance: Chance): Buffer {
   const body = Buffer.from('{}');
   const type = { 'content-type': 'application/json', 'content-length': '2' };

@@ -1,16 +1,17 @@
-/** Sends bytes that may be no request over a connection that is kept as long as the server keeps it, and says what became of them. */
+/**
+ * Sends bytes that may be no request, and reports the outcome. Reuses a connection as long as the server keeps it open.
+ */
 import { connect, type Socket } from 'node:net';
 import type { HttpCase } from './http-cases.js';
 
-/** A status, a drop for want of time, a connection that the server closed without either, or a client that waited in vain. */
+/** A status, a drop for lack of time, a connection that the server closed without an answer, or no answer in time. */
 export type ShotOutcome = number | 'dropped' | 'closed' | 'hung';
 
-/** No answer to bytes that are all there may take longer. */
+/** Maximum time for an answer to complete bytes. */
 const PATIENCE_MS = 15_000;
-/** What an answer says of a request whose time was too short. */
+/** Part of an answer to a request that was dropped for lack of time. */
 const DROP_FOR_TIME = /"reason":"(deadline-[a-z]+|queue-full|wait-too-long)"/;
 
-/** One client. */
 export class HttpShooter {
   readonly #port: number;
   #socket: Socket | undefined;
@@ -58,7 +59,7 @@ export class HttpShooter {
   }
 }
 
-/** What the first whole response that is not "100 Continue" says. */
+/** Outcome of the first complete response other than "100 Continue"; undefined before it is complete. */
 function finalStatus(
   bytes: Buffer,
 ): { readonly outcome: number | 'dropped'; readonly keepsAlive: boolean } | undefined {

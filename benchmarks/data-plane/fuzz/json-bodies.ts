@@ -1,9 +1,9 @@
-/** Bodies in JSON that are nearly an inference request: the right form, with something in it that is wrong, odd or very large. */
+/** JSON bodies close to an inference request: the form is right, and a part is wrong, unusual or very large. */
 import type { Chance } from './chance.js';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** What stands in the place of something else: values of each kind, at and beyond the limits of what is stored. */
+/** Values that replace others: of each JSON kind, at and beyond the limits of stored numbers. */
 const odd: readonly Json[] = [
   ...[null, true, false, 0, -1, 0.5, 1e308, -1e308, 5e-324, 2 ** 31, 2 ** 32, 2 ** 53, 1e21],
   ...['', 'x', 'FP32', 'BYTES', '9007199254740993', '-9223372036854775809', '\u0000', '\ud800', '../../etc/passwd'],
@@ -26,7 +26,7 @@ const oddShapes: readonly Json[] = [
 ];
 const datatypes = ['BOOL', 'UINT8', 'INT8', 'INT64', 'UINT64', 'FP16', 'FP32', 'FP64', 'BYTES', 'BF16', 'fp32', ''];
 const oddNames = ['__proto__', 'constructor', 'toString', '', 'x'.repeat(3000), 'inputs', '\u202e'];
-/** JSON that JSON.stringify would not write. */
+/** JSON texts that JSON.stringify would not write. */
 const oddTokens = [
   'NaN',
   'Infinity',
@@ -41,7 +41,7 @@ const oddTokens = [
   '"\\u12"',
 ];
 
-/** A request without a fault for the pipeline of the fuzzer. */
+/** A valid request for the fuzzed pipeline. */
 export function goodRequest(chance: Chance): { [name: string]: Json } {
   const count = 1 + chance.below(8);
   return {
@@ -57,7 +57,7 @@ export function goodRequest(chance: Chance): { [name: string]: Json } {
   };
 }
 
-/** The text of a request with one to three faults. */
+/** Text of a request with one to three faults. */
 export function faultyJson(chance: Chance): Buffer {
   const request = structuredClone(goodRequest(chance)) as Record<string, Json>;
   for (let count = 1 + chance.below(3); count > 0; count--) harm(request, chance);
@@ -74,7 +74,7 @@ export function faultyJson(chance: Chance): Buffer {
   }
 }
 
-/** Deep nesting, twice the same key, other white space and marks. */
+/** Deep nesting, duplicate keys, unusual white space and marks. */
 function nested(chance: Chance, text: string): string {
   const depth = chance.one([10, 1000, 20_000]);
   switch (chance.below(4)) {

@@ -1,6 +1,6 @@
 /**
- * The process that sends a load. It spins between two arrivals that are close, because a timer would be up to a millisecond late, and it
- * takes a free connection or a new one for each request, so that no request waits for another.
+ * Process that sends a load. It spins between close arrivals, because a timer would be up to a millisecond late. Each
+ * request gets a free or new connection, so that no request waits for another.
  */
 import { execFileSync } from 'node:child_process';
 import { invariant, SeededRng } from '@equipoise/core/model';
@@ -8,9 +8,9 @@ import { poissonArrivals } from '@equipoise/core/simulate';
 import { HttpConnection } from './http-connection.js';
 import type { OpenLoad, OpenLoadAnswers, PostRequest } from './open-load.js';
 
-/** Arrivals further away than this are waited for by a timer. */
+/** Arrivals further away than this are awaited by a timer. */
 const SPIN_MS = 3;
-/** Time that the last answers have. */
+/** Time (ms) to wait for the last answers. */
 const LAST_ANSWERS_MS = 20_000;
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -90,7 +90,7 @@ class Generator {
     return copy;
   }
 
-  /** Requests that are never answered must not keep the benchmark. */
+  /** Requests that are never answered must not block the benchmark. */
   #giveUp(): void {
     process.send?.(this.#answers, () => process.exit());
   }

@@ -1,13 +1,16 @@
-/** Peak throughput by h2load (Debian package nghttp2-client): clients in JavaScript are slower than the servers that they would measure. */
+/**
+ * Peak throughput by h2load (Debian package nghttp2-client). JavaScript clients would be slower than the measured
+ * servers.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** A closed loop: `inFlight` requests are always under way. */
+/** A closed loop: `inFlight` requests always run. */
 export interface ClosedLoad {
-  /** One, or several that are asked one after another, all of them with the same body. */
+  /** One URL, or several that are requested in turn with the same body. */
   readonly urls: readonly [string, ...string[]];
   readonly body: Uint8Array;
   readonly headers: readonly string[];
@@ -23,16 +26,16 @@ export interface ClosedLoad {
 export interface ClosedLoadFigures {
   readonly rps: number;
   readonly succeeded: number;
-  /** Answers that were none, or no 2xx. */
+  /** Failed requests and answers without a 2xx status. */
   readonly unsuccessful: number;
-  /** Bytes of the bodies of the answers, for each. */
+  /** Mean body bytes per answer. */
   readonly answerBytes: number;
 }
 
 const H2_CONNECTIONS = 2;
 const run = promisify(execFile);
 
-/** Runs it; an Error says what to install where h2load is missing. */
+/** Runs the load. If h2load is missing, throws an Error that names the package. */
 export async function closedLoad(load: ClosedLoad): Promise<ClosedLoadFigures> {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-h2load-'));
   const body = join(folder, 'body');
@@ -52,7 +55,7 @@ export async function closedLoad(load: ClosedLoad): Promise<ClosedLoadFigures> {
 }
 
 function argsOf({ urls, headers, protocol, inFlight, durationS }: ClosedLoad, body: string): readonly string[] {
-  // It takes whole seconds.
+  // h2load accepts only whole seconds.
   const seconds = Math.max(1, Math.round(durationS));
   const connections = protocol === 'h1' ? inFlight : H2_CONNECTIONS;
   return [

@@ -1,10 +1,10 @@
 /**
- * One connection of HTTP/1.1 that carries requests made of bytes, one after another, at little cost to the processor: what a load
- * generator spends is noise in what it measures.
+ * One HTTP/1.1 connection that sends requests as bytes, one after another. It uses little processor time, because the
+ * time of a load generator disturbs the measurement.
  */
 import { connect, type Socket } from 'node:net';
 
-/** A response; the body only where it was asked for. */
+/** A response; the body only if requested. */
 export interface HttpAnswer {
   readonly status: number;
   readonly body: Buffer;
@@ -36,7 +36,7 @@ export class HttpConnection {
     return this.#usable;
   }
 
-  /** Sends a request and resolves with its response; rejects when the connection ends before. */
+  /** Sends a request and resolves with its response; rejects if the connection ends earlier. */
   send(request: Uint8Array): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -71,7 +71,7 @@ export class HttpConnection {
   }
 }
 
-/** The response that `bytes` are, once all of it is there. */
+/** Response in `bytes`; undefined while it is incomplete. */
 function wholeAnswer(bytes: Buffer): (HttpAnswer & { readonly closes: boolean }) | undefined {
   const headEnd = bytes.indexOf(HEAD_END);
   if (headEnd < 0) return undefined;

@@ -1,32 +1,35 @@
-/** Latencies of several servers in an open loop, in turns, so that what disturbs the machine disturbs all of them. */
+/** Open-loop latencies of several servers in turns, so that a disturbance of the machine affects all of them. */
 import { median, type OpenLoadAnswers, openLoad, type PostRequest, quantileMs } from './open-load.js';
 
-/** A server and how often it is asked. */
+/** A server and its request rate. */
 export interface LatencyCell {
   readonly url: string;
   readonly arrivalRps: number;
 }
 
-/** Latencies of the rounds in order. */
+/** Latencies by round, in order. */
 export interface Latencies {
   readonly p50Ms: readonly number[];
   readonly p99Ms: readonly number[];
 }
 
-/** What is asked, and for how long in each round. */
+/** Request, and duration of each round. */
 export interface LatencyRounds {
   readonly request: PostRequest;
   readonly rounds: number;
   readonly seconds: number;
-  /** Of the generator. */
+  /** Processor of the generator. */
   readonly processor: number;
 }
 
 const WARM_UP_MS = 3000;
-/** The generator is a new process in each round: what it sends before its own code is compiled says more about it than about the server. */
+/**
+ * Each round starts a new generator process. Its first requests measure its own cold code, so they are ignored for this
+ * time.
+ */
 const SETTLING_MS = 2000;
 
-/** Rounds of all cells in turn; an Error where an answer is none with 200. */
+/** Measures all cells in turns. Throws an Error for an answer without status 200. */
 export async function latencyRounds(
   cells: readonly LatencyCell[],
   { request, rounds, seconds, processor }: LatencyRounds,
@@ -50,7 +53,7 @@ export async function latencyRounds(
   return { latencies, sentLateP99Ms: median(lateMs) };
 }
 
-/** Times of the requests that were due once the generator had settled. */
+/** Times of the requests that were due after the generator had settled. */
 function settled(answers: OpenLoadAnswers): Pick<OpenLoadAnswers, 'latencyMs' | 'sentLateMs'> {
   const fromMs = SETTLING_MS + answers.dueAtMs.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
   const kept = (column: readonly number[]) => column.filter((_, index) => (answers.dueAtMs[index] as number) >= fromMs);
@@ -60,7 +63,7 @@ function settled(answers: OpenLoadAnswers): Pick<OpenLoadAnswers, 'latencyMs' | 
   };
 }
 
-/** What one side adds to another: each round has its own baseline; the median of their differences. */
+/** Time that one server adds to another: the median of the differences by round. */
 export function added(routed: readonly number[], bare: readonly number[]): number {
   return median(routed.map((ms, round) => ms - (bare[round] as number)));
 }

@@ -1,4 +1,7 @@
-/** The two ONNX models that every side of the comparison runs in a row: 256 floats through two layers with weights of chance. */
+/**
+ * The two ONNX models that every server of the comparison runs as a chain: 256 floats through two layers with random
+ * weights.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRng } from '@equipoise/core/model';
@@ -6,7 +9,7 @@ import { tinyModel } from '../../../packages/adapter-onnx/src/tiny-model.test-su
 
 const WIDTH = 256;
 
-/** Writes `layer-1.onnx` (x to y) and `layer-2.onnx` (y to z) into a folder; the first dimension is that of the batch. */
+/** Writes `layer-1.onnx` (x to y) and `layer-2.onnx` (y to z) into a folder. The first dimension is the batch. */
 export function writeModels(folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (const [index, [from, to]] of [['x', 'y'] as const, ['y', 'z'] as const].entries()) {

@@ -1,4 +1,4 @@
-/** The three sides of the comparison, each as a process that serves both chains. */
+/** The three servers of the comparison, as processes that serve both chains. */
 import { cpSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import type { PostRequest } from '../load/open-load.js';
 import { benchFile, type ServerCommand, seldomCollections } from '../router/server-process.js';
 
-/** The chains: stages that do nothing, and the two ONNX models. */
+/** The chains: no-op stages, and the two ONNX models. */
 export type Chain = 'no-op' | 'onnx';
 
-/** A server and what a client sends to it for one run of a chain: one request, or one for each model. */
+/** A server and its requests for one run of a chain: one request, or one per model. */
 export interface Peer {
   readonly name: string;
-  /** What starts it. */
+  /** Command that starts the server. */
   readonly command: ServerCommand;
   readonly url: string;
   readonly steps: Readonly<Record<Chain, readonly PostRequest[]>>;
@@ -21,15 +21,15 @@ export interface Peer {
 const MAX_BATCH_SIZE = 16;
 const WIDTH = 256;
 /**
- * What Ray's guide to high throughput recommends, but for its HAProxy ingress, which listens on all interfaces of the machine; without it
- * requests come in through Ray's own proxy. Its workers get the priority that the other servers have.
+ * Settings of Ray's guide to high throughput, without its HAProxy ingress, which would listen on all interfaces of the
+ * machine. Requests use Ray's own proxy instead. Ray's workers get the same priority as the other servers.
  */
 const highThroughput = {
   RAY_SERVE_THROUGHPUT_OPTIMIZED: '1',
   RAY_SERVE_ENABLE_DIRECT_INGRESS: '0',
   RAY_worker_niceness: '0',
 };
-/** Python servers take their time. */
+/** Python servers start slowly. */
 const START_TIMEOUT_MS = 180_000;
 const BIN = benchFile('../../packages/app/bin/equipoise.js');
 const peersFolder =
@@ -37,7 +37,7 @@ const peersFolder =
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'equipoise/peers');
 const data = Array.from({ length: WIDTH }, (_, index) => index / 1000);
 
-/** All of them; they find models and configurations in `folder`, which gets what it lacks. */
+/** All servers of the comparison. Their models and configurations are in `folder`; missing files are written. */
 export async function peerServers(folder: string): Promise<readonly Peer[]> {
   cpSync(benchFile('peers'), folder, { recursive: true });
   cpSync(benchFile('router/no-op-stage.mjs'), join(folder, 'no-op-stage.mjs'));
@@ -48,7 +48,7 @@ export async function peerServers(folder: string): Promise<readonly Peer[]> {
   ];
 }
 
-/** One process for each chain, because `serve` serves one pipeline. */
+/** One process per chain, because `serve` serves one pipeline. */
 async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   const file = `${chain}.yaml`;
   writeFileSync(join(folder, file), JSON.stringify(pipelineOf(chain), undefined, 1));
@@ -68,7 +68,7 @@ async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   };
 }
 
-/** MLServer has no chains of its own: its client calls one model after the other. */
+/** MLServer has no chains, so its client calls one model after the other. */
 async function mlserver(folder: string): Promise<Peer> {
   const [port, grpcPort] = [await freePort(), await freePort()];
   const body = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, WIDTH], data }] };
@@ -142,7 +142,7 @@ function pipelineOf(chain: Chain): unknown {
   };
 }
 
-/** A port that was free just now. */
+/** A port that was free a moment ago. */
 async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** `equipoise serve` as a user runs it, over pipelines of stages that do nothing. */
+/** `equipoise serve` as a user runs it, over pipelines of no-op stages. */
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,38 +10,39 @@ import {
   startServerProcess,
 } from './server-process.js';
 
-/** How the router runs. */
+/** Options of the router. */
 export interface RouterOptions {
-  /** Stages in a row. */
+  /** Number of stages in a row. */
   readonly stages: number;
-  /** Stages that take their time and no processor, 20 ms for one item and 40 ms for four, on two replicas; the loop adapts them. */
+  /**
+   * True for stages that only wait, 20 ms for one item and 40 ms for four, on two replicas. The loop adapts the plan.
+   */
   readonly synthetic?: boolean;
   readonly maxBatchSize: number;
-  /** Whether requests may have any tensors; otherwise one of FP32, `x`, is declared. */
+  /** True if requests may have any tensors. Otherwise one FP32 tensor, `x`, is declared. */
   readonly anyTensors?: boolean;
-  /** Processors of the process; those of its replicas, where they shall be apart. */
+  /** Processors of the process, and of its replicas if they are separate. */
   readonly processors?: string;
   readonly replicaProcessor?: number;
-  /** Load to plan for, 1,000 when left out. */
+  /** Load to plan for; default 1,000. */
   readonly arrivalRps?: number;
 }
 
-/** A router that serves. */
+/** A running router. */
 export interface Router {
   readonly server: ServerProcess;
   readonly url: string;
   /** `host:port` of gRPC. */
   readonly grpcAddress: string;
-  /** Ends it; tells whether it ended without an error. */
+  /** Stops the router; true if it exited without an error. */
   close(): Promise<boolean>;
 }
 
-/** Name of the pipeline, of which comes out what goes in. */
+/** Name of the pipeline, whose outputs equal its inputs. */
 export const NO_OP_PIPELINE = 'no-op';
 const BIN = benchFile('../../packages/app/bin/equipoise.js');
 const LATENCY_MS = 2000;
 
-/** Starts it. */
 export async function startRouter(options: RouterOptions): Promise<Router> {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-bench-'));
   writeFileSync(join(folder, 'pipeline.yaml'), JSON.stringify(pipelineOf(options), undefined, 1));
@@ -101,7 +102,7 @@ const syntheticStage = {
 };
 
 function noOpStage({ maxBatchSize, replicaProcessor }: RouterOptions): Readonly<Record<string, unknown>> {
-  // What the stages take is too little to matter; the plan shall only fit on one processor.
+  // The stages take almost no time. The plan only has to fit on one processor.
   const cpuCores = 0.25;
   const variant = {
     name: 'only',

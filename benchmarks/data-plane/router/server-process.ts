@@ -1,18 +1,18 @@
-/** A server as a process of its own on processors of its own, and what the system tells of it. */
+/** A server as a separate process on its own processors, with measurements by the operating system. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { invariant } from '@equipoise/core/model';
 
-/** What to start: the arguments of Node, or those of another `command`, and the processors that the process may use. */
+/** Command to start: arguments of Node, or of another `command`. */
 export interface ServerCommand {
   readonly command?: string;
   readonly args: readonly string[];
   readonly cwd?: string;
-  /** In the form of taskset; left out, all of them. */
+  /** Processor list in the form of taskset; default: all processors. */
   readonly processors?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** What it says on stderr or stdout when it is ready. */
+  /** Text on stderr or stdout by which the server reports that it is ready. */
   readonly ready: RegExp;
   readonly startTimeoutMs?: number;
 }
@@ -23,14 +23,14 @@ const START_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 15_000;
 const KEPT_OUTPUT = 200_000;
 
-/** A process that serves. */
+/** A running server process. */
 export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #output = '';
   #memoryAsked = 0;
 
-  /** Starts it; call `said` before anything is sent to it. */
+  /** Starts the process. Call `said` before the first request. */
   constructor({ command = process.execPath, args, cwd, processors, environment = {} }: ServerCommand) {
     const pinned = processors === undefined ? [command, ...args] : ['taskset', '-c', processors, command, ...args];
     this.#child = spawn(pinned[0] as string, pinned.slice(1), {
@@ -46,7 +46,7 @@ export class ServerProcess {
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
   }
 
-  /** The last of what it printed. */
+  /** End of the output so far. */
   get output(): string {
     return this.#output;
   }
@@ -60,7 +60,7 @@ export class ServerProcess {
     return this.#child.pid;
   }
 
-  /** What `pattern` finds in its output, now or later. */
+  /** Match of `pattern` in the output, now or later. */
   async said(pattern: RegExp, timeoutMs = START_TIMEOUT_MS): Promise<RegExpExecArray> {
     for (const endsAtMs = performance.now() + timeoutMs; performance.now() < endsAtMs; ) {
       const found = pattern.exec(this.#output);
@@ -71,17 +71,17 @@ export class ServerProcess {
     throw new Error(`The server did not say ${String(pattern)}:\n${this.#output}`);
   }
 
-  /** Processor time so far, of all its threads, in seconds. */
+  /** Processor time of all threads so far, in seconds. */
   get processorSeconds(): number {
     return processorSecondsOf(`/proc/${this.pid}/stat`);
   }
 
-  /** Processor time so far of its first thread, which in a router is the one that routes. */
+  /** Processor time of the first thread so far (s). In a router, this thread routes. */
   get mainThreadSeconds(): number {
     return processorSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
-  /** Of it and of the processes that it has started. */
+  /** Open descriptors of the process and its child processes. */
   get openDescriptors(): number {
     return sum([this.pid, ...this.#children].map((pid) => readdirSync(`/proc/${pid}/fd`).length));
   }
@@ -91,7 +91,9 @@ export class ServerProcess {
     return Number(kib) * 1024;
   }
 
-  /** Bytes of the heaps and buffers of it and its child processes after a collection; only of one started with `memoryReport`. */
+  /**
+   * Bytes of heap and buffers of the process and its child processes after a garbage collection. Needs `memoryReport`.
+   */
   async keptBytes(): Promise<number> {
     this.#memoryAsked += 1;
     const asked = [this.pid, ...this.#children].map((pid) => {
@@ -107,7 +109,7 @@ export class ServerProcess {
     );
   }
 
-  /** Ends it with SIGTERM, or with SIGKILL where that does not help; tells whether it ended by itself and without an error. */
+  /** Sends SIGTERM, and SIGKILL if that does not help. True if the process exited by itself and without an error. */
   async stop(): Promise<boolean> {
     this.#child.kill('SIGTERM');
     const cutOff = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
@@ -117,17 +119,17 @@ export class ServerProcess {
   }
 }
 
-/** How `bin/equipoise` starts Node for a server. */
+/** Node flags with which `bin/equipoise` starts a server. */
 export const seldomCollections = [
   '--max-semi-space-size=64',
   '--incremental-marking-soft-trigger=75',
   '--incremental-marking-hard-trigger=90',
 ];
 
-/** Environment that makes `keptBytes` work. */
+/** Environment that `keptBytes` requires. */
 export const memoryReport = { NODE_OPTIONS: `--import=${new URL('report-memory.mjs', import.meta.url).href}` };
 
-/** Starts it and waits until it is ready; gives what its ready line says. */
+/** Starts a server, waits until it is ready and returns the match of its ready line. */
 export async function startServerProcess(
   command: ServerCommand,
 ): Promise<{ readonly server: ServerProcess; readonly found: RegExpExecArray }> {
@@ -140,7 +142,7 @@ export async function startServerProcess(
   }
 }
 
-/** A file of this benchmark. */
+/** Path of a file of this benchmark. */
 export function benchFile(relative: string): string {
   return fileURLToPath(new URL(`../${relative}`, import.meta.url));
 }
@@ -150,12 +152,13 @@ function sum(numbers: readonly number[]): number {
 }
 
 function processorSecondsOf(statFile: string): number {
-  // The second field is a name in parentheses, which may have spaces; user and system time are the 14th and 15th.
+  // The second field is a name in parentheses, which may have spaces. User and system time are the 14th and 15th
+  // fields.
   const fields = readFileSync(statFile, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** The parent of a process; undefined where the process is gone. */
+/** Parent of a process; undefined if the process is gone. */
 function parentOf(statFile: string): number | undefined {
   try {
     return Number(readFileSync(statFile, 'utf8').split(') ').at(-1)?.split(' ')[1]);

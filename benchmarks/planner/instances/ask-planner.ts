@@ -5,7 +5,7 @@ import type { PlanJudge } from './plan-judge.js';
 
 export interface PlannerAnswer {
   readonly kind: string;
-  /** Of an infeasible answer. */
+  /** True if infeasibility is proven. */
   readonly proven?: boolean;
   readonly plan?: Plan;
   readonly gapToBoundFraction?: number;

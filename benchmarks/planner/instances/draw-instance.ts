@@ -161,7 +161,7 @@ type Choice = Readonly<Record<string, string>>;
 const accuracyOfVariant = (variants: readonly DrawnVariant[] | undefined, name: string | undefined): number =>
   variants?.find((variant) => variant.name === name)?.accuracy?.value ?? 1;
 
-/** Plain product: close enough to set a floor. */
+/** Product of the accuracies, which is close enough to set a floor. */
 function accuracyOf(graph: DrawnGraph, variants: ReadonlyMap<string, readonly DrawnVariant[]>, choice: Choice): number {
   const stages = graph.stages.filter(({ name }) => graph.joint?.[1] !== name);
   return stages.reduce((product, { name, visits }) => {

@@ -33,7 +33,7 @@ export class Draw {
     return from[this.integer(0, from.length - 1)] as T;
   }
 
-  /** Key of `weights`, by weight. */
+  /** Random key of `weights`, drawn by weight. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let left = this.#rng.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);

@@ -29,7 +29,7 @@ export class LatencyModel {
     return above / composed.length;
   }
 
-  /** Uncorrected. */
+  /** Composed quantile (ms) without the correction. */
   quantileMs(latenciesOf: LatenciesOf, fraction: number): number {
     const sorted = this.#compose(this.#flow, latenciesOf).slice().sort();
     return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * fraction))] as number;

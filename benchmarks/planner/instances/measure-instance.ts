@@ -21,9 +21,9 @@ export interface InstanceResult {
     readonly gapToBoundFraction?: number;
     readonly cpuS: number;
     readonly verifications: number;
-    /** Three times the work, with a seed that the planner does not use. */
+    /** Verdict of three times the work, with a seed that the planner does not use. */
     readonly independent?: 'holds' | 'inconclusive' | 'fails';
-    /** Outside budget, floor or nodes. */
+    /** True if the plan breaks budget, floor or nodes. */
     readonly breaksLimits?: boolean;
     /** CPU of `equipoise plan` as a process. */
     readonly processCpuS?: number;
@@ -36,9 +36,9 @@ export interface InstanceResult {
     readonly simulations: number;
     readonly cpuS: number;
   };
-  /** Of the planner's plan against the reference's, if both have one. */
+  /** Loss of the planner's plan against the reference's, if both have a plan. */
   readonly loss?: Loss;
-  /** The reference holds, the planner says that nothing does. */
+  /** True if the reference has a plan that holds, but the planner reports none. */
   readonly falseInfeasible: boolean;
 }
 

@@ -153,7 +153,7 @@ export class PlanJudge {
     return nodes === undefined || fitOnNodes(stages, nodes);
   }
 
-  /** Loss of `of` against `against`; undefined `of` is no plan. Negative where `of` is better. */
+  /** Loss of `of` against `against`. Negative if `of` is better. */
   loss(of: Worth, against: Worth): Loss {
     const { objective } = this.spec;
     if (objective.kind === 'min-cost') return { ...NO_LOSS, cost: of.cost / against.cost - 1 };
@@ -213,7 +213,7 @@ export const choiceOf = (stages: StagePlans): Readonly<Record<StageId, VariantId
 /** Steps of the packing search; beyond them a plan counts as one that does not fit. */
 const MOST_STEPS = 20_000;
 
-/** First-fit decreasing by cores, then other nodes for each replica, nodes with equal room once. */
+/** First-fit decreasing by cores, then other nodes for each replica. Nodes with equal free cores are tried once. */
 function fitOnNodes(stages: StagePlans, nodes: readonly NodeGroup[]): boolean {
   const left = nodes.flatMap(({ cpuCores, count }) => Array.from({ length: count }, () => cpuCores));
   const replicas = Object.values(stages)

@@ -1,7 +1,8 @@
 /**
- * Reference search: much longer than the planner's and without its code. Combinations in the order of the objective,
- * each plausible plan simulated; all plans where they are few; annealing from the best plan known. A plan counts if it
- * holds conclusively by the public verifier, with the planner's seed and with another one.
+ * Reference search, which does much more work than the planner and shares no code with it. It simulates each plausible
+ * plan of the combinations in the order of the objective, or all plans if they are few. Then it anneals from the best
+ * known plan. A plan counts if it holds conclusively by the public verifier, with the planner's seed and with another
+ * one.
  */
 import { type Rng, SeededRng, showsSloMet } from '@equipoise/core/model';
 import type { PlanJudge, StagePlans, Worth } from './plan-judge.js';
@@ -18,7 +19,7 @@ export interface ReferencePlan {
 
 export interface ReferenceAnswer {
   readonly best?: ReferencePlan;
-  /** All plans that are better than the best were simulated or are much too slow. */
+  /** True if all plans better than the best one were simulated or are much too slow. */
   readonly exhaustive: boolean;
   readonly simulations: number;
 }
@@ -111,7 +112,10 @@ export class ReferenceSearch {
     return this.#simulations >= this.#limit;
   }
 
-  /** Accuracy decides: the likeliest plans of each combination, then cheaper ones of the first that holds. */
+  /**
+   * If accuracy decides: tries the likeliest plans of each combination, then cheaper plans of the first combination
+   * that holds.
+   */
   #byAccuracy(combinations: readonly Combination[]): void {
     let looked = 0;
     for (const combination of combinations) {
@@ -130,7 +134,7 @@ export class ReferenceSearch {
     return this.#best?.worth.pas ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** The first that holds is the best of the order. Few plans of equal value and variants are tried. */
+  /** Tries ranked plans until one holds, which is then the best. Tries only a few plans of equal value and variants. */
   #firstThatHolds(ranked: Iterable<Ranked>): void {
     const tries = new Map<string, number>();
     for (const { combination, config, value, cost } of ranked) {
@@ -177,7 +181,7 @@ export class ReferenceSearch {
       .sort((a, b) => a.cost - b.cost || a.misses - b.misses);
   }
 
-  /** Upgrades from the cheapest options, by misses saved for the cost, with every step of the way kept. */
+  /** Upgrades the cheapest options step by step, by saved misses per cost. Returns the config of every step. */
   #greedy({ choices }: Combination): readonly Config[] {
     const steps: Config[] = [];
     let config: Config = choices.map((options) => options[0] as StageOption);

@@ -1,6 +1,6 @@
 /**
- * Options of a stage (variant, cores, batch, replicas) with latencies from simulating the stage alone. Each option keeps
- * sorted quantiles, so that one random order per stage compares options at equal luck.
+ * Options of a stage (variant, cores, batch, replicas) with latencies from simulating the stage alone. Each option
+ * keeps sorted quantiles. All options of a stage use the same random order, so that luck affects them equally.
  */
 import {
   type PipelineSpec,

@@ -1,4 +1,7 @@
-/** One pipeline: do its robust and nominal plans keep the SLO when each variant's service times are off on their own? */
+/**
+ * One pipeline: checks if its robust and its nominal plan keep the SLO when each variant's service times are wrong
+ * independently.
+ */
 import {
   type PipelineSpec,
   type Plan,
@@ -29,7 +32,7 @@ export interface FactorResult {
   readonly kind: string;
   /** CPU seconds of the robust plan. */
   readonly cpuS: number;
-  /** If both exist. */
+  /** Set if both plans exist. */
   readonly robust?: PlanCells;
   readonly nominal?: PlanCells;
 }
@@ -68,7 +71,7 @@ export function measureRobust(seedFrom: string, index: number): RobustResult {
 }
 
 const WITHOUT_ADVICE = { verifiesAdvice: false };
-/** Budgets of the generator bite: most leave nothing to pay for robustness with. */
+/** Factor on the budgets of the generator, most of which leave nothing for robustness. */
 const ROOM = 2;
 
 function withRoom(spec: PipelineSpec): PipelineSpec {

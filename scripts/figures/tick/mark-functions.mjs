@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 const ts = createRequire(import.meta.url)('typescript');
 
-/** The text with `markOf(name)` as the argument of a call in every function for which it is defined. */
+/** The text with `markOf(name)` as the argument of a call in every function for which `markOf` is defined. */
 export function markFunctions(source, markOf) {
   const insertions = [];
   const visit = (node) => {

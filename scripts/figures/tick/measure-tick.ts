@@ -12,7 +12,7 @@ const PROBE = fileURLToPath(new URL('./tick-probe.mjs', import.meta.url));
 const STEPS = 4;
 const LIMIT_MS = 120_000;
 
-/** Takes about a minute; the checkout has to be compiled. Undefined if no tick came to the solver in time. */
+/** Takes about a minute; the checkout has to be compiled. Undefined if no tick reached the solver in time. */
 export async function measureTick(root: string): Promise<TickFigures | undefined> {
   const command = path.join(root, 'packages/app/bin/equipoise.js');
   const folder = mkdtempSync(path.join(os.tmpdir(), 'equipoise-tick-'));

@@ -1,6 +1,6 @@
-/** The walk of one tick, from the reports of tick-probe.mjs. */
+/** Functions and files that one tick runs, from the reports of tick-probe.mjs. */
 
-/** A line of the reports: the server asked its planner, or a planner came to the solver. */
+/** A line of the reports: the server asked its planner, or a planner reached the solver. */
 export type TickReport =
   | {
       readonly kind: 'ask';
@@ -15,18 +15,18 @@ export type TickReport =
       readonly functions: readonly string[];
     };
 
-/** The walk of the tick that visits the most files. */
+/** Figures of the tick that runs the most files. */
 export interface TickFigures {
   /** Named functions on the stacks from the timer to `controlStep`. Callers behind a chain of promises are not on a stack. */
   readonly path: readonly string[];
   readonly pathFiles: readonly string[];
   /** Files of core outside `optimize` that run while the server observes, before it asks the planner. */
   readonly observing: readonly string[];
-  /** The same in the planner, before it calls the solver. */
+  /** Files of core outside `optimize` that run in the planner before it calls the solver. */
   readonly deciding: readonly string[];
 }
 
-/** Undefined without a tick that came to the solver. */
+/** Undefined if no tick reached the solver. */
 export function tickFigures(reports: readonly TickReport[]): TickFigures | undefined {
   const walks = reports.flatMap((step) => {
     if (step.kind !== 'step') return [];

@@ -1,7 +1,8 @@
 /**
- * Loaded by `node --import` into a server and its planner workers: reports what runs from the timer of the control loop to the first call
- * into core's optimize folder. V8 counts the calls; marks that tick-hooks.mjs puts into the compiled code say when to read the counts.
- * Every report is a line of JSON in the file that EQUIPOISE_TICK_REPORTS names.
+ * Loaded by `node --import` into a server and its planner workers: reports the functions that run from the timer of the
+ * control loop to the first call into core's optimize folder. V8 counts the calls. Marks that tick-hooks.mjs inserts
+ * into the compiled code trigger the reading of the counts. Every report is a line of JSON in the file that
+ * EQUIPOISE_TICK_REPORTS names.
  */
 import { appendFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
@@ -33,7 +34,7 @@ const takeStack = () => new Error().stack.split('\n').filter((line) => line.incl
 const epochNowMs = () => performance.timeOrigin + performance.now();
 const report = (kind, facts) => appendFileSync(reports, `${JSON.stringify({ kind, ...facts })}\n`);
 
-/** Calls that begin a stretch to be measured: a timer here, a message in a planner worker. */
+/** Wraps a callback that begins a measured period: a timer here, or a message in a planner worker. */
 function beginning(callback) {
   return (...args) => {
     takeFunctions();

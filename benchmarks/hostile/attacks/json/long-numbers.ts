@@ -8,7 +8,7 @@ export const attack = defineAttack(import.meta.url, {
   bound: 'the time to read a number is linear in its digits',
   allowed: ['200', '400', '413', '422', '503', '504', 'closed'],
   async run(client) {
-    // Nines behind the point round to one, which is a value.
+    // Nines after the decimal point round to 1, which is a valid value.
     const digits = '9'.repeat(1_000_000);
     const requests = [
       tensor('UINT8', digits),
