@@ -9,18 +9,18 @@ export function renderLicenses(packages: readonly InstalledPackage[]): string {
   assertPurposes(direct);
   return [
     '# Licenses',
-    'Equipoise is under Apache-2.0 (see [LICENSE](../../LICENSE)). This page is generated from the lock file by `npm run generate`; `npm run check:licenses` fails on a license that is not named here.',
+    'Equipoise is under Apache-2.0 (see [LICENSE](../../LICENSE)). `npm run generate` generates this page from the lock file; `npm run check:licenses` fails if a package has a license that is not named here.',
     '## What Equipoise runs on',
     directTable(direct.filter(({ development }) => !development)),
     '## What builds and tests it',
     directTable(direct.filter(({ development }) => development)),
     '## What these bring along',
-    'Packages by license, for all platforms; the direct ones are counted too.',
+    'The table counts all packages by license, for all platforms, including the direct dependencies above.',
     summaryTable(packages),
     '## Data sets and models',
     table(['what', 'license', 'where'], DATA_AND_MODELS),
     '## What is allowed',
-    `Any package may have one of: ${ALLOWED_LICENSES.join(', ')}. Exceptions, each for the named packages only:`,
+    `Any package may have one of these licenses: ${ALLOWED_LICENSES.join(', ')}. There are exceptions, each for the named packages only:`,
     EXCEPTIONS.map(({ license, subject, reason }) => `- **${license}**: ${subject}: ${reason}.`).join('\n'),
   ].join('\n\n');
 }
@@ -37,7 +37,7 @@ function assertPurposes(direct: readonly InstalledPackage[]): void {
 
 function directTable(direct: readonly InstalledPackage[]): string {
   return table(
-    ['package', 'version', 'license', 'what for'],
+    ['package', 'version', 'license', 'purpose'],
     direct.map(({ name, version, license }) => [name, version, license ?? '', PURPOSES[name] ?? '']),
   );
 }

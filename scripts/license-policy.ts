@@ -32,14 +32,14 @@ export const EXCEPTIONS: readonly LicenseException[] = [
     subject: 'libvips, in the binary packages of sharp (`@img/sharp-*`)',
     developmentOnly: false,
     reason:
-      'an unmodified library that sharp loads dynamically and that anyone can replace by their own build; npm installs it from its publisher, and Equipoise neither contains nor redistributes it',
+      'sharp loads this unmodified library dynamically, and anyone can replace it by their own build. npm installs it from the publisher; Equipoise does not contain or redistribute it',
   },
   {
     license: 'MPL-2.0',
     packages: /^lightningcss(-|$)/,
     subject: 'lightningcss (through vite, which vitest runs on)',
     developmentOnly: true,
-    reason: 'unmodified, used by the test runner alone; no file of it reaches a user',
+    reason: 'unmodified, and used only by the test runner; users of Equipoise get no file of it',
   },
 ];
 
