@@ -87,7 +87,7 @@ function shrinks(change: Change): boolean {
 
 /**
  * Orders changes so that each has headroom. Changes without any headroom come last and will be refused. If the running
- * plan is above the budget, its cores are the limit. With `onItsWay` they are not: its excess is surge.
+ * plan is above the budget, its cores are the limit, unless `onItsWay`: then its excess counts as surge.
  */
 function arrangedChanges(
   running: RunningPlan,

@@ -32,7 +32,7 @@ const BUCKET_ROUNDING = 1e-9;
 const RATE_ROUNDING = 1e-8;
 const PLAN_ROUNDING = 1e-9;
 const REMEMBERED_MS = 60_000;
-/** Arrivals are counted per whole second, so a change shows up to this late (ms). */
+/** Arrivals are counted per whole second, so a change is seen up to this much later (ms). */
 const LATE_MS = 1000;
 
 /** A planned rate. `forBurst`: by the fast loop. */
@@ -54,7 +54,7 @@ export interface PlannedFor {
   readonly result: PlanResult;
 }
 
-/** Load to plan for. `aheadMs` after the tick the next plan can be in force. */
+/** Load to plan for. The next plan can be in force `aheadMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, aheadMs }: { observation: Observation; forecast: Forecast; aheadMs: number },

@@ -203,8 +203,8 @@ function searchedTicks({ search }: Situation, load: ExpectedLoad): number {
 }
 
 /**
- * The search that the next plan for the same load continues. It repeats all steps with a larger work limit; cached
- * verdicts cost no time.
+ * The search that the next plan for the same load continues. That plan repeats all steps with a larger work limit;
+ * cached verdicts cost no time.
  */
 export function unfinishedSearch(
   situation: Situation,

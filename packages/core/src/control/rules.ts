@@ -15,7 +15,7 @@ export interface ControlPolicy {
   readonly usesVerdicts: boolean;
   /** True if a running plan stays while it is good enough. Policies of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
-  /** True if bursts are answered between plans; false for comparisons. */
+  /** True if bursts are answered between plans; false for policies in comparisons. */
   readonly protects: boolean;
 }
 
@@ -84,9 +84,9 @@ export const usualGuardrails: GuardrailRules = {
 
 /** Rules of the controller. Omitted rules are off. */
 export interface ControllerRules extends ControlContext {
-  /** Applies corrected profiles and learned edges; default no feedback. */
-  readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
   /** Applies corrected profiles and learned edges. By default nothing is learned. */
+  readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
+  /** Methods that learn. `forecaster` forecasts until they are trained. */
   readonly learning?: LearningRules;
   /** Forecast from a log, for a replay. Default: forecast by the state. */
   readonly recordedForecast?: (load: LoadObservation) => Forecast | undefined;

@@ -112,7 +112,7 @@ interface StageGrowth {
   readonly atOnce: number;
 }
 
-/** Inputs of a decision. Plans are cached by `rules`, so this stays the same object from step to step. */
+/** Inputs of a decision. Plans are cached by `rules`, so it stays the same object from step to step. */
 export class Situation {
   readonly rules: ControllerRules;
   /** Spec with the target at this time. */
@@ -172,7 +172,7 @@ export class Situation {
     return this.#actingMs(0) > LEAST_MS;
   }
 
-  /** Forecast horizon (ms) of a plan that must grow to `upperRps`. The plan after it acts by then. */
+  /** Forecast horizon (ms) of a plan that must grow to `upperRps`. By its end, the next plan acts. */
   horizonMs(upperRps: number): number {
     const { intervalMs } = this.spec.control;
     if (!this.actsSlowly) return intervalMs + LEAST_MS;

@@ -129,7 +129,7 @@ function decide(situation: Situation, state: ControllerState, isDue: boolean): C
 function protectStep(situation: Situation, state: ControllerState): ControlStep {
   const { observation, rates, spec } = situation;
   const { atMs } = observation;
-  // Before the first plan, the load is unknown. The load that running replicas sustain stands for it.
+  // Before the first plan, the load is unknown: use the load that running replicas sustain.
   const planned = state.planned ?? situation.sustainableLoad;
   if (planned === undefined) return { state };
   const forecastRps = situation.actsSlowly ? upperRateAhead(situation, state) : 0;

@@ -22,7 +22,7 @@ type Feasible = ExplainedPlan['result'];
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const ROUNDING = 1e-9;
-/** Limit on replacing the result by a better one. */
+/** Maximum number of improvements of the result. */
 const MOST_IMPROVEMENTS = 4;
 
 interface ChangedOutcomes {
@@ -44,7 +44,7 @@ function changedOutcomes(explained: ExplainedPlan): ChangedOutcomes {
   };
 }
 
-/** Best result from the plans of changed problems that are verified and better for the original problem. */
+/** Best result among plans of changed problems that are verified and better than the present result. */
 function improvedBy({ problem, prepared, result, verifierAt }: ExplainedPlan, found: ChangedOutcomes) {
   const { spec, objective } = prepared;
   const verify = verifierAt?.(problem.arrivalRps);

@@ -1,7 +1,8 @@
 /**
  * Pareto front of PAS and cost over plans that meet the SLO. With simulation, it searches for the most accurate plan,
- * then repeatedly for the most accurate cheaper plan. Without, it thins the surrogate's front and judges each point by
- * the estimate of the whole graph. A failed point is replaced by the cheapest verified choice of at least its accuracy.
+ * then repeatedly for the most accurate cheaper plan. Without simulation, it thins the surrogate's front and judges
+ * each point by the estimate of the whole graph. A failed point is replaced by the cheapest verified choice of at least
+ * its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';
@@ -45,7 +46,7 @@ export interface FrontierOptions {
 }
 
 const MOST_POINTS = 40;
-/** Points whose PAS differs by a smaller fraction are merged, unless all costs are whole numbers. */
+/** Points are merged if their PAS differs by less than this fraction, unless all costs are whole numbers. */
 const TOLERANCE = 1e-3;
 const MOST_ROUNDS = 20;
 
@@ -87,8 +88,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * Verified choices by rising cost: for each point of `front` its choice, or the cheapest one found of at least its
- * accuracy. Drops dominated choices.
+ * For each point of `front`: its choice, or the cheapest choice found that is at least as accurate. All are verified,
+ * none is dominated; by rising cost.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];

@@ -49,10 +49,7 @@ interface Stage {
   readonly group: number;
 }
 
-/**
- * Probability of reaching a stage, item multiplicity and group. Walks back along first in-edges, and over all `when`
- * outcomes.
- */
+/** Visits of a stage per request, and its group size. Walks back along first in-edges, over all `when` outcomes. */
 function stageLoad(spec: PipelineSpec, id: StageId): { readonly visits: number; readonly group: number } {
   const fanOuts = (at: StageId): readonly number[] => {
     const edge = spec.edges.find((e) => e.to === at);

@@ -21,7 +21,7 @@ export interface PlanningProblem {
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
   readonly runningPlan?: RunningPlan;
-  /** Plans that may be feasible, such as those of related problems. Each that would be better is verified. */
+  /** Plans that may be feasible, such as those of related problems. Each plan that would be better is verified. */
   readonly candidates?: readonly Plan['stages'][];
   readonly estimator: Estimator;
   readonly slo?: Slo;

@@ -5,7 +5,7 @@ import type { PlanningProblem } from './planning-problem.js';
 
 /**
  * Variant whose batch of b takes fixedMs + perItemMs · b on one core; p99 is `tail` times the mean. More cores divide
- * by cores^0.9.
+ * times by cores^0.9.
  */
 export interface TestVariant {
   readonly name: string;

@@ -275,9 +275,9 @@ function reference(
 }
 
 /**
- * Sets the SLO between the minimum latency and the latency of the cheapest most accurate plan. Sets the budgets between
- * the needs of the cheapest and of the most accurate plan within that SLO. So both limits cost accuracy. A few budgets
- * are too small for any plan.
+ * Sets the SLO between the minimum latency and the latency of the cheapest of the most accurate plans. Sets the budgets
+ * between the needs of the cheapest and of the most accurate plan within that SLO. So both limits cost accuracy. A few
+ * budgets are too small for any plan.
  */
 function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: LatencyFactors): PlanningProblem {
   const prepared = prepareProblem(problem);

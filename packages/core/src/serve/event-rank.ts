@@ -4,7 +4,7 @@
 export const eventRank = {
   /** A batch has ended, or its replica is lost. */
   answer: 0,
-  /** A replica has started, or failed to. */
+  /** A replica has started, or failed to start. */
   start: 1,
   /** A back-off or the patience for a drain has ended. */
   fleetAlarm: 2,

@@ -1,6 +1,6 @@
 /**
- * Random nested graphs of branches, detours, fan-outs and joins, with the expected outputs of a request. Those follow
- * from the structure by recursion, without the bookkeeping of a walk.
+ * Random nested graphs of branches, detours, fan-outs and joins, with the expected outputs of a request. The outputs
+ * follow from the structure by recursion, without the bookkeeping of a walk.
  */
 import type { Rng } from '../kernel/rng.js';
 import { type StageId, stageId } from '../model/ids.js';

@@ -24,7 +24,7 @@ export interface EdgeState {
   readonly inForce: readonly LearnedEdge[];
 }
 
-/** Distance to the estimate at which a value stays in force: relative, and absolute. */
+/** A value stays in force up to this distance from the estimate: relative, and absolute. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
 /** The same distance, in standard errors. */

@@ -80,7 +80,7 @@ describe('what serving says about a profile', () => {
     );
     expect(slownessOf(measured, point(small))).toBeCloseTo(2, 1);
     expect(slownessOf(measured, point(small, 4))).toBeCloseTo(3, 1);
-    // A size that did not run gets the variant's factor; each size had half of the batches.
+    // Size 2 did not run: it gets the variant's factor. Sizes 1 and 4 had half of the batches each.
     expect(slownessOf(measured, point(small, 2))).toBeGreaterThan(2.1);
     expect(slownessOf(measured, point(small, 2))).toBeLessThan(2.9);
     // A variant with too few batches gets the factor of its stage.

@@ -69,7 +69,7 @@ export interface ChangeMemory extends BeforeChange {
   readonly isRetry?: boolean | undefined;
 }
 
-/** Start of a trial (ms) without counted misses: making the change causes them. */
+/** Misses in this time (ms) at the start of a trial do not count: making the change causes them. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;

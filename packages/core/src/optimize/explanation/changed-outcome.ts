@@ -1,4 +1,4 @@
-/** Plan for a changed bound or load, found and judged as before. */
+/** Plan for a changed bound or load, found and judged like the original plan. */
 
 import type { Plan } from '../../model/plan.js';
 import { prepareProblem } from '../options/prepared-problem.js';
@@ -12,7 +12,7 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** `plan` is a candidate for the original problem, and was found with the original plan as a candidate. */
+/** `plan` is a candidate for the original problem. Its search had the original plan as a candidate. */
 export interface FoundOutcome extends ChangedOutcome {
   readonly plan?: Plan;
 }
@@ -30,7 +30,7 @@ export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: P
   return { value, changedStages, costPerHour: plan.predicted.costPerHour, plan };
 }
 
-/** Keeps the original plan unless the relaxed one is better or cheaper. */
+/** Keeps the original plan unless the relaxed problem has a better or cheaper one. */
 export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): FoundOutcome {
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;

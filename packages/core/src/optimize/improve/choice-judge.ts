@@ -12,7 +12,7 @@ import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-t
 import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
-/** Probability that a choice is verified: `holds` in total, `perWork` per full verification of work. */
+/** `holds`: probability that a choice is verified. `perWork`: the same per unit of work (a full verification). */
 export interface Chance {
   readonly holds: number;
   readonly perWork: number;
@@ -31,7 +31,7 @@ interface KnownRun extends Run {
   readonly peaks: readonly StagePeak[];
 }
 
-/** A choice with its expected latency. `indices` are positions of its effects in the model; −1 is unknown. */
+/** A choice with its expected latency. `indices` are positions of its effects in the model; −1 if unknown. */
 export interface ExpectedChoice {
   readonly choice: SurrogateChoice;
   readonly key: string;
@@ -103,7 +103,7 @@ export class ChoiceJudge {
     return new Set([...this.#verdicts.keys(), ...this.#looks.keys()]).size;
   }
 
-  /** In full verifications. */
+  /** Work done, in full verifications. */
   get work(): number {
     return this.#work;
   }
@@ -148,7 +148,7 @@ export class ChoiceJudge {
     return verdict;
   }
 
-  /** Reuses an equal run, which costs no work. */
+  /** Costs no work if an equal run is known. */
   #simulate(choice: SurrogateChoice, fraction: number): Run {
     const key = runKey(choice, fraction);
     const runs = this.#runs.get(key) ?? [];

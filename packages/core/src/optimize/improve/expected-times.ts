@@ -18,7 +18,7 @@ export interface ExpectedTimes {
 /** The CPU-time bucket counts as full below load factor `FREE`, as empty above `EMPTY`. */
 const FREE = 0.2;
 const EMPTY = 0.7;
-/** Factor on times of full batches whose capacity is below the load: such a queue never shrinks. */
+/** Factor on times if full batches have less capacity than the load: then the queue never shrinks. */
 const OVERLOADED = 30;
 
 /**

@@ -1,8 +1,8 @@
 /**
  * Anytime search for better choices, verified by simulation. It considers variant combinations (classes) that could
  * improve on the incumbent. Candidates are their fastest choices per price level. Each step judges the candidate with
- * the largest product of gain and probability of verification per work. Each round widens the beam and lowers the
- * minimum probability. Limits are counts, so the search is deterministic.
+ * the largest gain × probability of verification ÷ work. Each round widens the beam and lowers the probability that a
+ * candidate needs. Limits are counts, so the search is deterministic.
  */
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
@@ -246,7 +246,7 @@ export class ChoiceSearch {
       each.probed = this.#round;
       this.#add(each, this.#beam(each, PROBE_LEVELS, 1));
     }
-    // Without open candidates, a class would never be expanded again. A wider beam may find some.
+    // A class without open candidates would never be expanded again, but a wider beam may find candidates.
     const open = new Set([...this.#open.values()].map(({ of }) => of));
     for (const each of due) if (each.expanded >= 0 && !open.has(each)) this.#expand(each);
   }
@@ -339,7 +339,7 @@ export class ChoiceSearch {
     };
   }
 
-  /** Also rejects choices of this shape that nowhere have more replicas. */
+  /** Also rejects choices of this shape with at most these replicas at each stage. */
   #fail(choice: SurrogateChoice): void {
     const shape = shapeOf(choice);
     const counts = choice.map(({ option }) => option.replicas);

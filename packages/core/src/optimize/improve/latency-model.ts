@@ -18,7 +18,9 @@ export interface LogRatio {
 
 /** Maximum number of learned effects. An update costs the square of that number. */
 const MOST_EFFECTS = 1000;
-/** `TRUSTED`: weight of the prior, in observations. `MOST_SURPRISE`: upper bound of a squared normalized surprise. */
+/**
+ * `TRUSTED`: weight of the prior, in observations. `MOST_SURPRISE`: upper bound of squared prediction error ÷ variance.
+ */
 const TRUSTED = 4;
 const MOST_SURPRISE = 25;
 
@@ -30,7 +32,7 @@ export class LatencyModel {
   #squares = TRUSTED;
   #observations = TRUSTED;
 
-  /** Observed ÷ expected size of surprises. It scales all deviations. */
+  /** Observed ÷ expected size of prediction errors. It scales all deviations. */
   get #scale(): number {
     return Math.sqrt(this.#squares / this.#observations);
   }
@@ -47,7 +49,7 @@ export class LatencyModel {
     return this.#means[this.indexOf(key)] ?? 0;
   }
 
-  /** `indices`: positions of the effects; −1 is unknown. */
+  /** `indices`: positions of the effects; −1 if unknown. */
   predict({ weights, deviations }: Effects, indices: Int32Array): LogRatio {
     let mean = 0;
     let variance = 0;

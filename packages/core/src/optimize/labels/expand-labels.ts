@@ -1,6 +1,6 @@
 /**
- * Extends each label by each option of a node. Labels stay if they keep the limits and their upper bound exceeds `bar`.
- * Options come best first, so the first one not above `bar` ends the loop.
+ * Extends each label by each option of a node. New labels stay if they keep the limits and their upper bound exceeds
+ * `bar`. Options come best first, so the first one not above `bar` ends the loop.
  */
 import type { Slot } from './cut-layout.js';
 import { LabelStore } from './label-store.js';

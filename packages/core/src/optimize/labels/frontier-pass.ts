@@ -24,7 +24,7 @@ export interface FrontierInput {
   readonly width: number;
 }
 
-/** `choices`: option positions by node. `complete`: `width` forced no label out. */
+/** `choices`: option positions by node. `complete`: no label was dropped because of `width`. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;

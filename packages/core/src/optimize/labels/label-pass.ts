@@ -30,7 +30,7 @@ export interface PassResult {
   readonly labels: number;
 }
 
-/** Labels are thinned within a node when they exceed this multiple of `width`. */
+/** Within a node, labels are thinned when their number exceeds this multiple of `width`. */
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
 

@@ -16,7 +16,7 @@ export interface NodeOptions {
   readonly score: Float64Array;
   /** One array per amount. */
   readonly amounts: readonly Float64Array[];
-  /** Position in the list that was compiled. */
+  /** Position in the original list. */
   readonly source: Int32Array;
 }
 

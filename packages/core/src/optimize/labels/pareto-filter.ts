@@ -46,13 +46,13 @@ export function sortByKey(
 
 const MOST_COMPARED = 160;
 
-/** Points with x ascending and y descending. */
+/** Steps with x ascending and y descending. */
 class Staircase {
   #x = new Float64Array(64);
   #y = new Float64Array(64);
   #size = 0;
 
-  /** True if some step is at most x and y in its coordinates. Otherwise adds the point. */
+  /** True if the coordinates of a step are at most x and y. Otherwise adds the point. */
   covers(x: number, y: number): boolean {
     let low = 0;
     let high = this.#size;
@@ -135,8 +135,8 @@ function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): U
 }
 
 /**
- * Indices of the kept points. `orderOf` must order points so that no later point dominates an earlier one; by default,
- * by first coordinate.
+ * Indices of the kept points. `orderOf` must order points so that no later point dominates an earlier one; default: by
+ * first coordinate.
  */
 export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
   const { coordinates, count, dims } = points;

@@ -24,7 +24,7 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 /**
  * Prices of limits and the resulting worth of options. Time is priced by path: each path that was ever the longest has
  * a price, and nodes and edges pay for every path through them. Paths start where only some predecessors are awaited:
- * the bound is weaker but valid. A price is for a whole limit, so it has the size of a value.
+ * the bound is weaker but valid. Prices are per limit, not per unit, so they are as large as values.
  */
 
 interface Path {
@@ -46,7 +46,7 @@ const noPrices = (problem: LabelProblem): Prices => ({
   floor: 0,
 });
 
-/** Excess over each limit as a fraction of it; negative below the limit. */
+/** Excess ÷ limit, for each limit; negative below the limit. */
 export interface Excess {
   readonly paths: readonly number[];
   readonly amounts: readonly number[];

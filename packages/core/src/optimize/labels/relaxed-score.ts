@@ -47,10 +47,10 @@ export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known
 }
 
 /**
- * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F: A
- * sums the nodes visited in every scenario, z_s the others of scenario s, F = Σ p_s e^(z_s). For l_s ≤ z_s ≤ h_s the
- * chord gives e^(z_s) ≤ e^(h_s) − slope_s · (h_s − z_s). Because log(1 − x) ≤ −x, log F ≤ log F(h) − Σ_s p_s · slope_s
- * ÷ F(h) · (h_s − z_s).
+ * Linear bound of the total score: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With it, y = A + log F,
+ * where F = Σ p_s e^(z_s). A is the score of the nodes that every scenario visits, z_s that of the other nodes of
+ * scenario s. For l_s ≤ z_s ≤ h_s the chord gives e^(z_s) ≤ e^(h_s) − slope_s · (h_s − z_s). Because log(1 − x) ≤ −x,
+ * log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) · (h_s − z_s).
  */
 
 /** y ≤ `constant` + Σ `weights[v]` · score of node v. */

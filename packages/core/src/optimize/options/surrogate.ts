@@ -7,7 +7,7 @@ import type { StageOption } from './stage-option.js';
 
 /**
  * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Times add along chains; joins take the
- * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. If it underestimates, κ > 1 helps.
+ * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. If that underestimates, κ > 1 helps.
  */
 
 /** θ (0…1) and κ (at least 1). */

@@ -24,7 +24,7 @@ export interface MeasuredVariants {
 export interface AccuracyModel {
   /** The first match counts. */
   readonly measured: readonly MeasuredVariants[];
-  /** True if the product serves combinations without a measurement. */
+  /** True if the product counts for combinations without a measurement. */
   readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;

@@ -80,7 +80,10 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
  * decides.
  */
 
-/** First fraction to try above the fastest plan's latency, doubled until verified. Samples near capacity say little. */
+/**
+ * SLOs to try exceed the fastest plan's latency by this fraction, doubled until verified. Samples near capacity say
+ * little.
+ */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
@@ -139,7 +142,7 @@ function leastVerifiedMs(
   return holds;
 }
 
-/** Minimum cores without a budget, with that plan's use of other limited resources. */
+/** Budget for the plan with the fewest cores: its cores, and its use of other limited resources. */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;

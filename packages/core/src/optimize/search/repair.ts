@@ -90,7 +90,7 @@ export class ChoiceRepair {
     }
   }
 
-  /** Ever cheaper choices of the same variants that are fast enough by the estimate, cheapest first. */
+  /** Cheaper choices of the same variants that are fast enough by the estimate, cheapest first. */
   trims(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const path: SurrogateChoice[] = [];

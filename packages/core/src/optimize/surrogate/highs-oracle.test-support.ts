@@ -7,7 +7,7 @@ import highsModule, { type Highs, type ModelData } from 'highs';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
 
-/** Loads the solver. The types of the package do not show that its default export does that. */
+/** Loads the solver. The types of the package do not show that its default export is the loader. */
 export const loadHighs = highsModule as unknown as () => Promise<Highs>;
 
 /** Optimum found by HiGHS: log PAS or cost; undefined if there is no plan. */

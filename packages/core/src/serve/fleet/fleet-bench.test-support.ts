@@ -44,7 +44,7 @@ export class FleetBench implements FleetEffects {
   readonly news: CanaryNews[] = [];
   readonly startMs: (replica: RunningReplica) => number;
   readonly drainMs: (replica: RunningReplica) => number;
-  /** Counts of both sides of a canary at a time. */
+  /** Counts of both sides of a canary, by time. */
   outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
   onEvent = (): void => {};
   nowMs = 0;
@@ -108,7 +108,7 @@ export class FleetBench implements FleetEffects {
     return true;
   }
 
-  /** Runs until an instant. */
+  /** Runs until `atMs`. */
   advanceTo(atMs: number): void {
     for (;;) {
       const soonestMs = Math.min(this.fleet.nextWakeAtMs, ...this.#pending.map((pending) => pending.atMs));

@@ -43,7 +43,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Minimum cores of the plans in force since the changes began. A lowered budget may be below it. */
+  /** Minimum cores of the plans in force since the changes began. A lowered budget may be smaller. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -373,7 +373,7 @@ export class FleetScheduler {
     else stage.lacksHeadroom = false;
   }
 
-  /** Number of replicas above the plan, which replace those that may hang. */
+  /** Replicas in addition to the plan: replacements of those that may hang. */
   #spares(stage: FleetStage, { replicas }: StagePlan): number {
     if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
       return 0;

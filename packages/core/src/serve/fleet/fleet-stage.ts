@@ -145,7 +145,7 @@ export class FleetStage {
     return this.#alone !== undefined;
   }
 
-  /** The plan. While the stage changes alone: the previous plan, plus additional replicas that already serve. */
+  /** The target. While the stage changes alone: the previous plan, plus additional replicas that already serve. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
@@ -160,7 +160,7 @@ export class FleetStage {
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
-  /** True if complete, except for drains. */
+  /** True if the plan is reached, except for drains. */
   get hasArrived(): boolean {
     const { target: to, before } = this;
     if (to === undefined) return true;
@@ -228,7 +228,7 @@ export class FleetStage {
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** True if a replica starts, or drains within the patience. */
+  /** True while a replica starts, or drains within the patience. */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }

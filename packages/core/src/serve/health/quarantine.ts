@@ -62,7 +62,7 @@ export class Quarantine {
   }
 }
 
-/** Bounded; the least recently used leaves first. */
+/** Bounded: the least recently used input leaves first. */
 class RecentInputs {
   readonly #inputs = new Map<string, QuarantinedInput>();
 

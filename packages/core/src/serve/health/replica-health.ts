@@ -48,7 +48,10 @@ const NOISE_MS = 5;
  */
 const HANG_TAILS = 4;
 const HANG_SLOS = 10;
-/** p99.99 ÷ mean if the profile has no tail; and multiple of the mean that any SLO allows. */
+/**
+ * `UNKNOWN_TAIL`: p99.99 ÷ mean if the profile has no tail. `HANG_MEANS`: the maximum is never below this multiple of
+ * the mean.
+ */
 const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
 const LEAST_HANG_MS = 250;
