@@ -30,7 +30,6 @@ const planWith = (stages: Readonly<Record<string, StagePlan>>): Plan => ({
   predicted: { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 },
 });
 
-/** Stage after its actuator has reached the target. */
 function runningStage(to: StagePlan): RunningStage {
   const { variantId: variant, resources, maxBatchSize, maxBatchWaitMs } = to;
   const replica = (i: number): RunningReplica => ({

@@ -182,13 +182,12 @@ export class ControlSession {
     this.restore(resumeController(snapshot, this.#rules));
   }
 
-  /** Continues from a complete state, such as one from a log. */
   restore(state: ControllerState): void {
     this.#state = state;
     this.#kept = { state };
   }
 
-  /** Uses other rules from the next plan on. */
+  /** Applies other rules from the next plan on. */
   reload(rules: ControllerRules): void {
     this.#rules = this.#preemptible(rules);
     this.#pinned = { key: '{}', rules: this.#rules };

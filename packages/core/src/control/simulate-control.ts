@@ -46,7 +46,6 @@ export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCo
   readonly seed: number;
   /** `later`: observation that may preempt the plan of the tick. */
   readonly onTick?: (tick: Tick, later?: Observation) => void;
-  /** Manual actions, sorted by time. */
   readonly actions?: readonly HandAction[];
   /** Time (ms) that planning takes; a burst or a person can preempt it. Default 0. */
   readonly planningMs?: number;

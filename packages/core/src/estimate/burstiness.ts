@@ -18,7 +18,7 @@ export interface EffectiveBurstiness {
   readonly switching?: RateSwitching;
 }
 
-/** If the slow part of the excess is smaller, all excess counts as dispersion. */
+/** If the slow part of the excess is below this, all excess counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
 /** A rate level that lasts up to this many requests, or stage times, counts as dispersion. */
 const FAST_REQUESTS = 4;

@@ -58,7 +58,7 @@ function backlogLaw({ meanPerMs, capacityPerMs, switching }: SwitchedLoad): Back
   return { slowDecay, fastDecay, slowWeight: Math.max(0, Math.min(1, seen)) };
 }
 
-/** Law at a backlog decay per item. Beyond the table, quantiles grow like the exponential backlog. */
+/** Law for a given decay of the backlog per item. Beyond the table, quantiles grow like the exponential backlog. */
 function lawOfDecay(shape: StageShape, capacityPerMs: number, decay: number): TableLaw {
   const loadFactor = 1 / (1 + decay / 2);
   if (loadFactor <= HIGHEST_LOAD) return tableLaw(shape, loadFactor * capacityPerMs);

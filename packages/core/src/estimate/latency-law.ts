@@ -12,7 +12,7 @@ export interface LatencyLaw {
 const ATOMS = 96;
 const STEPS = 4096;
 
-/** Bin borders in probability. Half of the bins cover the upper tenth, narrowing toward 1. */
+/** Borders of the bins, as probabilities. Half of the bins cover the upper tenth and narrow toward 1. */
 const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) => {
   const half = ATOMS / 2;
   if (i <= half) return (0.9 * i) / half;
@@ -178,7 +178,6 @@ export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
   );
 }
 
-/** Mean in ms. */
 export function meanOfLaw(law: LatencyLaw): number {
   return law.valuesMs.reduce((sum, value, i) => sum + value * (law.weights[i] as number), 0);
 }

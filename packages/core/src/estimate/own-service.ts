@@ -24,7 +24,7 @@ const coarseFractions: readonly number[] = [0, 0.3, 0.7, 0.93, 0.99, 0.9997];
 const COARSE_VARIATION_SQUARED = 0.03;
 const LEAST_WIDTH = 1e-6;
 const MOST_STEPS = 40;
-/** Relative precision of a time; least fraction above a time. */
+/** `WITHIN`: relative precision of a time. `LEAST_FRACTION` keeps logs of fractions finite. */
 const WITHIN = 1e-6;
 const LEAST_FRACTION = 1e-12;
 

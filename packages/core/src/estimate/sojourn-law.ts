@@ -29,7 +29,6 @@ const meanWeights: Float64Array = (() => {
   return weights;
 })();
 
-/** Mean in ms. */
 export function lawMean(law: SojournLaw): number {
   let mean = 0;
   for (let i = 0; i <= LAST; i++) mean += (meanWeights[i] as number) * (law[i] as number);

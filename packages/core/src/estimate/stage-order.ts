@@ -20,7 +20,10 @@ export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
 /** Open fan-outs at a stage, outermost first. */
 type Open = readonly EdgeSpec[];
 
-/** Fan-out edge by the edge that closes it. A request passes the closing edge even if no item arrived. */
+/**
+ * For each edge that closes a fan-out: the edge that opened it. A request passes the closing edge even if no item
+ * arrived.
+ */
 export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
   const openers = new Map<EdgeSpec, EdgeSpec>();
   if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;

@@ -1,5 +1,3 @@
-/** Statistics of counts over time. Empty lists give 0. */
-
 /** Windows in ms. A partial last window is ignored. */
 export interface Windows {
   readonly fromMs: number;

@@ -25,7 +25,7 @@ export interface Burst {
 
 /** Counts of one edge, from which probabilities and fan-out factors are learned. Counts that do not apply are 0. */
 export interface EdgeCount {
-  /** Outputs of the stage that reached this `when` edge. */
+  /** Outputs of the stage before this `when` edge. */
   readonly offered: number;
   readonly taken: number;
   readonly fanOuts: number;
@@ -41,7 +41,7 @@ export interface LearnedEdge {
   /** Mean items of a fan-out, or probability (0…1) of a `when` edge. */
   readonly value: number;
   readonly stated: number;
-  /** When adopted; `outputs` is then the sample size. */
+  /** Standard error at adoption; `outputs`: sample size at adoption. */
   readonly standardError: number;
   readonly outputs: number;
 }

@@ -260,8 +260,8 @@ export function awaitedParts(join: Join | undefined): number {
 /** Clients send 1, 2, …; 1 is the most urgent. Internal levels are 0, 1, …. */
 export interface PrioritySpec {
   /**
-   * Guaranteed fraction (0…1) per priority of the items that a stage starts while several priorities wait. The sum is
-   * at most 1; the most urgent gets the rest.
+   * Per priority, guaranteed fraction (0…1) of the starts of a stage while several priorities wait. The sum is at most
+   * 1; the most urgent gets the rest.
    */
   readonly shares: readonly number[];
   readonly default: number;

@@ -35,7 +35,7 @@ export interface PlanStore {
   /** Newest first. */
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]>;
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined>;
-  /** Setups without a decision may be pruned after a day. */
+  /** A setup that no decision uses may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;
   setup(digest: string): Promise<object | undefined>;
   keep(pipelineName: string, name: KeptName, value: object): Promise<void>;

@@ -5,7 +5,7 @@
 import type { DecisionEvidence } from '../model/decision.js';
 import type { ProfilePoint, ProfileSet, UncertainPoint } from '../model/profile-point.js';
 
-/** Above this half width of a mean's 95 % interval ÷ mean, a point is uncertain. */
+/** A point is uncertain if (half width of the mean's 95 % interval ÷ mean) exceeds this. */
 const UNCERTAIN_FRACTION = 0.1;
 
 /** Infinity if too few batches were measured; undefined without a measurement. */

@@ -236,7 +236,6 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   };
 }
 
-/** Curve of batches that take `slowness` times as long. */
 export function slowedCurve(curve: ServiceCurve, slowness: number): ServiceCurve {
   return {
     ...curve,

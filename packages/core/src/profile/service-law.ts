@@ -79,7 +79,6 @@ export function lawOfPoint(point: ProfilePoint): LawOfPoint {
   return lawThrough(meanMs, p99Ms);
 }
 
-/** Mean in ms. */
 export function lawMeanMs(law: ServiceLaw): number {
   switch (law.kind) {
     case 'constant':

@@ -20,7 +20,6 @@ export interface DiscardRule {
 }
 
 export interface DiscardGraph {
-  /** Topological order of stage indices. */
   readonly order: readonly number[];
   readonly successors: readonly (readonly number[])[];
   readonly answers: readonly boolean[];

@@ -13,7 +13,6 @@ function drawn(text: string, below: number): number {
   return Math.floor(new SeededRng(7).fork(text).next() * below);
 }
 
-/** Draws a number for each stage. */
 function perStage({ spec }: RandomGraph, draw: () => number): Record<string, number> {
   return Object.fromEntries(spec.stages.map(({ id }) => [id, draw()]));
 }
@@ -91,7 +90,6 @@ it('ends every request once under failures, short queues and deadlines', PATIENC
   expect(others).toBeGreaterThan(100);
 });
 
-/** Name of the request of a payload. */
 const requestOf = (payload: string): string => payload.replace(/^[[{| ]+/, '').slice(0, 1);
 
 /** Outputs of an end. Brackets enclose outputs that hold several items. */

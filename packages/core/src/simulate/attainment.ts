@@ -1,5 +1,5 @@
 /**
- * Fraction of requests within the SLO, and a verdict if the sample is conclusive.
+ * Fraction of requests within the SLO. Tells if the sample is conclusive.
  *
  * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size. If late
  * counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation Modeling

@@ -56,7 +56,6 @@ export class BatchMeans {
     if (this.#count === this.#batchSize) this.#closeBatch();
   }
 
-  /** Mean and p99 in ms. */
   estimates(): { readonly mean: Estimate; readonly p99: Estimate } {
     const batches = (values: readonly number[]): Estimate => estimateOf(values.slice(0, BATCHES));
     return { mean: batches(this.#means), p99: batches(this.#tails) };

@@ -17,7 +17,6 @@ const a = stageId('a');
 const CHANGE_AT_MS = 5_000;
 const COUNTED_AFTER_VERDICT_MS = 60_000;
 
-/** A roll-out; service times in ms. */
 export interface Rollout {
   readonly rps: number;
   readonly seed: number;
@@ -110,7 +109,6 @@ function noisyTimes(curves: ServiceCurves, sigma: number): SimulatedServiceTimes
   return { drawMs: ({ batchSize }, rng) => (curve?.meanMs(batchSize) ?? 0) * drawMs(noise, rng) };
 }
 
-/** Observes a canary through the running replicas. */
 class Watch {
   kind: RolledOut['kind'] = 'open';
   atMs = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** A stage of four replicas at 60 % load for ten simulated minutes, in which one input in a hundred hangs. */
+/** A stage of four replicas at 60 % load for ten simulated minutes. One input in a hundred hangs a replica. */
 import { expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';

@@ -25,7 +25,6 @@ const SLICES = 100;
 
 const constant = (ms: number): ServiceLaw => ({ kind: 'constant', ms });
 
-/** M/M/c at a load factor. */
 export function exponentialQueue(servers: number, load: number): KnownQueue {
   const arrivalRps = (1000 * servers * load) / SERVICE_MS;
   return {
@@ -41,7 +40,6 @@ export function exponentialQueue(servers: number, load: number): KnownQueue {
   };
 }
 
-/** M/D/c at a load factor. */
 export function constantQueue(servers: number, load: number): KnownQueue {
   const arrivalRps = (1000 * servers * load) / SERVICE_MS;
   return {

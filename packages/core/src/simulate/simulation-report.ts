@@ -10,7 +10,6 @@ import type { SimulationRun } from './simulation-input.js';
 import type { StageTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** Latencies of completed requests, in ms. */
 export interface LatencyFigures {
   readonly mean: number;
   readonly p50: number;
@@ -20,7 +19,6 @@ export interface LatencyFigures {
   readonly max: number;
 }
 
-/** Waiting and service times of items. */
 export interface StageFigures {
   readonly waitMs: { readonly mean: number; readonly p99: number };
   readonly serviceMs: { readonly mean: number; readonly p99: number };

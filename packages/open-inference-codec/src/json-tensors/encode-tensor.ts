@@ -12,7 +12,9 @@ interface EncodedElements {
   readonly base64: boolean;
 }
 
-/** Encodes a flat array in row-major order. With `exactBytes`, a tensor with an element of bytes becomes base64. */
+/**
+ * Encodes a flat array in row-major order. With `exactBytes`, a tensor that has a `Uint8Array` element becomes base64.
+ */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
   const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
   if (numbers !== undefined) return { json: numbers, base64: false };

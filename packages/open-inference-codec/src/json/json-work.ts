@@ -18,7 +18,9 @@ const UNSCANNED_BYTES = 64 * 1024;
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Throws BODY_TOO_LARGE if the JSON exceeds `maxJsonBytes` or a bound of MOST_JSON_WORK. It need not be valid. */
+/**
+ * Throws BODY_TOO_LARGE if the JSON exceeds `maxJsonBytes` or a bound of MOST_JSON_WORK. The JSON need not be valid.
+ */
 export function checkJsonWork(json: Uint8Array, maxJsonBytes: number): void {
   if (json.length > maxJsonBytes) throw largeJson(maxJsonBytes);
   if (json.length > UNSCANNED_BYTES) scan(json);

@@ -16,7 +16,7 @@ export function byteStrings(data: readonly (string | Uint8Array)[]): readonly Ui
   return data.map((element) => (typeof element === 'string' ? encoder.encode(element) : element));
 }
 
-/** Elements as bytes or text. Throws MALFORMED_REQUEST if `contentType` says text but one is not UTF-8. */
+/** Elements as bytes or text. Throws MALFORMED_REQUEST if `contentType` says text but an element is not UTF-8. */
 export function byteElements(
   name: string,
   elements: readonly Uint8Array[],

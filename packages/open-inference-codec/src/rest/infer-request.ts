@@ -14,7 +14,7 @@ export interface WantedOutput {
   readonly binary: boolean;
 }
 
-/** Request of a client. Without `outputs`, all are requested; `binaryOutput` says if raw. */
+/** Request of a client. Without `outputs`, all are requested; `binaryOutput`: they are raw. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;

@@ -39,8 +39,8 @@ export interface WrittenEntry {
 }
 
 /**
- * Writes an entry. BYTES become base64 if an element is not UTF-8. With `exactBytes` (requests), one element of bytes
- * suffices.
+ * Writes an entry. BYTES become base64 if an element is not UTF-8. With `exactBytes` (requests), one `Uint8Array`
+ * element suffices.
  */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);

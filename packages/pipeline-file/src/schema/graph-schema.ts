@@ -3,7 +3,7 @@ import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
 const MEAN_TOLERANCE = 0.01;
 
-/** Mean of a distribution. The sum divides, because fractions may be rounded. */
+/** Mean of a distribution. Divides by the sum, because fractions may be rounded. */
 function meanItems(distribution: readonly number[]): number {
   const sum = distribution.reduce((total, share) => total + share, 0);
   return distribution.reduce((total, share, items) => total + items * share, 0) / sum;

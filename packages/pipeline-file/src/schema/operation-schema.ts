@@ -6,7 +6,6 @@ const MOST_PRIORITIES = 10;
 /** Tolerance of a sum of rounded fractions. */
 const SUM_TOLERANCE = 1e-6;
 
-/** `spec.control`. */
 export const controlSchema = z
   .strictObject({
     mode: z
@@ -69,7 +68,6 @@ const prioritiesSchema = z
   .prefault({})
   .describe('Priorities of requests.');
 
-/** `spec.admission`. */
 export const admissionSchema = z
   .strictObject({
     maxQueueLength: count()
@@ -97,7 +95,6 @@ export const admissionSchema = z
   .prefault({})
   .describe('Limits of queues.');
 
-/** `spec.evaluation`. */
 export const evaluationSchema = z
   .strictObject({
     module: text().describe('Code that scores the answers: a path relative to this file.'),

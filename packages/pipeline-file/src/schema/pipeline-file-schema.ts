@@ -11,7 +11,6 @@ import { stageSchema } from './stage-schema.js';
 
 const MOST_SERVICE_FACTOR = 10;
 
-/** `spec.slo`. */
 const sloSchema = z
   .strictObject({
     latencyMs: positive().describe('Maximum time from arrival to response, in milliseconds.'),
@@ -24,7 +23,6 @@ const sloSchema = z
   })
   .describe('The latency target. A dropped request counts as a miss.');
 
-/** `spec.budget`. */
 const budgetSchema = z
   .strictObject({
     cpuCores: positive().optional().describe('Maximum number of CPU cores of all replicas together.'),
@@ -37,7 +35,6 @@ const budgetSchema = z
   .prefault({})
   .describe('Limits of a plan. Omitted limits do not apply.');
 
-/** `spec.prices`. */
 const pricesSchema = z
   .strictObject({
     cpuCorePerHour: nonNegative().default(fieldDefaults.cpuCorePerHour).describe('Price of one core for an hour.'),
@@ -49,7 +46,6 @@ const pricesSchema = z
   .prefault({})
   .describe('Prices in one currency. Default: the cost is the number of cores.');
 
-/** `spec.objective`. */
 const objectiveSchema = z
   .union([
     z.enum(['max-accuracy', 'min-cost']),
@@ -70,7 +66,6 @@ const objectiveSchema = z
     'Objective within SLO and budget: `max-accuracy` (the cheapest of equally accurate plans), `min-cost` (needs `accuracyFloor`) or `weights`.',
   );
 
-/** `spec.robustness`. */
 const robustnessSchema = z
   .strictObject({
     serviceFactor: z

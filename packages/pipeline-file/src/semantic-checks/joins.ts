@@ -6,7 +6,7 @@ import type { GraphDraft } from './graph-draft.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
-/** Finds early joins that contradict each other, that await more parts than edges, or at entry stages. */
+/** Finds early joins that contradict each other, await more parts than edges, or are at an entry stage. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
   return graph.names.flatMap((name, stage) => [...joinsInto(spec, { name, isEntry: graph.entries.includes(stage) })]);
 }

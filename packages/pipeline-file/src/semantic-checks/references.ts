@@ -1,6 +1,6 @@
 /**
- * References must name something that exists. A malformed name could be the one that is meant. Then an unknown
- * reference is reported only if it resembles a known name.
+ * References must name something that exists. A reference may mean a name that is malformed. So while a name is
+ * malformed, an unknown reference is reported only if it resembles a known name.
  */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';

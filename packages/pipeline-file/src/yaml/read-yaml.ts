@@ -166,8 +166,7 @@ function isEmptyValue(node: Node | null): node is null {
 const MAX_DEPTH = 64;
 
 /**
- * Offset of the first token below `MAX_DEPTH` levels. Without recursion, on which the composer of `yaml` would exhaust
- * the stack.
+ * Offset of the first token below `MAX_DEPTH` levels. Not recursive: the composer of `yaml` would exhaust the stack.
  */
 function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
   const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));

@@ -36,9 +36,9 @@ export function rowIndex(replicas: number, cap: number, scaling: number): number
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
- * With probability 1 − d a request finds an idle replica. Otherwise it is disturbed, with a smooth law. Both parts
- * interpolate better than quantiles, which jump where d crosses 1 − fraction. Bytes: logit d (16 bits), ln of the first
- * quantile (16 bits), then steps of ln (8 bits each; rounding errors carry over).
+ * With probability 1 − d a request finds an idle replica. Otherwise it is disturbed, with a smooth law. The fraction d
+ * and the law interpolate better than quantiles, which jump where d crosses 1 − fraction. Bytes of a cell: logit d (16
+ * bits), ln of the first quantile (16 bits), then steps of ln (8 bits each; rounding errors carry over).
  */
 
 /** Fractions of disturbed requests at which quantiles are stored. */

@@ -56,7 +56,7 @@ describe('rateBehindPeak', () => {
     for (const fraction of [0.5, 0.95]) {
       const peak = peaks.toSorted((a, b) => a - b)[Math.floor(fraction * peaks.length)] as number;
       const found = rateBehindPeak(peak, { ...usual, fraction });
-      // Counts are whole and slightly skewed: one and a half requests.
+      // Tolerance of 1.5 requests: counts are whole and slightly skewed.
       expect(Math.abs(found - rateRps)).toBeLessThan(1.5 + 0.02 * rateRps);
     }
   });

@@ -42,7 +42,7 @@ interface UnpackedNetwork {
 
 const BATCHES_PER_STEP = 50;
 
-/** Batches while Adam's estimates are rough. */
+/** Number of first batches, in which Adam's estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
 const MOST_EPOCHS = 50;

@@ -13,8 +13,7 @@ describe('adamStep', () => {
     const state = { parameters: Float64Array.of(0), mean: new Float64Array(1), square: new Float64Array(1) };
     adamStep(state, Float64Array.of(1), { step: 1, rate: 0.1 });
     adamStep(state, Float64Array.of(3), { step: 2, rate: 0.1 });
-    // First moment 0.9·0.1 + 0.1·3 = 0.39, divided by 1 − 0.81. Second 0.999·0.001 + 0.001·9 = 0.009999, by 1 −
-    // 0.998001.
+    // First moment 0.9·0.1 + 0.1·3 = 0.39, ÷ (1 − 0.81). Second: 0.999·0.001 + 0.001·9 = 0.009999, ÷ (1 − 0.998001).
     const second = (0.1 * (0.39 / 0.19)) / Math.sqrt(0.009999 / 0.001999);
     expect(state.parameters[0]).toBeCloseTo(-0.1 - second, 6);
   });

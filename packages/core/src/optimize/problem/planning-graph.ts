@@ -8,7 +8,6 @@ import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
 /** Graph of stages by index in the pipeline file. */
 export interface PlanningGraph {
-  /** Topological order. */
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];

@@ -287,7 +287,6 @@ class LevelSearch {
   }
 }
 
-/** Improves a verified choice, or finds a first one. */
 export type Improve = (held: JudgedChoice | undefined) => JudgedChoice | undefined;
 
 export function verifiedSearch(prepared: PreparedProblem, judge: Judge, improve?: Improve): SearchOutcome {

@@ -21,7 +21,6 @@ export function planFor(variant: string, replicas: number, cpuCores = 1, maxBatc
   };
 }
 
-/** A change to `to` from any state. */
 export function changeTo(to: StagePlan, stage: StageId = stageA): Change {
   return { kind: 'scale', stageId: stage, fromReplicas: 0, to };
 }
@@ -128,7 +127,6 @@ export class FleetBench implements FleetEffects {
     return replicas.map(({ variantId: id, status }) => `${id}:${status}`);
   }
 
-  /** Loses the oldest ready replica of a stage. */
   lose(stage: StageId = stageA): void {
     const [replica] = this.having('ready', stage);
     if (replica !== undefined) this.fleet.lost(replica.replicaId, this.nowMs);
