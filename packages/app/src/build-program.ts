@@ -154,14 +154,14 @@ function addPlan(program: Command): void {
     .description('find the best plan for a load, with a certificate of what is proven')
     .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
     .addOption(
-      new Option('--objective <name>', 'overrides the file').choices([
+      new Option('--objective <name>', 'overrides the objective of the file').choices([
         'max-accuracy',
         'min-cost',
         'weights',
         'frontier',
       ]),
     )
-    .option('--accuracy-floor <f>', 'least accuracy for min-cost, 0 to 1', fraction)
+    .option('--accuracy-floor <f>', 'minimum accuracy for min-cost, 0 to 1', fraction)
     .option('--weights <a,b,d>', 'weights of accuracy, cost and batch', weights)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
@@ -170,12 +170,15 @@ function addPlan(program: Command): void {
       'cores of each machine, such as 4,4,8; every replica must fit on one machine',
       nodeCores,
     )
-    .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; overrides the file')
+    .option(
+      '--accuracy-table <file>',
+      'measured accuracies, as `evaluate --json` prints them; overrides accuracyTable of the file',
+    )
     .option(
       '--running-plan <file>',
       'running plan, as --out writes it; the plan then accounts for the cost of starting replicas',
     )
-    .addOption(policyFlag('how to plan'))
+    .addOption(policyFlag('planning policy'))
     .addOption(
       new Option('--estimator <name>', 'estimator of latencies')
         .choices(['distribution', 'sum-of-tails'])
@@ -201,8 +204,8 @@ function addSimulate(program: Command): void {
     .description('simulate a plan, or the control loop with a policy, under a load')
     .addOption(new Option('--plan <file>', 'fixed plan, as `equipoise plan --json` prints it').conflicts('policy'))
     .addOption(new Option('--policy <name>', 'run the control loop with this policy').choices(policyNames))
-    .option('--arrival-rps <n>', 'rate of a load without a file', positiveRate)
-    .option('--duration-s <n>', 'length of a load without a file', positive)
+    .option('--arrival-rps <n>', 'rate of the load, in place of --load', positiveRate)
+    .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
     .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
@@ -315,7 +318,7 @@ function addServe(program: Command): void {
       'port of the external scaler that tells KEDA the desired number of replicas; 0 for any free port; default: none',
       port,
     )
-    .option('--keda-host <address>', 'address of the port for KEDA, which needs no token', '127.0.0.1')
+    .option('--keda-host <address>', 'address of the port for KEDA; this port requires no token', '127.0.0.1')
     .option(
       '--share-with <url>',
       'http://HOST:PORT of another server of this pipeline; it gets a share of the requests over plain HTTP, including the tokens of clients; if it fails, this server answers',
@@ -360,12 +363,12 @@ function addLoad(program: Command): void {
     .command('load')
     .argument('<url>', 'address of /v1/pipelines/NAME/run or /v2/models/NAME/infer')
     .description('send an open-loop load and report latencies from the scheduled send time')
-    .option('--arrival-rps <n>', 'rate of a load without a file', rate)
-    .option('--duration-s <n>', 'length of a load without a file', positive)
+    .option('--arrival-rps <n>', 'rate of the load, in place of --load', rate)
+    .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
     .option('--body <path>', 'file to send, or folder whose files are sent in turn')
-    .option('--content-type <type>', 'media type of the bodies; default: by file ending')
+    .option('--content-type <type>', 'media type of the bodies; default: by file extension')
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)
     .option('--seed <n>', 'seed of the arrivals', seed, 1)

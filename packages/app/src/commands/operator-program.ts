@@ -39,7 +39,7 @@ export function addOperator(program: Command): void {
     )
     .option(
       '--lease-name <name>',
-      'lease by which several operators elect the active one',
+      'lease by which several operators elect the active operator',
       leaseName,
       'equipoise-operator',
     )

@@ -42,7 +42,7 @@ export const controlSchema = z
       ),
   })
   .prefault({})
-  .describe('How the control loop acts.');
+  .describe('Settings of the control loop.');
 
 const prioritiesSchema = z
   .strictObject({
@@ -93,7 +93,7 @@ export const admissionSchema = z
     priorities: prioritiesSchema,
   })
   .prefault({})
-  .describe('Limits of queues.');
+  .describe('Limits for the admission of requests.');
 
 export const evaluationSchema = z
   .strictObject({

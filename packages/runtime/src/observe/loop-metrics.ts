@@ -90,7 +90,7 @@ export class LoopMetrics {
     };
     ofPlan(
       'equipoise_plan_capacity_rps',
-      'Largest load that the plan in force can carry. Absent if unknown, after a roll-back of the loop.',
+      'Largest load that the plan in force can carry. Absent after a roll-back of the loop, because it is then unknown.',
       ({ predicted: { capacityRps } }) => (capacityRps === 0 ? undefined : capacityRps),
     );
     ofPlan(
@@ -106,7 +106,7 @@ export class LoopMetrics {
     );
     ofPlan(
       'equipoise_plan_latency_seconds',
-      'Predicted latency of the plan in force, at the percentile of the SLO. Absent if unknown, after a roll-back of the loop.',
+      'Predicted latency of the plan in force, at the percentile of the SLO. Absent after a roll-back of the loop, because it is then unknown.',
       ({ predicted: { capacityRps, latencyMs } }) => (capacityRps === 0 ? undefined : latencyMs / 1000),
     );
     this.#desired(registry);

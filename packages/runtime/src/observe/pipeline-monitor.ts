@@ -103,7 +103,7 @@ class TenantMetrics {
   constructor(registry: Registry) {
     this.#answers = new Counter({
       name: 'equipoise_tenant_answers_total',
-      help: 'Answers by tenant and error code; OK if there was no error.',
+      help: 'Answers by tenant and error code (OK: no error).',
       labelNames: ['tenant', 'code'],
       registers: [registry],
     });

@@ -19,7 +19,7 @@ export class RequestMetrics {
     const answers = this.#answers;
     new Counter({
       name: 'equipoise_answers_total',
-      help: 'Answers by protocol and error code; OK if there was no error. Answers to probes are not counted.',
+      help: 'Answers by protocol and error code (OK: no error). Answers to probes are not counted.',
       labelNames: ['protocol', 'code'],
       registers: [registry],
       collect() {
@@ -110,7 +110,7 @@ export class RequestMetrics {
     gauge('equipoise_slo_latency_seconds', 'Latency of the SLO.', () => runner.spec.slo.latencyMs / 1000);
     gauge(
       'equipoise_slo_fraction',
-      'Fraction of the requests that the SLO requires within its latency.',
+      'Fraction of the requests that must be within the latency of the SLO.',
       () => runner.spec.slo.percentile / 100,
     );
     new Counter({

@@ -57,7 +57,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_busy_seconds_total',
-    help: 'Busy time of all replicas: from sending a batch to a replica until its answer, summed over batches.',
+    help: 'Busy time of all replicas: from sending a batch to a replica until the answer of the replica, summed over batches.',
     labelNames: ['stage'],
     registers,
     collect() {
