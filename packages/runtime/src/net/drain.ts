@@ -6,6 +6,7 @@
  * §6.8). The answer to the ping shows that the client has read the GOAWAY and that everything the client sent before
  * has arrived. The stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
  */
+import { executionAsyncResource } from 'node:async_hooks';
 import {
   constants,
   type Http2SecureServer,
@@ -32,6 +33,27 @@ export async function drained(idleConnections: () => number, withinMs: number): 
   const endsAtMs = performance.now() + withinMs;
   while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
+
+const nativeSessions = new FinalizationRegistry<object>(() => {});
+
+/**
+ * Keeps the native session until the streams of the session are collected. If Node collects it before a stream whose
+ * header block is incomplete or refused, an assertion ends the process. Every stream must refer to `streams`.
+ */
+function outliveStreams(session: ServerHttp2Session, streams: object): void {
+  // SETTINGS precede the first stream. The native session calls this listener and so is its asynchronous resource.
+  session.once('remoteSettings', () => {
+    const native = executionAsyncResource();
+    session.once('close', () => {
+      // The native session refers to this one, which must not refer to `streams` any longer.
+      session.removeAllListeners().on('error', ignore);
+      // Until then, Node itself keeps the streams that it is freeing.
+      setImmediate(() => nativeSessions.register(streams, native));
+    });
+  });
+}
+
+function ignore(): void {}
 
 /** HTTP/2 sessions of a port. A session may not have more streams than remain free, so no session takes all. */
 export class OpenSessions {
@@ -61,6 +83,7 @@ export class OpenSessions {
         session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
       }
       session.once('close', () => this.#streams.delete(session));
+      outliveStreams(session, streams);
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
       // A half-closed client could not extend the window for an answer.
