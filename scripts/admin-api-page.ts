@@ -90,7 +90,7 @@ function fieldTable(schema: NonNullable<AdminRoute['body']>): string {
 
 function typeOf(field: FieldSchema): string {
   const { type = 'object', minimum, exclusiveMinimum, maximum, maxLength } = field;
-  // The schema of an integer has the bounds of exact floating-point numbers, which are not worth showing.
+  // Integer schemas have the bounds of exact floating-point numbers, which the page does not show.
   const most = maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER ? undefined : maximum;
   const bounds = [
     ...(minimum === undefined ? [] : [`at least ${minimum}`]),

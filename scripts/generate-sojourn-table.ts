@@ -47,7 +47,7 @@ function simulateCompany(company: Company, seed: number): readonly (readonly Gri
   return rows;
 }
 
-/** Times ascend with the load; the chance of being disturbed also falls with replicas. */
+/** Makes the rows monotone: times ascend with the load; the chance of being disturbed also falls with replicas. */
 function mended(rows: readonly (readonly SojournCell[])[]): readonly (readonly SojournCell[])[] {
   const shapes = rows.length / replicaGrid.length;
   const logits: (readonly number[])[] = [];

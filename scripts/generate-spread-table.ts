@@ -44,10 +44,7 @@ function report(): void {
 
 const factorsOf = spreadSigmas.map((sigma, i) => lognormalFactors(sigma, SEED + 50 + i));
 
-/**
- * Values of `grid` between the neighbours of `node` on the coarser `spreadGrid`: the values to which the node
- * contributes.
- */
+/** Values of `grid` to which `node` contributes: those between its neighbours on the coarser `spreadGrid`. */
 function around(grid: readonly number[], spreadGrid: readonly number[], node: number): readonly number[] {
   const [low, high] = [spreadGrid[node - 1] ?? -Infinity, spreadGrid[node + 1] ?? Infinity];
   return grid.filter((value) => value === spreadGrid[node] || (value > low && value < high));

@@ -1,6 +1,6 @@
 /**
- * Reads SPDX license expressions such as `MIT`, `(MIT OR Apache-2.0)` or `Apache-2.0 AND LGPL-3.0-or-later`:
- * OR is satisfied by one side, AND by both; AND binds tighter.
+ * Reads SPDX license expressions such as `MIT`, `(MIT OR Apache-2.0)` or `Apache-2.0 AND LGPL-3.0-or-later`: One side
+ * satisfies OR; AND needs both sides and binds tighter.
  */
 
 /** True if `isAllowed` accepts enough of the expression's licenses to use the package. */

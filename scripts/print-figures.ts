@@ -1,8 +1,7 @@
 /**
  * Usage: print-figures [FOLDER] [--json] [--list] [--under PATH] [--tick]. Prints the structure figures of the checkout
- * in FOLDER (this one by default), with --list also their places, with --under only places in files whose path begins
- * with PATH. With --tick it prints the functions that a tick of a served pipeline runs; the checkout has to be
- * compiled.
+ * in FOLDER (default: this one). --list adds their places; --under limits the places to files whose path begins with
+ * PATH. With --tick it prints the functions that a tick of a served pipeline runs; the checkout has to be compiled.
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';

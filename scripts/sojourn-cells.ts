@@ -40,8 +40,8 @@ export interface GridRow {
 const REQUESTS = [50_000, 50_000, 60_000, 80_000, 100_000, 130_000, 160_000, 200_000, 280_000, 500_000, 900_000];
 const LARGEST_FACTOR = 3;
 /**
- * If a smaller fraction of the requests is disturbed, their law rests on too few requests and is taken from the next
- * load factor.
+ * If fewer than this fraction of the requests are disturbed, they are too few: their law is taken from the next load
+ * factor.
  */
 const LEAST_DISTURBED = 1e-4;
 /** Some batches share a factor in long runs; the sum of all is exact. */

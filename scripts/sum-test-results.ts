@@ -1,7 +1,7 @@
 /**
  * Usage: sum-test-results FOLDER [FAILED_STEP…]. Prints the skipped suites, the totals of each report FOLDER/STEP.json,
- * the steps and the tests that failed, then the totals of all reports as the last line. A failed step counts as one
- * failure unless its own report has failures.
+ * and the steps and tests that failed. The last line has the totals of all reports. A failed step counts as one failure
+ * unless its own report has failures.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -33,7 +33,7 @@ export const variants: readonly (readonly [string, Pick<Rollout, 'slowness' | 'f
 
 /**
  * Outcomes of many seeds. Times are in s since the first request of the new variant. `extraFraction` is the additional
- * loss compared with a good variant; `lostFraction` is the loss if the variant gets all requests without a canary.
+ * loss compared with a good variant. `lostFraction` is the loss if the variant gets all requests without a canary.
  */
 export interface CanaryFigures {
   readonly everywhere: number;

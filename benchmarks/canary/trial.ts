@@ -23,7 +23,7 @@ export const trialCases: readonly TrialCase[] = [1, 1.3, 1.6, 2].flatMap((slowne
 ]);
 
 /**
- * Outcomes of many seeds. A switch is reverted by the canary, by the trial, or by a plan with corrected service times;
+ * Outcomes of many seeds. A switch is reverted by the canary, by the trial, or by a plan with corrected service times.
  * `medianS` counts from the decision. `lostFraction` is over the requests of the 90 s after the decision.
  */
 export interface TrialFigures {

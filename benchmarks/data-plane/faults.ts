@@ -1,4 +1,4 @@
-/** Four replicas as processes at 60 % of their capacity; every second one of them is killed with SIGKILL. */
+/** Four replicas as processes at 60 % of their capacity; each second, SIGKILL ends one of them. */
 import { readFileSync } from 'node:fs';
 import { invariant, SeededRng, stageId } from '@equipoise/core/model';
 import type { IssueCounts } from '@equipoise/core/serve';

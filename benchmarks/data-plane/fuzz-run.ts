@@ -1,7 +1,7 @@
 /**
- * Bad input to `equipoise serve` as a black box: a seeded, structure-aware fuzzer over REST and gRPC, slow clients at
- * the same time, then 10,000 idle connections. The process must run to its end without a warning, and use no more
- * memory or descriptors than at the start.
+ * Bad input to `equipoise serve` as a black box. A seeded, structure-aware fuzzer sends it over REST and gRPC, while
+ * slow clients connect. Then 10,000 idle connections follow. The process must run to its end without a warning, and use
+ * no more memory or descriptors than at the start.
  */
 import { Chance } from './fuzz/chance.js';
 import { grpcCase } from './fuzz/grpc-cases.js';
@@ -26,7 +26,7 @@ export interface FuzzFigures {
   /** Figures of the router after a tenth of the requests, and at the end. */
   readonly keptBytes: readonly [number, number];
   readonly openDescriptors: readonly [number, number];
-  /** True if the router answered at the end. `endedWell`: it exited without an error when asked to. */
+  /** True if the router answered at the end. `endedWell`: the router exited without an error when asked to. */
   readonly answersAtEnd: boolean;
   readonly endedWell: boolean;
   readonly warnings: number;

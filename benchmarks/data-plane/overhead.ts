@@ -1,7 +1,7 @@
 /**
- * Latency that a router adds to requests with a 1 KB tensor at 1,000 requests per second, open loop. It is the p99
- * through a pipeline of no-op stages minus the p99 of a bare node:http server that answers the same bytes. Servers and
- * their replicas share processor 0; the generator has processor 1 for itself.
+ * Latency that a router adds to requests with a 1 KB tensor at 1,000 requests per second, open loop. It is the p99 of a
+ * pipeline of no-op stages minus that of a bare node:http server. This server answers the same bytes. Servers and their
+ * replicas share processor 0; the generator has processor 1 for itself.
  */
 import { invariant } from '@equipoise/core/model';
 import { floats, jsonBody } from './bodies.js';

@@ -74,7 +74,8 @@ export async function measureOverload(overloadMs: number): Promise<OverloadFigur
 }
 
 /**
- * Returns the maximum time so far from a drop to the next turn of the event loop, when its answer has been delivered.
+ * Returns the maximum time so far from a drop to the next turn of the event loop. By then the answer has been
+ * delivered.
  */
 function watchDecisions(runner: BenchPipeline['runner']): () => number {
   let slowestMs = 0;

@@ -1,6 +1,6 @@
 /**
  * Inputs that cost too much. `hangs`: four replicas at 60 % of their capacity; one input in a hundred blocks a replica
- * forever. `bombs`: the example pipeline with its real models; every second it gets an image of a few kilobytes that
+ * forever. `bombs`: the example pipeline with its real models. Every second it gets an image of a few kilobytes that
  * would take seconds to decode.
  */
 import { readdirSync, readFileSync } from 'node:fs';

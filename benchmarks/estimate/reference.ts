@@ -1,6 +1,6 @@
 /**
- * Reference percentiles by long simulation. Independent runs are added until the 95 % interval of the p99, from the
- * spread between runs, is within 2 %, or the work limit is reached and reported. Unresolved stages use the fluid
+ * Reference percentiles by long simulation. Independent runs are added until the 95 % interval of the p99 is within 2
+ * %. The interval comes from the spread between runs. A reached work limit is reported. Unresolved stages use the fluid
  * reference if known (driven-reference.ts).
  */
 import { drawArrivals } from '../../packages/core/src/estimate/arrivals.js';

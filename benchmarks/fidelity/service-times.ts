@@ -4,8 +4,8 @@
  * the core: the mean of usual work (fit of the batch ÷ its time) and rest (0), weighted by exp(−age ÷ 30 ms). Usual
  * work replaces busy time, because a stall occupies the core without work. A draw takes a random time of the stage at
  * about the same recent use, scaled to the batch size by the affine fit through the medians. Slow times come in
- * bunches, so the next draw takes the next measured time while use and stage agree: a bootstrap of blocks of random
- * length (Politis and Romano 1994, "The Stationary Bootstrap").
+ * bunches, so the next draw takes the next measured time while use and stage agree. This is a bootstrap of blocks of
+ * random length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
 import type { Rng, StageId } from '@equipoise/core/model';
 import type { SimulatedServiceTimes } from '@equipoise/core/simulate';

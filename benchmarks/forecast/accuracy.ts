@@ -13,7 +13,7 @@ import {
 } from '@equipoise/core/forecast';
 import { DAY_S } from './trace.js';
 
-/** Seconds before `trainS` train. */
+/** Seconds before `trainS` are for training. */
 export interface AccuracyQuestion {
   readonly counts: readonly number[];
   readonly trainS: number;

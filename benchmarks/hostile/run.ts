@@ -59,10 +59,7 @@ async function measure(isSecure: boolean): Promise<void> {
   await server.stop();
 }
 
-/**
- * Returns the server for the next attack: a new server if the attack ended the old one, or if the old one keeps memory
- * of the attack.
- */
+/** Returns the server for the next attack. It is a new server if the attack ended the old one or left memory in it. */
 async function tryAndKeep(
   name: string,
   tried: readonly NamedAttack[],

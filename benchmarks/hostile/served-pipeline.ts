@@ -34,7 +34,7 @@ export interface ServedPipeline {
 export interface ServeOptions {
   readonly isSecure: boolean;
   /**
-   * For tests on a busy machine: all times of the pipeline file are 20 times as long, so that no good batch counts as
+   * For tests on a busy machine: makes all times of the pipeline file 20 times as long. So no good batch counts as
    * hung.
    */
   readonly isPatient?: boolean;

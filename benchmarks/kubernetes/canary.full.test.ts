@@ -1,5 +1,5 @@
 /**
- * A canary under load on routers that really serve: a good variant gets its requests in steps, a variant that is too
+ * A canary under load on routers that really serve. A good variant gets its requests in steps; a variant that is too
  * slow is rolled back. Pods are processes of this machine. Every request gets its answer.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';

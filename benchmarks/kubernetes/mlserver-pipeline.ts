@@ -42,7 +42,7 @@ const variant = (name: (typeof VARIANTS)[number], accuracy: number) => ({
       MLSERVER_HTTP_PORT: '{port}',
       MLSERVER_GRPC_PORT: '{port2}',
       MLSERVER_METRICS_PORT: '{port3}',
-      // The workers of MLServer 1.7.1 do not start under its uvloop.
+      // The workers of MLServer 1.7.1 do not start under uvloop.
       MLSERVER_PARALLEL_WORKERS: '0',
       PYTHONPATH: '/pipeline',
       OMP_NUM_THREADS: '1',

@@ -1,6 +1,7 @@
 /**
- * Many pipelines under one operator on a real API server: its cost while nothing changes, and the time from a decision
- * until its first change is on the server, for single decisions and for all pipelines at once.
+ * Many pipelines under one operator on a real API server. Measures the operator's cost while nothing changes, and the
+ * time from a decision until its first change is on the server. The latter is measured for single decisions and for all
+ * pipelines at once.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +24,7 @@ export interface ScaleQuestion {
   readonly stages: number;
   /** Duration without changes. */
   readonly quietS: number;
-  /** Single decisions, and rounds with one for every pipeline. */
+  /** Single decisions, and rounds with one decision for every pipeline. */
   readonly decisions: number;
   readonly rounds: number;
   readonly seed: number;
@@ -270,7 +271,7 @@ class OperatorProcess {
 
   constructor() {
     const file = fileURLToPath(new URL('operator-process.ts', import.meta.url));
-    // Finds packages as this process does, compiled or as source.
+    // A child process finds packages as this one does: compiled or as source.
     const conditions = process.execArgv.some((each) => each.includes(FROM_SOURCE))
       ? [`--conditions=${FROM_SOURCE}`]
       : [];

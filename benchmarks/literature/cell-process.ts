@@ -1,4 +1,4 @@
-/** Process for cells: takes one at a time, keeps its verification cache, answers with figures. */
+/** Process that runs cells one at a time, keeps its verification cache, and answers with figures. */
 import { readFileSync } from 'node:fs';
 import type { PolicyName } from '@equipoise/core/plan';
 import type { LoadSpec } from '@equipoise/core/simulate';

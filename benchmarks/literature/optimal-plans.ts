@@ -1,7 +1,7 @@
 /**
  * Exhaustive search for a better plan than the policy's, among all plans that carry the load's rate (variant × cores ×
- * batch size × replicas). A better plan has at least the same PAS and at most the same cores, is better in one of both,
- * and is verified by a simulation. If there is none, the policy is optimal in that interval.
+ * batch size × replicas). A better plan has at least the same PAS and at most the same cores, and is better in one of
+ * them. A simulation verifies it. If there is none, the policy is optimal in that interval.
  */
 import { type ControlContext, variantChoice } from '@equipoise/core/control';
 import {
@@ -31,7 +31,7 @@ interface StageWay {
 
 const LEAST_GAIN_PAS = 1e-6;
 
-/** Ways to run a stage at a rate within a number of cores. */
+/** Ways to run a stage at a rate on a limited number of cores. */
 function waysOf(
   { curves }: Judging,
   stage: StageSpec,

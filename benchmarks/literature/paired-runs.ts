@@ -78,7 +78,7 @@ interface SeedRuns {
 
 const REMEMBERED = 200_000;
 
-/** State shared by all runs of a pipeline in this process: verdicts by rate and plan. */
+/** State that all runs of a pipeline in this process share: verdicts by rate and plan. */
 export class CellBench {
   readonly #spec: PipelineSpec;
   readonly #curves: ReturnType<typeof requireCurves>;

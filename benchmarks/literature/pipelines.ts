@@ -1,7 +1,7 @@
 /**
  * Pipelines of IPA (JSys 2024) with published points from the reference data. Points whose p99 is below batch ÷
  * throughput are omitted and named. Points whose throughput is within 5 % of the offered profiling load (20 rps) are
- * censored: they are kept and named, and can only make variants look slower. Filled points come from
+ * censored. They are kept and named, and can only make variants look slower. Filled points come from
  * filled-points.json; no claim rests on such a pipeline.
  */
 import { readFileSync } from 'node:fs';
@@ -48,7 +48,7 @@ export function referenceRows(referenceDir: string, file: string): readonly Row[
 const ms = (seconds: string | undefined): number | undefined =>
   seconds === undefined || seconds === '' ? undefined : 1000 * Number(seconds);
 
-/** Measured points of a stage: the optimizer's for video, the final profiling series for others. */
+/** Measured points of a stage: those of the optimizer for video, those of the final profiling series for others. */
 function measuredPoints(referenceDir: string, stage: GridStage): readonly NamedPoint[] {
   const video = stage.series === undefined;
   const rows = referenceRows(referenceDir, video ? 'profiles_optimizer_video.csv' : 'profiles_from_notebooks.csv');

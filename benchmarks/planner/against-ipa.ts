@@ -1,6 +1,7 @@
 /**
  * The planner against the `ipa` policy on the published video profiles, both with the sum of tails. At every rate the
- * planner gets the cost of IPA's plan as its budget. Also reports if IPA's plan survives a simulation at its rate.
+ * planner gets the cost of IPA's plan as its budget. Also reports if IPA's plan meets the SLO in a simulation at that
+ * rate.
  */
 
 import { showsSloMet } from '@equipoise/core/model';

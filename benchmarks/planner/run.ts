@@ -1,6 +1,7 @@
 /**
  * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
- * results.json keeps the others. `-- instances`, `-- monotone` and `-- robust` are long runs with flags and results of their own.
+ * results.json keeps the results of other sections. `-- instances`, `-- monotone` and `-- robust` are long runs with
+ * flags and results of their own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

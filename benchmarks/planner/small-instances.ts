@@ -1,7 +1,7 @@
 /**
- * Pipelines small enough to simulate every plan: chains of one to three stages and a fan-out with join, two variants
- * per stage, batches up to 8, up to three replicas of one core. The rate makes some replica counts barely stable. SLO
- * and budget are close to the needs of two random plans.
+ * Pipelines small enough to simulate every plan: chains of one to three stages, and a fan-out with join. Each stage has
+ * two variants, batches up to 8, and up to three replicas of one core. The rate makes some replica counts barely
+ * stable. SLO and budget are close to the needs of two random plans.
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId, variantId } from '../../packages/core/src/model/ids.js';
@@ -11,7 +11,7 @@ import type { StageOption } from '../../packages/core/src/optimize/options/stage
 import type { PlanningProblem } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf } from '../../packages/core/src/optimize/search/plan-of.js';
 
-/** All plans, one option per stage each. */
+/** All plans; each has one option per stage. */
 export interface SmallInstance {
   readonly shape: 'chain' | 'fan-out';
   readonly problem: PlanningProblem;

@@ -25,7 +25,7 @@ const THETA = 0.5;
 const SLO_TIGHTNESS = [0.05, 0.1, 0.2, 0.3, 0.45];
 const BUDGET_TIGHTNESS = [0.1, 0.25, 0.4, 0.55, 0.75];
 const LABEL_LIMIT = 2_000_000;
-/** Real prices of a core and a GiB per hour. */
+/** Real prices per hour of a core and of a GiB. */
 const CORE_PRICE = 0.0425;
 const GIB_PRICE = 0.0057;
 

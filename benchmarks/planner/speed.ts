@@ -149,7 +149,7 @@ export async function againstHighs(instances: number) {
     const pruned = undominatedOptions(problem);
     const pas = bestPas(problem);
     let same = true;
-    // HiGHS is timed without building the model.
+    // The time of HiGHS excludes building the model.
     const askedMs = (of: SurrogateProblem): number => {
       const { value, elapsedMs: ms } = solveWithHighs(highs, of);
       if (value === undefined || Math.abs(Math.exp(value) - pas) > 1e-9) same = false;
@@ -177,7 +177,7 @@ export async function againstHighs(instances: number) {
   };
 }
 
-/** CP-SAT counts in integers and HiGHS has tolerances. */
+/** Answers differ slightly: CP-SAT counts in integers and HiGHS has tolerances. */
 const agree = ({ highs, cpSat }: NativeAnswers, pas: number): boolean =>
   [highs, cpSat].every(({ value }) => value !== null && Math.abs(Math.exp(value) - pas) <= 1e-5 * pas);
 

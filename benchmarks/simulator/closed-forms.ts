@@ -1,6 +1,6 @@
 /**
  * Simulated sojourn times against exact laws. A pilot run with another seed fixed the numbers of requests. Seeds are 1,
- * 2, 3 … in case order. A case that an interval misses runs once more with the next unused seed.
+ * 2, 3 … in case order. If an interval misses its exact value, the case runs once more with the next unused seed.
  */
 import type { Estimate } from '../../packages/core/src/simulate/batch-means.test-support.js';
 import {

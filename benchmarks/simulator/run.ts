@@ -1,6 +1,6 @@
 /**
  * `npm run bench:simulator [-- SECTION…]`: sections speed, growth, closed-forms; default all. results.json keeps the
- * others.
+ * results of other sections.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -59,5 +59,5 @@ function fanOut(maxBatchSize: CaseBatchSize): SpeedCase {
   return { name: 'fan-out 4', spec, maxBatchSize, replicas: REPLICAS, arrivalRps, itemsPerRequest: 2 + FAN_OUT };
 }
 
-/** By the name of their bar. */
+/** Cases by the name of their bar. */
 export const speedCases = { batches: chain(8), singles: chain(1), fanOut: fanOut(8) } as const;

@@ -24,8 +24,8 @@ export interface SpeedFigures {
 }
 
 /**
- * Enough for final compilation. No forced collection between warm-up and run: it discards compiled code of functions
- * whose objects died, and a short run would then pay for recompilation.
+ * Enough for final compilation. There is no forced garbage collection between warm-up and run. It would discard
+ * compiled code of functions whose objects died, and a short run would pay for recompilation.
  */
 const WARM_UP_REQUESTS = 2_000_000;
 const CALIBRATION_STEPS = 50_000_000;

@@ -45,7 +45,7 @@ export const containing: readonly VerdictCase[] = [
   atTruth(0.97, 100_000),
 ];
 
-/** Here even intervals far from the SLO prove nothing. */
+/** So near capacity, even intervals far from the SLO prove nothing. */
 export const nearCapacity: VerdictCase = atTruth(0.99, 170_000);
 
 /** Most seeds of these cases must pass. */

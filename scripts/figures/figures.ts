@@ -47,7 +47,7 @@ export interface Shape {
   readonly conditionalSpreads: number;
 }
 
-/** In lines. */
+/** Quantiles in lines. */
 export interface Quantiles {
   readonly p50: number;
   readonly p90: number;
@@ -87,7 +87,7 @@ export function measureFigures(root: string): Figures {
   };
 }
 
-/** Separates arrows between the top folders of a package from deeper arrows. */
+/** Separates arrows between top folders of a package from deeper ones. */
 export function splitByDepth(arrows: readonly FolderArrow[]): { top: FolderArrow[]; deeper: FolderArrow[] } {
   return {
     top: arrows.filter(({ from }) => depthOf(from) === 1),

@@ -49,7 +49,7 @@ export function countSpreads({ tree }: ParsedFile): SpreadCounts {
   return { literal, conditional };
 }
 
-/** The value that `share` (0 to 1) of the sorted values do not exceed; 0 without values. */
+/** The value that a fraction `share` (0 to 1) of the sorted values do not exceed; 0 without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;

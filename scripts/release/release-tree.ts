@@ -1,6 +1,6 @@
 /**
- * Builds the folder of the one package for users: `equipoise` with the packages of this repository bundled, so that none of them has to be
- * in a registry. Other packages are dependencies at their exact versions.
+ * Builds the folder of `equipoise`, the only package for users. It bundles the packages of this repository, so that
+ * none of them has to be in a registry. Other packages are dependencies at their exact versions.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -28,8 +28,8 @@ const LEFT_OUT =
   /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|tsconfig\.json|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
 
 /**
- * Packages with native parts for some machines only: if one cannot be installed, all else works, and its use reports
- * its absence.
+ * Packages with native parts for some machines only: if one cannot be installed, all else works, and any use of it
+ * reports that it is missing.
  */
 const OPTIONAL = ['onnxruntime-node', 'sharp'];
 

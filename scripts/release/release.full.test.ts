@@ -1,4 +1,4 @@
-/** The tarball for users, installed in an empty folder: with only its dependencies from the registry. */
+/** The tarball for users, installed in an empty folder. Only its dependencies come from the registry. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Fits a load model to statistics: a random walk over its parameters, in steps between tiny and large, that keeps each
- * step which lowers the misfit. The misfit counts each statistic in units of its tolerance.
+ * Fits a load model to statistics: a random walk over its parameters in steps of tiny to large size. It keeps each step
+ * that lowers the misfit. The misfit counts each statistic in units of its tolerance.
  */
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
@@ -44,7 +44,7 @@ function misfitOf(model: LoadModel, wanted: LoadStatistics): number {
   const found = loadStatistics(countsOf(marginal));
   const names = Object.keys(tolerated) as (keyof typeof tolerated)[];
   const byFigure = names.map((name) => (found[name] / wanted[name] - 1) / tolerated[name]);
-  // Without bursts the order of the blocks, and with it the autocorrelation, is arranged afterwards.
+  // Without bursts, the autocorrelation is not fitted here: the order of the blocks is arranged for it afterwards.
   const byLag = wanted.autocorrelationAt10s.map((value, i) =>
     model.bursts.length === 0 ? 0 : (value - (found.autocorrelationAt10s[i] ?? 0)) / TOLERATED_CORRELATION,
   );

@@ -48,7 +48,7 @@ export function drawShippedLoads(): Promise<string> {
   return drawSeconds(values, { columns: 2, width: 360, height: 150 });
 }
 
-/** Instants of three seconds with five, ten and two requests, one line per spread. */
+/** Arrival instants in three seconds with five, ten and two requests, one line per spread. */
 export function drawTraceSpreads(): Promise<string> {
   const values = traceSpreads.flatMap((spread) =>
     instantsOf(traceArrivals([5, 10, 2], new SeededRng(SEED), spread)).map((atMs) => ({ spread, atS: atMs / 1000 })),

@@ -36,8 +36,8 @@ export interface ChangesFigures {
   readonly completed: number;
   readonly foreignContent: number;
   /**
-   * Number of instants at which a stage had less capacity than in both the old and the new plan, and its lowest
-   * fraction of that capacity.
+   * Number of instants at which a stage had less capacity than in the old and in the new plan. `leastCapacityFraction`
+   * is the lowest fraction of this capacity.
    */
   readonly belowBoth: number;
   readonly leastCapacityFraction: number;

@@ -27,7 +27,7 @@ const CLOSE_FRACTION = 0.1;
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-/** Smallest of the values that at least 95 % of them do not exceed. */
+/** Smallest value that at least 95 % of the values do not exceed. */
 function p95(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.ceil(0.95 * sorted.length) - 1] ?? 0;

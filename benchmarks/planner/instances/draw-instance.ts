@@ -11,11 +11,11 @@ import { type CoreMode, type DrawnVariant, drawVariants } from './draw-variants.
 import type { Instance } from './instance.js';
 import { type RoughPlan, roughPlan } from './rough-plan.js';
 
-/** The other instances keep the limits of the rough plan. */
+/** Fraction of instances with binding limits; the others keep the limits of the rough plan. */
 const BINDING_FRACTION = 0.8;
 const LEAST_SCALE_MS = 1;
 const MOST_SCALE_MS = 3000;
-/** Shares of a core serve short work. */
+/** Shares of a core serve only short work. */
 const MOST_SHARE_SCALE_MS = 120;
 const BATCHES: readonly (readonly number[])[] = [
   [1],

@@ -75,7 +75,7 @@ export function drawVariants(draw: Draw, settings: VariantSettings): readonly Dr
   });
 }
 
-/** About ascending, with ties, near-ties and a few that are worse than a cheaper one. */
+/** Accuracies that mostly ascend, with ties, near-ties and a few below that of a cheaper variant. */
 function drawAccuracies(draw: Draw, count: number): number[] {
   const low = draw.uniform(0.35, 0.85);
   const high = draw.uniform(low + 0.02, 0.985);

@@ -20,7 +20,7 @@ export class Draw {
     return Math.exp(this.uniform(Math.log(low), Math.log(high)));
   }
 
-  /** Both ends included. */
+  /** Integer from `low` to `high`, both included. */
   integer(low: number, high: number): number {
     return Math.min(high, Math.floor(this.uniform(low, high + 1)));
   }

@@ -9,9 +9,9 @@ export interface Instance {
   /** A pipeline file as data. */
   readonly document: Record<string, unknown>;
   readonly arrivalRps: number;
-  /** Cores of each node that the replicas must fit on. */
+  /** Cores of each node; the replicas must fit on these nodes. */
   readonly nodeCores?: readonly number[];
   readonly flow: Flow;
-  /** Items of a request that reach the stage, and that reach it together. */
+  /** Items of a request that reach the stage, and how many of them arrive together. */
   readonly loads: Readonly<Record<string, { readonly visits: number; readonly groupSize: number }>>;
 }

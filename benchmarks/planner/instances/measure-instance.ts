@@ -21,7 +21,7 @@ export interface InstanceResult {
     readonly gapToBoundFraction?: number;
     readonly cpuS: number;
     readonly verifications: number;
-    /** Verdict of three times the work, with a seed that the planner does not use. */
+    /** Verdict with three times the work and a seed that the planner does not use. */
     readonly independent?: 'holds' | 'inconclusive' | 'fails';
     /** True if the plan breaks budget, floor or nodes. */
     readonly breaksLimits?: boolean;

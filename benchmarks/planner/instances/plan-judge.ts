@@ -57,7 +57,7 @@ export function specOf({ name, document, nodeCores }: Instance): PipelineSpec {
   return nodeCores === undefined ? parsed.spec : { ...parsed.spec, nodes: nodeCores.map(nodeOfCores) };
 }
 
-/** As the flag `--node-cores` of `plan` reads it. */
+/** Node as the flag `--node-cores` of `plan` makes it. */
 const nodeOfCores = (cpuCores: number): NodeGroup => ({
   cpuCores,
   memoryBytes: Number.MAX_SAFE_INTEGER,
@@ -142,7 +142,7 @@ export class PlanJudge {
     return use;
   }
 
-  /** True within budget, floor and nodes. Pins and bounds are those of the options. */
+  /** True if the plan is within budget, floor and nodes. Options already respect pins and bounds. */
   fits(stages: StagePlans): boolean {
     const { budget, objective, nodes } = this.spec;
     const { cpuCores, memoryBytes, cost } = this.#use(stages);
@@ -213,7 +213,9 @@ export const choiceOf = (stages: StagePlans): Readonly<Record<StageId, VariantId
 /** Steps of the packing search; beyond them a plan counts as one that does not fit. */
 const MOST_STEPS = 20_000;
 
-/** First-fit decreasing by cores, then other nodes for each replica. Nodes with equal free cores are tried once. */
+/**
+ * First-fit decreasing by cores, then tries other nodes for each replica. Nodes with equal free cores are tried once.
+ */
 function fitOnNodes(stages: StagePlans, nodes: readonly NodeGroup[]): boolean {
   const left = nodes.flatMap(({ cpuCores, count }) => Array.from({ length: count }, () => cpuCores));
   const replicas = Object.values(stages)

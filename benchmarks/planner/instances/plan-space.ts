@@ -16,7 +16,7 @@ export interface Combination {
   readonly choices: readonly (readonly StageOption[])[];
 }
 
-/** A plan that the model finds slower than this, as a multiple of the SLO, is not simulated. */
+/** Multiple of the SLO. A plan that the model finds slower is not simulated. */
 export const PLAUSIBLE = 1.12;
 const MOST_CONFIGS = 6000;
 
@@ -122,7 +122,7 @@ export class PlanSpace {
     return this.misses(choices.map(fastestOf), multipleOfSlo) <= this.judge.allowedMisses;
   }
 
-  /** Configs of a combination that fit, without dominated options; undefined if there are too many. */
+  /** Fitting configs of a combination, without dominated options; undefined if there are too many. */
   configsOf({ choices }: Combination, keep: (config: Config) => boolean): readonly Config[] | undefined {
     const reduced = choices.map(withoutDominated);
     if (reduced.reduce((count, { length }) => count * length, 1) > MOST_CONFIGS) return undefined;
@@ -131,7 +131,7 @@ export class PlanSpace {
       .filter((config) => this.judge.fits(this.plansOf(config)) && keep(config));
   }
 
-  /** All configs, dominated ones too, up to `limit`; undefined beyond it. */
+  /** All configs, dominated ones too; undefined if more than `limit`. */
   allConfigs(
     combinations: readonly Combination[],
     { limit, keep }: { readonly limit: number; readonly keep: (config: Config) => boolean },

@@ -12,7 +12,7 @@ const MEDIAN_GAP = 0.15;
 const lossOf = ({ loss }: InstanceResult): number =>
   loss === undefined ? 0 : Math.max(loss.accuracy, loss.cost, loss.tieCost);
 
-/** A plan that is better by more than 1 %, or any plan where the planner has none. */
+/** True if the reference's plan is better by more than 1 %, or only the reference has a plan. */
 export const isMissed = (result: InstanceResult): boolean => result.falseInfeasible || lossOf(result) > SMALL_LOSS;
 
 const isFailing = ({ planner }: InstanceResult): boolean =>

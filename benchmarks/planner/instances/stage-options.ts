@@ -31,7 +31,7 @@ export interface StageLoad {
 }
 
 const MOST_LOAD_FACTOR = 0.998;
-/** Further replicas that shorten the tail by less are left out. */
+/** After a replica that shortens the tail by a smaller fraction, no further replicas are tried. */
 const LEAST_GAIN = 0.01;
 const MOST_EXTRA_REPLICAS = 24;
 const QUANTILES = 2000;
@@ -65,7 +65,7 @@ export class StageOptions {
     return pins.variantId === undefined ? variants : variants.filter(({ id }) => id === pins.variantId);
   }
 
-  /** Within bounds, pins and budget; ascending by cost. */
+  /** Options within bounds, pins and budget; ascending by cost. */
   of(variant: VariantSpec): readonly StageOption[] {
     const known = this.#byVariant.get(variant.id);
     if (known !== undefined) return known;

@@ -1,6 +1,6 @@
 /**
- * Answers to related questions. A violation is a plan of a harder question that, simulated at an easier one, holds
- * conclusively and is better than the answer there.
+ * Answers to related questions. A violation is a plan of a harder question that is better than the answer to an easier
+ * question. That plan must hold conclusively in a simulation of the easier question.
  */
 import { SeededRng, showsSloMet } from '@equipoise/core/model';
 import { askPlanner } from '../instances/ask-planner.js';
@@ -106,7 +106,7 @@ function betterAt({ judge, worth }: Answer, { stages }: Answer): Worth | undefin
   return judge.fits(stages) && showsSloMet(judge.verified(judge.planOf(stages))) ? candidate : undefined;
 }
 
-/** Accuracy counts exactly, cost and weighted values from 1 %. */
+/** Any difference in accuracy counts; in cost and weighted values, a difference from 1 %. */
 function isBetter(judge: PlanJudge, answer: Worth, candidate: Worth): boolean {
   const { accuracy, cost, tieCost } = judge.loss(answer, candidate);
   const small = judge.spec.objective.kind === 'weights' ? SMALL_COST : SAME;

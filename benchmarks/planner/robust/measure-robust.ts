@@ -71,7 +71,7 @@ export function measureRobust(seedFrom: string, index: number): RobustResult {
 }
 
 const WITHOUT_ADVICE = { verifiesAdvice: false };
-/** Factor on the budgets of the generator, most of which leave nothing for robustness. */
+/** Factor on the generator's budgets, because most leave nothing for robustness. */
 const ROOM = 2;
 
 function withRoom(spec: PipelineSpec): PipelineSpec {

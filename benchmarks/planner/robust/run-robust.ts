@@ -5,7 +5,7 @@ import type { Bar } from '../sections.js';
 import { FACTORS, type FactorResult, measureRobust, type PlanCells, type RobustResult } from './measure-robust.js';
 
 const DEFAULT_COUNT = 50;
-/** Largest fraction of cells whose SLO a robust plan may break. */
+/** Largest fraction of cells in which a robust plan may miss its SLO. */
 const MOST_BROKEN = 0.02;
 
 export function runRobust(args: readonly string[]): boolean {

@@ -7,7 +7,7 @@ import { type PipelineSpec, type ProfilePoint, stageId, type VariantSpec, varian
 interface Model {
   readonly name: string;
   readonly accuracy: number;
-  /** On one core. */
+  /** Service time on one core. */
   readonly perBatchMs: number;
   readonly perItemMs: number;
 }
@@ -58,7 +58,7 @@ function stageOf(name: string, models: readonly Model[], batchSizes: readonly nu
   };
 }
 
-/** 99 % within 500 ms on two cores. */
+/** SLO: 99 % within 500 ms; budget: two cores. */
 export const dayPipeline: PipelineSpec = {
   name: 'shelf-day',
   baseDir: '.',

@@ -14,7 +14,7 @@ const DAY_S = 86_400;
 const SEED = 1;
 const HOST_CORES = 2;
 
-/** Mean of 20 requests per second each. */
+/** Each has a mean of 20 requests per second. */
 const dayLoads = {
   constant: { kind: 'poisson', arrivalRps: 20, durationS: DAY_S },
   'daily-cycle': { kind: 'daily-cycle', arrivalRps: 20, swingFraction: 0.8, periodS: DAY_S, durationS: DAY_S },

@@ -41,7 +41,7 @@ export class ArtifactCache {
   readonly #folder: CacheFolder;
   readonly #options: ArtifactCacheOptions;
   readonly #limits: FetchLimits;
-  /** Downloads by reference and digest, so that concurrent calls share one. */
+  /** Downloads by reference and digest, so that concurrent calls share one download. */
   readonly #found = new Map<string, Promise<string>>();
 
   constructor(options: ArtifactCacheOptions) {

@@ -80,7 +80,7 @@ export class RunningCommand {
     });
   }
 
-  /** Closes the pipe of its stdout. */
+  /** Stops reading the stdout of the command. */
   stopReading(): void {
     this.#child.stdout.destroy();
   }
@@ -120,7 +120,7 @@ export class TestFolder {
     return name;
   }
 
-  /** Removes it after its processes have ended. */
+  /** Removes the folder after its processes have ended. */
   async remove(): Promise<void> {
     await endCommands();
     rmSync(this.path, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** Functions and files that one tick runs, from the reports of tick-probe.mjs. */
 
-/** A line of the reports: the server asked its planner, or a planner reached the solver. */
+/** A line of the reports. It says that the server asked its planner, or that a planner reached the solver. */
 export type TickReport =
   | {
       readonly kind: 'ask';
@@ -50,7 +50,10 @@ function walkOf(
   };
 }
 
-/** `at Planner.ask (file:///…/packages/runtime/dist/loop/planner.js:19:27)`; anonymous functions have no name. */
+/**
+ * Reads a frame such as `at Planner.ask (file:///…/packages/runtime/dist/loop/planner.js:19:27)`; anonymous functions
+ * have no name.
+ */
 function frameOf(frame: string): { name: string; file: string } {
   const name = /^\s*at (?:async )?(?:new )?([^(]+) \(/.exec(frame)?.[1] ?? '';
   return { name, file: sourceOf(frame) };

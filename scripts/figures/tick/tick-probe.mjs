@@ -1,5 +1,5 @@
 /**
- * Loaded by `node --import` into a server and its planner workers: reports the functions that run from the timer of the
+ * Loaded by `node --import` into a server and its planner workers. Reports the functions that run from the timer of the
  * control loop to the first call into core's optimize folder. V8 counts the calls. Marks that tick-hooks.mjs inserts
  * into the compiled code trigger the reading of the counts. Every report is a line of JSON in the file that
  * EQUIPOISE_TICK_REPORTS names.

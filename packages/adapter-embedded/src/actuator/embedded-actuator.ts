@@ -26,7 +26,7 @@ import {
 import { preciseClock } from '../alarm-clock.js';
 import { startReplica } from './start-replica.js';
 
-/** All but the first two have defaults. */
+/** All options but the first two have defaults. */
 export interface EmbeddedActuatorOptions {
   readonly pool: ReplicaPool;
   readonly launcher: ReplicaLauncher;
@@ -34,7 +34,7 @@ export interface EmbeddedActuatorOptions {
   readonly startConcurrency?: number;
   /** Maximum wait for draining replicas. Then the change counts as done, and they continue to drain. */
   readonly drainPatienceMs?: number;
-  /** Inputs for the warm-up run of a replica. Each call creates new ones: a run takes over their memory. */
+  /** Inputs for the warm-up run of a replica. Each call creates new inputs: a run takes over their memory. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
   /** Applies batching and drop rule before the replaced replicas drain; default: only batching. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;

@@ -1,7 +1,7 @@
 /**
  * Finds the file of a variant: a path relative to the pipeline file, or `npm:package/path`. Node's rules find the
- * package from the pipeline's folder, or else from Equipoise's. Its `exports` do not matter, because a model file is
- * data.
+ * package from the pipeline's folder, or else from Equipoise's. The package's `exports` do not matter, because a model
+ * file is data.
  */
 import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';

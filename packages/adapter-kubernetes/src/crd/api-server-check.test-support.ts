@@ -1,6 +1,6 @@
 /**
- * Checks a custom resource like an API server, as far as our definition needs it: fills in defaults, removes unknown
- * fields, checks types and bounds, and evaluates CEL rules if the schema holds. A suite compares it with a real API
+ * Checks a custom resource like an API server, as far as our definition needs it. Fills in defaults, removes unknown
+ * fields and checks types and bounds. Evaluates CEL rules if the schema holds. A suite compares it with a real API
  * server.
  */
 import { Environment } from '@marcbachmann/cel-js';

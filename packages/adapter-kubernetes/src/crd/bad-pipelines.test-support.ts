@@ -1,6 +1,6 @@
 /**
  * Objects that an API server must refuse, each with field and message. The suites of the schema and of a real API
- * server share them; `spec` is merged into a good one.
+ * server share them; `spec` is merged into a good object.
  */
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 

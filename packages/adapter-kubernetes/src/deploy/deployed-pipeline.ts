@@ -86,7 +86,7 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 
 /**
  * Applies objects, the router last. Unless `force`, AppError CONFLICT names a field owned by another manager; objects
- * written before stay. CLUSTER_REFUSED names a missing namespace or kind.
+ * already written stay. CLUSTER_REFUSED names a missing namespace or kind.
  */
 export async function applyObjects(
   api: KubeApi,

@@ -152,7 +152,7 @@ export class RouterHistory {
 
   #remember(totals: Totals): void {
     this.#totals.push(totals);
-    // The newest page before the window is its start.
+    // The window starts at the newest page before it.
     while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 

@@ -1,7 +1,7 @@
 /**
- * Pods whose stages do nothing and whose routers only count: each shows the metrics of a router with a load, and
- * answers everything else with 200. The newest ready router gets the whole load, like after a rollout, except the share
- * that it forwards to the canary router.
+ * Pods whose stages do nothing and whose routers only count. Each router shows the metrics of a router with a load, and
+ * answers all other requests with 200. The newest ready router gets the whole load, as after a rollout. It forwards a
+ * share of the load to the canary router.
  */
 import { createServer, type Server } from 'node:http';
 import { isCanaryRouter, isRouter } from '../cluster/observed-objects.js';

@@ -4,7 +4,7 @@ import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
-/** Time until a server is ready (default 120 s, or 10 s if already running), and between health polls. */
+/** Maximum time until a server is ready (default 120 s, or 10 s if it already runs), and time between health polls. */
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;

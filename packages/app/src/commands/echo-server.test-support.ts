@@ -25,7 +25,7 @@ const pipelineOf = (isolation: string) => ({
   },
 });
 
-/** The server is `command` with `args` before the arguments of `serve`. `isolation` is that of its stage. */
+/** The server is `command` with `args` before the arguments of `serve`. `isolation` is a setting of its stage. */
 export interface EchoServerOptions {
   readonly command: string;
   readonly args: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Collections of the old generation pause the serving core for tens of milliseconds. Requests hardly add to the old
- * generation. The flags of the command prevent needless collections.
+ * Garbage collections of the old generation pause the serving core for tens of milliseconds. Requests hardly add to the
+ * old generation. The flags of the command prevent needless collections.
  */
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -42,7 +42,7 @@ it(`collects the old generation at most once in ${REQUESTS - FIRST} requests`, a
   expect(most.long - fewest.long).toBeLessThanOrEqual(1);
 }, 240_000);
 
-/** Collections of the serving thread since its start. */
+/** Garbage collections of the serving thread since its start. */
 async function collectionsAfter(requests: number): Promise<{ readonly short: number; readonly long: number }> {
   folder.write('count-collections.mjs', COUNTING);
   const counting = join(folder.path, 'count-collections.mjs');

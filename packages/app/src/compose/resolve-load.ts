@@ -68,7 +68,7 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   }
 }
 
-/** Length, and the rate that factors multiply. */
+/** Length of a load, and the rate that factors multiply. */
 interface ArrivalScale {
   readonly arrivalRps: number;
   readonly durationS: number;

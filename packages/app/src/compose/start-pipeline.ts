@@ -114,7 +114,9 @@ interface CompositionInput {
   readonly claim: Claimed | undefined;
 }
 
-/** Composes the pipeline. If the state file is unusable, it starts without saved state and reports a fault. */
+/**
+ * Composes the pipeline. If the state file is unusable, the pipeline starts without saved state and reports a fault.
+ */
 async function composeOver(
   store: ThreadedPlanStore,
   options: StartOptions,

@@ -1,4 +1,4 @@
-/** Preserves the order. */
+/** Preserves the order of the values. */
 export function groupedBy<Value>(
   values: readonly Value[],
   keyOf: (value: Value) => string,

@@ -136,8 +136,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
   },
   {
-    // Pairs 20 ms apart on one replica of 5 ms, assumed to take 1 ms until the tick at 100 ms: the second request of a
-    // pair ends 10 ms after its arrival.
+    // Pairs 20 ms apart on one replica of 5 ms, so the second request of a pair ends 10 ms after its arrival. Until the
+    // tick at 100 ms, drop rules assume 1 ms.
     name: 'drop rules follow service times that turn out to be others',
     scenario: boundary({
       arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]),

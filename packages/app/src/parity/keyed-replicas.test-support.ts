@@ -30,7 +30,7 @@ export interface KeyedDeps {
   /** Clocks whose alarms ring in the order of answers and of starts. */
   readonly answers: AlarmClock;
   readonly starts: AlarmClock;
-  /** Called when a replica starts. This replica is the newest starting one in the plan. */
+  /** Called when a replica starts, which is then the newest starting replica of the plan. */
   readonly runningPlan: () => RunningPlan;
   /** False until the first plan runs. Before that, starts are instant and do not fail. */
   readonly hasBegun: () => boolean;

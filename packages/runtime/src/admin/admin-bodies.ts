@@ -1,4 +1,4 @@
-/** Schemas of admin bodies. Descriptions go into the reference. */
+/** Schemas of admin bodies. Their descriptions go into the reference. */
 import {
   AppError,
   type Objective,

@@ -1,7 +1,7 @@
 /**
  * Threads of planner workers, shared by the pipelines of a process. Each pipeline has one session, whose state stays in
- * one thread. A new session gets its own thread while the limit allows, and later the thread with the fewest sessions.
- * A thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
+ * one thread. Up to the limit, a new session gets its own thread; after that, the thread with the fewest sessions. A
+ * thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
  */
 import { createRequire } from 'node:module';
 import { RpcThread } from '../worker-rpc.js';

@@ -209,7 +209,7 @@ export class PlannerWorker {
     return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
   }
 
-  /** Does a waiting tick or a newer observation show a burst? */
+  /** True if a waiting tick or a newer observation shows a burst. */
   #isUrgent({ questions, session, shown }: Place): boolean {
     const task = questions[0]?.task;
     if (task?.kind !== 'tick' || session === undefined) return false;

@@ -24,7 +24,7 @@ export interface LoggedDecision {
   readonly record: DecisionRecord;
 }
 
-/** A value that differs, with its path. It is undefined where it is absent. */
+/** A value that differs, with its path; undefined on the side that lacks it. */
 export interface Difference {
   readonly path: string;
   readonly recorded: unknown;

@@ -1,5 +1,3 @@
-/** Answers of HTTP ports, including those for liveness and readiness. */
-
 /** `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
 export interface Answer {
   readonly status: number;

@@ -136,7 +136,7 @@ describe('an answer that is read slowly', () => {
   });
 
   it('comes whole though the server closes meanwhile', async () => {
-    // These small answers exceed the buffers, so all are written long before they leave.
+    // Together, these small answers exceed the buffers: all are written long before the last one has left.
     const [count, answerBytes] = [ANSWER_BYTES / 2 ** 20, 2 ** 20];
     const bytesPerMs = ANSWER_BYTES / PATIENCE_MS;
     const read = async () => {

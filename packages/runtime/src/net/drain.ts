@@ -20,7 +20,7 @@ import type { PortLimits } from './connection-limit.js';
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
 export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
 
-/** Bounds of the stream limit of a new connection, which is its share of all streams. */
+/** A new connection may have its share of all streams, within these bounds. */
 export const MOST_STREAMS_PER_CONNECTION = 1000;
 const LEAST_STREAMS_PER_CONNECTION = 64;
 /** A connection is closed after this many refused streams in a row. */

@@ -21,7 +21,7 @@ export interface HttpExchange {
   readonly response: HttpResponse;
   /** True if the client sends its body only after status 100. */
   readonly awaitsContinue: boolean;
-  /** Time limit (ms) for the body; undefined if the server sets one. */
+  /** Time limit (ms) for the body; undefined if the server sets it. */
   readonly bodyTimeoutMs: number | undefined;
   readonly connection: object;
   isGone(): boolean;
@@ -129,7 +129,7 @@ export class Http2Exchange implements HttpExchange {
 
   onGone(listener: () => void): void {
     this.#stream.on('close', () => {
-      // For Node, a reset stream counts as fully written.
+      // Not `writableFinished`: for Node, a reset stream counts as fully written.
       if (!this.#response.writableEnded) listener();
     });
   }

@@ -43,8 +43,8 @@ export class TlsIdentity {
   #current: CertifiedKey;
 
   /**
-   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE. The latter also if others may read the key, or the key does not
-   * match the certificate.
+   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE, also for a key that others may read or that does not match the
+   * certificate.
    */
   constructor(files: TlsFiles) {
     this.#files = files;
@@ -61,7 +61,7 @@ export class TlsIdentity {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the files again; true if they have changed. If it throws as the constructor does, the old pair stays. */
+  /** Reads the files again; true if they have changed. If it throws an error of the constructor, the old pair stays. */
   reload(): boolean {
     const { cert, key } = this.#current;
     const read = readIdentity(this.#files);

@@ -42,7 +42,7 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** Page without metrics by tenant, because no tenant may read those of another. */
+  /** Page without metrics by tenant, because no tenant may read another tenant's metrics. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
   }

@@ -89,7 +89,7 @@ export class TrafficShare {
     this.#runner = runner;
   }
 
-  /** Lets the other server answer, or `endpoint` here. */
+  /** Lets either the other server or the local `endpoint` answer. */
   async answer(line: RequestLine, call: RestRequest, endpoint: Endpoint): Promise<SharedAnswer> {
     const { rng, fraction, onShared } = this.#options;
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
@@ -130,7 +130,7 @@ export class TrafficShare {
     this.#awayBytes.release(body.length);
   }
 
-  /** Answer of the other server; undefined if it fails, is too slow, or the client goes away. */
+  /** Answer of the other server; undefined if that server fails or is too slow, or the client goes away. */
   #ask({ method, target }: RequestLine, call: RestRequest, body: Uint8Array): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };

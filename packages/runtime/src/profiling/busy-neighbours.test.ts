@@ -22,7 +22,7 @@ it('computes while asked to, and stops when told', async () => {
   while (cpuMsSince(busySince) < COMPUTED_MS) await sleep(10);
   const elapsedMs = performance.now() - startedAtMs;
   await neighbours.keepBusy(0);
-  // Holds on a busy machine, too: a thread that still ran would use the same CPU time again in the same time.
+  // Holds on a busy machine, too: in equal time, a thread that still ran would use equal CPU time.
   const idleSince = process.cpuUsage();
   await sleep(elapsedMs);
   expect(cpuMsSince(idleSince)).toBeLessThan(COMPUTED_MS / 2);

@@ -13,7 +13,7 @@ export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }
 
-/** All stages before a stage, ascending. */
+/** Indices of all stages before a stage, ascending. */
 export function stagesBefore(graph: ServingGraph, stage: number): readonly number[] {
   const before = new Set<number>();
   const visit = (index: number): void => {

@@ -4,7 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
- * Machine and runtime of a measurement; a profile is valid only there. Memory is rounded to GiB, because the reported
+ * Machine and runtime of a measurement; a profile is valid for no other. Memory is rounded to GiB, because the reported
  * value varies.
  */
 export interface MachineFingerprint {

@@ -2,7 +2,7 @@
  * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
  * batch lasts from sending the batch to its answer, as in the dispatch rule. It excludes copying the inputs.
  *
- * The measurement stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
+ * The measurement stops when the interval of the mean (and, if asked, of the p99) is tight, or the time cap is reached.
  */
 import type { Clock } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
@@ -67,7 +67,6 @@ export interface PointMeasurement {
   readonly clock: Clock;
 }
 
-/** Service time (ms) of the next batch. */
 async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<number> {
   const batch = inputs.nextBatch(batchSize);
   const startedAtMs = clock.nowMs();

@@ -1,7 +1,7 @@
 /**
- * Measures the grid of one variant: one replica per core count, batch sizes ascending, first while the other cores are
- * busy, then briefly while they are idle. Plans use the busy figures; the idle ones show the cost of neighbours. Points
- * of an interrupted run are reused.
+ * Measures the grid of one variant: one replica per core count, batch sizes ascending. The other cores are first busy,
+ * then briefly idle. Plans use the busy figures; the idle figures show the cost of neighbours. Points of an interrupted
+ * run are reused.
  *
  * Memory is the resident memory of the replica's process. For a replica in a thread it is the growth of this process,
  * an approximation.

@@ -1,6 +1,6 @@
 /**
- * Example requests: the files of the first source's samples folder, by name. The bytes of a file become a UINT8 [-1]
- * tensor, its text a BYTES tensor; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are
+ * Example requests: the files of the first source's samples folder, by name. A file becomes a UINT8 [-1] tensor of
+ * bytes or a BYTES tensor of text; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are
  * skipped and reported.
  */
 import { readdirSync, readFileSync } from 'node:fs';

@@ -14,7 +14,7 @@ describe('a store whose writer is killed', () => {
     const path = join(folder, 'state.db');
     let next = 0;
     for (let kill = 0; kill < 60; kill++) {
-      // One in four is killed while opening the file, the others between or during writes.
+      // One process in four is killed while opening the file, the others between or during writes.
       const writes = rng.next() < 0.25 ? 0 : 1 + Math.floor(20 * rng.next());
       next = await killedAndRead(path, next, { writes, afterMs: (writes === 0 ? 1200 : 12) * rng.next() });
     }

@@ -66,7 +66,7 @@ function lock(database: Database.Database): void {
   try {
     database.pragma(`user_version = ${process.pid}`);
   } catch {
-    // Without the record, a refused server names no owner or the previous one.
+    // Without the record, the error of a refused server names no owner or the previous one.
   }
   database.pragma('locking_mode = NORMAL');
   database.exec('BEGIN EXCLUSIVE');

@@ -1,4 +1,3 @@
-/** SQLite file of the store: opening, transactions, and failures with a remedy. */
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';

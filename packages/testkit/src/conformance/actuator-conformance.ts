@@ -31,7 +31,8 @@ interface ServingSubject extends ActuatorSubject {
 const ids = (replicas: readonly RunningReplica[]): string[] => replicas.map(({ replicaId }) => replicaId);
 
 /**
- * Defines the suite; calls `make` once per test. `loseReplica` removes a serving replica; without it no test loses one.
+ * Defines the suite; calls `make` once per test. `loseReplica` removes a serving replica; without it no test loses a
+ * replica.
  */
 export function describeActuatorConformance<Subject extends ActuatorSubject>(
   name: string,

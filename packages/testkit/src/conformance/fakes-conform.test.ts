@@ -1,4 +1,4 @@
-/** The fakes keep the contracts that the real ones keep. */
+/** The fakes keep the contracts of the real implementations. */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import type { ItemResult } from '@equipoise/core/ports';
 import { FakeLauncher } from '../fakes/fake-launcher.js';

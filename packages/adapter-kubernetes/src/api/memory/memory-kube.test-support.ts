@@ -1,7 +1,7 @@
 /**
- * An API server in memory. It has one revision counter over all objects, an event log for watches, compaction that
- * expires old watches and lists, a status that only status writes change, and finalizers. It has no schemas, defaults
- * or controllers; `define` adds a resource with a check of its objects.
+ * An API server in memory. It has one revision counter over all objects, an event log for watches, and finalizers.
+ * Compaction expires old watches and lists; only status writes change a status. It has no schemas, defaults or
+ * controllers; `define` adds a resource with a check of its objects.
  */
 import { type AlarmClock, AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';

@@ -34,7 +34,7 @@ export interface GrpcRefusal {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Bounds of the retry delay in ms, as Retry-After over HTTP. */
+/** Bounds of the retry delay in ms, as for Retry-After over HTTP. */
 const RETRY_PUSHBACK_MS = { least: 1000, most: 30_000 };
 /** Clients refuse metadata above 8 KiB; percent-encoding makes text up to nine times longer. */
 const MOST_ENCODED_CHARACTERS = 4096;

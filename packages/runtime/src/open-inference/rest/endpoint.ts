@@ -12,7 +12,7 @@ import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
 
 export interface RestRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
-  /** Decoded `{pipeline}` of the path; empty if it has none. */
+  /** Decoded `{pipeline}` of the path; empty if the path has none. */
   readonly pipelineName: string;
   readonly requestId: string;
   /** Undefined if the server has no tenants. */
