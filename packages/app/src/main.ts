@@ -1,6 +1,6 @@
 import { runProgram } from './run-program.js';
 
-/** Below this limit on open files, modules may fail to load: loading opens about as many at once. */
+/** Below this limit on open files, modules may fail to load: loading opens about as many files at once. */
 const FEW_FILES = 256;
 
 // The color library takes even `0` as yes.

@@ -9,7 +9,7 @@ import { runProgram } from './run-program.js';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 let before: Promise<unknown> = Promise.resolve();
 
-/** Runs a command to its end in the folder `cwd`, after earlier commands. */
+/** Runs a command to its end in the folder `cwd`, once earlier commands have ended. */
 export function equipoiseHere(cwd: string, ...args: string[]): Promise<Ended> {
   const run = before.then(() => ended(cwd, args));
   before = run.catch(() => {});

@@ -202,7 +202,7 @@ describe('LeaseElector', () => {
           await pass(waitMs);
         }
         expect(together()).toBeLessThanOrEqual(1);
-        // A silent call never ends, so only candidates that were never silent surely return.
+        // A silent call never ends, so only candidates that were never silent are sure to return.
         const wasSilent = new Set<number>(steps.filter(({ line }) => line === 'silent').map(({ who }) => who));
         const healthy = candidates.filter((_, index) => !wasSilent.has(index));
         lineAll(healthy, 'up');

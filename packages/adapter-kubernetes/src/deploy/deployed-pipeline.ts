@@ -22,7 +22,7 @@ export interface DeploymentDiff {
 const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
 
-/** Kinds of engines that are not installed count as empty. */
+/** An engine that is not installed has no objects. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,

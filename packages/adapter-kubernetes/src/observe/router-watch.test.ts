@@ -67,7 +67,7 @@ it('waits for the word of a router that serves, and for none that is silent and 
   await seconds(1);
   expect([told().length - before >= 9, watch.staleRouter]).toEqual([true, undefined]);
   expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
-  // After its return the router counts.
+  // Once the router answers again, it counts again.
   silent = '';
   watch.updatePods([routerPod('router-1'), routerPod('router-2')]);
   await seconds(5);

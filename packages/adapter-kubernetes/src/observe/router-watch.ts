@@ -1,4 +1,4 @@
-/** Asks all routers once a second. With a stale signal the load is incomplete. */
+/** Asks all routers once a second. A stale signal makes the load incomplete. */
 import type { AlarmClock } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isCanaryRouter, isReady, type ObservedPod } from '../cluster/observed-objects.js';
@@ -74,7 +74,7 @@ export class RouterWatch {
     return nowMs - (this.history.lastPageAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
   }
 
-  /** True if the load waits for this router. It waits for no router in a crash loop. */
+  /** True if the load needs a page of this router. A router in a crash loop is ignored. */
   #isAwaited(pod: ObservedPod, nowMs: number): boolean {
     return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }

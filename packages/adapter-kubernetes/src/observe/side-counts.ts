@@ -21,7 +21,7 @@ type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal' | 'passedOnTota
 const KEPT_MS = 180_000;
 const NOTHING: SideCount = { ended: 0, missed: 0 };
 
-/** Counts by side; instants are monotonic. A router counts from its first page. */
+/** Counts by side; instants are monotonic. Counts of a router begin with its first page. */
 export class SideCounts {
   readonly #counters = new Map<string, Counters>();
   readonly #series: Totals[] = [];

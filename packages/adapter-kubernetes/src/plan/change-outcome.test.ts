@@ -60,7 +60,7 @@ describe('a new variant that failed on the cluster', { timeout: 60_000 }, () => 
       await rig.seconds(1);
       expect(variantOf((await planned()).plan)).toBe('small');
     }
-    // The policy knows the back-off, so it requests nothing that is refused.
+    // The policy knows the back-off, so it requests no plan that would be refused.
     expect(rig.decisions.some((each) => each.kind === 'apply' && variantOf(each.plan) === 'large')).toBe(false);
     expect(lastChanges()).toEqual([]);
     // A switch must also suit the rates of the last minute.

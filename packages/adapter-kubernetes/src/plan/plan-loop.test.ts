@@ -74,7 +74,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await rig.seconds(3);
     const burst = await planned();
     expect(rig.decisions.at(-1)?.evidence.forecast.method).toBe('burst');
-    // The calm plan may have spare replicas, so cores need not grow; the provisioned rate does.
+    // The calm plan may have spare replicas, so cores need not grow, but the provisioned rate must.
     expect(burst.arrivalRps).toBeGreaterThan(200);
     expect(calm.arrivalRps).toBeLessThan(50);
     expect(burst.plan.predicted.capacityRps).toBeGreaterThan(burst.arrivalRps);

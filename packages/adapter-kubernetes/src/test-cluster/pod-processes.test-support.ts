@@ -16,7 +16,7 @@ import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
 /** Paths on this machine. */
 export interface PodFolders {
-  /** Gets a folder for each pod. */
+  /** Parent folder, in which each pod gets a folder. */
   readonly state: string;
   /** Folder of the pipeline in images. */
   readonly pipeline: string;

@@ -12,7 +12,7 @@ export interface RecorderOptions {
   readonly onTrouble: (text: string) => void;
 }
 
-/** One second's sample, because statistics do not keep the plan. */
+/** Sample of a second: statistics do not keep the plan. */
 interface Sample {
   readonly p99Ms: number | undefined;
   readonly pas: number;

@@ -27,7 +27,7 @@ export interface KeyedDeps {
   readonly chances: ItemChances;
   readonly serviceRng: Rng;
   readonly trace: TraceWriter;
-  /** Clocks whose alarms ring in the order of answers and of starts. */
+  /** Clocks for answers and for starts, each with its event rank. */
   readonly answers: AlarmClock;
   readonly starts: AlarmClock;
   /** Called when a replica starts, which is then the newest starting replica of the plan. */

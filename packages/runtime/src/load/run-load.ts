@@ -38,7 +38,7 @@ export interface LoadResult {
   readonly ok: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Of answered requests, in ms. */
+  /** Latencies of answered requests (ms). */
   readonly latencyMs: SimulationReport['latencyMs'];
   readonly offeredRps: number;
   readonly achievedRps: number;

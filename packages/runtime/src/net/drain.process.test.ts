@@ -1,4 +1,4 @@
-/** Sessions of HTTP/2 that Node collects, in a process of their own: a wrong order would end it. */
+/** Sessions of HTTP/2 that Node collects, in a separate process, which a wrong order would end. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';

@@ -45,7 +45,7 @@ function outliveStreams(session: ServerHttp2Session, streams: object): void {
   session.once('remoteSettings', () => {
     const native = executionAsyncResource();
     session.once('close', () => {
-      // The native session refers to this one, which must not refer to `streams` any longer.
+      // The native session refers to `session`, which must no longer refer to `streams`.
       session.removeAllListeners().on('error', ignore);
       // Until then, Node itself keeps the streams that it is freeing.
       setImmediate(() => nativeSessions.register(streams, native));

@@ -97,7 +97,7 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   try {
     return loadPipelineSamples(spec).samples;
   } catch {
-    // Cached profiles can still be judged: without samples their input digests differ.
+    // Without samples, cached profiles count as stale: their input digests differ.
     return [];
   }
 }

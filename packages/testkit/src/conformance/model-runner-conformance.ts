@@ -3,7 +3,7 @@ import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core
 import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
-/** Impossible start: its rejection code, and its launcher if not the suite's. */
+/** Start that must fail: its error code, and its launcher unless the suite's launcher is used. */
 export interface UnstartableReplica {
   readonly code: string;
   readonly request: LaunchRequest;
@@ -15,7 +15,7 @@ export interface RunnerSubject {
   readonly launcher: ReplicaLauncher;
   /** Stage whose output is its input. */
   readonly echo: LaunchRequest;
-  /** Impossible starts by reason. */
+  /** Starts that must fail, by reason. */
   readonly unstartable?: Readonly<Record<string, UnstartableReplica>>;
   /** An item that the echo stage refuses (INVALID_INPUT), and one that it fails (STAGE_FAILED). */
   readonly refusedItem?: () => TensorMap;
