@@ -54,12 +54,12 @@ describe('what the guardrails remember', () => {
     const { beforeChange: __, ...ended } = changing;
     expect(guardrailSnapshot(ended)).toEqual(guardrails);
     expect(guardrailsDiffer(ended, changing)).toBe(true);
-    // A change under roll-back stays on trial until it is gone.
+    // A change stays on trial until its roll-back is complete.
     expect(guardrailSnapshot({ ...before, beforeChange: { appliedAtMs, switches, trial } })).toEqual(guardrails);
   });
 
   it('is as old in the next process as has passed on the wall clock', () => {
-    // 500 ms after its start, 5 s after the snapshot.
+    // The new process is 500 ms old, the snapshot 5 s.
     expect(after(5)).toEqual({
       appliedAtMs: [500 - 605_000, 500 - 15_000],
       switches: [{ stageId: detect, atMs: 500 - 15_000 }],

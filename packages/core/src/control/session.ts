@@ -1,5 +1,5 @@
 /**
- * Control session of one pipeline: the only driver of control steps, when served, simulated or replayed. It holds state
+ * Control session of one pipeline: the only driver of its control steps, also in simulation and replay. It holds state
  * and pins, and accounts for advice and manual changes. It has no clock: observations carry the time. `tickMs` is the
  * interval at which to call it.
  */

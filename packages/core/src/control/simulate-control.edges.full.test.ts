@@ -12,7 +12,7 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { firstPlan, simulateControl } from './simulate-control.js';
 
 const DURATION_S = 300;
-/** Suffices for a loop that has nothing to learn. */
+/** Length of runs whose loop has nothing to learn. */
 const SHORT_S = 150;
 const RATE_RPS = 40;
 const [detect, classify] = [stageId('detect'), stageId('classify')];

@@ -14,7 +14,7 @@ import { controlStep } from './step.js';
 export const detect = stageId('detect');
 const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
-/** Variant large serves 20 rps per core. The floor excludes the other. */
+/** Variant large serves 20 rps per core. The accuracy floor excludes variant small. */
 export const spec: PipelineSpec = {
   ...smallOrLargeSpec(),
   prices,

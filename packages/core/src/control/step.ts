@@ -69,7 +69,7 @@ export function trainBetweenTicks(rules: ControllerRules, state: ControllerState
   return { ...state, learning, savedMs };
 }
 
-/** Time of the next plan, and whether it is due. */
+/** Time of the next plan, and if it is due. */
 export function planSchedule(
   rules: ControllerRules,
   { nextPlanAtMs }: ControllerState,

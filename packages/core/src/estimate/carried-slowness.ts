@@ -26,7 +26,8 @@ export interface SlowedPlan {
 
 /**
  * Tells if the plan carries `itemsPerSecond` at the stage with this slowness. Only losses that the slowness causes
- * count. So also true if the plan is overloaded without it, or misses the SLO without it but is stable with it.
+ * count. So the result is also true if the plan is overloaded without it, or misses the SLO without it but is stable
+ * with it.
  */
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
   const { spec, stageId } = plan;

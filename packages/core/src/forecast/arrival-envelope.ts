@@ -8,8 +8,7 @@ import type { ArrivalEnvelope } from '../model/expected-load.js';
 const WINDOWS_S = [1, 2, 5, 10, 20];
 const REMEMBERED_S = 60;
 /**
- * Multiple of the planning horizon that is remembered, so that replicas for a burst stay longer than one round of
- * starts.
+ * Remembered time, as a multiple of the planning horizon. So replicas for a burst stay longer than one round of starts.
  */
 const REMEMBERED_AHEAD = 2;
 

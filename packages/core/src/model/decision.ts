@@ -32,7 +32,7 @@ export interface EdgeCount {
   readonly items: number;
 }
 
-/** Learned value that replaces the pipeline file's. */
+/** Learned value that replaces the one in the pipeline file. */
 export interface LearnedEdge {
   readonly edge: number;
   readonly from: StageId;

@@ -88,8 +88,8 @@ function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['cho
 }
 
 /**
- * For each point of `front`: its choice, or the cheapest choice found that is at least as accurate. All are verified,
- * none is dominated; by rising cost.
+ * For each point of `front`: its choice, or the cheapest choice found that is at least as accurate. All choices are
+ * verified and undominated; their costs rise.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];

@@ -108,7 +108,7 @@ export class CanaryLane<Payload, Context> {
     }
     const { batch, hasFailed, isRetried } = mark;
     const isAtFault = hasFailed && !(isRetried && outcome === 'failed');
-    // One outcome counts per batch: of the first item to fail, else of the first to end.
+    // Per batch, the outcome of one item counts: the first to fail, else the first to end.
     if (batch?.counted !== undefined) {
       if (!isAtFault || batch.counted === 'failed') return;
       count(this.after, batch.counted, -1);

@@ -1,5 +1,5 @@
 /**
- * Limits the replica threads that compute at once on one host: CPU shares only limit the mean use. The pipeline
+ * Limits the replica threads that compute at once on one host, because CPU shares only limit mean use. The pipeline
  * scheduler starts waiting replicas by earliest deadline.
  */
 
@@ -13,7 +13,7 @@ export class CoreGate {
     this.cores = cores;
   }
 
-  /** One replica may always run, even with more threads than cores. */
+  /** A replica may run alone even if it has more threads than `cores`. */
   admits(threads: number): boolean {
     return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }

@@ -56,7 +56,7 @@ export class DeadlineQueue<Payload, Context> {
     return last;
   }
 
-  /** Removes items of a request: all, or the `needless` ones. */
+  /** Removes items of a request: all, or those for which `needless` is true. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const before = this.length;
     const aside = this.#heap;

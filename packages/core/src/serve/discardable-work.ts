@@ -1,7 +1,7 @@
 /**
- * Finds the work that a filled `any` or `quorum` join makes discardable. From such a stage, every path to an end passes
- * the join, in the same part of the request. An end is an output, or a stage without out-edges. Requires the
- * topological order of an acyclic graph.
+ * Finds the work that a filled `any` or `quorum` join makes discardable. This is the work of stages from which every
+ * path to an end passes the join, in the same part of the request. An end is an output, or a stage without out-edges.
+ * Requires the topological order of an acyclic graph.
  */
 
 /** Join that may continue before all inputs have arrived. */

@@ -187,7 +187,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#nowMs = nowMs;
     this.#replace(replica, 'hung');
     const { batch, stage } = replica;
-    // The canary is at fault: its items run again in the main lane.
+    // In a canary, the new variant may be the cause of a hang, not the input.
     const isProof = batch.length === 1 && !replica.inCanary;
     for (const item of batch) {
       const key = this.#effects.inputKey(item);

@@ -14,7 +14,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
   /** Calls `advance` at this time. A later call may set an earlier time; extra calls of `advance` do no harm. */
   wakeAt(atMs: number): void;
-  /** Takes a hanging or bad replica out of service, to be replaced. */
+  /** Takes a hanging or bad replica out of service and has it replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
   /** Reports that the batch of a replica may hang (`isLate`), or that such a batch has ended. */
   runsLate(replica: ServingReplica<Payload, Context>, isLate: boolean): void;

@@ -19,7 +19,7 @@ const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry:
  */
 export const MOST_GRPC_WORK = { tensors: 4096, parameters: 4096, elements: 1_048_576 } as const;
 
-/** Field numbers. Requests and answers differ only in that of raw contents. */
+/** Field numbers. Those of requests and answers differ only for raw contents. */
 const messageFields = { parameters: 4, tensors: 5, rawOfRequest: 7, rawOfResponse: 6 } as const;
 const tensorFields = { shape: 3, parameters: 4, contents: 5 } as const;
 const contentsFields = { int64: 3, uint64: 5, fp32: 6, fp64: 7, bytes: 8 } as const;

@@ -30,7 +30,7 @@ export interface SizeRatios {
   readonly ratios: readonly number[];
   /** Time (ms) since the last ratio; default 0. */
   readonly idleMs?: number;
-  /** How often the ratios have expired; default 0. */
+  /** Number of times that the ratios have expired; default 0. */
   readonly forgotten?: number;
 }
 
@@ -266,7 +266,7 @@ export function summarizedStarts({ times }: StartState): readonly StartTimes[] {
   return times.map((each) => ({ ...each, startMs: [quantileMs(each.startMs)] }));
 }
 
-/** Expected start time of a variant, and how many of its replicas start at once. */
+/** Expected start time of a variant, and number of its replicas that start at once. */
 export function startOf(
   context: Pick<ControlContext, 'spec' | 'profiles'>,
   times: readonly StartTimes[],

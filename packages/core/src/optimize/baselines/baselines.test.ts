@@ -60,7 +60,7 @@ describe('base cores', () => {
 
 describe('baselines of the literature', () => {
   it('ipa weighs accuracy against cost', () => {
-    // IPA takes accuracy that costs no extra core. A core is too much for 0.2 of accuracy.
+    // IPA takes higher accuracy if it costs no extra core. It does not pay a core for 0.2 of accuracy.
     expect(shape(planOf(policies.ipa(problemOf(spec, 5))))).toEqual(['small 1x1', 'large 1x1']);
     const objective = { kind: 'weights', accuracy: 100, cost: 1, batch: 1e-6 } as const;
     expect(shape(planOf(policies.ipa(problemOf(spec, 5, { objective }))))).toEqual(['large 2x2', 'large 1x1']);

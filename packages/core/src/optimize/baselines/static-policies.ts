@@ -10,7 +10,7 @@ import { type RatedVariant, ratedVariants } from '../problem/rated-variants.js';
  * `bestEffort` has the largest capacity.
  */
 
-/** Order of variants. Its first variant is fixed. */
+/** Order of variants. The policy fixes the first variant. */
 export type VariantOrder = (a: RatedVariant, b: RatedVariant) => number;
 
 function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Record<StageId, StagePins>> {
@@ -23,7 +23,7 @@ function frozenPins(problem: PlanningProblem, order: VariantOrder): Readonly<Rec
   );
 }
 
-/** Fixes the first variant by `order` per stage. Pins of the pipeline file take precedence. */
+/** Per stage, fixes the first variant in the given order. Pins of the pipeline file take precedence. */
 function planFrozen(problem: PlanningProblem, order: VariantOrder, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize({ ...problem, pins: frozenPins(problem, order), objective }, verify);

@@ -1,7 +1,7 @@
 /**
  * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then find better choices. A
- * choice is optimal if no label beyond `width` could beat it. The label limit caps the last width; then a gap may
- * remain.
+ * choice is optimal if no label dropped because of `width` could beat it. The label limit caps the last width; then a
+ * gap may remain.
  */
 
 import { cutLayout } from './cut-layout.js';

@@ -70,7 +70,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Minimum replicas (`oneRps` each) with a load factor below 1. The sum of tails also accepts 1. */
+/** Minimum replicas, of capacity `oneRps` each, with a load factor below 1. The sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

@@ -149,7 +149,7 @@ class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // At the last failed level only one plan failed. Lower levels have others.
+    // The last failed level rejected only one plan. Lower levels have others.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;

@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Parts of a box outside `entry`. Each differs from `entry` first at another stage. */
+/** Parts of a box outside `entry`. Each part differs from `entry` first at another stage. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -60,8 +60,8 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 /**
  * Exact search with measured accuracies. Boxes are visited by descending bound on accuracy, because dominance by value
  * is invalid across boxes. Label setting finds the minimum cost of a measured box, or the best product of an unmeasured
- * box. `max-accuracy` stops when bounds fall below the best accuracy, `min-cost` when below the floor. `weights` stops
- * when no bound minus the minimum cost exceeds the best value.
+ * box. `max-accuracy` stops when bounds fall below the best accuracy, `min-cost` when they fall below the floor.
+ * `weights` stops when no bound minus the minimum cost exceeds the best value.
  */
 
 interface BoundedBox extends VariantBox {

@@ -1,7 +1,8 @@
 /**
- * Pareto front of PAS and cost under the surrogate. Both ends and points between form a scaffold. A first pass
- * approximates the front near the bounds of the scaffold. A second pass finds the rest; its bars come from that
- * approximation. For every choice, some point costs no more, and its PAS is lower by at most the fraction `tolerance`.
+ * Pareto front of PAS and cost under the surrogate. The ends of the front and some points between them form a scaffold.
+ * A first pass approximates the front near the bounds of the scaffold. A second pass finds the rest. The approximation
+ * sets the bars of that pass. For every choice, some point costs no more, and its PAS is lower by at most the fraction
+ * `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';

@@ -325,7 +325,7 @@ describe('FleetScheduler under random changes', () => {
   interface Promised {
     readonly cores: number;
     readonly startConcurrency: number;
-    /** With enough headroom: the plan whose capacity the next plan takes over. */
+    /** Plan that the next one replaces; undefined if the headroom is too small to keep its capacity. */
     readonly inForce: StagePlan | undefined;
   }
 

@@ -308,7 +308,7 @@ export class FleetScheduler {
     this.#take();
     if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.rebatch(to);
     else stage.rebatchBefore(to);
-    // With a canary, its batching is adopted when the lanes merge.
+    // The batching of a canary is adopted when the lanes merge.
     if (stage.canary === undefined || stage.serving?.variantId === to.variantId) this.#adopt(stage, to);
     onEnd({ kind: 'done' });
   }

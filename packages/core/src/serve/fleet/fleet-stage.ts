@@ -155,7 +155,7 @@ export class FleetStage {
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     if (target === undefined || before.others > 0 || grown === 0) return previous;
-    // Without a ready replica of another kind, this may still replace lost replicas.
+    // If no replica of another kind is ready, the change may still replace lost replicas.
     const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }

@@ -152,7 +152,7 @@ function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places):
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** True if the ready fraction of the new kind is at least the fraction of others that is `staying`. */
+/** True if (ready ÷ wanted replicas of the new kind) is at least (`staying` ÷ initial replicas of other kinds). */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);

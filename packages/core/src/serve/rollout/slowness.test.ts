@@ -9,7 +9,10 @@ const heavy: ServiceLaw = { kind: 'lognormal', mu: 3.6, sigma: 0.8 };
 const rare: ServiceLaw = { kind: 'two-point', usualMs: 30, slowMs: 600, slowFraction: 0.0101 };
 const laws = [constant, spread, heavy, rare];
 
-/** The plan carries 50 items per second up to `bearable` × the profile, in inverse proportion to the rate. */
+/**
+ * The plan carries 50 items per second while batches take up to `bearable` × the profile. This limit is inversely
+ * proportional to the rate.
+ */
 const profileOf = (law: ServiceLaw, bearable = 1.12): CanaryProfile => ({
   meanMs: () => lawMeanMs(law),
   fractionBelow: (_, ms) => lawFractionBelow(law, ms),
