@@ -11,7 +11,7 @@ const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. The rate limit is 50 reads and 5 changes per second in the long run, with bursts of up to 100 and 20; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 reads per second (bursts up to 100) and 5 changes per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
 
 The decision log records every action with its reason.`;
 

@@ -62,5 +62,5 @@ function defaultOf({ mandatory, negate, defaultValue }: Flag): string {
 }
 
 function meaningOf({ description, argChoices }: Flag): string {
-  return argChoices === undefined ? description : `${description}: ${argChoices.map(code).join(', ')}`;
+  return argChoices === undefined ? description : `${description}; one of ${argChoices.map(code).join(', ')}`;
 }

@@ -115,7 +115,7 @@ with exit code 1 while a workload is not complete; conditions are those of the c
     conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
   }]
 }
-with --once; exit code 1 if a pipeline is not accepted, not planned, degraded or has a failure, or (as an error) if another operator is active.
+with --once; exit code 1 if a pipeline is not accepted, not planned or degraded, or has a failure, or (as an error) if another operator is active.
 OBJECT is {kind, name}. phase is "settled" when the plan runs and "idle" if nothing is applied to the cluster.
 Other phases name the step that the next run continues:
 "preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending". phase is absent if the pipeline could not be examined`,

@@ -42,7 +42,7 @@ const profileScaleFlag = () =>
 const serviceFactorFlag = () =>
   new Option(
     '--service-factor <f>',
-    'plans must hold even if all service times are this many times the profiled ones; overrides robustness of the file',
+    'plans must hold with all profiled service times multiplied by this factor; overrides robustness of the file',
   ).argParser(serviceFactor);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
@@ -176,7 +176,7 @@ function addPlan(program: Command): void {
     )
     .option(
       '--running-plan <file>',
-      'running plan, as --out writes it; the plan then accounts for the cost of starting replicas',
+      'running plan, as --out writes it; the new plan then accounts for the cost of starting replicas',
     )
     .addOption(policyFlag('planning policy'))
     .addOption(
@@ -349,7 +349,7 @@ function addDecisions(program: Command): void {
     .command('replay')
     .argument('<log>', 'state file of a server (.equipoise/state.db), or an exported log')
     .description('repeat the decisions of a log; the same code makes the same decisions')
-    .option('--newest <n>', 'only the newest decisions of each pipeline', count)
+    .option('--newest <n>', 'only the newest n decisions of each pipeline', count)
     .option('--out <file>', 'export the log to this file as JSON lines')
     .addOption(pipelineFlag())
     .addOption(jsonFlag())

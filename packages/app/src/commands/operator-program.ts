@@ -55,7 +55,7 @@ export function addOperator(program: Command): void {
     )
     .addOption(new Option('--json', 'with --once: print one JSON document on stdout; the log goes to stderr'))
     .option('--host <address>', 'address of /livez, /readyz and /metrics', '127.0.0.1')
-    .option('--port <n>', 'port of /livez, /readyz and /metrics, 0 for any free one', port, 8082)
+    .option('--port <n>', 'port of /livez, /readyz and /metrics; 0 for any free port', port, 8082)
     .action((options) =>
       runCommand(options, async () => {
         if (options.once) return (await import('./operator-once.js')).operatorOnce(options);

@@ -106,7 +106,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   gamma: {
     form: 'gamma:CV',
     meaning:
-      'gamma-distributed gaps with this coefficient of variation; above 1 in bursts, below 1 more even than Poisson',
+      'gamma-distributed gaps with this coefficient of variation: bursty above 1, more even than Poisson below 1',
     read: (numbers, scale) => {
       const cv = numberOf(numbers);
       return cv > 0 ? { kind: 'gamma', cv, ...scale } : 'needs a coefficient of variation above 0, such as gamma:2';
@@ -126,7 +126,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'daily-cycle': {
     form: 'daily-cycle:SWING[@PERIOD_S]',
-    meaning: `a cosine that starts at its lowest point; SWING is the largest deviation from the rate as a fraction; the default period is a day (${DAY_S} s)`,
+    meaning: `a cosine that starts at its lowest point; SWING is the largest deviation, as a fraction of the rate; the default period is a day (${DAY_S} s)`,
     read: (numbers, scale) => {
       const [swing = '', period = String(DAY_S), ...more] = numbers.split('@');
       const [swingFraction, periodS] = [numberOf(swing), numberOf(period)];

@@ -70,7 +70,7 @@ export const errorCodes = {
     httpStatus: 403,
     exitCode: 2,
     remedy:
-      'Use the loopback address on the machine of the server, not a page of another site. Or start the server with a token.',
+      'Send the request to a loopback address of the machine of the server, not from a page of another site. Or start the server with a token.',
   },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Use one of the names that the message lists.' },
   CONFLICT: {

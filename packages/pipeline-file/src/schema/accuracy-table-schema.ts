@@ -27,7 +27,7 @@ export const accuracyTableSchema = z
     leftOut: z
       .strictObject({
         combinations: count().describe('Number of omitted combinations.'),
-        reason: z.string().describe('Reason for omitting them.'),
+        reason: z.string().describe('Reason for omitting these combinations.'),
       })
       .optional()
       .describe('Combinations that `equipoise evaluate` did not measure, and the reason, for people.'),

@@ -33,7 +33,7 @@ export const controlSchema = z
         maxSeconds: positive()
           .optional()
           .describe(
-            'Maximum time in which all replicas of a change, or of a canary step, must start on one machine. After this time the change fails, and the stage returns to its previous plan. Default: no limit.',
+            'On one machine: maximum time in which all replicas of a change, or of a canary step, must start. After this time the change fails, and the stage returns to its previous plan. Default: no limit.',
           ),
       })
       .optional()
@@ -73,7 +73,7 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Maximum number of items in the queue of a stage. If the queue is full, the new request is dropped. If the new request is more urgent than others, the last of the least urgent requests is dropped instead. A request whose fan-out has more items than this fails.',
+        'Maximum number of items in the queue of a stage. If the queue is full, the new request is dropped. If the new request is more urgent than others, the last of the least urgent requests is dropped instead. A request fails if a fan-out of it has more items than this number.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
@@ -83,7 +83,7 @@ export const admissionSchema = z
     answerMarginMs: nonNegative()
       .optional()
       .describe(
-        'Reserve for delays and for sending the answer, in milliseconds. A request is dropped if it cannot complete this long before its deadline. The reserve is at most half of the slack of a request (its time limit minus its work). Default in `serve`: 2 % of `slo.latencyMs`, at most 10 ms. Default in simulations: 0.',
+        'Reserve for delays and for sending the answer, in milliseconds. A request is dropped if it cannot complete by its deadline minus this reserve. The reserve is at most half of the slack of a request (time left minus work left). Default in `serve`: 2 % of `slo.latencyMs`, at most 10 ms. Default in simulations: 0.',
       ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)

@@ -78,7 +78,7 @@ const robustnessSchema = z
   })
   .optional()
   .describe(
-    'Plans meet the SLO even if service times are longer than profiled by this factor. Such plans cost more. Default: plans trust the profile.',
+    'Plans meet the SLO even if service times are `serviceFactor` times as long as profiled. Such plans cost more. Default: plans trust the profile.',
   );
 
 const specSchema = z

@@ -114,7 +114,7 @@ export const planBody = z.strictObject({
 
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of decisions in the answer.'),
-  before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
+  before: z.coerce.number().int().positive().optional().describe('Only decisions with a number below this.'),
 });
 
 /** Throws AppError INVALID_FIELDS with every problem. */

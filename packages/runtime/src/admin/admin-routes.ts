@@ -79,7 +79,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: planBody,
     endpoint: plan,
     summary:
-      'Makes a plan for a rate, with other bounds if you give some, and lists the changes from the running plan. Changes nothing.',
+      'Makes a plan for a rate, optionally with other bounds, and lists the changes from the running plan. Does not apply them.',
     answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
   },
   {

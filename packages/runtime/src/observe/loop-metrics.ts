@@ -90,7 +90,7 @@ export class LoopMetrics {
     };
     ofPlan(
       'equipoise_plan_capacity_rps',
-      'Largest load that the plan in force can carry. Absent after a roll-back of the loop, because it is then unknown.',
+      'Largest load that the plan in force can carry. Unknown and absent after a roll-back by the loop.',
       ({ predicted: { capacityRps } }) => (capacityRps === 0 ? undefined : capacityRps),
     );
     ofPlan(
@@ -106,7 +106,7 @@ export class LoopMetrics {
     );
     ofPlan(
       'equipoise_plan_latency_seconds',
-      'Predicted latency of the plan in force, at the percentile of the SLO. Absent after a roll-back of the loop, because it is then unknown.',
+      'Predicted latency of the plan in force, at the percentile of the SLO. Unknown and absent after a roll-back by the loop.',
       ({ predicted: { capacityRps, latencyMs } }) => (capacityRps === 0 ? undefined : latencyMs / 1000),
     );
     this.#desired(registry);

@@ -167,7 +167,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   });
   new Gauge({
     name: 'equipoise_arrival_dispersion',
-    help: 'Variance of the arrivals per window divided by the mean, over ten minutes. One window is about as long as the latency of the SLO, the other 10 s. A Poisson process has 1. Absent until enough requests have arrived.',
+    help: 'Variance of the arrivals per window divided by the mean, over ten minutes. One window is about as long as the latency of the SLO, the other is 10 s long. A Poisson process has 1. Absent until enough requests have arrived.',
     labelNames,
     registers,
     collect() {
