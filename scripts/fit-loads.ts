@@ -1,6 +1,6 @@
 /**
- * Fits the models of the shipped loads to the published ones and writes them; `npm run generate` makes the load files
- * from them. Needs the reference data in EQUIPOISE_REFERENCE_DIR; every run gives the same numbers.
+ * Fits the models of the shipped loads to the published loads; `npm run generate` makes the load files from the models.
+ * Needs the reference data in EQUIPOISE_REFERENCE_DIR; every run gives the same numbers.
  */
 import { writeFileSync } from 'node:fs';
 import { fitModel } from './shipped-loads/fit-model.js';

@@ -47,7 +47,9 @@ function simulateCompany(company: Company, seed: number): readonly (readonly Gri
   return rows;
 }
 
-/** Makes the rows monotone: times ascend with the load; the chance of being disturbed also falls with replicas. */
+/**
+ * Makes the rows monotone: times and the chance of being disturbed rise with the load; the chance falls with replicas.
+ */
 function mended(rows: readonly (readonly SojournCell[])[]): readonly (readonly SojournCell[])[] {
   const shapes = rows.length / replicaGrid.length;
   const logits: (readonly number[])[] = [];

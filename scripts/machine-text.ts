@@ -1,6 +1,6 @@
 /**
  * Finds text that is true on one machine only: absolute paths into somebody's folders, and the hosts of package
- * registries, which belong into npm's own configuration.
+ * registries, which belong in npm's own configuration.
  */
 
 /** One finding; `line` counts from 1. */

@@ -1,4 +1,4 @@
-/** A vitest reporter that ends a run with the suites that were skipped entirely; their titles carry the reason. */
+/** A vitest reporter that lists completely skipped suites at the end of a run; their titles have the reason. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export class SkippedSuitesReporter implements Reporter {

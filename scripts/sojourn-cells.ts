@@ -44,7 +44,7 @@ const LARGEST_FACTOR = 3;
  * factor.
  */
 const LEAST_DISTURBED = 1e-4;
-/** Some batches share a factor in long runs; the sum of all is exact. */
+/** In long runs, some batches share a factor; the sum of all factors is exact. */
 const FACTORS = 2 ** 19;
 /** Maximum number of requests that a row needs. */
 const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;

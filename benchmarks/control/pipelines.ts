@@ -1,4 +1,4 @@
-/** The pipelines. The peak of the loads needs four fifths of their budgets. */
+/** The pipelines. The peak of the loads needs four fifths of a pipeline's budget. */
 import type { ControlContext } from '@equipoise/core/control';
 import type { Objective, PipelineSpec, Plan } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';

@@ -1,6 +1,6 @@
 /**
- * Server process of the overload over HTTP. It reports to its parent when it dropped each request. Requests carry their
- * number in a tensor, so that the parent can measure the time from the decision to the client's answer.
+ * Server process of the overload over HTTP. It reports the time of each drop to its parent. Requests carry their number
+ * in a tensor, so that the parent can measure the time from the decision to the client's answer.
  */
 import { type ServerOptions, startServer } from '@equipoise/runtime';
 import { type BenchStage, startBenchPipeline } from './bench-pipeline.js';

@@ -4,7 +4,7 @@ import type { PeerComparison, PeerFigures } from './peers-run.js';
 
 const leastRatios: Readonly<Record<string, number>> = { 'Ray Serve': 3, MLServer: 1 };
 
-/** Throughput as a multiple of each other server's, and the latencies of all servers at the same load. */
+/** Equipoise's throughput ÷ that of each other server, and the latencies of all servers at the same load. */
 export function peerBars({ chains, failures }: PeerComparison): readonly Bar[] {
   return [
     ...Object.entries(failures).map(([name, why]) => told(`${name} did not run`, why.split('\n')[0] ?? '')),

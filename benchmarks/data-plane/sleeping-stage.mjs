@@ -1,6 +1,6 @@
 /**
- * A stage that takes its time and gives back what it got: `loadMs` to load, `baseMs` a batch and `itemMs` each item of
- * it. An input whose first element is -1 stops it for ever.
+ * A stage that waits and returns its inputs: `loadMs` to load, `baseMs` per batch plus `itemMs` per item. An input
+ * whose first element is -1 blocks it forever.
  */
 const sleep = (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs));
 

@@ -1,7 +1,7 @@
 /**
  * Peak throughput of one router core. The process of `equipoise serve` has processor 0; the thread of its replica and
  * h2load share processor 1. For comparison, a bare node:http server answers the same bytes on the same processors
- * without reading the requests.
+ * without parsing the bodies.
  */
 import { type Body, binaryBody, floats, grpcBody, jsonBody } from './bodies.js';
 import { type ClosedLoadFigures, closedLoad } from './load/h2load.js';

@@ -1,6 +1,6 @@
 /**
- * References of the benchmark, cached in references.json: their simulation takes most of an hour of one core. Simulated
- * again after changed seeds or on request.
+ * References of the benchmark, cached in references.json: their simulation takes most of an hour of one core. They are
+ * simulated again on changed seeds or on request.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { drivenReference } from './driven-reference.js';

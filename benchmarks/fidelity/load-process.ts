@@ -9,7 +9,7 @@ import { SeededRng } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 import type { LoadAnswer, LoadTask } from './messages.js';
 
-/** More connections than requests can be in the server at once. */
+/** Exceeds the maximum number of requests in the server. */
 const CONNECTIONS = 2048;
 
 interface Sent {

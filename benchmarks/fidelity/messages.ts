@@ -22,7 +22,7 @@ export interface ServedBatch {
   readonly ms: number;
 }
 
-/** `record`: everything served since the last request for it. */
+/** `record`: everything served since the last `record`. */
 export interface FromServer {
   readonly profile: ProfileSet;
   readonly serve: { readonly url: string };

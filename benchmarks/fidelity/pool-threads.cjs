@@ -1,5 +1,5 @@
-// Required before anything else in the served process: names the threads of Node's own pool, which decode images, by their kernel ids.
-// They are those that appear when the pool is first used.
+// Loaded first in the served process. Finds the kernel ids of Node's pool threads, which decode images: these threads
+// appear when the pool is first used.
 const { readdirSync, stat } = require('node:fs');
 
 const tasks = () => readdirSync('/proc/self/task').map(Number);

@@ -129,7 +129,7 @@ class ServedRun {
   readonly #setting: RunSetting;
   readonly #spec: PipelineSpec;
   readonly #url: string;
-  /** By the phase of the compared segments. */
+  /** Calibrating segments, with the phase of their compared segments. */
   readonly #calibrating: (Recorded & { readonly phase: number })[] = [];
   readonly #compared: Compared[] = [];
   #phase = 0;

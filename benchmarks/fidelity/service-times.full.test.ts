@@ -5,7 +5,7 @@ import { measuredServiceTimes } from './service-times.js';
 
 const STAGES = [stageId('a'), stageId('b')];
 
-/** Consecutive batches, or each after a rest. */
+/** Batches: consecutive, or each after a rest. */
 function batches(
   times: readonly { readonly stage: string; readonly size: number; readonly ms: number }[],
   restMs: number,
@@ -21,7 +21,7 @@ function batches(
 
 const same = (stage: string, ms: number, count = 200) => Array.from({ length: count }, () => ({ stage, size: 1, ms }));
 
-/** Drawn times of consecutive batches, or each after a rest. */
+/** Drawn times of batches: consecutive, or each after a rest. */
 function drawn(
   segments: readonly (readonly ServedBatch[])[],
   stage: number,

@@ -55,7 +55,7 @@ interface StageTimes {
   readonly timed: readonly Timed[];
 }
 
-/** Service times for consecutive simulations. Each starts with a rested core, as each segment did. */
+/** Service times for consecutive simulations. Each simulation starts with a rested core, as each segment did. */
 export function measuredServiceTimes(
   stageIds: readonly StageId[],
   segments: readonly (readonly ServedBatch[])[],

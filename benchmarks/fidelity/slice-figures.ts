@@ -12,7 +12,7 @@ export interface Timeline {
   readonly countToMs: number;
 }
 
-/** Percentiles over completed requests; drops over arrivals and completion rate in the counted span. */
+/** Percentiles of completed requests. The dropped fraction and the completion rate are of the counted span. */
 export interface Figures {
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -29,7 +29,7 @@ export function pngImage({ widthPx, heightPx, isInterlaced = false, unpackedByte
   header.writeUInt32BE(heightPx, 4);
   header.writeUInt8(8, 8);
   header.writeUInt8(isInterlaced ? 1 : 0, 12);
-  // Each interlaced row has a filter byte, too. There are fewer than twice as many rows.
+  // Interlaced rows are fewer than twice the height; each has a filter byte.
   const bytes = unpackedBytes ?? (widthPx + 1) * heightPx + (isInterlaced ? 2 * heightPx + 64 : 0);
   const data = pngChunk('IDAT', deflateSync(Buffer.alloc(bytes), { level: 9 }));
   return Buffer.concat([SIGNATURE, pngChunk('IHDR', header), ...chunks, data, pngChunk('IEND', Buffer.alloc(0))]);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:hostile`: each attack of the corpus alone, then all of a server together. Names select attacks
- * (`json`, `http1/slow-heads`, `together`); `--seconds N` is the time of one attack, `--together N` of all, `--left N` of the wait for memory. results.json
- * keeps the others; `report` only writes the page.
+ * `npm run bench:hostile`: each attack of the corpus alone, then all attacks on a server together. Names select attacks
+ * (`json`, `http1/slow-heads`, `together`); `--seconds N` sets the time of one attack, `--together N` that of all
+ * together, `--left N` the wait for memory. results.json keeps all other results; `report` only writes the page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -52,7 +52,7 @@ export interface ScaleFigures {
 
 const START_LIMIT_MS = 600_000;
 const APPLY_LIMIT_MS = 60_000;
-/** Duration without changes before quiet begins. */
+/** Duration without changes before the quiet time begins. */
 const CALM_MS = 5_000;
 
 const FROM_SOURCE = 'equipoise-source';

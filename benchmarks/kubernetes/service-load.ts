@@ -1,6 +1,6 @@
 /**
- * Open-loop load on a Service: requests at the instants of a Poisson process over kept connections. As behind
- * kube-proxy, each new connection goes to one ready pod. No request is sent twice.
+ * Open-loop load on a Service: requests at the instants of a Poisson process over kept connections. As with kube-proxy,
+ * each new connection goes to one ready pod. No request is sent twice.
  */
 import { Agent, request } from 'node:http';
 import type { LookupFunction } from 'node:net';

@@ -1,6 +1,7 @@
 /**
  * One cell: a pipeline, a load and a policy, paired with our planner in the same loop. At every tick `max-accuracy`
- * gets the cores of the policy's plan as its budget, and `min-cost` its PAS as the floor. Everything else is equal.
+ * gets the cores of the policy's plan as its budget, and `min-cost` that plan's PAS as its floor. Everything else is
+ * equal.
  */
 import {
   arrivalRng,
@@ -29,7 +30,7 @@ export interface RunFigures {
 }
 
 /**
- * Runs of one seed: the policy, our planner with the policy's cores as budget, and our planner with its PAS as floor.
+ * Runs of one seed: the policy, our planner with the policy's cores as budget, and ours with the policy's PAS as floor.
  */
 export interface PairedRuns {
   readonly seed: number;
@@ -53,7 +54,7 @@ export interface CellFigures {
   readonly runs: readonly PairedRuns[];
   /** Fraction of measured intervals, over all seeds, without a better verified plan. */
   readonly optimalIntervalsFraction: number;
-  /** Ticks of the first seed: the policy, ours with its budget, ours with its PAS as floor. */
+  /** Ticks of the first seed, in the order of `PairedRuns`. */
   readonly ticks: readonly (readonly TickRow[])[];
 }
 

@@ -1,4 +1,4 @@
-"""Solves models with native HiGHS and CP-SAT, one thread each. One JSON model a line in, one JSON answer a line out."""
+"""Solves models with native HiGHS and CP-SAT, one thread each. Reads one JSON model per line and writes one JSON answer per line."""
 import json
 import os
 import sys
@@ -57,7 +57,7 @@ def cp_sat(model):
         if lower == 1 and upper == 1:
             program.add_exactly_one(variables[i] for i in indices)
             continue
-        # Finish times are in scaled units already; binaries carry their scaled coefficient.
+        # Finish times already have scaled units; binary variables get scaled coefficients.
         scaled = [round(v) if i >= binaries else round(ROW_SCALE * v) for i, v in zip(indices, values)]
         total = cp_model.LinearExpr.weighted_sum([variables[i] for i in indices], scaled)
         if lower is not None:
@@ -75,7 +75,7 @@ def cp_sat(model):
     return {**took, "value": value}
 
 
-# Solvers print banners: answers keep the real stdout for themselves.
+# Solvers print banners, so only answers use the real stdout.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 for line in sys.stdin:

@@ -1,6 +1,6 @@
 /**
- * Native HiGHS and CP-SAT (PyPI `highspy`, `ortools`) in a Python process, asked about the models that HiGHS in
- * WebAssembly solves. EQUIPOISE_SOLVERS_PYTHON names a Python that has both.
+ * Native HiGHS and CP-SAT (PyPI `highspy`, `ortools`) in a Python process. They solve the same models as HiGHS in
+ * WebAssembly. EQUIPOISE_SOLVERS_PYTHON names a Python that has both.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';

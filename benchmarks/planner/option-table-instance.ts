@@ -31,7 +31,7 @@ function variantOf(index: number, rng: SeededRng): VariantSpec {
   };
 }
 
-/** Problem of a seed at 8 rps: one replica carries every option, and each has four replica counts. */
+/** Problem of a seed at 8 rps: one replica suffices for every option, and each option has four replica counts. */
 export function optionTableProblem(stages: number, seed: number): PlanningProblem {
   const rng = new SeededRng(seed);
   const list = Array.from({ length: stages }, (_, s): StageSpec => {

@@ -17,7 +17,7 @@ export interface Section {
   table(figures: never): string;
 }
 
-/** Least millions of stage-requests per second and core. */
+/** Minimum stage-requests per second and core, in millions. */
 const SPEED_BARS: Readonly<Record<SpeedCaseName, number>> = { batches: 4, singles: 2, fanOut: 1.5 };
 const MAX_COST_CHANGE_PERCENT = 15;
 const MAX_GROWTH_MB = 20;

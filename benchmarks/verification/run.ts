@@ -1,4 +1,7 @@
-/** `npm run bench:verification [-- SEEDS]`: wrong verdicts against M/M/1, 300 seeds a case. Prints a table; exit code 1 if a bar is missed. */
+/**
+ * `npm run bench:verification [-- SEEDS]`: wrong verdicts against M/M/1, 300 seeds per case. Prints a table; exit code
+ * 1 if a bar is missed.
+ */
 import { containing, countVerdicts, farBelow, nearCapacity, type VerdictCase, type VerdictCounts } from './verdicts.js';
 
 type Bar = (counts: VerdictCounts) => boolean;

@@ -1,6 +1,6 @@
 /**
- * Wrong verdicts of a verification against M/M/1, whose sojourn time is exponential with rate μ − λ. Runs are shorter and loads higher
- * than those of a plan usually are.
+ * Wrong verdicts of a verification against M/M/1, whose sojourn time is exponential with rate μ − λ. Runs are shorter
+ * and loads higher than usual for plans.
  */
 import { chainSpec, planOf } from '../../packages/core/src/model/spec-builders.test-support.js';
 import { type ServiceCurves, serviceCurve } from '../../packages/core/src/profile/service-curves.js';

@@ -43,7 +43,7 @@ interface Noted {
 /** The pipeline. Its peak needs four fifths of the budget. */
 export const burstSpec = () => specFor(servedPipeline(), 'min-cost', BURST.toRps);
 
-/** Serves one step. The seed draws its instant within an interval of the loop. */
+/** Serves one step. The seed draws the step's instant within an interval of the loop. */
 export async function serveBurst(seed: number): Promise<BurstFigures> {
   const spec = burstSpec();
   const rng = new SeededRng(seed);

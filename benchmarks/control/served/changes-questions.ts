@@ -11,9 +11,9 @@ import { servedPipeline } from './pipeline.js';
 import type { ChangesQuestion } from './random-changes.js';
 import type { Content } from './served-load.js';
 
-/** A load time so short that the replicas that a change starts are ready within a second. */
+/** Short load time: the new replicas of a change are ready within a second. */
 const SYNTHETIC_LOAD_MS = 60;
-/** A long time-out: a lost request is then lost because of a change. */
+/** Long time-out, so that only a change can lose a request. */
 const PATIENCE_MS = 60_000;
 
 /** `changes` random changes of the synthetic pipeline at 40 rps. */
@@ -75,8 +75,8 @@ function profileOf(cores: readonly number[], variant: number) {
 }
 
 /**
- * Images in turn. An answer belongs to an image if some combination of variants gives it for this image and none gives
- * it for another image. The answers of all combinations are measured beforehand, one by one.
+ * Images in turn. An answer belongs to an image if a combination of variants gives it for this image, and none for
+ * another image. The answers of all combinations are measured beforehand, one by one.
  */
 async function samplesOf(spec: PipelineSpec, launcher: ChangesQuestion['launcher']): Promise<Content> {
   const images = loadPipelineSamples(spec)

@@ -1,6 +1,6 @@
 /**
  * Random changes of variant, batch size, replicas and cores under a steady load. No request is lost, and capacity does
- * not fall below that of both the old and the new plan.
+ * not fall below the smaller of both plans' capacities.
  */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
@@ -36,8 +36,8 @@ export interface ChangesFigures {
   readonly completed: number;
   readonly foreignContent: number;
   /**
-   * Number of instants at which a stage had less capacity than in the old and in the new plan. `leastCapacityFraction`
-   * is the lowest fraction of this capacity.
+   * Number of instants at which a stage had less than the smaller of both plans' capacities. `leastCapacityFraction`:
+   * minimum capacity ÷ that smaller one.
    */
   readonly belowBoth: number;
   readonly leastCapacityFraction: number;
@@ -167,7 +167,7 @@ export async function serveChanges(question: ChangesQuestion): Promise<ChangesFi
   };
 }
 
-/** Smaller of both capacities (rps), by stage. */
+/** Smaller of both plans' capacities (rps), by stage. */
 function smallerOf(old: Plan, next: Plan, curves: ServiceCurves): ReadonlyMap<StageId, number> {
   const capacities = ({ stages }: Plan) =>
     Object.entries(stages).map(([id, [stage]]) => (stage === undefined ? 0 : capacityOf(curves, id as StageId, stage)));

@@ -17,7 +17,7 @@ export interface ServedRequest {
   readonly ownContent: boolean;
 }
 
-/** Input of the request with this number, and the check if an answer belongs to it. */
+/** Input of the request with this number, and a check that an answer belongs to it. */
 export interface Content {
   inputs(number: number): TensorMap;
   isOwn(number: number, output: TensorMap): boolean;

@@ -8,7 +8,7 @@ import { poissonArrivals } from '@equipoise/core/simulate';
 import { HttpConnection } from './http-connection.js';
 import type { OpenLoad, OpenLoadAnswers, PostRequest } from './open-load.js';
 
-/** Arrivals further away than this are awaited by a timer. */
+/** A timer awaits arrivals that are further away than this. */
 const SPIN_MS = 3;
 /** Time (ms) to wait for the last answers. */
 const LAST_ANSWERS_MS = 20_000;

@@ -1,6 +1,6 @@
 /**
- * What a server on node:http costs without a pipeline: it reads the whole body and answers with the bytes that it got as `answer` (base64,
- * in the environment). It is what the overhead of the router is counted from.
+ * A node:http server without a pipeline: waits for the whole body and answers with the bytes in ANSWER (base64). The
+ * overhead of the router is relative to this server.
  */
 import { createServer } from 'node:http';
 
@@ -14,7 +14,7 @@ const server = createServer((request, response) => {
     response.end(answer);
   });
 });
-// As long as the router keeps them: the default of 5 s closes connections just when they are used again.
+// Equal to the router's: the default of 5 s would close connections that are about to be reused.
 server.keepAliveTimeout = 65_000;
 server.listen(0, '127.0.0.1', () => process.stderr.write(`ready http://127.0.0.1:${server.address().port} \n`));
 process.once('SIGTERM', () => process.exit(0));

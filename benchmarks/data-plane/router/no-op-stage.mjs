@@ -1,6 +1,6 @@
 /**
- * A stage that does nothing: what goes in comes out. With a parameter `processor` its replica moves its own thread there, so that a
- * benchmark can keep the thread of the router apart from those of its replicas.
+ * A stage that returns its inputs. With the parameter `processor`, each replica pins its thread to that processor, so
+ * that a benchmark can separate the router's thread from the replicas' threads.
  */
 import { execFileSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Loaded into a measured server: at SIGUSR2 it prints its pid, how often it was asked, and the bytes it keeps after collections. */
+/**
+ * Loaded into a measured server. On SIGUSR2, prints the process id, the number of signals so far, and the bytes in use
+ * after garbage collections.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
@@ -10,7 +13,7 @@ if (isMainThread) {
   const collect = runInNewContext('gc');
   let asked = 0;
   process.on('SIGUSR2', async () => {
-    // What the first one finds unused may hold memory beside the heap until its finalizers have run.
+    // Objects freed by the first collection may hold memory outside the heap until their finalizers have run.
     collect();
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     collect();

@@ -1,5 +1,5 @@
-"""A model for MLServer: layers of weights of chance over 64 floats. The first float of a row is handed on as it is, so that an answer tells
-which request it is for; `layers` of `parameters.extra` makes a variant small or large."""
+"""A model for MLServer: layers of random weights over 64 floats. The first float of a row stays unchanged, so that an answer shows
+its request. `layers` in `parameters.extra` sets the size of a variant."""
 
 import numpy as np
 from mlserver import MLModel

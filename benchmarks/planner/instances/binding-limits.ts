@@ -1,7 +1,7 @@
 /**
- * Limits that bind. First finds the best combination of variants without an SLO that fits the budget with the fewest
- * stable replicas. The SLO is then set around the latency of that combination, so that latency decides which
- * combination holds.
+ * Limits that bind. First ignores the SLO and finds the best combination of variants whose fewest stable replicas fit
+ * the budget. The SLO is then set around the latency of that combination, so that latency decides which combination
+ * holds.
  */
 import type { PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';

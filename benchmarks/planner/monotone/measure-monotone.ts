@@ -106,7 +106,7 @@ function betterAt({ judge, worth }: Answer, { stages }: Answer): Worth | undefin
   return judge.fits(stages) && showsSloMet(judge.verified(judge.planOf(stages))) ? candidate : undefined;
 }
 
-/** Any difference in accuracy counts; in cost and weighted values, a difference from 1 %. */
+/** Any difference in accuracy counts; in cost and weighted values, a difference of at least 1 %. */
 function isBetter(judge: PlanJudge, answer: Worth, candidate: Worth): boolean {
   const { accuracy, cost, tieCost } = judge.loss(answer, candidate);
   const small = judge.spec.objective.kind === 'weights' ? SMALL_COST : SAME;

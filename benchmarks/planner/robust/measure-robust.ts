@@ -1,6 +1,6 @@
 /**
- * One pipeline: checks if its robust and its nominal plan keep the SLO when each variant's service times are wrong
- * independently.
+ * One pipeline: checks if its robust and its nominal plan keep the SLO when the service times of each variant are wrong
+ * independently of the others.
  */
 import {
   type PipelineSpec,

@@ -1,6 +1,6 @@
 /**
- * A day of the whole control loop in simulated time, with the name of a load. Runs in its own process: figures as JSON
- * on stdout, a line per simulated hour on stderr.
+ * A day of the whole control loop in simulated time; the argument names the load. Runs in its own process: figures as
+ * JSON on stdout, a line per simulated hour on stderr.
  */
 import { arrivalRng, type ControlContext, controlPolicies, firstPlan, simulateControl } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
@@ -14,7 +14,7 @@ const DAY_S = 86_400;
 const SEED = 1;
 const HOST_CORES = 2;
 
-/** Each has a mean of 20 requests per second. */
+/** Each load has a mean of 20 requests per second. */
 const dayLoads = {
   constant: { kind: 'poisson', arrivalRps: 20, durationS: DAY_S },
   'daily-cycle': { kind: 'daily-cycle', arrivalRps: 20, swingFraction: 0.8, periodS: DAY_S, durationS: DAY_S },

@@ -2,7 +2,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Reactions to the next requests, in turn; the last reaction repeats. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface FileServer {
@@ -26,7 +25,7 @@ export const refuses =
     response.end();
   };
 
-/** Serves content with a tag, and 304 to a client that has it. */
+/** Serves content with a tag, and 304 to a client that has the content. */
 export const givesTagged =
   (content: string, etag: string): Behaviour =>
   (request, response) => {

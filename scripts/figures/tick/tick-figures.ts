@@ -17,7 +17,9 @@ export type TickReport =
 
 /** Figures of the tick that runs the most files. */
 export interface TickFigures {
-  /** Named functions on the stacks from the timer to `controlStep`. Callers behind a chain of promises are not on a stack. */
+  /**
+   * Named functions on the stacks from the timer to `controlStep`. Callers across a promise chain are not on the stack.
+   */
   readonly path: readonly string[];
   readonly pathFiles: readonly string[];
   /** Files of core outside `optimize` that run while the server observes, before it asks the planner. */

@@ -32,7 +32,7 @@ export interface EmbeddedActuatorOptions {
   readonly launcher: ReplicaLauncher;
   readonly clock?: AlarmClock;
   readonly startConcurrency?: number;
-  /** Maximum wait for draining replicas. Then the change counts as done, and they continue to drain. */
+  /** Maximum wait for draining replicas. Then the change counts as done; the replicas continue to drain. */
   readonly drainPatienceMs?: number;
   /** Inputs for the warm-up run of a replica. Each call creates new inputs: a run takes over their memory. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;

@@ -85,7 +85,7 @@ describe('LeaseElector', () => {
     await pass(10_000);
     expect(new Set(b.renewed)).toEqual(new Set(['a']));
     a.api.line = 'silent';
-    // `a` renewed its lease before that; followers notice it within 2 to 4 s.
+    // `a` has renewed its lease; followers notice this within 2 to 4 s.
     await pass(3 * retryMs);
     b.renewed.splice(0);
     await pass(60_000);

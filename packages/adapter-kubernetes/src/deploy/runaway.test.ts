@@ -1,6 +1,4 @@
-/**
- * Changes with little headroom and pods that never become ready: cores held by all pods at any time, and the status.
- */
+/** Checks held cores and the status during changes with little headroom or with pods that never become ready. */
 import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';

@@ -4,7 +4,7 @@ import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
 const PORT = 8080;
-/** Selects the twentieth of the page that is needed. Some routers ignore the query. */
+/** Selects the needed twentieth of the page. Some routers ignore the query. */
 const QUERY = pageMetrics.map((name) => `name[]=${name}`).join('&');
 /** Several times the page size of a pipeline with 32 stages. */
 const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;

@@ -152,7 +152,7 @@ export class RouterHistory {
 
   #remember(totals: Totals): void {
     this.#totals.push(totals);
-    // The window starts at the newest page before it.
+    // The newest page before the window is its base.
     while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 
@@ -226,7 +226,7 @@ function latencyGrowth(
     .sort(([a], [b]) => a - b);
 }
 
-/** Quantile by interpolation; in an unbounded range its lower bound. */
+/** Quantile by interpolation; the lower bound in an unbounded range. */
 function quantileMs(ranges: readonly [number, number][], fraction: number): number | undefined {
   const total = ranges.reduce((sum, [, count]) => sum + count, 0);
   if (total <= 0) return undefined;

@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the cores of the budget (or
  * of the running plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old
- * replicas are removed one at a time. Behind a shared router, the share rule of core/serve/rollout sets how many must
- * stay. Without it, the number in the smaller plan must stay.
+ * replicas are removed one at a time. With a shared router, the share rule of core/serve/rollout sets how many must
+ * stay. Without one, the number in the smaller plan must stay.
  */
 import {
   type ChangeBounds,
@@ -34,7 +34,7 @@ export interface HeadroomSteps {
   readonly replicas: ReadonlyMap<string, number>;
   /** Deployments that wait for headroom to replace their pods. */
   readonly postponed: ReadonlySet<string>;
-  /** Kind of step. `share`: an old replica may be removed only behind a shared router. `none`: no step is possible. */
+  /** Kind of step. `share`: an old replica may be removed only with a shared router. `none`: no step is possible. */
   readonly kind: 'roomy' | 'short' | 'share' | 'none';
 }
 

@@ -225,7 +225,7 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
       return { exitCode: command.exitCode, document: command.document };
     };
     expect(await once()).toMatchObject({ exitCode: 0, document: { pipelines: [{ name: 'shelf', mode: 'auto' }] } });
-    // Pods of the test are ready at once, so one run or the next finishes the change.
+    // Pods of the test are ready at once, so this run or the next one finishes the change.
     await once();
     await settled();
     routers.rps = 20;

@@ -112,7 +112,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       }
     };
     const watched = watching();
-    // After a failure the server stops first; the broken watch is no second failure.
+    // After a failed test the server stops before the watch; the broken watch is no second failure.
     watched.catch(() => undefined);
     return { shares, watched, sinceMs: () => performance.now() - changedAtMs };
   }

@@ -1,4 +1,4 @@
-/** Command that reports an unknown flag before a missing flag: usually the unknown flag is a misspelling of it. */
+/** Command that reports an unknown flag before a missing flag: usually one is a misspelling of the other. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

@@ -90,7 +90,7 @@ function canaryText({ stageId, variantId, state, fraction, why = '' }: CanaryEve
 type QuarantineEvent = Extract<LoopEvent, { readonly kind: 'input-quarantined' }>;
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
-/** Stages of a plan, whose reason always differs, because it names the load. */
+/** For a plan its stages, because its reason names the load and so always differs. */
 function subjectOf(decision: Decision): string {
   return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }

@@ -11,7 +11,7 @@ import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 
-/** Route for probes, metrics or events. */
+/** Route for probes, metrics or the event stream. */
 interface PlainRoute extends Route {
   readonly kind: 'live' | 'ready' | 'metrics' | 'events';
 }

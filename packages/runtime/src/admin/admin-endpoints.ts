@@ -127,7 +127,7 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
   return done(record);
 }
 
-/** Answer whose last field is the long observation. */
+/** Answer with the observation last, because it is long. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
   return ok({ result: actionResult(record), ...facts, observation });

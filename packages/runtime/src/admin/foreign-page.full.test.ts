@@ -32,7 +32,7 @@ const routes = [...adminRoutes, { method: 'GET', path: '/metrics' }, { method: '
   }),
 );
 const page = readFileSync(new URL('foreign-page.html', import.meta.url));
-/** Ways of a page to send a request, by method. */
+/** Number of ways to send a request, by method. */
 const WAYS = { GET: 7, POST: 3 } as const;
 
 describeWithTool(chromium, 'the admin port and a page of another origin', () => {
@@ -92,7 +92,7 @@ describeWithTool(chromium, 'the admin port and a page of another origin', () => 
       child = spawn(browser ?? '', [...options, `http://${host}:${port}/`], { stdio: 'ignore' });
       const tried = routes.reduce((sum, { method }) => sum + WAYS[method], 0);
       expect(JSON.parse(await report)).toEqual({ tried, read: [] });
-      // OPTIONS, the preflight, is refused as a method. No other status was sent.
+      // Preflights (OPTIONS) are refused by method. No other status was sent.
       expect([...statuses.keys()].sort()).toEqual(['GET 403', 'OPTIONS 405', 'POST 403']);
       expect((await bench.get('/admin/pipelines/p')).json).toEqual(before.json);
       expect(bench.cleared).toEqual([]);

@@ -127,7 +127,7 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 
 /**
  * Tensors of a response: the tensors of all outputs, merged by name. `produced` is indexed by output slot. Skipped
- * stages add nothing. An `unless` output adds nothing if its other stage ran.
+ * stages add nothing. An output adds nothing if its `unless` stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],

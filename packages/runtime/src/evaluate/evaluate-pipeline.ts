@@ -145,8 +145,8 @@ export type RunStage = (
 ) => Promise<readonly TensorMap[]>;
 
 export /**
- * Answers of many combinations to one sample. A stage's outputs depend only on its variant and earlier stages, so
- * combinations that agree on them share the work.
+ * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
+ * share that stage's work.
  */
 class SampleAnswers {
   readonly #spec: PipelineSpec;
@@ -235,7 +235,7 @@ export class VariantRunners {
 }
 
 const RESAMPLES = 200;
-/** Resampled scores outside each end of the interval. */
+/** Number of resampled scores beyond each end of the interval. */
 const BEYOND = 4;
 
 export type Resamples = readonly Uint32Array[];

@@ -1,6 +1,6 @@
 /**
- * StreamIsActive: reports at the start and on every change if any replicas are wanted. So a stage with zero replicas
- * starts without waiting for KEDA's next poll.
+ * StreamIsActive: reports whether any replicas are wanted, at the start and on every change. So a stage with zero
+ * replicas starts without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import type { CallRules, Purpose } from '../net/call.js';

@@ -1,6 +1,5 @@
 /**
- * The part of a pipeline that a ScaledObject scales, by its trigger metadata: `stage`, and `variant` if it runs only
- * one.
+ * The part of a pipeline that a ScaledObject scales: the `stage` in its trigger metadata, or only a `variant` of it.
  */
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import type { DesiredReplicas } from '../observe/desired-replicas.js';

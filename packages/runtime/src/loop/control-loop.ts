@@ -34,7 +34,7 @@ export interface ControlLoopDeps {
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
-  /** Observes the pipeline now. Its counts are those since the last call. */
+  /** Observes the pipeline now, with counts since the last call. */
   readonly observe: () => Observation;
   readonly planner: Pick<Planner, 'ask' | 'show' | 'preempt'>;
   readonly actuator: Actuator;

@@ -1,6 +1,6 @@
 /**
- * Writes decisions, later facts about them, and plans in force to the store. If the store fails, only older entries are
- * lost. The newest stay in memory, where they can be read and applied. The last plan is saved again later.
+ * Writes decisions, later facts about them, and plans in force to the store. If the store fails, the newest entries
+ * stay in memory, where they can be read and applied. The last plan is saved again later.
  */
 import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, PlanStore } from '@equipoise/core/ports';

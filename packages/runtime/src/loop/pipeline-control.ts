@@ -247,7 +247,7 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan. If no change or canary is under way, it must differ from the running plan. */
+  /** Restores the newest good plan. Skips the running plan, unless a change or canary is under way. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);

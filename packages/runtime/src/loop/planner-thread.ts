@@ -4,7 +4,7 @@ import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { servePlanners } from './planner.js';
 
-/** Niceness added. On a busy core the worker still gets a quarter, because an answer to a burst must not wait long. */
+/** Added niceness. On a busy core the worker still gets a quarter of the time: a burst answer must not wait long. */
 const LESS_PRIORITY = 5;
 
 /** Lowers the priority of this thread alone, if the system (Linux) allows it. */

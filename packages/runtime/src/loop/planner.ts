@@ -72,7 +72,7 @@ export class Planner {
     this.#kept = { ...this.#kept, ...kept };
   }
 
-  /** Resumes from a snapshot, or a part of one, of another planner. */
+  /** Resumes from another planner's snapshot, or a part of it. */
   follow(kept: ControllerSnapshot): void {
     this.remember(kept);
     if (this.#kept !== undefined && this.#openSession !== undefined)
@@ -162,7 +162,7 @@ const PAUSE_FACTOR = 9;
 export class PlannerWorker {
   readonly #deps: PlannerWorkerDeps;
   readonly #places = new Map<number, Place>();
-  /** Burst verdict by checked observation. */
+  /** Cached burst verdict per observation. */
   readonly #bursts = new WeakMap<Observation, boolean>();
   #answers = 0;
   #isAnsweringBetween = false;

@@ -82,8 +82,8 @@ export function silentClient(url: string, requests = request): Socket {
 }
 
 /**
- * Result of `read`, repeated if it is below `enough` after a pause of this process. A pause stops the client, but uses
- * up the patience.
+ * Repeats `read` if its result is below `enough` and this process stalled. A stall stops the client, but uses up the
+ * patience.
  */
 export async function unlessStalled(enough: number, read: () => Promise<number>): Promise<number> {
   const delayed = monitorEventLoopDelay();

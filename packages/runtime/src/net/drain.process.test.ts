@@ -1,4 +1,4 @@
-/** Sessions of HTTP/2 that Node collects, in a separate process, which a wrong order would end. */
+/** HTTP/2 sessions that Node garbage-collects. Runs in a separate process, because a wrong order would end it. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';

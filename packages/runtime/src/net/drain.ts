@@ -37,11 +37,12 @@ export async function drained(idleConnections: () => number, withinMs: number): 
 const nativeSessions = new FinalizationRegistry<object>(() => {});
 
 /**
- * Keeps the native session until the streams of the session are collected. If Node collects it before a stream whose
- * header block is incomplete or refused, an assertion ends the process. Every stream must refer to `streams`.
+ * Keeps the native session until its streams are collected. If the session is collected before a stream whose header
+ * block is incomplete or refused, an assertion ends the process. Every stream must refer to `streams`.
  */
 function outliveStreams(session: ServerHttp2Session, streams: object): void {
-  // SETTINGS precede the first stream. The native session calls this listener and so is its asynchronous resource.
+  // SETTINGS precede the first stream. The native session calls this listener, so it is the listener's asynchronous
+  // resource.
   session.once('remoteSettings', () => {
     const native = executionAsyncResource();
     session.once('close', () => {
@@ -55,7 +56,7 @@ function outliveStreams(session: ServerHttp2Session, streams: object): void {
 
 function ignore(): void {}
 
-/** HTTP/2 sessions of a port. A session may not have more streams than remain free, so no session takes all. */
+/** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so no session takes all. */
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #limits: PortLimits;

@@ -17,7 +17,7 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
-/** TLS settings: TLS 1.2 only with ephemeral keys and authenticated encryption; no renegotiation by clients. */
+/** TLS settings. TLS 1.2 requires ephemeral keys and authenticated encryption. Clients may not renegotiate. */
 export const strictTls = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -43,8 +43,8 @@ export class TlsIdentity {
   #current: CertifiedKey;
 
   /**
-   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE, also for a key that others may read or that does not match the
-   * certificate.
+   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE (also if others may read the key or it does not match the
+   * certificate).
    */
   constructor(files: TlsFiles) {
     this.#files = files;
@@ -61,7 +61,7 @@ export class TlsIdentity {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Reads the files again; true if they have changed. If it throws an error of the constructor, the old pair stays. */
+  /** Reads the files again; true if they have changed. Throws the constructor's errors; the old pair then stays. */
   reload(): boolean {
     const { cert, key } = this.#current;
     const read = readIdentity(this.#files);

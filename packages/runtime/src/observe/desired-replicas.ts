@@ -1,7 +1,7 @@
 /**
  * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advised plan). Variants that this
- * plan removes keep their replicas until it is in force, so that an autoscaler stops no serving replica. Advice ends
- * when the loop accepts the running plan.
+ * plan removes keep their replicas until the plan is in force, so that an autoscaler stops no serving replica. Advice
+ * ends when the loop accepts the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';

@@ -11,7 +11,7 @@ export interface WatchedPipeline {
 
 const CAUSES: Readonly<Record<HealthIssue | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
 
-/** Adds the metrics of stages. Histograms count only batches from now on. */
+/** Adds the metrics of stages. Histograms count only later batches. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
   watchQuarantine(registry, watched.runner);
   watchQueues(registry, watched.runner);

@@ -22,7 +22,7 @@ export interface Send {
 
 const running: RunningServer[] = [];
 
-/** Closes a server with the others. */
+/** Lets `endServers` close a server, too. */
 export function endsLater(server: RunningServer): void {
   running.push(server);
 }

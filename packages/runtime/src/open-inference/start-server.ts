@@ -69,7 +69,7 @@ export interface ServerOptions {
   readonly onStageFailure?: (failure: StageFailure) => void;
   /** Page for `/metrics`; without it the path is unknown. */
   readonly metrics?: MetricsPage;
-  /** Receives every answer except to probes and to requests for metrics; must not throw. */
+  /** Receives every answer except those to probes and metrics requests; must not throw. */
   readonly onAnswer?: (call: AnsweredCall) => void;
 }
 

@@ -3,8 +3,8 @@
  * then briefly idle. Plans use the busy figures; the idle figures show the cost of neighbours. Points of an interrupted
  * run are reused.
  *
- * Memory is the resident memory of the replica's process. For a replica in a thread it is the growth of this process,
- * an approximation.
+ * Memory is the resident memory of the replica's process. For a replica in a thread, the growth of this process
+ * approximates it.
  */
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
@@ -229,7 +229,7 @@ interface SkipReason {
 
 /**
  * Follows the ascending sizes of one core count and skips larger ones if
- * - a smaller size exceeds the latency target by its median alone,
+ * - the median of a smaller size exceeds the latency target,
  * - the median time per item has not fallen by 2 % for two sizes in a row, or
  * - a smaller size failed, as with models of a fixed batch size.
  */

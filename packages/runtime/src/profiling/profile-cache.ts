@@ -1,7 +1,7 @@
 /**
  * Cached profiles: one JSON file per pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`, replaced atomically
- * (written aside, flushed, renamed). It also keeps points of interrupted runs. An unreadable file counts as missing,
- * with a warning.
+ * (written aside, flushed, renamed). The file also keeps points of interrupted runs. An unreadable file counts as
+ * missing, with a warning.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -141,7 +141,7 @@ class PipelineProfiler {
     }
   }
 
-  /** Returns the outputs of a stage if a later one needs them. */
+  /** Returns the outputs of a stage if a later stage needs them. */
   async #measureStage(job: {
     readonly stage: StageSpec;
     readonly wanted: readonly VariantGrid[];

@@ -1,5 +1,5 @@
 /**
- * Kills a process that writes a state file and reads the file: acknowledged writes are complete, and no write is
+ * Kills a process that writes a state file, then checks the file: acknowledged writes are complete, and no write is
  * partial.
  */
 import { spawn } from 'node:child_process';

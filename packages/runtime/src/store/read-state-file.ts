@@ -1,7 +1,4 @@
-/**
- * Reads a state file. An older file is copied and the copy migrated, because a server of that version may still write
- * to it.
- */
+/** Reads a state file. If the file is older, migrates a copy: a server of its version may still write to the file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

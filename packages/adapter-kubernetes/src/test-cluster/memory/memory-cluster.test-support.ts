@@ -234,7 +234,7 @@ export class MemoryCluster {
     }
   }
 
-  /** Acts as the Deployment controller: at most one pod more than wanted, never fewer ready ones. */
+  /** Acts as the Deployment controller: at most one extra pod, never fewer ready pods than wanted. */
   async #control(deployment: ObservedDeployment): Promise<void> {
     const wanted = deployment.spec.replicas ?? 1;
     const { uid, generation = 1 } = deployment.metadata;

@@ -69,7 +69,7 @@ export class MemoryQueue {
   readonly #bytes: BytesInFlight;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
 
-  /** If no memory is granted, the next request may have any size. */
+  /** While no memory is granted, a request may have any size. */
   constructor(mostBytes: number) {
     this.#bytes = new BytesInFlight(mostBytes);
   }
@@ -88,9 +88,7 @@ export class MemoryQueue {
   }
 }
 
-/**
- * Memory of unpacked messages until they are decoded. All ports of a process share it, like the threads that unpack.
- */
+/** Memory of unpacked messages until they are decoded. All ports of a process share it. */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
 
 /** Messages whose unpacked size cannot exceed this do not wait. */

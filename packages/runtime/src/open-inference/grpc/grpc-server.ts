@@ -7,7 +7,7 @@ import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-l
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
-/** Maximum bytes of a message of other methods than inference, which holds only a few names. */
+/** Maximum message bytes of methods other than inference: such messages hold only a few names. */
 const MOST_QUESTION_BYTES = 64 * 1024;
 
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
