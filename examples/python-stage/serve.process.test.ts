@@ -1,4 +1,4 @@
-/** The example behind the real server: a stage in a process, then a stage in Python. */
+/** Serves the example: one stage in a JavaScript process, then one in Python. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import {

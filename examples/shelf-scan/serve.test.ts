@@ -1,4 +1,4 @@
-/** Compares the example pipeline behind the real server with the same models run by hand. */
+/** Compares the served example pipeline with direct calls of the same models. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';

@@ -6,7 +6,7 @@ import { AppError, type LoadedStage, type TensorMap } from '@equipoise/core';
 import sharp, { type Sharp } from 'sharp';
 import { scenePx } from '../vision/cut-crop.js';
 
-/** JPEG may be larger: its decoder scales it down. */
+/** JPEG may be larger, because the decoder scales it down. */
 const mostPixels = { jpeg: 16_777_216, png: 4_194_304 };
 const longestSide = 8192;
 const longestDecodeSeconds = 1;
@@ -42,7 +42,7 @@ interface Header {
   readonly isProgressive: boolean;
 }
 
-/** Rejects by the header: a few kilobytes may take minutes to decode. */
+/** Rejects images by header, because kilobytes may take minutes to decode. */
 function checkCost({ format, width, height, isProgressive }: Header): void {
   const most = mostPixels[format];
   if (Math.max(width, height) > longestSide || width * height > most) {

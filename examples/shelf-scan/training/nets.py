@@ -45,7 +45,7 @@ class Detector(nn.Module):
         self.trunk, width = trunk(pool, layers)
         self.mirrored = mirrored
         self.head = nn.Conv2d(width, 4, 1)
-        nn.init.constant_(self.head.bias[:1], -4.0)  # few cells hold a center: start from a low probability
+        nn.init.constant_(self.head.bias[:1], -4.0)  # few cells hold a center, so the initial probability is low
 
     def raw(self, image):
         return self.head(self.trunk(image))
@@ -64,7 +64,7 @@ class Detector(nn.Module):
 
 class Classifier(nn.Module):
     def __init__(self, pool, layers, grid, zooms=None):
-        """grid: side of the last feature map, None averages the map instead of weighting each place.
+        """grid: side of the last feature map. None: averages the map instead of weighting each place.
         zooms: parts of the crop to look at, each also mirrored; the results of all views are averaged."""
         super().__init__()
         self.trunk, width = trunk(pool, layers)

@@ -91,7 +91,7 @@ def place(rng, side, taken):
 
 
 def scene(rng, images, labels, chosen=None):
-    """Returns (gray uint8 [224, 224], objects). chosen: indices of the garments to show, else some at random."""
+    """Returns (gray uint8 [224, 224], objects). chosen: indices of the garments to show; default: random ones."""
     if chosen is None:
         chosen = rng.integers(0, len(images), rng.choice(6, p=[0.12, 0.25, 0.29, 0.2, 0.09, 0.05]) + 1)
     canvas, taken, objects = background(rng), [], []

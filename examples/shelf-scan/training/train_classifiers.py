@@ -64,7 +64,7 @@ def accuracy(net, held):
 
 
 def run_cycle(net, name, cycle, share, shown):
-    """One rise and fall of the learning rate. Random numbers depend on the cycle alone, so a resumed run gives the same nets."""
+    """One rise and fall of the learning rate. Random numbers depend only on the cycle, so a resumed run gives the same nets."""
     passes, rate = CYCLES[name][cycle]
     batch, first = BATCH[name], sum(each for each, _ in CYCLES[name][:cycle])
     if cycle > 0:

@@ -63,6 +63,6 @@ function elementTensors<T extends string | Uint8Array>(elements: fc.Arbitrary<T>
 export const anyTensor: fc.Arbitrary<Tensor> = fc.oneof(
   numberTensors,
   elementTensors(fc.string({ unit: 'binary', maxLength: 8 })),
-  // An empty list is both bytes and text, so it has an element.
+  // At least one element: an empty list is both bytes and text.
   elementTensors(fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => new Uint8Array(bytes))),
 );

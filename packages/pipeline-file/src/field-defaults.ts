@@ -1,7 +1,7 @@
 import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core/model';
 
 /**
- * Defaults of the schema, the reference page and the checks. Defaults that depend on other fields: implied-graph.ts.
+ * Defaults of the schema, reference page and checks. Defaults that depend on other fields are in implied-graph.ts.
  */
 export const fieldDefaults = {
   percentile: 99,

@@ -72,7 +72,7 @@ export function snapshotDelta(state: ControllerState, before: ControllerState): 
 }
 
 /**
- * The snapshot after a stop of `stoppedMs`. A longer stop lowers the weight of service times and edge counts. Learned
+ * The snapshot after a stop of `stoppedMs`. The longer the stop, the less service times and edge counts weigh. Learned
  * forecasts pause until their inputs are recent again.
  */
 export function agedSnapshot(

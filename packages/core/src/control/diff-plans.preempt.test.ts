@@ -23,8 +23,8 @@ const anyTurn = fc.record({ a: anyStage, b: anyStage, givesWayAfter: fc.integer(
 type Turn = Readonly<{ a: StagePlan; b: StagePlan; givesWayAfter: number }>;
 
 /**
- * Applies plans in turn, each while the previous one is under way. Returns the maximum of held cores, and the end of
- * the last change.
+ * Applies plans in turn. Each preempts the previous one. Returns the maximum cores in use, and the ends of the last
+ * plan's changes.
  */
 function followed(turns: readonly Turn[], budgetCpuCores: number) {
   const limits = { budget: { cpuCores: budgetCpuCores }, control: { surgeCpuCores: 2 } };

@@ -1,7 +1,7 @@
 /**
  * Changes from the actual replicas to the wanted ones, in the order to apply them. Growth comes first unless it needs
- * cores that shrinking frees. Between plans within the budget, shrinking first always works if the headroom fits one
- * replica of the largest kind. No stage gets two changes that restart replicas.
+ * cores that shrinking frees. If both plans are within the budget and the headroom fits one replica of the largest
+ * kind, shrinking first always works. No stage gets two changes that restart replicas.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -41,8 +41,8 @@ export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits
 }
 
 /**
- * Changes that preempt those under way. A stage that matches the plan may be changing away from it, so it gets its
- * target last.
+ * Changes that preempt those under way. A stage that matches the plan may be changing to another target, so it is sent
+ * its planned target last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });

@@ -13,7 +13,7 @@ import {
 import type { ServiceCurves } from '../profile/service-curves.js';
 import { fitsBudget } from './plan-facts.js';
 
-/** The pipeline with `pins`, which take precedence over those of its file. */
+/** The pipeline with `pins`, which take precedence over pins of its file. */
 export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec {
   if (Object.keys(pins).length === 0) return spec;
   const stages = spec.stages.map((stage) => ({ ...stage, pins: { ...stage.pins, ...pins[stage.id] } }));

@@ -95,7 +95,7 @@ export function withLeastReplicas(
   return fitsBudget(spec, raised) ? raised : plan;
 }
 
-/** The wanted plan, keeping all running replicas of its kinds if the budget allows it. */
+/** The wanted plan, with all running replicas of its kinds if the budget allows it. */
 export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan['stages'] | undefined): Plan {
   if (running === undefined) return wanted;
   return withLeastReplicas(spec, wanted, (id, stagePlan) => {

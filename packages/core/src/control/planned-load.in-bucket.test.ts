@@ -18,7 +18,7 @@ const planned = (pas: number, costPerHour: number): PlanResult => ({
 });
 const none: PlanResult = { kind: 'not-found', bindingConstraint: 'budget', tried: 3, fixes: {} };
 
-/** Step whose plan a load in step `covering` gets, and the steps that were planned. */
+/** Step whose plan applies to step `covering`, and all steps planned for it. */
 function inBucket(answers: readonly PlanResult[], covering: number) {
   const asked: number[] = [];
   const { load, result } = planInBucket({ steps, covering }, ({ arrivalRps }: ExpectedLoad) => {

@@ -42,7 +42,7 @@ export interface PlannedRate {
   readonly forBurst?: true;
 }
 
-/** Bucket of the expected load, in steps of the rate. `covering`: step of this load. */
+/** Bucket of the expected load, in steps of the rate. `covering`: step of that load. */
 export interface LoadBucket {
   /** Loads by ascending rate, from the end of the next lower bucket to the end of this one. */
   readonly steps: readonly ExpectedLoad[];
@@ -145,7 +145,7 @@ function bucketOf(value: number, step: number): number {
   return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
 }
 
-/** Steps from the end of the bucket below to the bucket's end, both included. */
+/** Steps from the end of the next lower bucket to this bucket's end, both included. */
 function bucketSteps(value: number, step: number): readonly number[] {
   const start = bucketOf(value, step) - 1;
   return Array.from({ length: STEPS + 1 }, (_, i) => (value <= 0 ? 0 : step ** (start + i / STEPS)));
@@ -153,7 +153,7 @@ function bucketSteps(value: number, step: number): readonly number[] {
 
 export const rateBucketEnd = (arrivalRps: number): number => bucketEnd(arrivalRps, RATE_STEP);
 
-/** Rates (rps) of the steps of the bucket of `arrivalRps`. */
+/** Rates (rps) of the steps in the bucket of `arrivalRps`. */
 export const rateSteps = (arrivalRps: number): readonly number[] => bucketSteps(arrivalRps, RATE_STEP);
 
 export function burstinessClass(burstiness: Burstiness): Burstiness {
@@ -195,7 +195,7 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals expected by the plans of the last `windowS` seconds; at least those of the present plan. So arrivals
+ * Mean arrivals expected by the plans of the last `windowS` seconds, at least by the present plan. So arrivals from
  * before a fall of the load are no burst.
  */
 export function plannedArrivals(

@@ -57,7 +57,7 @@ const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
 const RARE_Z = 4.5;
 /** The same for one of 160 windows. Used after a burst, when another is likely. */
 const LIKELY_Z = 2.5;
-/** Standard errors added to the rate of a burst, which few arrivals determine. */
+/** Standard errors added to a burst's rate, because few arrivals determine it. */
 const MARGIN_ERRORS = 1;
 /** The fast loop plans if forecast ÷ planned rate exceeds this: one rate bucket. */
 const OUTGROWN = 1.05;
@@ -122,7 +122,7 @@ function burstRps({ arrivals, windowS, rateRps }: Burst): number {
 
 /**
  * Plan for a rate by the estimate. It keeps replicas, and the running variants if they can serve the rate. Only a burst
- * switches variants. It never uses a variant in back-off, which would get all requests at once.
+ * switches variants. The plan uses no variant in back-off, which would get all requests at once.
  */
 function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean): Plan | undefined {
   const situation = asked.withoutRolledBack ?? asked;
@@ -147,9 +147,8 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
  * Maximum plausible arrivals per window at the planned load, at least the planned envelope. That envelope alone is too
  * low, because it comes from a single minute.
  *
- * Burstiness raises the bound. With `carried`, it does so at most to what replicas serve within half of the SLO.
- * Poisson arrivals always stay below the bound. `inBurst` lowers it. `before`: plans in force during the earlier part
- * of a window.
+ * Burstiness raises the bound, with `carried` at most to the arrivals that replicas serve within half of the SLO. The
+ * bound is never below that of Poisson arrivals. `inBurst` lowers it. `before`: plans in force earlier in a window.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -178,8 +177,8 @@ function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | und
 }
 
 /**
- * The burst among the windows that end now; undefined if none exceeds `planned`. Of several, the one with the largest
- * rate minus one standard error.
+ * The window that ends now and exceeds `planned`; undefined if none does. Of several, the one with the largest rate
+ * minus one standard error.
  */
 export function detectBurst(
   { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,

@@ -55,7 +55,7 @@ export interface ControlContext extends ProfiledParts {
   readonly spec: PipelineSpec;
   readonly policy: ControlPolicy;
   readonly forecaster: Forecaster;
-  /** Target at a time; by default that of the spec. */
+  /** Target at a time; by default the spec's target. */
   readonly targetAt?: (atMs: number) => PlanningTarget;
 }
 
@@ -70,7 +70,7 @@ export interface GuardrailRules extends SwitchRules {
   readonly mostChangesPerHour: number;
   /** Maximum fraction of a stage's replicas that one improvement removes. */
   readonly largestDownstepFraction: number;
-  /** Maximum forecast ÷ busiest second of the last ten minutes. */
+  /** Maximum ratio of forecast to busiest second of the last ten minutes. */
   readonly largestForecastRatio: number;
 }
 

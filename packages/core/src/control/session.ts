@@ -43,7 +43,7 @@ export interface StepInput {
 
 /** Answer to a tick. Between plans it has no decision if the fast loop has nothing to do. */
 export interface TickAnswer {
-  /** Set if a later observation replaced that of the tick. */
+  /** Later observation that replaced that of the tick, if any. */
   readonly observation?: Observation;
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
@@ -91,7 +91,7 @@ export class ControlSession {
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
   #advises = false;
-  /** State at the last snapshot, and time of the last complete one. */
+  /** State at the last snapshot, and time of the last complete snapshot. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
   #undoTick: (() => void) | undefined;
   #checkLater: (() => void) | undefined;
@@ -145,7 +145,7 @@ export class ControlSession {
     };
   }
 
-  /** Undoes the last tick, after a manual action preempted its answer. */
+  /** Undoes the last tick, whose answer a manual action preempted. */
   forgetTick(): void {
     this.#undoTick?.();
     this.#undoTick = undefined;
@@ -169,7 +169,7 @@ export class ControlSession {
     return planSchedule(this.#rules, this.#state, observation).isDue;
   }
 
-  /** Trains forecasters. Call it after a tick, when nothing waits. */
+  /** Trains forecasters. Call it when no tick waits. */
   train(): void {
     this.#state = trainBetweenTicks(this.#rules, this.#state);
   }
@@ -243,7 +243,7 @@ function withOneTimeFacts(later: Observation, { batches, edges, lastChange }: Ob
   return { ...later, ...(batches && { batches }), ...(edges && { edges }), ...(lastChange && { lastChange }) };
 }
 
-/** State after advice. What was learned stays. The change does not count and is not on trial. */
+/** State after advice. Learned values stay. The change does not count and is not on trial. */
 export function afterAdvice(before: ControllerState, after: ControllerState): ControllerState {
   const { learning, service, starts, edges, failures, nextPlanAtMs, planned } = after;
   // Keeps the planned load. Otherwise each tick would advise on the same burst.

@@ -1,5 +1,5 @@
 /**
- * The control loop in simulated time. It uses the session that serves, with load times by profile, manual actions and
+ * The control loop in simulated time. It drives a `ControlSession`, and simulates load times, manual actions and
  * planning time.
  */
 import { type Rng, SeededRng } from '../kernel/rng.js';

@@ -31,7 +31,7 @@ export interface Feedback {
 
 /** Rules by feedback. Two are cached: a tick that learns still uses the previous feedback. */
 const corrected = new CacheByOwner<ControllerRules>(2);
-/** Sustainable loads by running replicas, also for those during a change. */
+/** Sustainable loads by running replicas, whose set varies during a change. */
 const sustainable = new CacheByOwner<ExpectedLoad>(16);
 
 /** Rules without variants in back-off. */
@@ -112,7 +112,7 @@ interface StageGrowth {
   readonly atOnce: number;
 }
 
-/** Inputs of a decision. Plans are cached by `rules`, so it stays the same object from step to step. */
+/** Inputs of a decision. Plans are cached by `rules`, so steps share that object. */
 export class Situation {
   readonly rules: ControllerRules;
   /** Spec with the target at this time. */

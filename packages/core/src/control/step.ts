@@ -55,7 +55,7 @@ function withRobustness({ spec: { robustness } }: ControllerRules, decision: Dec
   return robustness === undefined ? decision : { ...decision, evidence: { ...decision.evidence, robustness } };
 }
 
-/** True if the fast loop would act on this observation, so that it preempts planning. */
+/** True if the fast loop would act on this observation, which then preempts planning. */
 export function wouldProtect(rules: ControllerRules, state: ControllerState, observation: Observation): boolean {
   return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
 }
@@ -69,7 +69,7 @@ export function trainBetweenTicks(rules: ControllerRules, state: ControllerState
   return { ...state, learning, savedMs };
 }
 
-/** Time of the next plan, and if it is due. */
+/** Time of the next plan, and whether it is due. */
 export function planSchedule(
   rules: ControllerRules,
   { nextPlanAtMs }: ControllerState,

@@ -1,6 +1,6 @@
 /**
- * Effect of a bursty request stream on a stage (fit: model/expected-load). Rate changes faster than the stage act as
- * dispersion of arrivals. Slower changes act as switching between two rates.
+ * Effect of a bursty request stream on a stage (fit: model/expected-load). Rate variation that is faster than the stage
+ * acts as dispersion of arrivals. Slower variation acts as switching between two rates.
  */
 import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 

@@ -9,7 +9,7 @@ import { type ServiceCurves, slowedCurve } from '../profile/service-curves.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
 
-/** Maximum estimated ÷ allowed misses with which early drops still keep the SLO. */
+/** Maximum ratio of estimated to allowed misses: early drops then keep the SLO. */
 const MISSES_WITHOUT_DROPS = 2;
 
 /**
@@ -26,8 +26,8 @@ export interface SlowedPlan {
 
 /**
  * Tells if the plan carries `itemsPerSecond` at the stage with this slowness. Only losses that the slowness causes
- * count. So the result is also true if the plan is overloaded without it, or misses the SLO without it but is stable
- * with it.
+ * count. So a plan that is overloaded even at profiled speed passes. One that misses the SLO at profiled speed passes
+ * if it stays stable.
  */
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
   const { spec, stageId } = plan;

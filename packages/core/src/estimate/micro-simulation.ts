@@ -18,11 +18,11 @@ export interface StageRun {
   readonly itemsOf: Uint16Array;
   readonly warmUp: number;
   readonly itemTimes?: LatencyHistogram;
-  /** Factors on the mean service times of successive batches, repeated. A request's own batch takes its mean time. */
+  /** Factors on mean service times of successive batches, used cyclically. A request's own batch gets no factor. */
   readonly serviceFactors?: Float64Array;
 }
 
-/** Sojourn times of requests, until their last item. */
+/** Sojourn times of requests up to their last item. */
 export interface StageRecord {
   readonly requests: LatencyHistogram;
   readonly meanBatchSize: number;
@@ -97,8 +97,7 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
 }
 
 /**
- * Records sojourn times. Only a batch's first request can continue an earlier batch. Earlier batches may end out of
- * order.
+ * Records sojourn times. Only a batch's first request can have items in earlier batches, which may end out of order.
  */
 class Recorder {
   readonly requests = new LatencyHistogram();

@@ -1,7 +1,7 @@
 /**
  * Service variation of a request's own batch. The sojourn table counts that batch at its mean c: T₀ = W + c, with wait
  * W. The sojourn time is W + c·X, where X (mean 1) is independent of W and c. Large batches make long sojourns, so c
- * depends on T₀. Measurements give c ≈ 0.88·T₀, within the times of the smallest and the full batch. W and c both
+ * depends on T₀. Measurements give c ≈ 0.88·T₀, between the times of the smallest and the full batch. W and c both
  * increase with T₀, so the sum preserves the order of laws.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
@@ -68,7 +68,7 @@ export function ownMs(own: Omit<OwnService, 'law' | 'parallelBatches'>, sojournM
 /** Probability of each part of a law. */
 const lawWeights = lawFractions.map((fraction, i) => (lawFractions[i + 1] ?? 1) - fraction);
 
-/** Position of the mean within each part (0…1), because times are linear in −ln(1 − fraction). */
+/** Position of the mean within each part (0…1), if times are linear in −ln(1 − fraction). */
 const lawPlaces = lawFractions.map((_, i) => {
   const depth = i === lawFractions.length - 1 ? Math.LN10 : (lawDepths[i + 1] as number) - (lawDepths[i] as number);
   return 1 / depth - 1 / Math.expm1(depth);

@@ -33,7 +33,7 @@ export interface StageEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
   readonly meanBatchSize: number;
-  /** Sizes of the batches that items are in, at the middle of `sizeParts`. */
+  /** Size of an item's batch, at the middle of each of `sizeParts`. */
   batchSizes(): readonly number[];
   /** Times at `lawFractions`. */
   law(): SojournLaw;
@@ -153,7 +153,7 @@ function lawOfShape(shape: StageShape, { burstiness, loadFactor, capacityPerMs }
 }
 
 /**
- * Groups of a fractional mean size are mixtures of the two nearest whole sizes. For larger groups both differ little.
+ * Up to this size, a fractional mean group size is a mixture of the nearest whole sizes. Larger sizes differ little.
  */
 const LARGEST_SPLIT_GROUP = 8;
 

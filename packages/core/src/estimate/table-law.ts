@@ -2,8 +2,8 @@
  * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gives the law
  * of one table point. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric
  * mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table values (spread-table). The own batch
- * counts at its mean; own-service adds its variation. A share f < 1 has the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f
- * − 1) as bound.
+ * counts at its mean; own-service adds its variation. The bound of a share f < 1 is the stretched curve s(k) ÷ f minus
+ * s(1)·(1 ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';
@@ -30,7 +30,7 @@ export interface TableLaw {
 }
 
 const UPPER_PART = 2 / 3;
-/** If few requests are disturbed, percentiles near the jump count as disturbed: service variation fills the gap. */
+/** If few requests are disturbed, service variation fills the jump: percentiles near it count as disturbed. */
 const DISTURBED_MARGIN = 0.25;
 const FILLING_VARIATION_SQUARED = 0.02;
 const HIGHEST_LOAD = 0.999;

@@ -1,6 +1,6 @@
 /**
  * Forecasts the load a few seconds ahead. Candidates are means over short windows and lines through longer ones, with
- * Poisson errors. The longest window is used whose interval overlaps those of all shorter windows (Goldenshluger and
+ * Poisson errors. It uses the longest window whose interval overlaps those of all shorter windows (Goldenshluger and
  * Nemirovski 1997). Rises are extrapolated to the horizon, but at most by the length of the window. Falls are not
  * extrapolated. The upper rate adds the estimation error.
  */

@@ -27,7 +27,7 @@ export type Change = (
 };
 
 /**
- * Outcome of a decision's changes. `given-up`: a shutdown, a person or a burst stopped the remaining ones. A stage with
+ * Outcome of a decision's changes. `given-up`: a shutdown, person or burst stopped the remaining changes. A stage with
  * several changes may be in both lists.
  */
 export interface LastChange {

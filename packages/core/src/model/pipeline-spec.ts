@@ -154,8 +154,8 @@ export interface EdgeSpec {
   };
   readonly join?: Join;
   /**
-   * For `join: all` and stages with several in-edges: if at least one part arrives, continue without dropped or failed
-   * parts. Default: the request ends.
+   * With `join: all` or several in-edges: if at least one part arrives, the stage runs without dropped or failed parts.
+   * Default: the request ends.
    */
   readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };

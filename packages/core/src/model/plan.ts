@@ -53,7 +53,7 @@ export function showsSloMet(verification: PlanVerification): boolean {
   return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
 }
 
-/** Each stage has a list with one entry. Later it may become a weighted mixture. */
+/** Each stage has a list with one entry. Later versions may allow weighted mixtures. */
 export interface Plan {
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;
   readonly predicted: PlanPrediction;
@@ -77,7 +77,7 @@ export interface Certificate {
   readonly kappa: number;
   readonly optimal: boolean;
   readonly gapFraction: number;
-  /** No plan that meets the SLO has a better objective value. For baselines: no plan within their rules. */
+  /** Bound on the objective value of all plans that meet the SLO; for baselines, of plans within their rules. */
   readonly upperBound: number;
   readonly gapToBoundFraction: number;
   readonly solver: string;

@@ -1,6 +1,6 @@
 /**
- * Tensors between stages: an Open Inference data type, a shape and flat row-major data. Passing a tensor on transfers
- * its ownership.
+ * Tensors between stages: an Open Inference data type, a shape and flat row-major data. The receiver of a tensor owns
+ * it.
  */
 
 /** Data types of the Open Inference Protocol v2. FP16 data are raw 16-bit patterns. */

@@ -124,7 +124,7 @@ describe('explanation', () => {
 
   it('never tells of a better plan for a harder question: that plan becomes the result', () => {
     const cheap = problemOf({ ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } }, 20);
-    // Imitates a search that missed cheap plans: they miss the SLO until `isFair`.
+    // Imitates a search that overlooked cheap plans: they miss the SLO until `isFair`.
     let isFair = false;
     const verifierAt = (arrivalRps: number): VerifyPlan => {
       return (plan, slo) => ({

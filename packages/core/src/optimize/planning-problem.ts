@@ -46,9 +46,8 @@ export interface PlanningProblem {
 }
 
 /**
- * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. `workFraction`: make
- * one run of this length relative to a full verification. A run below 1 (quick look) may reject a plan, but never
- * accepts it.
+ * Simulates a plan at the planned rate against `slo`. An inconclusive verdict counts as a miss. `workFraction`: length
+ * of a single run relative to a full verification. A run below 1 (quick look) may reject a plan, but never accepts it.
  */
 export type VerifyPlan = (plan: Plan, slo: Slo, workFraction?: number) => SimulatedRun;
 

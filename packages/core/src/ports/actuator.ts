@@ -16,7 +16,7 @@ export interface Actuator {
   preempt(): void;
   /**
    * Ends canaries without a verdict and resolves the current `apply`; the previous variants serve. With `pinned`, ends
-   * only a canary of another variant at that stage. True if one ended.
+   * only a canary that contradicts that pin. True if one ended.
    */
   endCanary(pinned?: StageVariant): boolean;
   close(): Promise<void>;

@@ -28,7 +28,7 @@ export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;
   /** Newest first, at most `limit`. */
   goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]>;
-  /** Appends an entry. Returns its id: that of `record`, or the next free one if it is taken. */
+  /** Appends an entry. Returns its id: that of `record` or, if taken, the next free one. */
   appendDecision(pipelineName: string, record: DecisionRecord): Promise<number>;
   /** Ignores pruned entries. */
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;

@@ -38,7 +38,7 @@ describe('monotoneFit', () => {
   });
 
   it('tells how far it misses an inner point that it was not shown', () => {
-    // 5 ms were measured at 2. The line from 2 ms at 1 to 8 ms at 4 gives 4 ms there.
+    // Size 2 was measured at 5 ms. Between 2 ms (size 1) and 8 ms (size 4), the line gives 4 ms.
     expect(monotoneFit(sizesOf(2, 5, 8)).leaveOneOutFraction).toBeCloseTo(0.2, 9);
     expect(monotoneFit(sizesOf(2, 5)).leaveOneOutFraction).toBeUndefined();
   });

@@ -1,5 +1,5 @@
 /**
- * Fits mean service times by batch size: the lowest non-decreasing curve not below any measured mean, linear between
+ * Fits mean service times by batch size: the lowest non-decreasing curve through or above all means, linear between
  * sizes.
  */
 

@@ -30,8 +30,8 @@ export function lateReason(
 }
 
 /**
- * Time until which a free replica waits for more items. It counts from the oldest arrival, so an item that overtakes
- * others does not restart the wait.
+ * Time until which a free replica waits for more items. The wait begins with the oldest arrival, so an item that
+ * overtakes others does not restart it.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
   if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;

@@ -5,7 +5,7 @@
 
 /** `cores` is Infinity if the replicas run elsewhere. */
 export class CoreGate {
-  /** Lowering it stops no running threads. */
+  /** A lower value stops no running threads. */
   cores: number;
   #busyThreads = 0;
 

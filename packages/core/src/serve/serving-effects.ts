@@ -12,7 +12,7 @@ export interface ServingEffects<Payload, Context, Failure> {
   complete(request: RequestState<Payload, Context>, nowMs: number): void;
   drop(request: RequestState<Payload, Context>, reason: DropReason, nowMs: number): void;
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
-  /** Calls `advance` at this time. A later call may set an earlier time; extra calls of `advance` do no harm. */
+  /** Calls `advance` at this time. A later `wakeAt` may set an earlier time; extra calls of `advance` do no harm. */
   wakeAt(atMs: number): void;
   /** Takes a hanging or bad replica out of service and has it replaced. */
   unhealthy(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;

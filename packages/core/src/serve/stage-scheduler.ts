@@ -103,7 +103,7 @@ export class StageScheduler<Payload, Context> {
     return this.#aloneMs + this.#policy.remainingMs;
   }
 
-  /** Enqueues an item. If the queue is full, drops a less urgent item, otherwise the new one. */
+  /** Enqueues an item. If the queue is full, drops a less urgent item or, without one, the new item. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);

@@ -1,10 +1,10 @@
 /**
  * Fraction of requests within the SLO. Tells if the sample is conclusive.
  *
- * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size. If late
- * counts of equal spans vary D times as much as independent ones, N requests are worth N ÷ D (Law, Simulation Modeling
- * and Analysis, §9.5.3). A lucky sample shows little clustering, so D is at least that of the slowest tenth, over
- * single and double spans. The interval is Wilson's, with Student's t.
+ * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size. If the
+ * number of late requests per span varies D times as much as without clusters, N requests are worth N ÷ D (Law,
+ * Simulation Modeling and Analysis, §9.5.3). A lucky sample shows little clustering, so D is at least that of the
+ * slowest tenth, over single and double spans. The interval is Wilson's, with Student's t.
  *
  * D ignores the slowest tenth if the sample is large and the percentile of every span is at most a third of the SLO.
  * docs/explain/verification.md has the measurements.
@@ -31,7 +31,7 @@ export interface AttainmentVerdict {
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
 const FEWEST_PAIRS = 5;
-/** Conditions for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of requests. */
+/** Minimums for ignoring the slowest tenth: SLO ÷ percentile of each span, number of spans, number of requests. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;

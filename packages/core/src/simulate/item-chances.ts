@@ -16,8 +16,8 @@ function branchChances({ edges }: PipelineSpec): readonly number[] {
 }
 
 /**
- * Number of items at a uniform number in [0, 1): quantile of the distribution. Without one: floor or ceiling of
- * `expected`, with mean `expected`.
+ * Number of items at a uniform number in [0, 1): quantile of the distribution. Without distribution: floor or ceiling
+ * of `expected`, with mean `expected`.
  */
 export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fanOut']>): (chance: number) => number {
   if (distribution === undefined) {

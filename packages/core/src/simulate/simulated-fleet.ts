@@ -68,7 +68,7 @@ export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
-  /** Replicas by index, in place before `scheduler` returns: it may start a batch at once. */
+  /** Replicas by index, stored before `addReplica`, which may start a batch at once. */
   readonly #engines: Engine[] = [];
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];

@@ -74,11 +74,11 @@ export interface SimulatedView {
   /** Reports counts since the last observation. Reports the end of a change once. */
   observe(): Observation;
   peek(): Observation;
-  /** Ends canaries without a verdict. With `pinned`, ends only a canary of another variant at that stage. */
+  /** Ends canaries without a verdict. With `pinned`, ends only a canary that contradicts that pin. */
   endCanary(pinned?: StageVariant): void;
 }
 
-/** Changes that it decides replace those under way. */
+/** Its changes replace those under way. */
 export interface SimulatedController {
   readonly intervalMs: number;
   /** True: ticks during changes, too. */

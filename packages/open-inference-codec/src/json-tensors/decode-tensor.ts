@@ -98,7 +98,7 @@ function deeperThan(shape: readonly number[]): string {
   return `arrays are nested deeper than ${shape.length}`;
 }
 
-/** Shape of a value. Below an empty array, sizes are the declared ones. */
+/** Shape of a value. Dimensions inside an empty array have declared sizes. */
 function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
   const shape: number[] = [];
   for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {

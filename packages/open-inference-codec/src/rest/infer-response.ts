@@ -28,7 +28,7 @@ export function writeInferResponse(
   );
   const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
   const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
-  // Concatenated: `join` would copy large texts.
+  // Concatenates: `join` would copy large texts.
   const all = entries.reduce((text, { json }) => (text === '' ? json : `${text},${json}`), '');
   return restMessage(
     `{${named},"outputs":[${all}]}`,

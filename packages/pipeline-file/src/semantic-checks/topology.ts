@@ -1,6 +1,6 @@
 /**
  * Stages must form a directed acyclic graph in which a request reaches all of them. Kahn's algorithm leaves the stages
- * on and after cycles. Walking their edges backwards finds a cycle. It is reported and removed, and the walk repeated.
+ * on and after cycles. Walking their edges backwards finds a cycle, which is removed. The walk is repeated.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';

@@ -1,10 +1,9 @@
 /**
  * Fan-outs and branch shares, learned from traffic.
  *
- * Counts of an edge fill blocks of ten seconds (more with little traffic). Over the last twelve blocks, the estimate is
- * a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
- * Outliers of fan-outs are clipped at five standard deviations from the median (estimated by the median absolute
- * deviation).
+ * Counts of an edge fill blocks of ten seconds (longer with little traffic). Over the last twelve blocks, the estimate
+ * is a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
+ * Fan-outs are clipped at five standard deviations (by the median absolute deviation) from the median.
  *
  * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
  * Sampling Techniques, 1977, section 6.3). It is at least the error of independent outputs.
@@ -24,10 +23,10 @@ export interface EdgeState {
   readonly inForce: readonly LearnedEdge[];
 }
 
-/** A value stays in force up to this distance from the estimate: relative, and absolute. */
+/** Tolerated distance of a value in force from the estimate: relative, and absolute. */
 const TOLERANCE_FRACTION = 0.1;
 const TOLERANCE = { 'fan-out': 0.02, branch: 0.01 } as const;
-/** The same distance, in standard errors. */
+/** Tolerated distance in standard errors. */
 const TOLERANCE_ERRORS = 4;
 /** A learned fan-out is the stated one × a power of this factor. */
 const STEP = 1.05;

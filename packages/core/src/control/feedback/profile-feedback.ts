@@ -30,7 +30,7 @@ export interface SizeRatios {
   readonly ratios: readonly number[];
   /** Time (ms) since the last ratio; default 0. */
   readonly idleMs?: number;
-  /** Number of times that the ratios have expired; default 0. */
+  /** Number of expiries of the ratios; default 0. */
   readonly forgotten?: number;
 }
 
@@ -45,7 +45,7 @@ export type ServiceRatios = readonly VariantRatios[];
 
 const REMEMBERED = 100;
 const FEWEST = 20;
-/** Without a new ratio for this time (ms), ratios expire. Each expiry doubles it. */
+/** Without a new ratio for this time (ms), ratios expire. Each expiry doubles the time. */
 const FORGET_MS = 300_000;
 const MOST_DOUBLINGS = 4;
 
@@ -128,8 +128,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * Ratios after a stop of `stoppedMs`. Ratios of idle variants age by it. After a long stop only a few of the others
- * stay, so that seconds of serving outweigh them.
+ * Ratios after a stop of `stoppedMs`. Ratios of idle variants age by that time. After a long stop only a few other
+ * ratios stay, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({

@@ -1,12 +1,12 @@
 /**
  * The last change of the loop: its trial, its outcome, and the plan to return to.
  *
- * During its trial an improvement is rolled back if dropped and failed requests burn the error budget many times too
- * fast, at no more load than planned. The failure rate from before the change is allowed in addition. A back-off
- * follows, which doubles each time.
+ * During its trial an improvement is rolled back if, at the planned load or less, dropped and failed requests burn the
+ * error budget many times too fast. The failure rate from before the change is allowed in addition. A back-off follows,
+ * which doubles each time.
  *
- * A failed or abandoned change restores the memory of the loop. The next plan is due at once, but at its regular time
- * if the change used a variant in back-off. A trial starts when its change is complete.
+ * A failed or abandoned change restores the memory of the loop. The next plan is due at once, or at its regular time if
+ * the change used a variant in back-off. A trial starts when its change is complete.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';
@@ -63,13 +63,13 @@ export interface ChangeMemory extends BeforeChange {
   readonly backOff?: ImprovementBackOff | undefined;
   /** Memory to restore; set until the outcome of the last change is known. */
   readonly beforeChange?: BeforeChange | undefined;
-  /** Target of this change; set together with `beforeChange`. */
+  /** Target of that change; set together with `beforeChange`. */
   readonly underWay?: Plan['stages'] | undefined;
-  /** True if this change uses a variant in back-off. */
+  /** True if that change uses a variant in back-off. */
   readonly isRetry?: boolean | undefined;
 }
 
-/** Misses in this time (ms) at the start of a trial do not count: making the change causes them. */
+/** Misses in this time (ms) at the start of a trial do not count: the change causes them. */
 const SETTLING_MS = 3_000;
 const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;
@@ -85,7 +85,7 @@ function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
-/** Judges a trial at a tick. A trial in the future (clock set back) has passed. */
+/** Judges a trial. One that starts in the future (clock set back) has passed. */
 function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
@@ -101,7 +101,7 @@ export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** Adds a count and drops counts older than a trial; undefined if failures are not counted. */
+/** Adds a count and drops counts older than `TRIAL_MS`; undefined if failures are not counted. */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,
@@ -158,8 +158,8 @@ interface Reviewed<Memory> {
 }
 
 /**
- * Reviews the trial. If it passed, it ends. If it failed, the change is rolled back, provided that the previous plan
- * still suits pins and load.
+ * Reviews the trial. A passed trial ends. A failed trial rolls its change back if the previous plan still suits pins
+ * and load.
  */
 export function reviewTrial<Memory extends ChangeMemory>(situation: Situation, state: Memory): Reviewed<Memory> {
   const { rules, spec, observation, rates } = situation;

@@ -7,8 +7,8 @@ import { beginRound, type RoundStep, roundStep } from './fit-round.js';
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };
 
 /**
- * Method that forecasts its largest training value after two steps, and nothing after 100 bins. Adds the bins of each
- * fit to `seen`.
+ * Method that forecasts its largest training value, but a quantile of 0 from bin 100 on. Adds the bins of each step to
+ * `seen`.
  */
 function largest(seen: number[]): ForecastMethod<number, number> {
   return {

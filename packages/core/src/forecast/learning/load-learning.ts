@@ -136,7 +136,7 @@ function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
-/** Takes at most some tenths of a second. Returns the same state without a round. */
+/** Takes at most some tenths of a second. Without a round, returns the same state. */
 export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;

@@ -66,7 +66,7 @@ export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> 
 
 const smooth = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
 
-/** NaN without examples, which never wins. */
+/** NaN without examples; NaN never wins. */
 function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks) {
   const examples = targetsRps.subarray(task.lags);
   const pointsRps = new Float64Array(examples.length);

@@ -1,6 +1,6 @@
 /**
- * Network inputs: log of each lag relative to the level of the lags, and the log level. Half a request is added: logs
- * stay finite.
+ * Network inputs: log of each lag relative to the level of the lags, and the log level. Adding half a request keeps
+ * logs finite.
  */
 
 export const HALF_REQUEST_RPS = 0.5;

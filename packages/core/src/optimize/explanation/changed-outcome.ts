@@ -12,7 +12,7 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** `plan` is a candidate for the original problem. Its search had the original plan as a candidate. */
+/** `plan` is a candidate for the original problem. The original plan was a candidate, too. */
 export interface FoundOutcome extends ChangedOutcome {
   readonly plan?: Plan;
 }

@@ -123,6 +123,6 @@ it('looks wider where all that a narrow look found has failed', () => {
     return new ChoiceSearch(prepared, judge).run(undefined, Number.POSITIVE_INFINITY).held !== undefined;
   });
   expect(all.length).toBeGreaterThan(30);
-  // The search skips most other plans, because a plan with as many replicas failed or the estimate is worse.
+  // The search skips most other plans: a plan with at least their replicas failed, or their estimate is worse.
   expect(found.length / all.length).toBeGreaterThan(0.3);
 });

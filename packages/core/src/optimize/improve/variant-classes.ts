@@ -1,6 +1,6 @@
 /**
- * Classes of a search: variant combinations, each with one accuracy. If there are many, only the best: each solve of
- * the surrogate excludes all classes found before (Lawler 1972).
+ * Classes of a search: variant combinations, each with one accuracy. Of many, only the best are kept: each solve of the
+ * surrogate excludes all classes found before (Lawler 1972).
  */
 import type { SurrogateProblem } from '../options/surrogate.js';
 import { solve } from '../surrogate/solve.js';
@@ -58,7 +58,7 @@ function solveBox(problem: SurrogateProblem, box: Box): OpenBox | undefined {
   return { box, variants, pas: problem.accuracy.pas(variants) ?? 0, cost };
 }
 
-/** Splits a box minus its best class. Each part differs from that class first at another stage. */
+/** Splits a box without its best class. Part k first differs from that class at stage k. */
 function boxesWithout({ box, variants }: OpenBox): readonly Box[] {
   return box.flatMap((list, s) => {
     const others = list.filter((v) => v !== variants[s]);

@@ -20,7 +20,7 @@ export interface NodeOptions {
   readonly source: Int32Array;
 }
 
-/** Sum over the nodes with its upper limit, rounding included. Limit Infinity only asks to keep the sum small. */
+/** Sum over the nodes, and its upper limit (rounding included). Limit Infinity: the sum is only kept small. */
 export interface Amount {
   readonly limit: number;
 }

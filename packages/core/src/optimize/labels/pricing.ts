@@ -23,8 +23,8 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 
 /**
  * Prices of limits and the resulting worth of options. Time is priced by path: each path that was ever the longest has
- * a price, and nodes and edges pay for every path through them. Paths start where only some predecessors are awaited:
- * the bound is weaker but valid. Prices are per limit, not per unit, so they are as large as values.
+ * a price, and nodes and edges pay for every path through them. Paths start where only some predecessors are awaited,
+ * which weakens the bound but keeps it valid. Prices are per limit, not per unit, so they have the scale of values.
  */
 
 interface Path {
@@ -151,7 +151,7 @@ export class Pricing {
     };
   }
 
-  /** Squared length of `excess`, without limits that are neither priced nor exceeded. */
+  /** Squared length of `excess` over the limits that are priced or exceeded. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);

@@ -25,8 +25,8 @@ export interface PreparedProblem {
 }
 
 /**
- * Minimum time (ms) over which a switching cost is spread. After a burst, the next is expected within a minute. Over a
- * single interval, the cost could exceed what a cheaper plan saves.
+ * Minimum time (ms) over which a switching cost is spread. After a burst, another is expected within a minute. Over a
+ * single interval, the cost could exceed the saving of a cheaper plan.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 

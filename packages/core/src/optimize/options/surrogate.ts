@@ -7,7 +7,7 @@ import type { StageOption } from './stage-option.js';
 
 /**
  * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Times add along chains; joins take the
- * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. If that underestimates, κ > 1 helps.
+ * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. Where it underestimates, κ > 1 helps.
  */
 
 /** θ (0…1) and κ (at least 1). */
@@ -61,7 +61,7 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
   };
 }
 
-/** `choice` lists options in file order. Without one, either none exists (`optimal`) or none was found. */
+/** `choice` lists options in file order. If absent, no choice exists (`optimal`) or none was found. */
 export interface Solution {
   readonly choice?: readonly SurrogateOption[];
   readonly optimal: boolean;

@@ -8,7 +8,7 @@ import { replicaCostPerHour } from './resource-use.js';
 export interface RatedVariant {
   readonly variant: VariantSpec;
   readonly accuracy: number;
-  /** Cost per hour per item per second, at the cheapest cores and batch size. */
+  /** Hourly cost of one item per second, at the cheapest cores and batch size. */
   readonly costPerItemRps: number;
 }
 

@@ -20,7 +20,7 @@ function likelyBranches(spec: PipelineSpec): ReadonlySet<EdgeSpec> {
   return kept;
 }
 
-/** A stage with an `any` or `quorum` join waits for no in-edge if one of them is dropped. */
+/** If an in-edge of an `any` or `quorum` join is omitted, all its in-edges are. */
 export function usualPaths(spec: PipelineSpec): PipelineSpec {
   const likely = likelyBranches(spec);
   const entries = spec.stages.map((stage) => stage.id).filter((id) => !spec.edges.some((edge) => edge.to === id));

@@ -81,8 +81,8 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
  */
 
 /**
- * SLOs to try exceed the fastest plan's latency by this fraction, doubled until verified. Samples near capacity say
- * little.
+ * First excess (fraction) of a tried SLO over the fastest plan's latency, doubled until verified. Samples near capacity
+ * say little.
  */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;

@@ -11,7 +11,7 @@ import { costOf } from '../surrogate/objective-value.js';
 
 /**
  * Repairs surrogate choices by the estimate of the whole graph. After a miss, stages get faster options one by one.
- * After a verified choice, they get cheaper options. As a last resort, neighbours of missed choices are ranked. The
+ * After a verified choice, they get cheaper options. As a last resort, neighbours of failed choices are ranked. The
  * number of estimates is limited.
  */
 
@@ -124,7 +124,7 @@ export class ChoiceRepair {
     return ms < best.ms ? { choice: candidate, ms } : best;
   }
 
-  /** Neighbours of missed choices, by ascending estimate. */
+  /** Neighbours of failed choices, by ascending estimate. */
   promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)

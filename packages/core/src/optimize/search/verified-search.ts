@@ -61,7 +61,7 @@ const ROUNDS = 8;
 /** Maximum rounds if a search by simulation follows. */
 const FIRST_ROUNDS = 2;
 const BISECTIONS = 3;
-/** Minimum θ above 0: halving to less gives 0. */
+/** Smallest positive θ. Smaller halves become 0. */
 const SMALLEST_THETA = 0.05;
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
@@ -149,7 +149,7 @@ class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // The last failed level rejected only one plan. Lower levels have others.
+    // The last failed level rejected only one plan. Lower levels have other plans.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;
@@ -187,7 +187,7 @@ class LevelSearch {
     return held;
   }
 
-  /** Attempt with the smallest sum of tails, repaired if it misses. */
+  /** Attempt with the smallest sum of tails, repaired if necessary. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -227,8 +227,8 @@ class LevelSearch {
   }
 
   /**
-   * Returns a repair better than `than` if it is verified or faster than `attempt`; else `attempt`. Changes variants
-   * only with `anyVariant`.
+   * Looks for a repair better than `than`. Returns it if verified or faster than `attempt`, else `attempt`. Changes
+   * variants only with `anyVariant`.
    */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;

@@ -24,7 +24,7 @@ interface OpenBox {
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** Parts of a box outside `entry`. Each part differs from `entry` first at another stage. */
+/** Parts of a box outside `entry`. Part k first differs from `entry` at stage k. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];

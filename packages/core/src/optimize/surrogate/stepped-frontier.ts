@@ -1,6 +1,6 @@
 /**
  * Pareto front point by point, for measured accuracies and for machines of given sizes. Each step finds the most
- * accurate choice below the last cost.
+ * accurate choice below the previous cost.
  */
 
 import type { SurrogateProblem } from '../options/surrogate.js';

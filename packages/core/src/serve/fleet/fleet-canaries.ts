@@ -70,7 +70,7 @@ export class FleetCanaries {
     this.#close(stage, { state: 'passed' });
   }
 
-  /** Fails the canary because a replica was lost. Losing a new one is a verdict; losing an old one leaves too few. */
+  /** Fails the canary after the loss of a replica. A lost new replica is a verdict; all old ones are needed. */
   lose(stage: FleetStage, replica: FleetReplica): void {
     const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
     this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');

@@ -43,7 +43,7 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Minimum cores of the plans in force since the changes began. A lowered budget may be smaller. */
+  /** Minimum cores of the plans in force since the changes began. May exceed a lowered budget. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -142,7 +142,7 @@ export class FleetScheduler {
 
   /**
    * Ends canaries without a verdict and preempts the running change; the previous variants serve. With `pinned`, ends
-   * only a canary of another variant at that stage. True if one ended.
+   * only a canary that contradicts that pin. True if one ended.
    */
   endCanary(nowMs: number, pinned?: StageVariant): boolean {
     const ending = [...this.#stages.values()].filter(({ id, canary, target }) => {

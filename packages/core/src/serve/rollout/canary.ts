@@ -1,8 +1,7 @@
 /**
  * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides since
- * the start of the step (or the canary) decide. The new side may miss the SLO as often as the SLO allows, or as often
- * as the old side does in the same time. It may be slower than its profile if its plan still carries the load
- * (slowness.ts).
+ * the start of the step (or the canary) decide. The new side may miss the SLO at the rate that the SLO allows, or at
+ * the old side's rate. It may be slower than its profile if its plan still carries the load (slowness.ts).
  *
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the

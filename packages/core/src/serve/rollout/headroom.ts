@@ -45,7 +45,7 @@ export interface HeadroomInput {
 }
 
 /**
- * Maximum cores that all replicas may hold. In a series of changes, `fromCores` prevents that intermediate plans raise
+ * Maximum cores that all replicas may hold. In a series of changes, `fromCores` keeps intermediate plans from raising
  * the limit.
  */
 export function coresDuringChange(

@@ -22,7 +22,7 @@ export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolea
   return nowMs < untilMs && untilMs - nowMs <= doubledDelayMs(failures, BACK_OFF);
 }
 
-/** True if a back-off counts after a restart: while in force, and for another hour, so that the next one is longer. */
+/** True if a back-off counts after a restart: while in force, and for an hour after it, to make the next one longer. */
 export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
   return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < BACK_OFF.longestMs);
 }
