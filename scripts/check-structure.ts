@@ -1,6 +1,6 @@
 /**
  * Fails on circular imports between folders, on `export *` in an entry of core, and on exports of core without a use
- * outside.
+ * outside core.
  */
 import { measureFigures } from './figures/figures.js';
 import { findStructureProblems } from './figures/structure-problems.js';

@@ -3,7 +3,7 @@
  * it ran. A suite whose tests were all skipped is named by its title, which carries the reason.
  */
 
-/** Tests by outcome, the titles of suites that did not run, and what failed with the first line of its reason. */
+/** Tests by outcome, the titles of suites that did not run, and failures with the first line of their reason. */
 export interface TestTotals {
   readonly passed: number;
   readonly failed: number;

@@ -2,7 +2,7 @@
  * Compares Equipoise with MLServer and Ray Serve on the same processors. The chains are two no-op stages, and two ONNX
  * models. First measures the saturation throughput of each server, in turns. Then measures their latencies at the same
  * load, half the slowest server's capacity. All servers run all the time, because Ray takes minutes to start; idle
- * servers use some time of the others.
+ * servers use some processor time.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** One attack, or several at once, next to good clients: what they cost the server. */
+/** One attack, or several at once, next to good clients, with the cost for the server. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';

@@ -84,7 +84,7 @@ export function planOf(choices: Choices): Plan {
   return { stages: Object.fromEntries(stages), predicted };
 }
 
-/** The folder of an image, and one for the state of pods. */
+/** The folder of an image, and a folder for the state of pods. */
 export function podFolders(): {
   readonly root: string;
   readonly pipeline: string;

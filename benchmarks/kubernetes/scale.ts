@@ -1,6 +1,6 @@
 /**
  * Many pipelines under one operator on a real API server. Measures the operator's cost while nothing changes, and the
- * time from a decision until its first change is on the server. The latter is measured for single decisions and for all
+ * time from a decision until its first change is on the server. This time is measured for single decisions and for all
  * pipelines at once.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -36,7 +36,7 @@ export interface ScaleFigures {
   readonly pipelines: number;
   readonly stages: number;
   readonly deployments: number;
-  /** Time from the first pass until all pipelines run, and its processor time. */
+  /** Time from the first pass until all pipelines run, and the processor time used. */
   readonly startS: number;
   readonly startProcessorS: number;
   /** Cores of the operator while nothing changed. */

@@ -11,7 +11,6 @@ import type { StageOption } from '../../packages/core/src/optimize/options/stage
 import type { PlanningProblem } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf } from '../../packages/core/src/optimize/search/plan-of.js';
 
-/** All plans; each has one option per stage. */
 export interface SmallInstance {
   readonly shape: 'chain' | 'fan-out';
   readonly problem: PlanningProblem;

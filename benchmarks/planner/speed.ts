@@ -84,7 +84,8 @@ export function solveTimes(
 }
 
 /**
- * Time to estimate all options of ten stages on whole cores: with new profiles, and at another rate with cached ones.
+ * Time to estimate all options of ten stages on whole cores: with new profiles, and at another rate with cached
+ * profiles.
  */
 export function optionTableTimes(instances: number): Record<'first' | 'further', Times> & { readonly options: number } {
   let options = 0;

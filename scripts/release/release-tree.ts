@@ -28,7 +28,7 @@ const LEFT_OUT =
   /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|tsconfig\.json|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
 
 /**
- * Packages with native parts for some machines only: if one cannot be installed, all else works, and any use of it
+ * Packages with native parts for some machines only: if such a package cannot be installed, all else works, and its use
  * reports that it is missing.
  */
 const OPTIONAL = ['onnxruntime-node', 'sharp'];

@@ -23,8 +23,8 @@ const SMALLEST_STEP = 0.02;
 const LARGEST_STEP = 2;
 
 /**
- * The model nearest to `wanted` that the walk finds from `start`; bursts and noise change, times by up to a few dozen
- * seconds.
+ * The model nearest to `wanted` that the walk finds from `start`; bursts and noise change; times change by up to a few
+ * dozen seconds.
  */
 export function fitModel(start: LoadModel, wanted: LoadStatistics, steps: number): LoadModel {
   const rng = new SeededRng(start.seed).fork('fit');

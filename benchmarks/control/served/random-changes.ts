@@ -37,7 +37,7 @@ export interface ChangesFigures {
   readonly foreignContent: number;
   /**
    * Number of instants at which a stage had less than the smaller of both plans' capacities. `leastCapacityFraction`:
-   * minimum capacity ÷ that smaller one.
+   * minimum capacity ÷ the smaller of both.
    */
   readonly belowBoth: number;
   readonly leastCapacityFraction: number;
@@ -123,7 +123,7 @@ function capacityOf(curves: ServiceCurves, stageId: StageId, plan: StageBounds):
   return curve === undefined ? 0 : capacityRps(curve, plan.replicas, plan.maxBatchSize);
 }
 
-/** Makes the changes: each is a random plan of one stage. */
+/** Makes the changes; each change is a random plan of one stage. */
 export async function serveChanges(question: ChangesQuestion): Promise<ChangesFigures> {
   const { spec, curves, launcher, hostCores, arrivalRps, timeoutMs, rng, content } = question;
   const runner = new PipelineRunner({ spec, hostCores });

@@ -21,8 +21,7 @@ export interface OpenLoad {
   /** Processor of the generator. */
   readonly processor?: number;
   /**
-   * An integer that each body contains once. It is replaced by its sum with the request number, which has as many
-   * digits.
+   * An integer that each body contains once. The request number is added to it; the number of digits stays the same.
    */
   readonly numberPlace?: number;
 }

@@ -30,7 +30,7 @@ export interface Worth {
   readonly value: number;
 }
 
-/** Fractions by which a plan is worse than another: at most one is not 0. */
+/** Fractions by which a plan is worse than another; at most one fraction is not 0. */
 export interface Loss {
   readonly accuracy: number;
   readonly cost: number;
@@ -210,7 +210,7 @@ export class PlanJudge {
 export const choiceOf = (stages: StagePlans): Readonly<Record<StageId, VariantId>> =>
   Object.fromEntries(Object.entries(stages).map(([id, [first]]) => [id, (first as StagePlan).variantId]));
 
-/** Steps of the packing search; beyond them a plan counts as one that does not fit. */
+/** Maximum steps of the packing search; after them, a plan counts as not fitting. */
 const MOST_STEPS = 20_000;
 
 /**

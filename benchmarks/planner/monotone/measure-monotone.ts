@@ -98,7 +98,7 @@ function answerTo({ spec, arrivalRps }: Question): Answer {
   return { judge, kind, cpuS, ...(plan && { stages: plan.stages, worth: judge.worth(plan.stages) }) };
 }
 
-/** Worth of the harder question's plan, if it is better at the easier one and holds there. */
+/** Worth of the harder question's plan, if it is better at the easier question and holds there. */
 function betterAt({ judge, worth }: Answer, { stages }: Answer): Worth | undefined {
   if (stages === undefined) return undefined;
   const candidate = judge.worth(stages);

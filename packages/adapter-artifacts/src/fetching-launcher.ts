@@ -8,8 +8,8 @@ import { fileDigest } from './cache-folder.js';
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
 /**
- * Before each launch, downloads a remote artifact or checks the stated SHA-256 of a local one. `launch` also rejects
- * with the errors of `ArtifactCache.path`.
+ * Before each launch, downloads a remote artifact or checks the stated SHA-256 of a local artifact. `launch` also
+ * rejects with the errors of `ArtifactCache.path`.
  */
 export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;

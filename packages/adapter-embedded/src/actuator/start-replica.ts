@@ -39,7 +39,7 @@ export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
 async function warmUp(runner: ModelRunner, batch: readonly TensorMap[]): Promise<void> {
   const { items } = await runner.run(batch);
   for (const item of items) {
-    // A rejected input says nothing about the replica: it serves without warm-up.
+    // A rejected input says nothing about the replica, which serves without warm-up.
     if (item.kind === 'ok' || item.error.code === 'INVALID_INPUT') continue;
     throw new AppError('MODEL_LOAD_FAILED', `The warm-up run failed: ${item.error.message}`, { cause: item.error });
   }

@@ -14,7 +14,7 @@ export interface ProgramStart {
   readonly resources: Resources;
 }
 
-/** Limits threads of numeric libraries, which by default start one per core of the machine. */
+/** Limits threads of numeric libraries, which by default start one thread per core. */
 function threadLimits({ cpuCores }: Resources): Readonly<Record<string, string>> {
   const threads = String(Math.max(1, Math.floor(cpuCores)));
   return {

@@ -37,7 +37,7 @@ export interface CanaryInput {
   readonly nowEpochMs: number;
 }
 
-/** Decision on a canary. `none`: no step; the router switches once prepared. */
+/** Decision on a canary. `none`: no step; the router switches when the stages are ready. */
 export type CanaryDecision =
   | { readonly kind: 'none'; readonly againAfterMs?: number | undefined }
   | {

@@ -50,7 +50,7 @@ export type Planning =
 
 /**
  * Progress of a plan. `preparing`: its stages start. `sharing`: headroom is short, so both plans serve. `no-room`: no
- * step is possible. `shifting`: a canary is active. `taken-back`: it was rolled back. `switching`: the router is
+ * step is possible. `shifting`: a canary is active. `taken-back`: the plan was rolled back. `switching`: the router is
  * replaced. `ending`: a deleted pipeline drains.
  */
 export type Phase =

@@ -40,7 +40,7 @@ export function withKnownRoutes(
 ): ObservedDeployment {
   if (router.metadata.annotations?.[ROUTES_TO] !== undefined) return router;
   const pinned = pinnedReplicas(router, children);
-  // If the router's file is missing, it may use any stage.
+  // If its file is missing, the router may use any stage.
   const routed = stages.filter(({ metadata }) => pinned === undefined || pinned.has(metadata.name));
   const inForce = routed.map(
     ({ metadata: { name }, spec }) => [name, pinned?.get(name) ?? spec.replicas ?? 1] as const,

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 
-/** If the kernel supports it, ends the program with the process that started it. */
+/** Ends the program with its parent process, if the kernel supports this. */
 const setpriv = '/usr/bin/setpriv';
 const dieWithUs = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : [];
 

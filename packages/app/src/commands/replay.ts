@@ -22,7 +22,10 @@ interface DifferentDecision {
   readonly differences: readonly Difference[];
 }
 
-/** `equipoise replay`: repeats logged decisions with the current code. Exits with 1 if one differs or none exists. */
+/**
+ * `equipoise replay`: repeats logged decisions with the current code. Exits with 1 if a decision differs or none
+ * exists.
+ */
 export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
   const selection = {
     ...(pipeline !== undefined && { pipelineName: pipeline }),

@@ -4,7 +4,7 @@ export type ReloadOutcome =
   | { readonly what: string; readonly kind: 'changed' | 'unchanged' }
   | { readonly what: string; readonly kind: 'refused'; readonly error: unknown };
 
-/** Reloads a part; true for a change. If the new version is unusable, it throws and changes nothing. */
+/** Reloads a part; true for a change. Throws and changes nothing if the new version is unusable. */
 export type Reload = () => boolean | Promise<boolean>;
 
 /** Reloads all parts, one run at a time. A rejected part keeps its value; the others are still reloaded. */

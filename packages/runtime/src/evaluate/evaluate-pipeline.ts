@@ -212,7 +212,7 @@ export class VariantRunners {
     this.#runners.set(variant, { runner, idle: Promise.resolve() });
   }
 
-  /** Runs items one by one, because batching may change last digits. Rejects if an item fails. */
+  /** Runs items one by one, because batching may change the last digits. Rejects if an item fails. */
   async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
     const outputs: TensorMap[] = [];
     for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));

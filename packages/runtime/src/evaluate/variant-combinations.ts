@@ -1,7 +1,7 @@
 /**
- * Selects combinations to evaluate: all, because stages interact. If they exceed a limit, only the most even ones. A
- * variant's rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go
- * to the more accurate combination.
+ * Selects all combinations for evaluation, because stages interact; above a limit, only the most even ones. A variant's
+ * rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go to the
+ * more accurate combination.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 

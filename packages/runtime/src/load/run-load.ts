@@ -54,7 +54,7 @@ export interface LoadResult {
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
 const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** The load stops if its first answers, this many, are all refusals. */
+/** Number of first answers that stop the load if all are refusals. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
 /** During a long pause, the load checks for a stop at this interval. */

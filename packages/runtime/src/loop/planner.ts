@@ -79,7 +79,7 @@ export class Planner {
       void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
-  /** If the new description allows no plans, it rejects and changes nothing. */
+  /** Rejects and changes nothing if the new description allows no plans. */
   async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
     const before = this.#setup;
     this.#setup = { ...before, spec, hostCores };

@@ -1,4 +1,4 @@
-/** Slow readers hold bounded memory, for a bounded time; what they read arrives whole. */
+/** Slow readers hold bounded memory for a bounded time; answers that they read arrive whole. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -10,7 +10,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 
-/** A client has to take a piece of this size within its patience. */
+/** A client has to take a piece of this size within `patienceMs`. */
 const PIECE_BYTES = 1024 * 1024;
 
 export interface AnswerSink {
@@ -125,7 +125,7 @@ export class SlowReaders {
   }
 }
 
-/** Progress required within the patience. Keep-alive traffic stays below it. */
+/** Progress required within `patienceMs`. Keep-alive traffic stays below this. */
 const LEAST_BYTES = 64 * 1024;
 
 const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
@@ -192,7 +192,7 @@ class SlowStreams {
     for (const [stream, waiting] of this.#waiting) {
       waiting.ticks++;
       waiting.most = Math.max(waiting.most, this.#waiting.size);
-      // The first tick covers only a part of the patience.
+      // The first tick covers only a part of `patienceMs`.
       const isOver = isTaking ? waiting.ticks > waiting.most + 1 : waiting.ticks > 1;
       if (!isOver) continue;
       // Bytes handed to the connection can be discarded only by closing it.

@@ -1,6 +1,6 @@
 /**
  * Liveness and readiness from a separate thread, so that a busy serving thread delays no probe. If the serving thread
- * is silent for 10 s, it is neither live nor ready.
+ * is silent for 10 s, the server is neither live nor ready.
  */
 import { createRequire } from 'node:module';
 import { AppError, type ErrorCode } from '@equipoise/core/model';

@@ -1,6 +1,6 @@
 /**
- * Tensor types at the stages of a pipeline and of its answers, learned from the first item of each batch and from
- * completed requests.
+ * Tensor types of a pipeline's stages and answers, learned from the first item of each batch and from completed
+ * requests.
  */
 import type { StageId, Tensor, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';

@@ -54,7 +54,7 @@ export class MemoryCluster {
   readonly #progressed = new Map<string, { readonly now: string; readonly sinceMs: number }>();
   #made = 0;
   #isStopped = false;
-  /** Next look and its cancellation. */
+  /** Next run of the controllers, and its cancellation. */
   #next: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #isLooking = false;
   /** Earliest instant at which time alone changes something. */
@@ -111,7 +111,7 @@ export class MemoryCluster {
     if (!this.#isLooking) this.#lookAt(this.#clock.nowMs());
   }
 
-  /** Looks at the first tenth of a second after `afterMs`, or earlier. */
+  /** Runs the controllers at the first tenth of a second after `afterMs`, or earlier. */
   #lookAt(afterMs: number): void {
     const atMs = (Math.floor(afterMs / LOOK_EVERY_MS) + 1) * LOOK_EVERY_MS;
     if (this.#isStopped || (this.#next !== undefined && this.#next.atMs <= atMs)) return;
