@@ -45,7 +45,7 @@ export interface CanaryFigures {
 }
 
 const END_MS = 100_000;
-/** Seeds of the roll-outs without a canary. */
+/** Number of seeds without a canary. */
 const RUNS_AT_ONCE = 10;
 
 /** Rolls each variant out with seeds 0 to `runs` − 1. */

@@ -97,7 +97,7 @@ class BlockDraws implements SimulatedServiceTimes {
     return ms;
   }
 
-  /** Time of the stage measured soon after the last draw, at about this use. */
+  /** Time of the stage measured soon after the last drawn time, at about this use. */
   #next(stage: number, use: number): Timed | undefined {
     if (this.#last === undefined) return undefined;
     for (let ahead = 1; ahead <= MOST_AHEAD; ahead++) {

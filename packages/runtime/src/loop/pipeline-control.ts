@@ -72,7 +72,7 @@ export interface PipelineControlDeps {
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
-  /** Predicts stages at a load; undefined if no prediction is available now. Manual changes do not wait for it. */
+  /** Predicts stages at a load; undefined if no prediction is available in time. */
   readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
 }

@@ -41,7 +41,7 @@ const counter = new FinalizationRegistry(() => collected++);
 server.on('session', (session) => counter.register(session));
 server.on('stream', (stream) => stream.on('error', () => {}).once('data', () => server.emit('called')));
 
-// Its data arrive in the same turn as the end of a client, right behind it.
+// Its data arrive in the same turn as the end of a client, just after that end.
 const bell = createNetServer((socket) => socket.on('data', () => gc()));
 bell.listen(0, '127.0.0.1');
 await once(bell, 'listening');
@@ -52,7 +52,7 @@ for (let count = 0; count < clients; count++) {
   const client = connect(server.address().port, '127.0.0.1').on('error', () => {}).resume();
   client.write(call);
   await once(server, 'called');
-  // A client that has not read all would reset its connection.
+  // A client that has unread data would reset its connection.
   for (let turns = 0; turns < 10; turns++) await turn();
   client.destroy();
   rope.write('.');

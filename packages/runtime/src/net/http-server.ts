@@ -88,7 +88,7 @@ interface Http1Connection {
   isRefused: boolean;
 }
 
-/** Node's parser accepts other versions. It also drops a second Host header, which a proxy may have used. */
+/** Node's parser accepts other HTTP versions. It also drops a second Host header, which a proxy may have used. */
 function isHttp1({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
