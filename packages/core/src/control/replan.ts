@@ -262,7 +262,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Reason to keep the running plan although another is feasible. Otherwise: true if the running plan may stay. */
+/** Reason to keep the running plan although another is feasible. Otherwise: false if a change is necessary. */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;

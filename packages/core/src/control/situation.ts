@@ -39,7 +39,7 @@ const reduced = new CacheByOwner<ControllerRules>(64);
 
 /** Minimum time (ms) from the tick until a plan acts: planning, loading, draining. */
 const LEAST_MS = 2_000;
-/** Maximum D (ms). A line through the last 80 s cannot extrapolate much further. */
+/** Maximum horizon (ms) beyond the interval. A line through 80 s cannot extrapolate further. */
 const MOST_ACTING_MS = 60_000;
 
 /** Rules with feedback applied. Equal feedback gives the same object. */
@@ -186,7 +186,7 @@ export class Situation {
     return Math.max(this.spec.control.minDwellMs, this.horizonMs(0));
   }
 
-  /** D for growth to `upperRps`. At least one replica of the slowest kind starts. */
+  /** D for growth to `upperRps`, with at least one start of the slowest kind. */
   #actingMs(upperRps: number): number {
     this.#growths ??= this.#stageGrowths();
     const all = this.#growths;

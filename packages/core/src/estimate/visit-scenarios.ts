@@ -1,6 +1,6 @@
 /**
  * Visited stages and their probability: one scenario per outcome of the `when` edges. A stage takes at most one of its
- * `when` edges. After a join, a stage is visited whenever the fan-out was. Scenarios with equal visits merge.
+ * `when` edges. A stage after a join is visited whenever the fan-out is. Scenarios with equal visits merge.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';

@@ -1,6 +1,6 @@
 /**
- * Expected traffic envelope. Per window: the maximum requests during the last minute or longer, at least the forecast's
- * upper rate. A past burst may recur.
+ * Expected traffic envelope. Per window: the maximum count in the last minute or longer (a burst may recur), at least
+ * the forecast's upper rate.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';

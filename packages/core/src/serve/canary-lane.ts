@@ -21,7 +21,7 @@ export interface CanaryPolicy extends BatchPolicy {
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
-/** Maximum number of requests that the canary gets beyond its fraction after being busy. */
+/** Maximum number of requests that a canary catches up on after it was busy. */
 const MOST_CREDIT = 2;
 
 export class CanaryLane<Payload, Context> {

@@ -118,7 +118,7 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** True if every join that could use an item has continued without it. */
+  /** True if a join on every path of an item has continued without it. */
   isCancelled(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     if (!this.#hasEarlyJoins) return false;
     const { discardedBy } = this.#stages[stage] as ServingStage;

@@ -51,7 +51,7 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Expected service time of one item. */
   #aloneMs = 0;
-  /** Arrival of the oldest item, or earlier. Maintained only while replicas wait for fuller batches. */
+  /** Time of the oldest arrival, or earlier. Maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
@@ -303,7 +303,7 @@ export class StageScheduler<Payload, Context> {
   #screen(batch: StageItem<Payload, Context>[]): void {
     const passing = batch.filter((item) => item.sequence >= this.screenBefore || this.#effects.passes(item));
     while (batch.length > 0) batch.pop();
-    // Refusing one item may have ended the request of another.
+    // Refusing one item may have ended the request of another item.
     for (const item of passing) if (!item.request.ended) batch.push(item);
   }
 

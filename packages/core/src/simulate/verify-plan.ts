@@ -42,7 +42,7 @@ export interface VerificationInput extends ExpectedLoad {
   readonly workStageRequests: number;
 }
 
-/** Takes about 20–50 ms. */
+/** Work of a verification, which takes about 20–50 ms. */
 export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 
 const FEWEST_REQUESTS = 1000;

@@ -30,8 +30,8 @@ export function numbersOfJson(
 }
 
 /**
- * JSON of numbers, with null for NaN and infinities; undefined for other data types. One engine call converts them all:
- * for single numbers the engine would cache their texts until a full collection.
+ * JSON of numbers, with null for NaN and infinities; undefined for other data types. One engine call converts them all.
+ * For single calls, the engine would cache each text until a full collection.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

@@ -3,7 +3,7 @@
  *
  * Counts of an edge fill blocks of ten seconds (longer with little traffic). Over the last twelve blocks, the estimate
  * is a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
- * Fan-outs are clipped at five standard deviations (by the median absolute deviation) from the median.
+ * Fan-out blocks are clipped at five standard deviations (by the median absolute deviation) from the median.
  *
  * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
  * Sampling Techniques, 1977, section 6.3). It is at least the error of independent outputs.

@@ -128,7 +128,7 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * Ratios after a stop of `stoppedMs`. Ratios of idle variants age by that time. After a long stop only a few other
+ * Ratios after a stop of `stoppedMs`. Ratios of idle batch sizes age by that time. After a long stop only a few fresh
  * ratios stay, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {

@@ -21,7 +21,7 @@ export interface ChangesSoFar {
 }
 
 const HOUR_MS = 3_600_000;
-/** Minimum saving or PAS gain of the last improvement that an hour allows. */
+/** Minimum saving or PAS gain when the hourly limit is nearly reached. */
 const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
@@ -74,7 +74,7 @@ function backOffObjection(backOff: BackOff | undefined, nowMs: number): string |
   return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
 }
 
-/** The plan, but each stage shrinks by one step at most, if the budget allows it. */
+/** The plan with shrinking limited to `largestDownstepFraction` per stage, if the budget allows it. */
 function limitDownstep(
   spec: PipelineSpec,
   { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },

@@ -9,8 +9,8 @@
  * season[k] ← γ·(x − level − slope) + (1 − γ)·season[k]
  *
  * A slot is a quarter of an hour, because single bins are too noisy. The peak is the largest forecast within the
- * horizon. Two factors correct it to median and quantile, because the maximum of noisy values exceeds their
- * expectation.
+ * horizon. Two factors correct the peak to median and quantile, because the maximum of noisy values exceeds their
+ * mean.
  */
 import { pinballLoss } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';

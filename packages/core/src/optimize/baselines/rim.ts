@@ -1,6 +1,6 @@
 /**
  * RIM as in the comparison of the IPA paper: replica counts are fixed; variants and batch sizes maximize accuracy. Pins
- * of a stage set its count. Default: three, within bounds, as published for the video pipeline.
+ * of a stage set that count. Default: three, within bounds, as published for the video pipeline.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

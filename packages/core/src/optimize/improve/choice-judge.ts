@@ -122,7 +122,7 @@ export class ChoiceJudge {
     return best;
   }
 
-  /** True if verified, false if missed, undefined if undecided. */
+  /** True if verified, false if rejected, undefined if undecided. */
   holds(key: string): boolean | undefined {
     const verdict = this.#verdicts.get(key);
     if (verdict !== undefined) return showsSloMet(verdict);

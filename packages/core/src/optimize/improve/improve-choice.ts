@@ -146,7 +146,7 @@ export class ChoiceSearch {
     return objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - TIE);
   }
 
-  /** Gain over the incumbent; 0 if it is not better. */
+  /** Gain over the incumbent; 0 if not better. */
   #gain(of: Standing): number {
     const { objective } = this.#prepared;
     const than = this.#standing;

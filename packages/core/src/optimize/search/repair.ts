@@ -75,7 +75,7 @@ export class ChoiceRepair {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** Fastest choice reached by changing single stages. */
+  /** Fastest choice found by changing stages one by one. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>

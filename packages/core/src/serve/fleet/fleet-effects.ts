@@ -28,7 +28,7 @@ export interface FleetEffects {
   drain(stageId: StageId, replica: RunningReplica): void;
   /** Closes a started replica that is not wanted; answered by `left`. */
   discard(stageId: StageId, replica: RunningReplica): void;
-  /** Opens a canary of `to`. Until it is closed, it owns the replicas of that variant that enter service. */
+  /** Opens a canary of `to`. Until closed, the canary owns all replicas of that variant that enter service. */
   openCanary(stageId: StageId, to: StagePlan): void;
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes of both sides since the first request of the canary. */

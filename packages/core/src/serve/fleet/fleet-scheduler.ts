@@ -122,8 +122,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends running and waiting changes at once for a more urgent one. Started steps continue without further starts. If a
-   * start fails, the stage turns back without a report.
+   * Ends running and waiting changes at once for a more urgent one. The stage continues alone, but starts nothing while
+   * a change runs. If a start fails, the stage turns back without a report.
    */
   preempt(nowMs: number): void {
     const active = this.#active;
@@ -334,7 +334,7 @@ export class FleetScheduler {
     return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** True if a stage other than `but` changes alone: it may free headroom. */
+  /** True if a stage other than `but` changes alone, so that headroom may become free. */
   #isOneOnItsOwn(but?: FleetStage): boolean {
     return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
@@ -373,7 +373,7 @@ export class FleetScheduler {
     else stage.lacksHeadroom = false;
   }
 
-  /** Replicas in addition to the plan: replacements of those that may hang. */
+  /** Additional replicas: replacements of replicas that may hang. */
   #spares(stage: FleetStage, { replicas }: StagePlan): number {
     if (stage.late.size === 0 || this.#active?.stage === stage || stage.isOnItsOwn || stage.canary !== undefined)
       return 0;

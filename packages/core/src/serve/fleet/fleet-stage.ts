@@ -35,7 +35,7 @@ export class FleetStage {
   /** Time at which the stage turns back unless everything has started; Infinity without a limit. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   canary: StageCanary | undefined;
-  /** Set while the stage waits for headroom. This is reported once. */
+  /** Set while the stage waits for headroom. Each wait is reported once. */
   lacksHeadroom = false;
   /** Replicas whose batch may hang. */
   readonly late = new Set<ReplicaId>();
@@ -233,7 +233,7 @@ export class FleetStage {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores of all replicas. Failed ones count, because they restart. */
+  /** Cores of all but overdue replicas. Failed ones count: they restart. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }

@@ -22,7 +22,7 @@ export interface ReadyCounts {
 
 export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
-/** A changing stage: replicas, oldest first; target; ready counts at the beginning. */
+/** A changing stage: replicas (oldest first), target, and ready counts at the beginning. */
 export interface StageOnItsWay {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;

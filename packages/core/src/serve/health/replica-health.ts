@@ -30,7 +30,7 @@ export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 export type HealthVerdict = 'fit' | 'open' | 'unfit';
 
 const FAILED_IN_A_ROW = 5;
-/** Tolerated slowness; maximum contribution of a batch; sum that opens the breaker. */
+/** Tolerated slowness; maximum slowness counted per batch; sum that opens the breaker. */
 const TOLERATED_SLOWNESS = 2;
 const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
@@ -91,7 +91,7 @@ export class ReplicaHealth {
   batchStartedAtMs = 0;
   /** Time at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Time halfway to `hungAtMs`. `isLate`: it has passed. */
+  /** Time halfway to `hungAtMs`. `isLate`: that time has passed. */
   lateAtMs = Number.POSITIVE_INFINITY;
   isLate = false;
   batchFailed = false;

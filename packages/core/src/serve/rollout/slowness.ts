@@ -56,8 +56,8 @@ export class SlownessTest {
   }
 
   /**
-   * Evidence for the smallest ratio that the plan does not carry; undefined if it carries all, or without signs of
-   * slowness.
+   * Evidence for the smallest ratio that the plan does not carry; undefined if it carries all ratios, or without signs
+   * of slowness.
    */
   result(itemsPerSecond: number): SlownessEvidence | undefined {
     const slower = this.#against(0);
