@@ -47,7 +47,7 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
 or, with exit code 1,
 {
   kind: "infeasible", proven: true, or kind: "not-found", tried: the number of judged plans,
-  bindingConstraint,
+  bindingConstraint: "slo", "budget", "accuracy-floor", "capacity" or "unmeasured-accuracy",
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
   bestEffort?: PLAN
 }

@@ -126,6 +126,13 @@ export class PlanJudge {
     return pipelineAccuracy(this.spec, choice).pas;
   }
 
+  /** False for a combination of a cascade without a measured accuracy. No plan may use it. */
+  isAllowed(choice: Readonly<Record<StageId, VariantId>>): boolean {
+    return (
+      this.spec.outputs.every(({ unless }) => unless === undefined) || pipelineAccuracy(this.spec, choice).measured
+    );
+  }
+
   priceOf({ cpuCores, memoryBytes }: Pick<StagePlan['resources'], 'cpuCores' | 'memoryBytes'>): number {
     const { cpuCorePerHour, memoryGibPerHour } = this.spec.prices;
     return cpuCores * cpuCorePerHour + (memoryBytes / GIB) * memoryGibPerHour;
@@ -142,13 +149,14 @@ export class PlanJudge {
     return use;
   }
 
-  /** True if the plan is within budget, floor and nodes. Options already respect pins and bounds. */
+  /** True if the plan is allowed, and within budget, floor and nodes. Options already respect pins and bounds. */
   fits(stages: StagePlans): boolean {
     const { budget, objective, nodes } = this.spec;
     const { cpuCores, memoryBytes, cost } = this.#use(stages);
     if (cpuCores > (budget.cpuCores ?? Number.POSITIVE_INFINITY) + SAME) return false;
     if (memoryBytes > (budget.memoryBytes ?? Number.POSITIVE_INFINITY)) return false;
     if (cost > (budget.costPerHour ?? Number.POSITIVE_INFINITY) + SAME) return false;
+    if (!this.isAllowed(choiceOf(stages))) return false;
     if (objective.kind === 'min-cost' && this.accuracy(choiceOf(stages)) < objective.accuracyFloor - SAME) return false;
     return nodes === undefined || fitOnNodes(stages, nodes);
   }

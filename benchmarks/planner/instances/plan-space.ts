@@ -103,7 +103,9 @@ export class PlanSpace {
     const { objective, budget } = this.judge.spec;
     const least = (of: (option: StageOption) => number): number =>
       choices.reduce((sum, options) => sum + Math.min(...options.map(of)), 0);
-    const pas = this.judge.accuracy(Object.fromEntries(names.map((name, i) => [this.#idAt(i), name])));
+    const choice = Object.fromEntries(names.map((name, i) => [this.#idAt(i), name]));
+    if (!this.judge.isAllowed(choice)) return undefined;
+    const pas = this.judge.accuracy(choice);
     if (objective.kind === 'min-cost' && pas < objective.accuracyFloor - 1e-9) return undefined;
     if (least(({ cpuCores }) => cpuCores) > (budget.cpuCores ?? Number.POSITIVE_INFINITY) + 1e-9) return undefined;
     const leastCost = least(({ cost }) => cost);

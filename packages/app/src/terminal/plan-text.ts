@@ -1,5 +1,5 @@
 /** Text of a plan with its proof, or of the binding constraint with remedies. */
-import { type Certificate, type Plan, type PlanResult, showsSloMet } from '@equipoise/core/model';
+import { type Certificate, type PlanResult, showsSloMet } from '@equipoise/core/model';
 import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
@@ -47,7 +47,7 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   const fixes = fixesText(result);
   return [
     `${pc.red(who)} meets the SLO at ${arrivalRps} rps: ${pc.bold(bindingText(bindingConstraint))}.${found}`,
-    ...(fixes.length === 0 ? [adviceWithoutFix(bestEffort)] : ['Any one of these would make it feasible:']),
+    ...(fixes.length === 0 ? [adviceWithoutFix(result)] : ['Any one of these would make it feasible:']),
     ...fixes.map((fix) => `  · ${fix}`),
     ...(bestEffort === undefined ? [] : ['', 'Best effort:', planTable(bestEffort), planSummary(bestEffort)]),
   ].join('\n');
@@ -74,6 +74,7 @@ export function bindingText(binding: Infeasible['bindingConstraint']): string {
     budget: 'the budget is too small',
     'accuracy-floor': 'the accuracy floor is too high',
     capacity: 'the allowed replicas cannot carry the load',
+    'unmeasured-accuracy': 'the accuracy of the allowed combinations of variants is not measured',
   } as const;
   return texts[binding];
 }
@@ -99,7 +100,9 @@ function budgetText({ cpuCores, memoryBytes, gpus, costPerHour }: NonNullable<In
   ].join(', ');
 }
 
-function adviceWithoutFix(bestEffort: Plan | undefined): string {
+function adviceWithoutFix({ bindingConstraint, bestEffort }: Infeasible): string {
+  if (bindingConstraint === 'unmeasured-accuracy')
+    return 'Add a combination to the accuracyTable (equipoise evaluate measures it), or remove a pin.';
   const advice =
     'No single bound helps: allow more replicas (bounds.replicas.max), more cores each, or faster variants';
   if (bestEffort === undefined) return `${advice}.`;

@@ -94,7 +94,7 @@ export interface PlanFixes {
   readonly accuracyFloor?: number;
 }
 
-export type BindingConstraint = 'slo' | 'budget' | 'accuracy-floor' | 'capacity';
+export type BindingConstraint = 'slo' | 'budget' | 'accuracy-floor' | 'capacity' | 'unmeasured-accuracy';
 
 interface NoPlan {
   readonly bindingConstraint: BindingConstraint;

@@ -272,6 +272,13 @@ describe('optimize', () => {
     ] as unknown as NonNullable<typeof spec.accuracyTable>['combinations'];
     const { plan } = feasible(optimize(problemOf({ ...joined, accuracyTable: { combinations } }, 1)));
     expect(variantsOf(plan)).toEqual(['small', 'large', 'v']);
+    const pinned = problemOf({ ...joined, accuracyTable: { combinations } }, 1);
+    const pins = { [detect.id]: { variantId: 'large' } } as unknown as NonNullable<typeof pinned.pins>;
+    expect(optimize({ ...pinned, pins })).toMatchObject({
+      kind: 'infeasible',
+      bindingConstraint: 'unmeasured-accuracy',
+      fixes: {},
+    });
   });
 
   it('stops at the label limit with a gap instead of a proof', () => {

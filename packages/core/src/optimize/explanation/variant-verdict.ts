@@ -2,7 +2,7 @@
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
-import { prepareProblem } from '../options/prepared-problem.js';
+import { hasKnownAccuracy, prepareProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
@@ -69,5 +69,7 @@ function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): 
   if (bestOf(explained, unhurried) !== undefined) return 'slo';
   const unlimited = { ...held, budget: {} };
   if (bestOf(explained, unlimited) !== undefined) return 'budget';
-  return prepareProblem(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
+  const prepared = prepareProblem(unlimited);
+  if (prepared.options[s]?.length === 0) return 'capacity';
+  return hasKnownAccuracy(prepared) ? 'accuracy-floor' : 'unmeasured-accuracy';
 }

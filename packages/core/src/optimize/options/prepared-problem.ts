@@ -80,3 +80,10 @@ export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;
   return prepareWith(problem, (spec) => planningGraph(usualPaths(spec)), optionsOf);
 }
+
+/** False if accuracy must be measured, and pins or bounds exclude every measured combination. */
+export const hasKnownAccuracy = ({ accuracy: { productCounts, measured }, options }: PreparedProblem): boolean =>
+  productCounts ||
+  measured.some(({ variants }) =>
+    options.every((of, s) => of.some(({ variantIndex }) => variants[s] === undefined || variants[s] === variantIndex)),
+  );

@@ -1,6 +1,6 @@
 import type { Budget, Objective, PipelineSpec } from '../../model/pipeline-spec.js';
 import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
-import { type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
+import { hasKnownAccuracy, type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
 import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
@@ -174,7 +174,9 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   if (relaxationBound({ ...problem, budget: {} }) !== undefined) return 'budget';
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
-  return relaxationBound({ ...problem, slo: unhurried }) === undefined ? 'capacity' : 'slo';
+  if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
+  const unloaded = prepareRelaxation({ ...problem, arrivalRps: 0, slo: unhurried });
+  return hasKnownAccuracy(unloaded) ? 'capacity' : 'unmeasured-accuracy';
 }
 
 function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: VerifyPlan | undefined): Plan | undefined {
