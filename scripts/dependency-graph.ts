@@ -18,7 +18,7 @@ export async function drawPackages(): Promise<string> {
   return toMermaid('LR', await roomImports(/^packages\/([^/]+)\/src\//));
 }
 
-/** Mermaid text of the folders of core, reduced to the arrows that no longer path implies. */
+/** Mermaid text of the folders of core, without arrows that a longer path implies. */
 export async function drawCoreFolders(): Promise<string> {
   return toMermaid('LR', transitiveReduction(await roomImports(/^packages\/core\/src\/([^/]+)\//)));
 }

@@ -32,7 +32,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   zod: 'the schema of the pipeline file',
 };
 
-/** Rows of what, license, where. */
+/** Rows: item, license, place. */
 export const DATA_AND_MODELS: readonly (readonly string[])[] = [
   ['Fashion-MNIST garments, composed into scenes', 'MIT, © Zalando SE', '`examples/shelf-scan`'],
   ['Detectors and classifiers trained on these scenes', 'Apache-2.0', '`examples/shelf-scan`'],

@@ -29,7 +29,7 @@ spec:
   return parsed.spec;
 }
 
-/** Names of Equipoise metrics in a text of queries that do not exist. Names of histogram parts count as existing. */
+/** Names of nonexistent Equipoise metrics in a text of queries. Names of histogram parts count as existing. */
 export function unknownMetrics(queries: string): readonly string[] {
   const known = new Set(everyMetric().map(({ name }) => name));
   const named = new Set(queries.match(/\bequipoise_\w+/g));

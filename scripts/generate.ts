@@ -1,4 +1,4 @@
-/** Writes the generated files, or with `--check` names those that are out of date and exits with 1. */
+/** Writes the generated files. With `--check`, names outdated files instead and exits with 1. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { GENERATED, placeGenerated } from './generated-files.js';
 

@@ -1,4 +1,4 @@
-/** The page docs/reference/metrics.md: every metric of Equipoise with its type, its labels and what it counts. */
+/** The page docs/reference/metrics.md: every metric of Equipoise with its type, its labels and its meaning. */
 
 import { everyMetric } from './every-metric.js';
 import { markdownTable } from './markdown-table.js';

@@ -132,7 +132,7 @@ function simulateCell(row: GridRow, loadIndex: number): GridCell {
 
 const isRare = (cell: SojournCell, least: number): boolean => cell.logitDisturbed < Math.log(least);
 
-/** Fills laws that rest on too few requests from the next higher load factor. */
+/** Replaces each law of too few requests by the law at the next higher load factor. */
 function filled(cells: readonly SojournCell[], least: number): readonly SojournCell[] {
   const out = [...cells];
   for (let i = out.length - 2; i >= 0; i--) {

@@ -88,7 +88,7 @@ export class GoodClients {
     return answer;
   }
 
-  /** Texts have different numbers of words, so that an answer to another request shows. */
+  /** Texts differ in their number of words, which reveals an answer to another request. */
   #send(index: number): Promise<Answer> {
     const words = 1 + (index % 40);
     const text = `good${' word'.repeat(words - 1)}`;

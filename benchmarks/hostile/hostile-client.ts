@@ -1,4 +1,4 @@
-/** The parts that hostile clients share: connecting, sending, and counting what the server answers. */
+/** The parts that hostile clients share: connecting, sending, and counting the server's answers. */
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';

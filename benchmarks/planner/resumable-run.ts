@@ -65,7 +65,7 @@ export interface ResumableRun<T extends { readonly index: number }> {
   readonly report: (results: readonly T[], heading: string) => string;
 }
 
-/** Returns all results. Those of an earlier run are kept if `resume` and the seeds are equal. */
+/** Returns all results. Keeps results of an earlier run if `resume` and the seeds are equal. */
 export function runResumably<T extends { readonly index: number }>(
   options: RunOptions,
   { measure, line, report }: ResumableRun<T>,

@@ -43,7 +43,7 @@ const folderOf = (name: string): string => {
   return own.startsWith('example-') ? join('examples', own.slice('example-'.length)) : join('packages', own);
 };
 
-/** The packages of this repository that `app` needs, itself first. */
+/** The packages of this repository that `app` needs, `app` first. */
 function ownPackages(root: string): readonly OwnPackage[] {
   const found = new Map<string, OwnPackage>();
   const visit = (folder: string): void => {

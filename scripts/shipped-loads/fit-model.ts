@@ -38,7 +38,7 @@ export function fitModel(start: LoadModel, wanted: LoadStatistics, steps: number
   return best;
 }
 
-/** Sum of squared deviations from `wanted`, each in units of what is tolerated. */
+/** Sum of squared deviations from `wanted`, each in units of its tolerance. */
 function misfitOf(model: LoadModel, wanted: LoadStatistics): number {
   const { autocorrelationAt10s, ...marginal } = model;
   const found = loadStatistics(countsOf(marginal));

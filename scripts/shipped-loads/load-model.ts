@@ -1,5 +1,5 @@
 /**
- * The model behind the shipped loads: a level with bursts, and noise around this rate.
+ * The model of the shipped loads: a level with bursts, and noise around this rate.
  *
  *   rate(t)  = level + Σ height · σ((t − riseAt) ÷ rise) · (1 − σ((t − fallAt) ÷ fall)),   σ the logistic curve
  *   count(t) = rate(t) · (1 + drift · z₁₀) + √(dispersion · rate(t)) · z₁, rounded,   z standard normal, z₁₀ the same for 10 s, z₁ new each second

@@ -14,7 +14,7 @@ const server = createServer((request, response) => {
     response.end(answer);
   });
 });
-// Equal to the router's: the default of 5 s would close connections that are about to be reused.
+// As in the router: the default of 5 s would close connections that are about to be reused.
 server.keepAliveTimeout = 65_000;
 server.listen(0, '127.0.0.1', () => process.stderr.write(`ready http://127.0.0.1:${server.address().port} \n`));
 process.once('SIGTERM', () => process.exit(0));

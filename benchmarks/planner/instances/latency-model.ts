@@ -20,7 +20,7 @@ export class LatencyModel {
     this.#chances = Float64Array.from({ length: samples }, () => rng.next());
   }
 
-  /** Fraction of requests above `limitMs`, corrected by what simulations showed. */
+  /** Fraction of requests above `limitMs`, corrected by the simulations. */
   misses(latenciesOf: LatenciesOf, limitMs: number): number {
     const composed = this.#compose(this.#flow, latenciesOf);
     const limit = limitMs / this.#correction;

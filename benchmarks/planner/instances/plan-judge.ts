@@ -41,7 +41,7 @@ export interface Loss {
 const NO_LOSS: Loss = { accuracy: 0, cost: 0, tieCost: 0 };
 const SAME = 1e-9;
 const GIB = 1024 ** 3;
-/** Seed of the verifier behind `equipoise plan`. */
+/** Seed of the verifier of `equipoise plan`. */
 const PLANNER_SEED = 1;
 const INDEPENDENT_SEED = 20_011;
 const DEFAULT_WORK = 100_000;

@@ -134,7 +134,7 @@ export class ReferenceSearch {
     return this.#best?.worth.pas ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Tries ranked plans until one holds: it is then the best. Tries only a few plans of equal value and variants. */
+  /** Tries ranked plans until one holds, which is then the best. Tries only a few plans of equal value and variants. */
   #firstThatHolds(ranked: Iterable<Ranked>): void {
     const tries = new Map<string, number>();
     for (const { combination, config, value, cost } of ranked) {

@@ -1,4 +1,4 @@
-/** Limit of a replica's JavaScript heap: `memoryBytes`, but at least what Node and a model runtime need. */
+/** Limit of a replica's JavaScript heap: `memoryBytes`, but at least enough for Node and a model runtime. */
 import type { Resources } from '@equipoise/core/model';
 
 const MIB = 1024 ** 2;

@@ -52,7 +52,7 @@ const listKeys: Additions['listKeys'] = {
   'spec.outputs': ['from'],
 };
 
-/** Defaults on a cluster: mode `advise`; no `runTimeoutMs`, because stages without code must not have it. */
+/** Defaults on a cluster: mode `advise`; no `runTimeoutMs`, which some stages must not have. */
 const defaults: Additions['defaults'] = {
   'spec.control.mode': 'advise',
   'spec.stages[].runTimeoutMs': undefined,

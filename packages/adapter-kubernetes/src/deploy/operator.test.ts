@@ -80,7 +80,7 @@ describe('Operator', () => {
     expect(new Set(reasons).size).toBe(reasons.length);
     api.calls.splice(0);
     await pass(12 * 60_000);
-    // Only watches that the server ends.
+    // The only calls reopen watches that the server ended.
     expect(api.calls.filter((call) => !call.startsWith('watch'))).toEqual([]);
     expect(failures).toEqual([]);
     await stop();

@@ -17,7 +17,7 @@ export function routerUrl({ status }: ObservedPod): string | undefined {
   return ip === undefined ? undefined : `http://${ip.includes(':') ? `[${ip}]` : ip}:${PORT}/metrics`;
 }
 
-/** Rejects if there is no answer or its status is not 200. */
+/** Rejects without an answer of status 200. */
 export function askRouter(url: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(`${url}?${QUERY}`, { agent, signal }, (answer) => {

@@ -1,4 +1,7 @@
-/** Plans for the annotated load until a router reports one; then core's policy decides. Failures keep the last plan. */
+/**
+ * Plans for the annotated load until a router reports one; then core's policy decides. After failures, the last plan
+ * stays.
+ */
 import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {
   type AlarmClock,

@@ -113,7 +113,7 @@ export class GrpcClient implements InferenceClient {
       channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
   }
 
-  /** Returns the answer; undefined if the call fails. For a health check, this means no. */
+  /** Returns the answer; undefined if the call fails. For a health check, this means unhealthy. */
   async #try(method: Method, message: Uint8Array, options: CallOptions): Promise<Uint8Array | undefined> {
     try {
       return await this.#call(method, message, options);

@@ -1,4 +1,4 @@
-/** A pipeline of one stage behind HTTP and gRPC, for tests of how clients connect. */
+/** A one-stage pipeline served over HTTP and gRPC, for tests of client connections. */
 
 import type { SecureClientSessionOptions } from 'node:http2';
 import { type ClientHttp2Session, connect as connectHttp2, constants, type OutgoingHttpHeaders } from 'node:http2';

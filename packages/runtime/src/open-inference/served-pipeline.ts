@@ -1,5 +1,5 @@
 /**
- * A pipeline behind the protocol, with its metadata. Stages do not declare their outputs, so output types are learned
+ * A pipeline as the protocol serves it, with metadata. Stages do not declare their outputs, so output types are learned
  * from completed requests.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';

@@ -210,7 +210,7 @@ describe('a share of the requests', () => {
     const { server } = await bench.start({ share: share(url), maxInboundBytes: 1e6 });
     expect(await (await infer(server.url)).json()).toMatchObject({ model_name: 'bench' });
     expect(shared).toEqual(['returned']);
-    // The kernel's buffers hold some more.
+    // The kernel's buffers hold additional bytes.
     expect(sent).toBeLessThan(30e6);
   });
 

@@ -31,7 +31,7 @@ export const withInputs = (...tensors: readonly SourceTensor[]): Partial<Pipelin
   sources: [{ name: 'input', to: [stageId('a')], tensors }],
 });
 
-/** Starts the pipeline `bench` of one stage behind gRPC. */
+/** Serves the one-stage pipeline `bench` over gRPC. */
 export async function grpcBench({
   script = (item) => item,
   wait = async () => {},

@@ -91,7 +91,7 @@ export class MemoryQueue {
 /** Memory of unpacked messages until they are decoded. All ports of a process share it. */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);
 
-/** Messages whose unpacked size cannot exceed this do not wait. */
+/** Messages of at most this unpacked size do not wait. */
 const MOST_UNQUEUED_BYTES = 64 * 1024;
 
 /** Memory (bytes) that a packed message waits for. */
