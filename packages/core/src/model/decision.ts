@@ -58,7 +58,7 @@ export interface LoadObservation {
 export interface StageObservation {
   readonly queueLength: number;
   readonly droppedTotal: number;
-  /** Last variant switch; absent if there was none. */
+  /** Time of the last variant switch; absent without one. */
   readonly variantSinceMs?: number;
 }
 

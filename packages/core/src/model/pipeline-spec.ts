@@ -206,8 +206,8 @@ export interface AdmissionSpec {
    */
   readonly maxWaitFraction?: number;
   /**
-   * Time (ms) before the deadline reserved for event loop turns, slow batches and writing the answer. At most half of a
-   * request's slack is reserved. Default: 0.
+   * Reserved time (ms) before the deadline, for event loop turns, slow batches and writing the answer. At most half of
+   * a request's slack. Default: 0.
    */
   readonly answerMarginMs?: number;
   /** Maximum bytes of request tensors in flight. Further requests are dropped as `memory-full`. Default: unlimited. */
@@ -251,7 +251,7 @@ export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number):
   return join === 'all' || (join !== undefined && inEdges === 1);
 }
 
-/** Infinity for all. */
+/** Infinity for `all`. */
 export function awaitedParts(join: Join | undefined): number {
   if (join === 'any') return 1;
   return typeof join === 'object' ? join.quorum : Number.POSITIVE_INFINITY;
@@ -270,13 +270,13 @@ export interface PrioritySpec {
 /** During a flood of urgent requests, priority 2 keeps a fifth of the starts, priority 3 a twentieth. */
 export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
 
-/** 0 means no priority (Triton clients send it). Numbers beyond the last mean the last. */
+/** 0 means no priority (Triton clients send it). Larger numbers than exist mean the last. */
 export function priorityLevel({ shares, default: unstated }: PrioritySpec, priority = 0): number {
   const meant = priority === 0 ? unstated : priority;
   return Math.min(Math.max(meant, 1), shares.length) - 1;
 }
 
-/** Small, because margins drop requests that could meet the deadline. */
+/** Small fraction of the SLO, because margins drop requests that could be in time. */
 const FRACTION = 0.02;
 /** Event loop, garbage collection and writing need some ms in any pipeline. */
 const MOST_MS = 10;

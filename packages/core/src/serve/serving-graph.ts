@@ -34,12 +34,12 @@ export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
   readonly idempotent: boolean;
-  /** In-edges, plus the request itself for a source. */
+  /** In-edges, and the request itself at an entry. */
   readonly inputs: number;
   /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
-  /** Edge to the response of an output stage. */
+  /** Edge from an output stage to the response. */
   readonly answer: ServingEdge | undefined;
   /** True if a later join may continue without its items. */
   readonly missable: boolean;

@@ -37,7 +37,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Event codes. Replicas count up from 0, fleet events down from a negative number. */
+/** Event codes. Those of replicas count up from 0, those of the fleet down from −16. */
 const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;

@@ -10,7 +10,7 @@ import { countVarints, type WireField, type WireRange, walkFields, wireTypes } f
 /** Maximum ratio of decoded memory to `maxBytes`. */
 const MOST_EXPANSION = 8;
 
-/** Approximate bytes of memory per decoded element. */
+/** Approximate bytes of memory per decoded part. */
 const weightBytes = { number: 11, bigint: 32, bytes: 110, parameter: 200, entry: 200, contents: 400 } as const;
 
 /**
