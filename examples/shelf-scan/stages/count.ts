@@ -7,7 +7,6 @@ import type { LoadedStage, TensorMap } from '@equipoise/core';
 import { garmentLabels } from '../vision/labels.js';
 import { float32 } from '../vision/tensors.js';
 
-/** Loads the stateless counter. */
 export function load(): LoadedStage {
   return { run: (batch) => batch.map(count) };
 }

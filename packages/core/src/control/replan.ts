@@ -60,7 +60,7 @@ export function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: Controll
   return sinceMs >= 0 && sinceMs < IN_BURST_MS;
 }
 
-/** Decides. Switches variants only if that is worthwhile and no stage has to rest. */
+/** Switches variants only if that is worthwhile and no stage has to rest. */
 function switchIfWorthwhile(situation: Situation, state: ControllerState): Decision {
   const { rules, spec, observation } = situation;
   const { guardrails } = rules;

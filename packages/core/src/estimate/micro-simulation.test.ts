@@ -33,7 +33,6 @@ function simulate(of: Case, requests = 400_000): StageRecord & { readonly items:
   return { ...runStage(run, new SeededRng(12)), items: itemTimes };
 }
 
-/** |a ÷ b − 1| in percent. */
 const percentOff = (a: number, b: number): number => 100 * Math.abs(a / b - 1);
 
 const oneByOne = affineCurve({ fixedMs: 0, perItemMs: 10, maxBatchSize: 1 });

@@ -35,7 +35,6 @@ export const families = [
 
 export type Family = (typeof families)[number];
 
-/** A problem, and the factors of its surrogate. */
 export interface RandomProblem {
   readonly family: Family;
   readonly problem: PlanningProblem;

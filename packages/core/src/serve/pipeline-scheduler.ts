@@ -305,7 +305,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#canary?.counts;
   }
 
-  /** Ends a canary. Waiting items, and replicas that are not draining, move to the main lane. */
+  /** Moves waiting items, and replicas that are not draining, to the main lane. */
   closeCanary(nowMs: number): void {
     const canary = this.#canary;
     if (canary === undefined) return;

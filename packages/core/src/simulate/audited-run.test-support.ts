@@ -153,7 +153,6 @@ interface Started {
   readonly startedAtMs: number;
 }
 
-/** Checks the batches of a run. */
 class Audit {
   readonly violations: string[] = [];
   readonly #setup: SimulationInput;

@@ -97,7 +97,6 @@ describe('a message that would take much memory is refused before it is read', (
 describe('a message that would take much work is refused before it is read', () => {
   const limits = { kind: 'request', maxBytes: 2 ** 24 } as const;
 
-  /** Encodes a field. */
   function field(number: number, content: Uint8Array = new Uint8Array(0)): Buffer {
     const length: number[] = [];
     for (let rest = content.length; ; rest >>= 7) {

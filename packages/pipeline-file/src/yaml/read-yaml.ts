@@ -21,7 +21,7 @@ import {
 import type { Finding, ValuePath } from '../problem.js';
 import type { LocatedEntry, LocatedNode } from './located-node.js';
 
-/** Result of reading. Content after `firstSyntaxErrorAt` (an offset) is unreliable. */
+/** Content after `firstSyntaxErrorAt` (an offset) is unreliable. */
 export interface YamlReading {
   readonly root: LocatedNode | undefined;
   readonly findings: readonly Finding[];

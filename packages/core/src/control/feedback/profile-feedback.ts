@@ -87,7 +87,7 @@ export function observeService(
   return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
 }
 
-/** Adds new batches. Ratios are relative to the uncorrected `curves`. */
+/** Ratios are relative to the uncorrected `curves`. */
 export function observeBatches(
   before: ServiceRatios,
   batches: readonly BatchTimes[],

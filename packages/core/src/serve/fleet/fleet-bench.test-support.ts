@@ -107,7 +107,6 @@ export class FleetBench implements FleetEffects {
     return true;
   }
 
-  /** Runs until `atMs`. */
   advanceTo(atMs: number): void {
     for (;;) {
       const soonestMs = Math.min(this.fleet.nextWakeAtMs, ...this.#pending.map((pending) => pending.atMs));

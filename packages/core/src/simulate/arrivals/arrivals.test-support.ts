@@ -7,7 +7,6 @@ export function instantsOf(arrivals: ArrivalProcess): readonly number[] {
   return instants;
 }
 
-/** Distances between successive instants. */
 export function gapsOf(instants: readonly number[]): readonly number[] {
   return instants.slice(1).map((atMs, i) => atMs - (instants[i] as number));
 }
