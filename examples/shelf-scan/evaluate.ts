@@ -1,7 +1,7 @@
 /**
- * End-to-end quality of shelf-scan for `equipoise evaluate`: F1 over all scenes. An answer is right if its center lies
- * within 10 px of a garment that no answer of higher score has taken, and the classes agree. A wrong class at the right
- * place counts twice: as a false answer and as a missed garment.
+ * End-to-end quality of shelf-scan for `equipoise evaluate`: F1 over all scenes. Answers, best first, each take the
+ * nearest free garment within 10 px. An answer is right if the classes agree. A wrong class at the right place counts
+ * twice: as a false answer and as a missed garment.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

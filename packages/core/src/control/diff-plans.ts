@@ -41,8 +41,8 @@ export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits
 }
 
 /**
- * Changes that preempt those under way. A stage that matches the plan may be changing to another target, so it is sent
- * its planned target last.
+ * Changes that preempt those under way. A stage that matches the plan may be changing to another target, so its planned
+ * target is sent last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });

@@ -9,7 +9,7 @@ import { type ServiceCurves, slowedCurve } from '../profile/service-curves.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
 
-/** Maximum ratio of estimated to allowed misses: early drops then keep the SLO. */
+/** Up to this ratio of estimated to allowed misses, early drops keep the SLO. */
 const MISSES_WITHOUT_DROPS = 2;
 
 /**

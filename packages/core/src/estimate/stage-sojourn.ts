@@ -153,7 +153,7 @@ function lawOfShape(shape: StageShape, { burstiness, loadFactor, capacityPerMs }
 }
 
 /**
- * Up to this size, a fractional mean group size is a mixture of the nearest whole sizes. Larger sizes differ little.
+ * Up to this size, a fractional mean group size is a mixture of the nearest whole sizes. Above, these differ little.
  */
 const LARGEST_SPLIT_GROUP = 8;
 

@@ -8,7 +8,7 @@ export interface SideCount {
 /**
  * Slowness (service time ÷ profiled time) of a canary. `measured`: over all batches. `tooSlow`: minimum slowness at
  * which the plan cannot carry `itemsPerSecond`. `evidence`: likelihood ratio for a slowness of at least `tooSlow`.
- * `slower`: ratio for more than 1.1.
+ * `slower`: likelihood ratio for a slowness above 1.1.
  */
 export interface SlownessEvidence {
   readonly measured: number;

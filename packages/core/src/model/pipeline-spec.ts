@@ -155,7 +155,7 @@ export interface EdgeSpec {
   readonly join?: Join;
   /**
    * With `join: all` or several in-edges: if at least one part arrives, the stage runs without dropped or failed parts.
-   * Default: the request ends.
+   * By default a lost part ends the request.
    */
   readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };
@@ -270,7 +270,7 @@ export interface PrioritySpec {
 /** During a flood of urgent requests, priority 2 keeps a fifth of the starts, priority 3 a twentieth. */
 export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
 
-/** 0 means no priority (Triton clients send it). Larger numbers than exist mean the last. */
+/** 0 means no priority (Triton clients send it). A number beyond the last priority means the last. */
 export function priorityLevel({ shares, default: unstated }: PrioritySpec, priority = 0): number {
   const meant = priority === 0 ? unstated : priority;
   return Math.min(Math.max(meant, 1), shares.length) - 1;

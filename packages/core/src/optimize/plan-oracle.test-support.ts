@@ -163,7 +163,7 @@ function allowed({ stage }: Stage, way: Way): boolean {
   return pins.replicas === undefined ? way.replicas >= bounds.minReplicas : way.replicas === pins.replicas;
 }
 
-/** True if replicas suffice for the rate. The literature's formula gives one exact count. */
+/** True if replicas suffice for the rate. The literature's formula allows one count only. */
 function sufficient({ estimator }: PlanningProblem, { stage, rps }: Stage, way: Way): boolean {
   if (estimator === 'distribution') return rps < capacityRps(way.curve, way.replicas, way.batch);
   const needed = sumOfTailsReplicas(way.curve, way.batch, rps);

@@ -34,7 +34,7 @@ export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
   readonly idempotent: boolean;
-  /** In-edges, and the request itself at an entry. */
+  /** Number of in-edges, plus one for the request at an entry. */
   readonly inputs: number;
   /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;

@@ -1,7 +1,7 @@
 /**
- * One stage: its queue, its replicas, and the only place that chooses the next batch (greedy batching, earliest
- * deadline first within priorities, CPU shares, early drops). It has no clock: every call passes `nowMs`;
- * `StageEffects.wakeAt` requests later calls.
+ * One stage with its queue and replicas. Only this class chooses the next batch (greedy batching, earliest deadline
+ * first within priorities, CPU shares, early drops). It has no clock: every call passes `nowMs`; `StageEffects.wakeAt`
+ * requests later calls.
  */
 
 import type { DropReason } from '../model/request-outcome.js';

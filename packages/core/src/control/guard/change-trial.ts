@@ -1,9 +1,9 @@
 /**
  * The last change of the loop: its trial, its outcome, and the plan to return to.
  *
- * During its trial an improvement is rolled back if, at the planned load or less, dropped and failed requests burn the
- * error budget many times too fast. The failure rate from before the change is allowed in addition. A back-off follows,
- * which doubles each time.
+ * During its trial an improvement is rolled back if dropped and failed requests burn the error budget many times too
+ * fast. The failure rate from before the change is allowed in addition. A burst above the previous plan's load prevents
+ * the roll-back. A back-off follows a roll-back and doubles each time.
  *
  * A failed or abandoned change restores the memory of the loop. The next plan is due at once, or at its regular time if
  * the change used a variant in back-off. A trial starts when its change is complete.

@@ -138,8 +138,8 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 
 /**
  * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor, the
- * disturbed fraction of single items is proportional to the load, an upper bound. Beyond the largest group, times are
- * extrapolated.
+ * disturbed fraction of single items is taken as proportional to the load, which bounds it. Beyond the largest group,
+ * times are extrapolated.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -1,6 +1,6 @@
 /**
- * Trial on a trace. Methods train on the first 80 % of the training part, are scored on the rest of it, and train again
- * on all of it. Then they forecast the test part of the trace without seeing the future.
+ * Trial on a trace. Methods train on the first 80 % of the training part and are scored on its rest. After training on
+ * the whole part, they forecast the test part of the trace without seeing the future.
  */
 import type { Clock } from '../../kernel/clock.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';

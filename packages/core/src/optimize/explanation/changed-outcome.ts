@@ -12,7 +12,7 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** `plan` is a candidate for the original problem. The original plan was a candidate, too. */
+/** `plan` is a candidate for the original problem. Its search also tried the original plan. */
 export interface FoundOutcome extends ChangedOutcome {
   readonly plan?: Plan;
 }

@@ -58,7 +58,7 @@ function solveBox(problem: SurrogateProblem, box: Box): OpenBox | undefined {
   return { box, variants, pas: problem.accuracy.pas(variants) ?? 0, cost };
 }
 
-/** Splits a box without its best class. Part k first differs from that class at stage k. */
+/** Parts of a box outside its best class. Part k first differs from that class at stage k. */
 function boxesWithout({ box, variants }: OpenBox): readonly Box[] {
   return box.flatMap((list, s) => {
     const others = list.filter((v) => v !== variants[s]);

@@ -73,7 +73,7 @@ const LARGEST_RATE = 0.95;
 /** A new side that answers a smaller fraction of the forwarded requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
-/** Fewest forwarded requests that show this. With fewer, a single request in flight could decide. */
+/** Fewest forwarded requests that prove a side unreachable. With fewer, one request in flight could decide. */
 const FEWEST_PASSED_ON = 5;
 /** Maximum burn rate of the error budget. */
 const FASTEST_BURN = 10;
