@@ -279,6 +279,11 @@ function addServe(program: Command): void {
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)
+    .option(
+      '--max-inbound-bytes <n>',
+      'maximum size of all bodies that have not arrived completely; default: 4 times --max-body-bytes',
+      count,
+    )
     .option('--max-json-bytes <n>', 'maximum size of the JSON in a request', count, 2 * MIB)
     .option('--max-connections <n>', 'maximum number of open connections per port', count, 2048)
     .option('--max-streams <n>', 'maximum number of open HTTP/2 streams per port, over all connections', count, 4096)

@@ -29,6 +29,7 @@ export interface ServingPortOptions {
   readonly grpcPort?: number | undefined;
   readonly healthPort?: number | undefined;
   readonly maxBodyBytes: number;
+  readonly maxInboundBytes?: number | undefined;
   readonly maxJsonBytes: number;
   readonly maxConnections: number;
   readonly maxStreams: number;
@@ -47,7 +48,16 @@ type FixedOptions = Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
 
 type FixedPorts = Pick<
   ServerOptions,
-  'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'maxJsonBytes' | 'maxConnections' | 'maxStreams' | 'tenants' | 'share'
+  | 'host'
+  | 'port'
+  | 'grpcPort'
+  | 'maxBodyBytes'
+  | 'maxInboundBytes'
+  | 'maxJsonBytes'
+  | 'maxConnections'
+  | 'maxStreams'
+  | 'tenants'
+  | 'share'
 >;
 
 /** Ports, opened before the pipeline starts. */
@@ -97,7 +107,7 @@ export function servingPortOptions(
   options: ServingPortOptions,
   { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
 ): FixedPorts & { readonly tls?: TlsIdentity } {
-  const { host, port, grpcPort, maxBodyBytes, maxJsonBytes, maxConnections, maxStreams } = options;
+  const { host, port, grpcPort, maxBodyBytes, maxInboundBytes, maxJsonBytes, maxConnections, maxStreams } = options;
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options, reloads);
   const share = shareOf(options, monitor);
@@ -109,6 +119,7 @@ export function servingPortOptions(
     maxConnections,
     maxStreams,
     ...(grpcPort !== undefined && { grpcPort }),
+    ...(maxInboundBytes !== undefined && { maxInboundBytes }),
     ...(tls && { tls }),
     ...(tenants && { tenants }),
     ...(share && { share }),

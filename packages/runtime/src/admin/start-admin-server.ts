@@ -1,6 +1,6 @@
 /** The admin port. Without a token it listens on loopback only. */
 import { AppError } from '@equipoise/core/model';
-import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import { smallPort } from '../net/connection-limit.js';
@@ -70,7 +70,7 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
   return {
     rules: {
       maxBodyBytes: MAX_BODY_BYTES,
-      inbound: new BytesInFlight(),
+      inbound: new InboundBytes(),
       outbound: new BytesInFlight(),
       pages: new PageBytes(),
       requestTimeoutMs: REQUEST_TIMEOUT_MS,

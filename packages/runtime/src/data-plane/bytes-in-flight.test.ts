@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BytesInFlight, PageBytes, tensorBytes } from './bytes-in-flight.js';
+import { BytesInFlight, InboundBytes, PageBytes, tensorBytes } from './bytes-in-flight.js';
 
 it('takes what fits, and anything while nothing is in flight', () => {
   const bytes = new BytesInFlight(10);
@@ -23,6 +23,20 @@ it('keeps to another bound from when it is given', () => {
   expect([bytes.take(1), bytes.take(1)]).toEqual([true, false]);
   bytes.setMost();
   expect(bytes.take(1e12)).toBe(true);
+});
+
+it('keeps a quarter of the inbound bytes for small bodies', () => {
+  const KIB = 1024;
+  const inbound = new InboundBytes(1024 * KIB);
+  const [small, large] = [64 * KIB, 832 * KIB];
+  expect([inbound.take(small), inbound.take(large - small, small)]).toEqual([true, true]);
+  expect([inbound.fits(small + 1), inbound.take(small), inbound.take(1, small)]).toEqual([false, true, false]);
+  expect([inbound.take(small), inbound.take(small), inbound.take(1)]).toEqual([true, true, false]);
+  inbound.release(large);
+  expect([inbound.sum, inbound.fits(large), inbound.fits(large + 1)]).toEqual([3 * small, true, false]);
+  expect([inbound.take(large), inbound.take(1)]).toEqual([true, false]);
+  for (const length of [small, small, small, large]) inbound.release(length);
+  expect(inbound.sum).toBe(0);
 });
 
 it('takes of pages so much in all, and a part of it from each connection', () => {

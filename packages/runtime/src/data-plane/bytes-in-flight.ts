@@ -20,15 +20,63 @@ export class BytesInFlight {
 
   /** Reserves bytes; false if they would exceed the limit. If nothing is in flight, any number is accepted. */
   take(bytes: number): boolean {
-    if (this.#sum > 0 && this.#sum + bytes > this.#most) return false;
+    if (!this.fits(bytes)) return false;
     this.#sum += bytes;
     return true;
+  }
+
+  fits(bytes: number): boolean {
+    return this.#sum === 0 || this.#sum + bytes <= this.#most;
   }
 
   release(bytes: number): void {
     invariant(bytes <= this.#sum, 'released bytes were reserved before');
     this.#sum -= bytes;
   }
+}
+
+/** Bytes of a body beyond these are large. */
+const MOST_SMALL_BYTES = 64 * 1024;
+/** Large bytes may take at most this fraction, so that small bodies fit next to them. */
+const LARGE_FRACTION = 0.75;
+
+/** Limit on the bytes of unfinished bodies. */
+export class InboundBytes {
+  readonly #all: BytesInFlight;
+  readonly #large: BytesInFlight;
+
+  constructor(most = Number.POSITIVE_INFINITY) {
+    this.#all = new BytesInFlight(most);
+    this.#large = new BytesInFlight(LARGE_FRACTION * most);
+  }
+
+  get sum(): number {
+    return this.#all.sum;
+  }
+
+  /** True if a body of this length could be reserved now. */
+  fits(length: number): boolean {
+    return this.#all.fits(length) && this.#large.fits(largePart(length));
+  }
+
+  /** Reserves more bytes for a body that has `before`; false if a limit forbids it. */
+  take(bytes: number, before = 0): boolean {
+    const large = largePart(before + bytes) - largePart(before);
+    if (large > 0 && !this.#large.take(large)) return false;
+    if (this.#all.take(bytes)) return true;
+    this.#large.release(large);
+    return false;
+  }
+
+  /** Releases all bytes of a body. */
+  release(length: number): void {
+    this.#all.release(length);
+    this.#large.release(largePart(length));
+  }
+}
+
+function largePart(length: number): number {
+  return Math.max(0, length - MOST_SMALL_BYTES);
 }
 
 const MOST_PAGE_BYTES = { all: 32 * 1024 * 1024, connection: 1024 * 1024 };

@@ -3,7 +3,7 @@
  * Calls are read-only and need no token, because KEDA cannot send one.
  */
 import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
-import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { CallRules, Purpose } from '../net/call.js';
@@ -56,7 +56,7 @@ function close(server: RunningGrpcServer, streams: ActivityStreams): Promise<voi
 
 const rules: CallRules = {
   maxBodyBytes: MOST_MESSAGE_BYTES,
-  inbound: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
+  inbound: new InboundBytes(16 * MOST_MESSAGE_BYTES),
   outbound: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
   pages: new PageBytes(),
   requestTimeoutMs: MESSAGE_TIMEOUT_MS,

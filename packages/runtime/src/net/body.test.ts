@@ -3,13 +3,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { InboundBytes } from '../data-plane/bytes-in-flight.js';
 import { BodyChunks, type BodyLayout, type RequestBody, readBody } from './body.js';
 
 /** A request whose body arrives in these chunks. */
 async function read(pieces: readonly Buffer[], layout?: BodyLayout) {
   const request = Object.assign(new PassThrough({ highWaterMark: 1 }), { headers: {} }) as RequestBody & PassThrough;
-  const inbound = new BytesInFlight();
+  const inbound = new InboundBytes();
   const body = readBody(request, {
     maxBodyBytes: 100,
     timeoutMs: undefined,
@@ -31,7 +31,7 @@ describe('a body over HTTP/2', () => {
   ])('has to bring %s', async (_, hasBegun, limitMs) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
-    const bounds = { maxBodyBytes: 100, timeoutMs: 60_000, inbound: new BytesInFlight(), beforeReading: () => {} };
+    const bounds = { maxBodyBytes: 100, timeoutMs: 60_000, inbound: new InboundBytes(), beforeReading: () => {} };
     let code: string | undefined;
     const ended = readBody(request, bounds).catch((error) => {
       code = error.code;
@@ -68,9 +68,29 @@ describe('a body', () => {
     expect(inbound.sum).toBe(0);
   });
 
+  it('is read in several turns if it is large', async () => {
+    const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
+    const bounds = {
+      maxBodyBytes: 2 ** 21,
+      timeoutMs: undefined,
+      inbound: new InboundBytes(),
+      beforeReading: () => {},
+    };
+    const body = readBody(request, bounds);
+    const paused = [2 ** 20 - 1, 1, 2 ** 18 - 1, 1].map((length) => {
+      request.emit('data', new Uint8Array(length));
+      return request.isPaused();
+    });
+    expect(paused).toEqual([false, true, true, true]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(request.isPaused()).toBe(false);
+    request.end();
+    expect(await body).toHaveLength(2 ** 20 + 2 ** 18);
+  });
+
   it.each(['ends', 'is cut off'])('is not kept by its request when it %s', async (how) => {
     const request = Object.assign(new PassThrough(), { headers: {} }) as RequestBody & PassThrough;
-    const limits = { maxBodyBytes: 100, timeoutMs: undefined, inbound: new BytesInFlight(), beforeReading: () => {} };
+    const limits = { maxBodyBytes: 100, timeoutMs: undefined, inbound: new InboundBytes(), beforeReading: () => {} };
     const read = readBody(request, limits).then(String, String);
     const memory = sent(request);
     if (how === 'ends') request.end();

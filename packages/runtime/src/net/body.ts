@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
-import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import type { InboundBytes } from '../data-plane/bytes-in-flight.js';
 import { FIRST_BODY_BYTE_MS } from './connection-limit.js';
 import { dropError } from './refusal.js';
 
@@ -26,6 +26,8 @@ const LEAST_MEAN_BYTES = 64;
 /** Chunks of at least this size are kept without a copy. */
 const LARGE_CHUNK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 64 * 1024;
+/** After so many bytes a body waits for the next turn. Node reads up to 2 MiB of a connection in one. */
+const BYTES_PER_TURN = { first: 1024 * 1024, later: 256 * 1024 };
 
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 
@@ -35,7 +37,7 @@ export interface BodyBounds {
   /** Time limit; undefined if the connection's server sets the limit. */
   readonly timeoutMs: number | undefined;
   /** Bytes of all unfinished bodies. Clients that never finish a body must not fill the memory. */
-  readonly inbound: BytesInFlight;
+  readonly inbound: InboundBytes;
 }
 
 /**
@@ -52,7 +54,9 @@ export async function readBody(
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
   }
-  if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw error();
+  const statedBytes = Number(request.headers['content-length'] ?? 0);
+  if (statedBytes > mostBytes) throw error();
+  if (!options.inbound.fits(statedBytes)) throw dropError('memory-full');
   beforeReading();
   const received = new BodyChunks();
   await receive(request, options, received);
@@ -115,6 +119,7 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
   const { mostBytes, error } = limitOf(bounds);
   return new Promise((resolve, reject) => {
     let length = 0;
+    let turnEnds = BYTES_PER_TURN.first;
     let isSettled = false;
     let timer: NodeJS.Timeout | undefined;
     const limitTime = (firstMs: number, wholeMs: number) => {
@@ -140,14 +145,21 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
         reject(problem);
       });
     const cutOff = () => refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
+    const endTurn = () => {
+      if (length < turnEnds) return;
+      turnEnds = length + BYTES_PER_TURN.later;
+      request.pause();
+      setImmediate(() => request.resume());
+    };
     const take = (chunk: Uint8Array<ArrayBuffer>) => {
       if (isSettled) return;
       if (length + chunk.length > mostBytes) refuse(error());
-      else if (!inbound.take(chunk.length)) refuse(dropError('memory-full'));
+      else if (!inbound.take(chunk.length, length)) refuse(dropError('memory-full'));
       else {
         length += chunk.length;
         try {
           received.take(chunk);
+          endTurn();
         } catch (problem) {
           refuse(problem as AppError);
         }

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { AppError, type ErrorCode } from '@equipoise/core/model';
-import type { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
+import type { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -26,7 +26,7 @@ export interface AnsweredCall {
 export interface CallRules {
   readonly maxBodyBytes: number;
   /** Bytes of unfinished request bodies, over all connections. */
-  readonly inbound: BytesInFlight;
+  readonly inbound: InboundBytes;
   /** Bytes of unsent inference answers, over all connections. */
   readonly outbound: BytesInFlight;
   /** Bytes of unsent metrics and metadata, which stay available when `outbound` is full. */

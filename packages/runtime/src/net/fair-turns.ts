@@ -3,10 +3,47 @@
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
 
+/** Waiting items by connection. Connections take turns; the items of one keep their order. */
+export class RoundRobin<T> {
+  /** In the order of their turns. */
+  readonly #items = new Map<object, T[]>();
+
+  /** Number of connections with waiting items. */
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Item whose turn it is. */
+  get first(): T | undefined {
+    for (const [first] of this.#items.values()) return first;
+    return undefined;
+  }
+
+  has(connection: object): boolean {
+    return this.#items.has(connection);
+  }
+
+  add(connection: object, item: T): void {
+    const items = this.#items.get(connection);
+    if (items === undefined) this.#items.set(connection, [item]);
+    else items.push(item);
+  }
+
+  shift(): T | undefined {
+    for (const [connection, items] of this.#items) {
+      const first = items.shift();
+      this.#items.delete(connection);
+      // Its next turn comes after the others.
+      if (items.length > 0) this.#items.set(connection, items);
+      return first;
+    }
+    return undefined;
+  }
+}
+
 export class FairTurns {
   readonly #nextTurn: (turn: () => void) => void;
-  /** Waiting calls by connection, in the order of their turns. */
-  readonly #waiting = new Map<object, (() => void)[]>();
+  readonly #waiting = new RoundRobin<() => void>();
   #begun = 0;
 
   constructor(nextTurn: (turn: () => void) => void = setImmediate) {
@@ -15,10 +52,8 @@ export class FairTurns {
 
   /** Begins a call at once, or later if the turn is full. Calls of one connection begin in order. */
   begin(connection: object, call: () => void): void {
-    const calls = this.#waiting.get(connection);
-    if (calls !== undefined) calls.push(call);
-    else if (this.#begun < MOST_PER_TURN) this.#start(call);
-    else this.#waiting.set(connection, [call]);
+    if (this.#begun < MOST_PER_TURN && !this.#waiting.has(connection)) this.#start(call);
+    else this.#waiting.add(connection, call);
   }
 
   #start(call: () => void): void {
@@ -26,16 +61,13 @@ export class FairTurns {
     call();
   }
 
-  /** Begins calls round-robin over the connections, up to the bound per turn. */
+  /** Begins waiting calls, up to the bound per turn. */
   #turn(): void {
     this.#begun = 0;
-    for (const [connection, calls] of this.#waiting) {
-      if (this.#begun === MOST_PER_TURN) return;
-      this.#waiting.delete(connection);
-      const first = calls.shift();
-      // The connection moves to the end: the loop visits it again after the others.
-      if (calls.length > 0) this.#waiting.set(connection, calls);
-      if (first !== undefined) this.#start(first);
+    while (this.#begun < MOST_PER_TURN) {
+      const call = this.#waiting.shift();
+      if (call === undefined) return;
+      this.#start(call);
     }
   }
 }

@@ -41,6 +41,8 @@ export interface HttpResponse extends AnswerSink {
 
 const LINGER_MS = 2000;
 const MOST_DISCARDED_CHUNKS = 1024;
+/** Bytes of one connection. */
+const MOST_DISCARDED_PER_TURN = 64 * 1024;
 const NO_QUERY = new URLSearchParams();
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
@@ -88,8 +90,14 @@ export class Http1Exchange implements HttpExchange {
   discardRest(): void {
     const { request } = this;
     let chunks = 0;
-    request.on('data', () => {
+    let bytes = 0;
+    request.on('data', ({ length }: Uint8Array) => {
       if (++chunks === MOST_DISCARDED_CHUNKS) request.socket.destroy();
+      bytes += length;
+      if (bytes < MOST_DISCARDED_PER_TURN) return;
+      bytes = 0;
+      request.pause();
+      setImmediate(() => request.resume());
     });
     request.resume();
     const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);

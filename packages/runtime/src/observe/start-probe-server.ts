@@ -1,5 +1,5 @@
 /** A port of probes: `/livez`, `/readyz` and, if there is a page, `/metrics`. */
-import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { Answer } from '../net/answer.js';
@@ -67,7 +67,7 @@ function text(status: number, words: string): Answer {
 
 const rules: CallRules = {
   maxBodyBytes: 0,
-  inbound: new BytesInFlight(),
+  inbound: new InboundBytes(),
   outbound: new BytesInFlight(),
   pages: new PageBytes(),
   requestTimeoutMs: REQUEST_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 /** The serving ports: HTTP and, if wanted, gRPC on the same host; loopback by default. */
-import { BytesInFlight, PageBytes } from '../data-plane/bytes-in-flight.js';
+import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from '../net/call.js';
@@ -22,8 +22,9 @@ import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
-/** Number of bodies of the largest size that may be inbound at once. */
-const MOST_LARGEST_BODIES = 16;
+/** Default bounds on memory, in bodies of the largest size. */
+const MOST_INBOUND_BODIES = 4;
+const MOST_OUTBOUND_BODIES = 16;
 /** Minimum of the bound on unsent answers. An answer may be far larger than its request. */
 const LEAST_OUTBOUND_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
@@ -43,7 +44,7 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** Maximum bytes of JSON, as a whole body or a part of it. */
   readonly maxJsonBytes?: number;
-  /** Maximum bytes of inbound bodies, and separately of forwarded bodies; default 16 × the largest body. */
+  /** Maximum bytes of inbound bodies, and separately of forwarded bodies; default 4 × the largest body. */
   readonly maxInboundBytes?: number;
   /** Maximum bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
   readonly maxOutboundBytes?: number;
@@ -144,7 +145,7 @@ function limitsOf(options: ServerOptions): PortLimits {
 
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
-  const inbound = new BytesInFlight(mostInboundBytes(options));
+  const inbound = new InboundBytes(mostInboundBytes(options));
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -174,12 +175,12 @@ function restPortOf(options: ServerOptions, rules: ServingRules): RestPort {
 }
 
 function mostInboundBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxInboundBytes }: ServerOptions): number {
-  return maxInboundBytes ?? MOST_LARGEST_BODIES * maxBodyBytes;
+  return maxInboundBytes ?? MOST_INBOUND_BODIES * maxBodyBytes;
 }
 
 /** Default bound (bytes) on unsent inference answers. */
 export function mostOutboundBytes(maxBodyBytes: number): number {
-  return Math.max(LEAST_OUTBOUND_BYTES, MOST_LARGEST_BODIES * maxBodyBytes);
+  return Math.max(LEAST_OUTBOUND_BYTES, MOST_OUTBOUND_BODIES * maxBodyBytes);
 }
 
 function shareOf(options: ServerOptions): TrafficShare | undefined {

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { AppError, type ErrorCode, type ErrorDetails } from '@equipoise/core/model';
-import type { BytesInFlight } from '../../data-plane/bytes-in-flight.js';
+import type { InboundBytes } from '../../data-plane/bytes-in-flight.js';
 import { dropError } from '../../net/refusal.js';
 import { RpcThread } from '../../worker-rpc.js';
 import type { Decoded, Encoded, RequestKind } from './request-decoders.js';
@@ -25,12 +25,12 @@ export interface DecoderFailure {
 const YOUNG_GENERATION_MIB = 12;
 
 export class LargeRequests {
-  readonly #inbound: BytesInFlight;
+  readonly #inbound: InboundBytes;
   readonly #last = new WeakMap<object, Promise<unknown>>();
   #thread: RpcThread<DecoderFailure> | undefined;
 
   /** `inbound` also counts waiting requests. */
-  constructor(inbound: BytesInFlight) {
+  constructor(inbound: InboundBytes) {
     this.#inbound = inbound;
   }
 

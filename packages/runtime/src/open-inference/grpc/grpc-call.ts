@@ -138,7 +138,7 @@ export abstract class GrpcCall<
   async #unpacked(message: WholeMessage, maxBytes: number): Promise<Uint8Array> {
     this.#isUnpacking = true;
     this.#unpackedBytes = queuedBytes(message.bytes.length, maxBytes);
-    if (this.#unpackedBytes > 0) await unpackingMemory.take(this.#unpackedBytes);
+    if (this.#unpackedBytes > 0) await unpackingMemory.take(this.connection, this.#unpackedBytes);
     try {
       this.#throwIfOver();
       const encoding = String(this.headers['grpc-encoding'] ?? 'identity');
@@ -192,7 +192,7 @@ export abstract class GrpcCall<
   #take(chunk: Buffer<ArrayBuffer>): void {
     if (this.isOver) return;
     try {
-      if (!this.rules.inbound.take(chunk.length)) throw dropError('memory-full');
+      if (!this.rules.inbound.take(chunk.length, this.#inboundBytes)) throw dropError('memory-full');
       this.#inboundBytes += chunk.length;
       this.#message.take(chunk);
     } catch (error) {

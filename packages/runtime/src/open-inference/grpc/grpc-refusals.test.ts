@@ -74,7 +74,7 @@ describe('refusals', () => {
     expect(await sendRaw(address, framed(gzipSync(new Uint8Array(1e6)), 1), gzip)).toBe(status.RESOURCE_EXHAUSTED);
     expect(await sendRaw(address, framed(gzipSync(new Uint8Array(10)), 1), gzip)).toBe(status.INVALID_ARGUMENT);
     // More than the whole memory is granted only when nothing is taken.
-    await unpackingMemory.take(2 ** 40);
+    await unpackingMemory.take({}, 2 ** 40);
     unpackingMemory.release(2 ** 40);
   });
 
@@ -82,7 +82,7 @@ describe('refusals', () => {
     const { address } = await start({ maxInboundBytes: 3000 });
     const packed = framed(gzipSync(randomBytes(2000)), 1);
     const gzip = { 'grpc-encoding': 'gzip' };
-    await unpackingMemory.take(2 ** 40);
+    await unpackingMemory.take({}, 2 ** 40);
     const late = { ...gzip, 'grpc-timeout': '300m' };
     expect(await sendRaw(address, packed, late)).toBe(status.DEADLINE_EXCEEDED);
     expect(await sendRaw(address, packed, gzip)).toBe(status.RESOURCE_EXHAUSTED);
@@ -91,7 +91,7 @@ describe('refusals', () => {
     const long = framed(gzipSync(new Uint8Array(1e5)), 1);
     expect(await sendRaw(address, long, question)).toBe(status.RESOURCE_EXHAUSTED);
     unpackingMemory.release(2 ** 40);
-    await unpackingMemory.take(2 ** 40);
+    await unpackingMemory.take({}, 2 ** 40);
     unpackingMemory.release(2 ** 40);
     expect(await sendRaw(address, packed, gzip)).toBe(status.INVALID_ARGUMENT);
   });

@@ -310,6 +310,9 @@ describe('bodies over the limit', () => {
     const ask = () => send(RUN, { body: new Uint8Array(500), headers });
     const refused = { status: 503, headers: { 'retry-after': '1' }, body: { reason: 'memory-full' } };
     await vi.waitFor(async () => expect(await ask()).toMatchObject(refused), { timeout: 30_000 });
+    // A body whose stated length does not fit is not even asked for.
+    const waiting = head.replace('content-length', 'expect: 100-continue\r\ncontent-length');
+    expect(await overRawSocket(server, [waiting])).toMatch(/^HTTP\/1.1 503 .*connection: close/is);
     for (const socket of holding) socket.destroy();
     await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 30_000 });
   });
