@@ -35,7 +35,7 @@ const REMEMBERED_MS = 60_000;
 /** Arrivals are counted per whole second, so a change is seen up to this much later (ms). */
 const LATE_MS = 1000;
 
-/** A planned rate. `forBurst`: by the fast loop. */
+/** A planned rate. `forBurst`: planned by the fast loop. */
 export interface PlannedRate {
   readonly atMs: number;
   readonly arrivalRps: number;

@@ -1,6 +1,6 @@
 /**
- * Faults of simulated replicas. They depend on replica names only, so runs are repeatable and tests can apply them to
- * real replicas.
+ * Faults of simulated replicas. They depend only on seed, replica name, input and time, so tests can apply them to real
+ * replicas.
  */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
