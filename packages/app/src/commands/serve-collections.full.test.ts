@@ -1,6 +1,6 @@
 /**
  * Garbage collections of the old generation pause the serving core for tens of milliseconds. Requests hardly add to the
- * old generation. The flags of the command prevent needless collections.
+ * old generation. V8 flags of the command prevent needless collections.
  */
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-/** Metadata over REST. Missing or invalid fields throw MALFORMED_REQUEST. */
+/** Metadata over REST. Fields of a wrong type throw MALFORMED_REQUEST. */
 import { AppError } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';

@@ -1,7 +1,7 @@
 /**
  * Wanted replicas of each variant, by the last decided plan (in mode `advise`, the advised plan). Variants that this
  * plan removes keep their replicas until the plan is in force, so that an autoscaler stops no serving replica. Advice
- * ends when the loop accepts the running plan.
+ * ends if planning confirms the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
@@ -63,7 +63,7 @@ export class DesiredReplicas {
   }
 }
 
-/** True if planning confirmed the running plan. Stale input and infeasible plans confirm nothing. */
+/** True if planning confirmed the running plan. Stale input, or no plan at all, confirms nothing. */
 function isVerdict({ evidence: { result } }: Decision): boolean {
   return result?.kind === 'feasible' || result?.bestEffort !== undefined;
 }

@@ -31,7 +31,7 @@ interface VariantMeasurement {
   /** Points measured earlier under the same conditions. */
   readonly known: MeasuredVariant | undefined;
   readonly keep: (soFar: MeasuredVariant) => void;
-  /** Called once, with the first measured replica. */
+  /** Called at most once, with the first replica. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;
 }
 
@@ -149,7 +149,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Reports all points; `latest` are those of the running sweep. */
+  /** Reports all points; `latest` is not yet among `#points`. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });
@@ -229,9 +229,8 @@ interface SkipReason {
 
 /**
  * Follows the ascending sizes of one core count and skips larger ones if
- * - the median of a smaller size exceeds the latency target,
- * - the median time per item has not fallen by 2 % for two sizes in a row, or
- * - a smaller size failed, as with models of a fixed batch size.
+ * - the median of a smaller size exceeds the latency target, or
+ * - the median time per item has not fallen by 2 % for two sizes in a row.
  */
 class SizeLimit {
   readonly #sloLatencyMs: number;

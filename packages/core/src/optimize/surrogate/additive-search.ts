@@ -1,5 +1,5 @@
 /**
- * Solves a surrogate whose accuracy is a product: by label setting, first for the objective, then for ties. Among ties,
+ * Solves a surrogate with product accuracy by label setting: first for the objective, then to break ties. Among ties,
  * `max-accuracy` prefers lower cost and `min-cost` higher accuracy; `weights` has no preference.
  */
 
@@ -58,7 +58,7 @@ function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal
   return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
 }
 
-/** A gap remains if the label limit applied. */
+/** A gap remains if the label limit was reached. */
 export function searchAdditive(problem: SurrogateProblem): Solution {
   const first = solveGoal(problem, firstGoal(problem));
   const { incumbent, optimal, labels } = first.solution;
