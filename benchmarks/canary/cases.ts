@@ -5,6 +5,7 @@ type Setting = Omit<Rollout, 'seed'>;
 
 /** Pipelines of one stage under load. Batches of 4 take 2.3 times as long as batches of 1. */
 export const settings: readonly (readonly [string, Setting])[] = [
+  ['5 rps', { rps: 5, replicas: 2, meanMs: 130, latencyMs: 400, endAtMs: 250_000 }],
   ['20 rps', { rps: 20, replicas: 5 }],
   ['20 rps in batches', { rps: 20, replicas: 2, maxBatchSize: 4, meanMs: 130, latencyMs: 650 }],
   ['20 rps with headroom', { rps: 20, replicas: 3, latencyMs: 400 }],
@@ -51,7 +52,7 @@ const RUNS_AT_ONCE = 10;
 /** Rolls each variant out with seeds 0 to `runs` − 1. */
 export function measureSetting(setting: Setting, runs: number): readonly CanaryFigures[] {
   const rollOuts = (over: Partial<Setting>, count: number) =>
-    Array.from({ length: count }, (_, seed) => rollOut({ ...setting, endAtMs: END_MS, ...over, seed }));
+    Array.from({ length: count }, (_, seed) => rollOut({ endAtMs: END_MS, ...setting, ...over, seed }));
   const good = lostFraction(rollOuts({}, runs));
   return variants.map(([, variant]) => {
     const outcomes = rollOuts(variant, runs);

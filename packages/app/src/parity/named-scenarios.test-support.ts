@@ -271,6 +271,11 @@ export const namedScenarios: readonly NamedScenario[] = [
     shows: [/ w gets 0\.1$/m, / w gets 0\.5$/m, /a 1\/0 a-w-\d+:ready a-w-\d+:ready$/m],
   },
   {
+    name: 'a good variant gets half of few requests early',
+    scenario: made({ ...canary, arrivals: every(250, 170), over: { ...tried, ...relaxed } }),
+    shows: [/ w gets 0\.1$/m, / w gets 0\.5$/m, /a 1\/0 a-w-\d+:ready a-w-\d+:ready$/m],
+  },
+  {
     name: 'a variant that fails some batches is rolled back, and what failed runs again',
     scenario: made({
       ...{ ...canary, over: { ...tried, ...relaxed } },

@@ -41,6 +41,15 @@ describe('a canary in simulated time', () => {
     expect(verdictAfterMs).toBeGreaterThan(60_000);
   });
 
+  it('offers half of the requests early where little arrives, unless the new variant seems slow', () => {
+    const few = { rps: 5, meanMs: 130, latencyMs: 400, endAtMs: 90_000 } as const;
+    for (const seed of seeds(4)) {
+      const [good, slower] = [rollOut({ ...few, seed }), rollOut({ ...few, seed, slowness: 1.3 })];
+      expect([good.kind, good.verdictAfterMs < 37_000]).toEqual(['everywhere', true]);
+      expect(slower.verdictAfterMs).toBeGreaterThan(37_000);
+    }
+  });
+
   it.each([
     ['the pipeline says so', { canary: false }],
     ['items may not run twice', { idempotent: false }],

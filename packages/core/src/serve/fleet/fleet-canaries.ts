@@ -58,14 +58,15 @@ export class FleetCanaries {
     const { canary } = stage;
     if (canary === undefined || canary.lookAtMs > nowMs) return;
     const percentile = this.#limits.canary?.percentile ?? 0;
+    const offered = canary.target;
     const verdict = canary.look(this.#effects.canaryCounts(stage.id), { percentile, nowMs });
-    if (verdict.kind === 'open') return;
     if (verdict.kind === 'failed') {
       this.#fail(stage, verdict.why);
       return;
     }
-    this.#host.setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
-    if (verdict.kind === 'passed' && !canary.hasPassed) return;
+    if (verdict.kind !== 'open' || canary.target > offered)
+      this.#host.setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
+    if (verdict.kind === 'open' || (verdict.kind === 'passed' && !canary.hasPassed)) return;
     if (stage.target !== undefined) stage.served.add(stage.target.variantId);
     this.#close(stage, { state: 'passed' });
   }

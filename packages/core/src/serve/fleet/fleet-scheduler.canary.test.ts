@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CanaryCounts } from '../../model/canary-counts.js';
 import { stageId, variantId } from '../../model/ids.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
 
@@ -100,6 +101,67 @@ describe('FleetScheduler, a canary', () => {
     bench.advanceTo(60_000);
     expect(bench.shown()).toEqual(Array(4).fill('l:ready'));
     expect(fractions(bench)).toEqual(['0.1', '0.25', '0.5'].slice(0, fractions(bench).length));
+  });
+
+  describe('while the first step lacks outcomes', () => {
+    /** One outcome of the new side every three seconds. */
+    const fewer =
+      (more: Partial<CanaryCounts> = {}) =>
+      (nowMs: number) => {
+        const after = side(0, Math.floor(nowMs / 3_000));
+        return { before: side(0, nowMs / 100), after, ...more };
+      };
+    const slowness = { measured: 1.5, tooSlow: 1.2, itemsPerSecond: 3, slower: 1, evidence: 0.5 };
+
+    it('offers half of the requests after its shortest time, with replicas for them, and needs the same outcomes', () => {
+      const { bench } = tried({}, planFor('l', 4));
+      bench.outcomes = fewer();
+      bench.advanceTo(8_000);
+      expect([canaryOf(bench)?.fraction, bench.shown().length]).toEqual([0.1, 3]);
+      bench.advanceTo(9_300);
+      expect(canaryOf(bench)).toMatchObject({ fraction: 0.5, missingOutcomes: 9 });
+      expect(bench.shown()).toEqual(['s:ready', 's:ready', 'l:ready', 'l:ready']);
+      bench.advanceTo(35_500);
+      expect(canaryOf(bench)?.missingOutcomes).toBe(1);
+      // The second step begins with the twelfth outcome and needs sixty.
+      bench.advanceTo(60_500);
+      expect([canaryOf(bench)?.missingOutcomes, fractions(bench)]).toEqual([40, ['0.1', '0.25', '0.5']]);
+    });
+
+    it.each([
+      ['has no outcome', { after: side(0, 0) }],
+      ['has missed once', { after: side(1, 5) }],
+      ['may be slow', { slowness }],
+    ])('offers no more if the new side %s', (_, more) => {
+      const { bench } = tried();
+      bench.outcomes = fewer(more);
+      bench.advanceTo(30_000);
+      expect(canaryOf(bench)?.fraction).toBe(0.1);
+    });
+
+    it('returns to the first fraction after a miss', () => {
+      const { bench } = tried({}, planFor('l', 4));
+      bench.outcomes = fewer();
+      bench.advanceTo(9_000);
+      bench.outcomes = fewer({ after: side(1, 4) });
+      bench.advanceTo(9_500);
+      expect([canaryOf(bench)?.fraction, fractions(bench)]).toEqual([0.1, ['0.1', '0.25', '0.5', '0.1']]);
+    });
+
+    it('fails if its additional replicas do not start in time', () => {
+      let startMs = 10;
+      const bench = new FleetBench({ canary: rules, maxSurgeMs: 2_000 }, { startMs: () => startMs });
+      bench.applied(changeTo(planFor('s', 2)));
+      bench.outcomes = fewer();
+      const ends = bench.apply(changeTo(planFor('l', 4)));
+      bench.advanceTo(1_000);
+      startMs = 60_000;
+      bench.advanceTo(9_900);
+      expect([canaryOf(bench)?.fraction, ends]).toEqual([0.25, []]);
+      bench.advanceTo(80_000);
+      expect(ends).toMatchObject([{ kind: 'failed', failure: { code: 'MODEL_LOAD_FAILED' } }]);
+      expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+    });
   });
 
   it('does not hold a change of another stage up that skips it, and goes on by itself', () => {

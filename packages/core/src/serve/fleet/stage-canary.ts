@@ -1,6 +1,12 @@
-/** State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps. */
+/**
+ * State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps.
+ *
+ * With little traffic the first step waits long for outcomes. So if only outcomes are missing, and none speaks against
+ * the variant, the first step offers the fraction of the second step. The verdict needs the same number of outcomes, so
+ * a bad variant harms about as many requests.
+ */
 import type { CanaryCounts } from '../../model/canary-counts.js';
-import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
+import { type CanaryVerdict, canaryFractions, judgeCanary, nextFraction } from '../rollout/canary.js';
 
 /** Time in ms between two checks of outcomes. */
 const LOOK_MS = 250;
@@ -13,9 +19,15 @@ export class StageCanary {
   /** Next check; Infinity while replicas of the step start. */
   lookAtMs = Number.POSITIVE_INFINITY;
   #step = 0;
+  #offersMore = false;
   #sinceMs = Number.POSITIVE_INFINITY;
 
+  /** Fraction to offer now. */
   get target(): number {
+    return this.#offersMore ? nextFraction(this.#stepFraction) : this.#stepFraction;
+  }
+
+  get #stepFraction(): number {
     return canaryFractions[this.#step] ?? 1;
   }
 
@@ -36,9 +48,10 @@ export class StageCanary {
   /** Judges the step. After a pass, the replicas of the next step start. */
   look(counts: CanaryCounts, at: { readonly percentile: number; readonly nowMs: number }): CanaryVerdict {
     const elapsedMs = at.nowMs - this.#sinceMs;
-    const verdict = judgeCanary({ ...counts, fraction: this.target, elapsedMs, unit: 'batches' }, at);
+    const verdict = judgeCanary({ ...counts, fraction: this.#stepFraction, elapsedMs, unit: 'batches' }, at);
     this.lookAtMs = at.nowMs + LOOK_MS;
     this.missingOutcomes = verdict.kind === 'open' ? verdict.missingOutcomes : 0;
+    this.#offersMore = this.missingOutcomes > 0 && this.#step === 0 && isSpotless(counts);
     if (verdict.kind === 'passed') {
       this.#step += 1;
       this.#sinceMs = Number.POSITIVE_INFINITY;
@@ -50,4 +63,9 @@ export class StageCanary {
   get hasPassed(): boolean {
     return this.#step >= canaryFractions.length;
   }
+}
+
+/** Does the new side have outcomes, no miss, and no sign of slowness? */
+function isSpotless({ after, slowness }: CanaryCounts): boolean {
+  return after.ended > 0 && after.missed === 0 && (slowness?.slower ?? 0) < 1;
 }
