@@ -22,9 +22,12 @@ export class EventHeap {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#atMs[0] as number);
   }
 
-  /** Rank of the next event; Infinity when empty. */
-  get nextRank(): number {
-    return this.#size === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#sequence[0] as number) / RANK);
+  /** Does an event at `atMs` come before all in the heap, if it is the last of its rank? Never at Infinity. */
+  isBefore(atMs: number, rank: number): boolean {
+    if (this.#size === 0) return atMs < Number.POSITIVE_INFINITY;
+    const firstAtMs = this.#atMs[0] as number;
+    if (atMs !== firstAtMs) return atMs < firstAtMs;
+    return atMs < Number.POSITIVE_INFINITY && (this.#sequence[0] as number) >= (rank + 1) * RANK;
   }
 
   /** `rank` (0…15) orders events at the same instant. */

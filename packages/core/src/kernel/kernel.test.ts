@@ -14,12 +14,16 @@ describe('EventHeap', () => {
         for (const [i, { atMs, rank }] of events.entries()) heap.push(atMs, i, rank);
         const popped: number[] = [];
         while (heap.size > 0) {
-          const { nextAtMs, nextRank } = heap;
+          const { nextAtMs } = heap;
+          const before = [0, 7, 15].map((rank) => heap.isBefore(nextAtMs, rank));
+          expect([heap.isBefore(nextAtMs - 1, 15), heap.isBefore(nextAtMs + 1, 0)]).toEqual([true, false]);
           const next = heap.pop();
-          expect({ atMs: nextAtMs, rank: nextRank }).toEqual(events[next]);
+          expect(nextAtMs).toBe(events[next]?.atMs);
+          expect(before).toEqual([0, 7, 15].map((rank) => rank < (events[next]?.rank ?? 0)));
           popped.push(next);
         }
-        expect([heap.nextAtMs, heap.nextRank]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+        expect(heap.nextAtMs).toBe(Number.POSITIVE_INFINITY);
+        expect([heap.isBefore(20, 15), heap.isBefore(Number.POSITIVE_INFINITY, 0)]).toEqual([true, false]);
         const inOrder = [...events.entries()].sort(([a, x], [b, y]) => x.atMs - y.atMs || x.rank - y.rank || a - b);
         expect(popped).toEqual(inOrder.map(([i]) => i));
       }),

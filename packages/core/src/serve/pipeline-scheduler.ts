@@ -590,7 +590,7 @@ function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, C
   let first = 0;
   let firstAtMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < stages.length; i++) {
-    const deadlineAtMs = stages[i]?.earliestDeadlineAtMs ?? Number.POSITIVE_INFINITY;
+    const deadlineAtMs = (stages[i] as StageScheduler<Payload, Context>).earliestDeadlineAtMs;
     if (deadlineAtMs >= firstAtMs) continue;
     first = i;
     firstAtMs = deadlineAtMs;

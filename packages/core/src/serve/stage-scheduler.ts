@@ -90,8 +90,9 @@ export class StageScheduler<Payload, Context> {
 
   /** Earliest deadline in ms of all queued items; Infinity without items. */
   get earliestDeadlineAtMs(): number {
-    const [next, suspect] = [this.queue.earliest(), this.#suspects.peek()];
-    return Math.min(next?.deadlineAtMs ?? Number.POSITIVE_INFINITY, suspect?.deadlineAtMs ?? Number.POSITIVE_INFINITY);
+    const nextAtMs = this.queue.earliest()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    const suspect = this.#suspects.peek();
+    return suspect === undefined ? nextAtMs : Math.min(nextAtMs, suspect.deadlineAtMs);
   }
 
   get maxQueueLength(): number {

@@ -114,7 +114,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
     if (drainsAtMs !== undefined) this.#events.push(drainsAtMs, DRAIN, eventRank.tick);
     for (;;) {
-      const isArrival = this.#arrivesFirst();
+      // Arrivals are the most frequent events and known one at a time, so they bypass the heap.
+      const isArrival = this.#events.isBefore(this.#arrivesAtMs, eventRank.arrival);
       if (!isArrival && this.#events.size === 0) break;
       const atMs = isArrival ? this.#arrivesAtMs : this.#events.nextAtMs;
       invariant(atMs >= this.#nowMs, 'an event lies in the past');
@@ -270,17 +271,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
   }
 
-  /**
-   * True if an arrival is the next event. Arrivals are the most frequent events and known one at a time, so they bypass
-   * the heap.
-   */
-  #arrivesFirst(): boolean {
-    const atMs = this.#arrivesAtMs;
-    const { nextAtMs } = this.#events;
-    if (atMs !== nextAtMs) return atMs < nextAtMs;
-    return atMs < Number.POSITIVE_INFINITY && this.#events.nextRank > eventRank.arrival;
-  }
-
   #tick(): void {
     const { controller } = this.#input;
     if (controller === undefined || this.#arrivesAtMs === Number.POSITIVE_INFINITY) return;
@@ -309,8 +299,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #tellEnd({ sequence, arrivedAtMs, missing }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
+    if (this.#input.onEnd === undefined) return;
     const latencyMs = outcome === 'completed' ? nowMs - arrivedAtMs : undefined;
-    this.#input.onEnd?.({
+    this.#input.onEnd({
       sequence,
       outcome,
       arrivedAtMs,

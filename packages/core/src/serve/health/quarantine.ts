@@ -23,7 +23,8 @@ export class Quarantine {
 
   /** True if inputs of a stage may be listed. Otherwise no digest is needed. */
   screens(stage: number, nowMs: number): boolean {
-    return nowMs < (this.#screenedUntilMs.get(stage) ?? Number.NEGATIVE_INFINITY);
+    const untilMs = this.#screenedUntilMs;
+    return untilMs.size > 0 && nowMs < (untilMs.get(stage) ?? Number.NEGATIVE_INFINITY);
   }
 
   verdictOn(stage: number, key: string, nowMs: number): Verdict {
