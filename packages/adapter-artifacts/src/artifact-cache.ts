@@ -7,15 +7,8 @@ import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
 import { type ArtifactAddress, artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
 import { CacheFolder, fileDigest, type KnownContent } from './cache-folder.js';
-import {
-  type DownloadError,
-  type Downloaded,
-  type DownloadLimits,
-  type DownloadProgress,
-  type DownloadRequest,
-  download,
-} from './download.js';
-import { type Environment, s3Request } from './s3-requests.js';
+import type { DownloadError, Downloaded, DownloadLimits, DownloadProgress, DownloadRequest } from './download.js';
+import type { Environment } from './s3-requests.js';
 
 export interface FetchLimits extends DownloadLimits {
   /** Delays before retries, one retry per entry. */
@@ -132,6 +125,8 @@ export class ArtifactCache {
     address: ArtifactAddress,
     { part, etag }: { readonly part: string; readonly etag: string | undefined },
   ): Promise<Downloaded> {
+    // Loaded late: most commands never download.
+    const { download } = await import('./download.js');
     const delaysMs = [...this.#limits.retryDelaysMs];
     for (;;) {
       try {
@@ -152,6 +147,7 @@ export class ArtifactCache {
     // No compression: the digest of a compressed body would differ.
     const plain = { ...headers, 'accept-encoding': 'identity' };
     if (address.kind === 'http') return { request: new Request(address.url, { headers: plain }), isSigned: false };
+    const { s3Request } = await import('./s3-requests.js');
     const request = await s3Request(address, plain, this.#options.environment);
     return { request, isSigned: request.headers.has('authorization') };
   }

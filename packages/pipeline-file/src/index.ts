@@ -1,7 +1,5 @@
 export { API_VERSION, PIPELINE_KIND } from './api-version.js';
 export { type CompiledCondition, type Condition, compileCondition } from './condition/compile-condition.js';
-export type { ExperimentGrid, GridLoad } from './experiment/experiment-grid.js';
-export { type ExperimentFileResult, loadExperimentFile } from './experiment/load-experiment-file.js';
 export { loadAccuracyTable, loadPipelineFile } from './load-pipeline-file.js';
 export { type PipelineFileOrigin, type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';
 export type { Problem } from './problem.js';

@@ -16,7 +16,6 @@ import {
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { outputFile } from '../compose/output-file.js';
-import { plannedHostCores, verifierFor } from '../compose/simulated-run.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';
@@ -61,11 +60,12 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   const { spec } = problem;
   const progress = new PlanProgress(`planning ${spec.name}`);
   try {
+    const verifiersOf = options.verify ? await countedVerifiers(progress) : undefined;
     const asked: Asked = {
       problem,
       options,
-      verifierAt: options.verify ? countedVerifiers(problem, progress) : undefined,
-      price: spec.robustness && priceOf(problem, options, progress),
+      verifierAt: verifiersOf?.(problem),
+      price: spec.robustness && priceOf(problem, options, verifiersOf),
     };
     if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
     const front = frontier(problem, asked.verifierAt?.(problem.arrivalRps));
@@ -92,21 +92,30 @@ interface Asked {
 }
 
 /** Price of robustness: compares with the best plan for service times as profiled. */
-function priceOf(problem: PlanningProblem, options: PlanOptions, progress: PlanProgress): RobustnessPrice {
+function priceOf(
+  problem: PlanningProblem,
+  options: PlanOptions,
+  verifiersOf: VerifiersOf | undefined,
+): RobustnessPrice {
   const { robustness: { serviceFactor } = { serviceFactor: 1 }, ...spec } = problem.spec;
   const nominal = { ...problem, spec };
-  const verify = options.verify ? countedVerifiers(nominal, progress)(problem.arrivalRps) : undefined;
-  return { serviceFactor, nominal: policyOf(options)(nominal, verify) };
+  return { serviceFactor, nominal: policyOf(options)(nominal, verifiersOf?.(nominal)(problem.arrivalRps)) };
 }
 
-function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
-  let simulated = 0;
-  return (arrivalRps) => {
-    const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
-    return (...asked) => {
-      simulated++;
-      progress.say(`planning ${spec.name}, ${counted(simulated, 'plan')} simulated`);
-      return verify(...asked);
+type VerifiersOf = (problem: PlanningProblem) => VerifierAt;
+
+/** Loads the simulator, which a plan without verification does not need. */
+async function countedVerifiers(progress: PlanProgress): Promise<VerifiersOf> {
+  const { plannedHostCores, verifierFor } = await import('../compose/plan-verification.js');
+  return ({ spec, profiles }) => {
+    let simulated = 0;
+    return (arrivalRps) => {
+      const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+      return (...asked) => {
+        simulated++;
+        progress.say(`planning ${spec.name}, ${counted(simulated, 'plan')} simulated`);
+        return verify(...asked);
+      };
     };
   };
 }

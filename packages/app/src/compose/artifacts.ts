@@ -5,7 +5,7 @@ import { ArtifactCache, isAddress } from '@equipoise/adapter-artifacts';
 import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { warn } from '../terminal/log.js';
-import { progressDisplay } from '../terminal/progress.js';
+import type { ProgressDisplay } from '../terminal/progress.js';
 
 /** Folder of artifacts: EQUIPOISE_CACHE_DIR, or else the user's cache folder. */
 function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
@@ -15,7 +15,7 @@ function artifactFolder(environment: Readonly<Record<string, string | undefined>
 }
 
 const MIB = 2 ** 20;
-let display: ReturnType<typeof progressDisplay> | undefined;
+let display: ProgressDisplay | undefined;
 let fetchedSinceMs = 0;
 
 export const artifactCache = new ArtifactCache({
@@ -48,6 +48,7 @@ export async function fetchArtifactsAhead(spec: PipelineSpec): Promise<void> {
 
 /** Fetches artifacts one by one; failures are in stage order. */
 async function fetchArtifacts({ stages }: PipelineSpec): Promise<readonly AppError[]> {
+  const { progressDisplay } = await import('../terminal/progress.js');
   const failures: AppError[] = [];
   for (const { artifact, artifactSha256 } of stages.flatMap(({ variants }) => variants)) {
     if (artifact === undefined || !isAddress(artifact)) continue;

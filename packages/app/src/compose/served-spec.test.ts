@@ -1,8 +1,8 @@
 import type { PipelineSpec } from '@equipoise/core/model';
 import { stageNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import { plannedHostCores } from './plan-verification.js';
 import { servingHostCores, servingSpec } from './served-spec.js';
-import { plannedHostCores } from './simulated-run.js';
 
 const specOf = (cpuCores: number | undefined, over: Parameters<typeof stageNamed>[2] = { module: './stage.js' }) =>
   ({

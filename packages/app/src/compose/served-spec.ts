@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
 import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
-import { plannedHostCores } from './simulated-run.js';
+import { plannedHostCores } from './plan-verification.js';
 
 /** Host cores of a plan, at most the cores of this machine. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {

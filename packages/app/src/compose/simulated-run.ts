@@ -11,7 +11,7 @@ import {
 } from '@equipoise/core/control';
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
-import { type PolicyName, pipelineAccuracy, requireCurves, type VerifyPlan } from '@equipoise/core/plan';
+import { type PolicyName, pipelineAccuracy, requireCurves } from '@equipoise/core/plan';
 import {
   arrivalsOf,
   type LoadSpec,
@@ -20,28 +20,8 @@ import {
   type SimulationRun,
   simulatePlan,
   simulationReport,
-  verifiersOf,
 } from '@equipoise/core/simulate';
-
-/** Fixed, so that equal inputs give equal verdicts. */
-const VERIFICATION_SEED = 1;
-
-/** Host cores of a plan: the budget rounded up, independent of this machine; unbounded without a budget. */
-export function plannedHostCores({ budget }: PipelineSpec): number {
-  return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
-}
-
-/** Throws PROFILE_MISSING or PROFILE_INVALID. */
-export function verifierFor(
-  spec: PipelineSpec,
-  profiles: ProfileSet,
-  at: { readonly arrivalRps: number; readonly hostCores: number },
-): VerifyPlan {
-  const { arrivalRps, hostCores } = at;
-  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: VERIFICATION_SEED })({
-    arrivalRps,
-  });
-}
+import { plannedHostCores, verdictsFor } from './plan-verification.js';
 
 /** Request for a simulation. A plan stays fixed; a policy plans at every tick. */
 export interface RunRequest {
@@ -116,11 +96,6 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
     firstPlan: firstPlan(context, load, seed),
   });
   return { run, decisions: run.decisions.length };
-}
-
-export function verdictsFor(spec: PipelineSpec, profiles: ProfileSet): ControlContext['verifierAt'] {
-  const curves = requireCurves(spec, profiles);
-  return verifiersOf({ spec, curves, hostCores: plannedHostCores(spec), seed: VERIFICATION_SEED });
 }
 
 function runInput({ load, seed, excludeFirstS = 0, onProgress }: RunRequest) {

@@ -2,8 +2,8 @@
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
 import { simulatePlan, traceArrivals } from '@equipoise/core/simulate';
+import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { servingHostCores } from '../compose/served-spec.js';
-import { plannedHostCores, verifierFor } from '../compose/simulated-run.js';
 import { choiceText } from '../terminal/plan-table.js';
 import type { ComparedRun } from './demo-report.js';
 

@@ -1,7 +1,7 @@
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { plannedHostCores, verifierFor } from '../compose/simulated-run.js';
+import { plannedHostCores, verifierFor } from '../compose/plan-verification.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 import type { DemoOutcome } from './demo-report.js';

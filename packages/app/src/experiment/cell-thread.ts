@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
 import { AppError } from '@equipoise/core/model';
-import { simulatedRun, verdictsFor } from '../compose/simulated-run.js';
+import { verdictsFor } from '../compose/plan-verification.js';
+import { simulatedRun } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';
 

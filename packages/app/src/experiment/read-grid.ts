@@ -3,13 +3,13 @@ import { isAbsolute, resolve } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import { type LoadSpec, loadDurationS } from '@equipoise/core/simulate';
+import type { Problem } from '@equipoise/pipeline-file';
 import {
   type ExperimentFileResult,
   type ExperimentGrid,
   type GridLoad,
   loadExperimentFile,
-  type Problem,
-} from '@equipoise/pipeline-file';
+} from '@equipoise/pipeline-file/experiment';
 import { loadSpec, problemLines } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { resolveLoad, shippedLoadNames } from '../compose/resolve-load.js';

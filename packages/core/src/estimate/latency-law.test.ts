@@ -3,14 +3,15 @@ import {
   awaitedLaw,
   chainLaw,
   constantLaw,
-  lawFromQuantiles,
+  lawOfSojourn,
   meanOfLaw,
   mixtureLaw,
   quantileOfLaw,
   sumLaw,
 } from './latency-law.js';
+import { lawDepths } from './sojourn-law.js';
 
-const exponential = (meanMs: number) => lawFromQuantiles((fraction) => -meanMs * Math.log1p(-fraction));
+const exponential = (meanMs: number) => lawOfSojourn(lawDepths.map((depth) => meanMs * depth));
 const total = (weights: Float64Array): number => weights.reduce((a, b) => a + b, 0);
 
 describe('latency laws', () => {

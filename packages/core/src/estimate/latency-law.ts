@@ -2,6 +2,7 @@
  * Latency laws as weighted atoms: sum, k-th smallest and mixture of independent times. Results are merged to `ATOMS`
  * atoms, which are finer in the tail.
  */
+import { depthIndex, type SojournLaw, timeAtDepth } from './sojourn-law.js';
 
 /** Values ascending (ms). Probabilities sum to 1. */
 export interface LatencyLaw {
@@ -19,15 +20,19 @@ const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) =>
   return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
-/** Atoms of a quantile function, sampled in the middle of each bin. */
-export function lawFromQuantiles(quantileMs: (fraction: number) => number): LatencyLaw {
+/** Middles of the bins as depths −ln(1 − fraction), and the sojourn-law fractions before them. */
+const middleDepths = Float64Array.from({ length: ATOMS }, (_, i) => {
+  return -Math.log1p(-((borders[i] as number) + (borders[i + 1] as number)) / 2);
+});
+const middlePlaces = Int32Array.from(middleDepths, depthIndex);
+
+/** Atoms of a sojourn law, sampled in the middle of each bin. */
+export function lawOfSojourn(sojourn: SojournLaw): LatencyLaw {
   const valuesMs = new Float64Array(ATOMS);
   const weights = new Float64Array(ATOMS);
   for (let i = 0; i < ATOMS; i++) {
-    const low = borders[i] as number;
-    const high = borders[i + 1] as number;
-    valuesMs[i] = quantileMs((low + high) / 2);
-    weights[i] = high - low;
+    valuesMs[i] = timeAtDepth(sojourn, middleDepths[i] as number, middlePlaces[i] as number);
+    weights[i] = (borders[i + 1] as number) - (borders[i] as number);
   }
   return { valuesMs, weights };
 }
@@ -55,44 +60,52 @@ function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
       if (left > 0) bin++;
     }
   }
-  return dropEmptyAtoms(outValues, outWeights);
+  const used = dropEmptyAtoms(outValues, outWeights);
+  return { valuesMs: outValues.slice(0, used), weights: outWeights.slice(0, used) };
 }
 
-function dropEmptyAtoms(weighted: Float64Array, weights: Float64Array): LatencyLaw {
-  const used = weights.reduce((count, weight) => (weight > 0 ? count + 1 : count), 0);
-  const law = { valuesMs: new Float64Array(used), weights: new Float64Array(used) };
-  for (let i = 0, out = 0; i < weights.length; i++) {
+/** Moves used atoms to the front, with the mean of each as its value; returns their number. */
+function dropEmptyAtoms(weighted: Float64Array, weights: Float64Array): number {
+  let used = 0;
+  for (let i = 0; i < weights.length; i++) {
     const weight = weights[i] as number;
     if (weight <= 0) continue;
-    law.valuesMs[out] = (weighted[i] as number) / weight;
-    law.weights[out++] = weight;
+    weighted[used] = (weighted[i] as number) / weight;
+    weights[used++] = weight;
   }
-  return law;
+  return used;
 }
 
 function shiftLaw(law: LatencyLaw, ms: number): LatencyLaw {
   return ms === 0 ? law : { valuesMs: law.valuesMs.map((value) => value + ms), weights: law.weights };
 }
 
+/** Reused for each sum. */
+const sumWeighted = new Float64Array(STEPS + 1);
+const sumWeights = new Float64Array(STEPS + 1);
+
 export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   if (a.valuesMs.length === 1) return shiftLaw(b, a.valuesMs[0] as number);
   if (b.valuesMs.length === 1) return shiftLaw(a, b.valuesMs[0] as number);
   const lowest = (a.valuesMs[0] as number) + (b.valuesMs[0] as number);
   const range = (a.valuesMs.at(-1) as number) + (b.valuesMs.at(-1) as number) - lowest;
-  const weighted = new Float64Array(STEPS + 1);
-  const weights = new Float64Array(STEPS + 1);
+  sumWeighted.fill(0);
+  sumWeights.fill(0);
   const perMs = range > 0 ? STEPS / range : 0;
+  const { valuesMs: valuesOfB, weights: weightsOfB } = b;
   for (let i = 0; i < a.valuesMs.length; i++) {
-    for (let j = 0; j < b.valuesMs.length; j++) {
-      const ms = (a.valuesMs[i] as number) + (b.valuesMs[j] as number);
-      const weight = (a.weights[i] as number) * (b.weights[j] as number);
+    const [msOfA, weightOfA] = [a.valuesMs[i] as number, a.weights[i] as number];
+    for (let j = 0; j < valuesOfB.length; j++) {
+      const ms = msOfA + (valuesOfB[j] as number);
+      const weight = weightOfA * (weightsOfB[j] as number);
       const step = Math.floor((ms - lowest) * perMs);
-      weighted[step] = (weighted[step] as number) + weight * ms;
-      weights[step] = (weights[step] as number) + weight;
+      sumWeighted[step] = (sumWeighted[step] as number) + weight * ms;
+      sumWeights[step] = (sumWeights[step] as number) + weight;
     }
   }
-  const atoms = dropEmptyAtoms(weighted, weights);
-  return mergeAtoms(atoms.valuesMs, atoms.weights);
+  const used = dropEmptyAtoms(sumWeighted, sumWeights);
+  const law = mergeAtoms(sumWeighted.subarray(0, used), sumWeights.subarray(0, used));
+  return used > ATOMS ? law : { valuesMs: law.valuesMs.slice(), weights: law.weights.slice() };
 }
 
 /** Sum of two times that are large together: quantiles add. */
@@ -163,19 +176,39 @@ export interface Alternative {
   readonly law: LatencyLaw;
 }
 
+/** A law with rounding errors in its values is not quite ascending. */
+function ascending(law: LatencyLaw): LatencyLaw {
+  const { valuesMs, weights } = law;
+  if (valuesMs.every((value, i) => i === 0 || (valuesMs[i - 1] as number) <= value)) return law;
+  const order = Array.from(valuesMs, (_, i) => i).sort((i, j) => (valuesMs[i] as number) - (valuesMs[j] as number));
+  return {
+    valuesMs: Float64Array.from(order, (i) => valuesMs[i] as number),
+    weights: Float64Array.from(order, (i) => weights[i] as number),
+  };
+}
+
+/** Atoms of both, ascending; of equal values, those of `a` first. */
+function interleave(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
+  const count = a.valuesMs.length + b.valuesMs.length;
+  const law = { valuesMs: new Float64Array(count), weights: new Float64Array(count) };
+  for (let out = 0, i = 0, j = 0; out < count; out++) {
+    const isOfB = i === a.valuesMs.length || (b.valuesMs[j] as number) < (a.valuesMs[i] as number);
+    const from = isOfB ? b : a;
+    const index = isOfB ? j++ : i++;
+    law.valuesMs[out] = from.valuesMs[index] as number;
+    law.weights[out] = from.weights[index] as number;
+  }
+  return law;
+}
+
 /** Probabilities sum to 1. */
 export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
   const [only] = alternatives;
   if (alternatives.length === 1 && only !== undefined) return only.law;
-  const atoms = alternatives
-    .flatMap(({ probability, law }) =>
-      Array.from(law.valuesMs, (ms, i): [number, number] => [ms, probability * (law.weights[i] as number)]),
-    )
-    .sort((x, y) => x[0] - y[0]);
-  return mergeAtoms(
-    Float64Array.from(atoms, (atom) => atom[0]),
-    Float64Array.from(atoms, (atom) => atom[1]),
-  );
+  const { valuesMs, weights } = alternatives
+    .map(({ probability, law }) => ascending({ ...law, weights: law.weights.map((weight) => probability * weight) }))
+    .reduce(interleave);
+  return mergeAtoms(valuesMs, weights);
 }
 
 export function meanOfLaw(law: LatencyLaw): number {

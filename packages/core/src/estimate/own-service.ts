@@ -41,22 +41,27 @@ function drawnFactors(law: ServiceLaw, parallelBatches: number): Factors {
   const fractions = lawVariationSquared(law) < COARSE_VARIATION_SQUARED ? coarseFractions : fineFractions;
   const meanMs = lawMeanMs(law);
   const factorAt = (fraction: number): number => lawQuantileMs(law, fraction ** (1 / parallelBatches)) / meanMs;
-  const bounds = Float64Array.from(fractions, factorAt);
-  const parts = fractions.slice(1).map((to, j) => [fractions[j] as number, to] as const);
-  return {
-    bounds,
-    means: Float64Array.from(parts, ([from, to], j) => {
-      return ((bounds[j] as number) + 4 * factorAt((from + to) / 2) + (bounds[j + 1] as number)) / 6;
-    }),
-    weights: Float64Array.from(parts, ([from, to], j) => (j === parts.length - 1 ? 1 : to) - from),
-  };
+  const count = fractions.length - 1;
+  const bounds = new Float64Array(count + 1);
+  const means = new Float64Array(count);
+  const weights = new Float64Array(count);
+  for (let j = 0; j <= count; j++) bounds[j] = factorAt(fractions[j] as number);
+  for (let j = 0; j < count; j++) {
+    const from = fractions[j] as number;
+    const to = fractions[j + 1] as number;
+    means[j] = ((bounds[j] as number) + 4 * factorAt((from + to) / 2) + (bounds[j + 1] as number)) / 6;
+    weights[j] = (j === count - 1 ? 1 : to) - from;
+  }
+  return { bounds, means, weights };
 }
 
 function factorsOf({ law, parallelBatches }: OwnService): Factors {
   if (parallelBatches > 1) return drawnFactors(law, parallelBatches);
-  const known = factorsByLaw.get(law) ?? drawnFactors(law, 1);
-  factorsByLaw.set(law, known);
-  return known;
+  const known = factorsByLaw.get(law);
+  if (known !== undefined) return known;
+  const drawn = drawnFactors(law, 1);
+  factorsByLaw.set(law, drawn);
+  return drawn;
 }
 
 /** Mean service time (ms) of the own batch, given the sojourn time of the request. */
@@ -89,19 +94,32 @@ export function variedMean(law: SojournLaw, own: OwnService): number {
   return meanMs + Math.max(0, factor - 1) * ownMs(own, meanMs);
 }
 
+/**
+ * Upper end, 1 ÷ width and weight of each part of one law. Laws share the buffer, because a planner makes thousands and
+ * asks most of them once.
+ */
+const parts = new Float64Array(3 * lawFractions.length * (fineFractions.length - 1));
+let partsOf: VariedLaw | undefined;
+
 /** Sum of parts with uniform density. Across each part, the fraction above a time falls linearly from 1 to 0. */
 export class VariedLaw {
-  /** Upper end, 1 ÷ width and weight of each part. */
-  readonly #parts: Float64Array;
   #count = 0;
   #lowMs = Number.POSITIVE_INFINITY;
   #highMs = 0;
   readonly #law: SojournLaw;
+  readonly #own: OwnService;
 
   constructor(law: SojournLaw, own: OwnService) {
     this.#law = law;
+    this.#own = own;
+  }
+
+  #fillParts(): void {
+    partsOf = this;
+    this.#count = 0;
+    const law = this.#law;
+    const own = this.#own;
     const factors = factorsOf(own);
-    this.#parts = new Float64Array(3 * law.length * factors.means.length);
     let flatWeight = 0;
     for (let i = 0; i < law.length; i++) {
       const weight = flatWeight + (lawWeights[i] as number);
@@ -113,17 +131,18 @@ export class VariedLaw {
   }
 
   #addParts({ bounds, means, weights }: Factors, own: OwnService, at: { index: number; weight: number }): void {
-    const [fromMs, toMs] = [this.#law[at.index] as number, partEndMs(this.#law, at.index)];
-    const [fromOwnMs, toOwnMs] = [ownMs(own, fromMs), ownMs(own, toMs)];
+    const fromMs = this.#law[at.index] as number;
+    const toMs = partEndMs(this.#law, at.index);
+    const fromOwnMs = ownMs(own, fromMs);
     const place = lawPlaces[at.index] as number;
-    const ownMiddleMs = fromOwnMs + place * (toOwnMs - fromOwnMs);
+    const stepPerFactorMs = ownMs(own, toMs) - fromOwnMs;
+    const ownMiddleMs = fromOwnMs + place * stepPerFactorMs;
     const waitMs = fromMs + place * (toMs - fromMs) - ownMiddleMs;
-    const parts = this.#parts;
     let count = this.#count;
     for (let j = 0; j < means.length; j++) {
       const factor = means[j] as number;
       const spreadMs = ownMiddleMs * ((bounds[j + 1] as number) - (bounds[j] as number));
-      const stepMs = toMs - fromMs + (factor - 1) * (toOwnMs - fromOwnMs);
+      const stepMs = toMs - fromMs + (factor - 1) * stepPerFactorMs;
       const middleMs = waitMs + ownMiddleMs * factor;
       const halfMs = Math.max(Math.sqrt(spreadMs * spreadMs + stepMs * stepMs) / 2, LEAST_WIDTH * middleMs);
       parts[count++] = middleMs + halfMs;
@@ -136,9 +155,9 @@ export class VariedLaw {
   }
 
   #fractionAbove(ms: number): number {
-    const parts = this.#parts;
+    const count = this.#count;
     let above = 0;
-    for (let i = 0; i < this.#count; i += 3) {
+    for (let i = 0; i < count; i += 3) {
       const left = (parts[i] as number) - ms;
       if (left > 0) above += (parts[i + 2] as number) * Math.min(1, left * (parts[i + 1] as number));
     }
@@ -148,6 +167,7 @@ export class VariedLaw {
   /** Time (ms) that a `fraction` (0…1) of requests does not exceed. */
   quantileMs(fraction: number): number {
     if (fraction >= 1) return Number.POSITIVE_INFINITY;
+    if (partsOf !== this) this.#fillParts();
     if (fraction <= 0) return this.#lowMs;
     const target = Math.log1p(-fraction);
     const near = Math.min(this.#highMs, Math.max(this.#lowMs, lawQuantile(this.#law, fraction)));
@@ -175,16 +195,18 @@ interface Bracket {
 
 /** Root of a falling function. Starts at `near`; Illinois variant of regula falsi. */
 function fallingRoot(valueAt: (x: number) => number, bracket: Bracket): number {
-  let [x, kept] = [bracket.near, 0];
-  let [a, fa, b, fb] = [bracket.low, bracket.lowValue, bracket.high, bracket.highValue];
+  let { low: a, lowValue: fa, near: x, high: b, highValue: fb } = bracket;
+  let kept = 0;
   for (let step = 0; step < MOST_STEPS && b - a > WITHIN * b; step++) {
     const value = valueAt(x);
     if (Math.abs(value) < WITHIN) return x;
     if (value > 0) {
-      [a, fa] = [x, value];
+      a = x;
+      fa = value;
       if (kept > 0) fb /= 2;
     } else {
-      [b, fb] = [x, value];
+      b = x;
+      fb = value;
       if (kept < 0) fa /= 2;
     }
     kept = value > 0 ? 1 : -1;

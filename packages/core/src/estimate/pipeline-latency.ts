@@ -13,12 +13,11 @@ import {
   chainLaw,
   constantLaw,
   type LatencyLaw,
-  lawFromQuantiles,
+  lawOfSojourn,
   meanOfLaw,
   mixtureLaw,
   quantileOfLaw,
 } from './latency-law.js';
-import { lawQuantile } from './sojourn-law.js';
 import { type StageLoad, stageLoads } from './stage-load.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
@@ -172,11 +171,6 @@ function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: Rea
   return lawSince(start, meet(last, last.length, { law: constantLaw(0), together: 0 }));
 }
 
-function quantilesOf(stage: StageEstimate): (fraction: number) => number {
-  const law = stage.law();
-  return (fraction) => lawQuantile(law, fraction);
-}
-
 export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
   const { estimates: stages, together } = stageEstimates(query);
   if ([...stages.values()].some((estimate) => !estimate.stable)) {
@@ -184,10 +178,7 @@ export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
     return { stable: false, meanMs: never, stages, quantileMs: () => never };
   }
   const laws = new Map(
-    [...stages].map(([id, stage]) => [
-      id,
-      { law: lawFromQuantiles(quantilesOf(stage)), together: together.get(id) ?? 0 },
-    ]),
+    [...stages].map(([id, stage]) => [id, { law: lawOfSojourn(stage.law()), together: together.get(id) ?? 0 }]),
   );
   const law = mixtureLaw(
     visitScenarios(query.spec).map(({ probability, visited }) => ({

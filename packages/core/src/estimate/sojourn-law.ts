@@ -35,20 +35,29 @@ export function lawMean(law: SojournLaw): number {
   return mean;
 }
 
+/** Index of the last stored depth before `depth`, such that another follows. */
+export function depthIndex(depth: number): number {
+  let i = 0;
+  while (i < LAST - 1 && depth > (lawDepths[i + 1] as number)) i++;
+  return i;
+}
+
+/** Time (ms) at a depth with this `depthIndex`. */
+export const timeAtDepth = (law: SojournLaw, depth: number, index: number): number =>
+  between(lawDepths, law, { at: depth, index });
+
 /** Time (ms) at a fraction. Extrapolates the tail beyond 0.9999. */
 export function lawQuantile(law: SojournLaw, fraction: number): number {
   if (fraction >= 1) return Number.POSITIVE_INFINITY;
   const depth = -Math.log1p(-Math.max(0, fraction));
-  let i = 0;
-  while (i < LAST - 1 && depth > (lawDepths[i + 1] as number)) i++;
-  return between(lawDepths, law, { at: depth, index: i });
+  return timeAtDepth(law, depth, depthIndex(depth));
 }
 
 function between(x: Float64Array, y: Float64Array, place: { at: number; index: number }): number {
   const { at, index } = place;
-  const [x0, x1] = [x[index] as number, x[index + 1] as number];
-  const [y0, y1] = [y[index] as number, y[index + 1] as number];
-  return y0 + ((y1 - y0) * (at - x0)) / (x1 - x0);
+  const x0 = x[index] as number;
+  const y0 = y[index] as number;
+  return y0 + (((y[index + 1] as number) - y0) * (at - x0)) / ((x[index + 1] as number) - x0);
 }
 
 /** Depth of `ms`, given the last index with a smaller or equal time (−1 if none). */

@@ -44,10 +44,16 @@ const edgeLaw = new Float64Array(lawFractions.length);
 const boundsByCurve = new WeakMap<ServiceCurve, Map<number, AffineBounds>>();
 
 function boundsOf(curve: ServiceCurve, cap: number): AffineBounds {
-  const known = boundsByCurve.get(curve) ?? new Map<number, AffineBounds>();
-  boundsByCurve.set(curve, known);
-  const bounds = known.get(cap) ?? affineBounds(curve, cap);
-  known.set(cap, bounds);
+  let known = boundsByCurve.get(curve);
+  if (known === undefined) {
+    known = new Map();
+    boundsByCurve.set(curve, known);
+  }
+  let bounds = known.get(cap);
+  if (bounds === undefined) {
+    bounds = affineBounds(curve, cap);
+    known.set(cap, bounds);
+  }
   return bounds;
 }
 

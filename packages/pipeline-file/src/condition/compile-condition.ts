@@ -2,8 +2,9 @@
  * Compiles conditions of `when`: CEL expressions of type bool. `output` holds the tensors of the edge's `from` stage by
  * name, `shape` their shapes.
  */
+import { createRequire } from 'node:module';
 import { AppError, type TensorMap } from '@equipoise/core/model';
-import { Environment, type ParseError } from '@marcbachmann/cel-js';
+import type { Environment, ParseError } from '@marcbachmann/cel-js';
 import { boundSteps, offsetOfRegularExpression } from './bounded-work.js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
@@ -20,14 +21,22 @@ export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };
 
-const environment = new Environment({ unlistedVariablesAreDyn: false })
-  .registerVariable('output', 'map<string, dyn>')
-  .registerVariable('shape', 'map<string, list<int>>');
+let known: Environment | undefined;
+
+/** Loads CEL at the first condition: most pipelines have none. */
+function environment(): Environment {
+  if (known !== undefined) return known;
+  const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof import('@marcbachmann/cel-js');
+  known = new cel.Environment({ unlistedVariablesAreDyn: false })
+    .registerVariable('output', 'map<string, dyn>')
+    .registerVariable('shape', 'map<string, list<int>>');
+  return known;
+}
 
 /** Never throws. */
 export function compileCondition(text: string): CompiledCondition {
   try {
-    const expression = environment.parse(text);
+    const expression = environment().parse(text);
     const { error, type } = expression.check();
     if (error !== undefined) return invalid(error);
     if (type !== 'bool' && type !== 'dyn')

@@ -169,17 +169,22 @@ const MAX_DEPTH = 64;
  * Offset of the first token below `MAX_DEPTH` levels. Not recursive: the composer of `yaml` would exhaust the stack.
  */
 function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
-  const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { token, depth } = next;
+  const open = [...tokens];
+  const depths = open.map(() => 0);
+  for (let token = open.pop(); token !== undefined; token = open.pop()) {
+    const depth = depths.pop() as number;
     if (depth > MAX_DEPTH) return token.offset;
-    for (const child of childrenOf(token)) open.push({ token: child, depth: depth + 1 });
+    const put = (child: CST.Token | null | undefined): void => {
+      if (child == null) return;
+      open.push(child);
+      depths.push(depth + 1);
+    };
+    if (token.type === 'document') put(token.value);
+    else if ('items' in token)
+      for (const { key, value } of token.items) {
+        put(key);
+        put(value);
+      }
   }
   return undefined;
-}
-
-function childrenOf(token: CST.Token): CST.Token[] {
-  if (token.type === 'document') return token.value ? [token.value] : [];
-  if (!('items' in token)) return [];
-  return token.items.flatMap(({ key, value }) => [key, value].filter((child) => child != null));
 }

@@ -14,9 +14,9 @@ import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/mo
 import { optimize, requireCurves } from '@equipoise/core/plan';
 import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
+import { plannedHostCores, verifierFor } from '../../compose/plan-verification.js';
 import { profilesFor } from '../../compose/profiles-for.js';
 import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
-import { plannedHostCores, verifierFor } from '../../compose/simulated-run.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
 import { bindingText } from '../../terminal/plan-text.js';
 import type { CommandResult } from '../../terminal/run-command.js';

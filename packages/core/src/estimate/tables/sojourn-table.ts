@@ -27,8 +27,9 @@ export function bytesOfBase64(text: string): Uint8Array {
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   const bytes = new Uint8Array((text.length / 4) * 3 - padding);
   for (let i = 0, out = 0; i < text.length; i += 4) {
-    let word = 0;
-    for (let j = 0; j < 4; j++) word = (word << 6) | (digitOf[text.charCodeAt(i + j)] ?? 0);
+    const high = ((digitOf[text.charCodeAt(i)] as number) << 6) | (digitOf[text.charCodeAt(i + 1)] as number);
+    const low = ((digitOf[text.charCodeAt(i + 2)] as number) << 6) | (digitOf[text.charCodeAt(i + 3)] as number);
+    const word = (high << 12) | low;
     bytes[out++] = word >> 16;
     bytes[out++] = (word >> 8) & 255;
     bytes[out++] = word & 255;
@@ -96,8 +97,23 @@ export function putPlace(place: Place, axis: Float64Array, x: number): void {
   place.weight = (x - low) / ((axis[index + 1] as number) - low);
 }
 
-/** Weight of the lower (`side` 0) or upper (1) neighbour. */
-export const weightOf = (place: Place, side: number): number => (side === 1 ? place.weight : 1 - place.weight);
+/**
+ * Fills `weights` with the share of each corner between the places: bit i of its index chooses the upper neighbour of
+ * place i.
+ */
+export function putCornerWeights(weights: Float64Array, places: readonly Place[], share: number): void {
+  weights[0] = share;
+  let count = 1;
+  for (let p = 0; count < weights.length; p++) {
+    const upper = (places[p] as Place).weight;
+    for (let i = 0; i < count; i++) {
+      const weight = weights[i] as number;
+      weights[i] = weight * (1 - upper);
+      weights[i + count] = weight * upper;
+    }
+    count *= 2;
+  }
+}
 
 export const axisOf = (grid: readonly number[]): Float64Array => Float64Array.from(grid, Math.log);
 
@@ -112,17 +128,19 @@ const dispersionIndices = [0, ...companies.flatMap((company, i) => (company.disp
 const groupAxis = Float64Array.from(groupIndices, (i) => Math.log(companies[i]?.groupSize ?? 1));
 const dispersionAxis = Float64Array.from(dispersionIndices, (i) => Math.log(companies[i]?.dispersion ?? 1));
 
-const places: readonly Place[] = [0, 1, 2, 3].map(() => ({ index: 0, weight: 0 }));
+const newPlace = (): Place => ({ index: 0, weight: 0 });
+const [n, b, s, load] = [newPlace(), newPlace(), newPlace(), newPlace()];
+const places: readonly Place[] = [n, b, s, load];
+const corners = new Float64Array(16);
 
 function addCompany(company: Company, wholes: number, to: { answer: TableAnswer; share: number }): void {
-  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
   const parts = company.laws === 2 ? wholes : 0;
-  for (let corner = 0; corner < 16; corner++) {
-    const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
-    const weight = to.share * weightOf(n, dn) * weightOf(b, db) * weightOf(s, ds) * weightOf(load, dl);
+  putCornerWeights(corners, places, to.share);
+  for (let corner = 0; corner < corners.length; corner++) {
+    const weight = corners[corner] as number;
     if (weight === 0) continue;
-    const row = rowIndex(n.index + dn, b.index + db, s.index + ds);
-    const at = (row * loadGrid.length + load.index + dl) * company.cellNumbers;
+    const row = rowIndex(n.index + (corner & 1), b.index + ((corner >> 1) & 1), s.index + ((corner >> 2) & 1));
+    const at = (row * loadGrid.length + load.index + (corner >> 3)) * company.cellNumbers;
     const { numbers } = company;
     to.answer[0] = (to.answer[0] as number) + weight * (numbers[at] as number);
     addCell(numbers, at + 1, { answer: to.answer, weight: weight * (1 - parts) });
@@ -143,7 +161,6 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);
-  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
   putPlace(n, replicaAxis, Math.log(point.replicas));
   putPlace(b, capAxis, Math.log(point.cap));
   putPlace(s, scalingAxis, Math.max(0, Math.min(1, point.scaling)));

@@ -9,10 +9,10 @@ import {
   bytesOfBase64,
   logit,
   type Place,
+  putCornerWeights,
   putPlace,
   type TableAnswer,
   type TablePoint,
-  weightOf,
 } from './sojourn-table.js';
 import { spreadTableTexts } from './spread-table.gen.js';
 
@@ -54,7 +54,8 @@ function shiftsOf(company: number): Float32Array {
   const known = decoded.get(company);
   if (known !== undefined) return known;
   const bytes = bytesOfBase64(spreadTableTexts[company] as string);
-  const shifts = Float32Array.from(bytes, (byte) => byte * SHIFT_STEP + LEAST_SHIFT);
+  const shifts = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) shifts[i] = (bytes[i] as number) * SHIFT_STEP + LEAST_SHIFT;
   decoded.set(company, shifts);
   return shifts;
 }
@@ -68,7 +69,10 @@ const dispersionAxis = axisOf([1, 4, 16]);
 const groupIndices: readonly number[] = [0, 1, 2];
 const dispersionIndices: readonly number[] = [0, 3, 4];
 
-const places: readonly Place[] = [0, 1, 2, 3, 4].map(() => ({ index: 0, weight: 0 }));
+const newPlace = (): Place => ({ index: 0, weight: 0 });
+const [n, b, s, load, company] = [newPlace(), newPlace(), newPlace(), newPlace(), newPlace()];
+const places: readonly Place[] = [n, b, s, load, company];
+const corners = new Float64Array(16);
 const [FIRST_VARIATION_SQUARED, LAST_VARIATION_SQUARED] = spreadSigmas.map((sigma) => Math.expm1(sigma * sigma)) as [
   number,
   number,
@@ -92,16 +96,16 @@ const clampPlace = (place: Place): void => {
   place.weight = Math.max(0, Math.min(1, place.weight));
 };
 
-function addShifts(company: number, wholeness: number, to: { answer: TableAnswer; share: number }): void {
-  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
-  const shifts = shiftsOf(company);
-  const of = spreadCompanies[company] as Company;
+function addShifts(index: number, wholeness: number, to: { answer: TableAnswer; share: number }): void {
+  const shifts = shiftsOf(index);
+  const of = spreadCompanies[index] as Company;
   const parts = spreadLaws(of) === 2 ? wholeness : 0;
-  for (let corner = 0; corner < 16; corner++) {
-    const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
-    const weight = to.share * weightOf(n, dn) * weightOf(b, db) * weightOf(s, ds) * weightOf(load, dl);
+  putCornerWeights(corners, places, to.share);
+  for (let corner = 0; corner < corners.length; corner++) {
+    const weight = corners[corner] as number;
     if (weight === 0) continue;
-    const at = spreadOffset(of, spreadRowIndex(n.index + dn, b.index + db, s.index + ds), load.index + dl);
+    const row = spreadRowIndex(n.index + (corner & 1), b.index + ((corner >> 1) & 1), s.index + ((corner >> 2) & 1));
+    const at = spreadOffset(of, row, load.index + (corner >> 3));
     if (parts < 1) addLaw(shifts, at, weight * (1 - parts), to.answer);
     if (parts > 0) addLaw(shifts, at + spreadSigmas.length * CELL_NUMBERS, weight * parts, to.answer);
   }
@@ -121,7 +125,6 @@ function addLaw(shifts: Float32Array, at: number, weight: number, answer: TableA
 
 /** Adds, to an answer of the sojourn table, the shifts for service times of this squared variation. */
 export function addSpread(point: TablePoint, variationSquared: number, answer: TableAnswer): void {
-  const [n, b, s, load, company] = places as readonly [Place, Place, Place, Place, Place];
   putPlace(n, replicaAxis, Math.log(point.replicas));
   putPlace(b, capAxis, Math.log(point.cap));
   putPlace(s, scalingAxis, Math.max(0, Math.min(1, point.scaling)));

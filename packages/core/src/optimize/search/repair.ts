@@ -43,11 +43,9 @@ const withOption = (choice: SurrogateChoice, stage: number, by: SurrogateOption)
 export const simulatesShares = (choice: SurrogateChoice): boolean =>
   choice.some((o) => o.option.curve.shareFraction < 1);
 
-const sameVariants = (a: SurrogateChoice, b: SurrogateChoice): boolean =>
-  a.every((o, s) => o.option.variantIndex === b[s]?.option.variantIndex);
-
 interface Changes {
   readonly problem: SurrogateProblem;
+  readonly anyVariant: boolean;
   readonly admits: (choice: SurrogateChoice) => boolean;
 }
 
@@ -61,6 +59,7 @@ export class ChoiceRepair {
   readonly #estimate: (choice: SurrogateChoice) => number;
   readonly #missed = new Map<string, SurrogateChoice>();
   readonly #estimated = new Map<string, Estimated>();
+  readonly #sorted = new WeakMap<readonly SurrogateOption[], readonly SurrogateOption[]>();
   readonly #mostEstimated: number;
   #estimates = 0;
 
@@ -78,13 +77,12 @@ export class ChoiceRepair {
   /** Fastest choice found by changing stages one by one. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
-    const admits = (candidate: SurrogateChoice): boolean =>
-      (limits.anyVariant || sameVariants(candidate, choice)) && limits.worthwhile(candidate);
+    const changes = { problem, anyVariant: limits.anyVariant, admits: limits.worthwhile };
     let best: Estimated = { choice, ms: this.#estimateMs(choice) };
     for (;;) {
       const before = best;
       for (let s = 0; s < choice.length; s++)
-        for (const candidate of this.#choicesChangedAt(s, best.choice, { problem, admits }))
+        for (const candidate of this.#choicesChangedAt(s, best.choice, changes))
           if (this.#estimates < end) best = this.#fasterOf(candidate, best);
       if (best === before) return best.choice;
     }
@@ -110,9 +108,9 @@ export class ChoiceRepair {
   /** Choices that are cheaper by another option of the same variant at one stage, cheapest first. */
   #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const cost = costOf(choice);
-    const admits = (candidate: SurrogateChoice): boolean =>
-      sameVariants(candidate, choice) && costOf(candidate) < cost * (1 - COST_ROUNDING);
-    const cheaper = choice.flatMap((_, s) => this.#choicesChangedAt(s, choice, { problem, admits }));
+    const admits = (candidate: SurrogateChoice): boolean => costOf(candidate) < cost * (1 - COST_ROUNDING);
+    const changes = { problem, anyVariant: false, admits };
+    const cheaper = choice.flatMap((_, s) => this.#choicesChangedAt(s, choice, changes));
     return cheaper
       .map((each) => ({ each, total: costOf(each) }))
       .sort((a, b) => a.total - b.total)
@@ -128,7 +126,7 @@ export class ChoiceRepair {
   promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
-        for (const near of this.#choicesChangedAt(s, choice, { problem, admits: () => true }))
+        for (const near of this.#choicesChangedAt(s, choice, { problem, anyVariant: true, admits: () => true }))
           if (this.#estimated.size < this.#mostEstimated) this.#estimateMs(near);
     return [...this.#estimated]
       .filter(([key, { ms }]) => !this.#missed.has(key) && ms < HOPELESS * this.#prepared.sloMs)
@@ -137,14 +135,29 @@ export class ChoiceRepair {
   }
 
   /** Choices with another option at `stage` that keep budget, machines and floor, fastest option first. */
-  #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
-    return (problem.stages[stage] ?? [])
-      .filter((option) => option.option !== choice[stage]?.option)
-      .map((option) => ({ candidate: withOption(choice, stage, option), ms: optionLatencyMs(option.option, ALONE) }))
-      .filter(({ candidate }) => admits(candidate) && this.#keepsLimits(candidate))
+  #choicesChangedAt(stage: number, choice: SurrogateChoice, changes: Changes): readonly SurrogateChoice[] {
+    const { problem, anyVariant, admits } = changes;
+    const chosen = choice[stage]?.option;
+    const choices: SurrogateChoice[] = [];
+    for (const option of this.#fastestFirst(problem.stages[stage] ?? [])) {
+      if (choices.length === MOST_TRIED) break;
+      const isOther = option.option !== chosen;
+      if (!isOther || (!anyVariant && option.option.variantIndex !== chosen?.variantIndex)) continue;
+      const candidate = withOption(choice, stage, option);
+      if (admits(candidate) && this.#keepsLimits(candidate)) choices.push(candidate);
+    }
+    return choices;
+  }
+
+  #fastestFirst(options: readonly SurrogateOption[]): readonly SurrogateOption[] {
+    const known = this.#sorted.get(options);
+    if (known !== undefined) return known;
+    const sorted = options
+      .map((option) => ({ option, ms: optionLatencyMs(option.option, ALONE) }))
       .sort((a, b) => a.ms - b.ms)
-      .slice(0, MOST_TRIED)
-      .map(({ candidate }) => candidate);
+      .map(({ option }) => option);
+    this.#sorted.set(options, sorted);
+    return sorted;
   }
 
   #keepsLimits(choice: SurrogateChoice): boolean {
