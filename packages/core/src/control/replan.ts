@@ -152,7 +152,7 @@ function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forec
   return lowered.find((each) => decideByPlan(situation, each).evidence.result?.kind === 'feasible') ?? forecaster;
 }
 
-/** The forecast, limited by past arrivals; undefined if it is not a number. */
+/** The forecast, limited by past arrivals; undefined unless finite and not negative. */
 function sanitizeForecast(
   forecast: Forecast,
   { arrivalsPerSecond }: LoadObservation,

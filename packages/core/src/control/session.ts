@@ -37,7 +37,7 @@ export interface StepInput {
   readonly starts?: readonly StartTimes[];
   /** Learned edges that differ from the pipeline file; absent in old logs. */
   readonly edges?: readonly LearnedEdge[];
-  /** Manual pins. They add to those of the pipeline file. */
+  /** Manual pins. They override those of the pipeline file. */
   readonly pins?: PinsByStage;
 }
 

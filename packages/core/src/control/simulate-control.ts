@@ -28,7 +28,7 @@ import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
 import { ControlSession, type Tick } from './session.js';
 
-/** Manual action: new pins, a mode, or a plan. A plan turns the loop off (`auto` becomes `advise`). */
+/** Manual action: new pins, a mode, or a plan. A plan turns `auto` into `advise`. */
 export type HandAction = { readonly atMs: number } & (
   | { readonly pins: PinsByStage }
   | { readonly mode: ControlMode }

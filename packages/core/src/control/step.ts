@@ -1,6 +1,6 @@
 /**
- * One step of the control loop, pure: takes state and observation, returns state and decision. The loop learns at each
- * tick. The slow loop replans every `intervalMs`; the fast loop protects in between.
+ * One step of the control loop, pure: takes state and observation, returns state and decision. The loop measures at
+ * each tick. The slow loop replans every `intervalMs`; the fast loop protects in between.
  */
 import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
 import type { Decision, Observation } from '../model/decision.js';
@@ -84,7 +84,7 @@ export function planSchedule(
   return { nextPlanAtMs: dueAtMs, isDue: changing !== true && atMs + everyMs / 2 >= dueAtMs };
 }
 
-/** Adds the facts of a tick to the state. Learned values change only if a plan is due. */
+/** Adds the facts of a tick to the state. Corrections and edges in force change only if a plan is due. */
 function observe(
   rules: ControllerRules,
   state: ControllerState,

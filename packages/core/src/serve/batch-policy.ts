@@ -8,9 +8,7 @@ import type { DropReason } from '../model/request-outcome.js';
 export interface BatchPolicy {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /**
-   * Expected service time in ms by batch size; index 0 is unused. Default: items are dropped only after their deadline.
-   */
+  /** Expected service time in ms by batch size; index 0 is unused. Default 0. */
   readonly expectedServiceMs?: readonly number[];
   /** Time in ms after which a batch counts as hung, by batch size; index 0 is unused. Default: never. */
   readonly hungAfterMs?: readonly number[];

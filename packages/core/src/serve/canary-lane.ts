@@ -4,7 +4,7 @@
  * sequence: deterministic and without a period.
  *
  * The main lane counts outcomes by request. The canary counts them by batch, because items of a batch end together. An
- * item that fails in the canary runs again in the main lane. The failure counts against the canary unless the retry
+ * item that fails in the canary may run again in the main lane. The failure counts against the canary unless the retry
  * fails, too. Service times of successful batches are tested against the profile, at the load of both lanes together.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';

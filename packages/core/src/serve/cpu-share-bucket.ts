@@ -21,7 +21,7 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** Earliest time at which a batch may start; `nowMs` or earlier means now. */
+  /** Earliest time at which a batch may start; `nowMs` means now. */
   readyAtMs(nowMs: number): number {
     this.#settle(nowMs);
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;

@@ -1,7 +1,7 @@
 /**
- * Bounds the items of a fan-out by the queue length of the next stage, where all arrive at once. The check comes before
- * the items exist, because a client may write any number into a shape. A request above the bound fails as a whole, even
- * if a join needs fewer items. It is not dropped: a retry cannot help.
+ * Bounds the items of a fan-out by the maximum queue length of the next stage, where all arrive at once. The check
+ * comes before the items exist, because a client may write any number into a shape. A request above the bound fails as
+ * a whole, even if a join needs fewer items. It is not dropped: a retry cannot help.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';

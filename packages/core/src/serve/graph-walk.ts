@@ -50,7 +50,7 @@ export interface WalkOrigin<Payload> {
 
 export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** True if a fan-out may have that many items. Otherwise this call has ended the request. */
+  /** True if a fan-out may have that many items. Otherwise the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
   /** A join has continued early. Items of the request at these stages may be discardable (`GraphWalk.isCancelled`). */
   discard(request: RequestState<Payload, Context>, stages: readonly number[]): void;

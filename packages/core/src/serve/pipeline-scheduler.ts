@@ -117,7 +117,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
-  /** Accepts a request, which may be dropped before `arrive` returns. */
+  /** Accepts a request, which may end before `arrive` returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
     this.#nowMs = arrival.arrivedAtMs;
@@ -158,7 +158,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Fails an item of a running batch. Its request fails, too, unless it can do without the item. */
+  /** Fails an item of a running batch. Its request fails, too, unless the item is retried or not needed. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -305,7 +305,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#canary?.counts;
   }
 
-  /** Moves waiting items, and replicas that are not draining, to the main lane. */
+  /** Moves waiting items and all replicas to the main lane. */
   closeCanary(nowMs: number): void {
     const canary = this.#canary;
     if (canary === undefined) return;

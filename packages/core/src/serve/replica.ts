@@ -22,7 +22,7 @@ export class ServingReplica<Payload, Context> {
   /** Running batch; empty while free. */
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
-  /** True if the batch is one item of an earlier hung batch. */
+  /** True if the batch is one suspect item. */
   runsSuspect = false;
   draining = false;
   inCanary = false;

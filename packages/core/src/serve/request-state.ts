@@ -109,7 +109,7 @@ export class StageItem<Payload, Context> {
     return this.request.deadlineAtMs;
   }
 
-  /** True for the single retry after a replica was lost. */
+  /** True for an item's only retry. */
   get isRetry(): boolean {
     return false;
   }

@@ -72,7 +72,7 @@ type OpenFanOuts = readonly DraftEdge[];
 
 const RESPONSE = -1;
 
-/** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that can never fill. */
+/** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that cannot be served. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
   const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {

@@ -42,7 +42,10 @@ const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
-  /** Items whose inputs were in a hung batch. Each runs alone. Together they use at most half of the replicas. */
+  /**
+   * Items whose inputs were in a hung batch. Each runs alone. Together they use at most half of the replicas, but at
+   * least one.
+   */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
@@ -118,7 +121,7 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
-  /** Enqueues an item of a lost replica again, beyond the bound, because it was admitted before. */
+  /** Enqueues a retried item, beyond the bound, because it was admitted before. */
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
@@ -190,7 +193,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Drops late items at the head while no replica is free. */
+  /** Drops queued items that can no longer be in time. */
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (let head = this.queue.earliest(); this.#hasExpired(head, nowMs); head = this.queue.earliest()) {
@@ -331,7 +334,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Items of a batch end together, so all must meet the earliest deadline. */
+  /** Items of a batch end together, so the batch must meet the earliest deadline. */
   #dropLateHeads(nowMs: number): void {
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
       const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });

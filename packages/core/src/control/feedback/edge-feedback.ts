@@ -67,7 +67,7 @@ const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
 const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
-/** Adds the counts since the last tick. Learned values change only when a plan is due. */
+/** Adds the counts since the last tick. Values in force change only when a plan is due. */
 export function observeEdges(
   { spec, partsFor }: ControllerRules,
   before: EdgeState | undefined,

@@ -101,7 +101,9 @@ export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
 
-/** Adds a count and drops counts older than `TRIAL_MS`; undefined if failures are not counted. */
+/**
+ * Adds a count if the last is 5 s old, and drops counts older than `TRIAL_MS`; undefined if failures are not counted.
+ */
 export function withFailures(
   counts: readonly FailureCount[] = [],
   { atMs, failedTotal }: Observation,

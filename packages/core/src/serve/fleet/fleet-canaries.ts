@@ -40,7 +40,10 @@ export class FleetCanaries {
     else if (!goesOn) this.drop(stage);
   }
 
-  /** Sets the canary's fraction by its ready replicas. Measuring begins once all replicas of the step are ready. */
+  /**
+   * Sets the canary's fraction by its ready replicas. Measuring begins once the step's replicas, or as many as fit, are
+   * ready.
+   */
   follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
     const { canary } = stage;
     if (canary === undefined) return;

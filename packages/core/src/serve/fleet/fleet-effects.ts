@@ -6,8 +6,8 @@ import type { CanaryRules } from '../rollout/canary.js';
 import type { ChangeBounds } from '../rollout/headroom.js';
 
 /**
- * Canary event, for logs: a step with its fraction of the requests, or the end. An end has no verdict if another change
- * replaces the canary or a start fails.
+ * Canary event, for logs: a step with its fraction of the requests, or the end. `ended` means without a verdict, for
+ * example after a failed start.
  */
 export interface CanaryNews {
   readonly variantId: VariantId;
@@ -33,10 +33,10 @@ export interface FleetEffects {
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes of both sides since the first request of the canary. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** The canary's replicas that are not draining join those of the stage. */
+  /** The canary's remaining replicas join those of the stage. */
   closeCanary(stageId: StageId): void;
   canaryChanged(stageId: StageId, news: CanaryNews): void;
-  /** A restart outside a change failed or lacks headroom. It is tried again. */
+  /** Outside a running change, a start or a canary failed, or a restart lacks headroom. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
 

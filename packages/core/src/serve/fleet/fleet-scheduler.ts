@@ -2,11 +2,10 @@
  * Decides, without I/O, which replicas of a pipeline to start, serve, drain and restart, and when a change is done or
  * has failed. An actuator drives it with real replicas, the simulator with an event heap.
  *
- * Changes run one after another, so only one stage at a time exceeds its plan. A failed start ends its change: the
- * stage returns to its previous plan or, if it only grew, keeps the started replicas. A lost replica is restarted after
- * a back-off, as often as needed. After preemption a stage continues alone (without a running change), to its target or
- * to that of a later change. Protocol: pass every event with a clock that never goes back. Effects are called
- * synchronously and may call back.
+ * Changes run one after another. A failed start ends its change: the stage returns to its previous plan or, if it only
+ * grew, keeps the started replicas. A lost replica is restarted after a back-off, as often as needed. After preemption
+ * a stage continues alone (without a running change), to its target or to that of a later change. Protocol: pass every
+ * event with a clock that never goes back. Effects are called synchronously and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -30,7 +29,7 @@ interface QueuedChange {
 interface ActiveChange extends QueuedChange {
   readonly stage: FleetStage;
   readonly previous: StagePlan | undefined;
-  /** Deadline of all starts; Infinity once checked. */
+  /** Deadline of all starts; Infinity if none applies. */
   startsEndAtMs: number;
   failure?: { readonly cause: unknown };
 }
@@ -123,7 +122,7 @@ export class FleetScheduler {
 
   /**
    * Ends running and waiting changes at once for a more urgent one. The stage continues alone, but starts nothing while
-   * a change runs. If a start fails, the stage turns back without a report.
+   * a change runs. If a start fails, the stage turns back.
    */
   preempt(nowMs: number): void {
     const active = this.#active;
@@ -258,7 +257,9 @@ export class FleetScheduler {
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
-  /** Refuses waiting changes, lets the running change end, drains everything, then calls `onClosed`. */
+  /**
+   * Refuses waiting changes, ends canaries, lets another running change end, drains everything, then calls `onClosed`.
+   */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))

@@ -31,7 +31,7 @@ export class StageCanary {
     return canaryFractions[this.#step] ?? 1;
   }
 
-  /** Raises the fraction to the capacity of the ready replicas. True if it has changed. */
+  /** Sets the fraction to that of the ready replicas, at most `target`. True if it has changed. */
   raise(readyFraction: number): boolean {
     const fraction = Math.min(this.target, readyFraction);
     if (fraction === this.fraction) return false;

@@ -1,6 +1,6 @@
 /**
- * Next steps of a stage toward its plan, derived from the actual replicas alone. They are level-triggered, so a crash
- * during a change needs no special case.
+ * Next steps of a stage toward its plan, derived from its initial and present replicas. They are level-triggered, so a
+ * crash during a change needs no special case.
  *
  * Make before break: replicas of other kinds leave by the rule of `rollout/share.ts`. Batching and drop rule switch
  * when the new kind can serve as much as the old. Starts only use the headroom. If it is too small for the rule, only a
@@ -44,7 +44,7 @@ export interface StageSteps {
   readonly start: number;
   readonly adopt: boolean;
   readonly drain: readonly ReplicaId[];
-  /** `arrived`: only drains remain. `no-room`: no step will ever be possible. */
+  /** `arrived`: only drains remain. `no-room`: the headroom allows no step. */
   readonly state: 'under-way' | 'arrived' | 'no-room';
 }
 

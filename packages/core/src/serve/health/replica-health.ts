@@ -76,7 +76,7 @@ export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
   return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, mostMs));
 }
 
-/** Slowness of the fastest peer; 1 without peers. */
+/** Mean slowness of the fastest peer, at least 1. */
 export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
   let least = Number.POSITIVE_INFINITY;
   for (const { health } of peers)
@@ -145,7 +145,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** True if this replica fails and a peer does not, or if it has no peers. */
+  /** True if a peer does not fail, or without peers. */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }

@@ -38,8 +38,8 @@ export interface CanaryStep extends CanaryCounts {
 }
 
 /**
- * `open`: the step continues. `missingOutcomes` is above 0 if only outcomes are missing. `urgent`: send all requests to
- * the new side now.
+ * `open`: the step continues. `missingOutcomes` is 0 before the minimum time. `urgent`: send all requests to the new
+ * side now.
  */
 export type CanaryVerdict =
   | { readonly kind: 'passed' | 'urgent' }
@@ -51,7 +51,7 @@ const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
 /** Duration of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** Maximum time of a step with too few outcomes. A step without any outcome has no limit. */
+/** Maximum time of a step with too few outcomes. Without an outcome of the new side, there is no limit. */
 const LONGEST_STEP_MS = 120_000;
 /** Probability that a good variant is rolled back: for misses, and for failures. */
 const MISS_ALPHA = 0.002;

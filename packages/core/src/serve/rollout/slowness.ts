@@ -20,7 +20,7 @@ export interface CanaryProfile {
 
 /** Smallest ratio that counts as slow. Profiles may be a tenth off; the feedback of service times allows the same. */
 const LEAST_RATIO = 1.1;
-/** Grid of ratios: fine up to twice the profile, then coarse up to eleven times. */
+/** Grid of ratios: fine up to twice the profile, then coarse up to nine times. */
 const [FINE, FINE_STEP, COARSE, COARSE_STEP] = [24, 1.025, 12, 1.15];
 const ratios: readonly number[] = Array.from(
   { length: FINE + COARSE },
