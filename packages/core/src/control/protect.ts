@@ -1,5 +1,5 @@
 /**
- * Fast loop: once a second it compares arrivals with the planned load, and adds capacity at once.
+ * Fast loop: at each tick it compares arrivals with the planned load, and adds capacity at once.
  *
  * It counts arrivals in windows of many lengths that end now. The bound of each window is the maximum that the planned
  * load brings by chance. This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short

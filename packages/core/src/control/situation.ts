@@ -39,7 +39,7 @@ const reduced = new CacheByOwner<ControllerRules>(64);
 
 /** Minimum time (ms) from the tick until a plan acts: planning, loading, draining. */
 const LEAST_MS = 2_000;
-/** Maximum horizon (ms) beyond the interval. A line through 80 s cannot extrapolate further. */
+/** Maximum horizon (ms) beyond the interval. The forecast extrapolates at most 80 s. */
 const MOST_ACTING_MS = 60_000;
 
 /** Rules with feedback applied. Equal feedback gives the same object. */

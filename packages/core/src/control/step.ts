@@ -29,7 +29,7 @@ export interface ControlStep {
   readonly decision?: Decision;
 }
 
-/** Time (ms) between training steps; each takes up to 0.1 s of a core. */
+/** Time (ms) between training steps. */
 const MS_PER_TRAINING_STEP = 1000;
 
 export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {

@@ -63,7 +63,7 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 
 /**
  * Running plan; undefined while a stage has no ready replica. If a stage has several replica kinds, the most frequent
- * one counts. Canaries do not.
+ * one counts. Canaries count only without others.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,

@@ -1,6 +1,6 @@
 /**
  * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates them along the leading one, and
- * cuts them. Joining copies once. Cutting returns views of one buffer, so parts must not be modified.
+ * cuts them. Joining copies at most once. Cutting returns views of one buffer, so parts must not be modified.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -51,7 +51,7 @@ function leadingSize(tensor: Tensor): number {
   throw new AppError('TENSOR_MISMATCH', `A scalar ${tensor.datatype} has no leading dimension.`);
 }
 
-/** k ≥ 1 tensors of shape [..s] become [k, ..s]. Throws AppError TENSOR_MISMATCH, which names both tensors. */
+/** k ≥ 1 tensors of shape [..s] become [k, ..s]. Throws AppError TENSOR_MISMATCH for unlike tensors. */
 export function stackTensors(tensors: readonly Tensor[]): Tensor {
   const first = requireAlike(tensors, (tensor) => tensor);
   return { datatype: first.datatype, shape: [tensors.length, ...first.shape], data: concatenateData(tensors, first) };

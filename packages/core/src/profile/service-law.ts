@@ -1,7 +1,7 @@
 /**
  * Service-time law (distribution) of a batch, from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`,
- * else `p50Ms`. With a p99 q, the law is lognormal: σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. If q/m
- * exceeds e^(z²/2) = 14.97, two values keep mean and p99. Without a p99, it is constant.
+ * else `p50Ms`, `p99Ms` or `p95Ms`. With a p99 q, the law is lognormal: σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z =
+ * 2.3263. If q/m exceeds e^(z²/2) = 14.97, two values keep mean and p99. Without a p99, it is constant.
  */
 
 import { normalFraction, normalQuantile } from '../kernel/normal-quantile.js';

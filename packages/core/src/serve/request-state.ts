@@ -68,7 +68,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
 
   /**
    * Makes the deadline earlier by `answerMarginMs`, but at most by half of the slack (time minus `leastMs` of work). So
-   * the margin never drops a request that could be served.
+   * at least half of the slack remains.
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;

@@ -26,7 +26,7 @@ export interface SimulationInput {
   readonly drops: boolean;
   readonly controller?: SimulatedController;
   readonly faults?: FaultSchedule;
-  /** Default: drawn from `curves`. The policies always use `curves`. */
+  /** Default: drawn from `curves`. The policies do not use them. */
   readonly serviceTimes?: SimulatedServiceTimes;
   /** Clients by request number. By default, the deadline is the SLO and patience is unlimited. */
   readonly clients?: SimulatedClients;

@@ -1,5 +1,5 @@
 /**
- * Decodes JSON values as tensors. It checks everything before it allocates. Messages name the tensor and the index,
+ * Decodes JSON values as tensors. It checks the structure before it allocates. Messages name the tensor and the index,
  * never the value.
  */
 import {

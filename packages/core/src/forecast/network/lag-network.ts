@@ -4,7 +4,7 @@ import { networkMethod } from './network-method.js';
 
 const HIDDEN_UNITS = 16;
 
-/** Two hidden layers of 16 units; trained on 256,000 examples. */
+/** Two hidden layers of 16 units; trained on at most 256,000 examples. */
 export const lagNetwork = networkMethod({
   name: 'lag-network',
   networkFor: (lags) => denseNetwork(lags + 1, HIDDEN_UNITS),

@@ -38,7 +38,7 @@ export function writeInputs(
   return level;
 }
 
-/** Mean and standard deviation of the log level; 0 and 1 without windows or spread. */
+/** Mean (0 without windows) and standard deviation (1 without spread) of the log level. */
 export function levelSpread(maximaRps: Float64Array, lags: number): LevelSpread {
   const windows = Math.max(0, maximaRps.length - lags + 1);
   let sum = 0;
