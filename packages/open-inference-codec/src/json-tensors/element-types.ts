@@ -1,6 +1,6 @@
 /**
- * Data types of elements in JSON. Decimal strings are accepted, too, because parsers round 64-bit integers beyond
- * ±(2^53 − 1).
+ * Data types of elements in JSON. For 64-bit integers, decimal strings are accepted, too, because parsers round numbers
+ * beyond ±(2^53 − 1).
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
@@ -96,7 +96,7 @@ export function isDatatype(word: unknown): word is Datatype {
   return typeof word === 'string' && Object.hasOwn(types, word);
 }
 
-/** Converts numbers to IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits). Ties round to even. */
+/** Converts numbers to and from IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits). Ties round to even. */
 
 const scratch = new DataView(new ArrayBuffer(4));
 

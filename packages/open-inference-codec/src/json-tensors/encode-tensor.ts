@@ -1,5 +1,5 @@
 /**
- * Encodes tensors as JSON text, without JSON.stringify, which cannot write 64-bit integers. NaN and infinities become
+ * Encodes tensors as JSON text, with 64-bit integers, which JSON.stringify cannot write. NaN and infinities become
  * null. If one BYTES element is not UTF-8, all elements of the tensor become base64.
  */
 import type { Tensor } from '@equipoise/core/model';

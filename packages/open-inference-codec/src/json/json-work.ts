@@ -19,7 +19,8 @@ const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * Throws BODY_TOO_LARGE if the JSON exceeds `maxJsonBytes` or a bound of MOST_JSON_WORK. The JSON need not be valid.
+ * Throws BODY_TOO_LARGE if the JSON exceeds `maxJsonBytes` or, above `UNSCANNED_BYTES`, a bound of MOST_JSON_WORK. The
+ * JSON need not be valid.
  */
 export function checkJsonWork(json: Uint8Array, maxJsonBytes: number): void {
   if (json.length > maxJsonBytes) throw largeJson(maxJsonBytes);

@@ -4,7 +4,7 @@ import { jsonProblem } from './json-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses JSON; throws MALFORMED_REQUEST with the position. */
+/** Parses JSON; throws MALFORMED_REQUEST. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   try {

@@ -11,7 +11,7 @@ export interface AnsweredOutput {
   readonly binary: boolean;
 }
 
-/** Names in an answer. `missing`: parts that early joins did not wait for. */
+/** Names in an answer. `missing`: lost parts that joins tolerated. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;

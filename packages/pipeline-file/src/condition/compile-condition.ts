@@ -1,6 +1,6 @@
 /**
- * Compiles conditions of `when`: CEL expressions of type bool. `output` holds the tensors of the edge's `from` stage by
- * name, `shape` their shapes.
+ * Compiles conditions of `when`: CEL expressions of type bool or dyn. `output` holds the tensors of the edge's `from`
+ * stage by name, `shape` their shapes.
  */
 import { createRequire } from 'node:module';
 import { AppError, type TensorMap } from '@equipoise/core/model';

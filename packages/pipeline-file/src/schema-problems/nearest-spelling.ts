@@ -1,6 +1,7 @@
 /**
  * Guesses the intended word. First choice: a word that differs only in case and separators. Second: the smallest edit
- * distance (at most two or a third of the letters, whichever is more). Third: one word contains the other.
+ * distance (at most two or a third of the letters, whichever is more; one for up to three letters). Third: one word
+ * contains the other.
  */
 import { distance } from 'fastest-levenshtein';
 

@@ -43,7 +43,7 @@ function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding
     yield { path: at, message: `expected a batch size with a profile point (${profiled.join(', ')}), ${found}` };
 }
 
-/** Profiled batch sizes, ascending; empty if a profile is malformed or will be measured at start. */
+/** Profiled batch sizes, ascending; empty if a profile is malformed or absent. */
 function profiledSizes({ variants = [] }: StageDraft): readonly number[] {
   const points = variants.flatMap((variant) => variant?.profile ?? [undefined]);
   const sizes = points.map((point) => point?.batchSize).filter((size) => size !== undefined);

@@ -2,7 +2,10 @@ import { isMalformed, type SpecDraft } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 
-/** Finds percentiles given as fractions, accuracy floors that the objective ignores, and weights without effect. */
+/**
+ * Finds percentiles given as fractions, missing or ignored accuracy floors, weights without effect, and too large
+ * answer margins.
+ */
 export function checkTargets(spec: SpecDraft): Finding[] {
   return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec), ...checkAnswerMargin(spec)];
 }

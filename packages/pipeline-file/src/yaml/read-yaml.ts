@@ -165,9 +165,7 @@ function isEmptyValue(node: Node | null): node is null {
 /** Maximum nesting levels; a pipeline file needs about ten. */
 const MAX_DEPTH = 64;
 
-/**
- * Offset of the first token below `MAX_DEPTH` levels. Not recursive: the composer of `yaml` would exhaust the stack.
- */
+/** Offset of a token below `MAX_DEPTH` levels. Not recursive: the composer of `yaml` would exhaust the stack. */
 function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
   const open = [...tokens];
   const depths = open.map(() => 0);

@@ -20,10 +20,7 @@ export interface HeldChoice {
   readonly verdict: PlanVerification;
 }
 
-/**
- * `exhausted`: no limit stopped the search or excluded a class. `skipped`: number of candidates too improbable to
- * judge.
- */
+/** `exhausted`: no limit stopped the search or excluded a class. `skipped`: number of candidates left undecided. */
 export interface Improvement {
   readonly held: HeldChoice | undefined;
   readonly exhausted: boolean;
