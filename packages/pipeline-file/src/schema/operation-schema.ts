@@ -16,11 +16,13 @@ export const controlSchema = z
     fastIntervalMs: positive()
       .default(fieldDefaults.fastIntervalMs)
       .describe(
-        'Time between two checks for bursts, in milliseconds. If a check finds more arrivals than the plan can serve, capacity is added at once.',
+        'Time between two checks for bursts, in milliseconds. If a check finds a burst, capacity is added at once.',
       ),
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
-      .describe("Minimum time between two switches of a stage's variant, in milliseconds."),
+      .describe(
+        "Minimum time between two switches of a stage's variant, in milliseconds. Necessary switches do not wait.",
+      ),
     canary: z
       .boolean()
       .default(fieldDefaults.canary)

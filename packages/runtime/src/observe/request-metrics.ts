@@ -19,7 +19,7 @@ export class RequestMetrics {
     const answers = this.#answers;
     new Counter({
       name: 'equipoise_answers_total',
-      help: 'Answers by protocol and error code (OK: no error). Answers to probes are not counted.',
+      help: 'Answers by protocol and error code (OK: no error). Answers to probes and with metrics are not counted.',
       labelNames: ['protocol', 'code'],
       registers: [registry],
       collect() {
