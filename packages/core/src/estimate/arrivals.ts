@@ -68,7 +68,7 @@ function wholeNumber(mean: number, rng: Rng): number {
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
 }
 
-/** Draws `requests` requests. Equal seeds give equal arrivals; the rate only scales their times. */
+/** Draws `requests` requests. Equal seeds give equal arrivals; except for MMPPs, the rate only scales their times. */
 export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
   const requestsPerGroup = load.groupSize / load.itemsPerRequest;
   const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));

@@ -77,7 +77,7 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
   }));
 }
 
-/** Throws AppError INVALID_PIPELINE for impossible probabilities. */
+/** Throws AppError INVALID_PIPELINE for impossible probabilities or too many outcomes. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
   if (spec.edges.every((edge) => edge.when === undefined))
     return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];

@@ -9,7 +9,7 @@ import type { ControlMode, StagePins } from './pipeline-spec.js';
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';
 
-/** Pins set while serving. They add to those of the pipeline file. */
+/** Pins set while serving. They override those of the pipeline file. */
 export type PinsByStage = Readonly<Record<StageId, StagePins>>;
 
 export interface ManualAction {

@@ -76,7 +76,7 @@ export interface Observation {
   readonly edges?: readonly EdgeCount[];
   /** Last automatic change; absent if none ended since the last tick. */
   readonly lastChange?: LastChange;
-  /** True during changes. Only a burst can preempt them. */
+  /** True during changes. The slow loop does not preempt them. */
   readonly changing?: boolean;
   /** Sources whose metrics did not arrive in time. */
   readonly staleSources: readonly string[];

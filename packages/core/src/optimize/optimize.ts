@@ -26,7 +26,10 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
   };
 }
 
-/** Deterministic if `verify` is. Throws AppError for impossible numbers and for missing or invalid profiles. */
+/**
+ * Deterministic if `verify` is. Throws AppError for impossible numbers, invalid pipelines, and missing or invalid
+ * profiles.
+ */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
   const outcome = answerOf(problem, searchPlan(problem, verify), verify);

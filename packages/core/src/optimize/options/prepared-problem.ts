@@ -70,7 +70,7 @@ function prepareWith(
   };
 }
 
-/** Throws AppError for impossible numbers and for missing or invalid profiles. */
+/** Throws AppError for impossible numbers, invalid pipelines, and missing or invalid profiles. */
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 

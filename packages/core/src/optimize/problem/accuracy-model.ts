@@ -56,7 +56,7 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** Throws AppError INVALID_PIPELINE if a needed measurement is missing. */
+/** Throws AppError INVALID_PIPELINE if measurements are needed and none exists. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !needsMeasurement(spec);
