@@ -19,7 +19,7 @@ export function isAddress(reference: string): boolean {
 const refused = (reference: string, why: string): AppError =>
   new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, { details: { reference } });
 
-/** Throws ARTIFACT_UNAVAILABLE. Messages never show credentials (text before an @). */
+/** Throws ARTIFACT_UNAVAILABLE. Messages about valid web URLs show no credentials. */
 export function artifactAddress(reference: string): ArtifactAddress {
   const scheme = schemeOf(reference);
   if (scheme === 's3') return s3Address(reference);

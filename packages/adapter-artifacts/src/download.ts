@@ -72,7 +72,7 @@ export interface DownloadRequest {
 }
 
 /**
- * Rejects with DownloadError, or with AppError ARTIFACT_UNAVAILABLE for a redirect that is not followed. The file at
+ * Rejects with DownloadError, or with AppError ARTIFACT_UNAVAILABLE for a redirect to a refused address. The file at
  * `path` may then be partial.
  */
 export async function download(

@@ -1,5 +1,5 @@
 /**
- * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module once; each replica
+ * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module; each replica
  * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else from Equipoise's.
  */
 import { access } from 'node:fs/promises';

@@ -62,7 +62,7 @@ export class PlanLoop {
   /** Planning under way; later planning replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** Previous plan, until the canary of the current plan has passed. */
+  /** Plan before the current plan, for a roll-back. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
@@ -298,7 +298,7 @@ export class PlanLoop {
       this.#useResult(result, arrivalRps);
   }
 
-  /** The decided plan if it is carried out, or else the plan of the router. */
+  /** The decided plan in mode `auto`, or else the plan of the router. */
   get #runs(): Plan | undefined {
     const { answer } = this;
     if (this.#spec.control.mode === 'auto') return answer.kind === 'plan' ? answer.plan : undefined;

@@ -64,7 +64,7 @@ export type Phase =
   | 'settled'
   | 'ending';
 
-/** Writes of a pass, in this order: finalizer, apply, remove. The status is always written. */
+/** Writes of a pass, in this order: finalizer set, apply, remove, status, finalizer taken off. */
 export interface Reconciliation {
   readonly phase: Phase;
   /** Change of the finalizer; missing if it is right. */

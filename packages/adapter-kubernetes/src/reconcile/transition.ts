@@ -1,7 +1,7 @@
 /**
  * Steps of a change; each step is complete before the next step removes anything. New stages start, then the router
- * switches (in canary steps if workloads are new), then old stages are removed. Without headroom, a shared router
- * serves both plans and replicas are exchanged one by one.
+ * switches (in canary steps if workloads are new), then old stages are removed. Without headroom, replicas are
+ * exchanged one by one; if needed, a shared router serves both plans.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -266,7 +266,7 @@ function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, he
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/** True if the router has the plan's configuration, forwards no requests, and has no older pods. */
+/** True if the router has the plan's configuration, serves without a canary, and has no older pods. */
 function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,

@@ -13,7 +13,7 @@ import { HttpKubeApi } from '../api/http/http-kube-api.js';
 import { kubeConnection } from '../api/http/kube-connection.js';
 import { ChildProgram, readyWithin } from './child-program.test-support.js';
 
-/** User of the API server; the test identifies it by `token`. */
+/** User of the API server, identified by `token`. */
 export interface ClusterUser {
   readonly token: string;
   readonly name: string;
@@ -26,7 +26,7 @@ const ADMIN: ClusterUser = { token: 'admin', name: 'admin', groups: masters };
 const CONTROLLER_MANAGER: ClusterUser = { token: 'kcm', name: 'system:kube-controller-manager', groups: masters };
 const SCHEDULER: ClusterUser = { token: 'scheduler', name: 'system:kube-scheduler', groups: [] };
 
-/** The token of the service account `name` in `namespace`. */
+/** The user of the service account `name` in `namespace`. */
 export function serviceAccount(namespace: string, name: string): ClusterUser {
   const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
   return { token: `sa-${namespace}-${name}`, name: `system:serviceaccount:${namespace}:${name}`, groups };

@@ -151,7 +151,7 @@ class PodProcess {
     }
   }
 
-  /** Runs an init container until it succeeds. */
+  /** Runs an init container until it ends. */
   async #runOnce(container: Container): Promise<void> {
     const program = this.#begin(container);
     const stop = (): void => void program.stop('SIGKILL');

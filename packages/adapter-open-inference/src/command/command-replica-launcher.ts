@@ -179,7 +179,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** Takes whole processors, rounded up; undefined if no processor would remain free. */
+  /** Takes whole processors, rounded up; undefined if all would be needed. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

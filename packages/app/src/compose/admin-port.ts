@@ -32,7 +32,7 @@ export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminToke
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Starts the admin port; undefined if none is wanted, or if the default port is taken. */
+/** Starts the admin port; undefined if none is wanted, or if the default port is taken and no token set. */
 export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
   const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
   if (adminPort === false) return undefined;

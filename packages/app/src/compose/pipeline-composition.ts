@@ -184,7 +184,7 @@ export class PipelineComposition {
     this.#planner.remember(controller);
   }
 
-  /** Records the plan as a decision. */
+  /** Applies and records the first plan. */
   async begin(first: FirstPlan): Promise<void> {
     const { plan } = first;
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
@@ -279,7 +279,7 @@ export class PipelineComposition {
     await this.#faults.attempt('store', () => saveLearned(this.#store, this.#served.spec, { kept, profiles }));
   }
 
-  /** Drop rules use corrected service times; the adviser uses everything learned. */
+  /** Drop rules use corrected service times; the adviser also uses learned edges. */
   #follow({ service, edges }: ControllerSnapshot): void {
     if (service === undefined && edges === undefined) return;
     const { spec, profiles } = this.#options;

@@ -18,7 +18,7 @@ import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoi
 export interface SavedState {
   /** Newest decision number; 0 if there is none. */
   readonly lastDecisionId: number;
-  /** Last running plan, if it was good or answered a burst; from any version of the pipeline. */
+  /** Last running plan that was good or answered a burst; from any version of the pipeline. */
   readonly good?: GoodPlan;
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;

@@ -1,6 +1,6 @@
 /**
- * The pipeline as described, and as planned on this machine. The machine's cores bound replica threads. They do not
- * bound synthetic replicas or remote servers, which only wait.
+ * The pipeline as described, and as planned on this machine. The machine's cores bound replicas that compute here.
+ * They do not bound synthetic replicas or remote servers, which only wait.
  */
 
 import { availableParallelism } from 'node:os';

@@ -46,7 +46,7 @@ export class StageInputs {
   }
 }
 
-/** Runs the samples one by one; does nothing without samples. */
+/** Runs some samples one by one; does nothing without samples. */
 export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec): Promise<void> {
   if (spec.sources[0]?.samplesPath === undefined) return;
   const { samples } = loadPipelineSamples(spec);

@@ -49,7 +49,7 @@ export function believedAt({ curves, believedCurves = [] }: Scenario, ticks: num
 
 const oneOf = <T>(rng: Rng, values: readonly T[]): T => values[Math.floor(rng.next() * values.length)] as T;
 
-/** Variant whose batches of 1 and 8 take these times in ms (constant without a p99). */
+/** Variant whose batches of 1 and 8 take these times in ms (constant without `spread`). */
 export function variantOf(
   name: string,
   times: { readonly one: number; readonly eight: number; readonly spread?: number },

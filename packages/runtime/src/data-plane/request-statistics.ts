@@ -1,6 +1,6 @@
 /**
  * Outcomes of requests in constant memory: totals, counts per second for ten minutes, latencies for one minute. Seconds
- * count from the runner's start.
+ * count from `startedAtMs`.
  */
 import {
   ArrivalRecord,

@@ -38,11 +38,11 @@ export interface LoadResult {
   readonly ok: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Latencies of answered requests (ms). */
+  /** Latencies of successful requests (ms). */
   readonly latencyMs: SimulationReport['latencyMs'];
   readonly offeredRps: number;
   readonly achievedRps: number;
-  /** Fraction of sent requests answered within the SLO. */
+  /** Fraction of sent requests successful within the SLO. */
   readonly sloAttainmentFraction?: number;
   /** Number of requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
@@ -257,7 +257,7 @@ export interface Refusal {
 
 const LONGEST = 300;
 
-/** Message in an error body of Equipoise or of the Open Inference Protocol, or else the whole body. */
+/** Message in an error body of Equipoise or of the Open Inference Protocol, or else the body; shortened. */
 export function refusalOf(status: number, body: string): Refusal {
   const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
   return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };

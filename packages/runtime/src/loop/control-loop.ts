@@ -43,7 +43,7 @@ export interface ControlLoopDeps {
   readonly faults: ActiveFaults;
   /** True if plans are saved for a restart. Plans of a baseline policy are not saved. */
   readonly keepsPlans: boolean;
-  /** Called after each change, with the plan to which the change belongs. */
+  /** Called after each completed change, with its plan. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
   readonly onLearned: (kept: ControllerSnapshot) => void;
   readonly report: (event: LoopEvent) => void;
@@ -92,12 +92,12 @@ export class ControlLoop {
     this.#schedule(this.#deps.clock.nowMs() + this.#deps.intervalMs);
   }
 
-  /** Moves the next check for bursts to one interval from now. */
+  /** Moves the next tick to one interval from now. */
   intervalChanged(): void {
     if (this.#timer !== undefined) this.start();
   }
 
-  /** Resolves after the current tick. */
+  /** Resolves when all turns have ended and decisions are stored. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -149,8 +149,8 @@ export class ControlLoop {
   }
 
   /**
-   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if any were
-   * running.
+   * Ends the loop's changes, and manual ones if `evenByHand`, so that a person's turn comes at once. True if it
+   * ended any.
    */
   preempt({ evenByHand = false } = {}): boolean {
     this.preemptPlan();
@@ -187,7 +187,7 @@ export class ControlLoop {
     }
   }
 
-  /** Undefined if there is no decision, or if deciding fails or is preempted. */
+  /** Undefined without a decision, or if deciding fails, is preempted or stopped. */
   async #decided(observation: Observation, asked: Promise<TickAnswer>): Promise<DecidedTick | undefined> {
     try {
       const answer = await this.#answerTo(asked);
@@ -334,7 +334,7 @@ export class ControlLoop {
     const by = isOfLoop ? 'loop' : manual && 'hand';
     const changing = this.#change(plan, changesToApply(decision, isAtOnce), by);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
-    // Manual and rolled-back plans count as good, so that a restart restores them.
+    // Manual and roll-back plans count as good, so that a restart restores them.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     // A server killed in a burst must restart with the burst answer.
     if (keepsPlans && (isGood || trigger === 'burst'))
@@ -342,7 +342,7 @@ export class ControlLoop {
     return clock.nowMs() - startedAtMs;
   }
 
-  /** True if all changes were carried out. Rejects with the first error. Reports the outcome of the loop's changes. */
+  /** True if all changes were carried out. Rejects with the first error. Keeps the outcome of the loop's changes. */
   async #change(plan: Plan, changes: readonly Change[], by: 'loop' | 'hand' | undefined): Promise<boolean> {
     const { actuator, onChanged } = this.#deps;
     const isOfLoop = by === 'loop';

@@ -1,5 +1,5 @@
 /**
- * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. No action overlaps a tick.
+ * Manual actions on a served pipeline: change the mode, pin stages, apply plans, roll back. No manual plan overlaps a tick.
  * Each action is logged; mode and pins survive a restart. A manual plan turns `auto` into `advise`, because the next
  * tick would replace the plan.
  */
@@ -159,7 +159,7 @@ export class PipelineControl {
     return this.#deps.log.settled();
   }
 
-  /** Stops plans and changes until `resume`; ends a canary. */
+  /** Stops the loop's plans and changes until `resume`; ends its canary. */
   pause(reason?: string): DecisionRecord {
     this.#deps.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
@@ -175,7 +175,7 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Replaces the manual pins of a stage; the next plan respects them. A pin to another variant ends a canary. */
+  /** Replaces the manual pins of a stage; the next plan respects them. A pin to another variant ends its canary. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
@@ -318,8 +318,8 @@ export class PipelineControl {
   }
 
   /**
-   * Puts a plan in force in its own turn. Checks the plan in that turn, because the pipeline may have been reloaded. A
-   * roll-back replaces another manual change.
+   * Puts a plan in force in its own turn. Checks the plan again in that turn: the pipeline may have been reloaded. A
+   * roll-back replaces a manual `apply`.
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     const { loop } = this.#deps;

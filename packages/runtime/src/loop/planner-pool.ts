@@ -17,7 +17,7 @@ export interface PlannerPoolOptions {
   readonly answerLimitMs?: number;
 }
 
-/** One processor stays free for all other work. */
+/** Of several processors, one stays free for other work. */
 export const plannerThreadsFor = (processors: number): number => Math.max(1, Math.min(MOST_THREADS, processors - 1));
 
 export interface PooledSession {

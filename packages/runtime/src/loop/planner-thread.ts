@@ -1,4 +1,4 @@
-/** Entry of a planner worker, so that planning never delays a request. */
+/** Entry of a planner worker, so that planning does not block requests. */
 import { readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';

@@ -1,7 +1,7 @@
 /**
- * Planner of one pipeline: both sides of its protocol. `Planner` sends one question at a time. `PlannerWorker` answers
- * all pipelines of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other pipelines
- * are answered between two verifications. Training gets a tenth of the time, and none while a question waits.
+ * Planner of one pipeline: both sides of its protocol. `Planner` sends questions. `PlannerWorker` answers all pipelines
+ * of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other pipelines are
+ * answered between two verifications. Training gets at most a tenth of the time, and none while a question waits.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';
@@ -238,7 +238,7 @@ export class PlannerWorker {
     } catch (error) {
       reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
-    // Observations that came before this question are outdated.
+    // Observations that came before this answer are outdated.
     this.#deps.takeIn();
     place.takeShown();
     place.isAnswering = false;
@@ -275,7 +275,7 @@ export class PlannerWorker {
     }
   }
 
-  /** Trains the session that has waited longest; false if none needs it. */
+  /** Trains the session that has waited longest; false if none needs it or during a pause. */
   #train(): boolean {
     const beganAtMs = this.#deps.nowMs();
     if (beganAtMs < this.#nextTrainingAtMs) return false;

@@ -42,7 +42,7 @@ export interface MeasuredVariant {
   readonly loadMs: number;
 }
 
-/** Rejects if a replica does not start or its smallest batch fails. */
+/** Rejects if a replica does not start or is lost, or its smallest batch fails. */
 export function measureVariant(measurement: VariantMeasurement): Promise<MeasuredVariant> {
   return new VariantMeasurer(measurement).run();
 }
@@ -196,7 +196,7 @@ class ReplicaOnDemand {
   memoryBytes(): number | undefined {
     if (this.#launched?.residentBytes !== undefined) return this.#launched.residentBytes();
     const grownBytes = this.#with.residentBytes() - this.#residentBefore;
-    // The growth is unknown if the heap has shrunk meanwhile.
+    // The growth is unknown if memory has shrunk meanwhile.
     return grownBytes > 0 ? grownBytes : undefined;
   }
 

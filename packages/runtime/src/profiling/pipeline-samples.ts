@@ -103,7 +103,7 @@ function filesOf(folder: string): readonly string[] {
 
 /**
  * First `limit` samples. Throws INVALID_PIPELINE if the file names no samples folder, FILE_NOT_FOUND if the folder is
- * missing or empty.
+ * missing or has no sample.
  */
 export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): PipelineSamples {
   const source = spec.sources[0];

@@ -1,6 +1,6 @@
 /**
- * Points worth measuring: allowed batch sizes (default 1, 2, 4, … 32) on every core count of this machine. CPU shares
- * below one core are planned from points of one core.
+ * Points worth measuring: allowed batch sizes (default 1, 2, 4, … 32) on the variant's core counts that this machine
+ * has. CPU shares below one core are planned from points of one core.
  */
 import type { PipelineSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { NotMeasuredVariant, SkippedPoint } from './measured-profile.js';

@@ -35,7 +35,7 @@ export interface ProfileRequest {
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
   readonly rules: LaunchRules;
-  /** Default: the samples folder, read only if something must be measured. */
+  /** Default: the samples folder, read if any variant is measurable. */
   readonly samples?: readonly PipelineSample[];
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;

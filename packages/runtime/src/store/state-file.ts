@@ -5,7 +5,7 @@ import Database from 'libsql';
 
 const BUSY_TIMEOUT_MS = 2000;
 
-/** Opens or creates a file that grows to `mostBytes`. */
+/** Opens or creates a file of at most `mostBytes`. */
 export function openStateFile(path: string, mostBytes: number): Database.Database {
   mkdirSync(dirname(path), { recursive: true });
   const database = new Database(path);
