@@ -10,7 +10,6 @@ const running = new Set<RunningCommand>();
 
 export const BIN = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
 
-/** Exit of a command. */
 export interface Ended {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -90,7 +89,6 @@ export class RunningCommand {
   }
 }
 
-/** Server that is ready. */
 export interface Serving {
   readonly command: RunningCommand;
   readonly url: string;

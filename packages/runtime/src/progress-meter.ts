@@ -11,7 +11,7 @@ export interface WorkProgress {
   readonly label: string;
 }
 
-/** Counts units; every call informs the listener. */
+/** Counts units; `begin` and `finish` inform the listener. */
 export class ProgressMeter {
   readonly #clock: Clock;
   readonly #startedAtMs: number;

@@ -1,6 +1,6 @@
 /**
- * Messages between the server and a replica. The first message is `load`, answered by `ready`. Each `run` gets one
- * `result`, one batch at a time. After `close` the replica closes the stage, sends `closed` and exits. Errors are sent
+ * Messages between the server and a replica. The first message is `load`, answered by `ready` or `load-failed`. Each
+ * `run` gets one `result`, one batch at a time. After `close` the replica closes the stage, sends `closed` and exits. Errors are sent
  * as plain values.
  */
 import type { Resources, TensorMap } from '@equipoise/core/model';

@@ -18,7 +18,7 @@ export interface InferencePipelineStatus {
   readonly observedGeneration?: number;
   readonly mode?: 'auto' | 'advise' | 'off';
   readonly conditions?: readonly PipelineCondition[];
-  /** Plan in force; in mode `advise` the advised plan. */
+  /** Wanted plan; in mode `advise` the advised plan. */
   readonly plan?: Plan;
   /** Time of the plan, in RFC 3339. */
   readonly plannedAt?: string;
@@ -35,7 +35,7 @@ export interface InferencePipelineStatus {
     readonly costPerHour?: number;
   };
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
-  /** Last failed canary, until its back-off is over. */
+  /** Last failed canary, until its failures expire. */
   readonly rollback?: {
     readonly workloads: readonly string[];
     readonly fraction: number;

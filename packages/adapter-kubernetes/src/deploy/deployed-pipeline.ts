@@ -85,7 +85,7 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Applies objects, the router last. Unless `force`, AppError CONFLICT names a field owned by another manager; objects
+ * Applies objects in order. Unless `force`, AppError CONFLICT names a field owned by another manager; objects
  * already written stay. CLUSTER_REFUSED names a missing namespace or kind.
  */
 export async function applyObjects(

@@ -6,7 +6,7 @@ export type RenderTarget = 'deployment' | 'seldon-v2' | 'seldon-v1' | 'kserve';
 export interface Images {
   /** Image with Equipoise, and the pipeline in `/pipeline`; runs the router and stages with code. */
   readonly pipeline: string;
-  /** Images of servers with a command; default: `pipeline`. */
+  /** Images of stages and variants; default: `pipeline`. */
   readonly byVariant: Readonly<Record<string, string>>;
 }
 

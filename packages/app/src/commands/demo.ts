@@ -31,7 +31,7 @@ const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
-/** Exits with 1 if a check fails. */
+/** Exits with 1 if policy `equipoise` fails a check. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
   const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);

@@ -24,7 +24,7 @@ interface DifferentDecision {
 
 /**
  * `equipoise replay`: repeats logged decisions with the current code. Exits with 1 if a decision differs or none
- * exists.
+ * was compared.
  */
 export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
   const selection = {

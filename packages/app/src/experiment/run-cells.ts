@@ -1,4 +1,4 @@
-/** Simulates cells in threads and saves each at once. */
+/** Simulates cells in threads and reports each at once. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';

@@ -71,7 +71,6 @@ export function variantOf(
   };
 }
 
-/** Plan of one stage. */
 export function stagePlanOf(over: Partial<StagePlan> & { readonly cpuCores?: number }): StagePlan {
   const { cpuCores = 1, ...rest } = over;
   return {
@@ -93,7 +92,6 @@ export function planOfStages(spec: Pick<PipelineSpec, 'stages'>, plans: readonly
   };
 }
 
-/** Stage of variants. */
 export function stageOf(id: StageId, variants: readonly VariantSpec[]): StageSpec {
   return { id, kind: 'transform', variants, bounds: { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 50 }, pins: {} };
 }
@@ -138,7 +136,6 @@ export function specOf(
   };
 }
 
-/** Scenario of a seed. */
 export function randomScenario(seed: number): Scenario {
   const rng = new SeededRng(seed).fork('scenario');
   const graph = randomGraph(rng.fork('graph'), 1 + Math.floor(rng.next() * 7), seed % 4 === 0);

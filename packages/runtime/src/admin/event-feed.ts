@@ -1,4 +1,4 @@
-/** Events of the pipelines for listeners. Stores the newest events, so that a listener that reconnects misses none. */
+/** Events of the pipelines for listeners. Stores the 256 newest events for listeners that reconnect. */
 import type { LoopEvent } from '../loop/loop-event.js';
 import { messageOf } from '../loop/loop-event.js';
 

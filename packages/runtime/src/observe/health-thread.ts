@@ -1,4 +1,4 @@
-/** Entry of the thread of the health port. Its first message is the URL. */
+/** Entry of the thread of the health port. Its message is the URL or a failure. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import type { RpcReply } from '../worker-rpc.js';
