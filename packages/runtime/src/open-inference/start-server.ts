@@ -60,7 +60,7 @@ export interface ServerOptions {
   readonly tls?: ShownIdentity;
   /** Another server that gets a share of the HTTP requests; only with a single pipeline. */
   readonly share?: TrafficShareOptions;
-  /** Answers only probes until `beginServing`, because ports are bound before replicas start. */
+  /** Refuses inference until `beginServing`, because ports are bound before replicas start. */
   readonly starting?: boolean;
   /** Maximum time (ms) from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
