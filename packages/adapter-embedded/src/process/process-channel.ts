@@ -1,6 +1,6 @@
 /**
  * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. Kills the process group when the
- * replica is abandoned, on unreadable data, or if the socket closes before the process exits.
+ * replica is abandoned or exits, on unreadable data, or if the socket closes first.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';

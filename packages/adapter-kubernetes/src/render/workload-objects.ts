@@ -31,7 +31,7 @@ export function deploymentOf(
   };
 }
 
-/** A headless Service, so that the sender can address each pod; its port is the container's. */
+/** A Service on the container's port; if `headless`, the sender can address each pod. */
 export function serviceOf(
   { name, labels, selector }: Part,
   port: { readonly number: number; readonly name: string },

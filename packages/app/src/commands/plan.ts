@@ -24,7 +24,7 @@ import { planText, priceText, type RobustnessPrice } from '../terminal/plan-text
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Exits with 1 if a file has no plan. */
+/** Exits with 1 if a file has no feasible plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));

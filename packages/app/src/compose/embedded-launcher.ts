@@ -12,7 +12,7 @@ import { curvesOf, drawMs } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { artifactCache, stageRules } from './artifacts.js';
 
-/** Launches all stages on this machine. `seed` fixes synthetic service times. */
+/** Launches all kinds of replicas. `seed` fixes synthetic service times. */
 export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
   const synthetic = new SyntheticReplicaLauncher({
     rng: new SeededRng(seed),

@@ -14,7 +14,7 @@ import type { BatchResult, ItemResult, LaunchRequest, ModelRunner } from '@equip
 import { PipelineRunner, type RunningServer, type ServerOptions, startServer } from '@equipoise/runtime';
 import { launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 
-/** Orders in the first element of `x`; other values are echoed. */
+/** Orders in elements of `x`; other values are echoed. */
 export const orders = { refuse: 601, fail: 602, corrupt: 603, hang: 604, linger: 605 } as const;
 
 /** Item of two numbers whose first is an order. */

@@ -49,7 +49,7 @@ export function fp32(shape: readonly number[], ...values: number[]): Tensor {
 /** Result of a scripted replica for one item. */
 export type ItemScript = (item: TensorMap) => TensorMap | AppError;
 
-/** A replica that takes `serviceMs` per batch, records its inputs and can be lost. */
+/** A replica that awaits `wait` per batch, records its inputs and can be lost. */
 export class ScriptedRunner implements ModelRunner {
   readonly batches: (readonly TensorMap[])[] = [];
   readonly #script: ItemScript;

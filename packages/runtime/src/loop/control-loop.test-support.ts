@@ -63,7 +63,7 @@ export const observation: Observation = {
   staleSources: [],
 };
 
-/** Ten requests per second, each answered within 20 ms. */
+/** Ten requests per second, nine within the SLO; latency 20 ms. */
 const statistics = {
   recentSeconds: (_: number, count: number): readonly SecondRecord[] =>
     Array.from({ length: count }, (_each, second) => ({

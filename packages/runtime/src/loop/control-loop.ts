@@ -322,8 +322,8 @@ export class ControlLoop {
   }
 
   /**
-   * Applies the changes one by one and saves the plan. Returns the time taken (ms), or undefined if changes were left
-   * out.
+   * Applies the changes one by one, then saves a good or burst plan. Returns the time taken (ms), or undefined if
+   * changes were left out.
    */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, specDigest, log } = this.#deps;
@@ -402,7 +402,7 @@ export class ControlLoop {
   }
 }
 
-/** Observation for the log, without the fields of the step's input. */
+/** Observation for the log, without batch times and edge counts. */
 function seen({ batches: _, edges: __, ...observation }: Observation): Observation {
   return observation;
 }

@@ -25,7 +25,7 @@ export async function readStateFile<Result>(
   }
 }
 
-/** The file itself, or a migrated copy if it is older. */
+/** The file itself, or a copy if it is older. */
 function newestOf(path: string, copyPath: string): string {
   const database = new Database(path);
   try {
