@@ -6,7 +6,7 @@
  * window (mathematics: work budgets). A stage has a backlog if more items wait than arrive within the SLO (Little
  * 1961). Backlogs are counted in requests.
  *
- * Each figure is rounded up to the end of its bucket, so a cached verdict is never too optimistic.
+ * Each figure is rounded up to a step or the end of its bucket, so a cached verdict is never too optimistic.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';

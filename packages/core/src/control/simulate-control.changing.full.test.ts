@@ -10,7 +10,7 @@ import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.
 import { simulateControl } from './simulate-control.js';
 
 const LOAD_MS = 5000;
-/** The first plan, at 1 s, is too small. The change that adds capacity takes until 6 s. */
+/** The first plan is too small. A change from 1 s to 6 s adds capacity. */
 const CHANGE_AT_S = 1;
 
 /** The load rises fivefold one second into a change. */

@@ -75,7 +75,7 @@ describe('optimize', () => {
   });
 
   it('leaves a dearer plan where a minute pays for the switch, though one interval does not', () => {
-    // Replacing one replica of 'few' needs two starts of 'many'.
+    // Two replicas of 'many' replace three of 'few'.
     const stage = testStage('detect', [
       { name: 'few', accuracy: 0.9, fixedMs: 0, perItemMs: 20 },
       { name: 'many', accuracy: 0.9, fixedMs: 0, perItemMs: 10 },

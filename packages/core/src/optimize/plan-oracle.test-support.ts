@@ -1,6 +1,6 @@
 /**
  * Oracle of the planner's tests. It judges one plan by plain recursion over the pipeline. With the solver it shares
- * only the estimate of stage times.
+ * only curves and the estimate of stage times.
  */
 import { estimateStage, refineStage } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';

@@ -1,7 +1,7 @@
 /**
  * Waiting items of a stage: one queue per priority, each with the earliest deadline first. The most urgent priority
- * goes first. Every other waiting priority accumulates its share of the starts. Once it has accumulated a whole item,
- * it goes first. If only one priority waits, nothing accumulates.
+ * goes first. Every waiting priority accumulates its share of the starts. Once it has accumulated a whole item, it goes
+ * first. If only one priority waits, nothing accumulates.
  */
 import { DeadlineQueue } from './deadline-queue.js';
 import type { RequestState, StageItem } from './request-state.js';

@@ -1,4 +1,4 @@
-/** Walks single requests through a graph under a small event loop. Payloads are strings that record their path. */
+/** Walks requests through a graph under a small event loop. Payloads are strings that record their path. */
 import { replicaId, stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -171,7 +171,7 @@ class WalkBench implements ServingEffects<string, number, string> {
     this.#counts[context] = (this.#counts[context] ?? 0) + 1;
   }
 
-  /** Acts at an instant, after earlier requests for the same instant. */
+  /** Schedules `act`, after earlier acts of the same instant. */
   #at(atMs: number, act: (atMs: number) => void): void {
     const later = this.#due.findIndex((event) => event.atMs > atMs);
     this.#due.splice(later < 0 ? this.#due.length : later, 0, { atMs, act });

@@ -78,7 +78,7 @@ describe('a fan-out', () => {
     const rng = new SeededRng(3);
     let state = nothing;
     for (let block = 0; block < 60; block++) {
-      // Mean 3, between 0 and 12.
+      // Mean 3: each output has 0 or 12 items.
       const counts = () =>
         fans(
           4,

@@ -1,6 +1,6 @@
 /**
- * Finds the best plan of a problem, or shows that there is none. Without `verify`, the estimate of the whole graph
- * decides. For the sum of tails, one solve of the surrogate suffices.
+ * Finds the best plan of a problem, if any. Without `verify`, the estimate of the whole graph decides. For the sum of
+ * tails, one solve of the surrogate suffices.
  */
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';

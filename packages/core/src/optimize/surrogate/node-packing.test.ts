@@ -11,7 +11,7 @@ describe('packing on machines', () => {
   });
 
   it('finds what first fit misses', () => {
-    // First-fit puts 5 and 4 on the first machine. Then 3 + 3 + 3 fits on none.
+    // In the second case, first-fit puts 6 and 5 together. Then the last 3 fits nowhere.
     expect(canPack([group(5, 1), group(4, 1), group(3, 5)], [{ ...size(12), count: 2 }])).toBe(true);
     expect(canPack([group(6, 1), group(5, 1), group(4, 1), group(3, 3)], [{ ...size(12), count: 2 }])).toBe(true);
   });
@@ -22,7 +22,7 @@ describe('packing on machines', () => {
   });
 
   it('says where it could not settle the question', () => {
-    // In sum they fit, but a machine holds at most three. Finding the right three is a long search.
+    // In sum they fit, but a machine holds at most three. Proving that 14 are too few takes too long.
     const groups = Array.from({ length: 15 }, (_, i) => group(0.26 + 0.004 * i, 3));
     const machines = [{ ...size(1), count: 14 }];
     expect(packingOf(groups, machines)).toBe('unsettled');

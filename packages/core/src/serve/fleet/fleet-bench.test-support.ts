@@ -1,4 +1,4 @@
-/** A fleet on a manual clock. A start takes the load time of its variant, a drain takes `drainMs`. */
+/** A fleet on a manual clock. A start takes `startMs`, a drain `drainMs`. */
 import { AppError } from '../../model/app-error.js';
 import type { Change } from '../../model/change.js';
 import { type ReplicaId, type StageId, stageId, variantId } from '../../model/ids.js';

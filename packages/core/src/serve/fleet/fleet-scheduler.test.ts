@@ -148,7 +148,7 @@ describe('FleetScheduler, a change', () => {
 });
 
 describe('FleetScheduler, a change that gives way', () => {
-  /** Since 5 ms, `small` changes from two replicas to `to`. */
+  /** Stage A has been changing from two replicas to `to` for 5 ms. */
   function onItsWay(to: StagePlan, limits: BenchSettings[0] = {}) {
     const bench = benchWith(planFor('s', 2), limits);
     bench.applied(changeTo(planFor('s', 1), stageB));
