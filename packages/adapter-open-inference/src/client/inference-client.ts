@@ -23,7 +23,7 @@ export interface InferenceClient {
   modelMetadata(model: string, options?: CallOptions): Promise<ModelMetadata>;
   /** Tensors of the answer are views of its bytes where possible. */
   infer(model: string, request: InferRequest, options?: CallOptions): Promise<InferResponse>;
-  /** Aborts running calls. */
+  /** Aborts running REST calls; running gRPC calls finish. */
   close(): void;
 }
 

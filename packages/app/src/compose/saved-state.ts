@@ -163,7 +163,7 @@ export async function saveLearned(
   }
 }
 
-/** Guardrails to restore: changes of the last hour; trial and back-off only for the same version of the pipeline. */
+/** Guardrails to restore: recent changes; trial and back-off only for the same version of the pipeline. */
 function guardrailsFor(
   spec: PipelineSpec,
   { specDigest: digest, ...dated }: SavedGuardrails,
