@@ -20,7 +20,7 @@ const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) =>
   return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
-/** Middles of the bins as depths −ln(1 − fraction), and the sojourn-law fractions before them. */
+/** Middles of the bins as depths −ln(1 − fraction), and the `depthIndex` of each. */
 const middleDepths = Float64Array.from({ length: ATOMS }, (_, i) => {
   return -Math.log1p(-((borders[i] as number) + (borders[i + 1] as number)) / 2);
 });

@@ -96,7 +96,7 @@ export function variedMean(law: SojournLaw, own: OwnService): number {
 
 /**
  * Upper end, 1 ÷ width and weight of each part of one law. Laws share the buffer, because a planner makes thousands and
- * asks most of them once.
+ * uses most only once.
  */
 const parts = new Float64Array(3 * lawFractions.length * (fineFractions.length - 1));
 let partsOf: VariedLaw | undefined;

@@ -35,7 +35,7 @@ export function lawMean(law: SojournLaw): number {
   return mean;
 }
 
-/** Index of the last stored depth before `depth`, such that another follows. */
+/** Index of the stored depth before `depth`, but never the last one. */
 export function depthIndex(depth: number): number {
   let i = 0;
   while (i < LAST - 1 && depth > (lawDepths[i + 1] as number)) i++;

@@ -42,8 +42,8 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 
 /**
  * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts begin
- * at the minimum stable count. They end at bounds or budget, or when one more replica does not shorten the times. The
- * sum of tails gives one replica count per combination.
+ * at the minimum stable count. They end at bounds or budget, or when one more replica (beyond the group size) does not
+ * shorten the times. The sum of tails gives one replica count per combination.
  */
 
 /** `capacityRps` counts items. */

@@ -45,7 +45,7 @@ export class StageCanary {
     this.lookAtMs = nowMs + LOOK_MS;
   }
 
-  /** Judges the step. After a pass, the replicas of the next step start. */
+  /** Judges the step. After a pass, the next step begins. */
   look(counts: CanaryCounts, at: { readonly percentile: number; readonly nowMs: number }): CanaryVerdict {
     const elapsedMs = at.nowMs - this.#sinceMs;
     const verdict = judgeCanary({ ...counts, fraction: this.#stepFraction, elapsedMs, unit: 'batches' }, at);
