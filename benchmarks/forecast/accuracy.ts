@@ -11,6 +11,7 @@ import {
   type Trial,
   USUAL_PEAK_TASK,
 } from '@equipoise/core/forecast';
+import { type LightGbmFigures, lightGbmFigures } from './light-gbm.js';
 import { DAY_S } from './trace.js';
 
 /** Seconds before `trainS` are for training. */
@@ -41,6 +42,7 @@ export interface Accuracy {
   readonly changes: number;
   readonly methods: readonly MethodAccuracy[];
   readonly inForce: MethodAccuracy;
+  readonly lightGbm?: LightGbmFigures | undefined;
 }
 
 /** Deterministic. */
@@ -63,6 +65,7 @@ export function accuracyOf({ counts, trainS, scale, keepZeros, seed, methods }: 
     forecasts: trial.testBins.length,
     methods: trial.methods.map((method) => figuresOf(method.name, method)),
     inForce: figuresOf('in force', trial.inForce),
+    lightGbm: lightGbmFigures(series, trial, { task, seed }),
   };
 }
 

@@ -27,7 +27,22 @@ export function bestSimple({ methods }: Accuracy, figure: 'smapeFraction' | 'pin
 
 /** Bars of a trial without or with the trace's zeros. */
 export function accuracyBars(accuracy: Accuracy): readonly Bar[] {
-  return accuracy.keepZeros ? zerosKeptBars(accuracy) : mainBars(accuracy);
+  return [...(accuracy.keepZeros ? zerosKeptBars(accuracy) : mainBars(accuracy)), ...lightGbmBars(accuracy)];
+}
+
+/** None if LightGBM was not measured. */
+export function lightGbmBars(accuracy: Accuracy): readonly Bar[] {
+  const { seed, lightGbm } = accuracy;
+  if (lightGbm === undefined) return [];
+  const { name, pinballLoss } = selectedMethod(accuracy);
+  return [
+    {
+      claim: `pinball loss of ${name}, selected before the test, not above LightGBM ${lightGbm.version}, untuned, seed ${seed}`,
+      figure: pinballLoss.toFixed(4),
+      bar: `≤ ${lightGbm.pinballLoss.toFixed(4)}`,
+      met: pinballLoss <= lightGbm.pinballLoss,
+    },
+  ];
 }
 
 function mainBars(accuracy: Accuracy): readonly Bar[] {

@@ -57,6 +57,18 @@ describe('the comparison of forecasters in small', () => {
     expect(text).toContain('**missed**');
   });
 
+  it('holds the selected method to LightGBM where that was measured', () => {
+    const { pinballLoss } = selectedMethod(removed);
+    const against = (loss: number): Accuracy => ({
+      ...removed,
+      lightGbm: { version: '0', pinballLoss: loss, roundedLosses: [loss, pinballLoss], coverageFraction: 0.95 },
+    });
+    expect(accuracyBars(against(pinballLoss)).at(-1)).toMatchObject({ met: true });
+    expect(accuracyBars(against(0.99 * pinballLoss)).at(-1)).toMatchObject({ met: false });
+    const figures = [{ load: 'a wave', accuracy: against(pinballLoss / 2) }];
+    expect(forecastReport({ loads: { made: 'here', figures } })).toContain('In all: 2.000 × the loss of LightGBM');
+  });
+
   it('answers the same question in the same way', () => {
     expect(accuracyOf(quick)).toEqual(kept);
   });

@@ -1,6 +1,8 @@
 import type { Accuracy, MethodAccuracy } from './accuracy.js';
-import { accuracyBars, type Bar, percent, stepBars } from './bars.js';
+import { accuracyBars, type Bar, lightGbmBars, percent, selectedMethod, stepBars } from './bars.js';
+import { LIGHT_GBM_MISSING } from './light-gbm.js';
 import type { StepQuantiles, StepTimes } from './step-time.js';
+import { SYNTHETIC_SEED } from './synthetic-loads.js';
 
 /** A section's figures with time and machine. */
 export interface Kept<Figures> {
@@ -8,9 +10,16 @@ export interface Kept<Figures> {
   readonly figures: Figures;
 }
 
+/** Accuracy on a load. */
+export interface LoadAccuracy {
+  readonly load: string;
+  readonly accuracy: Accuracy;
+}
+
 /** Content of results.json. */
 export interface KeptResults {
   readonly accuracy?: Kept<readonly Accuracy[]>;
+  readonly loads?: Kept<readonly LoadAccuracy[]>;
   readonly 'step-time'?: Kept<StepTimes>;
 }
 
@@ -45,7 +54,64 @@ function trialText(accuracy: Accuracy): string {
       '|---|---|---|---|---|---|',
       ...rows,
     ].join('\n'),
+    lightGbmText(accuracy),
   ].join('\n\n');
+}
+
+function lightGbmText({ selected, lightGbm }: Accuracy): string {
+  if (lightGbm === undefined) return LIGHT_GBM_MISSING;
+  const [theirs, ours] = lightGbm.roundedLosses;
+  return (
+    `LightGBM covers ${percent(lightGbm.coverageFraction, 2)}. With quantiles rounded to whole requests: pinball loss ` +
+    `${theirs.toFixed(4)} of LightGBM, ${ours.toFixed(4)} of ${selected}.`
+  );
+}
+
+function loadsSection({ made, figures }: Kept<readonly LoadAccuracy[]>): string {
+  const rows = figures.map(({ load, accuracy }) => {
+    const { name, pinballLoss } = selectedMethod(accuracy);
+    const { lightGbm, methods, inForce } = accuracy;
+    const losses = methods.map((method) => method.pinballLoss.toFixed(4));
+    const rival = lightGbm === undefined ? ['–', '–'] : [lightGbm.pinballLoss, ...lightGbm.roundedLosses.slice(0, 1)];
+    const met =
+      lightGbm === undefined ? 'not measured' : lightGbmBars(accuracy)[0]?.met === true ? 'met' : '**missed**';
+    const shown = [pinballLoss, inForce.pinballLoss, ...rival].map((loss) =>
+      typeof loss === 'number' ? loss.toFixed(4) : loss,
+    );
+    return `| ${[load, name, ...shown, lightGbm?.roundedLosses[1].toFixed(4) ?? '–', met, ...losses].join(' | ')} |`;
+  });
+  const names = figures[0]?.accuracy.methods.map(({ name }) => name) ?? [];
+  const head = [
+    'load',
+    'selected',
+    'its loss',
+    'in force',
+    'LightGBM',
+    'LightGBM rounded',
+    'selected rounded',
+    '',
+    ...names,
+  ];
+  return [
+    '## Against LightGBM',
+    `${made}.`,
+    `Pinball losses of the 0.95 quantile (rps) on the same task. Synthetic loads are Poisson counts with seed ${SYNTHETIC_SEED}, one day to fit and select on, one to test. The bar is the loss of LightGBM (defaults, the lags as they are, trained on the same part). The slowest method, \`lstm\`, does not take part.`,
+    [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows].join('\n'),
+    ...ratioText(figures),
+  ].join('\n\n');
+}
+
+function ratioText(figures: readonly LoadAccuracy[]): readonly string[] {
+  const ratios = figures.flatMap(({ accuracy }) => {
+    const { lightGbm } = accuracy;
+    if (lightGbm === undefined) return [];
+    const [theirs, ours] = lightGbm.roundedLosses;
+    return [[selectedMethod(accuracy).pinballLoss / lightGbm.pinballLoss, ours / theirs] as const];
+  });
+  if (ratios.length === 0) return [LIGHT_GBM_MISSING];
+  const meanOf = (place: 0 | 1): string =>
+    (ratios.reduce((sum, ratio) => sum + ratio[place], 0) / ratios.length).toFixed(3);
+  return [`In all: ${meanOf(0)} × the loss of LightGBM (mean of the ratios); both rounded: ${meanOf(1)} ×.`];
 }
 
 function accuracySection({ made, figures }: Kept<readonly Accuracy[]>): string {
@@ -98,14 +164,19 @@ function stepSection({ made, figures }: Kept<StepTimes>): string {
   ].join('\n\n');
 }
 
-export function forecastReport({ accuracy, 'step-time': steps }: KeptResults): string {
+export function forecastReport({ accuracy, loads, 'step-time': steps }: KeptResults): string {
   const shown = [
     ...(accuracy === undefined ? [] : [accuracySection(accuracy)]),
+    ...(loads === undefined ? [] : [loadsSection(loads)]),
     ...(steps === undefined ? [] : [stepSection(steps)]),
   ];
   return `# Forecasts on the reference trace\n\n${shown.join('\n\n')}\n`;
 }
 
-export function allBars({ accuracy, 'step-time': steps }: KeptResults): readonly Bar[] {
-  return [...(accuracy?.figures.flatMap(accuracyBars) ?? []), ...(steps === undefined ? [] : stepBars(steps.figures))];
+export function allBars({ accuracy, loads, 'step-time': steps }: KeptResults): readonly Bar[] {
+  return [
+    ...(accuracy?.figures.flatMap(accuracyBars) ?? []),
+    ...(loads?.figures.flatMap((load) => lightGbmBars(load.accuracy)) ?? []),
+    ...(steps === undefined ? [] : stepBars(steps.figures)),
+  ];
 }

@@ -1,14 +1,15 @@
 /**
  * `npm run bench:forecast [-- SECTION…]`: forecasters on the reference trace (EQUIPOISE_REFERENCE_DIR; skipped without
- * it). Sections accuracy, step-time; default both.
+ * it). Sections accuracy, loads, step-time; default all. EQUIPOISE_LIGHTGBM_PYTHON adds LightGBM to the first two.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { forecastMethods } from '@equipoise/core/forecast';
 import { accuracyOf } from './accuracy.js';
-import { allBars, forecastReport, type KeptResults } from './report.js';
+import { allBars, forecastReport, type KeptResults, type LoadAccuracy } from './report.js';
 import { stepTimes } from './step-time.js';
+import { SYNTHETIC_SEED, syntheticLoads } from './synthetic-loads.js';
 import { DAY_S, referenceCounts, SCALE, TRAIN_DAYS } from './trace.js';
 
 const RESULTS = new URL('results.json', import.meta.url);
@@ -33,7 +34,24 @@ function accuracies(counts: readonly number[]) {
   );
 }
 
-const measures = { accuracy: accuracies, 'step-time': stepTimes } as const;
+function loadAccuracies(counts: readonly number[]): readonly LoadAccuracy[] {
+  const methods = forecastMethods.filter(({ name }) => name !== 'lstm');
+  const trace = { counts, trainS: TRAIN_DAYS * DAY_S, scale: SCALE, seed: 1 };
+  const questions = [
+    { load: 'reference trace, zero seconds removed', ...trace, keepZeros: false },
+    { load: 'reference trace, zero seconds kept', ...trace, keepZeros: true },
+    ...syntheticLoads().map(({ name, counts: drawn }) => {
+      const synthetic = { counts: drawn, trainS: DAY_S, scale: 1, seed: SYNTHETIC_SEED, keepZeros: true };
+      return { load: name, ...synthetic };
+    }),
+  ];
+  return questions.map(({ load, ...question }) => {
+    process.stderr.write(`${load}\n`);
+    return { load, accuracy: accuracyOf({ ...question, methods }) };
+  });
+}
+
+const measures = { accuracy: accuracies, loads: loadAccuracies, 'step-time': stepTimes } as const;
 
 const keptResults = (): KeptResults => (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {});
 

@@ -40,7 +40,9 @@ describe('equipoise forecast', () => {
     };
     const names = methods.map(({ name }) => name);
     expect(names).toContain(selected);
-    expect(names).toEqual(expect.arrayContaining(['holt-winters', 'quantile-regression', 'lag-network', 'lstm']));
+    expect(names).toEqual(
+      expect.arrayContaining(['ewma', 'quantile-regression', 'boosted-trees', 'lag-network', 'lstm']),
+    );
     for (const { smapeFraction } of [...methods, inForce]) {
       expect(smapeFraction).toBeGreaterThan(0);
       expect(smapeFraction).toBeLessThan(0.5);

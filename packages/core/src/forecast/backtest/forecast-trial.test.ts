@@ -51,7 +51,7 @@ describe('forecastTrial', () => {
       .filter(({ name }) => ['last-value', 'last-two-max', 'window-max', 'window-mean', 'ewma'].includes(name))
       .map((method) => forecastFigures(method, 0.95, positions));
     const inForce = forecastFigures(trial.inForce, 0.95, positions);
-    expect(['quantile-regression', 'lag-network']).toContain(trial.selected);
+    expect(['quantile-regression', 'boosted-trees', 'lag-network']).toContain(trial.selected);
     expect(inForce.pinballLoss).toBeLessThan(ratio * Math.min(...simple.map(({ pinballLoss }) => pinballLoss)));
     // The method is chosen by its quantile; its point error must be nearly the smallest.
     expect(inForce.smapeFraction).toBeLessThan(1.05 * Math.min(...simple.map(({ smapeFraction }) => smapeFraction)));

@@ -65,10 +65,11 @@ describe('learning the load', () => {
     expect(forecasts.get(4200)).toBeDefined();
   });
 
-  it('takes networks in when there are four hours', () => {
+  it('takes networks and trees in when there are four hours', () => {
     const names = (learning: LoadLearning) => learning.backtest?.entries.map(({ method }) => method);
     expect(names(end)).toEqual(rules.methods.map(({ name }) => name));
-    expect(names(before)).toEqual(rules.methods.map(({ name }) => name).filter((name) => name !== 'lag-network'));
+    const large = ['boosted-trees', 'lag-network'];
+    expect(names(before)).toEqual(rules.methods.map(({ name }) => name).filter((name) => !large.includes(name)));
   });
 
   it('foretells rates, not peaks: the rate of the next 20 s stays below the upper one nearly always, and not far below', () => {
@@ -102,6 +103,23 @@ describe('learning the load', () => {
     const resumed = resumeLearning(kept, rules);
     expect(learnedForecast(resumed, loadAt(SECONDS))).toEqual(learnedForecast(end, loadAt(SECONDS)));
     expect(learningSnapshot(initialLearning)).toBeUndefined();
+  });
+
+  it('resumes without a method that a newer version does not have', () => {
+    const kept = learningSnapshot(end);
+    if (kept === undefined) throw new Error('it has learned');
+    const forecasters = kept.forecasters.map((each, i) =>
+      i === kept.selected ? { ...each, method: 'removed' } : each,
+    );
+    const resumed = resumeLearning({ ...kept, forecasters }, rules);
+    expect(learnedForecast(resumed, loadAt(SECONDS))).toBeUndefined();
+    const later = [0, 10].reduce(
+      (learning, passed) => observeLoad(learning, loadAt(SECONDS), 1000 * (SECONDS + passed), rules),
+      resumed,
+    );
+    const forecast = learnedForecast(later, loadAt(SECONDS));
+    expect(rules.methods.map(({ name }) => name)).toContain(forecast?.method);
+    expect(forecast?.upperRps).toBeGreaterThan(0);
   });
 
   it('does not talk away a rise that no method has seen', () => {

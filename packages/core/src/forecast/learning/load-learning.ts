@@ -58,7 +58,7 @@ const KEPT_BINS = 7 * DAY_BINS;
 /** One hour. Shorter histories covered 90 % of the peaks instead of 95 %. */
 const FEWEST_BINS = 360;
 /** Four hours, for methods with many weights. Add each method that looks back further than the lags. */
-const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
+const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'boosted-trees': 1440, 'lag-network': 1440, lstm: 1440 };
 /** Lower bound of the present rate: mean of `PRESENT_S` seconds minus `ERRORS` standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;

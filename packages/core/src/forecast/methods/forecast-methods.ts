@@ -1,8 +1,8 @@
 import type { ForecastMethod } from '../forecast-method.js';
 import { lagNetwork } from '../network/lag-network.js';
 import { lstm } from '../network/lstm-network.js';
+import { boostedTrees } from './boosted-trees.js';
 import { ewma } from './ewma.js';
-import { holtWinters } from './holt-winters.js';
 import { quantileRegression } from './quantile-regression.js';
 import { lastTwoMax, lastValue, windowMax, windowMean } from './window-methods.js';
 
@@ -13,8 +13,8 @@ export const forecastMethods: readonly ForecastMethod[] = [
   windowMax,
   windowMean,
   ewma,
-  holtWinters,
   quantileRegression,
+  boostedTrees,
   lagNetwork,
   lstm,
 ];

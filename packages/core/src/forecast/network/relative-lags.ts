@@ -16,7 +16,8 @@ const LEVEL_WEIGHT = 0.4;
 const RATIO_GAIN = 3;
 const LEAST_INPUT = -3;
 
-function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
+/** Exponential mean of the lags, plus half a request. */
+export function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   let level = maximaRps[at] as number;
   for (let k = 1; k < lags; k++) level += LEVEL_WEIGHT * ((maximaRps[at + k] as number) - level);
   return level + HALF_REQUEST_RPS;
