@@ -2,6 +2,7 @@
  * `npm run bench:control`: simulates the loop against a clairvoyant on three seeds, and against the loop without some
  * of its parts. Cells in results.json are not run again; `-- --anew` runs all. Arguments filter by pipeline, mode,
  * load, controller or seed (`seed-2`). The video pipeline needs EQUIPOISE_REFERENCE_DIR and is skipped without it.
+ * `-- foreign` has flags and results of its own.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import type { LoadResult } from './bars.js';
 import { barsOf } from './bars.js';
 import { type CellFigures, type ControllerName, controllers, runCell } from './cell.js';
 import { fluidMinimum } from './fluid-minimum.js';
+import { runForeign } from './foreign/run-foreign.js';
 import { type ControlLoad, controlLoads } from './loads.js';
 import { type ControlMode, curvesOf, largestRate, pipelineNamed, planAt, specFor } from './pipelines.js';
 import { controlSvg } from './plot.js';
@@ -30,6 +32,8 @@ function madeOn(): string {
   const day = new Date().toISOString().slice(0, 10);
   return `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.arch}, Node ${process.version}; ${day}, commit ${commit}`;
 }
+
+if (process.argv[2] === 'foreign') process.exit(runForeign(process.argv.slice(3)) ? 0 : 1);
 
 const filters = process.argv.slice(2).filter((each) => each !== '--anew');
 const wanted = (...names: readonly string[]): boolean =>
