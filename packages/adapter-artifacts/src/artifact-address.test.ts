@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
+import { artifactAddress, fileNameOf, isAddress, redirectedUrl } from './artifact-address.js';
 
 describe('isAddress', () => {
   it.each([
@@ -34,9 +34,18 @@ describe('artifactAddress', () => {
     expect(() => artifactAddress(reference)).toThrow(reason);
   });
 
-  it('does not repeat credentials of a URL', () => {
-    const refused = () => artifactAddress('https://user:secret@host/a');
-    expect(refused).toThrow('holds credentials');
+  it.each(['https://user:secret@host/a', 'ftp://user:secret@host/a', 'https://user:secret@host:x/a'])(
+    'does not repeat the credentials of %s',
+    (reference) => {
+      const refused = () => artifactAddress(reference);
+      expect(refused).toThrow('is not fetched');
+      expect(refused).not.toThrow('secret');
+    },
+  );
+
+  it('does not repeat the credentials of a redirect', () => {
+    const refused = () => redirectedUrl('https://host/a', 'http://user:secret@127.0.0.1/b');
+    expect(refused).toThrow('is not fetched');
     expect(refused).not.toThrow('secret');
   });
 });

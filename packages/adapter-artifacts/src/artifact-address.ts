@@ -16,10 +16,15 @@ export function isAddress(reference: string): boolean {
   return scheme !== undefined && scheme !== 'npm';
 }
 
-const refused = (reference: string, why: string): AppError =>
-  new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, { details: { reference } });
+const withoutCredentials = (text: string): string => text.replaceAll(/\/\/[^/?#\s]*@/g, '//');
 
-/** Throws ARTIFACT_UNAVAILABLE. Messages about valid web URLs show no credentials. */
+function refused(address: string, why: string): AppError {
+  const reference = withoutCredentials(address);
+  const message = `The artifact ${reference} is not fetched: ${withoutCredentials(why)}`;
+  return new AppError('ARTIFACT_UNAVAILABLE', message, { details: { reference } });
+}
+
+/** Throws ARTIFACT_UNAVAILABLE. Messages show no credentials. */
 export function artifactAddress(reference: string): ArtifactAddress {
   const scheme = schemeOf(reference);
   if (scheme === 's3') return s3Address(reference);
