@@ -111,7 +111,7 @@ export class ControlSession {
     return tickMs(this.#rules);
   }
 
-  /** Decides. While a plan is made, a burst in a `later` observation preempts it. */
+  /** Decides. A plan is preempted if the fast loop would act on a `later` observation. */
   tick(tick: Tick, later?: LaterObservation): TickAnswer {
     const { observation: first, pins = {}, executes } = tick;
     this.#undoTick = this.#undo();
@@ -160,7 +160,7 @@ export class ControlSession {
     };
   }
 
-  /** True if a tick would answer a burst, which needs no verified plan. */
+  /** True if the fast loop would act, which needs no verified plan. */
   isUrgent({ observation, pins = {} }: Pick<Tick, 'observation' | 'pins'>): boolean {
     return wouldProtect(this.#rulesWith(pins), this.#state, observation);
   }

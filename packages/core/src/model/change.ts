@@ -22,7 +22,7 @@ export type Change = (
       readonly to: StagePlan;
     }
 ) & {
-  /** Skips the canary. For protective steps and roll-backs. */
+  /** Skips the canary. For burst answers and roll-backs. */
   readonly atOnce?: true;
 };
 

@@ -4,8 +4,8 @@ import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
 
 /**
- * Cause: start, slow loop (`plan`), fast loop (`burst`), a change that used up the error budget (`roll-back`), or a
- * person (`manual`).
+ * Cause: start, a burst, a change that used up the error budget (`roll-back`), a person (`manual`), or all else
+ * (`plan`).
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';
 
