@@ -20,7 +20,6 @@ const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** SHA-256 of a file, in hex. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);

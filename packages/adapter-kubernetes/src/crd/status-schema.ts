@@ -23,7 +23,6 @@ export interface InferencePipelineStatus {
   /** Time of the plan, in RFC 3339. */
   readonly plannedAt?: string;
   readonly plannedForRps?: number;
-  /** Total replicas of all stages. */
   readonly replicas?: { readonly desired: number; readonly ready: number };
   readonly observed?: {
     readonly arrivalRps: number;
@@ -43,7 +42,6 @@ export interface InferencePipelineStatus {
     /** Times of the failure and of the end of the back-off, in RFC 3339. */
     readonly at: string;
     readonly until: string;
-    /** Number of failures in a row. */
     readonly failures: number;
     /** Generation that failed; another generation may try again. */
     readonly generation: number;

@@ -10,7 +10,6 @@ export interface RouterPage {
   /** Latency ranges; each ends at its bound (s), the last at Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
-  /** Arrivals in windows that end now. */
   readonly latest: ArrivalEnvelope;
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;

@@ -28,7 +28,6 @@ export class ChangeOutcome {
     this.#end('given-up');
   }
 
-  /** Returns the outcome once. */
   take(): LastChange | undefined {
     const told = this.#outcome;
     this.#outcome = undefined;

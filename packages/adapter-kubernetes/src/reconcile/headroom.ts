@@ -19,7 +19,6 @@ export interface ReplicaGroup {
   /** Replicas of the new plan; missing if it has none. */
   readonly wanted?: number | undefined;
   readonly inForce: number;
-  /** Replicas last requested. */
   readonly present: number;
   /** Cores held, with the extra pods of a rollout. */
   readonly heldCpuCores: number;

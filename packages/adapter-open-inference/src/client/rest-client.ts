@@ -24,7 +24,6 @@ import {
 import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
 import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
 
-/** Client over HTTP/1.1. */
 export class RestClient implements InferenceClient {
   readonly url: string;
   readonly #raw: boolean;

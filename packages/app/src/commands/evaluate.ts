@@ -10,7 +10,7 @@ import pc from 'picocolors';
 import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
-import { outputFile } from '../compose/output-file.js';
+import { outputFile } from '../report/output-file.js';
 import { fractionText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';

@@ -3,7 +3,6 @@ import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Document printed by `--json`. */
 export interface ForecastAnswer {
   readonly selected: string;
   readonly methods: readonly MethodFigures[];

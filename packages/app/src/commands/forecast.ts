@@ -13,8 +13,8 @@ import {
 } from '@equipoise/core/forecast';
 import { AppError } from '@equipoise/core/model';
 import { ProgressMeter } from '@equipoise/runtime';
-import { outputFile } from '../compose/output-file.js';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
+import { outputFile } from '../report/output-file.js';
 import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { type ForecastAnswer, forecastText } from './forecast-text.js';

@@ -15,7 +15,7 @@ import {
   type VerifierAt,
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { outputFile } from '../compose/output-file.js';
+import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';

@@ -5,7 +5,7 @@ import { ProfileCache } from '@equipoise/runtime/profiles';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
-import { outputFile } from '../compose/output-file.js';
+import { outputFile } from '../report/output-file.js';
 import { profileReport } from '../report/profile-report.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, msText } from '../terminal/plan-table.js';

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 import { type Difference, LogReplay, logLines, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { outputFile } from '../compose/output-file.js';
+import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';

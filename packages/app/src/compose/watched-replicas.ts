@@ -71,7 +71,6 @@ export class MeasuredBatches {
     };
   }
 
-  /** Batches since the last call. */
   take(): readonly BatchTimes[] {
     return this.#record.take();
   }

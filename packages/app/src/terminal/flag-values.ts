@@ -58,7 +58,6 @@ export function nodeCores(text: string): readonly number[] {
 
 const weight = numberWithin('a number, 0 or more', { least: 0 });
 
-/** Parses `accuracy,cost,batch`. */
 export function weights(text: string): ObjectiveWeights {
   const parts = text.split(',');
   const [accuracy = '', cost = '', batch = ''] = parts;

@@ -45,7 +45,6 @@ export class PlanProgress {
     this.#thread.postMessage(text);
   }
 
-  /** Clears the line. */
   async stop(): Promise<void> {
     await this.#thread.terminate();
     if (this.#terminal && performance.now() - this.#startedAtMs > QUIET_MS) process.stderr.write('\r\u001b[K');

@@ -1,4 +1,3 @@
-/** Text tables, plain without color. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
 

@@ -35,7 +35,6 @@ export interface ProtectedLoad {
   readonly inBurst: boolean;
   /** Upper rate (rps) of the forecast if replicas start slowly, else 0. */
   readonly forecastRps: number;
-  /** Target of the change under way. */
   readonly underWay: Plan['stages'] | undefined;
 }
 

@@ -80,7 +80,6 @@ function shiftLaw(law: LatencyLaw, ms: number): LatencyLaw {
   return ms === 0 ? law : { valuesMs: law.valuesMs.map((value) => value + ms), weights: law.weights };
 }
 
-/** Reused for each sum. */
 const sumWeighted = new Float64Array(STEPS + 1);
 const sumWeights = new Float64Array(STEPS + 1);
 
@@ -187,7 +186,7 @@ function ascending(law: LatencyLaw): LatencyLaw {
   };
 }
 
-/** Atoms of both, ascending; of equal values, those of `a` first. */
+/** Atoms of both, ascending. */
 function interleave(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   const count = a.valuesMs.length + b.valuesMs.length;
   const law = { valuesMs: new Float64Array(count), weights: new Float64Array(count) };
@@ -201,7 +200,6 @@ function interleave(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return law;
 }
 
-/** Probabilities sum to 1. */
 export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
   const [only] = alternatives;
   if (alternatives.length === 1 && only !== undefined) return only.law;

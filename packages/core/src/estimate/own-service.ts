@@ -70,7 +70,6 @@ export function ownMs(own: Omit<OwnService, 'law' | 'parallelBatches'>, sojournM
   return Math.min(sojournMs, Math.max(own.leastMs, likelyMs));
 }
 
-/** Probability of each part of a law. */
 const lawWeights = lawFractions.map((fraction, i) => (lawFractions[i + 1] ?? 1) - fraction);
 
 /** Position of the mean within each part (0…1), if times are linear in −ln(1 − fraction). */

@@ -9,7 +9,6 @@ import type { Forecast, LoadObservation } from '../model/decision.js';
 const MEANS_S = [3, 5, 10];
 const LINES_S = [20, 40, 80];
 const CONSISTENT_Z = 2;
-/** Normal quantile of 95 %. */
 const UPPER_Z = 1.645;
 const DEFAULT_HORIZON_MS = 12_000;
 

@@ -38,7 +38,6 @@ export class RingBuffer<T> {
     return value;
   }
 
-  /** Removes the newest value. */
   pop(): T | undefined {
     if (this.#length === 0) return undefined;
     this.#length -= 1;

@@ -38,7 +38,6 @@ export interface Resources {
   readonly gpus: number;
 }
 
-/** Entry point of requests. */
 export interface SourceSpec {
   readonly name: string;
   readonly to: readonly StageId[];

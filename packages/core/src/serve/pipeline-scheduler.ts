@@ -325,7 +325,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (!replica.busy) this.#release(replica);
   }
 
-  /** Drops all further arrivals. */
   beginDraining(): void {
     this.#draining = true;
   }

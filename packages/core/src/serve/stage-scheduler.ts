@@ -52,7 +52,6 @@ export class StageScheduler<Payload, Context> {
   #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-  /** Expected service time of one item. */
   #aloneMs = 0;
   /** Time of the oldest arrival, or earlier. Maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
@@ -61,7 +60,6 @@ export class StageScheduler<Payload, Context> {
   /** Items with a smaller sequence were queued before the last hang, so they are checked again. */
   screenBefore = 0;
   #runningSuspects = 0;
-  /** Number of busy `replicas`. */
   #busyReplicas = 0;
   /** Set by a change after which a batch may start. The pipeline scheduler clears it. */
   isDirty = false;

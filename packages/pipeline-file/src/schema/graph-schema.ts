@@ -9,7 +9,6 @@ function meanItems(distribution: readonly number[]): number {
   return distribution.reduce((total, share, items) => total + items * share, 0) / sum;
 }
 
-/** One entry of `spec.edges`. */
 export const edgeSchema = z.strictObject({
   from: text().describe('Name of the stage that the edge leaves.'),
   to: text().describe('Name of the stage that the edge enters.'),
@@ -71,7 +70,6 @@ export const edgeSchema = z.strictObject({
     ),
 });
 
-/** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
   from: text().describe(
     'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in the order of the items. A skipped stage is omitted.',

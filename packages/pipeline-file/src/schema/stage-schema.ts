@@ -43,7 +43,6 @@ const pinsSchema = z
   .prefault({})
   .describe('Choices that the planner must keep.');
 
-/** One entry of `spec.stages`. */
 export const stageSchema = z.strictObject({
   name: name().describe('Name of the stage, unique in the pipeline.'),
   kind: z

@@ -91,7 +91,6 @@ export interface ControlStatus {
 
 /** Number of newest good plans among which a roll-back searches. */
 const LOOKED_BACK = 20;
-/** Maximum waiting what-if questions. */
 const MOST_QUERIES = 4;
 
 export class PipelineControl {

@@ -13,7 +13,6 @@ export class RoundRobin<T> {
     return this.#items.size;
   }
 
-  /** Item whose turn it is. */
   get first(): T | undefined {
     for (const [first] of this.#items.values()) return first;
     return undefined;

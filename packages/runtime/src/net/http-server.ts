@@ -40,7 +40,6 @@ export interface RunningHttpServer {
 
 type HttpServer = Server | Http2SecureServer;
 
-/** Passes every request to `serve`. */
 export async function startHttpServer(
   options: HttpServerOptions,
   serve: (exchange: HttpExchange) => void,

@@ -16,7 +16,6 @@ export function partBucketsSeconds(sloLatencyMs: number): number[] {
 
 export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/** Rounds away floating-point noise. */
 function bound(part: number, sloLatencyMs: number): number {
   return Number(((part * sloLatencyMs) / 1000).toPrecision(6));
 }

@@ -163,7 +163,6 @@ class VariantMeasurer {
 /** Replica of one core count, started on first use. */
 class ReplicaOnDemand {
   readonly cpuCores: number;
-  /** Cores left to busy neighbours. */
   readonly freeCores: number;
   readonly #with: VariantMeasurement;
   readonly #onLoaded: (loadMs: number) => void;

@@ -68,7 +68,6 @@ export interface VariantProfile extends LatencyProfile {
   readonly identity: VariantIdentity;
 }
 
-/** Points of an interrupted run. */
 export type UnfinishedProfile = Omit<VariantProfile, 'fits' | 'measuredAtEpochMs'>;
 
 export interface NotMeasuredVariant {

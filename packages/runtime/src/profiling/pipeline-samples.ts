@@ -16,7 +16,6 @@ import {
   type TensorType,
 } from '@equipoise/core/model';
 
-/** `name` is the file name. */
 export interface PipelineSample {
   readonly name: string;
   readonly inputs: TensorMap;

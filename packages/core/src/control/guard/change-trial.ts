@@ -45,7 +45,6 @@ export interface FailureCount {
   readonly failedTotal: number;
 }
 
-/** Memory that a change alters. */
 export interface BeforeChange {
   readonly planned?: ExpectedLoad | undefined;
   /** Planned rates of the last minute, oldest first; absent before the first plan. */

@@ -1,7 +1,7 @@
 /**
  * Quantile regression by gradient-boosted trees (Friedman 2001), grown leaf by leaf on histograms (Ke et al. 2017).
- * Inputs are the lags relative to their level, and the level; the target is relative, too. A tree splits by the
- * gradient of the pinball loss. A leaf holds the quantile of its residuals times the rate.
+ * Lags and target are relative to the level. Splits follow the gradient of the pinball loss; a leaf holds the
+ * quantile of its residuals times the rate.
  */
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { HALF_REQUEST_RPS, levelOf } from '../network/relative-lags.js';
@@ -32,11 +32,10 @@ export interface BoostedWeights {
 const TREES = 40;
 const TREES_PER_STEP = 2;
 const MOST_LEAVES = 16;
-/** Examples of a leaf. */
 const FEWEST_EXAMPLES = 50;
 const RATE = 0.2;
 const BINS = 256;
-/** Values of a feature from which its bins are made. */
+/** Values that make the bins of a feature. */
 const MOST_SAMPLED = 10_000;
 const POINT_FRACTION = 0.5;
 
@@ -83,7 +82,6 @@ interface Window {
   readonly lags: number;
 }
 
-/** Returns the level. */
 function writeFeatures(values: Float64Array, at: number, { maximaRps, from, lags }: Window): number {
   const level = levelOf(maximaRps, from, lags);
   for (let k = 0; k < lags; k++) values[at + k] = ((maximaRps[from + k] as number) + HALF_REQUEST_RPS) / level;
@@ -92,7 +90,6 @@ function writeFeatures(values: Float64Array, at: number, { maximaRps, from, lags
 }
 
 interface Examples {
-  /** Features per example. */
   readonly width: number;
   readonly values: Float64Array;
   readonly targets: Float64Array;
@@ -138,7 +135,6 @@ function edgesOf({ width, values, targets }: Examples, feature: number): Float64
   return Float64Array.from(new Set(found));
 }
 
-/** Edges below the value. */
 function binOf(edges: Float64Array, value: number): number {
   let [low, high] = [0, edges.length];
   while (low < high) {
@@ -178,12 +174,12 @@ function withMoreTrees(sum: TreeSum, examples: BinnedExamples): TreeSum {
   return { ...sum, trees };
 }
 
-/** Examples of a node. A bin's histogram has their number, then the number with a positive residual. */
+/** A bin has two counts: examples, and those with a positive residual. */
 interface Leaf {
   readonly examples: Int32Array;
   readonly histogram: Int32Array;
   readonly best: BestSplit | undefined;
-  /** The parent's split and which child this is; undefined for the root. */
+  /** Undefined for the root. */
   readonly parent: { readonly split: number; readonly side: 2 | 3 } | undefined;
 }
 
@@ -191,7 +187,6 @@ interface BestSplit {
   readonly feature: number;
   readonly bin: number;
   readonly gain: number;
-  /** Examples that go left. */
   readonly left: number;
 }
 
@@ -279,7 +274,7 @@ function bestSplit(histogram: Int32Array, count: number, fraction: number): Best
   return best;
 }
 
-/** Least value that `fraction` of the values do not exceed; undefined without values. */
+/** Least value not below `fraction` of the values; undefined without values. */
 function quantileOf(values: Float64Array, fraction: number): number | undefined {
   return values.toSorted()[Math.max(0, Math.ceil(fraction * values.length) - 1)];
 }

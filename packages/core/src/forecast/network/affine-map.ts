@@ -18,7 +18,6 @@ export interface AffineMap {
 
 export const endOf = ({ at, inputs, outputs }: AffineMap): number => at + outputs * (inputs + 1);
 
-/** Writes W·x + b to `output`. */
 export function applyMap({ at, inputs, outputs }: AffineMap, parameters: Float64Array, vectors: AppliedVectors): void {
   const { input, output } = vectors;
   let place = at;

@@ -9,14 +9,12 @@
  * Without scenarios, y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
  */
 
-/** Arrays have `count` entries. */
 export interface NodeOptions {
   readonly count: number;
   readonly latencyMs: Float64Array;
   readonly score: Float64Array;
   /** One array per amount. */
   readonly amounts: readonly Float64Array[];
-  /** Position in the original list. */
   readonly source: Int32Array;
 }
 

@@ -13,7 +13,6 @@ export interface CanaryNews {
   readonly variantId: VariantId;
   readonly state: 'step' | 'passed' | 'rolled-back' | 'ended';
   readonly fraction: number;
-  /** Reason of a roll-back. */
   readonly why?: string;
 }
 

@@ -2,13 +2,11 @@
  * State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps.
  *
  * With little traffic the first step waits long for outcomes. So if only outcomes are missing, and none speaks against
- * the variant, the first step offers the fraction of the second step. The verdict needs the same number of outcomes, so
- * a bad variant harms about as many requests.
+ * the variant, it offers the second step's fraction. The verdict needs as many outcomes as before.
  */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary, nextFraction } from '../rollout/canary.js';
 
-/** Time in ms between two checks of outcomes. */
 const LOOK_MS = 250;
 
 export class StageCanary {

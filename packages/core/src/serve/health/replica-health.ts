@@ -86,7 +86,6 @@ export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
 
 export class ReplicaHealth {
   meanSlowness = 1;
-  /** No batches before this instant. */
   openUntilMs = Number.NEGATIVE_INFINITY;
   batchStartedAtMs = 0;
   /** Time at which the running batch counts as hung. */

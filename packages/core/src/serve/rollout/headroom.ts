@@ -38,7 +38,6 @@ export interface ReplicasOfKind {
 
 export interface HeadroomInput {
   readonly inForce: readonly ReplicasOfKind[];
-  /** The new plan of one stage. */
   readonly to?: ReplicasOfKind | undefined;
   /** Cores of the plan before the first of several changes; default: cores of `inForce`. */
   readonly fromCores?: number;

@@ -11,7 +11,6 @@ import type { ArrivalProcess } from './constant-rate.js';
 
 export type TraceSpread = (typeof traceSpreads)[number];
 
-/** Spreads, the default first. */
 export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 
 /** Rounding then never reaches the next second. */

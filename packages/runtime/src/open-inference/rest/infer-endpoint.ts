@@ -22,7 +22,6 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
   'application/x-www-form-urlencoded',
 ]);
 
-/** POST /v2/models/{pipeline}/infer */
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const jsonLength = statedJsonLength(call);

@@ -13,7 +13,6 @@ import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoi
 
 const JSON_TYPE = 'application/json';
 
-/** POST /v1/pipelines/{pipeline}/run */
 export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
