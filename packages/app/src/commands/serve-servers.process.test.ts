@@ -1,4 +1,4 @@
-/** Pipelines with other servers as stages: a running one, over REST and gRPC, and a started one. */
+/** Stages that are other servers: already running (REST, gRPC) or started by `command`. */
 import { fileURLToPath } from 'node:url';
 import { openInferenceClient } from '@equipoise/adapter-open-inference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -17,7 +17,7 @@ spec:
   seeds: [1, 2]
 `;
 
-/** Digests of the cells of a grid in its own file. */
+/** Cell digests of a grid written to `read.yaml`. */
 async function digestsOf(text: string, code = 'code'): Promise<readonly string[]> {
   const file = join(folder.path, folder.write('read.yaml', text));
   return (await readGrid(file, code)).cells.map(({ digest }) => digest);
