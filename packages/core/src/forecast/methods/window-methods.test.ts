@@ -15,7 +15,7 @@ describe('methods of a window', () => {
 
   it('puts the quantile where it covers its share of the peaks that followed', () => {
     const series = Array.from({ length: 400 }, (_, bin) => (bin % 20 === 0 ? 20 : 10));
-    // Per 20 bins, two values of 10 precede a 20; they have 20 ÷ 210 of the weight. The value 20 precedes a 10.
+    // Of 20 bins, two 10s precede a 20. Each bin weighs its value, so they weigh 20 of 210.
     expect(fitted(lastValue, series, { ...smallTask, upperFraction: 0.92 }).upperFactor).toBeCloseTo(2, 6);
     expect(fitted(lastValue, series, { ...smallTask, upperFraction: 0.88 }).upperFactor).toBeCloseTo(1, 6);
   });
