@@ -1,7 +1,7 @@
 /**
  * Downloads each remote artifact once. Cached content with a stated digest is used without a request. Otherwise each
- * process asks the server once whether the content has changed. Without an answer, the process uses cached content with
- * a warning. Corrupt content is fetched again.
+ * process asks the server once whether the content has changed. If that fails, the process uses cached content with a
+ * warning. Corrupt content is fetched again.
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';

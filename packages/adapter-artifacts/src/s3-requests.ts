@@ -1,7 +1,7 @@
 /**
  * Requests to an S3-compatible store, configured by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
- * AWS_REGION or AWS_DEFAULT_REGION (us-east-1), AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without keys requests are
- * unsigned.
+ * AWS_REGION or AWS_DEFAULT_REGION (default us-east-1), AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without keys requests
+ * are unsigned.
  */
 import { AppError } from '@equipoise/core/model';
 import { AwsClient } from 'aws4fetch';

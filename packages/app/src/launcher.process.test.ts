@@ -30,7 +30,7 @@ it.each([
   expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
 });
 
-/** Runs after the command. Prints the size (MiB) of a thread's young generation with a limit of 12. */
+/** Runs after the command. Prints the young generation (MiB) of a thread whose limit is 12. */
 const thread = `
   const { parentPort } = require('node:worker_threads');
   const { getHeapSpaceStatistics } = require('node:v8');

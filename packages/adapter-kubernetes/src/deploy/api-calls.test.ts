@@ -105,7 +105,7 @@ describe('calls for a changed plan of ten stages', () => {
       ...calls
     } = await callsOf(planWith({ variantId: variantId('large') }));
     const writes = Object.values(calls).reduce((sum, count) => sum + count, 0);
-    // The nine other stages have 45 objects.
+    // Fewer than the 45 objects of the nine other stages.
     expect(writes).toBeLessThanOrEqual(36);
     expect(statuses + told).toBeLessThanOrEqual(30);
     expect(failures).toEqual([]);

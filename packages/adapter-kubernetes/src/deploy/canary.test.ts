@@ -40,7 +40,7 @@ describe('the requests', () => {
         shares.push(given);
         beganMs = rig.clock.nowMs();
       }
-      // A router forwards a share only to a ready router, and may serve the whole share itself.
+      // The router forwards a share only to a ready canary router, and may serve that share itself.
       if (sharing) expect([await ready(NEXT), await ready(LARGE), await ready(SMALL)]).toEqual([1, 3, 2]);
       expect(await ready(ROUTER)).toBeGreaterThanOrEqual(1);
       texts.add((await condition('Ready'))?.message);

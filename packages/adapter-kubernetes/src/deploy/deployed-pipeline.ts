@@ -85,8 +85,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Applies objects in order. Unless `force`, AppError CONFLICT names a field owned by another manager; objects
- * already written stay. CLUSTER_REFUSED names a missing namespace or kind.
+ * Applies objects in order. AppError CONFLICT gives the reason of a refusal, CLUSTER_REFUSED a missing namespace or
+ * kind. Objects already written stay.
  */
 export async function applyObjects(
   api: KubeApi,

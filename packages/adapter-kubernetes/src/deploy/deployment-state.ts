@@ -27,7 +27,7 @@ export interface WorkloadState {
   readonly stuck?: string | undefined;
 }
 
-/** States of workloads, the router last. Workloads of other engines are judged by their condition Ready. */
+/** States of workloads, the router last. Workloads of other engines are judged by condition Ready or by state. */
 export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {

@@ -170,7 +170,7 @@ it.each([
   const status = await restored.status();
   expect({ shift: status?.shift, rollback: status?.rollback }).toEqual(expected);
   expect(status?.plan).toEqual(before.status?.plan);
-  // The load is measured by the test, so SLOMet may differ.
+  // The test sets the load, so SLOMet may differ.
   const conditions = (of: typeof status) =>
     of?.conditions?.flatMap(({ type, status: holds, reason }) => (type === 'SLOMet' ? [] : [[type, holds, reason]]));
   expect(conditions(status)).toEqual(conditions(before.status));

@@ -81,7 +81,7 @@ describe('RouterHistory', () => {
     }
     const window = history.window(95);
     expect(window).toMatchObject({ arrivalRps: 100, sloAttainmentFraction: 1 });
-    // 90 % up to 150 ms, the rest evenly up to 300 ms.
+    // 90 % up to 150 ms, the rest evenly up to 300 ms: the p95 is halfway.
     expect(window?.latencyMs).toBeCloseTo(225, 6);
   });
 

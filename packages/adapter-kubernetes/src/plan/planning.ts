@@ -121,7 +121,7 @@ function planningFrom(
       shortfall,
     };
   } catch (error) {
-    // The engine cannot run this plan, so a retry is useless.
+    // The plan cannot be rendered, so a retry is useless.
     if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Failed canary, recorded only in the status. It blocks the plan until the back-off ends or the spec changes. */
+/** Failed canary, recorded only in the status. It blocks its workloads until the back-off ends or the spec changes. */
 import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';

@@ -1,6 +1,6 @@
 /**
- * Router of the new plan over the pods of both plans. It runs one batch at a time per replica of the larger plan, each
- * in its own pod. So each plan gets traffic in proportion to its pods. The function is idempotent.
+ * Router of the new plan over the pods of both plans. Each stage runs as many batches at once as the larger plan has
+ * replicas, each in a different pod. So each plan gets traffic in proportion to its pods. The function is idempotent.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';

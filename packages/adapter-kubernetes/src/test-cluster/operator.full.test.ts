@@ -249,7 +249,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
       expect(await isReady(SMALL, 2)).toBe(true);
       expect((await find('shelf'))?.status?.readyReplicas).toBe(1);
       const total = (await all()).reduce((sum, { spec }) => sum + (spec.replicas ?? 0), 0);
-      // The old replicas, plus at most the replicas of the plan.
+      // The four old replicas (router included), plus at most three new ones.
       expect(total).toBeLessThanOrEqual(2 + 1 + 1 + 3);
       source.decide(`${namespace}/shelf`, planWith('small', 3));
       await eventually(async () => (await find(LARGE)) === undefined && (await isReady(SMALL, 3)));

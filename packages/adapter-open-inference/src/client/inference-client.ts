@@ -35,7 +35,7 @@ export interface ClientOptions {
   readonly token?: string;
   /** Headers of requests; metadata over gRPC. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Repeats a call whose persistent connection broke; default true. */
+  /** Repeats a REST call whose persistent connection broke at once; default true. */
   readonly mayRepeat?: boolean;
 }
 

@@ -28,7 +28,7 @@ export interface RestConnectionOptions {
   readonly maxAnswerBytes: number;
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Resends a request after its persistent connection broke, although the server may have run it. If false, each
+   * Resends a request whose persistent connection broke at once, although the server may have run it. If false, each
    * request uses its own connection.
    */
   readonly mayRepeat: boolean;

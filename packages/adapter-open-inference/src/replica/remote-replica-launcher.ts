@@ -68,7 +68,7 @@ const resolveName: ResolveName = async (name) =>
 
 const UNENCRYPTED = ['http:', 'grpc:'];
 
-/** One URL per address of the name, sorted; the URL itself for at most one address. */
+/** One URL per address of the name, sorted; the URL itself for at most one address, or with TLS. */
 export async function addressesOf(url: string, resolve: ResolveName): Promise<readonly string[]> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !UNENCRYPTED.includes(parsed.protocol)) return [url];

@@ -26,7 +26,7 @@ describe('cellGroups', () => {
     expect(rim).toMatchObject({ policy: 'rim', seeds: 2, less: undefined });
     expect(ipa?.figures.accuracy.mean).toBeCloseTo(0.72);
     expect(ipa?.less?.accuracy.mean).toBeCloseTo(0.02);
-    // Differences 0.03 and 0.01: deviation 0.01·√2, Student's 12.706 at one degree of freedom.
+    // Differences 0.03 and 0.01: standard error 0.01, Student's 12.706 at one degree of freedom.
     expect((ipa?.less?.accuracy.high ?? 0) - 0.02).toBeCloseTo(12.706 * 0.01, 4);
   });
 

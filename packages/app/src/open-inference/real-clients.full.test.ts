@@ -1,5 +1,5 @@
 /**
- * Third-party clients and server: tritonclient and curl against our server, our client and replicas against MLServer.
+ * Third-party clients and server: tritonclient and curl against our server; our client and replicas against MLServer.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';

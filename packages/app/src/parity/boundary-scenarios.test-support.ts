@@ -202,7 +202,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
       plan: { cpuCores: 0.5 },
       timeoutMs: () => 5_000,
     }),
-    // While batches run back to back, each takes 2.5 ms of the quota of 50 ms. Later batches start 10 ms apart.
+    // Each batch takes 5 ms of the quota of 50 ms and regains 2.5 ms. Once the quota is used up, batches start 10 ms
+    // apart.
     shows: [/completed/],
   },
   {

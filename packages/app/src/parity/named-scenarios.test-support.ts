@@ -25,7 +25,7 @@ const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
 const v = variantOf('v', { one: 5, eight: 12 });
 const w = variantOf('w', { one: 9, eight: 30, spread: 2 });
 
-/** `count` arrivals `gapMs` apart, the first one gap after 0. */
+/** `count` arrivals `gapMs` apart, beginning at `gapMs`. */
 const every = (gapMs: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => (i + 1) * gapMs);
 

@@ -39,7 +39,7 @@ export function choiceText(plan: Plan): string {
 export const msText = (ms: number | null): string =>
   ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
-/** Rate with one decimal; below 0.1 with two digits. */
+/** Rate with one decimal; below 0.1 with two significant digits. */
 export const rateText = (rps: number): string =>
   rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
 

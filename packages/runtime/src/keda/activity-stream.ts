@@ -1,5 +1,5 @@
 /**
- * StreamIsActive: reports whether any replicas are wanted, at the start and on every change. So a stage with zero
+ * StreamIsActive: reports at the start and on every change whether any replicas are wanted. So a stage with zero
  * replicas starts without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';

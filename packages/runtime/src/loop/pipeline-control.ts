@@ -174,7 +174,7 @@ export class PipelineControl {
     return this.#setMode('advise', { action: 'advise', ...because(reason) });
   }
 
-  /** Replaces the manual pins of a stage; the next plan respects them. A pin to another variant ends its canary. */
+  /** Replaces a stage's manual pins; the next plan respects them. A pin to another variant ends the stage's canary. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
     const stage = this.#checkStagePins(stageId, pins);
     const { id } = stage;
@@ -246,7 +246,7 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan. Skips the running plan, unless a change or canary is under way. */
+  /** Restores the newest good plan of this spec. Skips the running plan, unless a change or canary is under way. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);

@@ -10,7 +10,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 
-/** A client has to take a piece of this size within `patienceMs`. */
+/** Over HTTP/1.1, a client has to take a piece of this size within `patienceMs`. */
 const PIECE_BYTES = 1024 * 1024;
 
 export interface AnswerSink {
@@ -21,7 +21,7 @@ export interface AnswerSink {
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/** Writes an answer of `length` bytes: a small one in a single write, a large one piece by piece. */
+/** Writes an answer of `length` bytes: a small one at once, a large one in pieces. */
 export function writeAnswer(sink: AnswerSink, parts: readonly (string | Uint8Array)[], length: number): void {
   if (length > PIECE_BYTES) {
     writeInPieces(sink, parts.map(bytesOf));

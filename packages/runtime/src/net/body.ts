@@ -26,7 +26,7 @@ const LEAST_MEAN_BYTES = 64;
 /** Chunks of at least this size are kept without a copy. */
 const LARGE_CHUNK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 64 * 1024;
-/** After so many bytes a body waits for the next turn. Node reads up to 2 MiB of a connection in one. */
+/** After so many bytes a body waits for the next turn. Node reads up to 2 MiB of a connection per turn. */
 const BYTES_PER_TURN = { first: 1024 * 1024, later: 256 * 1024 };
 
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };

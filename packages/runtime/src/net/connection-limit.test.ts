@@ -140,7 +140,7 @@ describe('pipelined requests', () => {
     onTestFinished(() => server.close(0));
     await pipelineAtOnce(Number(new URL(server.url).port), 8, 64);
     // An entry may count two turns, and the first request of each connection never waits. Without turns, the maximum
-    // would be 512.
+    // would be 8 · 64.
     expect(Math.max(...perTurn)).toBeLessThanOrEqual(2 * 64 + 8);
   });
 });

@@ -53,7 +53,7 @@ describe('connections', () => {
     expect(request.socket.destroy).not.toHaveBeenCalled();
     request.emit('data', Buffer.from('a'));
     expect(request.socket.destroy).toHaveBeenCalledOnce();
-    // The others of a turn do not wait for more than 64 KiB of it.
+    // The connection pauses after 64 KiB, so that others get their turn.
     expect(request.isPaused()).toBe(false);
     request.emit('data', Buffer.alloc(64 * 1024));
     expect(request.isPaused()).toBe(true);

@@ -3,9 +3,9 @@
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
 
-/** Waiting items by connection. Connections take turns; the items of one keep their order. */
+/** Waiting items by connection. Connections are served round-robin, the items of one in order. */
 export class RoundRobin<T> {
-  /** In the order of their turns. */
+  /** The next connection comes first. */
   readonly #items = new Map<object, T[]>();
 
   /** Number of connections with waiting items. */
@@ -32,7 +32,7 @@ export class RoundRobin<T> {
     for (const [connection, items] of this.#items) {
       const first = items.shift();
       this.#items.delete(connection);
-      // Its next turn comes after the others.
+      // The connection moves to the end.
       if (items.length > 0) this.#items.set(connection, items);
       return first;
     }

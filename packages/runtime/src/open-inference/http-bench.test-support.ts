@@ -47,7 +47,6 @@ export class HttpBench {
     return { runner, server };
   }
 
-  /** An HTTP/2 session. */
   session({ url }: Pick<RunningServer, 'url'>, options: SecureClientSessionOptions = {}): ClientHttp2Session {
     const session = connectHttp2(url, { ca: cert, ...options });
     session.on('error', () => {});
@@ -55,7 +54,6 @@ export class HttpBench {
     return session;
   }
 
-  /** A raw connection. */
   socket({ url }: Pick<RunningServer, 'url'>): Socket {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.on('error', () => {});

@@ -58,7 +58,7 @@ export interface ServerOptions {
   readonly tenants?: Tenants;
   /** Default: cleartext. */
   readonly tls?: ShownIdentity;
-  /** Another server that gets a share of the HTTP requests; only with a single pipeline. */
+  /** Another server that gets a share of the HTTP inference requests; only with a single pipeline. */
   readonly share?: TrafficShareOptions;
   /** Refuses inference until `beginServing`, because ports are bound before replicas start. */
   readonly starting?: boolean;

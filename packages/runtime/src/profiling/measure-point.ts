@@ -10,7 +10,7 @@ import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statisti
 import type { InputCycle } from './input-cycle.js';
 import type { MeasurementEnd, ProfileDepth, ServiceFigures } from './measured-profile.js';
 
-/** `maxMs` counts from the first batch. */
+/** `maxMs` includes the warm-up. */
 export interface PointLimits {
   readonly warmUpMs: number;
   readonly minWarmUpBatches: number;

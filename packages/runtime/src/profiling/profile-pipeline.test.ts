@@ -256,7 +256,7 @@ describe('profilePipeline', () => {
     ]);
     expect(points?.map(({ idle }) => idle === undefined)).toEqual([false, false, true, true]);
     expect(neighbours.busy).toBe(0);
-    // Idle figures are measured more briefly than busy ones.
+    // Per idle point: 8 timed and 2 warm-up batches of 10 ms.
     const idleMs = 2 * (8 + 2) * 10;
     expect(clock.atMs - startedAtMs).toBeLessThanOrEqual(4 * (60 + 12 + 30 * 12) + idleMs);
   });

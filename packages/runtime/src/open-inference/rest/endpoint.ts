@@ -52,7 +52,6 @@ export function decodeJson<K extends 'infer' | 'run'>(
   return requestDecoders[kind](body) as Decoded<K>;
 }
 
-/** Finds the pipeline of a request; AppError NOT_FOUND lists the served pipelines. */
 export function pipelineOf({ pipelines, pipelineName }: RestRequest): ServedPipeline {
   return pipelineByName(pipelines, pipelineName);
 }
