@@ -18,7 +18,7 @@ export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['va
 
 type Container = Record<string | number, unknown>;
 
-/** Removes the values that findings name. For an unknown field, also removes the field that it probably means. */
+/** Removes the values that findings name. For an unknown field, also marks the probably meant field as malformed. */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {

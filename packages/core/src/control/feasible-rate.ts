@@ -10,7 +10,7 @@ import { withoutShrinking } from './plan-facts.js';
 import { rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Number of 5 % steps tried below the requested rate, down to a twentieth of it. */
+/** Number of 5 % steps tried below the requested rate, down to about 5 % of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
 /** A switch of variants must raise the feasible rate by at least this factor. */
@@ -44,7 +44,7 @@ export function keepFloor(situation: Situation, decision: Decision): Decision {
 
 /**
  * Plan for the largest rate up to `belowRps` that is feasible by the estimate. A switch of variants must raise that
- * rate by a tenth. Every infeasible `belowRps` gives the same plan.
+ * rate by a tenth.
  */
 export function largestFeasibleRate(
   { rules: { profiles, policy }, spec, observation: { runningPlan }, runningStages: running }: Situation,

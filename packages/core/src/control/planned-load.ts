@@ -195,7 +195,7 @@ export function withPlannedRate(
 }
 
 /**
- * Mean arrivals expected by the plans of the last `windowS` seconds, at least by the present plan. So arrivals from
+ * Mean arrivals that plans expected in the last `windowS` seconds; at least those of the present plan. So arrivals from
  * before a fall of the load are no burst.
  */
 export function plannedArrivals(

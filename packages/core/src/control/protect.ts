@@ -104,7 +104,7 @@ function takesAway(change: Change): boolean {
   return change.kind !== 'set-batch';
 }
 
-/** The planned envelope. For bursty loads it is at most what the running replicas serve in time. */
+/** The planned envelope. The capacity of the running replicas limits its allowance for burstiness. */
 function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
   const { spec, rates, observation } = situation;
   const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
@@ -146,8 +146,8 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
  * Maximum plausible arrivals per window at the planned load, at least the planned envelope. That envelope alone is too
  * low, because it comes from a single minute.
  *
- * Burstiness raises the bound, with `carried` at most to the arrivals that replicas serve within half of the SLO. The
- * bound is never below that of Poisson arrivals. `inBurst` lowers it. `before`: plans in force earlier in a window.
+ * Burstiness raises the bound, with `carried` at most to what replicas serve until half an SLO after the window. The
+ * bound is never below that of Poisson arrivals. `inBurst` lowers both. `before`: plans in force earlier in a window.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
@@ -176,7 +176,7 @@ function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | und
 }
 
 /**
- * The window that ends now and exceeds `planned`; undefined if none does. Of several, the one with the largest rate
+ * The window whose arrivals exceed `planned`; undefined if none do. Of several, the one with the largest rate
  * minus one standard error.
  */
 export function detectBurst(

@@ -2,8 +2,8 @@
  * Slow loop: forecasts the load, plans for it, and applies accuracy floor, switching rules and guardrails.
  *
  * The plan is for the end of the load's bucket, or for a step inside it if the end needs a more expensive plan. While
- * the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart. A stage that switched its
- * variant recently does not switch again (dwell). On stale input the loop keeps the running plan.
+ * the running plan meets the SLO, a small gain in accuracy or cost is not worth a restart, and no stage switches its
+ * variant again soon (dwell). On stale input the loop keeps the running plan.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';
@@ -262,7 +262,7 @@ interface Proposal {
   readonly load: ExpectedLoad;
 }
 
-/** Reason to keep the running plan although another is feasible. Otherwise: false if a change is necessary. */
+/** Reason to keep the running plan although another is feasible; otherwise, true unless a change is necessary. */
 function mayContinue(situation: Situation, { plan, changes, load }: Proposal): string | boolean {
   const { rules, spec, runningPlan: running } = situation;
   if (!rules.policy.keepsGoodPlans || running === undefined || !isAllowed(situation, running)) return false;

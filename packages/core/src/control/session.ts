@@ -26,7 +26,7 @@ export interface Tick {
 
 /**
  * Input of a step in addition to the observation, small enough to log. Days of measurements only matter through
- * forecast, corrections and learned edges.
+ * forecast, corrections, start times and learned edges.
  */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges' | 'starts'>;
@@ -87,7 +87,7 @@ function preemptFor(later: Observation | undefined, { rules, before, first }: Fi
 export class ControlSession {
   readonly #betweenVerdicts: () => void;
   #rules: ControllerRules;
-  /** Plans are cached by rules, so this object only changes with the pins. */
+  /** Plans are cached by rules, so this object only changes with pins or `reload`. */
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state = newController;
   #advises = false;

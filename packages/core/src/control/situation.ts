@@ -108,7 +108,6 @@ interface StageGrowth {
   readonly stage: StagePlan;
   readonly curve: ServiceCurve;
   readonly startMs: number;
-  /** Number of replicas that start at once. */
   readonly atOnce: number;
 }
 
@@ -172,7 +171,7 @@ export class Situation {
     return this.#actingMs(0) > LEAST_MS;
   }
 
-  /** Forecast horizon (ms) of a plan that must grow to `upperRps`. By its end, the next plan acts. */
+  /** Forecast horizon (ms) of a plan that must grow to `upperRps`. At that horizon, the next plan acts. */
   horizonMs(upperRps: number): number {
     const { intervalMs } = this.spec.control;
     if (!this.actsSlowly) return intervalMs + LEAST_MS;

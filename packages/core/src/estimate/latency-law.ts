@@ -175,7 +175,7 @@ export interface Alternative {
   readonly law: LatencyLaw;
 }
 
-/** A law with rounding errors in its values is not quite ascending. */
+/** Sorts the atoms: rounding errors can leave values not quite ascending. */
 function ascending(law: LatencyLaw): LatencyLaw {
   const { valuesMs, weights } = law;
   if (valuesMs.every((value, i) => i === 0 || (valuesMs[i - 1] as number) <= value)) return law;

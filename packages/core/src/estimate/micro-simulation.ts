@@ -8,7 +8,7 @@ import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { drawMs } from '../profile/service-law.js';
 
-/** Requests by ascending arrival (ms), and their item counts. */
+/** `arrivedAtMs` (ascending) and `itemsOf` (item counts) are by request. */
 export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;

@@ -15,7 +15,7 @@ export interface OwnService {
   readonly parallelBatches: number;
 }
 
-/** Measured from 0.8 (two replicas) to 0.97 (twelve). One value for all ensures that more replicas are never slower. */
+/** Measured: 0.8 (two replicas) to 0.97 (twelve). One value for all ensures that more replicas are never slower. */
 const OWN_PART = 0.88;
 
 /** Fractions that bound the parts of X: fewer if X varies little. */

@@ -1,7 +1,7 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation. (A burst of 50 ms does not fit a
- * scale-free table.) Laws are cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at the bucket's upper end.
- * (Buckets of 5 % of the rate would double waits near saturation.)
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation. (A CPU burst of 50 ms does not fit
+ * a scale-free table.) Laws are cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at the bucket's upper
+ * end. (Buckets of 5 % of the rate would double waits near saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curves.js';
@@ -23,7 +23,7 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** Duration of a burst's effect, as a multiple of the time to fill the bucket. */
+/** Duration of a CPU burst's effect, as a multiple of the time to refill it. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();

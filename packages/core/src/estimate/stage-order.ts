@@ -1,7 +1,7 @@
 import type { StageId } from '../model/ids.js';
 import { closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
 
-/** Omits stages on a cycle. */
+/** Omits stages on and after cycles. */
 export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
   const missing = new Map(spec.stages.map((stage) => [stage.id, 0]));
   for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);

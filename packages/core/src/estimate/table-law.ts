@@ -30,7 +30,10 @@ export interface TableLaw {
 }
 
 const UPPER_PART = 2 / 3;
-/** If few requests are disturbed, service variation fills the jump: percentiles near it count as disturbed. */
+/**
+ * Quantiles jump at the fraction of undisturbed requests. Percentiles near it count as disturbed, unless service
+ * variation fills the jump.
+ */
 const DISTURBED_MARGIN = 0.25;
 const FILLING_VARIATION_SQUARED = 0.02;
 const HIGHEST_LOAD = 0.999;

@@ -12,7 +12,7 @@ const REMEMBERED_S = 60;
  */
 const REMEMBERED_AHEAD = 2;
 
-/** Windows of 1, 2, 5, 10 and 20 s, in whole requests. */
+/** Counts are whole requests. */
 export function arrivalEnvelope(
   { arrivalsPerSecond }: LoadObservation,
   { upperRps }: Forecast,

@@ -4,7 +4,7 @@ import type { StageId } from './ids.js';
 import type { ControlMode, StagePins } from './pipeline-spec.js';
 
 /**
- * Cause: start, a burst, a change that used up the error budget (`roll-back`), a person (`manual`), or all else
+ * Cause: start, a burst, a change that overspent the error budget (`roll-back`), a person (`manual`), or all else
  * (`plan`).
  */
 export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual';

@@ -119,7 +119,7 @@ export type Isolation = 'thread' | 'process';
 export interface StageSpec {
   readonly id: StageId;
   readonly kind: 'model' | 'transform';
-  /** Path or `npm:package/export`. Without a module the stage is synthetic: it only waits for the profiled time. */
+  /** Path or `npm:package/export`. If absent, variants without `server` are synthetic: they wait as profiled. */
   readonly module?: string;
   /** Default: thread. Python always runs in its own process. */
   readonly isolation?: Isolation;

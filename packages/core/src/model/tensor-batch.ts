@@ -1,6 +1,6 @@
 /**
- * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates them along the leading one, and
- * cuts them. Joining copies at most once. Cutting returns views of one buffer, so parts must not be modified.
+ * Stacks tensors along a new leading dimension ([..s] × k ↔ [k, ..s]), concatenates them along the existing one, and
+ * cuts them. Joining copies at most once. Cutting numbers returns views of one buffer, so parts must not be modified.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';

@@ -23,7 +23,7 @@ import {
   withoutHoles,
 } from './waiting-parts.js';
 
-/** Operations on payloads, and branch decisions. The simulator's payloads are empty, its branches random. */
+/** Operations on payloads, and branch decisions. The simulator's payloads are keys of random paths. */
 export interface PayloadAlgebra<Payload> {
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
   takes(edge: ServingEdge, output: Payload): boolean;

@@ -3,8 +3,8 @@
  * the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event heap
  * (one policy, two clocks).
  *
- * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back. Effects are called
- * synchronously and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
+ * Protocol: `nowMs` must never go back. Effects are called synchronously and must not call back. Every arrival ends in
+ * exactly one of `complete`, `drop`, `fail`.
  */
 import { invariant } from '../kernel/invariant.js';
 import type { CanaryCounts } from '../model/canary-counts.js';
@@ -167,7 +167,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /** Removes a lost replica. Its items are retried once. They fail if the stage forbids retries or time is short. */
+  /** Removes a lost replica. Its items are retried once, or fail if the stage forbids retries or time is short. */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);

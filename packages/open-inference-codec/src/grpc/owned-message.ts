@@ -29,7 +29,7 @@ export interface MessageBounds {
   readonly maxBytes: number;
 }
 
-/** Copies a message. Throws BODY_TOO_LARGE if its bytes, its decoded memory or its decoding work exceed a limit. */
+/** Copies a message. Throws BODY_TOO_LARGE if bytes, decoded memory or (for requests) decoding work exceed a limit. */
 export function ownedMessage(bytes: Uint8Array, { kind, maxBytes }: MessageBounds): Uint8Array<ArrayBuffer> {
   if (bytes.length > maxBytes) throw tooLarge(`The message is larger than the limit of ${maxBytes} bytes.`, maxBytes);
   const rawField = kind === 'request' ? messageFields.rawOfRequest : messageFields.rawOfResponse;

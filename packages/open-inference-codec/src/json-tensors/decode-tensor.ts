@@ -1,6 +1,6 @@
 /**
- * Decodes JSON values as tensors. It checks the structure before it allocates. Messages name the tensor and the index,
- * never the value.
+ * Decodes JSON values as tensors. It checks the structure before it allocates. Messages name the tensor and a wrong
+ * element's index, never the value.
  */
 import {
   AppError,

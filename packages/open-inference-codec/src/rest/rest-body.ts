@@ -11,7 +11,7 @@ export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 export const BINARY_MEDIA_TYPE = 'application/octet-stream';
 
-/** Alignment of raw tensors in bytes, so that readers can use views. */
+/** Alignment of the first raw tensor in bytes, so that readers can use views. */
 export const RAW_ALIGNMENT_BYTES = 8;
 
 /** Message: JSON, then raw tensors if any. */
@@ -67,7 +67,7 @@ function received(json: Uint8Array, raw: Uint8Array, maxJsonBytes: number | unde
   return { value, exactValue, raw: new RawSection(raw) };
 }
 
-/** Joins JSON and raw tensors. Spaces after the JSON align the raw tensors. */
+/** Joins JSON and raw tensors. Spaces after the JSON align the first raw tensor. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
   const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);

@@ -1,6 +1,6 @@
 /**
  * Inline points must define a service-time law (core checks it). Percentiles ascend, points are distinct, and core
- * counts match `resources`. CPU shares use the points of 1 core.
+ * counts match `resources`. CPU shares may use the points of 1 core.
  */
 import type { ProfilePoint } from '@equipoise/core/model';
 import { lawOfPoint } from '@equipoise/core/plan';

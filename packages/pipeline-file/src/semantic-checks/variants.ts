@@ -1,4 +1,4 @@
-/** A model needs an accuracy. A stage without code needs profiles. */
+/** A model needs an accuracy. Without a module, a variant needs a profile or a server. */
 import { isMalformed, type SpecDraft, type StageDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';

@@ -32,7 +32,7 @@ const TOLERANCE_ERRORS = 4;
 const STEP = 1.05;
 /** Significant digits of learned probabilities. */
 const DIGITS = 2;
-/** If the estimate is within this fraction of the tolerance, the stated value returns. */
+/** Fraction of the tolerance: an estimate this near to the stated value restores it. */
 const AGREES = 0.5;
 
 export interface EdgeMemory {

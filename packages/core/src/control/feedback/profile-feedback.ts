@@ -2,9 +2,9 @@
  * Corrects profiles by service times of batches and start times of replicas, measured while serving. Each batch gives
  * the ratio of its service time to the profile's median for its size. The median of the last ratios is the correction.
  *
- * The closest sufficient measurements are used: of the batch size and core count, else of the variant and core count,
- * else of the stage. A slow machine is likely slow for all variants. Measurements of stopped variants expire after five
- * minutes; each expiry doubles that time. So one slow minute excludes no variant for good.
+ * The closest sufficient measurements are used: of variant, core count and batch size, else of variant and core count,
+ * else of the stage. A slow machine is likely slow for all variants. Measurements of idle variants and batch sizes
+ * expire after five minutes; each expiry doubles that time. So one slow minute excludes no variant for good.
  *
  * A correction stays in force until measurements differ from it by more than a tenth. Corrections are powers of 1.05,
  * so that noise causes no new plans.
@@ -233,7 +233,7 @@ export const noStarts: StartState = { startingSinceMs: {}, times: [] };
 const REMEMBERED_STARTS = 20;
 const START_QUANTILE = 0.9;
 
-/** Adds the starts that a tick sees. Returns the same object if there are none. */
+/** Adds the starts that a tick sees. Returns the same object if no replica was or is starting. */
 export function observeStarts(before: StartState, { atMs, runningPlan }: Observation): StartState {
   const startingSinceMs: Record<ReplicaId, number> = {};
   let { times } = before;

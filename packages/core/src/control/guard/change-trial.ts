@@ -101,7 +101,7 @@ export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
 }
 
 /**
- * Adds a count if the last is 5 s old, and drops counts older than `TRIAL_MS`; undefined if failures are not counted.
+ * Adds a count if none is newer than 5 s. Drops counts older than `TRIAL_MS`. Undefined if failures are not counted.
  */
 export function withFailures(
   counts: readonly FailureCount[] = [],

@@ -1,10 +1,10 @@
 /**
  * Decides which switches of variants are worthwhile and which must wait.
  *
- * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the
- * cost, or gain a hundredth of PAS, over the best plan with the running variants. Its plan must also serve those rates
- * of the last minute that may return by chance. The more improvements of a stage were undone recently, the longer it
- * rests.
+ * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the cost
+ * or gain a hundredth of PAS (the objective decides) over the best plan with the running variants. Its plan must also
+ * serve those rates of the last minute that may return by chance. The more improvements of a stage were undone
+ * recently, the longer it rests.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision } from '../../model/decision.js';
@@ -30,7 +30,10 @@ export interface SwitchHistory {
 
 const REMEMBERED_MS = 1_200_000;
 const REMEMBERED_RULES = 64;
-/** A recent rate up to this multiple of the present rate may return by chance (two buckets). */
+/**
+ * Recent rates up to this multiple of the present rate (two buckets) may return by chance; after an undone improvement,
+ * all may.
+ */
 const BY_CHANCE = 1.11;
 /** Factor on the rest time of a stage per undone improvement. */
 const REST_FACTOR = 4;

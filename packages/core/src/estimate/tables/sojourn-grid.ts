@@ -17,7 +17,7 @@ export interface Company {
   readonly dispersion: number;
 }
 
-/** The first is Poisson. */
+/** The first: single Poisson items. */
 export const companies: readonly Company[] = [
   ...[1, 2, 4, 8, 16, 32].map((groupSize) => ({ groupSize, dispersion: 1 })),
   ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),

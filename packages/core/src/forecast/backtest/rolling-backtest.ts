@@ -30,7 +30,7 @@ export interface RollingBacktest {
 
 /** Bins after which a loss weighs 1 ÷ e: six hours at 10 s. */
 const SCORE_MEMORY_BINS = 2160;
-/** A method replaces the current one if the ratio of their mean losses is below this. */
+/** Another method is selected if its mean loss ÷ the current method's is below this. */
 const CLEARLY_BETTER = 0.98;
 
 export type MethodsByName = ReadonlyMap<string, ForecastMethod>;

@@ -1,7 +1,7 @@
 /**
  * Quantile regression by gradient-boosted trees (Friedman 2001), grown leaf by leaf on histograms (Ke et al. 2017).
  * Lags and target are relative to the level. Splits follow the gradient of the pinball loss; a leaf holds the
- * quantile of its residuals times the rate.
+ * quantile of its residuals times the learning rate.
  */
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { HALF_REQUEST_RPS, levelOf } from '../network/relative-lags.js';
@@ -35,7 +35,7 @@ const MOST_LEAVES = 16;
 const FEWEST_EXAMPLES = 50;
 const RATE = 0.2;
 const BINS = 256;
-/** Values that make the bins of a feature. */
+/** Maximum values sampled for a feature's bins. */
 const MOST_SAMPLED = 10_000;
 const POINT_FRACTION = 0.5;
 

@@ -1,5 +1,5 @@
 /**
- * Base cores per replica as in IPA (JSys 2024). In order of accuracy, each variant gets the smallest sufficient core
+ * Base cores per replica as in IPA (JSys 2024). By ascending accuracy, each variant gets the smallest sufficient core
  * count, but at least that of the previous variant. A count is sufficient if it serves `baseRps` at batch size 1 with a
  * p99 within the stage's share of the SLO. Stages of the longest path have equal shares. If no count is sufficient, the
  * one of highest throughput is taken.

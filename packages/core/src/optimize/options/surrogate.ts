@@ -10,7 +10,7 @@ import type { StageOption } from './stage-option.js';
  * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. Where it underestimates, κ > 1 helps.
  */
 
-/** θ (0…1) and κ (at least 1). */
+/** θ (0…1) and κ (above 0). */
 export interface LatencyFactors {
   readonly theta: number;
   readonly kappa: number;

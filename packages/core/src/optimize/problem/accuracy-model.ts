@@ -1,6 +1,6 @@
 /**
  * Accuracy of a plan by its variants: measured, or the product over visited stages, averaged over scenarios. With an
- * `any` or `quorum` join or a cascade (an output with `unless`), only measurements count.
+ * `any` or `quorum` join of several edges, or a cascade (an output with `unless`), only measurements count.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';

@@ -1,6 +1,6 @@
 /**
  * Graph for adding latencies. A stage starts when all in-edges have delivered; with `any` or `quorum`, when the first k
- * have. Times are upper bounds: every `when` branch is taken, and joins wait for the last item.
+ * have. Every `when` branch counts as taken, and joins wait for the last item.
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';

@@ -69,7 +69,7 @@ export interface ExpectedBatch {
   readonly sloMs: number;
 }
 
-/** Time in ms after which a batch counts as hung. Time-outs of clients do not matter. */
+/** Time in ms after which a batch counts as hung. */
 export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
   const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
   const mostMs = Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs);

@@ -60,9 +60,12 @@ const FAILURE_ALPHA = 0.005;
 const SLOW_ALPHA = 0.002;
 /** Evidence at which a variant slower than profiled is too slow for its plan. */
 const TOO_SLOW = 2;
-/** With evidence above 1 ÷ this level, a step stays open. */
+/** With evidence above 1 ÷ this level, a step does not pass. */
 const DOUBT_ALPHA = 0.05;
-/** With evidence of slowness or failures above this, the last step stays open. A good variant soon falls below. */
+/**
+ * With evidence of slowness or failures above this, the last step stays open until its time limit. A good variant soon
+ * falls below.
+ */
 const LEAST_DOUBT = 0.01;
 /** Failure rate that is allowed although the old side had none. */
 const FAILURE_FLOOR = 0.002;
@@ -73,7 +76,10 @@ const LARGEST_RATE = 0.95;
 /** A new side that answers a smaller fraction of the forwarded requests is unreachable. */
 const LEAST_REACHED_FRACTION = 0.5;
 const TELLING_PASSED_ON = 50;
-/** Fewest forwarded requests that prove a side unreachable. With fewer, one request in flight could decide. */
+/**
+ * Fewest forwarded requests that, at the time limit, prove a side unreachable. With fewer, one request in flight could
+ * decide.
+ */
 const FEWEST_PASSED_ON = 5;
 /** Maximum burn rate of the error budget. */
 const FASTEST_BURN = 10;
