@@ -7,7 +7,7 @@ const command = (...args: string[]) => equipoiseHere(folder.path, ...args);
 const simulate = (...args: string[]) => command('simulate', 'pipeline.yaml', ...args);
 const steady = ['--arrival-rps', '20', '--duration-s', '60'];
 
-/** Figures of `simulate --json` without durations. */
+/** Figures of `simulate --json` without `elapsedMs`. */
 async function figures(...args: string[]) {
   const ended = await simulate('--json', ...args);
   expect(ended.exitCode).toBe(0);

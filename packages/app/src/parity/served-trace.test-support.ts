@@ -117,7 +117,7 @@ class ServedScenario {
       this.#clock.ringAt(this.#clock.nowMs() + patienceMs, () => leaves.abort(), eventRank.cancellation);
   }
 
-  /** Like the control loop: waits for running changes; if one fails, skips the rest. */
+  /** Like the control loop: idle during changes; if one fails, skips the rest. */
   async #tick(): Promise<void> {
     if (this.#changing) return;
     this.#trace.failedAtTicks.push(this.#runner.statistics.failedHere);

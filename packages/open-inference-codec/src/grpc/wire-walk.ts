@@ -1,5 +1,5 @@
 /**
- * Walks the fields of a protobuf message without allocating objects. The walk ends at invalid bytes, which the decoder
+ * Walks the fields of a protobuf message without decoding it. The walk ends at invalid bytes, which the decoder
  * reports.
  */
 

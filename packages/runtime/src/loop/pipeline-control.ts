@@ -83,7 +83,7 @@ export interface ControlStatus {
   readonly mode: ControlMode;
   readonly fixed: boolean;
   readonly pins: PinsByStage;
-  /** Absent if all earlier pins hold. */
+  /** Reasons why earlier pins were dropped. */
   readonly lostPins?: readonly string[];
   readonly faults: readonly ActiveFault[];
   readonly specDigest: string;
@@ -199,7 +199,7 @@ export class PipelineControl {
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
-    // A plan under way does not respect these pins.
+    // A plan being made ignores these pins.
     this.#deps.loop.preemptPlan();
   }
 
