@@ -34,19 +34,31 @@ describe('artifactAddress', () => {
     expect(() => artifactAddress(reference)).toThrow(reason);
   });
 
-  it.each(['https://user:secret@host/a', 'ftp://user:secret@host/a', 'https://user:secret@host:x/a'])(
-    'does not repeat the credentials of %s',
-    (reference) => {
-      const refused = () => artifactAddress(reference);
-      expect(refused).toThrow('is not fetched');
-      expect(refused).not.toThrow('secret');
-    },
-  );
-
-  it('does not repeat the credentials of a redirect', () => {
-    const refused = () => redirectedUrl('https://host/a', 'http://user:secret@127.0.0.1/b');
+  it.each([
+    'https://user:secret@host/a',
+    'https://user:other/secret@host/a',
+    'https://user:secret@host:x/a',
+    'https:\\\\user:secret@host:x/a',
+    'ftp://user:secret@host/a',
+    's3://user:other/secret@bucket/key',
+    'http://host/a?signature=secret',
+    'http://host:x/a?signature=secret@host',
+  ])('does not repeat the credentials of %s', (reference) => {
+    const refused = () => artifactAddress(reference);
     expect(refused).toThrow('is not fetched');
     expect(refused).not.toThrow('secret');
+  });
+
+  it('does not repeat the credentials of a redirect', () => {
+    for (const location of [
+      'http://user:secret@127.0.0.1/b',
+      'http://127.0.0.1/b?secret',
+      'http://user:secret@host:x',
+    ]) {
+      const refused = () => redirectedUrl('https://host/a?secret', location);
+      expect(refused).toThrow('is not fetched');
+      expect(refused).not.toThrow('secret');
+    }
   });
 });
 

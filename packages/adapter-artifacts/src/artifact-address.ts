@@ -16,12 +16,18 @@ export function isAddress(reference: string): boolean {
   return scheme !== undefined && scheme !== 'npm';
 }
 
-const withoutCredentials = (text: string): string => text.replaceAll(/\/\/[^/?#\s]*@/g, '//');
+/** Text of an address in messages, without credentials and query. */
+export function shownAddress(reference: string): string {
+  if (!URL.canParse(reference)) return reference.replace(/\?.*$/s, '?…').replace(/[/\\]{2}.*@/s, '//');
+  const { protocol, host, pathname, search } = new URL(reference);
+  return `${protocol}//${host}${pathname}${search === '' ? '' : '?…'}`;
+}
 
 function refused(address: string, why: string): AppError {
-  const reference = withoutCredentials(address);
-  const message = `The artifact ${reference} is not fetched: ${withoutCredentials(why)}`;
-  return new AppError('ARTIFACT_UNAVAILABLE', message, { details: { reference } });
+  const reference = shownAddress(address);
+  return new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, {
+    details: { reference },
+  });
 }
 
 /** Throws ARTIFACT_UNAVAILABLE. Messages show no credentials. */
@@ -40,11 +46,14 @@ export function artifactAddress(reference: string): ArtifactAddress {
  */
 export function redirectedUrl(from: string, location: string | null): string {
   if (location === null || !URL.canParse(location, from)) {
-    throw refused(from, `its server redirects to no valid URL: ${location ?? 'no Location'}.`);
+    throw refused(
+      from,
+      `its server redirects to no valid URL: ${location === null ? 'no Location' : shownAddress(location)}.`,
+    );
   }
   const url = webUrl(new URL(location, from).href);
   if (new URL(from).protocol === 'https:' && new URL(url).protocol !== 'https:') {
-    throw refused(from, `its server redirects from https: to ${url}.`);
+    throw refused(from, `its server redirects from https: to ${shownAddress(url)}.`);
   }
   return url;
 }
@@ -53,8 +62,7 @@ function webUrl(reference: string): string {
   if (!URL.canParse(reference)) throw refused(reference, 'it is not a valid URL.');
   const url = new URL(reference);
   if (url.username !== '' || url.password !== '') {
-    const bare = `${url.protocol}//${url.host}${url.pathname}`;
-    throw refused(bare, 'its URL holds credentials; they do not belong into a pipeline file.');
+    throw refused(reference, 'its URL holds credentials; they do not belong into a pipeline file.');
   }
   if (url.protocol === 'http:' && !LOOPBACK.has(url.hostname)) {
     throw refused(reference, 'http: is taken from this machine alone; use https:.');

@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
-import { type ArtifactAddress, artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
+import { type ArtifactAddress, artifactAddress, fileNameOf, isAddress, shownAddress } from './artifact-address.js';
 import { CacheFolder, fileDigest, type KnownContent } from './cache-folder.js';
 import type { DownloadError, Downloaded, DownloadLimits, DownloadProgress, DownloadRequest } from './download.js';
 import type { Environment } from './s3-requests.js';
@@ -93,7 +93,7 @@ export class ArtifactCache {
     if (path === undefined) return undefined;
     const expected = stated ?? this.#folder.known(reference)?.sha256;
     if ((await fileDigest(path)) === expected) return path;
-    this.#options.onWarning?.(`The cached copy of ${reference} is corrupt and is fetched again.`);
+    this.#options.onWarning?.(`The cached copy of ${shownAddress(reference)} is corrupt and is fetched again.`);
     await rm(path, { force: true });
     return undefined;
   }
@@ -161,16 +161,17 @@ function unavailable(reference: string, address: ArtifactAddress, error: Downloa
       : '';
   return new AppError(
     'ARTIFACT_UNAVAILABLE',
-    `The artifact ${reference} cannot be fetched: ${error.message}.${remedy}`,
+    `The artifact ${shownAddress(reference)} cannot be fetched: ${error.message}.${remedy}`,
     {
-      details: { reference, ...(error.status !== undefined && { status: error.status }) },
+      details: { reference: shownAddress(reference), ...(error.status !== undefined && { status: error.status }) },
       cause: error,
       retryable: error.passing,
     },
   );
 }
 
-export function changed(reference: string, stated: string, found: string): AppError {
+export function changed(artifact: string, stated: string, found: string): AppError {
+  const reference = isAddress(artifact) ? shownAddress(artifact) : artifact;
   const message = `The artifact ${reference} is not the stated one: its SHA-256 is ${found}, the pipeline file says ${stated}.`;
   return new AppError('ARTIFACT_CHANGED', message, { details: { reference, stated, found } });
 }

@@ -281,7 +281,7 @@ function addServe(program: Command): void {
     .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)
     .option(
       '--max-inbound-bytes <n>',
-      'maximum size of all bodies that have not arrived completely; default: 4 times --max-body-bytes',
+      'maximum size of all bodies that have not arrived completely, at least --max-body-bytes; default: 4 times --max-body-bytes, at least 64 MiB',
       count,
     )
     .option('--max-json-bytes <n>', 'maximum size of the JSON in a request', count, 2 * MIB)

@@ -35,8 +35,9 @@ function environment(): Environment {
 
 /** Never throws. */
 export function compileCondition(text: string): CompiledCondition {
+  const cel = environment();
   try {
-    const expression = environment().parse(text);
+    const expression = cel.parse(text);
     const { error, type } = expression.check();
     if (error !== undefined) return invalid(error);
     if (type !== 'bool' && type !== 'dyn')

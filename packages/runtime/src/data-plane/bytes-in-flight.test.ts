@@ -39,6 +39,14 @@ it('keeps a quarter of the inbound bytes for small bodies', () => {
   expect(inbound.sum).toBe(0);
 });
 
+it.each([14, 16, 20])('takes a body of 16 MiB alone under a bound of %d MiB, in pieces', (most) => {
+  const MIB = 1024 * 1024;
+  const inbound = new InboundBytes(most * MIB, 16 * MIB);
+  expect(inbound.fits(16 * MIB)).toBe(true);
+  expect(Array.from({ length: 16 }, (_, i) => inbound.take(MIB, i * MIB))).toEqual(Array(16).fill(true));
+  expect(inbound.take(MIB, 16 * MIB)).toBe(false);
+});
+
 it('takes of pages so much in all, and a part of it from each connection', () => {
   const MIB = 1024 * 1024;
   const pages = new PageBytes();

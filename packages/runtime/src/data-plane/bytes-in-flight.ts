@@ -45,9 +45,10 @@ export class InboundBytes {
   readonly #all: BytesInFlight;
   readonly #large: BytesInFlight;
 
-  constructor(most = Number.POSITIVE_INFINITY) {
-    this.#all = new BytesInFlight(most);
-    this.#large = new BytesInFlight(LARGE_FRACTION * most);
+  /** A body of `maxBodyBytes` always fits alone. */
+  constructor(most = Number.POSITIVE_INFINITY, maxBodyBytes = 0) {
+    this.#all = new BytesInFlight(Math.max(most, maxBodyBytes));
+    this.#large = new BytesInFlight(Math.max(LARGE_FRACTION * most, largePart(maxBodyBytes)));
   }
 
   get sum(): number {

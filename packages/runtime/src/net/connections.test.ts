@@ -53,9 +53,9 @@ describe('connections', () => {
     expect(request.socket.destroy).not.toHaveBeenCalled();
     request.emit('data', Buffer.from('a'));
     expect(request.socket.destroy).toHaveBeenCalledOnce();
-    // The connection pauses after 64 KiB, so that others get their turn.
+    // The connection pauses after 1 MiB, so that others get their turn.
     expect(request.isPaused()).toBe(false);
-    request.emit('data', Buffer.alloc(64 * 1024));
+    request.emit('data', Buffer.alloc(1024 * 1024));
     expect(request.isPaused()).toBe(true);
     request.destroy();
   });

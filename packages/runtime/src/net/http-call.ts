@@ -42,7 +42,7 @@ export interface HttpResponse extends AnswerSink {
 const LINGER_MS = 2000;
 const MOST_DISCARDED_CHUNKS = 1024;
 /** Bytes of one connection. */
-const MOST_DISCARDED_PER_TURN = 64 * 1024;
+const MOST_DISCARDED_PER_TURN = 1024 * 1024;
 const NO_QUERY = new URLSearchParams();
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };

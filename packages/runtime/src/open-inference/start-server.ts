@@ -23,6 +23,7 @@ import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
 /** Default bounds on memory, in bodies of the largest size. */
+const LEAST_INBOUND_BYTES = 64 * 1024 * 1024;
 const MOST_INBOUND_BODIES = 4;
 const MOST_OUTBOUND_BODIES = 16;
 /** Minimum of the bound on unsent answers. An answer may be far larger than its request. */
@@ -145,7 +146,7 @@ function limitsOf(options: ServerOptions): PortLimits {
 
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
-  const inbound = new InboundBytes(mostInboundBytes(options));
+  const inbound = new InboundBytes(mostInboundBytes(options), maxBodyBytes);
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -175,7 +176,7 @@ function restPortOf(options: ServerOptions, rules: ServingRules): RestPort {
 }
 
 function mostInboundBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxInboundBytes }: ServerOptions): number {
-  return maxInboundBytes ?? MOST_INBOUND_BODIES * maxBodyBytes;
+  return maxInboundBytes ?? Math.max(LEAST_INBOUND_BYTES, MOST_INBOUND_BODIES * maxBodyBytes);
 }
 
 /** Default bound (bytes) on unsent inference answers. */

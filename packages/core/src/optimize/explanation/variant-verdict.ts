@@ -69,7 +69,6 @@ function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): 
   if (bestOf(explained, unhurried) !== undefined) return 'slo';
   const unlimited = { ...held, budget: {} };
   if (bestOf(explained, unlimited) !== undefined) return 'budget';
-  const prepared = prepareProblem(unlimited);
-  if (prepared.options[s]?.length === 0) return 'capacity';
-  return hasKnownAccuracy(prepared) ? 'accuracy-floor' : 'unmeasured-accuracy';
+  if (!hasKnownAccuracy(prepareProblem({ ...unlimited, arrivalRps: 0 }))) return 'unmeasured-accuracy';
+  return prepareProblem(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
 }

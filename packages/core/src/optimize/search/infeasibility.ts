@@ -175,7 +175,7 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
   if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
-  const unloaded = prepareRelaxation({ ...problem, arrivalRps: 0, slo: unhurried });
+  const unloaded = prepareRelaxation({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
   return hasKnownAccuracy(unloaded) ? 'capacity' : 'unmeasured-accuracy';
 }
 

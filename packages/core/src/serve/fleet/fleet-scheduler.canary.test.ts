@@ -139,6 +139,19 @@ describe('FleetScheduler, a canary', () => {
       expect(canaryOf(bench)?.fraction).toBe(0.1);
     });
 
+    it('offers only what fits next to all old replicas', () => {
+      const bench = new FleetBench({ canary: rules, budgetCpuCores: 4 });
+      bench.applied(changeTo(planFor('s', 4)));
+      bench.outcomes = fewer();
+      bench.apply(changeTo(planFor('l', 4)));
+      bench.advanceTo(9_900);
+      expect(bench.shown()).toEqual(['s:ready', 's:ready', 's:ready', 's:ready', 'l:ready']);
+      expect(canaryOf(bench)?.fraction).toBe(0.25);
+      bench.outcomes = fewer({ after: side(1, 4) });
+      bench.advanceTo(12_000);
+      expect([canaryOf(bench)?.fraction, bench.shown().length]).toEqual([0.1, 5]);
+    });
+
     it('returns to the first fraction after a miss', () => {
       const { bench } = tried({}, planFor('l', 4));
       bench.outcomes = fewer();

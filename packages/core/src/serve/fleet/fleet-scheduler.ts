@@ -356,7 +356,7 @@ export class FleetScheduler {
       comesFree: waits || launching + leaving > 0,
     };
     const { canary } = stage;
-    const steps = canary ? canarySteps(present, headroom, canary.target) : stageSteps(present, headroom);
+    const steps = canary ? canarySteps(present, headroom, canary) : stageSteps(present, headroom);
     this.#noteState(stage, target, steps.state);
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);

@@ -25,6 +25,11 @@ export class StageCanary {
     return this.#offersMore ? nextFraction(this.#stepFraction) : this.#stepFraction;
   }
 
+  /** False while the step offers more than its fraction: it may end at any time, and needs all old replicas then. */
+  get mayDrain(): boolean {
+    return !this.#offersMore;
+  }
+
   get #stepFraction(): number {
     return canaryFractions[this.#step] ?? 1;
   }

@@ -60,11 +60,15 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
  * Steps toward a canary that gets a fraction of the requests. Old replicas leave only to free cores: one at a time, by
  * the share rule.
  */
-export function canarySteps(stage: StageOnItsWay, headroom: StartHeadroom, fraction: number): StageSteps {
-  const replicas = newReplicasFor(fraction, stage.to.replicas);
+export function canarySteps(
+  stage: StageOnItsWay,
+  headroom: StartHeadroom,
+  { target, mayDrain }: { readonly target: number; readonly mayDrain: boolean },
+): StageSteps {
+  const replicas = newReplicasFor(target, stage.to.replicas);
   const places = placesOf({ ...stage, to: { ...stage.to, replicas } });
   const { start, isStuck } = startsNow(places.kept.length, { ...stage.to, replicas }, headroom);
-  const drain = isStuck ? spareOthers(stage, places).slice(0, 1) : [];
+  const drain = isStuck && mayDrain ? spareOthers(stage, places).slice(0, 1) : [];
   const isReady = places.ready >= replicas;
   return {
     forget: ids(places.forgotten),

@@ -79,7 +79,7 @@ describe('refusals', () => {
   });
 
   it('of compressed messages that wait for memory: they count until their turn, although the call is over', async () => {
-    const { address } = await start({ maxInboundBytes: 3000 });
+    const { address } = await start({ maxBodyBytes: 2500, maxInboundBytes: 3000 });
     const packed = framed(gzipSync(randomBytes(2000)), 1);
     const gzip = { 'grpc-encoding': 'gzip' };
     await unpackingMemory.take({}, 2 ** 40);

@@ -300,7 +300,7 @@ describe('bodies over the limit', () => {
   });
 
   it('are refused when those whose ends are held back take too much memory together, and until they are gone', async () => {
-    const { server, send } = await start(bytes, undefined, { maxBodyBytes: 1000 });
+    const { server, send } = await start(bytes, undefined, { maxBodyBytes: 1000, maxInboundBytes: 4000 });
     const head = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1000\r\n\r\n`;
     const holding = Array.from({ length: 16 }, () => {
       const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
