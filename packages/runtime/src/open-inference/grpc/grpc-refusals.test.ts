@@ -79,8 +79,8 @@ describe('refusals', () => {
   });
 
   it('of compressed messages that wait for memory: they count until their turn, although the call is over', async () => {
-    const { address } = await start({ maxBodyBytes: 2500, maxInboundBytes: 3000 });
-    const packed = framed(gzipSync(randomBytes(2000)), 1);
+    const { address } = await start({ maxBodyBytes: 100_000, maxInboundBytes: 100_000 });
+    const packed = framed(gzipSync(randomBytes(70_000)), 1);
     const gzip = { 'grpc-encoding': 'gzip' };
     await unpackingMemory.take({}, 2 ** 40);
     const late = { ...gzip, 'grpc-timeout': '300m' };
