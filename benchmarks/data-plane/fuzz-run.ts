@@ -40,10 +40,10 @@ const IDLE_CONNECTIONS = 10_000;
 /** Silent connections are closed after 10 s; the server checks once a second. */
 const IDLE_END_MS = 14_000;
 
-/** Sends `requests` fuzzed requests to a router. */
+/** Sends `requests` fuzzed requests to a router. `endless`: bodies and calls without end, which take a minute each. */
 export async function measureFuzz(
   requests: number,
-  { idle = IDLE_CONNECTIONS }: { readonly idle?: number } = {},
+  { idle = IDLE_CONNECTIONS, endless = SLOW_CONNECTIONS }: { readonly idle?: number; readonly endless?: number } = {},
 ): Promise<FuzzFigures> {
   const router = await startRouter({ stages: 1, maxBatchSize: 4, anyTensors: true });
   const { server } = router;
@@ -51,8 +51,8 @@ export async function measureFuzz(
   try {
     const slow = Promise.all([
       slowHeads(port, SLOW_CONNECTIONS),
-      slowBodies(port, SLOW_CONNECTIONS),
-      slowCalls(router.grpcAddress, SLOW_CONNECTIONS),
+      slowBodies(port, endless),
+      slowCalls(router.grpcAddress, endless),
     ]);
     const outcomes = new Map<string, number>();
     await fuzz(router, outcomes, { requests: Math.ceil(requests / 10), seed: 1 });
