@@ -51,12 +51,12 @@ const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: 
 
 /**
  * With cascades and early joins over several edges, accuracy is not a product and must be measured. Without a table: a
- * warning if `evaluation` can measure it, else an error.
+ * warning if `evaluation` can measure it, else an error. Pins must leave a measured combination.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
-  if (Object.hasOwn(spec, 'accuracyTable')) return [];
   const place = earlyJoin(spec) ?? cascade(spec);
   if (place === undefined) return [];
+  if (Object.hasOwn(spec, 'accuracyTable')) return [...pinsBesideTable(spec)];
   const where = `the accuracy ${place.where} is not the product of those of the stages`;
   if (Object.hasOwn(spec, 'evaluation')) {
     const message = `${where}: measure it with \`equipoise evaluate\` before planning`;
@@ -64,6 +64,24 @@ export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   }
   const message = `${where}: expected an accuracyTable with measured combinations, or an evaluation to measure them with`;
   return [{ path: place.path, message }];
+}
+
+function* pinsBesideTable({ accuracyTable, stages }: SpecDraft): Generator<Finding> {
+  if (accuracyTable === undefined || typeof accuracyTable === 'string') return;
+  const pinned = [...wellFormedEntries(stages)].flatMap(([, { name, pins }]) =>
+    name === undefined || pins?.variant === undefined ? [] : [[name, pins.variant] as const],
+  );
+  const allows = ({ variants }: CombinationEntry) =>
+    pinned.every(([name, variant]) => variants?.[name] === undefined || variants[name] === variant);
+  const combinations = [...wellFormedEntries(accuracyTable.combinations)];
+  if (combinations.length === 0 || combinations.some(([, entry]) => allows(entry))) return;
+  const pins = pinned.map(([name, variant]) => `${name}: ${variant}`).join(', ');
+  const message = `expected a combination with the pinned variants (${pins}), found none; measure one with \`equipoise evaluate\`, or remove a pin`;
+  yield { path: ['spec', 'accuracyTable', 'combinations'], message };
+}
+
+interface CombinationEntry {
+  readonly variants?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 interface Place {

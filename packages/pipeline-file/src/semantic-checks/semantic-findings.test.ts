@@ -587,6 +587,21 @@ const branching: Case[] = [
     { path: 'spec.outputs[0].unless', message: /accuracy of a cascade is not the product/ },
   ],
   [
+    'pins leave a measured combination of a cascade',
+    (spec) => {
+      chainOf(spec, [
+        ['detect', 'classify', when('true', 0.3)],
+        ['detect', 'count'],
+      ]);
+      spec.outputs = [{ from: 'count', unless: 'classify' }, { from: 'classify' }];
+      const [one, other] = spec.stages[0].variants;
+      const classify = spec.stages[1].variants[0].name;
+      spec.accuracyTable = { combinations: [{ variants: { detect: one.name, classify }, accuracy: 0.5 }] };
+      spec.stages[0].pins = { variant: other.name };
+    },
+    { path: 'spec.accuracyTable.combinations', message: /expected a combination with the pinned variants \(detect: / },
+  ],
+  [
     'unless names another output',
     (spec) => {
       meeting(spec, [{}, {}]);
