@@ -3,6 +3,7 @@ import { awaitedParts, type Join } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
+import type { CombinationDraft } from './references.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
@@ -71,17 +72,13 @@ function* pinsBesideTable({ accuracyTable, stages }: SpecDraft): Generator<Findi
   const pinned = [...wellFormedEntries(stages)].flatMap(([, { name, pins }]) =>
     name === undefined || pins?.variant === undefined ? [] : [[name, pins.variant] as const],
   );
-  const allows = ({ variants }: CombinationEntry) =>
-    pinned.every(([name, variant]) => variants?.[name] === undefined || variants[name] === variant);
+  const allows = (variants: CombinationDraft = {}) =>
+    pinned.every(([name, variant]) => variants[name] === undefined || variants[name] === variant);
   const combinations = [...wellFormedEntries(accuracyTable.combinations)];
-  if (combinations.length === 0 || combinations.some(([, entry]) => allows(entry))) return;
+  if (combinations.length === 0 || combinations.some(([, { variants }]) => allows(variants))) return;
   const pins = pinned.map(([name, variant]) => `${name}: ${variant}`).join(', ');
   const message = `expected a combination with the pinned variants (${pins}), found none; measure one with \`equipoise evaluate\`, or remove a pin`;
   yield { path: ['spec', 'accuracyTable', 'combinations'], message };
-}
-
-interface CombinationEntry {
-  readonly variants?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 interface Place {

@@ -4,7 +4,7 @@ import { pinballLoss } from '../forecast-errors.js';
 import type { ForecastMethod } from '../forecast-method.js';
 import type { PeakTask } from '../peak-series.js';
 import { type BoostedWeights, boostedTrees } from './boosted-trees.js';
-import { fitted, foretold } from './fitted.test-support.js';
+import { fitted, predictionOf } from './fitted.test-support.js';
 import { quantileRegression } from './quantile-regression.js';
 
 const nextBin: PeakTask = { binS: 10, lags: 3, horizonBins: 1, upperFraction: 0.9 };
@@ -24,7 +24,7 @@ function lossOf<Weights, Memory>(method: ForecastMethod<Weights, Memory>, train:
   const losses = test
     .slice(nextBin.lags)
     .map((peak, i) =>
-      pinballLoss(peak, foretold(method, weights, test.slice(i, i + nextBin.lags)).upperRps, nextBin.upperFraction),
+      pinballLoss(peak, predictionOf(method, weights, test.slice(i, i + nextBin.lags)).upperRps, nextBin.upperFraction),
     );
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
@@ -47,17 +47,17 @@ describe('boostedTrees', () => {
       upper: { fraction: 0.9, base: 1.1, trees: [] },
     };
     // Level 20 − 4 + 0.5 = 16.5, ratio 10.5 ÷ 16.5: 0.9·16.5 − 0.5, and 1.1·16.5 − 0.5.
-    expect(foretold(boostedTrees, weights, [20, 10])).toEqual({
+    expect(predictionOf(boostedTrees, weights, [20, 10])).toEqual({
       pointRps: expect.closeTo(14.35, 12),
       upperRps: expect.closeTo(17.65, 12),
     });
     // Level 14.5, ratio above 1: 1.2·14.5 − 0.5. The quantile is not below the point.
-    expect(foretold(boostedTrees, weights, [10, 20])).toEqual({
+    expect(predictionOf(boostedTrees, weights, [10, 20])).toEqual({
       pointRps: expect.closeTo(16.9, 12),
       upperRps: expect.closeTo(16.9, 12),
     });
     // Level 20.5, ratio above 1: 1.4·20.5 − 0.5.
-    expect(foretold(boostedTrees, weights, [16, 26]).pointRps).toBeCloseTo(28.2, 12);
+    expect(predictionOf(boostedTrees, weights, [16, 26]).pointRps).toBeCloseTo(28.2, 12);
   });
 
   it('learns a bend that no line has', () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ewma } from './ewma.js';
-import { fitted, foretold } from './fitted.test-support.js';
+import { fitted, predictionOf } from './fitted.test-support.js';
 
 describe('ewma', () => {
   it('smooths point and quantile each with its weight', () => {
     const weights = { pointWeight: 0.5, upperWeight: 0.25, upperFactor: 2 };
     // Levels with weight 0.5: 8, 6, 8. With weight 0.25: 8, 7, 7.75.
-    expect(foretold(ewma, weights, [8, 4, 10])).toEqual({ pointRps: 8, upperRps: 15.5 });
+    expect(predictionOf(ewma, weights, [8, 4, 10])).toEqual({ pointRps: 8, upperRps: 15.5 });
   });
 
   it('follows at once what only jumps, and slowly what only flickers', () => {

@@ -17,7 +17,7 @@ export function fitted<Weights, Memory, Fit extends Fitting<Weights>>(
 }
 
 /** Forecast of a method after the given maxima. */
-export function foretold<Weights, Memory>(
+export function predictionOf<Weights, Memory>(
   method: ForecastMethod<Weights, Memory>,
   weights: Weights,
   maximaRps: readonly number[],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
 import { trainingPeaks } from '../peak-series.js';
-import { fitted, foretold, smallTask } from './fitted.test-support.js';
+import { fitted, predictionOf, smallTask } from './fitted.test-support.js';
 import { forecastMethods } from './forecast-methods.js';
 
 const rng = new SeededRng(4);
@@ -32,13 +32,13 @@ describe.each(forecastMethods.map((method) => [method.name, method] as const))('
   });
 
   it('expects nothing before it has seen anything', () => {
-    expect(foretold(method, weights, [])).toEqual({ pointRps: 0, upperRps: 0 });
+    expect(predictionOf(method, weights, [])).toEqual({ pointRps: 0, upperRps: 0 });
   });
 
   it.each([[[]], [[7]], [[7, 8, 9, 8]]])('gives a finite answer after a training of %j and few values', (training) => {
     const scarce = fitted(method, training);
     for (const seen of [[12], [0, 0, 0, 0, 0], [12, 13, 12, 14]]) {
-      const { pointRps, upperRps } = foretold(method, scarce, seen);
+      const { pointRps, upperRps } = predictionOf(method, scarce, seen);
       expect(pointRps).toBeGreaterThanOrEqual(0);
       expect(upperRps).toBeGreaterThanOrEqual(pointRps);
       expect(upperRps).toBeLessThan(60);
@@ -47,7 +47,7 @@ describe.each(forecastMethods.map((method) => [method.name, method] as const))('
 
   it('foretells a constant load', () => {
     const constant = new Array<number>(80).fill(20);
-    const { pointRps, upperRps } = foretold(method, fitted(method, constant), constant.slice(0, 20));
+    const { pointRps, upperRps } = predictionOf(method, fitted(method, constant), constant.slice(0, 20));
     expect(pointRps).toBeGreaterThan(19.4);
     expect(pointRps).toBeLessThan(20.6);
     expect(upperRps).toBeLessThan(22);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
 import { pinballLoss } from '../forecast-errors.js';
 import { trainingPeaks } from '../peak-series.js';
-import { fitted, foretold } from './fitted.test-support.js';
+import { fitted, predictionOf } from './fitted.test-support.js';
 import { quantileRegression, solveSymmetric } from './quantile-regression.js';
 
 const solved = (rows: readonly (readonly number[])[], right: readonly number[]) =>
@@ -92,12 +92,12 @@ describe('quantileRegression', () => {
     const halving = [64, 34, 19, 11.5, 7.75, 5.875, 4.9375];
     const { point } = fitted(quantileRegression, halving, oneLag);
     expect(point).toEqual([expect.closeTo(0.5, 3), expect.closeTo(2, 2)]);
-    expect(foretold(quantileRegression, { point, upper: point }, [10]).pointRps).toBeCloseTo(7, 2);
+    expect(predictionOf(quantileRegression, { point, upper: point }, [10]).pointRps).toBeCloseTo(7, 2);
   });
 
   it('foretells no negative load and no quantile below the point', () => {
     const weights = { point: [1, -5], upper: [0, 1] };
-    expect(foretold(quantileRegression, weights, [3])).toEqual({ pointRps: 0, upperRps: 1 });
-    expect(foretold(quantileRegression, weights, [9])).toEqual({ pointRps: 4, upperRps: 4 });
+    expect(predictionOf(quantileRegression, weights, [3])).toEqual({ pointRps: 0, upperRps: 1 });
+    expect(predictionOf(quantileRegression, weights, [9])).toEqual({ pointRps: 4, upperRps: 4 });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitted, foretold, smallTask } from './fitted.test-support.js';
+import { fitted, predictionOf, smallTask } from './fitted.test-support.js';
 import { lastTwoMax, lastValue, windowMax, windowMean } from './window-methods.js';
 
 describe('methods of a window', () => {
@@ -10,7 +10,7 @@ describe('methods of a window', () => {
     [windowMean, 6],
   ])('%o has its point', (method, pointRps) => {
     const weights = { ...fitted(method, []), upperFactor: 1.5 };
-    expect(foretold(method, weights, [99, 8, 6, 4])).toEqual({ pointRps, upperRps: 1.5 * pointRps });
+    expect(predictionOf(method, weights, [99, 8, 6, 4])).toEqual({ pointRps, upperRps: 1.5 * pointRps });
   });
 
   it('puts the quantile where it covers its share of the peaks that followed', () => {
@@ -22,6 +22,6 @@ describe('methods of a window', () => {
 
   it('looks no further back than its window', () => {
     const weights = fitted(lastTwoMax, []);
-    expect(foretold(lastTwoMax, weights, [99, 1, 2])).toEqual(foretold(lastTwoMax, weights, [1, 2]));
+    expect(predictionOf(lastTwoMax, weights, [99, 1, 2])).toEqual(predictionOf(lastTwoMax, weights, [1, 2]));
   });
 });
