@@ -38,7 +38,7 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
     claim, theta, kappa, optimal, gapFraction, upperBound, gapToBoundFraction, solver, elapsedMs, labels,
     search?: {simulated, looked, exhausted, skippedByEstimate}
   },
-  explanation?: {
+  explanation?: with --explain, {
     value, oneMoreCore?: CHANGED, tenMoreMs: CHANGED, tenPercentMoreLoad: CHANGED, holdsUntilRps,
     binding: {latency: STAGE, cost: STAGE, capacity: STAGE},
     stages: {STAGE: {latencyMs, sloFraction, costFraction, capacityRps, nextBetter?: LOST, nextCheaper?: LOST}}
@@ -123,15 +123,15 @@ Other phases name the step that the next run continues:
   pipeline,
   record: {
     id, atEpochMs, trigger: "start", "plan", "burst", "roll-back" or "manual", mode,
-    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, failedTotal?, changing?, staleSources},
-    manual?: {action, reason?, decisionId?, pins?},
+    observation: {atMs, load: {arrivalsPerSecond, …}, stages: {STAGE: {queueLength, droppedTotal, …}}, runningPlan, failedTotal?, changing?, staleSources, …},
+    manual?: {action, reason?, decisionId?, pins?, canary?: false},
     decision?: {
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],
       evidence: {
         forecast: {method, meanRps, upperRps}, load?: {arrivalRps, …}, result?, necessary?, burst?,
         learnedEdges?: [{edge, from, to, kind: "fan-out" or "branch", value, stated, standardError, outputs}],
         passedOver?: {plan: PLAN, reason},
-        robustness?: {serviceFactor}, uncertainPoints?: [{…}]
+        robustness?: {serviceFactor}, uncertainPoints?: [{…}], scaledProfiles?: [{…}]
       }
     },
     outcome?: {kind: "applied", tookMs}, {kind: "given-up", message} or {kind: "failed", step, message},
@@ -147,9 +147,10 @@ where PLAN and LOST are as in plan`,
   decisions, same, different: [{pipeline, id, differences: [{path, recorded?, replayed?}]}],
   notReplayable: {REASON: count}
 }
-with exit code 1 if different is not empty`,
+with exit code 1 if different is not empty or same is 0`,
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
-  byStatus: {STATUS: count}
-}`,
+  byStatus: {STATUS: count}, firstRefusal?: {status, message}, cutShort?: "refused" or "interrupted"
+}
+with exit code 1 if a request failed or the load was cut short; latencyMs counts ok requests only`,
 };

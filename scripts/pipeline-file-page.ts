@@ -30,7 +30,7 @@ spec:
   budget: { cpuCores: 8 }
   objective: max-accuracy
   sources:
-    - { name: image, datatype: UINT8, shape: [112, 112], contentTypes: [image/png, image/jpeg], samples: ./samples }
+    - { name: image, datatype: UINT8, shape: [-1], contentTypes: [image/png, image/jpeg], samples: ./samples }
   stages:
     - name: detect
       module: ./stages/detect.ts

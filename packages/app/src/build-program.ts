@@ -98,7 +98,10 @@ function addFirstSteps(program: Command): void {
       'profile, plan, serve and adapt the example pipeline under a changing load, and compare with fixed plans',
     )
     .addOption(policyFlag('equipoise adapts the plan; all other policies serve a fixed plan'))
-    .option('--report <file>', 'file for the HTML report')
+    .option(
+      '--report <file>',
+      'file for the HTML report; default: .equipoise/demo-report.html in the folder of the example',
+    )
     .addOption(jsonFlag())
     .action((options) => runCommand(options, async () => (await import('./commands/demo.js')).demo(options)));
 
@@ -137,7 +140,7 @@ function addMeasurements(program: Command): void {
   program
     .command('evaluate')
     .argument('<file>', 'pipeline file')
-    .description('measure the end-to-end accuracy of every combination of variants')
+    .description('measure the end-to-end accuracy of the combinations of variants, at most 64')
     .option('--data <folder>', 'folder of labelled samples; default: evaluation.data of the pipeline file')
     .option('--out <file>', 'write the accuracy table to this file, for accuracyTable of the pipeline file')
     .option('--samples <n>', 'use only the first n samples', count)
@@ -275,7 +278,7 @@ function addServe(program: Command): void {
     )
     .option(
       '--arrival-rps <n>',
-      'plan for this load at the start instead of restoring the last good plan',
+      'plan for this load at the start; default: restore the last good plan, or plan for 1 request per second',
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)
@@ -372,7 +375,7 @@ function addLoad(program: Command): void {
     .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
-    .option('--body <path>', 'file to send, or folder whose files are sent in turn')
+    .option('--body <path>', 'file to send, or folder whose files are sent in turn; default: the JSON {}')
     .option('--content-type <type>', 'media type of the bodies; default: by file extension')
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)

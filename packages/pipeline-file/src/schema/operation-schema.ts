@@ -27,7 +27,7 @@ export const controlSchema = z
       .boolean()
       .default(fieldDefaults.canary)
       .describe(
-        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used at stages with `idempotent: false`, or if there is no headroom for the first new replica next to the old replicas.',
+        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used at stages with `idempotent: false`, or if there is no headroom to start the replicas of the first step next to the old ones.',
       ),
     surge: z
       .strictObject({

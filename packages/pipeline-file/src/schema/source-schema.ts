@@ -35,7 +35,9 @@ const contentTypes = () =>
   z
     .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
     .min(1)
-    .describe('Media types of request bodies whose raw bytes are this tensor.');
+    .describe(
+      'Media types of bodies at `/v1` that are the content of this tensor. Used if it is the only tensor, of type `UINT8` with one dimension or `BYTES` with at most one.',
+    );
 
 const tensorSchema = z.strictObject({
   name: text().describe('Name of the tensor in requests.'),
@@ -58,5 +60,7 @@ export const sourceSchema = z.strictObject({
   contentTypes: contentTypes().optional(),
   samples: text()
     .optional()
-    .describe('Folder of example inputs, one file per request, for the profiler and the load generator.'),
+    .describe(
+      'Folder of example inputs, one file per request. `profile` measures with them, `serve` warms the first replicas up with them.',
+    ),
 });

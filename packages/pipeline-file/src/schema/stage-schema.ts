@@ -52,7 +52,7 @@ export const stageSchema = z.strictObject({
   module: text()
     .optional()
     .describe(
-      'Code of the stage: the path of a `.ts`, `.js` or `.py` file, relative to this file, or `npm:package/path`. Without a module the stage is synthetic: its replicas take the times of the inline profiles.',
+      'Code of the stage: the path of a `.ts`, `.js` or `.py` file, relative to this file, or `npm:package/path`. A variant without a module and a `server` is synthetic: its replicas take the times of its `profile`.',
     ),
   isolation: z
     .enum(['thread', 'process'])
