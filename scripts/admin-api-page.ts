@@ -7,13 +7,13 @@ import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 import { markdownTable } from './markdown-table.js';
 
-const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
+const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. If port 8081 is taken and neither \`--admin-port\` nor a token is set, the server starts without it. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 reads per second (bursts up to 100) and 5 changes per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 \`GET\` requests per second (bursts up to 100) and 5 \`POST\` requests per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
 
-The decision log records every action with its reason.`;
+The decision log records every change of mode, pins or plan with its reason.`;
 
 const EVENTS = `## GET /admin/events
 
@@ -22,7 +22,7 @@ Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipelin
 ${markdownTable(
   ['kind', 'when', 'fields'],
   [
-    ['`decided`', 'the loop or a person decided', '`id, trigger, mode, decision, reason, forecast`'],
+    ['`decided`', 'the loop decided, or a person applied a plan', '`id, trigger, mode, decision, reason, forecast`'],
     ['`in-force`', 'the changes of a decision were applied', '`plan, tookMs`'],
     ['`amended`', 'an outcome or observation was added to a decision', '`id, outcome?, observed?`'],
     ['`manual`', 'a person acted without a plan', '`id, mode, action, reason?, pins?`'],

@@ -104,11 +104,13 @@ export const planBody = z.strictObject({
   budgetCpuCores: positive().optional().describe('Overrides the core budget.'),
   objective: objective
     .optional()
-    .describe('Overrides the objective. Same form as in the pipeline file, but with a `kind`.'),
+    .describe(
+      'Overrides the objective: `{kind: "max-accuracy"}`, `{kind: "min-cost", accuracyFloor}` or `{kind: "weights", accuracy, cost, batch}`.',
+    ),
   pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
     .transform((pins): PinsByStage => pins)
     .optional()
-    .describe('Pins by stage, in addition to the pins in force.'),
+    .describe('Pins by stage, with the fields of `pin`. They replace the pins of these stages that a person set.'),
   verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
 });
 

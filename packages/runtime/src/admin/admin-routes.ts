@@ -119,7 +119,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/advise`,
     body: reasonBody,
     endpoint: advise,
-    summary: 'Sets mode `advise`: the loop plans and logs its decisions, but changes nothing.',
+    summary:
+      'Sets mode `advise`: the loop plans and logs its decisions, but changes nothing. Ends a canary that the loop began.',
     answer: RECORD,
   },
   {
@@ -154,7 +155,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Rolls back to the last good plan before the running plan, also during a canary or another change. Mode `auto` becomes `advise`.',
+      'Applies the newest good plan that differs from the running plan. During a change or a canary, ends it and applies the newest good plan. Mode `auto` becomes `advise`.',
     answer: `${RECORD}, including its outcome`,
   },
 ] as const;
