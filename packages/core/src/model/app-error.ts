@@ -52,15 +52,20 @@ export const errorCodes = {
     httpStatus: 503,
     exitCode: 3,
     remedy:
-      "Send the request again. The server replaces the replica. The server's own retry failed, too, or was not allowed.",
+      "Send the request again. The server replaces the replica. The server's own retry failed, too, had no time, or was not allowed.",
   },
   PROFILE_MISSING: {
     httpStatus: 409,
     exitCode: 1,
     remedy: 'Run `equipoise profile FILE` or give the variant an inline profile.',
   },
-  PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points that the message names.' },
-  MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body in the documented form.' },
+  PROFILE_INVALID: {
+    httpStatus: 400,
+    exitCode: 1,
+    remedy:
+      'Correct the profile points that the message names. If the profile is of another machine, measure on this one.',
+  },
+  MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a request in the documented form.' },
   UNAUTHENTICATED: {
     httpStatus: 401,
     exitCode: 2,
@@ -89,7 +94,7 @@ export const errorCodes = {
   UNSUPPORTED_MEDIA_TYPE: {
     httpStatus: 415,
     exitCode: 2,
-    remedy: 'Send one of the content types that the message lists.',
+    remedy: 'Send one of the content types that the message lists, and no content-encoding.',
   },
   TENSOR_MISMATCH: {
     httpStatus: 422,
@@ -111,7 +116,7 @@ export const errorCodes = {
   INVALID_INPUT: {
     httpStatus: 422,
     exitCode: 2,
-    remedy: 'Send an input that the stage accepts. The message says what the stage accepts.',
+    remedy: 'Send an input that the stage accepts, as the message says.',
   },
   DROPPED: {
     httpStatus: 503,

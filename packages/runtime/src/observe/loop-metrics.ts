@@ -27,7 +27,7 @@ export class LoopMetrics {
     const registers = [registry];
     this.#decisions = new Counter({
       name: 'equipoise_decisions_total',
-      help: 'Decisions of the control loop, by kind.',
+      help: 'Decisions of the control loop, by kind: apply or hold.',
       labelNames: ['kind'],
       registers,
     });
@@ -41,7 +41,7 @@ export class LoopMetrics {
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
-      help: 'Changes in the decisions of the control loop, by kind.',
+      help: 'Changes in the decisions of the control loop, by kind: scale, switch-variant, set-batch or set-resources.',
       labelNames: ['kind'],
       registers,
     });

@@ -19,7 +19,7 @@ export class RequestMetrics {
     const answers = this.#answers;
     new Counter({
       name: 'equipoise_answers_total',
-      help: 'Answers by protocol and error code (OK: no error). Answers to probes and with metrics are not counted.',
+      help: 'Answers by protocol and error code (OK: no error). Answers to probes, with metrics, and of another server (--share-with) are not counted.',
       labelNames: ['protocol', 'code'],
       registers: [registry],
       collect() {
@@ -100,7 +100,9 @@ export class RequestMetrics {
           this.set(value());
         },
       });
-    gauge('equipoise_ready', '1 if every stage has a replica in service, otherwise 0.', () => Number(runner.ready));
+    gauge('equipoise_ready', '1 if every stage has a replica in service and requests are accepted, otherwise 0.', () =>
+      Number(runner.ready),
+    );
     gauge('equipoise_requests_in_flight', 'Requests that have arrived but have not ended.', () => runner.inFlight);
     gauge(
       'equipoise_in_flight_bytes',

@@ -35,7 +35,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_dropped_total',
-    help: 'Requests dropped from the queue of a stage, by reason.',
+    help: 'Requests dropped at a stage, on arrival there or from its queue, by reason.',
     labelNames: ['stage', 'reason'],
     registers,
     collect() {
@@ -47,7 +47,7 @@ function watchQueues(registry: Registry, runner: PipelineRunner): void {
   });
   new Counter({
     name: 'equipoise_stage_retried_items_total',
-    help: 'Items that ran again because their replica was lost.',
+    help: 'Items queued again, because their replica was lost, their batch hung, or they failed in a canary.',
     labelNames: ['stage'],
     registers,
     collect() {
