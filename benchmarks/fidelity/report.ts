@@ -125,7 +125,7 @@ export function fidelityReport({ machine, slices }: FidelityResults): { readonly
   const waits = slices.map(({ waitFraction }) => waitFraction);
   const retaken = slices.reduce((sum, slice) => sum + slice.retaken, 0);
   const runByRun = names.map((name) => `${name} ${signed(medianRunOff(slices, name))}`).join('; ');
-  const text = `${machine}. Under load, other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine; the host took at most ${percent(Math.max(...stolen))} of it. The time that the replicas' threads waited for their core was ${span(waits)} of their run time; this includes waits for each other. ${retaken} segments were measured again because their threads waited more than 1.5 times as long as in the median calibrating segment.
+  const text = `${machine}. Under load, other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine; stolen time was at most ${percent(Math.max(...stolen))}. The time that the replicas' threads waited for their core was ${span(waits)} of their run time; this includes waits for each other. ${retaken} segments were measured again because their threads waited more than 1.5 times as long as in the median calibrating segment.
 
 Latencies are medians of the runs, measured inside the server except for the client's p50. Its simulated value adds the way to the server and back, measured with single requests. *Off* is the error of the simulation. The bar of p50 is ±10 %. The bar of p99 is ±15 %, or the largest distance of a run's served p99 from the median, if that is larger. *Own times* and *profile* are the errors of the two other simulations.
 
