@@ -9,7 +9,7 @@ export function renderLicenses(packages: readonly InstalledPackage[]): string {
   assertPurposes(direct);
   return [
     '# Licenses',
-    'Equipoise is under Apache-2.0 (see [LICENSE](../../LICENSE)). `npm run generate` generates this page from the lock file; `npm run check:licenses` fails if a package has a license that is not named here.',
+    'Equipoise is under Apache-2.0 (see [LICENSE](../../LICENSE)). `npm run generate` generates this page from the lock file; `npm run check:licenses` fails if a package has a license that this page does not allow.',
     '## What Equipoise runs on',
     directTable(direct.filter(({ development }) => !development)),
     '## What builds and tests it',
