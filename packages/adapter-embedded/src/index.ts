@@ -7,7 +7,6 @@ export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
 export { PythonReplicaLauncher } from './process/python-replica-launcher.js';
 export type { LaunchLimits } from './replica/start-replica-runner.js';
 export { importModule } from './stage-module/import-module.js';
-export { resolveArtifact } from './stage-module/stage-artifact.js';
 export {
   type ServiceTime,
   SyntheticReplicaLauncher,

@@ -16,3 +16,4 @@ function runtimeOf(stage: StageSpec, baseDir: string): Runtime {
 }
 
 export const launchRules = { locate: locateFile, runtimeOf } as const;
+export { missingReference } from './stage-module/stage-artifact.js';

@@ -115,7 +115,7 @@ function addFirstSteps(program: Command): void {
   program
     .command('validate')
     .argument('<file>', 'pipeline file')
-    .description('check a pipeline file and list all its problems')
+    .description('check a pipeline file and its files, and list all problems')
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/validate.js')).validate(file)),

@@ -8,22 +8,27 @@ import type { Problem } from './problem.js';
 import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
 import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
+import { checkFiles, type MissingReference } from './semantic-checks/files.js';
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
 /**
  * Paths in the file are relative to its folder. Problems in an accuracy table file are reported at the field that names
- * the table. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
+ * the table. With `missing`, files that do not exist are problems. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
  */
-export async function loadPipelineFile(path: string): Promise<PipelineFileResult> {
+export async function loadPipelineFile(path: string, missing?: MissingReference): Promise<PipelineFileResult> {
   const filePath = resolve(path);
-  const checked = checkPipelineFile(await readText(filePath, 'pipeline file'), path);
+  const baseDir = dirname(filePath);
+  const text = await readText(filePath, 'pipeline file');
+  const checked = checkPipelineFile(text, path, missing && ((draft) => checkFiles(draft, baseDir, missing)));
   if (checked.kind === 'invalid') return checked;
   const { output, warnings } = checked;
-  const spec = toSpec(output, dirname(filePath));
+  const spec = toSpec(output, baseDir);
   const table = output.spec.accuracyTable;
   if (typeof table !== 'string') return { kind: 'valid', spec, warnings };
-  const text = await readText(resolve(spec.baseDir, table), 'accuracy table');
-  const read = accuracyTableResult(checkAccuracyTableText(text, table, output.spec.stages as readonly StageDraft[]));
+  const tableText = await readText(resolve(baseDir, table), 'accuracy table');
+  const read = accuracyTableResult(
+    checkAccuracyTableText(tableText, table, output.spec.stages as readonly StageDraft[]),
+  );
   if (read.kind === 'invalid')
     return { kind: 'invalid', problems: read.problems.map((problem) => atReference(problem, table, checked)) };
   return { kind: 'valid', spec: { ...spec, accuracyTable: read.table }, warnings };

@@ -1,8 +1,8 @@
 /** Parses pipeline files without file access. `load-pipeline-file.ts` reads accuracy tables given by path. */
 import type { PipelineSpec } from '@equipoise/core/model';
-import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
+import { type CheckedDocument, checkDocument } from './check-document.js';
 import type { SpecDraft } from './draft.js';
-import type { Problem } from './problem.js';
+import type { Finding, Problem } from './problem.js';
 import { type PipelineFile, pipelineFileSchema } from './schema/pipeline-file-schema.js';
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
@@ -18,17 +18,19 @@ export type PipelineFileResult =
   | { readonly kind: 'valid'; readonly spec: PipelineSpec; readonly warnings: readonly Problem[] }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-const rules: DocumentRules<PipelineFile> = {
-  schema: pipelineFileSchema,
-  semanticFindings: (document) => {
-    const spec = (document as { readonly spec?: SpecDraft } | undefined)?.spec;
-    return spec === undefined ? [] : semanticFindings(spec);
-  },
-};
-
-/** Checks a file without building a spec. */
-export function checkPipelineFile(text: string, fileName: string): CheckedDocument<PipelineFile> {
-  return checkDocument(text, fileName, rules);
+/** Checks a file without building a spec. `fileFindings` are findings about the files that it names. */
+export function checkPipelineFile(
+  text: string,
+  fileName: string,
+  fileFindings: (spec: SpecDraft) => readonly Finding[] = () => [],
+): CheckedDocument<PipelineFile> {
+  return checkDocument(text, fileName, {
+    schema: pipelineFileSchema,
+    semanticFindings: (document) => {
+      const spec = (document as { readonly spec?: SpecDraft } | undefined)?.spec;
+      return spec === undefined ? [] : [...semanticFindings(spec), ...fileFindings(spec)];
+    },
+  });
 }
 
 /** Reads YAML or JSON; never throws on bad input. */

@@ -42,8 +42,8 @@ export class PythonReplicaLauncher implements ReplicaLauncher {
     const startedAtMs = performance.now();
     const { stage, resources, baseDir } = request;
     invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
-    const url = pathToFileURL(await existingModuleFile(stage.module, baseDir)).href;
-    const variant = await loadableVariant(request);
+    const url = pathToFileURL(existingModuleFile(stage.module, baseDir)).href;
+    const variant = loadableVariant(request);
     const channel = await startPython(request);
     const start = { module: { kind: 'file', url }, variant, resources } as const;
     return startReplicaRunner(request, { channel, start, startedAtMs }, this.#limits);

@@ -15,9 +15,9 @@ export interface LaunchLimits {
   readonly launchTimeoutMs?: number;
 }
 
-/** The variant with its artifact; rejects with the errors of resolveArtifact. */
-export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
-  const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
+/** The variant with its artifact; throws the errors of resolveArtifact. */
+export function loadableVariant({ variant, baseDir }: LaunchRequest): LoadableVariant {
+  const artifactPath = variant.artifact === undefined ? undefined : resolveArtifact(variant.artifact, baseDir);
   return {
     name: variant.id,
     ...(artifactPath === undefined ? {} : { artifactPath }),
@@ -30,7 +30,7 @@ export async function replicaStart(request: LaunchRequest, compiler: ModuleCompi
   const { stage, resources, baseDir } = request;
   invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
   const module = await locateStageModule(stage.module, baseDir, compiler);
-  return { module, variant: await loadableVariant(request), resources };
+  return { module, variant: loadableVariant(request), resources };
 }
 
 export const replicaTitle = ({ stage, variant }: LaunchRequest): string => `${stage.id}/${variant.id}`;

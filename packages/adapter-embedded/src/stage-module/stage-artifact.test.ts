@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { locateFile, packageReference, resolveArtifact } from './stage-artifact.js';
+import { locateFile, missingReference, packageReference, resolveArtifact } from './stage-artifact.js';
 
 const baseDir = mkdtempSync(join(tmpdir(), 'equipoise-artifacts-'));
 const packages = join(baseDir, 'node_modules');
@@ -27,12 +27,12 @@ describe('resolveArtifact', () => {
     [join(baseDir, 'net.onnx'), '/', join(baseDir, 'net.onnx')],
     ['npm:models/assets/net.onnx', baseDir, join(packages, 'models/assets/net.onnx')],
     ['npm:@scope/models/assets/net.onnx', join(baseDir, 'pipelines'), join(packages, '@scope/models/assets/net.onnx')],
-  ])('finds %s', async (artifact, from, path) => {
-    expect(await resolveArtifact(artifact, from)).toBe(path);
+  ])('finds %s', (artifact, from, path) => {
+    expect(resolveArtifact(artifact, from)).toBe(path);
   });
 
-  it('finds packages that are installed with Equipoise, whatever the folder', async () => {
-    expect(await resolveArtifact('npm:esbuild/package.json', '/')).toMatch(/node_modules\/esbuild\/package\.json$/);
+  it('finds packages that are installed with Equipoise, whatever the folder', () => {
+    expect(resolveArtifact('npm:esbuild/package.json', '/')).toMatch(/node_modules\/esbuild\/package\.json$/);
   });
 
   it.each([
@@ -41,21 +41,39 @@ describe('resolveArtifact', () => {
     ['npm:not-installed-models/net.onnx', 'FILE_NOT_FOUND', 'npm install not-installed-models'],
     ['https://models.example/net.onnx', 'MODEL_LOAD_FAILED', 'not https:'],
     ['s3://bucket/net.onnx', 'MODEL_LOAD_FAILED', 'not s3:'],
-  ])('says what is wrong with %s', async (artifact, code, message) => {
-    await expect(resolveArtifact(artifact, baseDir)).rejects.toMatchObject({
-      code,
-      message: expect.stringContaining(message),
-    });
+  ])('says what is wrong with %s', (artifact, code, message) => {
+    const expected = expect.objectContaining({ code, message: expect.stringContaining(message) });
+    expect(() => resolveArtifact(artifact, baseDir)).toThrow(expected);
   });
 });
 
 describe('locateFile', () => {
-  it('is where resolveArtifact finds a file, also one that is not there', async () => {
+  it('is where resolveArtifact finds a file, also one that is not there', () => {
     for (const artifact of ['./net.onnx', 'npm:@scope/models/assets/net.onnx', 'npm:esbuild/package.json'])
-      expect(locateFile(artifact, baseDir)).toBe(await resolveArtifact(artifact, baseDir));
+      expect(locateFile(artifact, baseDir)).toBe(resolveArtifact(artifact, baseDir));
     expect(locateFile('./missing.onnx', baseDir)).toBe(join(baseDir, 'missing.onnx'));
     expect(locateFile('npm:not-installed-models/net.onnx', baseDir)).toBeUndefined();
     expect(locateFile('https://models.example/net.onnx', baseDir)).toBeUndefined();
+  });
+});
+
+describe('missingReference', () => {
+  it.each([
+    ['artifact', './net.onnx', undefined],
+    ['samples folder', './pipelines', undefined],
+    ['artifact', 'npm:models/assets/net.onnx', undefined],
+    ['artifact', 'https://models.example/net.onnx', undefined],
+    ['module', 'npm:models/an-export', undefined],
+    [
+      'module',
+      './missing.ts',
+      `The module ./missing.ts is not there: no file ${join(baseDir, 'missing.ts')}. Create it or correct the path.`,
+    ],
+    ['artifact', 'npm:models/missing.onnx', `no file ${join(packages, 'models/missing.onnx')}.`],
+    ['module', 'npm:not-installed/stage', 'run `npm install not-installed` there.'],
+  ] as const)('of the %s %s', (what, reference, message) => {
+    const expected = message === undefined ? undefined : expect.stringContaining(message);
+    expect(missingReference(what, reference, baseDir)).toEqual(expected);
   });
 });
 

@@ -3,8 +3,7 @@
  * package from the pipeline's folder, or else from Equipoise's. The package's `exports` do not matter, because a model
  * file is data.
  */
-import { statSync } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { AppError } from '@equipoise/core/model';
@@ -37,15 +36,14 @@ const installedFolder = (packageName: string, baseDir: string): string | undefin
 export const isInstalledFor = (packageName: string, baseDir: string): boolean =>
   ownFolder(packageName, baseDir) !== undefined;
 
+const notInstalled = (packageName: string, baseDir: string): string =>
+  `The package ${packageName} is not installed where ${baseDir} can find it; run \`npm install ${packageName}\` there.`;
+
 /** Folder of a package; throws FILE_NOT_FOUND, which says what to install. */
 export function packageFolder(packageName: string, baseDir: string): string {
   const folder = installedFolder(packageName, baseDir);
   if (folder !== undefined) return folder;
-  throw new AppError(
-    'FILE_NOT_FOUND',
-    `The package ${packageName} is not installed where ${baseDir} can find it; run \`npm install ${packageName}\` there.`,
-    { details: { packageName, baseDir } },
-  );
+  throw new AppError('FILE_NOT_FOUND', notInstalled(packageName, baseDir), { details: { packageName, baseDir } });
 }
 
 const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
@@ -60,8 +58,32 @@ export function locateFile(reference: string, baseDir: string): string | undefin
   return folder === undefined ? undefined : join(folder, path);
 }
 
+const noFile = (what: string, reference: string, path: string): string =>
+  `The ${what} ${reference} is not there: no file ${path}.`;
+
+/** Message about a file or package that this machine lacks; undefined if it exists or has a remote address. */
+export function missingReference(
+  what: 'artifact' | 'module' | 'samples folder',
+  reference: string,
+  baseDir: string,
+): string | undefined {
+  const scheme = schemeOf(reference);
+  if (scheme !== undefined && scheme !== 'npm') return undefined;
+  const path = locateFile(reference, baseDir);
+  if (path === undefined) return notInstalled(packageReference(reference.slice('npm:'.length)).packageName, baseDir);
+  // The `exports` of a package map the path of a module to another file.
+  const isExport = scheme === 'npm' && what === 'module';
+  return isExport || existsSync(path) ? undefined : `${noFile(what, reference, path)} Create it or correct the path.`;
+}
+
+/** Returns `path`; throws FILE_NOT_FOUND if it does not exist. */
+export function existingFile(what: string, reference: string, path: string): string {
+  if (existsSync(path)) return path;
+  throw new AppError('FILE_NOT_FOUND', noFile(what, reference, path), { details: { path } });
+}
+
 /** Absolute path of a file. FILE_NOT_FOUND names the tried path, MODEL_LOAD_FAILED an unsupported address. */
-export async function resolveArtifact(artifact: string, baseDir: string): Promise<string> {
+export function resolveArtifact(artifact: string, baseDir: string): string {
   const scheme = schemeOf(artifact);
   if (scheme !== undefined && scheme !== 'npm') {
     throw new AppError(
@@ -70,12 +92,5 @@ export async function resolveArtifact(artifact: string, baseDir: string): Promis
     );
   }
   if (scheme === 'npm') packageFolder(packageReference(artifact.slice('npm:'.length)).packageName, baseDir);
-  const path = locateFile(artifact, baseDir) as string;
-  await access(path).catch((error: unknown) => {
-    throw new AppError('FILE_NOT_FOUND', `The artifact ${artifact} is not there: no file ${path}.`, {
-      details: { path },
-      cause: error,
-    });
-  });
-  return path;
+  return existingFile('artifact', artifact, locateFile(artifact, baseDir) as string);
 }

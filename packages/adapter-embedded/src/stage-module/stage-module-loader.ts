@@ -2,13 +2,12 @@
  * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module; each replica
  * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else from Equipoise's.
  */
-import { access } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '@equipoise/core/model';
 import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
-import { packageFolder, packageReference } from './stage-artifact.js';
+import { existingFile, packageFolder, packageReference } from './stage-artifact.js';
 
 /** Location of a module: a file, or a package from the first folder that has it. */
 export type ModuleLocation =
@@ -29,22 +28,14 @@ function checkLanguage(module: string): void {
   throw new AppError('MODULE_INVALID', message);
 }
 
-/** Resolves to the absolute path; rejects with FILE_NOT_FOUND. */
-export async function existingModuleFile(module: string, baseDir: string): Promise<string> {
-  const source = resolve(baseDir, module);
-  await access(source).catch((error: unknown) => {
-    throw new AppError('FILE_NOT_FOUND', `The module ${module} is not there: no file ${source}.`, {
-      details: { path: source },
-      cause: error,
-    });
-  });
-  return source;
-}
+/** Returns the absolute path; throws FILE_NOT_FOUND. */
+export const existingModuleFile = (module: string, baseDir: string): string =>
+  existingFile('module', module, resolve(baseDir, module));
 
 /** URL of a module file, compiled if it is TypeScript. Rejects with the errors of locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
-  const source = await existingModuleFile(module, baseDir);
+  const source = existingModuleFile(module, baseDir);
   const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
   return pathToFileURL(path).href;
 }

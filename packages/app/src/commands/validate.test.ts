@@ -19,11 +19,32 @@ spec:
           accuracy: { value: 61 }
 `;
 
+const MISSING_FILES = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: missing-files }
+spec:
+  slo: { latencyMs: 500 }
+  budget: { cpuCores: 3 }
+  sources: [{ name: photo, datatype: UINT8, shape: [-1], samples: ./photos }]
+  stages:
+    - name: detect
+      module: ./detcet.ts
+      variants:
+        - { name: small, artifact: ./detect.js, accuracy: { value: 0.6 } }
+        - { name: large, artifact: ./large.onnx, accuracy: { value: 0.7 } }
+        - { name: remote, artifact: https://models.example/remote.onnx, accuracy: { value: 0.7 } }
+    - name: classify
+      module: npm:not-installed-stages/classify
+      variants: [{ name: only, accuracy: { value: 0.6 } }]
+`;
+
 const folder = new TestFolder();
 const validate = (...args: string[]) => equipoiseHere(folder.path, 'validate', ...args);
 
 beforeAll(() => {
   folder.write('five.yaml', FIVE_MISTAKES);
+  folder.write('detect.js', '');
+  folder.write('missing-files.yaml', MISSING_FILES);
   folder.write('valid.yaml', syntheticPipeline());
   folder.write('pins.yaml', syntheticPipeline({ detect: 'pins: { variant: lrage }' }));
 });
@@ -61,6 +82,43 @@ describe('equipoise validate', () => {
     ]);
     expect(lines[3]).toMatch(/unknown variant "smal".*; did you mean small\?$/);
     expect(lines.at(-1)).toBe('5 problems');
+  });
+
+  it('lists modules, artifacts and samples that do not exist', async () => {
+    const [json, text] = await Promise.all([validate('missing-files.yaml', '--json'), validate('missing-files.yaml')]);
+    const [photos, module, artifact] = ['photos', 'detcet.ts', 'large.onnx'].map((name) => join(folder.path, name));
+    const problem = (path: string, [line, column]: readonly [number, number], message: string) => ({
+      path: `spec.${path}`,
+      line,
+      column,
+      message,
+    });
+    expect(documentOf(json)).toEqual({
+      valid: false,
+      problems: [
+        problem(
+          'sources[0].samples',
+          [7, 67],
+          `The samples folder ./photos is not there: no file ${photos}. Create it or correct the path.`,
+        ),
+        problem(
+          'stages[0].module',
+          [10, 15],
+          `The module ./detcet.ts is not there: no file ${module}. Create it or correct the path.`,
+        ),
+        problem(
+          'stages[0].variants[1].artifact',
+          [13, 36],
+          `The artifact ./large.onnx is not there: no file ${artifact}. Create it or correct the path.`,
+        ),
+        problem(
+          'stages[1].module',
+          [16, 15],
+          `The package not-installed-stages is not installed where ${folder.path} can find it; run \`npm install not-installed-stages\` there.`,
+        ),
+      ],
+    });
+    expect(text).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/4 problems$/m) });
   });
 
   it('accepts a valid file', async () => {

@@ -1,12 +1,13 @@
+import { missingReference } from '@equipoise/adapter-embedded/launch-rules';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
 import { problemLines } from '../compose/load-spec.js';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
-/** `equipoise validate`: lists all problems of a file. Exits with 1 if there are any. */
+/** `equipoise validate`: lists all problems of a file, also missing modules, artifacts and samples. Exits with 1 if there are any. */
 export async function validate(file: string): Promise<CommandResult> {
-  const result = await loadPipelineFile(file);
+  const result = await loadPipelineFile(file, missingReference);
   if (result.kind === 'valid') {
     const warnings = problemLines(file, result.warnings).map((line) => `${pc.yellow('warning')} ${line}`);
     const { stages, name } = result.spec;
