@@ -15,8 +15,10 @@ describe('the written pipeline', () => {
   const pipeline = 'fresh/pipeline.yaml';
   const readJson = (path: string): unknown => JSON.parse(readFileSync(join(folder.path, path), 'utf8'));
 
+  let next: readonly string[];
+
   beforeAll(async () => {
-    await run('init', 'fresh');
+    ({ next } = documentOf(await run('init', 'fresh', '--json')) as { readonly next: readonly string[] });
   });
 
   it('is profiled, planned and served', async () => {
@@ -48,8 +50,9 @@ describe('the written pipeline', () => {
     expect(Object.values(result.plan.stages).map(([stage]) => stage?.variantId)).toEqual(['split', 'many-words']);
 
     const { command, url } = await serving(folder.path, pipeline);
-    const sentence = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'the cat is on the mat' };
-    const answer = await fetch(`${url}/v1/pipelines/language/run`, sentence);
+    const curl = /^curl -H 'content-type: (?<type>.+?)' --data '(?<body>.+?)' http:\/\/127.0.0.1:8080(?<path>\S+)$/;
+    const { type = '', body = '', path = '' } = curl.exec(next.at(-1) ?? '')?.groups ?? {};
+    const answer = await fetch(`${url}${path}`, { method: 'POST', headers: { 'content-type': type }, body });
     expect(await answer.json()).toMatchObject({ outputs: { language: ['en'] } });
     command.signal('SIGINT');
     expect((await command.ended).exitCode).toBe(0);

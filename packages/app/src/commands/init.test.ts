@@ -28,6 +28,7 @@ describe('equipoise init', () => {
         'npx equipoise profile mine/pipeline.yaml --quick',
         'npx equipoise plan mine/pipeline.yaml --arrival-rps 50',
         'npx equipoise serve mine/pipeline.yaml',
+        expect.stringMatching(/^curl .* http:\/\/127\.0\.0\.1:8080\/v1\/pipelines\/language\/run$/),
       ],
     });
     expect(files).toContain('pipeline.yaml');

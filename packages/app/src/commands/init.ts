@@ -33,10 +33,11 @@ export async function init(folder: string): Promise<CommandResult> {
     `npx equipoise profile ${pipeline} --quick`,
     `npx equipoise plan ${pipeline} --arrival-rps 50`,
     `npx equipoise serve ${pipeline}`,
+    "curl -H 'content-type: text/plain' --data 'the cat is on the mat' http://127.0.0.1:8080/v1/pipelines/language/run",
   ];
   const text = [
     `${pc.green('written')} ${counted(written.length, 'file')} into ${target}`,
-    'Next:',
+    'Next (the last command in a second terminal, after `serve` prints "ready"):',
     ...next.map((line) => `  ${line}`),
   ].join('\n');
   return { json: { folder: target, files: written, next }, text };
