@@ -38,6 +38,14 @@ describe('the fluid minimum', () => {
     expect(fluidMinimum([...rates, ...rates], 0, bounds)).toBeCloseTo(2 * 1.5 * (50 - 15), 9);
   });
 
+  it('counts only requests that cannot be served within the time that they can wait', () => {
+    const minimumWith = (waitMs: number) => fluidMinimum([10, 10, 50, 50, 50, 10, 10], 0, { ...bounds, waitMs });
+    // With 500 ms, 7.5 requests wait after a second, and 25 after 1.5 s, when 60 rps can serve them.
+    expect(minimumWith(500)).toBeCloseTo(1.5 * (50 - 15) - 25, 6);
+    expect(minimumWith(1000)).toBeCloseTo(0.5 * (50 - 15) - 15, 6);
+    expect(minimumWith(2000)).toBe(0);
+  });
+
   it('leaves out what lies before the measured time, and is 0 where nothing jumps', () => {
     expect(fluidMinimum([10, 50, 50, 10, 10, 50, 50], 4, bounds)).toBeCloseTo(1.5 * 35, 9);
     expect(fluidMinimum([10, 10, 10], 0, bounds)).toBe(0);

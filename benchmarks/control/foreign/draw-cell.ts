@@ -21,6 +21,8 @@ export interface ForeignCell {
   readonly spec: PipelineSpec;
   readonly load: ControlLoad;
   readonly peakRps: number;
+  /** Service time (ms) of one item on the longest path, with the fastest variants. */
+  readonly leastPathMs: number;
 }
 
 const LEAST_SERVICE_MS = 50;
@@ -65,10 +67,10 @@ export function drawCell(seedFrom: string, index: number): ForeignCell {
   const stages = names.slice(0, diamond ? 4 : draw.whole(1, 4)).map((name) => drawStage(draw, stageId(name)));
   const ids = stages.map(({ id }) => id);
   const mode: ControlMode = index % 2 === 0 ? 'min-cost' : 'max-accuracy';
-  const [spec, serviceS] = [{ ...bare(`foreign-${index}`, ids, diamond), stages }, middleServiceS(stages)];
-  const pathMs = 1000 * (diamond ? pathOfDiamond(serviceS) : serviceS.reduce((sum, s) => sum + s, 0));
-  const slo = { latencyMs: Math.round(draw.between(2.5, 5) * pathMs), percentile: 99 };
-  const peakRps = draw.between(8, 32) / serviceS.reduce((sum, s) => sum + s, 0);
+  const [spec, serviceS] = [{ ...bare(`foreign-${index}`, ids, diamond), stages }, serviceOf(stages, middle)];
+  const pathMs = (ofS: readonly number[]) => 1000 * (diamond ? pathOfDiamond(ofS) : sumOf(ofS));
+  const slo = { latencyMs: Math.round(draw.between(2.5, 5) * pathMs(serviceS)), percentile: 99 };
+  const peakRps = draw.between(8, 32) / sumOf(serviceS);
   const load = drawLoad(draw, peakRps, index);
   return {
     index,
@@ -76,6 +78,7 @@ export function drawCell(seedFrom: string, index: number): ForeignCell {
     mode,
     load,
     peakRps,
+    leastPathMs: pathMs(serviceOf(stages, () => 0)),
     spec: specFor({ ...spec, slo }, mode, peakRps),
   };
 }
@@ -124,10 +127,15 @@ function drawStage(draw: Draw, id: StageId): Stage {
   return { id, kind: 'model', variants, bounds: { minReplicas: 1, maxReplicas: 64, maxBatchWaitMs: 0 }, pins: {} };
 }
 
-/** Service times (s) of the middle variants, of which the floor of `min-cost` is made. */
-function middleServiceS(stages: readonly Stage[]): readonly number[] {
-  return stages.map(({ variants }) => (variants[Math.floor(variants.length / 2)]?.profile?.[0]?.meanMs ?? 0) / 1000);
+/** Index of the middle variant, of which the floor of `min-cost` is made. */
+const middle = ({ variants }: Stage): number => Math.floor(variants.length / 2);
+
+/** Service times (s) of one item, by stage. Variants are in ascending order of their service times. */
+function serviceOf(stages: readonly Stage[], chosen: (stage: Stage) => number): readonly number[] {
+  return stages.map((stage) => (stage.variants[chosen(stage)]?.profile?.[0]?.meanMs ?? 0) / 1000);
 }
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 function pathOfDiamond([first = 0, left = 0, right = 0, last = 0]: readonly number[]): number {
   return first + Math.max(left, right) + last;

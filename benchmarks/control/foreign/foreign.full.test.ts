@@ -27,9 +27,17 @@ it('judges the requests that the fluid minimum leaves, where the clairvoyant kee
   expect(attainmentOfRest(figures(0), 100)).toBe(1);
   const result = (ours: number, clairvoyant: number): ForeignResult => ({
     ...{ index: 0, shape: 'chain of 1', mode: 'min-cost', load: 'sine', serviceMs: [50, 60], sloMs: 300, peakRps: 9 },
-    ...{ budgetCores: 4, fluidMinimum: 100, ours: figures(ours), clairvoyant: figures(clairvoyant) },
+    ...{
+      budgetCores: 4,
+      fluidMinimum: 100,
+      waitingMinimum: 50,
+      ours: figures(ours),
+      clairvoyant: figures(clairvoyant),
+    },
   });
   const results = [result(104, 100), result(105, 100), result(105, 105)];
   expect(results.map(isMet)).toEqual([true, false, undefined]);
-  expect(foreignReport(results, 'here')).toContain('met in 1 of 2 cells');
+  const report = foreignReport(results, 'here');
+  expect(report).toContain('after the fluid minimum (the bar) | 1 of 2 | 1 |');
+  expect(report).toContain('with waiting | 0 of 0 | 3 |');
 });
