@@ -107,7 +107,7 @@ where OBJECT is {kind, name}`,
   workloads: [{kind, name, stage?, variant?, wanted, ready, complete, stuck?}],
   conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
 }
-with exit code 1 while a workload is not complete; conditions are those of the custom resource, if there is one`,
+with exit code 1 if there is no workload or one is not complete; conditions are those of the custom resource, if there is one`,
   operator: `{
   pipelines: [{
     namespace?, name, mode?, phase?, plannedForRps?, replicas?: {desired, ready},

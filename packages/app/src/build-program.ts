@@ -164,8 +164,8 @@ function addPlan(program: Command): void {
         'frontier',
       ]),
     )
-    .option('--accuracy-floor <f>', 'minimum accuracy for min-cost, 0 to 1', fraction)
-    .option('--weights <a,b,d>', 'weights of accuracy, cost and batch', weights)
+    .option('--accuracy-floor <f>', 'minimum accuracy, 0 to 1; implies --objective min-cost', fraction)
+    .option('--weights <a,b,d>', 'weights of accuracy, cost and batch; implies --objective weights', weights)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .option(
@@ -296,7 +296,7 @@ function addServe(program: Command): void {
     )
     .option(
       '--tls-cert <file>',
-      'serve REST and gRPC over TLS with this certificate (PEM, followed by its chain); reloaded when the file changes',
+      'serve REST, gRPC and the port for KEDA over TLS with this certificate (PEM, followed by its chain); reloaded when the file changes',
     )
     .option(
       '--tls-key <file>',
@@ -311,7 +311,7 @@ function addServe(program: Command): void {
     )
     .option(
       '--admin-port <n>',
-      'port of the admin API; 0 for any free port; default: 8081, or no admin API if 8081 is taken',
+      'port of the admin API; 0 for any free port; default: 8081; if 8081 is taken, no admin API (with --admin-token-file an error)',
       port,
     )
     .option('--no-admin-port', 'no admin API')
@@ -331,7 +331,7 @@ function addServe(program: Command): void {
       '--share-with <url>',
       'http://HOST:PORT of another server of this pipeline; it gets a share of the requests over plain HTTP, including the tokens of clients; if it fails, this server answers',
     )
-    .option('--share <f>', 'fraction of requests for --share-with, above 0 and at most 1', positive)
+    .option('--share <f>', 'fraction of the HTTP inference requests for --share-with, above 0 and at most 1', positive)
     .addOption(profileScaleFlag())
     .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))
     .action((file, options) =>

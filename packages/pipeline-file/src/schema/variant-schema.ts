@@ -15,7 +15,7 @@ const serverSchema = z
       .enum(['stack', 'single'])
       .default(fieldDefaults.serverBatching)
       .describe(
-        '`stack`: a batch is one request, in which the items form a new leading dimension. `single`: each item of a batch is one request; all requests are sent at once.',
+        '`stack`: the items of a batch with equal names, types and shapes are one request, in which they form a new leading dimension. `single`: each item of a batch is one request; all requests are sent at once.',
       ),
     command: z
       .array(text())

@@ -56,7 +56,7 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const imageFlag = () =>
   new Option(
     '--image <image>',
-    'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version; write STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; repeatable',
+    'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version (k8s pipeline: --image of the operator); write STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; repeatable',
   ).argParser(images);
 
 const profileScaleFlag = () =>
