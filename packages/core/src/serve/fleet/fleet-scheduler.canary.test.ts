@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { stageId, variantId } from '../../model/ids.js';
+import type { RunningReplica } from '../../model/running-plan.js';
 import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
 
 const rules = { stages: new Set([stageA, stageB]), percentile: 99 };
@@ -150,6 +151,26 @@ describe('FleetScheduler, a canary', () => {
       bench.outcomes = fewer({ after: side(1, 4) });
       bench.advanceTo(12_000);
       expect([canaryOf(bench)?.fraction, bench.shown().length]).toEqual([0.1, 5]);
+    });
+
+    it('keeps its offer, and the replicas that start for it, while the evidence of slowness wavers', () => {
+      const startMs = (replica: RunningReplica) => (replica.variantId === variantId('l') ? 3_000 : 10);
+      const bench = new FleetBench({ canary: rules }, { startMs });
+      bench.applied(changeTo(planFor('s', 2)));
+      bench.outcomes = fewer();
+      bench.apply(changeTo(planFor('l', 4)));
+      bench.advanceTo(12_000);
+      expect(bench.shown()).toEqual(['s:ready', 's:ready', 'l:ready', 'l:starting']);
+      for (const slower of [1.5, 0.9, 19]) {
+        bench.outcomes = fewer({ slowness: { ...slowness, slower } });
+        bench.advanceTo(bench.nowMs + 400);
+      }
+      bench.advanceTo(16_000);
+      expect([canaryOf(bench)?.fraction, bench.shown().length]).toEqual([0.5, 4]);
+      expect(bench.events.filter(([, , what]) => what === 'discard')).toEqual([]);
+      bench.outcomes = fewer({ slowness: { ...slowness, slower: 21 } });
+      bench.advanceTo(16_500);
+      expect(canaryOf(bench)?.fraction).toBe(0.1);
     });
 
     it('returns to the first fraction after a miss', () => {

@@ -3,9 +3,10 @@
  *
  * With little traffic the first step waits long for outcomes. So if only outcomes are missing, and none speaks against
  * the variant, it offers the second step's fraction. The verdict needs as many outcomes as before.
+ * The offer stays until a miss or until evidence that would hold up a step: replicas that start for it are not wasted.
  */
 import type { CanaryCounts } from '../../model/canary-counts.js';
-import { type CanaryVerdict, canaryFractions, judgeCanary, nextFraction } from '../rollout/canary.js';
+import { type CanaryVerdict, canaryFractions, DOUBT_ALPHA, judgeCanary, nextFraction } from '../rollout/canary.js';
 
 const LOOK_MS = 250;
 
@@ -54,7 +55,8 @@ export class StageCanary {
     const verdict = judgeCanary({ ...counts, fraction: this.#stepFraction, elapsedMs, unit: 'batches' }, at);
     this.lookAtMs = at.nowMs + LOOK_MS;
     this.missingOutcomes = verdict.kind === 'open' ? verdict.missingOutcomes : 0;
-    this.#offersMore = this.missingOutcomes > 0 && this.#step === 0 && isSpotless(counts);
+    const mostEvidence = this.#offersMore ? 1 / DOUBT_ALPHA : 1;
+    this.#offersMore = this.missingOutcomes > 0 && this.#step === 0 && isSpotless(counts, mostEvidence);
     if (verdict.kind === 'passed') {
       this.#step += 1;
       this.#sinceMs = Number.POSITIVE_INFINITY;
@@ -68,7 +70,7 @@ export class StageCanary {
   }
 }
 
-/** Does the new side have outcomes, no miss, and no sign of slowness? */
-function isSpotless({ after, slowness }: CanaryCounts): boolean {
-  return after.ended > 0 && after.missed === 0 && (slowness?.slower ?? 0) < 1;
+/** True if the new side has outcomes, no miss, and less than this evidence of slowness. */
+function isSpotless({ after, slowness }: CanaryCounts, mostEvidence: number): boolean {
+  return after.ended > 0 && after.missed === 0 && (slowness?.slower ?? 0) < mostEvidence;
 }

@@ -61,7 +61,7 @@ const SLOW_ALPHA = 0.002;
 /** Evidence at which a variant slower than profiled is too slow for its plan. */
 const TOO_SLOW = 2;
 /** With evidence above 1 ÷ this level, a step does not pass. */
-const DOUBT_ALPHA = 0.05;
+export const DOUBT_ALPHA = 0.05;
 /**
  * With evidence of slowness or failures above this, the last step stays open until its time limit. A good variant soon
  * falls below.
