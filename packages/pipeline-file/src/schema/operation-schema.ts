@@ -21,7 +21,7 @@ export const controlSchema = z
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
       .describe(
-        "Minimum time between two switches of a stage's variant, in milliseconds. Necessary switches do not wait.",
+        "Minimum time between two switches of a stage's variant, in milliseconds; longer after an undone improvement. Necessary switches do not wait.",
       ),
     canary: z
       .boolean()
