@@ -67,7 +67,9 @@ export const stageSchema = z.strictObject({
     ),
   runTimeoutMs: positive()
     .default(fieldDefaults.runTimeoutMs)
-    .describe('Maximum run time of a batch, in milliseconds. A replica that exceeds this time is lost and replaced.'),
+    .describe(
+      'Maximum run time of a batch, in milliseconds. A batch that takes longer is hung, and its replica is replaced.',
+    ),
   idempotent: z
     .boolean()
     .default(fieldDefaults.idempotent)
