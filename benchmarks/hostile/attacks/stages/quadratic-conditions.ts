@@ -2,7 +2,7 @@ import { defineAttack, post, RUN } from '../../hostile-client.js';
 
 export const attack = defineAttack(import.meta.url, {
   does: 'texts of 4,000 different words for a condition that compares each word with each other; ten a second',
-  bound: 'a condition takes at most 2,000,000 steps, then CONDITION_FAILED',
+  bound: 'a condition reads at most 50,000 entries and takes at most 250,000 steps, then CONDITION_FAILED',
   allowed: ['200', '422', '500', '503', '504', 'closed'],
   async run(client) {
     await client.repeat(100, (round) => {

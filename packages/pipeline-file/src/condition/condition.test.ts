@@ -41,7 +41,7 @@ describe('the work of a condition', () => {
     ['map', (name, body) => `size(${ten}.map(${name}, ${body})) == 10`],
   ])('is counted in nested loops: %s', (_, loop) => {
     expect(condition(nested(loop, 3)).holds(output)).toBe(true);
-    expect(() => condition(nested(loop, 8)).holds(output)).toThrow('it takes more than 2000000 steps');
+    expect(() => condition(nested(loop, 8)).holds(output)).toThrow('it takes more than 250000 steps');
   });
 
   it('is counted for each evaluation', () => {
@@ -116,7 +116,7 @@ describe('a condition', () => {
 
   it.each([
     'output.rows.all(row, size(row) == 0)',
-    'output.scores.all(a, output.scores.all(b, output.scores.all(c, a + b + c > 0.0)))',
+    'output.scores.all(a, output.scores.all(b, output.scores.all(c, c > 0.0)))',
     'output.rows.filter(row, size(row) > 0).size() == 0',
     '7 in output.rows',
   ])('%s is given up when it reads too much', (text) => {
@@ -125,7 +125,7 @@ describe('a condition', () => {
     expect(() => condition(text).holds({ rows, scores })).toThrow(
       expect.objectContaining({
         code: 'CONDITION_FAILED',
-        message: expect.stringMatching(/reads more than 200000 entries/),
+        message: expect.stringMatching(/reads more than 50000 entries/),
       }),
     );
   });
