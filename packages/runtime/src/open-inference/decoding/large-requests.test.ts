@@ -82,7 +82,7 @@ describe('large JSON', () => {
       expect((await json(RUN, { x: data })).body.outputs.x).toEqual(data);
     }
     expect(threads.length).toBe(1);
-    expect(threads[0]?.resourceLimits?.maxYoungGenerationSizeMb).toBe(12);
+    expect(threads[0]?.resourceLimits).toMatchObject({ maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 1024 });
   });
 
   it('keeps 64-bit integers exact', async () => {

@@ -21,8 +21,11 @@ export interface DecoderFailure {
   readonly details: ErrorDetails;
 }
 
-/** Size of the thread's young generation. A larger size would only keep more garbage. */
-const YOUNG_GENERATION_MIB = 12;
+/**
+ * Heap limits of the thread. A larger young generation would only keep more garbage. With any limit of the old
+ * generation, V8 collects it sooner: at 90 instead of 140 MiB, as measured.
+ */
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 1024 };
 
 export class LargeRequests {
   readonly #inbound: InboundBytes;
@@ -67,7 +70,7 @@ export class LargeRequests {
 function newThread(): RpcThread<DecoderFailure> {
   return new RpcThread<DecoderFailure>({
     entry: createRequire(import.meta.url).resolve('@equipoise/runtime/decoder-thread'),
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    resourceLimits: HEAP_LIMITS,
     errorOf: ({ code, message, details }) => new AppError(code, message, { details }),
     endedError: (cause) => cause ?? new Error('the thread that decodes large requests has ended'),
   });
