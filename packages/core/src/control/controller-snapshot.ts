@@ -1,8 +1,8 @@
 /**
  * Controller state that survives a restart: learned values and guardrail memory.
  *
- * Guardrail times use the process clock, which starts at 0. A restart shifts them by the elapsed wall-clock time.
- * Future and outdated times are dropped, so a clock that was set back does not block the loop or lift its limits.
+ * Guardrail times use the process clock, which starts at 0. A restart shifts them by the wall-clock time between both
+ * process starts. Outdated and future times are dropped, so a clock that was set back does not block the loop.
  */
 import {
   ageSnapshot,
@@ -131,7 +131,7 @@ export function guardrailsDiffer(state: ControllerState, before: ControllerState
 
 /**
  * The trial to persist. During a change: the trial before it, because a restart loses the change. The change still
- * counts toward the hourly limit, so that a change that kills the process is not retried at each start.
+ * counts toward the hourly limit, which bounds the retries of a change that kills the process.
  */
 function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
   return beforeChange === undefined ? trial : beforeChange.trial;

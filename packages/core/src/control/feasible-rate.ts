@@ -10,7 +10,7 @@ import { withoutShrinking } from './plan-facts.js';
 import { rateBucketEnd } from './planned-load.js';
 import type { Situation } from './situation.js';
 
-/** Number of 5 % steps tried below the requested rate, down to about 5 % of it. */
+/** Number of 5 % steps below the requested rate, down to about 5 % of it. */
 const BUCKETS = 60;
 const BUCKET_WIDTH = 1.05;
 /** A switch of variants must raise the feasible rate by at least this factor. */

@@ -3,8 +3,8 @@
  *
  * With an SLO below 2 s, the load is the forecast's upper rate with the measured burstiness. With a longer SLO,
  * requests can wait until a burst is over. Then the load is the envelope of the forecast, at the rate of its longest
- * window (mathematics: work budgets). A stage has a backlog if more items wait than arrive within the SLO (Little
- * 1961). Backlogs are counted in requests.
+ * window. If more items wait at a stage than arrive within the SLO (Little 1961), all waiting items are the backlog,
+ * counted in requests.
  *
  * Each figure is rounded up to a step or the end of its bucket, so a cached verdict is never too optimistic.
  */

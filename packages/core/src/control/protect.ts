@@ -10,7 +10,7 @@
  *
  * The fast loop plans by the estimate alone, in milliseconds. It keeps running replicas if the budget allows it. While
  * a source of metrics is stale, the other sources give a lower bound of the load. The fast loop then only adds replicas
- * of the running kind.
+ * of the running kind or changes batching.
  */
 
 import type { Change } from '../model/change.js';
@@ -144,7 +144,7 @@ function protectivePlan(asked: Situation, arrivalRps: number, isBurst: boolean):
 
 /**
  * Maximum plausible arrivals per window at the planned load, at least the planned envelope. That envelope alone is too
- * low, because it comes from a single minute.
+ * low, because it only covers the last minutes.
  *
  * Burstiness raises the bound, with `carried` at most to what replicas serve until half an SLO after the window. The
  * bound is never below that of Poisson arrivals. `inBurst` lowers both. `before`: plans in force earlier in a window.

@@ -15,7 +15,7 @@ export interface ControlPolicy {
   readonly usesVerdicts: boolean;
   /** True if a running plan stays while it is good enough. Policies of the literature apply every new plan. */
   readonly keepsGoodPlans: boolean;
-  /** True if bursts are answered between plans; false for policies in comparisons. */
+  /** True if bursts are answered between plans: only with `equipoise`. */
   readonly protects: boolean;
 }
 

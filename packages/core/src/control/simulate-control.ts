@@ -174,7 +174,7 @@ class SimulatedLoop implements SimulatedController {
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 
-  /** Changes of a manual plan, which preempts planning; undefined without one. */
+  /** Changes of a manual plan; undefined without one. Each due action preempts planning. */
   #takeActions(view: SimulatedView): readonly Change[] | undefined {
     let changes: readonly Change[] | undefined;
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {

@@ -23,7 +23,7 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** Duration of a CPU burst's effect, as a multiple of the time to refill it. */
+/** Simulated time, as a multiple of the time to refill a CPU burst. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();

@@ -202,7 +202,7 @@ function analyticalLaw(stage: LoadedStage): TableLaw {
   return mixed;
 }
 
-/** Estimate from the table, in microseconds. For CPU shares below one core it is a safe bound. */
+/** Estimate from the table. Takes microseconds. For CPU shares below one core it is a safe bound. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? new Estimate(stage, analyticalLaw(stage)) : unstableEstimate(stage);

@@ -1,4 +1,7 @@
-/** Outcomes of one side of a canary. `missed`: late, dropped or failed. `failed`: by this side's fault. */
+/**
+ * Outcomes of one side of a canary. `missed`: late, dropped or failed. The new side omits items that failed in both
+ * lanes.
+ */
 export interface SideCount {
   readonly ended: number;
   readonly missed: number;
@@ -7,8 +10,8 @@ export interface SideCount {
 
 /**
  * Slowness (service time ÷ profiled time) of a canary. `measured`: over all batches. `tooSlow`: minimum slowness at
- * which the plan cannot carry `itemsPerSecond`. `evidence`: likelihood ratio for a slowness of at least `tooSlow`.
- * `slower`: likelihood ratio for a slowness above 1.1.
+ * which the plan cannot carry `itemsPerSecond`. `evidence`: evidence for a slowness above `tooSlow`. `slower`: for
+ * one above 1.1 (rollout/slowness.ts).
  */
 export interface SlownessEvidence {
   readonly measured: number;

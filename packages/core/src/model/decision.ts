@@ -105,7 +105,7 @@ export interface DecisionEvidence {
   readonly robustness?: Robustness;
   /** Profile points with an uncertain mean, the widest interval first. */
   readonly uncertainPoints?: readonly UncertainPoint[];
-  /** Profiles of other machines used by the plan. */
+  /** Profiles of other machines. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 

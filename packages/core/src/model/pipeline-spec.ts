@@ -190,7 +190,7 @@ export interface ControlSpec {
   readonly minDwellMs: number;
   /** Cores above the budget while old and new replicas overlap. Default: cores of the largest replica. */
   readonly surgeCpuCores?: number;
-  /** Maximum time until all replicas of a change have started. Default: unlimited. */
+  /** Maximum time for the starts of a change or canary step. Default: unlimited. */
   readonly surgeMaxMs?: number;
   /** False: a new variant gets all requests at once. */
   readonly canary?: false;

@@ -45,7 +45,7 @@ export interface ReplicaPool {
   shareCanary(stageId: StageId, fraction: number): void;
   /** Outcomes since the canary got its first request. */
   canaryCounts(stageId: StageId): CanaryCounts;
-  /** Moves waiting items, and replicas that are not draining, to the main lane. */
+  /** Moves waiting items and all replicas to the main lane. */
   closeCanary(stageId: StageId): void;
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
   /** Called when a replica's batch may hang (`isLate`), and when such a batch ends. */

@@ -41,7 +41,7 @@ export interface LaunchedReplica {
   readonly residentBytes?: () => number | undefined;
 }
 
-/** Rejects with AppError FILE_NOT_FOUND, MODULE_INVALID or MODEL_LOAD_FAILED. */
+/** Rejects with AppError FILE_NOT_FOUND, MODULE_INVALID, MODEL_LOAD_FAILED or ARTIFACT_… */
 export interface ReplicaLauncher {
   launch(request: LaunchRequest): Promise<LaunchedReplica>;
 }

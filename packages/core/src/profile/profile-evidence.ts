@@ -1,7 +1,4 @@
-/**
- * Doubts about the profiles behind a plan: uncertain means, and profiles of other machines. Near saturation, errors of
- * a mean have a larger effect.
- */
+/** Doubts about the profiles behind a plan: uncertain means, and profiles of other machines. */
 import type { DecisionEvidence } from '../model/decision.js';
 import type { ProfilePoint, ProfileSet, UncertainPoint } from '../model/profile-point.js';
 

@@ -1,6 +1,6 @@
 /**
  * Service curves of a pipeline, or all problems of its profiles. A measured profile takes precedence over an inline
- * profile. Core counts without points have no curve.
+ * profile. Core counts ≥ 1 without points have no curve.
  *
  * A curve gives the service time by batch size k, and the capacity. Batches below the smallest profiled size take as
  * long as that size. An unmeasured share f < 1 has the curve of one core with `shareFraction` = f: one thread at full

@@ -1,7 +1,7 @@
 /**
  * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes all queued items,
  * up to the maximum batch size. It waits for more items only within `maxBatchWaitMs`. An item is dropped early if even
- * an immediate start would miss its deadline: now + expected service time + expected time after this stage.
+ * an immediate start would miss its deadline: now + expected service time + minimum time after this stage.
  */
 import type { DropReason } from '../model/request-outcome.js';
 

@@ -43,7 +43,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #answerMarginMs: number;
   readonly #dirty: StageScheduler<Payload, Context>[] = [];
   readonly #quarantine = new Quarantine();
-  /** Lost items of requests that can do without them. */
+  /** Last loss per request, which a join may tolerate. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;

@@ -67,8 +67,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 
   /**
-   * Makes the deadline earlier by `answerMarginMs`, but at most by half of the slack (time minus `leastMs` of work). So
-   * at least half of the slack remains.
+   * Makes the deadline earlier by `answerMarginMs`, but at most by half of the slack (time minus `leastMs` of work).
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;

@@ -1,6 +1,6 @@
 /**
  * One stage with its queue and replicas. Only this class chooses the next batch (greedy batching, earliest deadline
- * first within priorities, CPU shares, early drops). It has no clock: every call passes `nowMs`; `StageEffects.wakeAt`
+ * first within priorities, CPU shares, early drops). It has no clock: calls pass `nowMs`; `StageEffects.wakeAt`
  * requests later calls.
  */
 

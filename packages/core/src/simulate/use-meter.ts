@@ -1,4 +1,4 @@
-/** Mean resource use of a simulated pipeline. Starting and draining replicas count. */
+/** Mean use of a simulated pipeline. Starting and draining replicas hold resources. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';
 

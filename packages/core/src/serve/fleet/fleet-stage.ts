@@ -68,8 +68,8 @@ export class FleetStage {
   }
 
   /**
-   * Continues a change from the plan `from` alone. Turns back at `endsAtMs` unless all replicas have started. If the
-   * stage only grows, all replicas that serve or start now stay.
+   * Continues a change from the plan `from` alone. Turns back at `endsAtMs` unless all replicas have started. A stage
+   * that only grows keeps the replicas that serve or start, and starts no more.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;

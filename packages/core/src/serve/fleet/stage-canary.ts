@@ -2,8 +2,8 @@
  * State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps.
  *
  * With little traffic the first step waits long for outcomes. So if only outcomes are missing, and none speaks against
- * the variant, it offers the second step's fraction. The verdict needs as many outcomes as before.
- * The offer stays until a miss or until evidence that would hold up a step: replicas that start for it are not wasted.
+ * the variant, it offers the second step's fraction. The verdict needs as many outcomes as before. The offer stays
+ * until a miss or enough evidence of slowness to doubt the variant, so that replicas do not start in vain.
  */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, DOUBT_ALPHA, judgeCanary, nextFraction } from '../rollout/canary.js';

@@ -3,9 +3,9 @@
  * crash during a change needs no special case.
  *
  * Make before break: replicas of other kinds leave by the rule of `rollout/share.ts`. Batching and drop rule switch
- * when the new kind can serve as much as the old. Starts only use the headroom. If it is too small for the rule, only a
- * minimum count holds: as many ready replicas as the smaller plan has. Headroom for one replica of the largest kind
- * beyond both plans always suffices.
+ * when at least as large a fraction of the new kind serves as of the old kinds. Starts only use the headroom. If it is
+ * too small for the rule, only a minimum count holds: as many ready replicas as the smaller plan has. Headroom for one
+ * replica of the largest kind beyond both plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';

@@ -1,7 +1,7 @@
 /**
  * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides since
- * the start of the step (or the canary) decide. The new side may miss the SLO at the rate that the SLO allows, or at
- * the old side's rate. It may be slower than its profile if its plan still carries the load (slowness.ts).
+ * the start of the step (or the canary) decide. The new side may miss the SLO at the rate that the SLO allows or at the
+ * old side's, whichever is larger. It may be slower than its profile if its plan still carries the load (slowness.ts).
  *
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
@@ -51,7 +51,9 @@ const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
 /** Duration of a step without any request. */
 const IDLE_STEP_MS = 5_000;
-/** Maximum time of a step with too few outcomes. Without an outcome of the new side, there is no limit. */
+/**
+ * Maximum time of a step with too few outcomes or with doubts. Without an outcome of the new side, there is no limit.
+ */
 const LONGEST_STEP_MS = 120_000;
 /** Probability that a good variant is rolled back: for misses, and for failures. */
 const MISS_ALPHA = 0.002;

@@ -1,6 +1,6 @@
 /**
  * Cores that replicas may hold during a change: the budget (or a larger plan in force) plus `control.surge`. By default
- * the surge is one replica of the largest kind in either plan. Memory and GPUs do not bound a step.
+ * the surge is one replica of the largest kind, old or new. Memory and GPUs do not bound a step.
  */
 import type { StageId } from '../../model/ids.js';
 import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipeline-spec.js';
@@ -9,7 +9,7 @@ import type { Budget, ControlSpec, Resources, StageSpec } from '../../model/pipe
 export interface ChangeBounds {
   readonly budgetCpuCores: number;
   readonly surgeCpuCores?: number | undefined;
-  /** Maximum time (ms) until all replicas of a change have started; default Infinity. */
+  /** Maximum time (ms) for the starts of a change or canary step; default Infinity. */
   readonly maxSurgeMs: number;
   /** Maximum replicas by stage; unlimited by default. */
   readonly mostReplicas?: ReadonlyMap<StageId, number>;
