@@ -125,8 +125,8 @@ describe('the requests', () => {
     await rig.stop();
   });
 
-  it('are moved at once where a stage may not run twice', async () => {
-    const rig = await start({ idempotent: false });
+  it.each([{ idempotent: false }, { canary: false }])('are moved at once with %o', async (setting) => {
+    const rig = await start(setting);
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await rig.find(SMALL)) === undefined);
     expect((await rig.all(events)).map((event) => (event as PipelineEvent).reason)).not.toContain('Shifting');

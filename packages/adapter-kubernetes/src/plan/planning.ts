@@ -1,6 +1,6 @@
 /** Parses the custom resource as a pipeline file, plans and renders it. */
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
-import { changeBounds } from '@equipoise/core/serve';
+import { canaryRules, changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js';
@@ -117,7 +117,7 @@ function planningFrom(
       arrivalRps,
       objects,
       bounds: changeBounds(spec),
-      mayRepeat: spec.stages.every(({ idempotent = true }) => idempotent),
+      allowsCanary: canaryRules(spec).stages.size === spec.stages.length,
       shortfall,
     };
   } catch (error) {

@@ -44,8 +44,8 @@ export type Planning =
       readonly shortfall?: string | undefined;
       readonly objects: readonly KubeObject[];
       readonly bounds: ChangeBounds;
-      /** True if requests may run twice, so that a canary is allowed. */
-      readonly mayRepeat: boolean;
+      /** False if the user has turned canaries off, or a stage may not run an item twice. */
+      readonly allowsCanary: boolean;
     };
 
 /**

@@ -44,7 +44,7 @@ export interface Work {
 
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
 
-type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'mayRepeat'>;
+type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'allowsCanary'>;
 
 export function transition(
   view: ObservedPipeline,
@@ -55,7 +55,7 @@ export function transition(
   const change = changeOf(view, live, planned.objects, fieldManager);
   const { router, liveRouter, isSwitched } = change;
   const decision: CanaryDecision =
-    router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
+    router === undefined || liveRouter === undefined || isSwitched || !planned.allowsCanary
       ? { kind: 'none' }
       : decideCanary({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
   if (decision.kind === 'taken-back') {

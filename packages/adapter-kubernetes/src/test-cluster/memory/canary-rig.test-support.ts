@@ -34,7 +34,7 @@ export const begun = { ...well, observedMs: 1_000 };
 export const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
 
 /** Operator on a cluster in memory; its pipeline runs `small`, with router signals. */
-export async function start({ idempotent = true } = {}) {
+export async function start({ idempotent = true, canary = true } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
   const cluster = new MemoryCluster(kube, clock);
@@ -43,11 +43,11 @@ export async function start({ idempotent = true } = {}) {
   const failures: string[] = [];
   const { metadata, spec, ...rest } = shelf();
   const { name } = metadata;
-  const { stages, ...others } = spec as { stages: readonly object[] };
+  const { stages, control, ...others } = spec as { stages: readonly object[]; control?: object };
   const object = {
     ...rest,
     metadata: { name, namespace },
-    spec: { ...others, stages: stages.map((stage) => ({ ...stage, idempotent })) },
+    spec: { ...others, control: { ...control, canary }, stages: stages.map((stage) => ({ ...stage, idempotent })) },
   };
   written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
   const abort = new AbortController();
