@@ -1,4 +1,3 @@
-/** Rules of the control loop: planning inputs, limits, and policies. */
 import type { Forecaster } from '../forecast/forecaster.js';
 import type { LearningRules } from '../forecast/learning/load-learning.js';
 import type { Forecast, LoadObservation } from '../model/decision.js';

@@ -2,7 +2,7 @@
 
 import { drawExponential, drawGamma, type Rng } from '../kernel/rng.js';
 
-/** Process of arrivals. An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
+/** An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
 export type ArrivalProcess =
   | { readonly kind: 'poisson' }
   | { readonly kind: 'gamma'; readonly cv: number }

@@ -110,7 +110,6 @@ function stageEstimates(query: PipelineQuery): StageEstimates {
   return { estimates, together };
 }
 
-/** Law of a stage. `together`: fraction of requests that are slow both in it and before it. */
 interface OwnLaw {
   readonly law: LatencyLaw;
   readonly together: number;

@@ -23,7 +23,6 @@ export interface StageShape {
   readonly dispersion: number;
 }
 
-/** The own batch counts at its mean. */
 export interface TableLaw {
   readonly law: SojournLaw;
   readonly meanBatchSize: number;

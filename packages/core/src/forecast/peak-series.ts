@@ -71,7 +71,6 @@ export function trainingPeaks(maximaRps: Float64Array, task: PeakTask): Training
   return { task, maximaRps, targetsRps: peakTargets(maximaRps, task.horizonBins) };
 }
 
-/** Entry i: maximum of bins i to i + horizonBins − 1. */
 export function peakTargets(maximaRps: Float64Array, horizonBins: number): Float64Array {
   const targets = new Float64Array(Math.max(0, maximaRps.length - horizonBins + 1));
   for (let i = 0; i < targets.length; i++) targets[i] = Math.max(...maximaRps.subarray(i, i + horizonBins));

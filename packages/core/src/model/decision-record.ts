@@ -45,8 +45,8 @@ export interface LaterFacts {
 }
 
 /**
- * Log entry. `decision` is absent if deciding failed or a manual action changed no plan. `outcome` is absent if nothing
- * changed or the process exited first. `id` ascends within a pipeline.
+ * `decision` is absent if deciding failed or a manual action changed no plan. `outcome` is absent if nothing changed or
+ * the process exited first. `id` ascends within a pipeline.
  */
 export interface DecisionRecord extends LaterFacts {
   readonly id: number;

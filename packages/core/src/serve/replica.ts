@@ -11,7 +11,6 @@ export interface ReplicaDescription {
   readonly inCanary?: boolean;
 }
 
-/** Replica in service at the stage with index `stage`. */
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
   readonly stage: number;

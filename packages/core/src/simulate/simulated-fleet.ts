@@ -1,4 +1,4 @@
-/** Replicas of a simulated pipeline: drives `FleetScheduler` in simulated time. Serving uses the same scheduler. */
+/** Replicas of a simulated pipeline: drives `FleetScheduler` in simulated time. */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { CanaryCounts } from '../model/canary-counts.js';

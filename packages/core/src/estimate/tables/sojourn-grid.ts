@@ -26,7 +26,6 @@ export const companies: readonly Company[] = [
 /** One row per n, b and β, one cell per ρ. */
 export const rowCount = replicaGrid.length * (1 + (capGrid.length - 1) * scalingGrid.length);
 
-/** A cap of 1 ignores `scaling`. */
 export function rowIndex(replicas: number, cap: number, scaling: number): number {
   const shapes = 1 + (capGrid.length - 1) * scalingGrid.length;
   return replicas * shapes + (cap === 0 ? 0 : 1 + (cap - 1) * scalingGrid.length + scaling);

@@ -1,7 +1,6 @@
 /**
  * Effect of service variation on the sojourn table, for lognormal service times: shifts of the logit of the disturbed
- * fraction, and of the ln times. The grid is coarser than that of the sojourn table, except for the load. The own batch
- * counts at its mean; own-service adds its variation.
+ * fraction, and of the ln times. The grid is coarser than that of the sojourn table, except for the load.
  */
 import { CELL_NUMBERS, type Company, loadGrid } from './sojourn-grid.js';
 import {
@@ -31,7 +30,6 @@ export const spreadCompanies: readonly Company[] = [
 const SHAPES = 1 + (spreadCapGrid.length - 1) * spreadScalingGrid.length;
 export const spreadRowCount = spreadReplicaGrid.length * SHAPES;
 
-/** A cap of 1 ignores `scaling`. */
 export const spreadRowIndex = (replicas: number, cap: number, scaling: number): number =>
   replicas * SHAPES + (cap === 0 ? 0 : 1 + (cap - 1) * spreadScalingGrid.length + scaling);
 

@@ -48,7 +48,6 @@ export interface LearningSnapshot {
   readonly forecasters: readonly TrainedForecaster[];
   readonly scores: readonly Score[];
   readonly selected: number;
-  /** Bins until the methods have current inputs; default 0. */
   readonly waitsBins?: number;
 }
 

@@ -19,7 +19,7 @@ export interface CanaryRules {
   readonly percentile: number;
 }
 
-/** Canary rules of a spec. A stage whose items may not run twice switches at once. */
+/** A stage whose items may not run twice switches at once. */
 export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages' | 'control' | 'slo'>): CanaryRules {
   const repeatable = control.canary === false ? [] : stages.filter(({ idempotent = true }) => idempotent);
   return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
@@ -92,7 +92,6 @@ export function nextFraction(fraction: number): number {
   return canaryFractions.find((each) => each > fraction) ?? 1;
 }
 
-/** Judges a step. May be called at any time. */
 export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
   const { before, after, slowness } = step;
   const evidence = evidenceOf(before, after, percentile);

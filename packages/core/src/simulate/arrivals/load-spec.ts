@@ -35,7 +35,6 @@ export interface TraceLoad {
   readonly spread: TraceSpread;
 }
 
-/** Rates in requests per second, times in seconds. */
 export type LoadSpec =
   | ({ readonly kind: 'poisson' } & ConstantLoad)
   | ({ readonly kind: 'deterministic' } & ConstantLoad)

@@ -46,7 +46,6 @@ export interface RampLoad {
   readonly durationS: number;
 }
 
-/** Ramp, to find the rate at which a system fails. */
 export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => fromRps + ((toRps - fromRps) * atS) / durationS;
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
@@ -59,7 +58,6 @@ export interface StepLoad {
   readonly durationS: number;
 }
 
-/** Step, to show how fast a controller follows. */
 export function stepArrivals({ fromRps, toRps, atS: stepAtS, durationS }: StepLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => (atS < stepAtS ? fromRps : toRps);
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
@@ -77,7 +75,6 @@ export interface SquareWaveLoad {
   readonly durationS: number;
 }
 
-/** Square wave: the hardest regular load for a controller that scales down. */
 export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: Rng): ArrivalProcess {
   const periodS = levels.reduce((sum, { holdS }) => sum + holdS, 0);
   const highestRps = levels.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
