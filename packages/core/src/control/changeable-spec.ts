@@ -1,6 +1,6 @@
 /**
- * Fields of a pipeline that may change while it is served: inputs and bounds of plans, loop settings, and limits on
- * waiting requests. All other fields need a restart.
+ * Fields of a pipeline that may change while it is served: inputs and bounds of plans, loop settings, and admission.
+ * All other fields need a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 

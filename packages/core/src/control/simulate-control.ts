@@ -225,8 +225,8 @@ function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
 }
 
 /**
- * First plan of a simulated loop: plan of the policy for the first interval of the load. Throws AppError INFEASIBLE if
- * there is none.
+ * First plan of a simulated loop: plan or best effort of the policy for the first interval of the load. Throws AppError
+ * INFEASIBLE without either.
  */
 export function firstPlan(context: ControlContext, load: LoadSpec, seed: number): Plan {
   const { profiles, policy, verifierAt } = context;

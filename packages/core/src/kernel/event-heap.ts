@@ -22,7 +22,7 @@ export class EventHeap {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#atMs[0] as number);
   }
 
-  /** Does an event at `atMs` come before all in the heap, if it is the last of its rank? Never at Infinity. */
+  /** True if an event at `atMs`, as the last of its rank, comes before all in the heap. False at Infinity. */
   isBefore(atMs: number, rank: number): boolean {
     if (this.#size === 0) return atMs < Number.POSITIVE_INFINITY;
     const firstAtMs = this.#atMs[0] as number;

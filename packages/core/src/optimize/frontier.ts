@@ -166,7 +166,7 @@ function pointOf(
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
 
-/** The Pareto front; infeasible if no plan is verified. Switching costs do not count. */
+/** The Pareto front, or the reason why no plan is verified. Switching costs do not count. */
 export function frontier(
   problem: PlanningProblem,
   verify?: VerifyPlan,

@@ -16,7 +16,7 @@ export interface DecisionPage {
 }
 
 /**
- * Names of persisted values. `in-force` is a `GoodPlan`. A burst answer has the same form, but is no roll-back target.
+ * Names of persisted values. `in-force` has the form of a `GoodPlan`, but may be a burst answer: no roll-back target.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'starts' | 'guardrails' | 'operator';
 

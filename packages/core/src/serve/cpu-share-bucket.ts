@@ -1,7 +1,7 @@
 /**
  * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size. While idle,
  * it rises by f per ms, up to that size. During a batch it changes by f − 1 per ms. A batch may start only at a level ≥
- * 0 and then runs at full speed. A debit only at a batch's end would lose the refill of a full bucket.
+ * 0 and then runs at full speed. A debit at a batch's end would lose the refill while the bucket is full.
  */
 
 const DEFAULT_BURST_MS = 50;

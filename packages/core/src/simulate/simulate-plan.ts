@@ -1,6 +1,6 @@
 /**
- * Deterministic discrete-event simulation with the objects that serve (`serve/pipeline-scheduler`). Only time, arrivals
- * and service times are simulated. Equal seeds give equal runs on every machine.
+ * Deterministic discrete-event simulation with the objects that serve (`serve/pipeline-scheduler`). Time, clients,
+ * replicas and faults are simulated. Equal seeds give equal runs on every machine.
  */
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';

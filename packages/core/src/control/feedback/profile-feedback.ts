@@ -266,7 +266,7 @@ export function summarizedStarts({ times }: StartState): readonly StartTimes[] {
   return times.map((each) => ({ ...each, startMs: [quantileMs(each.startMs)] }));
 }
 
-/** Expected start time of a variant, and number of its replicas that start at once. */
+/** Start time (ms) to plan for, and number of replicas of the variant that start at once. */
 export function startOf(
   context: Pick<ControlContext, 'spec' | 'profiles'>,
   times: readonly StartTimes[],

@@ -22,7 +22,7 @@ export interface LearningRules {
   readonly seed: number;
 }
 
-/** Unfinished bin. `second` is the next second to read, counted from the start of the record. */
+/** Unfinished bin. `second` is the next second to read, on the clock of `atMs`. */
 export interface BinCounts {
   readonly second: number;
   readonly inBin: number;

@@ -26,7 +26,7 @@ export class StageCanary {
     return this.#offersMore ? nextFraction(this.#stepFraction) : this.#stepFraction;
   }
 
-  /** False while the step offers more than its fraction: it may end at any time, and needs all old replicas then. */
+  /** False while the step offers more than its fraction: if that offer ends, all old replicas are needed. */
   get mayDrain(): boolean {
     return !this.#offersMore;
   }
