@@ -19,6 +19,8 @@ export interface ManualAction {
   readonly pins?: PinsByStage;
   /** False: a new variant gets all requests at once. */
   readonly canary?: false;
+  /** Of a roll-back: newer plans that were passed over, or a predicted miss of the SLO. */
+  readonly warning?: string;
 }
 
 export type DecisionOutcome =

@@ -130,7 +130,8 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
 /** Answer with the observation last, because it is long. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
-  return ok({ result: actionResult(record), ...facts, observation });
+  const warning = record.manual?.warning;
+  return ok({ result: actionResult(record), ...(warning && { warning }), ...facts, observation });
 }
 
 const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>

@@ -155,7 +155,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Applies the newest good plan that differs from the running plan. During a change or a canary, ends it and applies the newest good plan. Mode `auto` becomes `advise`.',
-    answer: `${RECORD}, including its outcome`,
+      'Applies the newest good plan that differs from the running plan and carries the current load. If none carries it, and during a change or a canary, applies the newest good plan. Mode `auto` becomes `advise`.',
+    answer: `${RECORD}, including its outcome; \`warning\` if newer plans were passed over, or if the plan is predicted to miss the SLO`,
   },
 ] as const;

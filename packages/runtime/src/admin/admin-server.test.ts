@@ -98,6 +98,7 @@ describe('the admin port', () => {
   it('does what a person may do, and answers with the entry of the log', async () => {
     const bench = await open();
     const id = bench.played.advised(planWith('large', 3));
+    bench.played.arrivalsPerSecond = Array.from({ length: 60 }, () => 450);
     const actions: readonly (readonly [string, object | undefined, object])[] = [
       [
         ...(['pause', { reason: 'a test' }] as const),
@@ -133,7 +134,13 @@ describe('the admin port', () => {
         },
       ],
       ['apply', { stages: planWith('small', 2).stages }, { outcome: { kind: 'applied' }, mode: 'advise' }],
-      ['roll-back', undefined, { manual: { action: 'roll-back' }, outcome: { kind: 'applied' } }],
+      [
+        ...(['roll-back', undefined] as const),
+        {
+          ...{ manual: { action: 'roll-back' }, outcome: { kind: 'applied' } },
+          ...{ result: expect.stringContaining('at most 300.0 rps'), warning: expect.stringContaining('miss the SLO') },
+        },
+      ],
     ];
     for (const [action, body, entry] of actions) {
       const { status, json } = await bench.post(`${P}/${action}`, body);

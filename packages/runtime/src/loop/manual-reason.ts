@@ -1,7 +1,7 @@
 import type { ManualAction, Plan, StageId } from '@equipoise/core/model';
 
 export function manualReason(
-  { action, decisionId, canary, reason }: ManualAction,
+  { action, decisionId, canary, warning, reason }: ManualAction,
   plan: Plan,
   broken: readonly string[],
 ): string {
@@ -14,7 +14,8 @@ export function manualReason(
   const against =
     broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, which the loop follows again in mode auto`;
   const how = canary === false ? ', without a canary' : '';
-  return reason === undefined ? `${what}${how}${against}` : `${what}${how}${against}: ${reason}`;
+  const but = warning === undefined ? '' : `; ${warning}`;
+  return `${what}${how}${against}${reason === undefined ? '' : `: ${reason}`}${but}`;
 }
 
 function replicasText({ stages }: Plan): string {

@@ -62,6 +62,8 @@ export class ControlBench {
   readonly queries: PlanQuery[] = [];
   /** Arrival rates of all requested estimates. */
   readonly estimated: number[] = [];
+  /** Requests of each second of the load that is observed. */
+  arrivalsPerSecond: readonly number[] = [];
   running: RunningPlan = { stages: {} };
   /** Outcome of the next changes. */
   change: () => Promise<void> = async () => {};
@@ -93,7 +95,7 @@ export class ControlBench {
       ...{ loop, log, store: memory, faults, actuator: this.actuator },
       curves,
       epochNowMs: Date.now,
-      look: () => ({ ...observation, runningPlan: this.running }),
+      look: () => ({ ...observation, load: { arrivalsPerSecond: this.arrivalsPerSecond }, runningPlan: this.running }),
       plan: async (query): Promise<PlanResult> => {
         this.queries.push(query);
         return { ...evidence.result, plan: planWith('large', 2) } as PlanResult;

@@ -360,6 +360,68 @@ describe('a roll-back', () => {
     expect(bench.runs).toBe('1 small');
   });
 
+  describe('under a load', () => {
+    /** Good plans, the newest last, each with 100 rps per replica. The running plan has 4 replicas of `small`. */
+    async function loaded(
+      rps: number,
+      plans: readonly (readonly [string, number])[],
+      over: ConstructorParameters<typeof ControlBench>[0] = {},
+    ) {
+      const bench = new ControlBench(over);
+      await bench.control.applyStages(planWith('small', 4).stages);
+      for (const [id, replicas] of plans) await bench.bench.memory.saveGoodPlan('p', good(planWith(id, replicas)));
+      bench.arrivalsPerSecond = Array.from({ length: 60 }, () => rps);
+      return bench;
+    }
+    const idle = [
+      ['large', 4],
+      ['large', 3],
+      ['small', 1],
+    ] as const;
+
+    it('passes over plans that do not carry it, and says so', async () => {
+      const bench = await loaded(150, idle);
+      const { manual, decision } = await bench.control.rollBack('errors');
+      const warning = 'newer good plans passed over, because they do not carry the current load: 1';
+      expect([bench.runs, manual]).toEqual(['3 large', { action: 'roll-back', reason: 'errors', warning }]);
+      expect(decision?.reason).toBe(`back to the good plan before (a: 3 large), by hand: errors; ${warning}`);
+    });
+
+    it('goes to the newest if none carries it, and says what the plan carries', async () => {
+      const bench = await loaded(450, idle);
+      const { manual } = await bench.control.rollBack();
+      expect(bench.runs).toBe('1 small');
+      expect(manual?.warning).toMatch(/^at 461\.0 rps this plan is predicted to miss the SLO \(at most 100\.0 rps\)$/);
+    });
+
+    it('warns of a plan that carries it, but beyond the SLO', async () => {
+      const predicted = { latencyMs: 400, capacityRps: 160 };
+      const bench = await loaded(150, [['large', 2]], { estimate: async () => predicted });
+      const { manual } = await bench.control.rollBack();
+      expect(bench.runs).toBe('2 large');
+      expect(manual?.warning).toMatch(/ is predicted to miss the SLO \(p99 400 ms, at most 160\.0 rps\)$/);
+    });
+
+    it('is silent where the plan keeps the SLO, or no prediction comes in time', async () => {
+      const able = await loaded(50, idle);
+      const unknown = await loaded(450, idle, { estimate: async () => undefined });
+      for (const bench of [able, unknown]) {
+        expect((await bench.control.rollBack()).manual).toEqual({ action: 'roll-back' });
+        expect(bench.runs).toBe('1 small');
+      }
+    });
+
+    it('ends a change to the plan before it, whatever it carries', async () => {
+      const bench = await loaded(150, idle);
+      const { [a]: stage } = bench.running.stages;
+      if (stage === undefined) throw new Error('the stage runs');
+      const canary = { variantId: variantId('large'), fraction: 0.1, missingOutcomes: 0 };
+      bench.running = { stages: { [a]: { ...stage, canary } } };
+      expect((await bench.control.rollBack()).manual?.warning).toContain('at most 100.0 rps');
+      expect(bench.runs).toBe('1 small');
+    });
+  });
+
   it('says so where it goes against a pin', async () => {
     const bench = new ControlBench({ pins: { [a]: { variantId: variantId('small'), replicas: 2 } } });
     await bench.bench.memory.saveGoodPlan('p', good(planWith('large', 2)));

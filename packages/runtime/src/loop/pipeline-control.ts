@@ -246,17 +246,26 @@ export class PipelineControl {
     });
   }
 
-  /** Restores the newest good plan of this spec. Skips the running plan, unless a change or canary is under way. */
+  /**
+   * Restores the newest good plan of this spec that differs from the running plan and carries the current load; if none
+   * does, the newest. During a change or canary, restores the newest. A plan without a prediction counts as able.
+   */
   async rollBack(reason?: string): Promise<DecisionRecord> {
-    const { spec, specDigest, store } = this.#deps;
+    const { spec, specDigest, store, look, estimate } = this.#deps;
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
     const running = this.#settledPlan();
-    const before = good.find(
+    const earlier = good.filter(
       ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
     );
-    if (before === undefined) throw conflict('there is no earlier good plan that differs from the running plan');
-    const { plan } = before;
-    return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
+    const { meanRps, upperRps } = smoothedRate(look().load);
+    const candidates = running === undefined ? earlier.slice(0, 1) : earlier;
+    const estimates = await Promise.all(candidates.map(({ plan }) => estimate(plan.stages, upperRps)));
+    const isAble = (each: Estimate | undefined) => each === undefined || each.capacityRps >= meanRps;
+    const chosen = Math.max(0, estimates.findIndex(isAble));
+    const plan = candidates[chosen]?.plan;
+    if (plan === undefined) throw conflict('there is no earlier good plan that differs from the running plan');
+    const warning = rollBackWarning({ skipped: chosen, atRps: upperRps, predicted: estimates[chosen] }, spec.slo);
+    return this.#enact({ action: 'roll-back', ...because(reason), ...(warning && { warning }) }, () => plan);
   }
 
   /** Undefined during a change: the replicas match neither the old plan nor the new one. */
@@ -382,6 +391,25 @@ export class PipelineControl {
 }
 
 const NOTHING_PREDICTED = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
+
+interface RollBackTarget {
+  /** Newer good plans that do not carry the load. */
+  readonly skipped: number;
+  readonly atRps: number;
+  readonly predicted: Estimate | undefined;
+}
+
+function rollBackWarning({ skipped, atRps, predicted }: RollBackTarget, slo: PipelineSpec['slo']): string | undefined {
+  const texts: string[] = [];
+  if (skipped > 0) texts.push(`newer good plans passed over, because they do not carry the current load: ${skipped}`);
+  if (predicted !== undefined && predicted.latencyMs > slo.latencyMs) {
+    const { latencyMs, capacityRps } = predicted;
+    const latency = Number.isFinite(latencyMs) ? `p${slo.percentile} ${latencyMs.toFixed(0)} ms, ` : '';
+    const most = `${latency}at most ${capacityRps.toFixed(1)} rps`;
+    texts.push(`at ${atRps.toFixed(1)} rps this plan is predicted to miss the SLO (${most})`);
+  }
+  return texts.length === 0 ? undefined : texts.join('; ');
+}
 
 const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });
 
