@@ -1,6 +1,6 @@
 /**
- * Requests to a worker thread; ids match answers to requests. While a request waits, the process stays alive and the
- * silence of the thread is limited.
+ * Requests to a worker thread; ids match answers to requests. While a request waits, the process stays alive, and
+ * `answerLimitMs` limits the silence of the thread.
  */
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 

@@ -26,7 +26,6 @@ import {
 import { preciseClock } from '../alarm-clock.js';
 import { startReplica } from './start-replica.js';
 
-/** All options but the first two have defaults. */
 export interface EmbeddedActuatorOptions {
   readonly pool: ReplicaPool;
   readonly launcher: ReplicaLauncher;

@@ -46,7 +46,7 @@ function checkOwned(batch: readonly TensorMap[]): void {
   }
 }
 
-/** ModelRunner of a replica that was sent `load`. Usable once `ready` has resolved. */
+/** ModelRunner of a replica. Usable once `ready` has resolved. */
 export class ReplicaRunner implements ModelRunner {
   /** Rejects with AppError if loading fails: after the replica's exit, or at once on a time-out. */
   readonly ready: Promise<void>;

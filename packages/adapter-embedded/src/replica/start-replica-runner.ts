@@ -1,4 +1,4 @@
-/** Starts every kind of replica: finds the files, sends their paths and awaits the load, with a time limit. */
+/** Starts replicas that run code: finds the files, sends their paths and awaits the load, with a time limit. */
 import { defaultRunTimeoutMs, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';

@@ -1,4 +1,4 @@
-/** Thread of one replica. It exits by itself when idle: terminating a thread in native code ends the process. */
+/** Thread of one replica. It exits by itself after `close`: terminating a thread in native code ends the process. */
 import { parentPort } from 'node:worker_threads';
 import { invariant } from '@equipoise/core/model';
 import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';

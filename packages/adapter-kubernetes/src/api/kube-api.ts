@@ -37,7 +37,7 @@ export interface RefusalCause {
   readonly reason?: string | undefined;
 }
 
-/** Write refused because of the object's state. `conflict` includes fields owned by another manager. */
+/** Write refused because of the object's content or state. `conflict` includes fields owned by another manager. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';
@@ -65,7 +65,8 @@ export interface DeleteOptions {
 }
 
 /**
- * `apply` owns exactly the given fields. It removes fields that the manager's previous apply had and this apply lacks.
+ * `apply` owns exactly the given fields. It removes fields of the manager's previous apply that this apply lacks and no
+ * other manager owns.
  */
 export interface KubeApi {
   get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined>;

@@ -13,7 +13,7 @@ export interface FieldTree {
   readonly [key: string]: FieldTree;
 }
 
-/** The garbage collector deletes children after their controller. */
+/** The garbage collector deletes an object whose owners are gone. */
 export interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
@@ -33,7 +33,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly OwnerReference[];
   readonly uid?: string;
   readonly resourceVersion?: string;
-  /** Number of changes of the spec. */
+  /** Grows with each change of the spec. */
   readonly generation?: number;
   readonly creationTimestamp?: string;
   /** Set while finalizers keep a deleted object. */

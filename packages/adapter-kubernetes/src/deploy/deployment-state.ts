@@ -5,7 +5,7 @@ import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 
-/** Conditions of a pipeline; undefined if the cluster lacks the custom resource. */
+/** Conditions of a pipeline; undefined if the cluster has none for it. */
 export async function pipelineConditions(
   api: KubeApi,
   pipeline: string,

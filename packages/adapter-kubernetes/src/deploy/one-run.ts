@@ -10,7 +10,7 @@ import type { PlanSource } from '../plan/planning.js';
 import type { Phase } from '../reconcile/reconciliation.js';
 import { Operator, type OperatorDeps, type PassReport } from './operator.js';
 
-/** `isUndecided`: a first plan is missing. */
+/** `isUndecided`: a first plan or decision is missing. */
 export interface OneRunDeps extends Omit<OperatorDeps, 'passed'> {
   readonly source: PlanSource & { readonly isUndecided: boolean };
 }

@@ -40,7 +40,7 @@ export const loopbackOf = (podIp: string): string => podIp.replace(/^10\./, '127
 export class PodProcesses implements PodHost {
   /** Last output of containers that exited by themselves. */
   readonly ended: string[] = [];
-  /** Containers that were started so far. */
+  /** Number of containers started so far. */
   started = 0;
   readonly #api: KubeApi;
   readonly #folders: PodFolders;

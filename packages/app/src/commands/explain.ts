@@ -40,7 +40,7 @@ function chosen({ decisions }: RecordedLog, id: number | undefined): LoggedDecis
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
 }
 
-/** Explanation by solving again; undefined if the log lacks the input of the decision. */
+/** Explanation by solving again; undefined without a feasible result, or if the log lacks the decision's input. */
 function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | undefined {
   const result = record.decision?.evidence.result;
   if (result?.kind !== 'feasible') return undefined;

@@ -18,7 +18,7 @@ export interface LoadOptions extends LoadRequest {
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
-  /** Continues if the address is unreachable. */
+  /** Continues if the address is unreachable or refuses the first requests. */
   readonly keepGoing?: boolean;
 }
 

@@ -7,7 +7,7 @@ import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { warn } from '../terminal/log.js';
 import type { ProgressDisplay } from '../terminal/progress.js';
 
-/** Folder of artifacts: EQUIPOISE_CACHE_DIR, or else the user's cache folder. */
+/** Folder of artifacts, inside EQUIPOISE_CACHE_DIR or else the user's cache folder. */
 function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
   const own = environment['EQUIPOISE_CACHE_DIR'];
   const root = own || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'equipoise');

@@ -16,7 +16,7 @@ interface MeasureOptions {
   readonly onInterrupt?: () => void;
 }
 
-/** Measures and caches missing profiles, with a progress bar. */
+/** Measures and caches missing and stale profiles, with a progress bar. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
   await requireArtifacts(spec);
   const display = progressDisplay('profiling');

@@ -55,7 +55,7 @@ export interface StartOptions {
   readonly resume: boolean;
   /** True to restore learned state, pins and mode; default `resume`. */
   readonly resumeLearned?: boolean | undefined;
-  /** State file in the folder of the profiles; default `state.db`. */
+  /** Name of the state file in `.equipoise`; default `state.db`. */
   readonly stateFile?: string | undefined;
   /** Aborts the start: then everything is closed, and `startPipeline` rejects. */
   readonly signal?: AbortSignal | undefined;

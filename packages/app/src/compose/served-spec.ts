@@ -1,6 +1,6 @@
 /**
- * The pipeline as described, and as planned on this machine. The machine's cores bound replicas that compute here.
- * They do not bound synthetic replicas or remote servers, which only wait.
+ * The pipeline as described, and as planned on this machine. The machine's cores bound the plan if any replica computes
+ * here; synthetic replicas and remote servers only wait.
  */
 
 import { availableParallelism } from 'node:os';
@@ -9,12 +9,12 @@ import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } fr
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { plannedHostCores } from './plan-verification.js';
 
-/** Host cores of a plan, at most the cores of this machine. */
+/** Host cores of a plan, at most this machine's if a replica computes here. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
   return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
 }
 
-/** The pipeline with its CPU budget limited to the cores of this machine. */
+/** The pipeline with its CPU budget limited likewise. */
 export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
   const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
   if (!computes(spec) || cpuCores <= machineCores) return spec;

@@ -15,7 +15,7 @@ const CONFIG = {
   title: { color: INK, anchor: 'start', fontSize: 12, fontWeight: 600 },
 } as const satisfies TopLevelSpec['config'];
 
-/** Plotted point; its name includes the cores if the variant has several core counts. */
+/** Plotted point, named after its variant. */
 interface PlottedPoint {
   readonly name: string;
   readonly cores: string;

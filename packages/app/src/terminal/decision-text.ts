@@ -29,7 +29,7 @@ import { textTable } from './text-table.js';
 export interface ToldDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
-  /** Missing if the log lacks the input. */
+  /** Missing if the decision cannot be explained. */
   readonly why?: Explained;
 }
 

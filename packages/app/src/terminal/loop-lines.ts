@@ -1,6 +1,6 @@
 /**
  * Log lines of the control loop. Repeated failures, holds and advice are logged once. A decision to act is logged as
- * `apply` when its changes are carried out.
+ * `apply` once its changes are carried out.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type CanaryEvent, type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';

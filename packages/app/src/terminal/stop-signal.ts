@@ -34,7 +34,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   return forget;
 }
 
-/** Waits for work. After `limitMs` it reports the hanging work and ends the process with a failure code. */
+/** Waits for work. After `limitMs` it reports the hanging work and kills the process. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
   const timer = endLater(limitMs, whatHangs);
   try {

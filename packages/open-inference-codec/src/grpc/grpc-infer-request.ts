@@ -7,7 +7,7 @@ import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
 
-/** Request of a client. Without `outputs`, all are requested. `raw`: the client sent raw tensors. */
+/** Request of a client. Without `outputs`, all are requested. `raw`: the client sent no typed tensors. */
 export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;

@@ -31,7 +31,7 @@ class Scan {
     }
   }
 
-  /** Consumes a character. If it is invalid, returns the expected syntax. */
+  /** Consumes a token. If it is invalid, returns the expected syntax. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':

@@ -1,5 +1,5 @@
 /**
- * Access control of the admin port. Without a token, only this machine has access. Pages of other sites in a local
+ * Access control of the admin port. Without a token, only this machine has access, and pages of other sites in a local
  * browser are refused (DNS rebinding, cross-site requests).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';

@@ -24,7 +24,7 @@ export interface AdminServerOptions {
   readonly feed: EventFeed;
   readonly host?: string;
   readonly port: number;
-  /** Bearer token, required except for health probes. */
+  /** Bearer token that every request except health probes needs. */
   readonly token?: string;
   readonly metrics?: MetricsPage;
   readonly nowMs?: () => number;

@@ -51,7 +51,7 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** Outcome of a request whose output stages have all answered; `failed` if their outputs cannot be merged. */
+  /** Outcome of a request whose walk has ended; `failed` if its outputs cannot be merged. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {

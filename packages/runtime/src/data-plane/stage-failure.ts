@@ -1,6 +1,6 @@
 /**
- * Failures of stages. Their messages may quote inputs or internals, so clients learn only the stage. The stage's error
- * is the `cause`, for the log.
+ * Failures of stages. Their messages may quote inputs or internals, so clients learn only stage and code. The stage's
+ * error is the `cause`, for the log.
  */
 import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
 
@@ -36,7 +36,7 @@ function escaped(text: string): string {
   return text.replace(STEERING, (c) => NAMED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** One escaped log line of bounded length, without tensors. */
+/** One escaped log line of bounded length. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'a value that is not an Error was thrown';
   // Truncates before escaping, because the message may have any length.

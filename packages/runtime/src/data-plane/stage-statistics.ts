@@ -10,7 +10,7 @@ export interface BatchSizeCounts {
 
 export interface PolicyCounts {
   readonly queueLength: number;
-  /** Items retried after their replica was lost. */
+  /** Items queued again after a lost replica, a hung batch or a failure in a canary. */
   readonly retriedItems: number;
   readonly troubles: IssueCounts;
 }

@@ -1,5 +1,5 @@
 /**
- * Measures end-to-end accuracy with a bootstrap interval: runs every labelled sample through every combination of
+ * Measures end-to-end accuracy with a bootstrap interval: runs labelled samples through the selected combinations of
  * variants. Samples run concurrently; this changes no answer.
  */
 import { availableParallelism } from 'node:os';
@@ -44,7 +44,7 @@ export interface Evaluation {
 }
 
 const USUAL_COMBINATIONS = 64;
-/** Estimated time (ms) until the first sample is done. */
+/** Estimated time (ms) of a sample, used until the first is done. */
 const EXPECTED_SAMPLE_MS = 500;
 
 /** Rejects with an AppError if a variant does not start, a sample fails or the module is invalid. */

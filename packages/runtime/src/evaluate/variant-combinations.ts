@@ -1,13 +1,13 @@
 /**
  * Selects all combinations for evaluation, because stages interact; above a limit, only the most even ones. A variant's
  * rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go to the
- * more accurate combination.
+ * larger sum of ranks.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** Combinations in file order, and the omitted ones with the reason. */
+/** Combinations in file order, and the number of omitted ones with the reason. */
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };

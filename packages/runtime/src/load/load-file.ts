@@ -1,6 +1,6 @@
 /**
- * Load file: CSV, one line per second (first column: number of requests). Lines that begin with # and one header line
- * are skipped.
+ * Load file: CSV, one line per second (first column: number of requests). Empty lines, lines that begin with # and one
+ * header line are skipped.
  */
 import { AppError } from '@equipoise/core/model';
 

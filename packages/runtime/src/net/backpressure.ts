@@ -10,7 +10,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 
-/** Over HTTP/1.1, a client has to take a piece of this size within `patienceMs`. */
+/** Over HTTP/1.1, a client that takes a piece of this size within `patienceMs` makes progress. */
 const PIECE_BYTES = 1024 * 1024;
 
 export interface AnswerSink {
@@ -64,7 +64,7 @@ export class SlowReaders {
   readonly #patienceMs: number;
   readonly #whenNone: (() => void)[] = [];
 
-  /** Closes a connection that takes nothing for `patienceMs` (up to twice that). */
+  /** Closes a connection without progress for `patienceMs` (up to twice that). */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
@@ -131,8 +131,8 @@ const LEAST_BYTES = 64 * 1024;
 const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
 
 /**
- * Watches the answer of a stream. The client has to take 64 KiB of the connection within `patienceMs` (up to twice
- * that). If the connection makes progress but the stream does not, the stream may wait `patienceMs` × (waiting answers
+ * Watches the answer of a stream. The client has to read 64 KiB, of any streams of the connection, within `patienceMs`
+ * (up to twice that). If it does but this stream makes no progress, the stream may wait `patienceMs` × (waiting answers
  * + 2). A blocked connection is closed.
  */
 export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {

@@ -1,4 +1,4 @@
-/** Reads request bodies into their own memory, within bounds checked before and while reading. */
+/** Reads request bodies within bounds that are checked before and while reading. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core/model';
@@ -72,7 +72,7 @@ export async function readBody(
  */
 export class BodyChunks {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
-  /** Buffer for small chunks, filled up to `#joined`. A new buffer is as long as the body so far. */
+  /** Buffer for small chunks, filled up to `#joined`. A new one is as long as the body so far, 256 bytes to 64 KiB. */
   #block = new Uint8Array(0);
   #joined = 0;
   #count = 0;

@@ -19,7 +19,7 @@ export type Purpose = 'inference' | 'metadata' | 'probe' | 'metrics';
 export interface AnsweredCall {
   readonly protocol: 'rest' | 'grpc';
   readonly code: ErrorCode | 'OK';
-  /** Set if the server has tenants. */
+  /** Set if the caller is a known tenant. */
   readonly tenant?: string;
 }
 
@@ -111,7 +111,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
 
   protected abstract writeRefusal(error: unknown): void;
 
-  /** Runs once when the call is over, before anything is written. */
+  /** Runs when the call is over, before anything is written. */
   protected abstract end(): void;
 
   /** Refuses the call, even if it still runs. */

@@ -2,7 +2,7 @@
  * Draining: a port first asks clients to reconnect elsewhere while it still serves them (`connection: close`, GOAWAY),
  * then it closes.
  *
- * Over HTTP/2, the next stream of a client triggers a ping and a GOAWAY that still accepts every stream (RFC 9113
+ * Over HTTP/2, the next stream of a client triggers a GOAWAY that still accepts every stream, then a ping (RFC 9113
  * §6.8). The answer to the ping shows that the client has read the GOAWAY and that everything the client sent before
  * has arrived. The stream is held until then, because Node reads nothing more after a GOAWAY if no stream is open.
  */

@@ -1,6 +1,6 @@
 /**
- * A call over HTTP. After the answer, an unread body is discarded for a moment, so that a client that still sends can
- * read the answer. Then the connection (over HTTP/2 only the stream) is closed.
+ * A call over HTTP. After the answer, an unread body is discarded, so that a client that still sends can read the
+ * answer. If the body does not end soon, the HTTP/1.1 connection is closed. An HTTP/2 stream is closed at once.
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';

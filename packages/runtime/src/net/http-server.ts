@@ -78,7 +78,7 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   return server;
 }
 
-/** A connection that has spoken only HTTP/1.1 so far. */
+/** An HTTP/1.1 connection. */
 interface Http1Connection {
   unanswered: number;
   /** Response to the last request, until the response has left. */
@@ -121,7 +121,7 @@ class Connections {
     this.#watchSockets();
     this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
     (server as Http2SecureServer).on('session', (session) => {
-      // An idle session accepts no new requests. Running requests still get their answers.
+      // A session silent for this time accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
     });
     server.on('request', (request, response) => this.#begin(request, response, false));
@@ -176,7 +176,7 @@ class Connections {
     return [...this.#http1.values()].filter(({ unanswered }) => unanswered > 0).length;
   }
 
-  /** Closes an idle connection, preferably one that has never sent a whole request. */
+  /** Closes an idle connection, preferably one that has sent no request yet. */
   #closeIdle(): boolean {
     const idle = [...this.#http1].filter(([, { unanswered }]) => unanswered === 0);
     const [socket] = idle.find(([, { hasAsked }]) => !hasAsked) ?? idle[0] ?? [];

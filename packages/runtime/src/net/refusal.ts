@@ -89,7 +89,7 @@ export function refuseAndClose(response: ServerResponse, error: AppError): void 
 }
 
 /**
- * Refuses bytes that are no HTTP request, on the bare socket. Gives no answer while an earlier request waits for its
+ * Refuses an invalid or late request on the bare socket. Gives no answer while an earlier request waits for its
  * response.
  */
 export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending: ServerResponse | undefined): void {

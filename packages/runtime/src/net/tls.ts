@@ -17,7 +17,7 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
-/** TLS settings. TLS 1.2 requires ephemeral keys and authenticated encryption. Clients may not renegotiate. */
+/** At least TLS 1.2, only with ephemeral keys and authenticated encryption. Clients may not renegotiate. */
 export const strictTls = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -43,7 +43,7 @@ export class TlsIdentity {
   #current: CertifiedKey;
 
   /**
-   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE (also if others may read the key or it does not match the
+   * Throws AppError FILE_NOT_FOUND, or FILE_UNREADABLE (also if the key has forbidden mode bits or does not match the
    * certificate).
    */
   constructor(files: TlsFiles) {

@@ -1,4 +1,4 @@
-/** Histogram bounds as fractions of the SLO latency, so that the share of requests within the SLO is exact. */
+/** Histogram bounds as multiples of the SLO latency, so that the share of requests within the SLO is exact. */
 
 /** Upper bounds (s) for latencies of requests; one of them is the SLO. */
 export function latencyBucketsSeconds(sloLatencyMs: number): number[] {

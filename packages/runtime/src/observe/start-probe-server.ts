@@ -15,7 +15,7 @@ export interface ProbeServerOptions extends ListeningPlace {
   /** Default: live as long as the port answers. */
   readonly isLive?: () => boolean;
   readonly isReady: () => boolean;
-  /** Body of the 503 response before readiness. */
+  /** Body of the 503 response while not ready. */
   readonly notReady?: string;
   readonly metrics?: MetricsPage;
 }

@@ -92,7 +92,7 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Writes raw bytes and reads until the server closes, or is silent after its answer. */
+/** Writes raw bytes and reads until the server closes or a JSON answer is complete. */
 export async function overRawSocket(server: RunningServer, parts: readonly string[]): Promise<string> {
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
   await once(socket, 'connect');

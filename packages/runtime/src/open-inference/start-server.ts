@@ -22,7 +22,7 @@ import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
-/** Default bounds on memory, in bodies of the largest size. */
+/** Default bounds on memory, in bytes and in bodies of the largest size. */
 const LEAST_INBOUND_BYTES = 64 * 1024 * 1024;
 const MOST_INBOUND_BODIES = 4;
 const MOST_OUTBOUND_BODIES = 16;
@@ -45,7 +45,7 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** Maximum bytes of JSON, as a whole body or a part of it. */
   readonly maxJsonBytes?: number;
-  /** Maximum bytes of inbound bodies, and separately of forwarded bodies; default 4 × the largest body. */
+  /** Maximum bytes of inbound and, separately, of forwarded bodies; default 4 × the largest body, at least 64 MiB. */
   readonly maxInboundBytes?: number;
   /** Maximum bytes of unsent inference answers; default 16 × the largest body, at least 256 MiB. */
   readonly maxOutboundBytes?: number;

@@ -164,7 +164,7 @@ function outliveRequest(socket: Socket): void {
 
 function ignored(): void {}
 
-/** Maximum wait (ms) for the other server: twice the SLO latency, at least the time of a first connection. */
+/** Maximum wait (ms) for the other server: twice the SLO latency, at least 2 s. */
 export function sharePatienceMs(latencyMs: number): number {
   return Math.max(LEAST_PATIENCE_MS, 2 * latencyMs);
 }

@@ -46,7 +46,7 @@ export interface ProfileRequest {
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
-/** Measures all points that are not fresh; rejects if a variant does not start or run. */
+/** Measures the variants without a fresh profile (`renew`: all); rejects if one does not start or run. */
 export async function profilePipeline(request: ProfileRequest): Promise<PipelineProfile> {
   return new PipelineProfiler(request).run();
 }

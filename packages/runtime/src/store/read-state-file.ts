@@ -1,4 +1,4 @@
-/** Reads a state file. If the file is older, migrates a copy: a server of its version may still write to the file. */
+/** Reads a state file. If its format is older, migrates a copy: a server of that format may still write to the file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Digest of everything that plans depend on. A plan stored under another digest may name removed variants or exceed a
- * new budget, so it is not restored. Excluded: file locations, samples, code, loop intervals and queue lengths.
+ * Digest of the parts of a spec that limit plans. A plan stored under another digest may name removed variants or
+ * exceed a new budget, so it is not restored. Excluded: file locations, samples, code, `control` and `admission`.
  */
 import type { PipelineSpec, StageSpec } from '@equipoise/core/model';
 import { canonicalJson, sha256 } from '../digest.js';

@@ -27,7 +27,7 @@ export const stageNamed = (
   ...over,
 });
 
-/** Launches the first variant of a stage on one core. */
+/** Request to launch the first variant of a stage on one core. */
 export function launchRequestOf(stage: StageSpec, over: Partial<LaunchRequest> = {}): LaunchRequest {
   const [variant] = stage.variants;
   if (variant === undefined) throw new Error(`stage '${stage.id}' has no variant`);

@@ -154,7 +154,7 @@ export interface TextAnswer {
   readonly body: unknown;
 }
 
-/** Throws CLUSTER_REFUSED for other servers, such as a login page. Proxies send 429 and 5xx, too. */
+/** Throws CLUSTER_REFUSED for other servers, such as a login page; not for 429 and 5xx, which proxies send, too. */
 function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
   if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
   const start = text.trim().replaceAll(/\s+/g, ' ');
@@ -183,7 +183,6 @@ export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<u
   let rest = '';
   for await (const chunk of bytes) {
     rest += decoder.decode(chunk as Uint8Array, { stream: true });
-    // A large object arrives in many chunks without a line end.
     let end = rest.indexOf('\n');
     while (end >= 0) {
       const line = rest.slice(0, end).trim();

@@ -1,4 +1,4 @@
-/** Plain Kubernetes: a Deployment for each stage and variant. */
+/** Plain Kubernetes: a Deployment for each stage. */
 import { stagePolicy } from '../network-policies.js';
 import { serviceAccountName } from '../router.js';
 import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.js';

@@ -35,7 +35,7 @@ interface NamedGrpcRequest extends ReceivedGrpcRequest {
   readonly modelName: string;
 }
 
-/** Decoders by kind; each throws AppError BODY_TOO_LARGE, MALFORMED_REQUEST, NOT_FOUND or TENSOR_MISMATCH. */
+/** Decoders. They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH, `grpc` also NOT_FOUND. */
 export const requestDecoders = {
   infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): ReceivedRequest =>
     readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs),

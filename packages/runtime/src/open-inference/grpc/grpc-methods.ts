@@ -47,7 +47,7 @@ export interface GrpcRequest {
   readonly maxBodyBytes: number;
   readonly largeRequests: LargeRequests;
   readonly connection: object;
-  /** Called once the message is decoded. */
+  /** Called once this thread no longer needs the message. */
   readonly onDecoded: () => void;
 }
 
@@ -82,7 +82,7 @@ const modelReady: GrpcMethod = (message, request) => {
   return writeMessage(grpcMethods.modelReady.output, { ready: request.phase === 'serving' && ready });
 };
 
-/** Standard health service. An empty name or the name of the protocol means the server; other names are pipelines. */
+/** Standard health service. An empty name or that of the inference service means the server, others are pipelines. */
 const health: GrpcMethod = (message, request) => {
   const { service } = readMessage(healthCheck.input, message);
   const isServer = service === '' || service === inferenceServiceName;

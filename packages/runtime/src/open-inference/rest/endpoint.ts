@@ -26,7 +26,7 @@ export interface RestRequest {
   readonly phase: ServingPhase;
   /** Arrival at the server that forwarded the request, on the runner's clock; default now. */
   readonly arrivedAtMs?: number;
-  /** Rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+  /** Rejects with the errors of `readBody` in body.ts. */
   readonly readBody: (layout?: BodyLayout, limit?: BodyLimit) => Promise<Uint8Array<ArrayBuffer>>;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;

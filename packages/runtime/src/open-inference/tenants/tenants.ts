@@ -1,6 +1,6 @@
 /**
- * Authentication and rate limits. With tokens configured, a request needs one of them, and each tenant stays within its
- * limit. Tokens are kept and looked up as digests under a random key, so timing reveals nothing about them.
+ * Authentication and rate limits. With tokens configured, every request except probes needs one of them, and each
+ * tenant stays within its limit. Tokens are looked up as digests under a random key, so timing reveals nothing.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { AppError } from '@equipoise/core/model';
