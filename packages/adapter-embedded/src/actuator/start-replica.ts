@@ -19,7 +19,7 @@ export interface ReplicaStart {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Rejects with the error of the launch or the run, or with AppError MODEL_LOAD_FAILED if a warm-up item fails. */
+/** Rejects with the error of the launch or run, or MODEL_LOAD_FAILED if a warm-up item fails. */
 export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
   const { launcher, stage, variantId, resources, baseDir } = start;
   const variant = stage.variants.find(({ id }) => id === variantId);

@@ -8,16 +8,16 @@ export interface CallOptions {
 
 /**
  * Client of one Open Inference server, over REST or gRPC. Calls reject with INVALID_INPUT (request rejected),
- * NOT_FOUND, DROPPED (overloaded, retryable), DEADLINE_PASSED, STAGE_FAILED (failed, or invalid answer) or UNREACHABLE
- * (no connection or a broken one, retryable). `details` has the status, and `retryAfterMs` if given.
+ * NOT_FOUND, DROPPED (overloaded: retryable; or cancelled), DEADLINE_PASSED, STAGE_FAILED (failed, or invalid answer)
+ * or UNREACHABLE (no connection or a broken one, retryable). `details` has the status, and `retryAfterMs` if given.
  */
 export interface InferenceClient {
   readonly url: string;
-  /** False if the server is unreachable. */
+  /** False also if the call fails. */
   serverLive(options?: CallOptions): Promise<boolean>;
-  /** False if the server is unreachable. */
+  /** False also if the call fails. */
   serverReady(options?: CallOptions): Promise<boolean>;
-  /** False for an unknown model or an unreachable server. */
+  /** False also if the call fails. */
   modelReady(model: string, options?: CallOptions): Promise<boolean>;
   serverMetadata(options?: CallOptions): Promise<ServerMetadata>;
   modelMetadata(model: string, options?: CallOptions): Promise<ModelMetadata>;

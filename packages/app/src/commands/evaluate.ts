@@ -58,7 +58,7 @@ async function measure(
   }
 }
 
-/** Combinations, best first, then the number of samples and why combinations were skipped. */
+/** Combinations, best first, then samples, and skipped combinations with reasons. */
 function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);

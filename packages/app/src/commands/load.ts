@@ -18,7 +18,7 @@ export interface LoadOptions extends LoadRequest {
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
-  /** Continues if the address is unreachable or refuses the first requests. */
+  /** Continues if the first requests fail or are refused. */
   readonly keepGoing?: boolean;
 }
 

@@ -126,7 +126,7 @@ export function servingPortOptions(
   };
 }
 
-/** Drain deadline (ms): the SLO's latency, plus the wait for the other server if requests are shared; at least 30 s. */
+/** Drain deadline (ms): the SLO's latency, plus the wait for a server that shares requests; at least 30 s. */
 export function drainDeadlineMs({ latencyMs }: Pick<Slo, 'latencyMs'>, shares: boolean): number {
   return Math.max(LEAST_DRAIN_MS, latencyMs + (shares ? sharePatienceMs(latencyMs) : 0));
 }

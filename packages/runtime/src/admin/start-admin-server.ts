@@ -24,7 +24,7 @@ export interface AdminServerOptions {
   readonly feed: EventFeed;
   readonly host?: string;
   readonly port: number;
-  /** Bearer token that every request except health probes needs. */
+  /** Bearer token; only health probes need none. */
   readonly token?: string;
   readonly metrics?: MetricsPage;
   readonly nowMs?: () => number;

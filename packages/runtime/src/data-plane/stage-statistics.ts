@@ -10,7 +10,7 @@ export interface BatchSizeCounts {
 
 export interface PolicyCounts {
   readonly queueLength: number;
-  /** Items queued again after a lost replica, a hung batch or a failure in a canary. */
+  /** Items queued again (replica lost, batch hung or canary failed). */
   readonly retriedItems: number;
   readonly troubles: IssueCounts;
 }

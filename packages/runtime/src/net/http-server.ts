@@ -121,7 +121,7 @@ class Connections {
     this.#watchSockets();
     this.#sessions = new OpenSessions(server as Http2SecureServer, { windowBytes: WINDOW_BYTES, limits });
     (server as Http2SecureServer).on('session', (session) => {
-      // A session silent for this time accepts no new requests. Running requests still get their answers.
+      // A silent session accepts no new requests. Running requests still get their answers.
       session.setTimeout(KEEP_ALIVE_MS, () => session.close());
     });
     server.on('request', (request, response) => this.#begin(request, response, false));

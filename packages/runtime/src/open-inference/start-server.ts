@@ -22,7 +22,7 @@ import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_MAX_JSON_BYTES = 2 * 1024 * 1024;
-/** Default bounds on memory, in bytes and in bodies of the largest size. */
+/** Default bounds on memory, in bytes or largest bodies. */
 const LEAST_INBOUND_BYTES = 64 * 1024 * 1024;
 const MOST_INBOUND_BODIES = 4;
 const MOST_OUTBOUND_BODIES = 16;

@@ -154,7 +154,7 @@ export interface TextAnswer {
   readonly body: unknown;
 }
 
-/** Throws CLUSTER_REFUSED for other servers, such as a login page; not for 429 and 5xx, which proxies send, too. */
+/** Throws CLUSTER_REFUSED for other servers, such as a login page; not for 429 and 5xx: proxies send them. */
 function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
   if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
   const start = text.trim().replaceAll(/\s+/g, ' ');

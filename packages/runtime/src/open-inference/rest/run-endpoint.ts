@@ -2,7 +2,7 @@
  * The plain endpoint: a body of any media type in, JSON out. A pipeline without declared tensors gets the bytes under
  * the name of its source. A sole one-dimensional UINT8 tensor takes bodies of its declared media types (default: any
  * except JSON) as bytes. A sole BYTES tensor of one text takes bodies of its declared types, and text/plain, as text.
- * Any other body must be JSON: {tensor: nested arrays}.
+ * Other bodies are JSON: {tensor: nested arrays}.
  */
 import { AppError, boundedName, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-codec';
