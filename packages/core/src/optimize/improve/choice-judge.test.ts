@@ -13,10 +13,10 @@ const [options = []] = surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages
 
 /** Simulated runs near the SLO. They are conclusive only at four times the usual length. */
 function judgeOf(sloAttainmentFraction: number) {
-  const lowFraction = sloAttainmentFraction - 0.006;
   const fractions: number[] = [];
   const judge = new ChoiceJudge(prepared, (_, fraction): SimulatedRun => {
     fractions.push(fraction);
+    const lowFraction = sloAttainmentFraction - 0.006 / Math.sqrt(fraction);
     return { latencyMs: 95, percentile: 99, sloAttainmentFraction, lowFraction, conclusive: fraction > 1, seeds: [1] };
   });
   return { judge, fractions, expected: options.map((option) => judge.expect([option])) };
@@ -44,8 +44,29 @@ describe('the judge of choices', () => {
       for (let run = 0; run < 3; run++) judge.judge(first);
       return judge.chance(first);
     });
-    expect(chances.map(({ holds }) => holds)).toEqual([0.98, 0.67, 0].map((chance) => expect.closeTo(chance)));
+    expect(chances.map(({ holds }) => holds)).toEqual([1, 0.74, 0].map((chance) => expect.closeTo(chance)));
     for (const { holds, perWork } of chances) expect(perWork).toBeCloseTo(holds / 4);
+  });
+
+  it('makes no longer run if clustered misses leave it worth too few requests to be conclusive', () => {
+    const chances = [3_000, 60].map((requests) => {
+      // Without a late request, the 99 % interval of n requests ends at n ÷ (n + 2.58²).
+      const judge = new ChoiceJudge(prepared, (_, fraction): SimulatedRun => {
+        const lowFraction = (requests * fraction) / (requests * fraction + 2.5758 ** 2);
+        const conclusive = lowFraction > 0.99;
+        return { latencyMs: 40, percentile: 99, sloAttainmentFraction: 1, lowFraction, conclusive, seeds: [1] };
+      });
+      const [first, second] = options.map((option) => judge.expect([option]));
+      if (first === undefined || second === undefined) throw new Error('no options');
+      const before = judge.chance(second).holds;
+      judge.judge(first);
+      return { before, looked: judge.chance(first), other: judge.chance(second).holds };
+    });
+    const [many, few] = chances as [(typeof chances)[number], (typeof chances)[number]];
+    expect(many.looked.holds).toBeGreaterThan(0.8);
+    expect(many.other).toBeGreaterThan(0.8);
+    expect(few.looked.holds).toBeLessThan(0.3);
+    expect(few.other).toBeLessThan(0.5 * few.before);
   });
 
   it('simulates choices once that differ only in what a run never needs', () => {

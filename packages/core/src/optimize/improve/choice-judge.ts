@@ -9,7 +9,7 @@ import { plannedRps } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
 import { choiceKey, type SurrogateChoice } from '../options/surrogate.js';
 import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-times.js';
-import { type Effects, LatencyModel, type LogRatio } from './latency-model.js';
+import { type Effects, LatencyModel, type Prediction } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
 /** `holds`: probability that a choice is verified. `perWork`: the same per unit of work (a full verification). */
@@ -69,6 +69,8 @@ const WRONG = 0.05;
 const WIDER = 3;
 
 const Z_99 = 2.5758;
+/** Unexplained standard deviation of the log of the evidence. */
+const EVIDENCE_RESIDUAL = 0.4;
 
 const GLOBAL = 'all';
 const LOAD = 'load';
@@ -136,11 +138,10 @@ export class ChoiceJudge {
     const before = this.#verdicts.get(key);
     const run = this.#nextRun(key);
     if (before !== undefined || run === undefined) return before as PlanVerification;
-    const { fraction, noise } = run;
+    const { fraction } = run;
     const made = this.#simulate(choice, fraction);
     const { verdict } = made;
-    if (fraction < 1) this.#observe(withLook(expected, RUNS.indexOf(run)), verdict, noise);
-    else this.#observe(expected, verdict, noise);
+    this.#observe(fraction < 1 ? withLook(expected, RUNS.indexOf(run)) : expected, made, run);
     if (fraction === 1 && verdict.latencyMs > 0)
       this.#margin.observe(Math.log(verdict.latencyMs / this.#prepared.sloMs), showsSloMet(verdict));
     if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
@@ -224,26 +225,33 @@ export class ChoiceJudge {
   chance(expected: ExpectedChoice): Chance {
     const { key, latencyMs } = expected;
     const last = this.#looks.get(key);
-    const shown = last && chanceShown(last, (RUNS[last.count - 1] as (typeof RUNS)[number]).fraction);
-    if (last !== undefined && shown !== undefined && RUNS[last.count] === RERUN) {
+    const { ratio, evidence } = this.#predict(expected);
+    const shownBy = (fraction: number): number => {
+      if (evidence === undefined) return 1;
+      const logWorth = evidence.mean + Math.log(fraction);
+      const conclusive = normalCdf(logWorth / Math.hypot(evidence.deviation, EVIDENCE_RESIDUAL));
+      return last === undefined ? conclusive : conclusive * chanceShown(last, this.#needed * Math.exp(logWorth));
+    };
+    const shown = shownBy(RERUN.fraction);
+    if (last !== undefined && RUNS[last.count] === RERUN) {
       const holds = isBelow(last.verdict) ? 0 : shown;
       return { holds, perWork: holds / RERUN.fraction };
     }
-    const { mean, deviation } = this.#logRatio(expected);
-    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + mean;
-    const expectedChance = chanceBelow((Math.log(CLEAR) - logRatio) / Math.hypot(deviation, RESIDUAL));
-    const holds = shown === undefined ? expectedChance : Math.sqrt(expectedChance * shown);
+    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + ratio.mean;
+    const deviation = Math.hypot(ratio.deviation, RESIDUAL);
+    const expectedChance = chanceBelow((Math.log(CLEAR) - logRatio) / deviation);
+    const holds = last === undefined ? expectedChance * shown : Math.sqrt(expectedChance * shown);
     const { mean: margin, deviation: open } = this.#margin;
-    const soon = Math.min(holds, chanceBelow((margin - logRatio) / Math.hypot(deviation, RESIDUAL, open)));
+    const soon = Math.min(holds, shownBy(1), chanceBelow((margin - logRatio) / Math.hypot(deviation, open)));
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
   }
 
   /** Standard deviation of the log of the latency. */
   deviation(expected: ExpectedChoice): number {
-    return Math.hypot(this.#logRatio(expected).deviation, RESIDUAL);
+    return Math.hypot(this.#predict(expected).ratio.deviation, RESIDUAL);
   }
 
-  #logRatio(expected: ExpectedChoice): LogRatio {
+  #predict(expected: ExpectedChoice): Prediction {
     const { effects, indices } = expected;
     if (expected.indexedAt !== this.model.size) {
       for (let i = 0; i < indices.length; i++)
@@ -255,13 +263,21 @@ export class ChoiceJudge {
 
   #observe(
     { effects, latencyMs }: Pick<ExpectedChoice, 'effects' | 'latencyMs'>,
-    verdict: PlanVerification,
-    noise: number,
+    made: Run,
+    { fraction, noise }: (typeof RUNS)[number],
   ): void {
+    const { verdict } = made;
     if (!(verdict.latencyMs > 0)) return;
     const ratio = Math.log(verdict.latencyMs / latencyMs);
-    const clipped = Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, ratio));
-    this.model.observe(effects, clipped, Math.sqrt(noise ** 2 + RESIDUAL ** 2));
+    const logRatio = Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, ratio));
+    const requests = requestsOf(made);
+    const logEvidence = requests > 0 ? Math.log(requests / fraction / this.#needed) : undefined;
+    this.model.observe(effects, { logRatio, logEvidence, noise: Math.hypot(noise, RESIDUAL) });
+  }
+
+  /** Requests that a conclusive run must at least be worth. */
+  get #needed(): number {
+    return neededRequests(this.#prepared.spec.slo.percentile);
   }
 }
 
@@ -285,12 +301,20 @@ function withLook(
   };
 }
 
-/** Probability that the longest run shows that the SLO is met, given the result of a shorter run. */
-function chanceShown({ verdict, lowFraction }: Run, fraction: number): number {
-  const { sloAttainmentFraction, percentile } = verdict;
-  const halfWidth = Math.max(1e-9, sloAttainmentFraction - lowFraction);
-  const needed = percentile / 100 + halfWidth * Math.sqrt(fraction / RERUN.fraction);
-  return normalCdf((Z_99 * (sloAttainmentFraction - needed)) / halfWidth);
+/** Independent requests that a run without late requests must be worth to be conclusive. */
+const neededRequests = (percentile: number): number => (Z_99 ** 2 * percentile) / (100 - percentile);
+
+/** Independent requests that a run is worth, by its score interval; 0 if unknown. Late requests cluster near capacity. */
+const requestsOf = ({ verdict: { sloAttainmentFraction }, lowFraction }: Run): number =>
+  (Z_99 ** 2 * lowFraction * (1 - lowFraction)) / Math.max(1e-9, sloAttainmentFraction - lowFraction) ** 2;
+
+/** Probability that a run worth `longer` requests shows that the SLO is met, given the result of a shorter run. */
+function chanceShown(run: Run, longer: number): number {
+  const needed = run.verdict.percentile / 100;
+  const requests = Math.max(1, requestsOf(run));
+  const missed = (1 - run.verdict.sloAttainmentFraction) * requests + 0.5;
+  const allowed = (1 - needed - Z_99 * Math.sqrt((needed * (1 - needed)) / longer)) * requests;
+  return normalCdf((allowed - missed) / Math.sqrt(missed * (1 + requests / longer)));
 }
 
 /** The key has the total cores, because they bound parallel work. */

@@ -50,6 +50,8 @@ const PROBE_LEVELS = 12;
 const LEVELS = 32;
 /** Factors of the surrogate that ranks classes. Its times are optimistic: below the means. */
 const OPTIMISTIC = { theta: 0, kappa: 0.75 };
+/** Number of candidates that are ranked at each step. */
+const RANKED = 128;
 const TIE = 1e-12;
 const COST_ROUNDING = 1e-9;
 /** Weight of gain in the tie-breaker: cost at equal accuracy, or accuracy at equal cost. */
@@ -68,6 +70,14 @@ interface Class extends VariantClass {
 interface Candidate extends ExpectedChoice {
   readonly of: Class;
   readonly price: number;
+  readonly replicas: readonly number[];
+  score: number;
+}
+
+/** Choices that differ in replicas alone: candidates so far, and replicas of choices that failed. */
+interface Shape {
+  readonly candidates: Candidate[];
+  readonly failed: (readonly number[])[];
 }
 
 interface Standing {
@@ -82,12 +92,15 @@ export class ChoiceSearch {
   readonly #classes: readonly Class[];
   readonly #classesComplete: boolean;
   readonly #open = new Map<string, Candidate>();
-  readonly #failed = new Map<string, (readonly number[])[]>();
+  readonly #shapes = new Map<string, Shape>();
+  /** Best candidates of the last ranking of all, and newer candidates. */
+  #ranked: Candidate[] = [];
+  #stepsToRanking = 0;
   #options: readonly ReadonlyMap<number, readonly PricedOption[]>[] = [];
   #round = 0;
   #held: HeldChoice | undefined;
-  /** New incumbent, until its neighbours become candidates. */
-  #nearby: SurrogateChoice | undefined;
+  /** New incumbents and narrow misses, until their neighbours become candidates. */
+  readonly #nearby: SurrogateChoice[] = [];
   readonly #classOf = new Map<string, Class>();
   #standing: Standing | undefined;
 
@@ -135,6 +148,7 @@ export class ChoiceSearch {
 
   #beginRound(): void {
     this.#options = classOptions(this.#judge, this.#prepared.objective, this.#stages);
+    this.#stepsToRanking = 0;
     for (const each of this.#classes) each.expandedAsTie = false;
   }
 
@@ -167,23 +181,33 @@ export class ChoiceSearch {
     }
   }
 
+  /** Ranks all candidates again after a number of steps that grows with theirs. Between, ranks only the best ones. */
   #mostPromising(): Candidate | undefined {
+    if (this.#stepsToRanking-- > 0) {
+      const best = this.#rank(this.#ranked)[0];
+      if (best !== undefined) return best;
+    }
+    this.#ranked = this.#rank([...this.#open.values()]).slice(0, RANKED);
+    this.#stepsToRanking = Math.floor(this.#open.size / RANKED);
+    return this.#ranked[0];
+  }
+
+  /** Open candidates that are better than the incumbent and likely enough, best score first. */
+  #rank(candidates: readonly Candidate[]): Candidate[] {
     const { leastProbability } = this.#limits;
-    let best: Candidate | undefined;
-    let most = 0;
-    for (const candidate of this.#open.values()) {
-      const gain = this.#gain({ pas: candidate.of.pas, price: candidate.price });
+    const likely = candidates.filter((candidate) => {
+      const { key, of, price } = candidate;
+      if (this.#open.get(key) !== candidate) return false;
+      const gain = this.#gain({ pas: of.pas, price });
       if (gain <= 0) {
-        this.#open.delete(candidate.key);
-        continue;
+        this.#open.delete(key);
+        return false;
       }
       const { holds, perWork } = this.#judge.chance(candidate);
-      const score = perWork * gain;
-      if (holds < leastProbability || score <= most) continue;
-      best = candidate;
-      most = score;
-    }
-    return best;
+      candidate.score = perWork * gain;
+      return holds >= leastProbability && candidate.score > 0;
+    });
+    return likely.sort((a, b) => b.score - a.score);
   }
 
   /** Verifies each known choice that would be better, regardless of its estimate. */
@@ -209,17 +233,15 @@ export class ChoiceSearch {
     return of && { of, pas: of.pas, price };
   }
 
-  /** Suggests all choices that differ from the incumbent at one stage. */
+  /** Suggests all choices that differ at one stage from new incumbents and narrow misses. */
   #addNeighbours(): void {
-    const choice = this.#nearby;
-    if (choice === undefined) return;
-    this.#nearby = undefined;
-    choice.forEach((own, s) => {
-      for (const option of this.#stages[s] ?? []) {
-        if (option.option === own.option) continue;
-        this.#suggest(choice.map((each, t) => (t === s ? option : each)));
-      }
-    });
+    for (const choice of this.#nearby.splice(0))
+      choice.forEach((own, s) => {
+        for (const option of this.#stages[s] ?? []) {
+          if (option.option === own.option) continue;
+          this.#suggest(choice.map((each, t) => (t === s ? option : each)));
+        }
+      });
   }
 
   #couldGain(of: Class): boolean {
@@ -302,15 +324,14 @@ export class ChoiceSearch {
       const key = choiceKey(choice);
       if (this.#open.has(key)) continue;
       const holds = this.#judge.holds(key);
-      if (
-        holds === false ||
-        (holds === undefined && this.#isBelowFailed(choice)) ||
-        !fitsLimits(this.#prepared, choice)
-      )
-        continue;
-      if (this.#gain({ pas: of.pas, price }) <= 0) continue;
-      const candidate = Object.assign(this.#judge.expect(choice), { of, price });
+      if (holds === false || this.#gain({ pas: of.pas, price }) <= 0 || !fitsLimits(this.#prepared, choice)) continue;
+      const shape = this.#shapeOf(choice);
+      const replicas = replicasOf(choice);
+      if (holds === undefined && shape.failed.some((failed) => isBelow(replicas, failed))) continue;
+      const candidate: Candidate = Object.assign(this.#judge.expect(choice), { of, price, replicas, score: 0 });
       this.#open.set(key, candidate);
+      this.#ranked.push(candidate);
+      shape.candidates.push(candidate);
     }
   }
 
@@ -322,14 +343,18 @@ export class ChoiceSearch {
     if (holds === undefined) return;
     this.#open.delete(key);
     if (holds) this.#hold({ choice, verdict });
-    else this.#fail(choice);
+    else {
+      this.#fail(choice);
+      if (isNarrowMiss(verdict)) this.#nearby.push(choice);
+    }
   }
 
   #hold(held: HeldChoice): void {
     const { accuracy, objective } = this.#prepared;
     const { choice } = held;
     this.#held = held;
-    this.#nearby = choice;
+    this.#nearby.push(choice);
+    this.#stepsToRanking = 0;
     this.#standing = {
       pas: pasOf(accuracy, choice),
       price: choice.reduce((sum, o) => sum + priceOf(objective, o), 0),
@@ -338,23 +363,30 @@ export class ChoiceSearch {
 
   /** Also rejects choices of this shape with at most these replicas at each stage. */
   #fail(choice: SurrogateChoice): void {
-    const shape = shapeOf(choice);
-    const counts = choice.map(({ option }) => option.replicas);
-    const known = this.#failed.get(shape);
-    if (known === undefined) this.#failed.set(shape, [counts]);
-    else known.push(counts);
-    for (const candidate of this.#open.values())
-      if (this.#isBelowFailed(candidate.choice)) this.#open.delete(candidate.key);
+    const { failed, candidates } = this.#shapeOf(choice);
+    const replicas = replicasOf(choice);
+    failed.push(replicas);
+    for (const candidate of candidates) if (isBelow(candidate.replicas, replicas)) this.#open.delete(candidate.key);
   }
 
-  #isBelowFailed(choice: SurrogateChoice): boolean {
-    const known = this.#failed.get(shapeOf(choice));
-    return known?.some((counts) => choice.every(({ option }, s) => option.replicas <= (counts[s] as number))) ?? false;
+  #shapeOf(choice: SurrogateChoice): Shape {
+    const key = choice.map(({ option: o }) => `${o.variantIndex}/${o.resources.cpuCores}/${o.maxBatchSize}`).join(' ');
+    const known = this.#shapes.get(key);
+    if (known !== undefined) return known;
+    const shape: Shape = { candidates: [], failed: [] };
+    this.#shapes.set(key, shape);
+    return shape;
   }
 }
 
-const shapeOf = (choice: SurrogateChoice): string =>
-  choice.map(({ option: o }) => `${o.variantIndex}/${o.resources.cpuCores}/${o.maxBatchSize}`).join(' ');
+/** The SLO was met, but not shown. */
+const isNarrowMiss = ({ sloAttainmentFraction, percentile }: PlanVerification): boolean =>
+  sloAttainmentFraction >= percentile / 100;
+
+const replicasOf = (choice: SurrogateChoice): readonly number[] => choice.map(({ option }) => option.replicas);
+
+const isBelow = (replicas: readonly number[], failed: readonly number[]): boolean =>
+  replicas.every((count, s) => count <= (failed[s] as number));
 
 interface Criterion {
   readonly gain: number;
