@@ -42,7 +42,6 @@ export function fakeLauncher(): FakeLauncher {
 
 const opened: EmbeddedActuator[] = [];
 
-/** Closes all open actuators. */
 export async function closeOpened(): Promise<void> {
   await Promise.all(opened.splice(0).map((actuator) => actuator.close()));
 }

@@ -90,7 +90,6 @@ function newRulesOf(spec: PipelineSpec): ControllerRules {
   return { spec, profiles: [], curves, verifierAt, policy, forecaster: smoothedRate, guardrails: usualGuardrails };
 }
 
-/** The spec of a pipeline object. */
 function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): PipelineSpec {
   const document = JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name }, spec });
   const parsed = parsePipelineFile(document, { fileName: 'shelf', baseDir: '/' });
@@ -98,7 +97,6 @@ function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): Pipeli
   return parsed.spec;
 }
 
-/** A pod of the router. */
 export function routerPod(
   name: string,
   { ready = true, ip = name }: { ready?: boolean; ip?: string } = {},

@@ -56,7 +56,6 @@ spec:
           server: { url: 'https://models.example.org', model: rank, token: { env: RANK_TOKEN } }
 `;
 
-/** The spec of a text. */
 export function specOf(text: string): PipelineSpec {
   const read = parsePipelineFile(text, { fileName: 'pipeline.yaml', baseDir: REPOSITORY });
   if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));

@@ -10,7 +10,6 @@ const fileOf = (relative: string): string => fileURLToPath(new URL(relative, imp
 const EQUIPOISE = fileOf('../../../app/bin/equipoise.js');
 const POD_ADDRESSES = fileOf('pod-addresses.mjs');
 
-/** A line of the operator's log. */
 interface LogLine {
   readonly level: string;
   readonly message: string;

@@ -10,7 +10,7 @@ export interface ServerWords {
 
 const retryable: ReadonlySet<ErrorCode> = new Set(['DROPPED', 'UNREACHABLE']);
 
-/** Error code of an HTTP status ≥ 300. */
+/** `status` is at least 300. */
 export function codeOfHttp(status: number): ErrorCode {
   if (status === 404 || status === 405) return 'NOT_FOUND';
   if (status === 429 || status === 503) return 'DROPPED';
@@ -20,7 +20,7 @@ export function codeOfHttp(status: number): ErrorCode {
   return [400, 409, 411, 413, 415, 422].includes(status) ? 'INVALID_INPUT' : 'STAGE_FAILED';
 }
 
-/** Error code of a gRPC status. `answered`: the status came from the server, not from the connection. */
+/** `answered`: the status came from the server, not from the connection. */
 export function codeOfGrpc(status: grpcStatus, answered: boolean): ErrorCode {
   switch (status) {
     case grpcStatus.INVALID_ARGUMENT:

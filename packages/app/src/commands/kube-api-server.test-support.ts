@@ -12,7 +12,6 @@ interface StoredObject {
   readonly status?: unknown;
 }
 
-/** Kubeconfig for a server. */
 export const kubeconfigTo = (server: string): string =>
   JSON.stringify({
     apiVersion: 'v1',

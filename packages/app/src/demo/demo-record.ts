@@ -29,7 +29,7 @@ export interface RunTotals {
   readonly pasMean: number;
 }
 
-/** Totals of a run; an empty run has attainment 1. */
+/** An empty run has attainment 1. */
 export function totalsOf(seconds: readonly SecondRow[]): RunTotals {
   const sum = (pick: (row: SecondRow) => number) => seconds.reduce((total, row) => total + pick(row), 0);
   const arrived = sum((row) => row.arrived);

@@ -36,7 +36,6 @@ export interface KeyedDeps {
   readonly hasBegun: () => boolean;
 }
 
-/** Tensors of one key. */
 export function tensorsOfKey(key: number): TensorMap {
   return { key: int32([1], [key]) };
 }

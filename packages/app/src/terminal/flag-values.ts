@@ -1,7 +1,7 @@
 /** Parsers of flag values; invalid values are wrong usage. */
 import { InvalidArgumentError } from 'commander';
 
-/** Weights of the objective, each 0 or more. */
+/** Each 0 or more. */
 export interface ObjectiveWeights {
   readonly accuracy: number;
   readonly cost: number;

@@ -38,7 +38,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
-/** Writes a request. With `binary`, inputs are raw and raw outputs are requested. */
+/** With `binary`, inputs are raw and raw outputs are requested. */
 export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
   const entries = Object.entries(inputs).map(([name, tensor]) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),

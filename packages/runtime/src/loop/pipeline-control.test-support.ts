@@ -62,7 +62,7 @@ export class ControlBench {
   readonly queries: PlanQuery[] = [];
   /** Arrival rates of all requested estimates. */
   readonly estimated: number[] = [];
-  /** Requests of each second of the load that is observed. */
+  /** Observed requests of each second. */
   arrivalsPerSecond: readonly number[] = [];
   running: RunningPlan = { stages: {} };
   /** Outcome of the next changes. */

@@ -247,8 +247,8 @@ export class PipelineControl {
   }
 
   /**
-   * Restores the newest good plan of this spec that differs from the running plan and carries the current load; if none
-   * does, the newest. During a change or canary, restores the newest. A plan without a prediction counts as able.
+   * Restores the newest good plan of this spec that differs from the running plan and carries the current load (or has
+   * no prediction); if none does, the newest that differs. During a change or canary, restores the newest.
    */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store, look, estimate } = this.#deps;

@@ -60,7 +60,7 @@ export class LogReplay {
     return differences.length === 0 ? { kind: 'same' } : { kind: 'different', differences };
   }
 
-  /** The planning problem of a decision; undefined if the log lacks it. */
+  /** Undefined if the log lacks it. */
   problemOf(record: DecisionRecord): PlanningProblem | undefined {
     const load = record.decision?.evidence.load;
     const input = inputOf(record);

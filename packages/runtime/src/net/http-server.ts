@@ -78,7 +78,6 @@ function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): Ht
   return server;
 }
 
-/** An HTTP/1.1 connection. */
 interface Http1Connection {
   unanswered: number;
   /** Response to the last request, until the response has left. */

@@ -7,7 +7,6 @@ import type { Duplex } from 'node:stream';
 import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { Answer } from './answer.js';
 
-/** Bounds of Retry-After. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
 /** Retry delay if no wait is predicted, as during start-up or when memory is full. */
 const UNPREDICTED_WAIT_MS = 1000;

@@ -30,7 +30,6 @@ export const rules: LaunchRules = {
   runtimeOf: () => ({ isolation: 'thread' }),
 };
 
-/** Counts busy neighbours. */
 export class CountedNeighbours {
   busy = 0;
   readonly keepBusy = async (threads: number): Promise<void> => {

@@ -12,7 +12,6 @@ export interface KubeApiSubject {
 
 export type MakeSubject = () => Promise<KubeApiSubject>;
 
-/** Object of a successful write. */
 export function written<T extends KubeObject>(result: WriteResult<T>): T {
   if (result.kind === 'written') return result.object;
   throw new Error(`refused as ${result.reason}: ${result.message}`);

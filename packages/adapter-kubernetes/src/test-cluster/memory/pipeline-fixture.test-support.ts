@@ -162,7 +162,6 @@ export function standing(
   return deployment;
 }
 
-/** A pod of a Deployment. */
 export function podOf(deployment: KubeObject, status: ObservedPod['status'] = {}): ObservedPod {
   const { template } = (deployment as Deployment).spec;
   const { labels = {}, annotations = {} } = template.metadata;

@@ -87,7 +87,6 @@ function calling(
   return { ended, cancel: () => cancel() };
 }
 
-/** Message of an answer. */
 export const answered = <Description extends Parameters<typeof readMessage>[0]>(
   description: Description,
   { answer, error }: Ended,

@@ -14,7 +14,7 @@ export interface RestRoute extends Route {
   readonly purpose: Purpose;
 }
 
-/** Routes of the port; `/metrics` only if there is a page. */
+/** `/metrics` only if there is a page. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
   const metrics = (shared: SharedPage): RestRoute => ({
     method: 'GET',
