@@ -19,6 +19,7 @@ import { type DemoRun, runDemo } from '../demo/demo-run.js';
 import { demoText, ladderText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
 import { counted } from '../terminal/counted.js';
+import { doubtText } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { Screen } from '../terminal/screen.js';
 
@@ -36,6 +37,11 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
+  const uncertain = doubtText(profiles);
+  const doubt =
+    uncertain &&
+    `${uncertain}. If the machine was busy, stop other programs, run \`equipoise profile ${EXAMPLE} --force\` and then the demo again.`;
+  if (doubt !== undefined) say(pc.yellow(doubt));
   const best = bestPlan(spec, profiles);
   const points = demoLoad(best.predicted.capacityRps, DURATION_S);
   const rates = { lowRps: points[0]?.arrivalRps ?? 1, highRps: peakRps(points) };
@@ -59,7 +65,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   const { runs, checks } = outcome;
   return {
     json: { runs, checks, plans: outcome.plans, load: run.load, report: path },
-    text: demoText(outcome, path),
+    text: demoText(outcome, path, doubt),
     answerIsNo: options.policy === 'equipoise' && !checks.every(({ met }) => met),
   };
 }

@@ -121,9 +121,9 @@ describe('the table of a profile', () => {
 
   it('points out that means are not known well, with the worst of them', () => {
     expect(tableOf(0.02, 0.31, 0.12)).toMatch(
-      /\n2 of 3 means are not known within 10 % \(score\/only batch 2: ±31 %\)/,
+      /\nuncertain mean service time: score\/only, batch 2 on 1 core: ±31 %, and 1 more point: /,
     );
-    expect(tableOf(0.02, 0.1)).not.toMatch(/not known/);
+    expect(tableOf(0.02, 0.1)).not.toMatch(/uncertain/);
   });
 });
 

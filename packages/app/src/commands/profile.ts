@@ -8,7 +8,7 @@ import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../report/output-file.js';
 import { profileReport } from '../report/profile-report.js';
 import { counted } from '../terminal/counted.js';
-import { coresText, msText } from '../terminal/plan-table.js';
+import { coresText, doubtText, msText } from '../terminal/plan-table.js';
 import { reportError } from '../terminal/report-error.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
@@ -64,24 +64,6 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
-/** Smallest uncertainty that is reported: half of a mean's 95 % interval ÷ the mean. */
-const UNSURE_FRACTION = 0.1;
-
-/** Empty if all means are precise. */
-function unsureText({ variants }: PipelineProfile): readonly string[] {
-  const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
-  const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);
-  const [worst] = unsure.sort((a, b) => b.point.meanUncertaintyFraction - a.point.meanUncertaintyFraction);
-  if (worst === undefined) return [];
-  const { variant, point } = worst;
-  const name = `${variant.stageId}/${variant.variantId} batch ${point.batchSize}`;
-  return [
-    pc.yellow(
-      `${unsure.length} of ${points.length} means are not known within ${100 * UNSURE_FRACTION} % (${name}: ±${(100 * point.meanUncertaintyFraction).toFixed(0)} %): was the machine busy with something else? --force measures again, without --quick for longer`,
-    ),
-  ];
-}
-
 export function profileTable(profile: PipelineProfile): string {
   const { variants, notMeasured } = profile;
   const rows = variants.flatMap(({ stageId: id, variantId, points, loadMs }) =>
@@ -99,5 +81,8 @@ export function profileTable(profile: PipelineProfile): string {
     ),
   );
   const inline = notMeasured.map(({ stageId: id, variantId, reason }) => `${id}/${variantId}: not measured, ${reason}`);
-  return [table, ...unsureText(profile), ...[...skipped, ...inline].map((line) => pc.dim(line))].join('\n');
+  const doubt = doubtText(variants);
+  const advice = 'was the machine busy with something else? --force measures again, without --quick for longer';
+  const doubts = doubt === undefined ? [] : [pc.yellow(`${doubt}: ${advice}`)];
+  return [table, ...doubts, ...[...skipped, ...inline].map((line) => pc.dim(line))].join('\n');
 }

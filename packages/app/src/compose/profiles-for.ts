@@ -1,9 +1,8 @@
 import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
-import { profileEvidence, scaleProfile } from '@equipoise/core/plan';
+import { scaleProfile } from '@equipoise/core/plan';
 import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime/profiles';
-import { counted } from '../terminal/counted.js';
 import { warn } from '../terminal/log.js';
-import { uncertainText } from '../terminal/plan-table.js';
+import { doubtText } from '../terminal/plan-table.js';
 import { stageRules } from './artifacts.js';
 
 /**
@@ -21,22 +20,17 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   const stale = kept.kind === 'stale' ? kept.reasons.map((reason) => `stale profile: ${reason}`) : [];
   for (const note of [...kept.warnings, ...stale]) warn(`${note}; \`equipoise profile ${file}\` renews it`);
   if (foreign.size > 0) warn(`profiles of another machine are used with times multiplied by ${scale}`);
-  warnOfUncertainty(kept.profile.variants, file);
+  const doubt = doubtText(kept.profile.variants);
+  if (doubt !== undefined)
+    warn(
+      `${doubt}; \`equipoise profile ${file} --force\` measures longer, \`robustness.serviceFactor\` in the file plans for longer times`,
+    );
   return kept.profile.variants.map((profile) => {
     const measuredOn = foreign.get(profile);
     return scale === undefined || measuredOn === undefined
       ? profile
       : scaleProfile(profile, { factor: scale, measuredOn });
   });
-}
-
-function warnOfUncertainty(profiles: ProfileSet, file: string): void {
-  const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
-  if (widest === undefined) return;
-  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'more point')}`;
-  warn(
-    `uncertain mean service time: ${uncertainText(widest)}${more}; \`equipoise profile ${file} --force\` measures longer, \`robustness.serviceFactor\` in the file plans for longer times`,
-  );
 }
 
 function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {

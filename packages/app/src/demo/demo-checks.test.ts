@@ -1,7 +1,11 @@
+import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { describe, expect, it } from 'vitest';
+import { profilesFor } from '../compose/profiles-for.js';
+import { syntheticPipeline } from '../equipoise.test-support.js';
 import { type DemoFigures, demoChecks } from './demo-checks.js';
 import { demoLoad, peakRps } from './demo-load.js';
 import { type PlanInForce, type RunTotals, type SecondRow, totalsOf } from './demo-record.js';
+import { demoText, ladderText } from './demo-text.js';
 
 const totals = (over: Partial<RunTotals> = {}): RunTotals => ({
   arrived: 100,
@@ -49,6 +53,24 @@ describe('demoChecks', () => {
 
   it('leaves the overhead out where it cannot be measured', () => {
     expect(demoChecks({ ...good, overheadFraction: undefined })).toHaveLength(6);
+  });
+});
+
+describe('demoText', () => {
+  const text = (met: boolean) => demoText({ runs: [], checks: [{ name: 'bar', figure: '1', met }] }, 'r.html', 'busy');
+
+  it('names the uncertainty of the profile as a cause only if a check is not met', () => {
+    expect(text(false)).toContain('A likely cause: busy');
+    expect(text(true)).not.toContain('busy');
+  });
+});
+
+describe('ladderText', () => {
+  it('names the percentile of the SLO', () => {
+    const parsed = parsePipelineFile(syntheticPipeline(), { fileName: 'a.yaml', baseDir: '/' });
+    if (parsed.kind === 'invalid') throw new Error('the pipeline is valid');
+    const spec = { ...parsed.spec, slo: { latencyMs: 500, percentile: 99.5 } };
+    expect(ladderText(spec, profilesFor(spec, 'a.yaml'), { lowRps: 1, highRps: 2 })).toContain('p99.5 estimated');
   });
 });
 

@@ -18,7 +18,8 @@ export function ladderText(
     const result = optimize({ spec, profiles, arrivalRps, estimator: 'distribution' }, verify);
     return ladderRow(`${arrivalRps.toFixed(1)} rps`, result.kind === 'feasible' ? result.plan : result.bestEffort);
   });
-  const figures = ['accuracy', 'p99 estimated', 'p99 simulated', 'cost'].map(right);
+  const latency = `p${spec.slo.percentile}`;
+  const figures = ['accuracy', `${latency} estimated`, `${latency} simulated`, 'cost'].map(right);
   return textTable([right('load'), 'variants', ...figures], rows);
 }
 
@@ -29,7 +30,12 @@ function ladderRow(load: string, plan: Plan | undefined): readonly string[] {
   return [load, choiceText(plan), fractionText(pas), msText(latencyMs), simulated, coresText(cpuCores)];
 }
 
-export function demoText({ runs, checks }: DemoOutcome, reportPath: string): string {
+/** `doubt`: uncertainty of the profile, shown if a check is not met. */
+export function demoText(
+  { runs, checks }: Pick<DemoOutcome, 'runs' | 'checks'>,
+  reportPath: string,
+  doubt: string | undefined,
+): string {
   const rows = runs.map(({ name, how, totals }) => [
     name,
     how,
@@ -40,6 +46,7 @@ export function demoText({ runs, checks }: DemoOutcome, reportPath: string): str
   ]);
   const figures = ['within the SLO', 'mean accuracy', 'dropped', 'failed'].map(right);
   const lines = checks.map(({ name, figure, met }) => `${met ? pc.green('✓') : pc.red('✗')} ${name}: ${figure}`);
+  if (doubt !== undefined && checks.some(({ met }) => !met)) lines.push('', pc.yellow(`A likely cause: ${doubt}`));
   const table = textTable(['on the same load', 'how', ...figures], rows);
   return ['', pc.bold('4. Compare'), table, '', ...lines, '', `Report with plots: ${reportPath}`].join('\n');
 }

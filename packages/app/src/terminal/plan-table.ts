@@ -1,5 +1,7 @@
-import type { DecisionEvidence, Plan, PlanVerification } from '@equipoise/core/model';
+import type { DecisionEvidence, Plan, PlanVerification, ProfileSet } from '@equipoise/core/model';
+import { profileEvidence } from '@equipoise/core/plan';
 import pc from 'picocolors';
+import { counted } from './counted.js';
 import { textTable } from './text-table.js';
 
 export function planTable(plan: Plan): string {
@@ -56,6 +58,14 @@ export function uncertainText({ stageId, variantId, cpuCores, batchSize, halfWid
   const width =
     halfWidthFraction === undefined ? 'too few batches to tell' : `±${(100 * halfWidthFraction).toFixed(0)} %`;
   return `${stageId}/${variantId}, batch ${batchSize} on ${coresText(cpuCores)}: ${width}`;
+}
+
+/** Most uncertain mean, and the number of other uncertain means; undefined if all are precise. */
+export function doubtText(profiles: ProfileSet): string | undefined {
+  const [widest, ...others] = profileEvidence(profiles).uncertainPoints ?? [];
+  if (widest === undefined) return undefined;
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'more point')}`;
+  return `uncertain mean service time: ${uncertainText(widest)}${more}`;
 }
 
 /** Above capacity queues grow without limit, so latency has no meaning. */
