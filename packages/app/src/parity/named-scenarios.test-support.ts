@@ -411,7 +411,7 @@ export const namedScenarios: readonly NamedScenario[] = [
       over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
     }),
-    shows: [/^161 .*a-v-1:ready.*a-v-3:starting/m, /^286 a 1\/0 a-v-2:ready a-v-3:ready$/m, / of 36 failed$/m],
+    shows: [/^236 .*a-v-1:ready.*a-v-3:starting/m, /^436 a 1\/0 a-v-2:ready a-v-3:ready$/m, / of 36 failed$/m],
     hides: [/a-v-3:failed/, / of (?!36 )\d+ failed$/m],
   },
   {
@@ -422,7 +422,7 @@ export const namedScenarios: readonly NamedScenario[] = [
       over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
     }),
-    shows: [/a-v-3:ready/, /^2\d\d a-v-2 \S+ \[\S+\]$/m],
+    shows: [/a-v-3:ready/, /^4\d\d a-v-2 \S+ \[\S+\]$/m],
     hides: [/ failed$/m],
   },
   {

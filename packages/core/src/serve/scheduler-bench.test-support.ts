@@ -45,17 +45,22 @@ export class Bench implements ServingEffects<string, string, string> {
       maxBatchSize?: number;
       maxBatchWaitMs?: number;
       serviceMs?: number;
+      /** Default: the limit for `serviceMs`. */
+      hungAfterMs?: number;
       remainingMs?: number;
       nowMs?: number;
     } = {},
   ): Replica {
-    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, remainingMs = 0, nowMs = 0 } = options;
+    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, hungAfterMs, remainingMs = 0, nowMs = 0 } = options;
     const expectedServiceMs = serviceMs === undefined ? undefined : new Array<number>(maxBatchSize + 1).fill(serviceMs);
     this.scheduler.setPolicy(
       stage,
       {
         ...{ maxBatchSize, maxBatchWaitMs, remainingMs },
-        ...(expectedServiceMs && { expectedServiceMs, hungAfterMs: expectedServiceMs.map(hangBoundOf) }),
+        ...(expectedServiceMs && {
+          expectedServiceMs,
+          hungAfterMs: expectedServiceMs.map((ms) => hungAfterMs ?? hangBoundOf(ms)),
+        }),
       },
       nowMs,
     );

@@ -283,7 +283,9 @@ export class StageScheduler<Payload, Context> {
 
   #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {
     const boundMs = this.#policy.hungAfterMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
-    return boundMs * usualSlowness(this.replicas, health);
+    // Slowness of other replicas, or of earlier batches of the only replica, shows how busy the machine is.
+    const isAlone = this.replicas.length === 1;
+    return boundMs * (isAlone ? Math.max(1, health.meanSlowness) : usualSlowness(this.replicas, health));
   }
 
   /** Pauses a replica if at least half of the stage's replicas continue. */

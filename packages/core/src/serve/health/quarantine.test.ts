@@ -6,6 +6,7 @@ import { Quarantine } from './quarantine.js';
 
 const watched = { watchReplicas: true };
 const DEADLINE_MS = 5_000;
+const limits = { serviceMs: 10, hungAfterMs: 250 };
 
 /** Stage that takes 10 ms and hangs on `poison…`; no batch lasts longer than 250 ms. */
 class Stage {
@@ -14,7 +15,7 @@ class Stage {
 
   constructor(replicas: number, maxBatchSize = 1, spec = one) {
     this.bench = new Bench(spec, watched);
-    this.replicas = Array.from({ length: replicas }, () => this.bench.serve(0, { serviceMs: 10, maxBatchSize }));
+    this.replicas = Array.from({ length: replicas }, () => this.bench.serve(0, { ...limits, maxBatchSize }));
   }
 
   arrive(name: string, nowMs: number): void {
@@ -39,7 +40,7 @@ class Stage {
   }
 
   replace(nowMs: number): void {
-    this.replicas.push(this.bench.serve(0, { serviceMs: 10, maxBatchSize: 4, nowMs }));
+    this.replicas.push(this.bench.serve(0, { ...limits, maxBatchSize: 4, nowMs }));
   }
 }
 
@@ -101,6 +102,19 @@ it('tells of a batch at half of its bound, and when it has ended after all', () 
   expect(stage.bench.late.slice(2)).toEqual([['r0', false]]);
   stage.hang(250);
   expect(stage.bench.late).toHaveLength(3);
+});
+
+it('grants an only replica more time if its earlier batches were slower than profiled', () => {
+  const stage = new Stage(1);
+  for (let nowMs = 0; nowMs < 5_000; nowMs += 100) {
+    stage.arrive('a', nowMs);
+    stage.finish(nowMs + 45);
+  }
+  stage.arrive('slow', 5_000);
+  stage.hang(5_700);
+  expect(stage.log().filter((line) => line.includes('unfit'))).toEqual([]);
+  stage.hang(5_750);
+  expect(stage.log()).toContain('5750 unfit r0 hung');
 });
 
 describe('a batch of several that hangs', () => {

@@ -123,7 +123,7 @@ it('allows for noise in short services', () => {
 });
 
 it.each([
-  ['a short batch', { meanMs: 3, tailMs: 5, sloMs: 100 }, 250],
+  ['a short batch', { meanMs: 3, tailMs: 5, sloMs: 100 }, 400],
   ['no known tail', { meanMs: 100, tailMs: 100, sloMs: 400 }, 1_000],
   ['a light tail', { meanMs: 100, tailMs: 180, sloMs: 400 }, 720],
   ['a heavy tail', { meanMs: 100, tailMs: 900, sloMs: 1_000 }, 3_600],

@@ -54,7 +54,8 @@ const HANG_SLOS = 10;
  */
 const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
-const LEAST_HANG_MS = 250;
+/** A replica of a fast stage may have to wait this long for a core on a busy machine. */
+const LEAST_HANG_MS = 400;
 
 /** Service time ÷ expected time; 1 if that is unknown. */
 export function slownessOf(serviceMs: number, expectedMs: number): number {
