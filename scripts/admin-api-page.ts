@@ -7,7 +7,7 @@ import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 import { markdownTable } from './markdown-table.js';
 
-const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. If port 8081 is taken and neither \`--admin-port\` nor a token is set, the server starts without it. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
+const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 

@@ -58,7 +58,7 @@ describe('the tarball for users', () => {
   it('serves it', async () => {
     const child = spawn(
       join(home, 'node_modules', '.bin', 'equipoise'),
-      ['serve', 'mine/pipeline.yaml', '--port', '0'],
+      ['serve', 'mine/pipeline.yaml', '--port', '0', '--no-admin-port'],
       {
         cwd: home,
         env,

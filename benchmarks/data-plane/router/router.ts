@@ -48,7 +48,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   writeFileSync(join(folder, 'pipeline.yaml'), JSON.stringify(pipelineOf(options), undefined, 1));
   copyFileSync(benchFile('router/no-op-stage.mjs'), join(folder, 'no-op-stage.mjs'));
   const { processors, arrivalRps = 1000 } = options;
-  const places = ['--port', '0', '--grpc-port', '0'];
+  const places = ['--port', '0', '--grpc-port', '0', '--no-admin-port'];
   const { server, found } = await startServerProcess({
     args: [...seldomCollections, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
     cwd: folder,

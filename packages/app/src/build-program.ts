@@ -309,11 +309,7 @@ function addServe(program: Command): void {
         'mode of the control loop: act, only advise, or do nothing; default: the last mode set on the admin port, else the mode of the file',
       ).choices(['auto', 'advise', 'off']),
     )
-    .option(
-      '--admin-port <n>',
-      'port of the admin API; 0 for any free port; default: 8081; if 8081 is taken, no admin API (with --admin-token-file an error)',
-      port,
-    )
+    .option('--admin-port <n>', 'port of the admin API; 0 for any free port; default: 8081', port)
     .option('--no-admin-port', 'no admin API')
     .option(
       '--admin-host <address>',

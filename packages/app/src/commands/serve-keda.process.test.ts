@@ -63,6 +63,6 @@ describe('the port for KEDA', () => {
     const flags = ['--port', '0', '--no-admin-port', '--keda-port', port];
     const ended = await equipoise('serve', 'other.yaml', ...flags);
     expect(ended.exitCode).toBe(3);
-    expect(ended.stderr).toContain(`Something listens on 127.0.0.1:${port} already.`);
+    expect(ended.stderr).toContain(`already listens on 127.0.0.1:${port}.`);
   });
 });

@@ -18,7 +18,7 @@ describe('the ports of equipoise serve', () => {
     const ended = await equipoise('serve', 'hang.yaml', '--port', String(port));
     holder.close();
     expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
-    expect(ended.stderr).toContain(`Something listens on 127.0.0.1:${port} already.\nChoose another port with --port.`);
+    expect(ended.stderr).toContain(`already listens on 127.0.0.1:${port}.\nChoose another port with --port,`);
     expect(ended.stderr).not.toContain('loading');
   });
 

@@ -32,22 +32,12 @@ export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminToke
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Starts the admin port; undefined if none is wanted, or if the default port is taken and no token set. */
+/** Starts the admin port; undefined if none is wanted. */
 export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
-  const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
-  if (adminPort === false) return undefined;
+  const { adminPort: port = DEFAULT_PORT, adminHost: host = DEFAULT_HOST, adminTokenFile } = options;
+  if (port === false) return undefined;
   const token = tokenIn(adminTokenFile);
-  const place = { host: adminHost, port: adminPort ?? DEFAULT_PORT };
-  try {
-    return await startAdminServer({ ...deps, ...place, ...(token !== undefined && { token }) });
-  } catch (error) {
-    const isTaken = error instanceof AppError && error.code === 'PORT_IN_USE';
-    if (!isTaken) throw error;
-    const message = `${error.message} Choose another for the admin port with --admin-port.`;
-    if (adminPort !== undefined || token !== undefined) throw new AppError('PORT_IN_USE', message, { cause: error });
-    process.stderr.write(`no admin port: ${message}\n`);
-    return undefined;
-  }
+  return startAdminServer({ ...deps, host, port, ...(token !== undefined && { token }) });
 }
 
 /**

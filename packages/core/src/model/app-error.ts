@@ -137,7 +137,12 @@ export const errorCodes = {
       'Correct the problem of the new variant that the message names. The old variant serves. To start another canary, apply the plan again.',
   },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
-  PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
+  PORT_IN_USE: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy:
+      'Choose another port with --port, or with the flag of this port, such as --admin-port. Or stop that process.',
+  },
   STATE_IN_USE: {
     httpStatus: 500,
     exitCode: 3,

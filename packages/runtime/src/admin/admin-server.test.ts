@@ -246,7 +246,10 @@ describe('the admin port', () => {
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     const { port } = holder.address() as { readonly port: number };
     await expect(startAdminServer({ pipelines: [], feed: new AdminBench().feed, port })).rejects.toEqual(
-      expect.objectContaining({ code: 'PORT_IN_USE' }),
+      expect.objectContaining({
+        code: 'PORT_IN_USE',
+        message: expect.stringContaining(`listens on 127.0.0.1:${port}.`),
+      }),
     );
     holder.close();
   });

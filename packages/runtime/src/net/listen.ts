@@ -1,5 +1,6 @@
 import type { AddressInfo, Server } from 'node:net';
 import { AppError } from '@equipoise/core/model';
+import { portHolder } from './port-holder.js';
 
 /** Port 0 means any free port. */
 export interface ListeningPlace {
@@ -19,8 +20,10 @@ export function listen(server: Server, place: ListeningPlace): Promise<Listening
   return new Promise((resolve, reject) => {
     const text = placeText(place);
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'EADDRINUSE') reject(new AppError('PORT_IN_USE', `Something listens on ${text} already.`));
-      else reject(new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause }));
+      if (cause.code === 'EADDRINUSE') {
+        const holder = portHolder(place.port) ?? 'Another process';
+        reject(new AppError('PORT_IN_USE', `${holder} already listens on ${text}.`));
+      } else reject(new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause }));
     });
     server.listen(place.port, place.host, () => {
       const { address, port } = server.address() as AddressInfo;
