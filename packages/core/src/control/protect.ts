@@ -1,16 +1,16 @@
 /**
- * Fast loop: at each tick it compares arrivals with the planned load, and adds capacity at once.
+ * Fast loop: at each tick it compares arrivals with the planned load, and adds capacity at once. It plans by the
+ * estimate alone, in milliseconds, and keeps running replicas if the budget allows it.
  *
  * It counts arrivals in windows of many lengths that end now. The bound of each window is the maximum that the planned
- * load brings by chance. This is a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short
- * windows detect a large step at once, long windows a small rise.
+ * load brings by chance: a probabilistic traffic envelope (Le Boudec and Thiran, Network Calculus, 2001). Short windows
+ * detect a large step at once, long windows a small rise.
  *
- * If replicas start slowly, even a gradual rise cannot wait for the next tick of the slow loop. Then the fast loop also
- * adds replicas of the running variants once the forecast exceeds the planned load.
+ * If replicas start slowly, even a gradual rise cannot wait for the slow loop. Then the fast loop also adds replicas of
+ * the running variants once the forecast exceeds the planned load.
  *
- * The fast loop plans by the estimate alone, in milliseconds. It keeps running replicas if the budget allows it. While
- * a source of metrics is stale, the other sources give a lower bound of the load. The fast loop then only adds replicas
- * of the running kind or changes batching.
+ * While a source of metrics is stale, the other sources give a lower bound of the load. The fast loop then only adds
+ * replicas of the running kind or changes batching.
  */
 
 import type { Change } from '../model/change.js';

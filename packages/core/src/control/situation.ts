@@ -1,11 +1,9 @@
 /**
- * Situation of one step: observation, current rules and spec, running plan, planned rates, and forecast horizon. The
- * horizon follows from the time that a plan takes to act.
+ * Situation of one step: observation, current rules and spec, running plan, planned rates, and forecast horizon.
  *
- * D is the time until a plan acts: its replicas have started (a few at a time, stage after stage), and one has
- * answered. Until then, a rate that rises by r per second leaves r·D²/2 requests waiting. A plan for the rate at
- * horizon h then has spare capacity r·(h − D). The queue is served within the slack W of the SLO if D²/2 ≤ (h − D)·W,
- * so h = D·(1 + D/(2W)). The queue gets at most D to drain: later answers would be dropped.
+ * The horizon is h = D·(1 + D/(2W)). D is the time until a plan acts: its replicas have started (a few at a time, stage
+ * after stage), and one has answered. The slack W of the SLO drains the queue of a load that rises until then, but in
+ * at most D (docs/explain/control.md, "drain time").
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';

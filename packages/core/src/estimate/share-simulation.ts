@@ -1,7 +1,7 @@
 /**
- * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation. (A CPU burst of 50 ms does not fit
- * a scale-free table.) Laws are cached by load buckets of about 5 % of ρ ÷ (1 − ρ), simulated at the bucket's upper
- * end. (Buckets of 5 % of the rate would double waits near saturation.)
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation. Laws are cached by load buckets of
+ * about 5 % of ρ ÷ (1 − ρ), simulated at the bucket's upper end. (Buckets of 5 % of the rate would double waits near
+ * saturation.)
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curves.js';

@@ -1,6 +1,5 @@
 /**
- * Record of the arrivals of the last ten minutes in constant memory: counts per second, counts in short windows,
- * burstiness.
+ * Record of the arrivals of the last ten minutes in constant memory.
  *
  * A block of 10 s has equal windows, each about as long as the SLO. Dispersion at the SLO: variance ÷ mean of a block's
  * window counts, averaged without the outermost tenths. Dispersion at 10 s: (N₋ − 2N + N₊)² ÷ 6 ÷ mean of three

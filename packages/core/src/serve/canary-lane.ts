@@ -1,11 +1,11 @@
 /**
  * Canary side of a stage: a lane with its own queue, batch policy and replicas. It is offered a fraction of the
- * requests. An item that would wait longer in the canary goes to the main lane. The split follows a low-discrepancy
- * sequence: deterministic and without a period.
+ * requests, by a low-discrepancy sequence: deterministic and without a period. An item that would wait longer in the
+ * canary goes to the main lane.
  *
- * The main lane counts outcomes by request. The canary counts them by batch, because items of a batch end together. An
- * item that fails in the canary may run again in the main lane. The failure counts against the canary unless the retry
- * fails, too. Service times of successful batches are tested against the profile, at the load of both lanes together.
+ * The main lane counts outcomes by request, the canary by batch, because items of a batch end together. An item that
+ * fails in the canary may run again in the main lane. The failure counts against the canary unless the retry fails,
+ * too. Service times of successful batches are tested against the profile, at the load of both lanes together.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';

@@ -1,8 +1,8 @@
 /**
  * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
- * A fan-out cuts every tensor of an output along its leading dimension. All tensors need the same leading size, which
- * may be 0. A join stacks the tensors of each name along a new leading dimension. A join of no items has no tensors.
+ * A fan-out cuts every tensor of an output along its leading dimension, which has the same size in all of them and may
+ * be 0. A join stacks the tensors of each name along a new leading dimension; a join of no items has no tensors.
  * Tensors of several in-edges merge by name. Equal names get the prefix `stage.` (`request.` for the request itself).
  * An impossible operation throws AppError STAGE_FAILED with the name of the stage.
  *

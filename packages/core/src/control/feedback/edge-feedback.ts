@@ -5,12 +5,11 @@
  * is a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
  * Fan-out blocks are clipped at five standard deviations (by the median absolute deviation) from the median.
  *
- * Outputs of the same moment are correlated. So the standard error is computed over blocks (ratio estimator: Cochran,
- * Sampling Techniques, 1977, section 6.3). It is at least the error of independent outputs.
+ * Outputs of the same moment are correlated, so the standard error is computed over blocks (Cochran, Sampling
+ * Techniques, 1977, section 6.3). It is at least that of independent outputs.
  *
  * A value stays in force until the estimate differs from it by more than a tenth and by more than four standard errors.
- * Values move in steps, so that noise causes no new plans. The branches of a stage are updated together, because each
- * output takes one of them.
+ * It moves in steps, so that noise causes no new plans. The branches of a stage are updated together.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';

@@ -3,15 +3,14 @@
  * the ratio of its service time to the profile's median for its size. The median of the last ratios is the correction.
  *
  * The closest sufficient measurements are used: of variant, core count and batch size, else of variant and core count,
- * else of the stage. A slow machine is likely slow for all variants. Measurements of idle variants and batch sizes
- * expire after five minutes; each expiry doubles that time. So one slow minute excludes no variant for good.
+ * else of the stage. Measurements of idle variants and batch sizes expire after five minutes; each expiry doubles that
+ * time. So one slow minute excludes no variant for good.
  *
- * A correction stays in force until measurements differ from it by more than a tenth. Corrections are powers of 1.05,
- * so that noise causes no new plans.
+ * A correction is a power of 1.05. It stays in force until measurements differ from it by more than a tenth, so that
+ * noise causes no new plans.
  *
  * A start lasts from the tick that first sees a replica starting to the tick that sees it ready. A plan waits for its
- * last replica, so plans use the 90 % quantile of recent starts. Before the first start they use the load time of the
- * profile.
+ * last replica, so plans use the 90 % quantile of recent starts, before the first start the load time of the profile.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import { CacheByOwner } from '../../kernel/lru-cache.js';

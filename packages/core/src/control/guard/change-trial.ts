@@ -1,12 +1,12 @@
 /**
  * The last change of the loop: its trial, its outcome, and the plan to return to.
  *
- * During its trial an improvement is rolled back if dropped and failed requests burn the error budget many times too
- * fast. The failure rate from before the change is allowed in addition. A burst above the previous plan's load prevents
- * the roll-back. A back-off follows a roll-back and doubles each time.
+ * A trial starts when its change is complete. In it an improvement is rolled back if dropped and failed requests burn
+ * the error budget many times too fast, beyond the failure rate from before the change. A burst above the previous
+ * plan's load prevents the roll-back. A back-off follows a roll-back and doubles each time.
  *
  * A failed or abandoned change restores the memory of the loop. The next plan is due at once, or at its regular time if
- * the change used a variant in back-off. A trial starts when its change is complete.
+ * the change used a variant in back-off.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';

@@ -56,7 +56,7 @@ export interface RegressionWeights {
   readonly upper: readonly number[];
 }
 
-/** After this many steps, forecasts are exact to about 0.01 rps. */
+/** Enough for errors far below one request. */
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;

@@ -4,8 +4,8 @@
  *
  * Changes run one after another. A failed start ends its change: the stage returns to its previous plan or, if it only
  * grew, keeps the started replicas. A lost replica is restarted after a back-off, as often as needed. After preemption
- * a stage continues alone (without a running change), to its target or to that of a later change. Protocol: pass every
- * event with a clock that never goes back. Effects are called synchronously and may call back.
+ * a stage continues alone to its target or to that of a later change. Protocol: pass every event with a clock that
+ * never goes back. Effects are called synchronously and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';

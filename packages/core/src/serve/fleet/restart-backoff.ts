@@ -1,7 +1,6 @@
 /**
  * Delay before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. It returns to 0.1 s after
- * 10 s without a loss or restart, or if the lost replica had served for a second. So one crash costs little, and a
- * crash loop does not use up the machine.
+ * 10 s without a loss or restart, or if the lost replica had served for a second.
  */
 import { doubledDelayMs } from '../../kernel/doubled-delay.js';
 

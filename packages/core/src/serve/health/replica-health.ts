@@ -1,8 +1,8 @@
 /**
  * Health of a replica: a circuit breaker. It opens after several failed batches in a row, and after lasting slowness
- * relative to the stage's curve and to its fastest peer. Slowness is summed up: a one-sided cumulative sum (Page 1954)
- * of the excess over a tolerance. Each batch adds a bounded amount, negative if it is quick, so neither outliers nor
- * noise open the breaker. A replica that is as bad as all its peers is not at fault. After a pause, one item probes the
+ * relative to the stage's curve and to its fastest peer. Slowness is a one-sided cumulative sum (Page 1954) of the
+ * excess over a tolerance. Each batch adds a bounded amount, negative if it is quick, so neither outliers nor noise
+ * open the breaker. A replica that is as bad as all its peers is not at fault. After a pause, one item probes the
  * replica. Each pause is twice as long as the one before. At the fourth opening the replica is replaced.
  */
 

@@ -5,8 +5,9 @@
  * For each ratio of a grid, each batch bets that it takes longer than `ratio` × its profile. With u = fraction of
  * profiled batches below time ÷ ratio, a bet λ multiplies the evidence by 1 + λ (2u − 1). If the true ratio is not
  * larger, u averages at most ½. Then the evidence exceeds 1/α with a chance of at most α, by Ville's inequality.
- * Source: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024. u is bounded, so long
- * tails do no harm. A larger spread than profiled is harmless, too, if the median is right.
+ * Source: Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2024.
+ *
+ * u is bounded, so neither long tails nor a larger spread than profiled do harm if the median is right.
  */
 import type { SlownessEvidence } from '../../model/canary-counts.js';
 
