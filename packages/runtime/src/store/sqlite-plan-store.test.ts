@@ -255,6 +255,20 @@ describe('a state file that somebody damaged', () => {
     await store.close();
   });
 
+  it.each([1, 4095])('without its last %i bytes is set aside', (missing) => {
+    path = join(folder, `${++count}.db`);
+    writeFileSync(path, intact.subarray(0, -missing));
+    expect(SqlitePlanStore.replacingDamaged(path, 1).aside).toBe(`${path}.damaged-1`);
+    expect(readFileSync(`${path}.damaged-1`).equals(intact.subarray(0, -missing))).toBe(true);
+  });
+
+  it('may end within a page while it has a log, which may hold the rest', async () => {
+    path = join(folder, `${++count}.db`);
+    writeFileSync(path, intact.subarray(0, -1));
+    writeFileSync(`${path}-wal`, 'the rest');
+    await new SqlitePlanStore(path).close();
+  });
+
   it('stays in its place while it is intact', async () => {
     writeFileSync(join(folder, 'intact.db'), intact);
     const { store, aside } = SqlitePlanStore.replacingDamaged(join(folder, 'intact.db'), 1);

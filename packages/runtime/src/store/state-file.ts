@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
@@ -14,6 +14,7 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     const { page_size: pageBytes } = database.prepare('PRAGMA page_size').get() as { page_size: number };
+    if (statSync(path).size % pageBytes !== 0 && !hasLog(path)) throw corrupt('the file ends within a page');
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(mostBytes / pageBytes))}`);
     return database;
   } catch (error) {
@@ -41,7 +42,16 @@ export function checkPages(database: Database.Database): void {
   const checked = database.prepare('SELECT CAST(quick_check AS BLOB) AS verdict FROM pragma_quick_check(1)').get();
   // The verdict may quote a damaged file: see `bytesOf`.
   const verdict = (checked as { readonly verdict: Buffer }).verdict.toString();
-  if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
+  if (verdict !== 'ok') throw corrupt(verdict.replaceAll('\n', ' '));
+}
+
+/** A log may hold the rest of the last page. Without a log, SQLite would read the missing rest as zeros. */
+function hasLog(path: string): boolean {
+  return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+function corrupt(problem: string): Error {
+  return Object.assign(new Error(problem), { code: 'SQLITE_CORRUPT' });
 }
 
 /** Turns failures into STORE_FAILED with a remedy. */
