@@ -6,7 +6,7 @@ const { include: _, ...settings } = quick.test ?? {};
 const excluded = ['**/node_modules/**', '**/dist/**'];
 /** Suites that measure times or garbage collections, or run a whole cluster: nothing else runs meanwhile. */
 const alone = [
-  'benchmarks/{control/served,data-plane,fidelity,kubernetes}/**/*.full.test.ts',
+  'benchmarks/{control/served,data-plane,fidelity,hostile,kubernetes}/**/*.full.test.ts',
   'packages/adapter-kubernetes/**/*.full.test.ts',
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
   'packages/app/src/commands/serve-collections.full.test.ts',

@@ -187,7 +187,8 @@ async function leastLeftMib(server: ServedPipeline, beforeMib: number, withinMs:
   return least;
 }
 
-async function runAttacker(
+/** Runs one attack in a process of lowest priority. */
+export async function runAttacker(
   { file, attack }: NamedAttack,
   server: ServedPipeline,
   seconds: number,
