@@ -1,5 +1,6 @@
 /** Judges plans of one question: limits, accuracy, cost, and the public verifier with several seeds. */
 import {
+  measurementCause,
   type NodeGroup,
   type PipelineSpec,
   type Plan,
@@ -126,11 +127,9 @@ export class PlanJudge {
     return pipelineAccuracy(this.spec, choice).pas;
   }
 
-  /** False for a combination of a cascade without a measured accuracy. No plan may use it. */
+  /** False for a combination whose accuracy must be measured and is not. No plan may use it. */
   isAllowed(choice: Readonly<Record<StageId, VariantId>>): boolean {
-    return (
-      this.spec.outputs.every(({ unless }) => unless === undefined) || pipelineAccuracy(this.spec, choice).measured
-    );
+    return measurementCause(this.spec) === undefined || pipelineAccuracy(this.spec, choice).measured;
   }
 
   priceOf({ cpuCores, memoryBytes }: Pick<StagePlan['resources'], 'cpuCores' | 'memoryBytes'>): number {

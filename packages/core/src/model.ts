@@ -34,7 +34,6 @@ export type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './model/expected
 export { type ReplicaId, replicaId, type StageId, stageId, type VariantId, variantId } from './model/ids.js';
 export { buildObservation } from './model/observation.js';
 export {
-  type AdmissionSpec,
   awaitedParts,
   type ControlMode,
   closesFanOut,
@@ -44,6 +43,7 @@ export {
   type InferenceServerSpec,
   type Isolation,
   type Join,
+  measurementCause,
   type NodeGroup,
   type Objective,
   type OutputSpec,
@@ -58,10 +58,10 @@ export {
   type StagePins,
   type StageSpec,
   servedAnswerMarginMs,
-  type TokenPlace,
   type VariantSpec,
 } from './model/pipeline-spec.js';
 export {
+  bindingText,
   type Certificate,
   type Plan,
   type PlanPrediction,

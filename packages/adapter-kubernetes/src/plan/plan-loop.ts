@@ -6,6 +6,7 @@ import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '
 import {
   type AlarmClock,
   AppError,
+  bindingText,
   type Decision,
   DwellTracker,
   type PipelineSpec,
@@ -353,5 +354,5 @@ const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRou
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {
   if (result.kind === 'feasible') return undefined;
   const rps = Number(arrivalRps.toPrecision(3));
-  return `No plan meets the SLO at ${rps} requests per second: the ${result.bindingConstraint} binds.`;
+  return `No plan meets the SLO at ${rps} requests per second: ${bindingText(result.bindingConstraint)}.`;
 }

@@ -102,7 +102,7 @@ describe('equipoise experiment', () => {
     expect(infeasible).toHaveLength(2);
     expect(infeasible?.[0]).toEqual({
       ...{ pipeline: 'poor', load: 'steady', policy: 'static-cheapest', seed: 1 },
-      message: expect.stringContaining('budget binds'),
+      message: expect.stringContaining('the budget is too small'),
     });
     const text = await experiment('both.yaml');
     expect(text.stdout).toMatch(/poor, steady, ipa, seed 1: No plan carries/);

@@ -1,4 +1,4 @@
-import type { PipelineSpec } from '@equipoise/core/model';
+import { bindingText, type PipelineSpec } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import pc from 'picocolors';
 import type { SavedState } from '../compose/saved-state.js';
@@ -8,7 +8,7 @@ import { counted } from '../terminal/counted.js';
 import { learnedEdgeText } from '../terminal/decision-text.js';
 import { log, warn } from '../terminal/log.js';
 import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
-import { bindingText, robustText } from '../terminal/plan-text.js';
+import { robustText } from '../terminal/plan-text.js';
 
 export function warnOfCores(spec: PipelineSpec): void {
   const { cpuCores } = spec.budget;

@@ -83,7 +83,7 @@ describe('equipoise simulate', () => {
     [['--policy', 'equipose', ...steady], 2, 'WRONG_USAGE', 'equipoise'],
     [['--policy', 'ipa', '--plan', 'plan.json', ...steady], 2, 'WRONG_USAGE', 'cannot be used with'],
     [['--plan', 'gone.json', ...steady], 3, 'FILE_NOT_FOUND', 'plan not found'],
-    [['--policy', 'equipoise', '--budget-cores', '1', ...steady], 1, 'INFEASIBLE', 'budget binds'],
+    [['--policy', 'equipoise', '--budget-cores', '1', ...steady], 1, 'INFEASIBLE', 'the budget is too small'],
   ])('refuses %j', async (flags, exitCode, code, message) => {
     const ended = await simulate('--json', ...flags);
     expect(ended.exitCode).toBe(exitCode);

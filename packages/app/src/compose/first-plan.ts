@@ -1,6 +1,7 @@
 import { profileObjection } from '@equipoise/core/control';
 import {
   AppError,
+  bindingText,
   type PinsByStage,
   type PipelineSpec,
   type Plan,
@@ -25,10 +26,16 @@ export function planOfResult(result: PlanResult): Plan | undefined {
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }
 
-/** Error if no plan fits. Names the pins of the pipeline file, which may be the cause. */
+const unmeasuredText = bindingText('unmeasured-accuracy');
+const isUnmeasured = (result: PlanResult): boolean =>
+  result.kind !== 'feasible' && result.bindingConstraint === 'unmeasured-accuracy';
+
+/** Error if no plan exists. Names the pins of the pipeline file, which may be the cause. */
 export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
+  if (isUnmeasured(result))
+    return new AppError('INFEASIBLE', `No plan${among}: ${unmeasuredText}.`, { details: { result } });
   const remedy =
     pinned.length === 0 ? 'raise the budget or widen the bounds' : 'raise the budget, or remove pins or bounds';
   return new AppError(
@@ -38,9 +45,10 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   );
 }
 
-export function lostPinsText(pins: PinsByStage): string {
+export function lostPinsText(pins: PinsByStage, result: PlanResult): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
-  return `with ${pinned.join('; ')} no plan fits the budget and the profile; the pins are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
+  const reason = isUnmeasured(result) ? unmeasuredText : 'no plan fits the budget and the profile';
+  return `with ${pinned.join('; ')} ${reason}; the pins are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
 }
 
 function pinText(id: string, pins: StagePins): string {
@@ -64,5 +72,5 @@ export function resumeObjection(
 export function firstReason(first: FirstPlan, policy: PolicyName): string {
   if (first.kind === 'resumed') return 'the last good plan';
   if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;
-  return `the first plan, a best effort: no plan is feasible, the ${first.result.bindingConstraint} binds`;
+  return `the first plan, a best effort: no plan is feasible: ${bindingText(first.result.bindingConstraint)}`;
 }

@@ -162,7 +162,7 @@ export class PipelineComposition {
     const result = isPinned ? await this.#planner.ask(question) : pinned;
     const plan = planOfResult(result);
     if (plan === undefined) throw nothingFits(this.#served.spec, result);
-    const lostPins = lostPinsText(pins);
+    const lostPins = lostPinsText(pins, pinned);
     this.control.losePins(lostPins);
     return { kind: 'made', plan, result, lostPins };
   }

@@ -5,7 +5,7 @@ import type { ServiceCurves } from '@equipoise/core/plan';
 import { type LoopEvent, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { nothingFits, resumeObjection } from './first-plan.js';
+import { lostPinsText, nothingFits, resumeObjection } from './first-plan.js';
 import { loadSpec } from './load-spec.js';
 import type { StartOptions } from './pipeline-composition.js';
 import { startPipeline } from './start-pipeline.js';
@@ -62,7 +62,11 @@ describe('startPipeline', () => {
 
   it.each<[string, Partial<StartOptions>, RegExp]>([
     ['the plan of a baseline', { policy: 'fa2-low' }, /^the first plan, by fa2-low$/],
-    ['an infeasible best effort', { arrivalRps: 100_000 }, /no plan is feasible, the (budget|capacity|slo) binds/],
+    [
+      'an infeasible best effort',
+      { arrivalRps: 100_000 },
+      /no plan is feasible: the (budget is too small|allowed replicas cannot|latency target is)/,
+    ],
   ])('does not keep %s', async (_, over, reason) => {
     const { kept, decisions } = await startOnce(over);
     expect(kept).toBeUndefined();
@@ -174,6 +178,13 @@ describe('no plan at all', () => {
     expect(nothingFits(pinned, result).message).toMatch(
       /the pins detect: replicas 9, cpuCores 1: raise the budget, or remove pins/,
     );
+    const unmeasured = { ...result, bindingConstraint: 'unmeasured-accuracy' } as const;
+    const remedy =
+      /replicas 9, cpuCores 1.* has a measured accuracy \(measure one with `equipoise evaluate`, or remove a pin\)/;
+    expect(nothingFits(pinned, unmeasured).message).toMatch(remedy);
+    const pins = { [first.id]: { replicas: 9, cpuCores: 1 } };
+    expect(lostPinsText(pins, unmeasured)).toMatch(remedy);
+    expect(lostPinsText(pins, result)).toContain('no plan fits the budget and the profile');
   });
 });
 

@@ -14,7 +14,7 @@ const cell: ExperimentCell = {
 const { pipeline, load, policy, seed } = cell;
 const outcome: CellOutcome = {
   kind: 'infeasible',
-  cell: { pipeline, load, policy, seed, message: 'the budget binds' },
+  cell: { pipeline, load, policy, seed, message: 'the budget is too small' },
 };
 
 afterAll(() => folder.remove());

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
-import type { TokenPlace } from '@equipoise/core/model';
+import type { InferenceServerSpec } from '@equipoise/core/model';
 import { parseTenantFile, type RunningServer, Tenants } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { orderItem, remoteRequest, startObeyingServer } from './obeying-server.test-support.js';
@@ -26,7 +26,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function launch(transport: 'rest' | 'grpc', token?: TokenPlace, headers?: Readonly<Record<string, string>>) {
+function launch(
+  transport: 'rest' | 'grpc',
+  token?: InferenceServerSpec['token'],
+  headers?: Readonly<Record<string, string>>,
+) {
   const url = transport === 'rest' ? server.url : `grpc://${server.grpcAddress}`;
   const asked = { urls: [url], ...(token && { token }), ...(headers && { headers }) };
   return launcher.launch({ ...remoteRequest(asked), baseDir: folder });

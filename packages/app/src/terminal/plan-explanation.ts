@@ -1,8 +1,14 @@
-import type { DecisionEvidence, Objective, Plan, PlanResult, StageId } from '@equipoise/core/model';
+import {
+  bindingText,
+  type DecisionEvidence,
+  type Objective,
+  type Plan,
+  type PlanResult,
+  type StageId,
+} from '@equipoise/core/model';
 import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { fractionText, msText, percentText, uncertainText } from './plan-table.js';
-import { bindingText } from './plan-text.js';
 import { textTable } from './text-table.js';
 
 export interface Explained {

@@ -1,5 +1,5 @@
 /** Text of a plan with its proof, or of the binding constraint with remedies. */
-import { type Certificate, type PlanResult, showsSloMet } from '@equipoise/core/model';
+import { bindingText, type Certificate, type PlanResult, showsSloMet } from '@equipoise/core/model';
 import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
@@ -68,17 +68,6 @@ export function priceText({ serviceFactor, nominal }: RobustnessPrice): string {
 export const robustText = ({ serviceFactor }: Pick<RobustnessPrice, 'serviceFactor'>): string =>
   `robust: planned and simulated with service times × ${serviceFactor}`;
 
-export function bindingText(binding: Infeasible['bindingConstraint']): string {
-  const texts = {
-    slo: 'the latency target is too tight',
-    budget: 'the budget is too small',
-    'accuracy-floor': 'the accuracy floor is too high',
-    capacity: 'the allowed replicas cannot carry the load',
-    'unmeasured-accuracy': 'the accuracy of the allowed combinations of variants is not measured',
-  } as const;
-  return texts[binding];
-}
-
 function fixesText({ fixes }: Infeasible): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
@@ -101,8 +90,7 @@ function budgetText({ cpuCores, memoryBytes, gpus, costPerHour }: NonNullable<In
 }
 
 function adviceWithoutFix({ bindingConstraint, bestEffort }: Infeasible): string {
-  if (bindingConstraint === 'unmeasured-accuracy')
-    return 'Add a combination to the accuracyTable (equipoise evaluate measures it), or remove a pin.';
+  if (bindingConstraint === 'unmeasured-accuracy') return 'Add a combination to the accuracyTable, or remove a pin.';
   const advice =
     'No single bound helps: allow more replicas (bounds.replicas.max), more cores each, or faster variants';
   if (bestEffort === undefined) return `${advice}.`;

@@ -12,7 +12,7 @@ import type { Change } from '../model/change.js';
 import type { Decision, DecisionEvidence, Forecast, LoadObservation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
-import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
+import { bindingText, type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import { liveReplicas, type RunningStage } from '../model/running-plan.js';
 import type { VerifyPlan } from '../optimize/planning-problem.js';
 import type { ControllerState } from './controller-state.js';
@@ -302,12 +302,12 @@ function dwells(situation: Situation, stageId: StageId): boolean {
 }
 
 function infeasibleReason(result: PlanResult): string {
-  return result.kind !== 'feasible' ? `no plan is feasible: ${result.bindingConstraint} binds` : 'no plan';
+  return result.kind !== 'feasible' ? `no plan is feasible: ${bindingText(result.bindingConstraint)}` : 'no plan';
 }
 
 function applyReason(result: PlanResult, upperRps: number): string {
   const rate = `${upperRps.toFixed(1)} rps`;
   if (result.kind !== 'feasible')
-    return `nothing meets the SLO at ${rate} (${result.bindingConstraint} binds); the best effort`;
+    return `nothing meets the SLO at ${rate} (${bindingText(result.bindingConstraint)}); the best effort`;
   return `best plan for up to ${rate}`;
 }

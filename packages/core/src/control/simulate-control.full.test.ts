@@ -67,7 +67,9 @@ describe('firstPlan', () => {
   it('says what binds where there is no plan at all', () => {
     const none = { ...context, spec: { ...spec, budget: { cpuCores: 0.5 } } };
     const load = { kind: 'poisson', arrivalRps: 5, durationS: 40 } as const;
-    expect(() => firstPlan(none, load, 1)).toThrow(/No plan carries the [\d.]+ rps that the load begins with; budget/);
+    expect(() => firstPlan(none, load, 1)).toThrow(
+      /No plan carries the [\d.]+ rps that the load begins with: the budget/,
+    );
   });
 });
 

@@ -9,7 +9,7 @@ import type { Decision, LoadObservation, Observation } from '../model/decision.j
 import type { DecisionTrigger, PinsByStage } from '../model/decision-record.js';
 import type { ReplicaId, StageId } from '../model/ids.js';
 import type { ControlMode, PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan } from '../model/plan.js';
+import { bindingText, type Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/service-curves.js';
 import { arrivalsOf, type LoadSpec } from '../simulate/arrivals/load-spec.js';
@@ -239,9 +239,13 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   if (plan !== undefined) return plan;
   const binding = result.kind !== 'feasible' ? result.bindingConstraint : 'capacity';
   const rate = upperRps.toFixed(1);
-  throw new AppError('INFEASIBLE', `No plan carries the ${rate} rps that the load begins with; ${binding} binds.`, {
-    details: { bindingConstraint: binding, arrivalRps: upperRps },
-  });
+  throw new AppError(
+    'INFEASIBLE',
+    `No plan carries the ${rate} rps that the load begins with: ${bindingText(binding)}.`,
+    {
+      details: { bindingConstraint: binding, arrivalRps: upperRps },
+    },
+  );
 }
 
 /** Arrivals per second of the first interval, which has at least one whole second. */

@@ -250,6 +250,29 @@ export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number):
   return join === 'all' || (join !== undefined && inEdges === 1);
 }
 
+/** Parts of a graph; entries of a file may be malformed. */
+interface JoinedGraph {
+  readonly edges?: readonly ({ readonly to?: string | undefined; readonly join?: unknown } | undefined)[] | undefined;
+  readonly outputs?: readonly ({ readonly unless?: string | undefined } | undefined)[] | undefined;
+}
+
+/**
+ * First edge or output due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum`
+ * joins of several edges, and cascades (outputs with `unless`). Undefined if the product counts.
+ */
+export function measurementCause({
+  edges = [],
+  outputs = [],
+}: JoinedGraph): { readonly of: 'edges' | 'outputs'; readonly index: number } | undefined {
+  const joins = edges.findIndex(
+    (edge) =>
+      edge?.join !== undefined && edge.join !== 'all' && edges.filter((other) => other?.to === edge.to).length > 1,
+  );
+  if (joins >= 0) return { of: 'edges', index: joins };
+  const cascade = outputs.findIndex((output) => output?.unless !== undefined);
+  return cascade >= 0 ? { of: 'outputs', index: cascade } : undefined;
+}
+
 /** Infinity for `all`. */
 export function awaitedParts(join: Join | undefined): number {
   if (join === 'any') return 1;

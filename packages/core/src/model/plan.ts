@@ -94,7 +94,18 @@ export interface PlanFixes {
   readonly accuracyFloor?: number;
 }
 
-export type BindingConstraint = 'slo' | 'budget' | 'accuracy-floor' | 'capacity' | 'unmeasured-accuracy';
+const bindingTexts = {
+  slo: 'the latency target is too tight',
+  budget: 'the budget is too small',
+  'accuracy-floor': 'the accuracy floor is too high',
+  capacity: 'the allowed replicas cannot carry the load',
+  'unmeasured-accuracy':
+    'no allowed combination of variants has a measured accuracy (measure one with `equipoise evaluate`, or remove a pin)',
+} as const;
+
+export type BindingConstraint = keyof typeof bindingTexts;
+
+export const bindingText = (binding: BindingConstraint): string => bindingTexts[binding];
 
 interface NoPlan {
   readonly bindingConstraint: BindingConstraint;

@@ -1,5 +1,5 @@
 /** `any` and `quorum` choose among all edges into a stage, so these edges must agree. */
-import { awaitedParts, type Join } from '@equipoise/core/model';
+import { awaitedParts, type Join, measurementCause } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
@@ -55,16 +55,18 @@ const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: 
  * warning if `evaluation` can measure it, else an error. Pins must leave a measured combination.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
-  const place = earlyJoin(spec) ?? cascade(spec);
-  if (place === undefined) return [];
+  const cause = measurementCause(spec);
+  if (cause === undefined) return [];
   if (Object.hasOwn(spec, 'accuracyTable')) return [...pinsBesideTable(spec)];
-  const where = `the accuracy ${place.where} is not the product of those of the stages`;
+  const path = ['spec', cause.of, cause.index, cause.of === 'edges' ? 'join' : 'unless'];
+  const place = cause.of === 'edges' ? 'behind a join that waits for some edges only' : 'of a cascade';
+  const where = `the accuracy ${place} is not the product of those of the stages`;
   if (Object.hasOwn(spec, 'evaluation')) {
     const message = `${where}: measure it with \`equipoise evaluate\` before planning`;
-    return [{ path: place.path, message, severity: 'warning' }];
+    return [{ path, message, severity: 'warning' }];
   }
   const message = `${where}: expected an accuracyTable with measured combinations, or an evaluation to measure them with`;
-  return [{ path: place.path, message }];
+  return [{ path, message }];
 }
 
 function* pinsBesideTable({ accuracyTable, stages }: SpecDraft): Generator<Finding> {
@@ -79,23 +81,4 @@ function* pinsBesideTable({ accuracyTable, stages }: SpecDraft): Generator<Findi
   const pins = pinned.map(([name, variant]) => `${name}: ${variant}`).join(', ');
   const message = `expected a combination with the pinned variants (${pins}), found none; measure one with \`equipoise evaluate\`, or remove a pin`;
   yield { path: ['spec', 'accuracyTable', 'combinations'], message };
-}
-
-interface Place {
-  readonly path: Finding['path'];
-  readonly where: string;
-}
-
-function earlyJoin(spec: SpecDraft): Place | undefined {
-  const edges = [...wellFormedEntries(spec.edges)];
-  const found = edges.find(
-    ([, { to, join }]) =>
-      join !== undefined && join !== 'all' && edges.filter(([, other]) => other.to === to).length > 1,
-  );
-  return found && { path: ['spec', 'edges', found[0], 'join'], where: 'behind a join that waits for some edges only' };
-}
-
-function cascade(spec: SpecDraft): Place | undefined {
-  const found = [...wellFormedEntries(spec.outputs)].find(([, { unless }]) => unless !== undefined);
-  return found && { path: ['spec', 'outputs', found[0], 'unless'], where: 'of a cascade' };
 }

@@ -6,7 +6,6 @@
  * An exception in a turn is a defect: it is reported, the requests of the turn fail, and serving continues.
  */
 import {
-  type AdmissionSpec,
   type AlarmClock,
   type AppError,
   type CanaryCounts,
@@ -155,7 +154,7 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   /** Accepted requests keep their deadlines and places in queues. */
-  setAdmission(admission: AdmissionSpec): void {
+  setAdmission(admission: PipelineSpec['admission']): void {
     this.#spec = { ...this.#spec, admission };
     this.#bytes.setMost(admission.maxInFlightBytes);
     this.#priorities = prioritiesOf(admission);
@@ -443,11 +442,11 @@ export class PipelineRunner implements ReplicaPool {
   }
 }
 
-function prioritiesOf({ priorities = defaultPriorities }: AdmissionSpec): PrioritySpec {
+function prioritiesOf({ priorities = defaultPriorities }: PipelineSpec['admission']): PrioritySpec {
   return priorities;
 }
 
-function limitsOf(admission: AdmissionSpec): Omit<SchedulerLimits, 'hostCores' | 'watchReplicas'> {
+function limitsOf(admission: PipelineSpec['admission']): Omit<SchedulerLimits, 'hostCores' | 'watchReplicas'> {
   const { maxQueueLength, maxWaitFraction, answerMarginMs } = admission;
   const priorityShares = prioritiesOf(admission).shares;
   return { maxQueueLength, maxWaitFraction, answerMarginMs, dropLate: true, priorityShares };

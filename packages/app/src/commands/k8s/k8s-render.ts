@@ -10,7 +10,7 @@ import {
   renderPlan,
   toYaml,
 } from '@equipoise/adapter-kubernetes';
-import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
+import { AppError, bindingText, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';
 import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
@@ -18,7 +18,6 @@ import { plannedHostCores, verifierFor } from '../../compose/plan-verification.j
 import { profilesFor } from '../../compose/profiles-for.js';
 import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
-import { bindingText } from '../../terminal/plan-text.js';
 import type { CommandResult } from '../../terminal/run-command.js';
 import { VERSION } from '../../version.js';
 

@@ -6,7 +6,7 @@ import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
-import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import { measurementCause, type PipelineSpec } from '../../model/pipeline-spec.js';
 
 /** `visited`: by stage index. */
 export interface StageScenario {
@@ -37,14 +37,6 @@ export const LOG_PAS_TIE = 1e-12;
 /** Log of PAS; 0 maps to the log of 1e-300. */
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
-function needsMeasurement(spec: PipelineSpec): boolean {
-  if (spec.outputs.some(({ unless }) => unless !== undefined)) return true;
-  return spec.stages.some(({ id }) => {
-    const inEdges = spec.edges.filter((edge) => edge.to === id);
-    return inEdges.length > 1 && inEdges.some(({ join }) => join === 'any' || typeof join === 'object');
-  });
-}
-
 function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   return (spec.accuracyTable?.combinations ?? []).flatMap(({ variants, accuracy }) => {
     const positions = spec.stages.map((stage) => {
@@ -59,7 +51,7 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
 /** Throws AppError INVALID_PIPELINE if measurements are needed and none exists. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
-  const productCounts = !needsMeasurement(spec);
+  const productCounts = measurementCause(spec) === undefined;
   const measured = measuredVariants(spec);
   if (!productCounts && measured.length === 0)
     throw new AppError(
