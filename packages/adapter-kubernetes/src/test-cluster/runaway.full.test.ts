@@ -4,31 +4,21 @@
  */
 import { SeededRng } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { deployments, isReady, isStage, pipelines, pods } from '../cluster/observed-objects.js';
-import { pipelineDefinition } from '../crd/pipeline-crd.js';
 import { Operator } from '../deploy/operator.js';
-import {
-  customResources,
-  definitionServed,
-  eventually,
-  installOperatorRights,
-  namespaceOfOperator,
-  operatorAccount,
-} from './cluster-objects.test-support.js';
-import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
-import { FakeKubelet, type PodFate, type PodObject } from './fake-kubelet.test-support.js';
-import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { eventually, namespaceOfOperator } from './cluster-objects.test-support.js';
+import { ClusterSuite, human, operatorUser } from './cluster-suite.test-support.js';
+import type { PodFate, PodObject } from './fake-kubelet.test-support.js';
+import { controlPlane } from './kube-binaries.test-support.js';
 import { images, planWith, shelf, ToldPlans } from './memory/pipeline-fixture.test-support.js';
 import { realClock } from './real-clock.test-support.js';
 
-const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);
 const [SMALL, LARGE, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf'];
 const NODE = 'fake-1';
-const human = { fieldManager: 'kubectl' };
 const nodes: ResourceType<KubeObject & { readonly spec: { readonly unschedulable: boolean } }> = {
   ...{ group: '', version: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
 };
@@ -45,35 +35,17 @@ const FAILING_MS = 5_000;
 const up: PodFate = { kind: 'ready', afterMs: 0 };
 
 describeWithTool(controlPlane, 'a variant that never comes up, on a real control plane', () => {
-  let plane: ControlPlane;
-  let admin: KubeApi;
-  let kubelet: FakeKubelet;
-
-  beforeAll(async () => {
-    plane = await ControlPlane.start(kubeBinariesFolder(), [user]);
-    admin = await plane.api();
-    const definition = pipelineDefinition() as KubeObject & { spec: unknown };
-    written(await admin.apply(customResources, definition, human));
-    await definitionServed(admin, definition.metadata.name);
-    await installOperatorRights(admin);
-    kubelet = new FakeKubelet(admin, NODE);
-    await kubelet.start();
-  }, 300_000);
-
-  afterAll(async () => {
-    await kubelet?.stop();
-    await plane?.stop();
-  }, 60_000);
+  const suite = new ClusterSuite();
 
   const cordon = async (unschedulable: boolean): Promise<void> => {
     const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE }, spec: { unschedulable } };
-    written(await admin.apply(nodes, node, { ...human, force: true }));
+    written(await suite.admin.apply(nodes, node, { ...human, force: true }));
   };
   const large = (fate: PodFate) => async (): Promise<void> => {
-    kubelet.fateOf = ({ metadata }: PodObject) => (metadata.name.startsWith(LARGE) ? fate : up);
+    suite.kubelet.fateOf = ({ metadata }: PodObject) => (metadata.name.startsWith(LARGE) ? fate : up);
   };
   const recover = async (): Promise<void> => {
-    kubelet.fateOf = () => up;
+    suite.kubelet.fateOf = () => up;
     await cordon(false);
   };
 
@@ -85,28 +57,28 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
   ])(
     'that %s costs no more than the room, is told, and does not stop the next plan',
     async (_, spoil, type, reason) => {
-      const namespace = await namespaceOfOperator(admin);
+      const namespace = await namespaceOfOperator(suite.admin);
       const source = new ToldPlans(planWith('small', 2));
       const abort = new AbortController();
       const running = new Operator({
-        ...{ api: await plane.api(user), clock: realClock, rng: new SeededRng(5), source, namespace },
+        ...{ api: await suite.plane.api(operatorUser), clock: realClock, rng: new SeededRng(5), source, namespace },
         nowEpochMs: () => Date.now(),
         imagesOf: () => images,
         onFailure: () => {},
       }).run(abort.signal);
       const { metadata, ...rest } = shelf({ namespace, budgetCpuCores: BUDGET });
       const { name } = metadata;
-      written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
+      written(await suite.admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
       const condition = async (wanted: string) =>
-        (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find(
+        (await suite.admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find(
           (each) => each.type === wanted,
         );
       const readyOf = async (deployment: string) =>
-        (await admin.get({ type: deployments, namespace, name: deployment }))?.status?.readyReplicas ?? 0;
+        (await suite.admin.get({ type: deployments, namespace, name: deployment }))?.status?.readyReplicas ?? 0;
       await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
 
       await spoil();
-      const watched = watch(admin, namespace);
+      const watched = watch(suite.admin, namespace);
       source.decide(`${namespace}/shelf`, planWith('large', 3));
       await eventually(async () => (await condition(type))?.reason === reason);
       await new Promise((resolve) => setTimeout(resolve, FAILING_MS));

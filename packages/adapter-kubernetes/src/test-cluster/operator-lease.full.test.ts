@@ -1,0 +1,52 @@
+/** Single runs of the operator, and its lease, on a real control plane. */
+import { describeWithTool } from '@equipoise/testkit';
+import { expect, it } from 'vitest';
+import { leases } from '../cluster/lease-elector.js';
+import { eventually, operatorAccount } from './cluster-objects.test-support.js';
+import { controlPlane } from './kube-binaries.test-support.js';
+import { OperatorSuite } from './operator-suite.test-support.js';
+
+const lease = { type: leases, namespace: operatorAccount.namespace, name: 'equipoise-operator' };
+
+describeWithTool(controlPlane, 'equipoise operator and its lease, on a real control plane', () => {
+  const suite = new OperatorSuite();
+
+  it('runs once: brings the pipeline there, finds nothing to do the next time, and leaves it to another that leads', async () => {
+    const { namespace, settled, condition } = await suite.pipeline();
+    const once = async () => {
+      const command = suite.run(namespace, '--once', '--json');
+      await command.ended;
+      return { exitCode: command.exitCode, document: command.document };
+    };
+    expect(await once()).toMatchObject({ exitCode: 0, document: { pipelines: [{ name: 'shelf', mode: 'auto' }] } });
+    // Pods of the test are ready at once, so this run or the next one finishes the change.
+    await once();
+    await settled();
+    suite.routers.rps = 20;
+    const last = await once();
+    expect(last).toMatchObject({
+      exitCode: 0,
+      document: { pipelines: [{ phase: 'settled', replicas: { ready: expect.any(Number) } }] },
+    });
+    expect((await condition('Planned'))?.status).toBe('True');
+    const other = suite.run(namespace);
+    await eventually(async () => other.has('leads'));
+    expect(await once()).toMatchObject({ exitCode: 1, document: { error: { code: 'CONFLICT' } } });
+  }, 300_000);
+
+  it('gives the lease back when it is told to stop, and ends with 0', async () => {
+    const { namespace, settled } = await suite.pipeline();
+    const first = suite.run(namespace);
+    await settled();
+    const second = suite.run(namespace);
+    await eventually(async () => second.has('another leads'));
+    const stoppedAtMs = performance.now();
+    await first.stop('SIGTERM');
+    expect(first.exitCode).toBe(0);
+    expect(first.has('stopped')).toBe(true);
+    await eventually(async () => second.has('leads'));
+    expect(performance.now() - stoppedAtMs).toBeLessThan(8_000);
+    await second.stop('SIGTERM');
+    expect((await suite.admin.get(lease))?.spec.holderIdentity).toBe('');
+  }, 180_000);
+});
