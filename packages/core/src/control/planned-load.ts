@@ -1,10 +1,9 @@
 /**
- * Load to plan for at a tick, with its bucket, and the planned rates of the last minute.
+ * Load to plan for at a tick (docs/explain/verification.md, The load), with its bucket, and the planned rates of the
+ * last minute.
  *
- * With an SLO below 2 s, the load is the forecast's upper rate with the measured burstiness. With a longer SLO,
- * requests can wait until a burst is over. Then the load is the envelope of the forecast, at the rate of its longest
- * window. If more items wait at a stage than arrive within the SLO (Little 1961), all waiting items are the backlog,
- * counted in requests.
+ * With a long SLO, requests can wait until a burst is over, so the load is the envelope of the forecast. If more items
+ * wait at a stage than arrive within the SLO (Little 1961), all waiting items are the backlog, counted in requests.
  *
  * Each figure is rounded up to a step or the end of its bucket, so a cached verdict is never too optimistic.
  */

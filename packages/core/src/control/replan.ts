@@ -1,9 +1,7 @@
 /**
  * Slow loop: forecasts the load, plans for it, and applies accuracy floor, switching rules and guardrails.
  *
- * The plan is for the end of the load's bucket, or for a step inside it if the end needs a worse plan. While the
- * running plan meets the SLO, a small gain in accuracy or cost is not worth a restart, and no stage switches its
- * variant again soon (dwell). On stale input the loop keeps the running plan.
+ * The plan is for the end of the load's bucket, or for a step inside it if the end needs a worse plan.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import { learnedForecast } from '../forecast/learning/load-learning.js';

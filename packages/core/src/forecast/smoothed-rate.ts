@@ -1,8 +1,7 @@
 /**
  * Forecasts the load a few seconds ahead. Candidates are means over short windows and lines through longer ones, with
  * Poisson errors. It uses the longest window whose interval overlaps those of all shorter windows (Goldenshluger and
- * Nemirovski 1997). Rises are extrapolated to the horizon, but at most by the length of the window. Falls are not
- * extrapolated. The upper rate adds the estimation error.
+ * Nemirovski 1997). A rise is extrapolated by at most the length of the window, a fall not at all.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 

@@ -1,8 +1,7 @@
 /**
- * Pareto front of PAS and cost over plans that meet the SLO. With simulation, it searches for the most accurate plan,
- * then repeatedly for the most accurate cheaper plan. Without simulation, it thins the surrogate's front and judges
- * each point by the estimate of the whole graph. A failed point is replaced by the cheapest verified choice of at least
- * its accuracy.
+ * Pareto front of PAS and cost over plans that meet the SLO (docs/explain/planner.md, Frontier and explanations). With
+ * simulation, each search after the first finds the most accurate plan that is cheaper than the last one. Without it,
+ * the estimate of the whole graph judges points of the surrogate's front.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';

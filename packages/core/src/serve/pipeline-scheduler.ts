@@ -1,6 +1,6 @@
 /**
  * Request policies of a whole pipeline, without I/O: admission, queues, batches, CPU shares, core gate, early drops and
- * the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event heap.
+ * the walk through the graph.
  *
  * Protocol: `nowMs` must never go back. Effects are called synchronously and must not call back. Every arrival ends in
  * exactly one of `complete`, `drop`, `fail`.

@@ -1,12 +1,8 @@
 /**
  * Fraction of requests within the SLO. Tells if the sample is conclusive.
  *
- * Late requests cluster. Batch means estimate the effective sample size. If the number of late requests per span varies
- * D times as much as without clusters, N requests are worth N ÷ D (Law, Simulation Modeling and Analysis, §9.5.3). A
- * lucky sample shows little clustering, so D is at least that of the slowest tenth, over single and double spans. The
- * interval is Wilson's, with Student's t.
- *
- * D ignores the slowest tenth if the sample is large and the percentile of every span is at most a third of the SLO.
+ * Late requests cluster. Batch means estimate a factor D, so that N requests are worth N ÷ D independent ones (Law,
+ * Simulation Modeling and Analysis, §9.5.3). The rules for D and the interval are in docs/explain/verification.md.
  */
 
 /** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */

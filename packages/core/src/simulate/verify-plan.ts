@@ -28,9 +28,8 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 }
 
 /**
- * Verifies a plan by simulation without drops: with drops, nearly all completed requests would meet the SLO. Arrivals
- * are Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog, the run starts with it and
- * counts arrivals after the grace. The SLO is met if the attained fraction of arrivals is conclusively at least the
+ * Verifies a plan by simulation without drops (docs/explain/verification.md). With a backlog, the run starts with it
+ * and counts arrivals after the grace. The SLO is met if the attained fraction of arrivals is conclusively at least the
  * percentile.
  */
 

@@ -2,9 +2,8 @@
  * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that
  * progress shows. A client that takes too little for too long is cut off.
  *
- * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection,
- * and the progress of the connection counts. A client may read other streams first, so each waiting answer lengthens
- * the patience for a stream.
+ * Over HTTP/2 and gRPC, the progress of the connection counts, too. A client may read other streams first, so each
+ * waiting answer lengthens the patience for a stream.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';

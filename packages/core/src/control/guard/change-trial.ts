@@ -1,12 +1,8 @@
 /**
- * The last change of the loop: its trial, its outcome, and the plan to return to.
+ * The last change of the loop: its trial, its outcome, and the plan to return to (docs/explain/control.md, Guardrails).
  *
- * A trial starts when its change is complete. In it an improvement is rolled back if dropped and failed requests burn
- * the error budget many times too fast, beyond the failure rate from before the change. A burst above the previous
- * plan's load prevents the roll-back. A back-off follows a roll-back and doubles each time.
- *
- * A failed or abandoned change restores the memory of the loop. The next plan is due at once, or at its regular time if
- * the change used a variant in back-off.
+ * A trial starts when its change is complete. A burst above the previous plan's load prevents a roll-back. A failed or
+ * abandoned change restores the memory of the loop.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';

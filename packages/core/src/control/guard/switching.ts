@@ -1,10 +1,6 @@
 /**
- * Decides which switches of variants are worthwhile and which must wait.
- *
- * A switch starts new replicas, and a switch made in a quiet moment is soon undone. So it must save a tenth of the cost
- * or gain 0.01 of PAS (the objective decides) over the best plan with the running variants. Its plan must also serve
- * those rates of the last minute that may return by chance. The more improvements of a stage were undone recently, the
- * longer it rests.
+ * Decides which switches of variants are worthwhile and which must wait (docs/explain/control.md, Guardrails). A switch
+ * starts new replicas, and a switch made in a quiet moment is soon undone.
  */
 import { CacheByOwner } from '../../kernel/lru-cache.js';
 import type { Decision } from '../../model/decision.js';

@@ -1,7 +1,6 @@
 /**
- * Forecasts learned from served load. All methods train between ticks; the method with the smallest pinball loss is
- * used. Training repeats when the history has doubled, is a day longer, or is long enough for another method. No
- * forecast is below the lower confidence bound of the present rate.
+ * Forecasts learned from served load (docs/explain/forecast.md). All methods train between ticks; the method with the
+ * smallest pinball loss is used.
  */
 import { normalQuantile } from '../../kernel/normal-quantile.js';
 import type { Forecast, LoadObservation } from '../../model/decision.js';

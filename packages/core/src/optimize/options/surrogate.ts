@@ -6,8 +6,8 @@ import type { PreparedProblem } from './prepared-problem.js';
 import type { StageOption } from './stage-option.js';
 
 /**
- * Additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. Times add along chains; joins take the
- * maximum (or k-th smallest). θ = 1 adds tails, which usually overestimates. Where it underestimates, κ > 1 helps.
+ * Additive surrogate (docs/explain/planner.md): an option takes ℓ = κ · (mean + θ · (tail − mean)) ms. θ = 1 adds
+ * tails, which usually overestimates.
  */
 
 /** θ (0…1) and κ (above 0). */

@@ -1,6 +1,6 @@
 /**
  * Decides, without I/O, which replicas of a pipeline to start, serve, drain and restart, and when a change is done or
- * has failed. An actuator drives it with real replicas, the simulator with an event heap.
+ * has failed.
  *
  * Changes run one after another. A failed start ends its change: the stage returns to its previous plan or, if it only
  * grew, keeps the started replicas. A lost replica is restarted after a back-off, as often as needed. After preemption

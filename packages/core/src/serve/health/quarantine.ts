@@ -1,7 +1,6 @@
 /**
  * Inputs that hung a stage, by stage and key. An input that hung alone is guilty: it is refused for 10 minutes. Inputs
- * of a larger hung batch are suspects: each runs alone until it has completed once. So the second hang identifies the
- * guilty input, and the others can be answered.
+ * of a larger hung batch are suspects: each runs alone until it has completed once.
  */
 
 export type Verdict = 'free' | 'suspect' | 'guilty';

@@ -1,14 +1,12 @@
 /**
- * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. The outcomes of both sides since
- * the start of the step (on one machine, of the canary) decide. The new side may miss the SLO at the rate that the SLO
- * allows or at the old side's, whichever is larger. It may be slower than its profile if its plan still carries the
- * load (slowness.ts).
+ * Policy of a canary: a new variant gets the requests in steps. The outcomes of both sides decide if a step passes
+ * (docs/explain/control.md, A new variant).
  *
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
- * Outcomes should be independent, so count batches, not items. For service times, the bound is valid up to 1.1 × the
- * profile, but not near the limit (docs/explain/control.md).
+ * Outcomes should be independent, so count batches, not items. For service times (slowness.ts), the bound is valid up
+ * to 1.1 × the profile, but not near the limit.
  */
 
 import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
