@@ -11,8 +11,7 @@ function gapToBound(value: number, bound: number): number {
   return Math.abs(bound - value) / Math.max(1e-12, Math.abs(bound), Math.abs(value));
 }
 
-function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: number): Omit<Certificate, 'elapsedMs'> {
-  const bound = relaxationBound(problem) ?? found.value;
+function certificateOf(bound: number, found: FoundPlan, labels: number): Omit<Certificate, 'elapsedMs'> {
   return {
     claim: 'surrogate',
     ...found.factors,
@@ -32,10 +31,13 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
  */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
-  const outcome = answerOf(problem, searchPlan(problem, verify), verify);
+  const bound = relaxationBound(problem);
+  // Without any plan, the search only looks for the best effort.
+  const search = searchPlan(bound === undefined ? { ...problem, workLimit: 0 } : problem, verify);
+  const outcome = answerOf(problem, search, verify);
   if (outcome.kind === 'none') return outcome.result;
   const { plan, value } = outcome.found;
-  const certificate = certificateOf(problem, outcome.found, outcome.labels);
+  const certificate = certificateOf(bound ?? value, outcome.found, outcome.labels);
   const elapsedMs = (problem.clock?.nowMs() ?? 0) - startedAtMs;
   return { kind: 'feasible', plan, objectiveValue: value, certificate: { ...certificate, elapsedMs } };
 };

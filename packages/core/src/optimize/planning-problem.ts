@@ -30,7 +30,7 @@ export interface PlanningProblem {
   readonly pins?: Readonly<Record<StageId, StagePins>>;
   /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
-  /** Maximum work of a search in full verifications; default 100. */
+  /** Maximum work of a search in full verifications; default 150. */
   readonly workLimit?: number;
   readonly clock?: Clock;
   /**

@@ -126,3 +126,35 @@ it('looks wider where all that a narrow look found has failed', () => {
   // The search skips most other plans: a plan with at least their replicas failed, or their estimate is worse.
   expect(found.length / all.length).toBeGreaterThan(0.3);
 });
+
+it('reaches combinations of variants that are too many to list, by neighbours of plans that hold', () => {
+  const stages = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => {
+    const variants = [0.6, 0.7, 0.8, 0.9].map((accuracy) => ({
+      name: `v${accuracy}`,
+      accuracy,
+      fixedMs: 2,
+      perItemMs: 10 * accuracy,
+    }));
+    const stage = testStage(name, variants);
+    return { ...stage, bounds: { ...stage.bounds, batchSizes: [1], maxReplicas: 1 } };
+  });
+  const prepared = prepareProblem(problemOf(testPipeline(stages), 5));
+  const { stages: options } = surrogateProblem(prepared, { theta: 0, kappa: 1 });
+  const smallest = options.map(([first]) => first as NonNullable<typeof first>);
+  // The listed combinations are the most accurate ones, which all fail.
+  const judge = new ChoiceJudge(prepared, (choice) => {
+    const holds = choice.filter(({ option }) => option.variantIndex > 0).length <= 1;
+    const { latencyMs, percentile } = prepared.spec.slo;
+    const sloAttainmentFraction = holds ? 1 : 0.9;
+    return {
+      latencyMs: latencyMs * (holds ? 0.5 : 1.2),
+      percentile,
+      sloAttainmentFraction,
+      conclusive: true,
+      seeds: [1],
+    };
+  });
+  const held = { choice: smallest, verdict: judge.verdict(smallest) };
+  const found = new ChoiceSearch(prepared, judge).run(held, 100).held?.choice ?? [];
+  expect(found.map(({ option }) => option.variantIndex).sort()).toEqual([0, 0, 0, 0, 0, 3]);
+});

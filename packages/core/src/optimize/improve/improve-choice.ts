@@ -89,8 +89,9 @@ export class ChoiceSearch {
   readonly #prepared: PreparedProblem;
   readonly #judge: ChoiceJudge;
   readonly #stages: readonly (readonly SurrogateOption[])[];
-  readonly #classes: readonly Class[];
+  readonly #classes: Class[] = [];
   readonly #classesComplete: boolean;
+  readonly #belowPas: number;
   readonly #open = new Map<string, Candidate>();
   readonly #shapes = new Map<string, Shape>();
   /** Best candidates of the last ranking of all, and newer candidates. */
@@ -111,11 +112,25 @@ export class ChoiceSearch {
     const problem = surrogateProblem(prepared, OPTIMISTIC);
     this.#stages = problem.stages;
     const { classes, complete } = variantClasses(problem);
-    this.#classes = classes
-      .filter(({ pas }) => this.#reachesFloor(pas) && pas < belowPas * (1 - TIE))
-      .map((each) => ({ ...each, probed: -1, expanded: -1, expandedAsTie: false }));
+    this.#belowPas = belowPas;
     this.#classesComplete = complete;
-    for (const each of this.#classes) this.#classOf.set(each.variants.join(), each);
+    for (const each of classes) this.#addClass(each);
+  }
+
+  #addClass({ variants, pas }: VariantClass): Class | undefined {
+    if (!this.#reachesFloor(pas) || pas >= this.#belowPas * (1 - TIE)) return undefined;
+    const added: Class = { variants, pas, probed: -1, expanded: -1, expandedAsTie: false };
+    this.#classes.push(added);
+    this.#classOf.set(variants.join(), added);
+    return added;
+  }
+
+  /** The class of these variants, also if it is not one of the classes that the surrogate ranks best. */
+  #classWith(variants: readonly number[]): Class | undefined {
+    const known = this.#classOf.get(variants.join());
+    if (known !== undefined || this.#classesComplete) return known;
+    const pas = this.#prepared.accuracy.pas(variants);
+    return pas === undefined ? undefined : this.#addClass({ variants, pas });
   }
 
   /** Improves `held` until no plausible candidate is left, or `workLimit` (in full verifications) is used up. */
@@ -228,7 +243,7 @@ export class ChoiceSearch {
 
   /** Undefined if the choice's class is not searched. */
   #standingOf(choice: SurrogateChoice): (Standing & { readonly of: Class }) | undefined {
-    const of = this.#classOf.get(choice.map(({ option }) => option.variantIndex).join());
+    const of = this.#classWith(choice.map(({ option }) => option.variantIndex));
     const price = choice.reduce((sum, each) => sum + priceOf(this.#prepared.objective, each), 0);
     return of && { of, pas: of.pas, price };
   }

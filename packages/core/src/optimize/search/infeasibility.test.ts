@@ -70,3 +70,22 @@ it('is no advice but the plan if what a relaxation finds fits without it', () =>
   expect(optimize({ ...problem, verifiesAdvice: false }, verify).kind).toBe('not-found');
   expect(optimize(problem, verify)).toMatchObject({ kind: 'feasible', objectiveValue: 0.6 });
 });
+
+it('is proven without a search if service times alone exceed the SLO', () => {
+  const variants = ['small', 'medium', 'large'].map((name, i) => ({
+    name,
+    accuracy: 0.6 + 0.1 * i,
+    fixedMs: 20,
+    perItemMs: 10 + i,
+  }));
+  const spec = testPipeline([testStage('detect', variants), testStage('classify', variants)]);
+  let runs = 0;
+  const verify: VerifyPlan = (_, { percentile }) => {
+    runs++;
+    return { latencyMs: 70, percentile, sloAttainmentFraction: 0, conclusive: true, seeds: [1] };
+  };
+  const slo = { latencyMs: 40, percentile: 99 };
+  const result = optimize(problemOf({ ...spec, slo, budget: { cpuCores: 40 } }, 20), verify);
+  expect(result).toMatchObject({ kind: 'infeasible', proven: true, bindingConstraint: 'slo' });
+  expect(runs).toBeLessThan(30);
+});

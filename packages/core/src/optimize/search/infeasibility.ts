@@ -7,7 +7,7 @@ import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-us
 import { objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
 import { planOf } from './plan-of.js';
-import { type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
+import { DEFAULT_WORK_LIMIT, type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
 
 /**
  * Relaxation that no plan can beat: smallest service times, minimum stable replicas, only `usualPaths`. If it has no
@@ -98,8 +98,13 @@ interface Fix {
   readonly plan?: Plan;
 }
 
+/** Work of the search for a relaxation, relative to that for the plan. */
+const ADVICE_WORK_FRACTION = 0.25;
+
 function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
-  const outcome = searchPlan(problem, verify);
+  if (relaxationBound(problem) === undefined) return undefined;
+  const { workLimit = DEFAULT_WORK_LIMIT } = problem;
+  const outcome = searchPlan({ ...problem, workLimit: workLimit * ADVICE_WORK_FRACTION }, verify);
   return outcome.kind === 'found' ? outcome.found : undefined;
 }
 

@@ -16,7 +16,7 @@ import { harderChoices, knownChoices } from './related-choices.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** Default of `workLimit`, in full verifications. */
-const DEFAULT_WORK_LIMIT = 100;
+export const DEFAULT_WORK_LIMIT = 150;
 
 export interface FoundPlan {
   readonly plan: Plan;
