@@ -9,7 +9,7 @@ import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 import { topologicalOrder } from './stage-order.js';
 
-/** Sum of tails of a stage (ms); `arrivalRps` counts items. */
+/** A stage's term of the sum (ms); `arrivalRps` counts items. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const fillMs = maxBatchSize === 1 ? 0 : (1000 * (maxBatchSize - 1)) / arrivalRps;
   return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;

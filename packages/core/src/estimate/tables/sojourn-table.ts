@@ -13,11 +13,6 @@ import {
 } from './sojourn-grid.js';
 import { sojournTableTexts } from './sojourn-table.gen.js';
 
-/**
- * Multilinear interpolation in ln n, ln b, β, logit ρ and ln of the group size. Positive weights inside the grid
- * preserve monotonicity.
- */
-
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** Decodes base64 (RFC 4648); core uses no platform API. */
@@ -43,9 +38,9 @@ export interface TablePoint {
   readonly scaling: number;
   readonly loadFactor: number;
   readonly groupSize: number;
-  /** Squared variation of the gaps between groups; 1 is Poisson. */
+  /** Squared CV of the gaps between groups; 1 is Poisson. */
   readonly dispersion: number;
-  /** 0 for single items, 1 for whole groups, in between for parts. */
+  /** Share of its group in a request: 0 is one item, 1 all items. */
   readonly wholeness: number;
 }
 
@@ -97,10 +92,7 @@ export function putPlace(place: Place, axis: Float64Array, x: number): void {
   place.weight = (x - low) / ((axis[index + 1] as number) - low);
 }
 
-/**
- * Fills `weights` with the share of each corner between the places: bit i of its index chooses the upper neighbour of
- * place i.
- */
+/** Divides `share` among the corners: bit i of a corner's index chooses the upper neighbour of place i. */
 export function putCornerWeights(weights: Float64Array, places: readonly Place[], share: number): void {
   weights[0] = share;
   let count = 1;
@@ -155,9 +147,10 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 }
 
 /**
- * Writes the interpolated law to `answer`. Bursty groups count as larger groups. Below the lowest load factor, the
- * disturbed fraction of single items is taken as proportional to the load, which bounds it. Beyond the largest group,
- * times are extrapolated.
+ * Writes the interpolated law to `answer`: multilinear in ln n, ln b, β, logit ρ (sojourn-grid.ts) and ln of group size
+ * or dispersion. Positive weights inside the grid preserve monotonicity. Bursty groups count as larger groups. Below
+ * the lowest load factor, the disturbed fraction of single items is taken as proportional to the load, an upper bound.
+ * Beyond the largest group, times are extrapolated.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -16,7 +16,7 @@ export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   readonly upperBound: number;
-  /** Per node, the options of choices at least as good as the incumbent. */
+  /** Per node, all options whose bound reaches the incumbent. */
   readonly candidates: readonly Int32Array[];
   readonly prices?: Prices;
   readonly labels: number;

@@ -5,8 +5,8 @@
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
- * Outcomes should be independent, so count batches, not items. For service times (slowness.ts), the bound is valid up
- * to 1.1 × the profile, but not near the limit.
+ * Outcomes should be independent, so count batches, not items. For service times (slowness.ts) it holds up to 1.1 ×
+ * the profile, but not for slower variants.
  */
 
 import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
@@ -145,7 +145,7 @@ export function isBurning(side: SideCount, percentile: number): boolean {
   return side.ended >= FEWEST_OUTCOMES && fractionOf(side) > fastestMissFraction(percentile);
 }
 
-/** Fraction of misses above which a change is rolled back. */
+/** Fraction of misses that burns the error budget too fast. */
 export function fastestMissFraction(percentile: number): number {
   return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
 }
