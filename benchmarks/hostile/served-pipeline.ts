@@ -28,7 +28,8 @@ export interface ServedPipeline {
   isRunning(): boolean;
   /** Resident memory of the server and all its processes. */
   memoryMib(): number;
-  stop(): Promise<void>;
+  /** Asks the server to drain; ends it after `withinMs` (default 30 s). */
+  stop(withinMs?: number): Promise<void>;
 }
 
 export interface ServeOptions {
@@ -85,10 +86,10 @@ export async function servePipeline({ isSecure, isPatient = false }: ServeOption
     },
     isRunning: () => child.exitCode === null && child.signalCode === null,
     memoryMib: () => treeOf(pid).reduce((sum, each) => sum + residentMib(each), 0),
-    stop: async () => {
+    stop: async (withinMs = DRAIN_MS) => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       if (child.exitCode === null && child.kill()) {
-        const timer = setTimeout(() => child.kill('SIGKILL'), DRAIN_MS);
+        const timer = setTimeout(() => child.kill('SIGKILL'), withinMs);
         await ended;
         clearTimeout(timer);
       }

@@ -11,7 +11,7 @@ it(
       await eventually(async () => (await status())?.rollback !== undefined, 240_000);
       const record = (await status())?.rollback;
       await eventually(async () => !(await isThere('slow')), 120_000);
-      await endLoad(500);
+      await endLoad(200);
       expect(record).toMatchObject({ workloads: [`${PIPELINE}--only--slow`], fraction: 0.1 });
       expect(record?.message).toMatch(/requests missed the SLO/);
     }),

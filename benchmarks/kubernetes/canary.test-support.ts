@@ -69,6 +69,8 @@ function planOf(variant: VariantName): Plan {
 
 /** A canary step takes a third of its shortest time. The outcomes that it needs are those of real requests. */
 const PACE = 3;
+/** Longer than a step, and shorter than the time in which a router must become ready. */
+const PACED_MS = 30_000;
 
 /** Source of given plans, with signals of real routers. */
 class WatchedPlans extends ToldPlans {
@@ -96,7 +98,9 @@ class WatchedPlans extends ToldPlans {
 
   override signalsOf(): PipelineSignals {
     const sides = this.#watch?.sides;
-    return sides === undefined ? {} : { sides: { ...sides, observedMs: PACE * sides.observedMs } };
+    if (sides === undefined) return {};
+    const { observedMs } = sides;
+    return { sides: { ...sides, observedMs: Math.max(observedMs, Math.min(PACE * observedMs, PACED_MS)) } };
   }
 }
 

@@ -5,8 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeWithTool, type Tool } from '@equipoise/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GoodClients } from './good-clients.js';
+import type { AttackCounts } from './hostile-client.js';
 import { type ServedPipeline, servePipeline } from './served-pipeline.js';
 import { loadAttacks, type NamedAttack, runAttacker } from './trial.js';
 
@@ -14,6 +15,8 @@ const SECONDS = 2;
 const AT_ONCE = 15;
 /** Ends a test that hangs; a good request usually takes milliseconds. */
 const PATIENCE_MS = 60_000;
+/** Batches that hang would fill a longer drain. */
+const STOP_MS = 2_000;
 const MOST_ADDED_MIB = 2048;
 /** A defect, or any other warning of Node. */
 const WARNING = /^\(node:\d+\)/;
@@ -26,11 +29,9 @@ const tools: Tool = {
 };
 const attacks = await loadAttacks();
 
-describeWithTool(tools, 'hostile clients', () => {
-  describe.each([
-    ['plain', false],
-    ['secure', true],
-  ])('of a %s server', (_, isSecure) => {
+export function describeCorpus(of: 'plain' | 'secure'): void {
+  const isSecure = of === 'secure';
+  describeWithTool(tools, `hostile clients of a ${of} server`, () => {
     let server: ServedPipeline;
     let beforeMib: number;
 
@@ -40,13 +41,14 @@ describeWithTool(tools, 'hostile clients', () => {
       beforeMib = server.memoryMib();
     });
 
-    afterAll(() => server.stop());
+    afterAll(() => server.stop(STOP_MS));
 
     it.each(groupsOf(attacks.filter(({ attack }) => (attack.server === 'secure') === isSecure)))(
       'leave it whole: %s',
       async (_names, group) => {
         const counted = await Promise.all(group.map((each) => runAttacker(each, server, SECONDS)));
         expect(counted.reduce((sum, { connections }) => sum + connections, 0)).toBeGreaterThan(0);
+        expect(group.flatMap((each, index) => defectsOf(each, counted[index]))).toEqual([]);
         expect(server.isRunning(), server.log.slice(-20).join('\n')).toBe(true);
         await recovered(server);
         expect(server.memoryMib() - beforeMib).toBeLessThan(MOST_ADDED_MIB);
@@ -54,7 +56,7 @@ describeWithTool(tools, 'hostile clients', () => {
       },
     );
   });
-});
+}
 
 /** Resolves once a round of good requests of every kind is answered. An answer to another request is an error. */
 async function recovered(server: ServedPipeline): Promise<void> {
@@ -67,6 +69,14 @@ async function recovered(server: ServedPipeline): Promise<void> {
     expect(server.isRunning(), server.log.slice(-20).join('\n')).toBe(true);
     if (answers.length >= 5 && answers.every(({ status }) => status === '200')) return;
   }
+}
+
+/** Answers that are errors of the server, except those that the attack provokes. */
+function defectsOf({ name, attack: { allowed = [] } }: NamedAttack, counts: AttackCounts | undefined): string[] {
+  const isDefect = (answer: string) => /^(500|501|502|505|grpc-2|grpc-13)$/.test(answer) && !allowed.includes(answer);
+  return Object.keys(counts?.answers ?? {})
+    .filter(isDefect)
+    .map((answer) => `${name}: ${answer}`);
 }
 
 function groupsOf(all: readonly NamedAttack[]): [names: string, group: readonly NamedAttack[]][] {

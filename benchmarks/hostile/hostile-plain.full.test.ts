@@ -1,0 +1,3 @@
+import { describeCorpus } from './corpus.test-support.js';
+
+describeCorpus('plain');
