@@ -15,7 +15,7 @@ export function renderMetricsPage(): string {
     '# Metrics',
     '`GET /metrics` of `serve` returns these metrics in the text format of Prometheus. Every metric has the label `pipeline` in addition to those in the table. Label values are names from the pipeline file and the token file, or words and numbers of the server. None comes from a client. [Monitor a pipeline](../guide/monitoring.md) shows how to use the metrics. `npm run generate` generates this page.',
     markdownTable(['metric', 'type', 'labels', 'meaning'], rows),
-    'The bucket bounds of time histograms are fixed fractions of the SLO latency at the start of the server. `equipoise_request_duration_seconds` has a bound at the SLO itself. Metrics `process_…` and `nodejs_…` show CPU time, memory, file descriptors, event loop delay and garbage collection of the process.',
+    'The bucket bounds of time histograms are fixed multiples of the SLO latency that was in force when the server started. `equipoise_request_duration_seconds` has a bound at this latency itself. Metrics `process_…` and `nodejs_…` show CPU time, memory, file descriptors, event loop delay and garbage collection of the process.',
   ];
   return `${page.join('\n\n')}\n`;
 }

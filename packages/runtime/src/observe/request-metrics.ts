@@ -19,7 +19,7 @@ export class RequestMetrics {
     const answers = this.#answers;
     new Counter({
       name: 'equipoise_answers_total',
-      help: 'Answers by protocol and error code (OK: no error). Answers to probes, with metrics, and of another server (--share-with) are not counted.',
+      help: 'Answers by protocol and error code (OK: no error). Not counted: answers to probes, pages of metrics, and answers that another server gave (--share-with).',
       labelNames: ['protocol', 'code'],
       registers: [registry],
       collect() {
@@ -169,7 +169,7 @@ export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, '
   });
   new Gauge({
     name: 'equipoise_arrival_dispersion',
-    help: 'Variance of the arrivals per window divided by the mean, over ten minutes. One window is about as long as the latency of the SLO, the other is 10 s long. A Poisson process has 1. Absent until enough requests have arrived.',
+    help: 'Variance divided by mean of the number of arrivals in a window, over ten minutes. The windows are about as long as the latency of the SLO, or 10 s long. A Poisson process has 1. Absent until enough requests have arrived.',
     labelNames,
     registers,
     collect() {
