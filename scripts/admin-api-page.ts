@@ -7,26 +7,30 @@ import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 import { markdownTable } from './markdown-table.js';
 
-const INTRODUCTION = `\`equipoise serve FILE\` has the admin API on \`http://127.0.0.1:8081\`, or on \`--admin-host\` and \`--admin-port\`; \`--no-admin-port\` switches it off. On this port people and programs observe and control the server, separately from the serving port. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
+const INTRODUCTION = `Over the admin API, people and programs observe and control a server. \`equipoise serve FILE\` opens it on \`http://127.0.0.1:8081\`; \`--admin-host\` and \`--admin-port\` change this address, \`--no-admin-port\` switches the API off. [Operating](../guide/operating.md) shows how to use it. \`npm run generate\` generates this page.
 
 Without \`--admin-token-file\` the port listens on loopback addresses only, and refuses requests for other hosts or from pages of other sites (403). With \`--admin-token-file\`, each request except \`/livez\` and \`/readyz\` needs \`authorization: Bearer TOKEN\`.
 
-Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 \`GET\` requests per second (bursts up to 100) and 5 \`POST\` requests per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors): 400 body is not JSON, 401 no valid token, 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
+Bodies are JSON objects (\`content-type: application/json\`, at most 64 KiB); an empty body is an object without fields. In the long run 50 \`GET\` requests per second (bursts up to 100) and 5 \`POST\` requests per second (bursts up to 20) are allowed; further requests get 429 with \`Retry-After\`. Errors have the form of [the serving port](http-api.md#errors). Their statuses: 400 body is not JSON, 401 no valid token, 403 (above), 404 unknown path or name, 409 not possible now, 413 body too large, 415 wrong media type, 422 wrong fields (the message lists them all), 429 too many requests.
 
 The decision log records every change of mode, pins or plan with its reason.`;
 
 const EVENTS = `## GET /admin/events
 
-Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipeline. With the header \`Last-Event-ID\`, or \`?after=ID\`, the stream begins with the kept events after this ID; the server keeps the last 256 events. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client with more than 256 KiB of unread events is disconnected. At most 16 clients may listen.
+Streams new events as server-sent events. \`?pipeline=NAME\` selects one pipeline. With the header \`Last-Event-ID\`, or \`?after=ID\`, the stream begins with the events after this ID, if they are among the last 256. Each \`data\` is \`{atEpochMs, pipeline, kind, …}\`. A client with more than 256 KiB of unread events is disconnected. At most 16 clients may listen.
 
 ${markdownTable(
   ['kind', 'when', 'fields'],
   [
-    ['`decided`', 'the loop decided, or a person applied a plan', '`id, trigger, mode, decision, reason, forecast`'],
+    [
+      '`decided`',
+      'the loop decided, or a person applied a plan or rolled back',
+      '`id, trigger, mode, decision, reason, forecast`',
+    ],
     ['`in-force`', 'the changes of a decision were applied', '`plan, tookMs`'],
     ['`amended`', 'an outcome or observation was added to a decision', '`id, outcome?, observed?`'],
-    ['`manual`', 'a person acted without a plan', '`id, mode, action, reason?, pins?`'],
-    ['`canary`', 'a canary took a step or ended', '`stageId, variantId, state, fraction, why?`'],
+    ['`manual`', 'a person changed the mode or pins', '`id, mode, action, reason?, pins?`'],
+    ['`canary`', 'a canary began a step or ended', '`stageId, variantId, state, fraction, why?`'],
     ['`replica-replaced`', 'a replica failed; the server replaces it', '`stageId, message`'],
     ['`input-quarantined`', 'an input was quarantined', '`stageId, tenant?, digest`'],
     ['`failed`', 'a step of the loop failed; the running plan continues to serve', '`step, message`'],

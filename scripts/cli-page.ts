@@ -16,9 +16,9 @@ export function renderCliPage(): string {
   const rows = commands.map(({ name, command }) => [`[${code(name)}](#${anchorOf(name)})`, command.description()]);
   const page = [
     '# Command line',
-    `${code('npx equipoise COMMAND')} works from the root of the repository after ${code('npm ci')}. ${code('equipoise --help')} and ${code('equipoise COMMAND --help')} print the contents of this page. ${code('npm run generate')} generates this page.`,
+    `${code('npx equipoise COMMAND')} works from the root of the repository after ${code('npm ci')}. ${code('equipoise --help')} and ${code('equipoise COMMAND --help')} print the commands and flags of this page. ${code('npm run generate')} generates this page.`,
     `Exit codes: 0 success · 1 negative result (an invalid file, no feasible plan, failed requests) · 2 wrong usage · 3 other failure (such as of a file, the network or a server).`,
-    `After SIGINT (Ctrl-C) or SIGTERM a command exits by that signal; shells show 130 or 143. ${code('profile')} first prints where it saved its measurements; the next ${code('profile')} continues from these. ${code('serve')} and ${code('operator')} finish their work in flight and exit with 0. ${code('experiment')} keeps its finished cells and exits with 3. ${code('load')} waits for the answers to sent requests, reports and exits with 1.`,
+    `After SIGINT (Ctrl-C) or SIGTERM a command ends by this signal; shells show 130 or 143. Before it ends, ${code('profile')} prints where it saved its measurements; the next ${code('profile')} continues from these. Four commands end with an exit code instead: ${code('serve')} and ${code('operator')} finish their work in flight and exit with 0; ${code('experiment')} keeps its finished cells and exits with 3; ${code('load')} waits for the answers to sent requests, reports and exits with 1.`,
     `With ${code('--json')}, stdout has one JSON document and nothing else; progress, warnings and logs go to stderr. All errors, including wrong arguments, have the form ${code('{"error": {"code", "message", "details", "docs"}}')} ([list of codes](errors.md)).`,
     markdownTable(['command', 'what it does'], rows),
     ...commands.map(commandSection),
@@ -36,7 +36,7 @@ function commandSection({ name, command }: { readonly name: string; readonly com
     `\`\`\`sh\nequipoise ${name} ${command.usage()}\n\`\`\``,
     ...(command.registeredArguments.length === 0 ? [] : [argumentTable(command)]),
     ...(command.options.length === 0 ? [] : [flagTable(command.options)]),
-    ...(shape === undefined ? [] : [`With ${code('--json')}:`, `\`\`\`text\n${shape}\n\`\`\``]),
+    ...(shape === undefined ? [] : [`Output with ${code('--json')}:`, `\`\`\`text\n${shape}\n\`\`\``]),
   ].join('\n\n');
 }
 

@@ -12,7 +12,7 @@ export function renderErrorTable(): string {
   ]);
   const page = [
     '# Errors',
-    'Every error has a code. A command exits with the exit code of this table. With `--json` it prints `{"error": {"code", "message", "details", "docs"}}`. The server answers with the HTTP status. `npm run generate` generates this page.',
+    'Every error has a code. For each code the table has the HTTP status with which the server answers, and the exit code of a command. With `--json` a command prints `{"error": {"code", "message", "details", "docs"}}`. `npm run generate` generates this page.',
     'Exit codes: 0 success · 1 negative result (an invalid file, no feasible plan, failed requests) · 2 wrong usage · 3 other failure (such as of a file, the network or a server).',
     markdownTable(['code', 'HTTP status', 'exit code', 'what to do'], rows),
   ];

@@ -46,7 +46,7 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
 }
 or, with exit code 1,
 {
-  kind: "infeasible", proven: true, or kind: "not-found", tried: the number of judged plans,
+  kind: "infeasible", proven: true; or kind: "not-found", tried: the number of tried plans,
   bindingConstraint: "slo", "budget", "accuracy-floor", "capacity" or "unmeasured-accuracy",
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
   bestEffort?: PLAN
@@ -58,7 +58,7 @@ or, for several files,
 each result also has
 {
   arrivalRps: the planned load,
-  robustness?: {serviceFactor, nominal: {kind, plan?: PLAN}}, for a robust plan; nominal is the plan for the profiled service times
+  robustness?: {serviceFactor, nominal: {kind, plan?: PLAN}}, for a robust plan; nominal is the result for the profiled service times
   evidence?: {
     scaledProfiles?: [{stageId, variantId, factor, measuredOn}], for profiles of --profile-scale
     uncertainPoints?: [{stageId, variantId, cpuCores, batchSize, halfWidthFraction?}], for means with an uncertainty above ± 10 %;
@@ -74,6 +74,7 @@ and LOST is
   variantId,
   verdict: {kind: "worse", "dearer", "pinned" or "refuted", value, costPerHour} or {kind: "impossible", bindingConstraint}
 }
+pas is the pipeline accuracy score. docs/explain/planner.md explains the certificate (theta is θ, kappa is κ) and the fixes.
 predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's capacity, because queues then grow without limit. All other numbers are finite.`,
   simulate: `{
   requests, completed, dropped: {REASON: count}, failed,
@@ -82,7 +83,7 @@ predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's 
   stages: {STAGE: {waitMs: {mean, p99}, serviceMs: {mean, p99}, batchSizeMean, loadFactor, busyFraction}},
   decisions, elapsedMs
 }
-where latencyMs counts completed requests only; sloAttainmentFraction and pasGoodput are relative to all arrivals.
+where latencyMs counts completed requests only, and pas is the pipeline accuracy score; sloAttainmentFraction and pasGoodput are relative to all arrivals.
 The same inputs and seed give the same bytes, except for elapsedMs, the run time of the simulation`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, …as simulate}],
@@ -93,7 +94,8 @@ where cells are sorted by pipeline, load, policy and seed, each in the order of 
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
 }
-where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part; only fitMs, predictMs and stepMs differ between runs`,
+where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part. inForce is the method selected at the time; changes counts its changes.
+Only fitMs, predictMs and stepMs differ between runs`,
   'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}; kubectl accepts it like the YAML`,
   'k8s pipeline': `{apiVersion, kind: "InferencePipeline", metadata: {name, namespace?, annotations?}, spec}; kubectl accepts it like the YAML`,
   'k8s diff': `{
@@ -107,7 +109,7 @@ where OBJECT is {kind, name}`,
   workloads: [{kind, name, stage?, variant?, wanted, ready, complete, stuck?}],
   conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
 }
-with exit code 1 if there is no workload or one is not complete; conditions are those of the custom resource, if there is one`,
+with exit code 1 if there is no workload or one is not complete; conditions are those of the InferencePipeline, if there is one`,
   operator: `{
   pipelines: [{
     namespace?, name, mode?, phase?, plannedForRps?, replicas?: {desired, ready},

@@ -17,9 +17,9 @@ export function renderPipelineFilePage(): string {
 
 const INTRODUCTION = `# The pipeline file
 
-One YAML or JSON document of at most 1 MiB describes a pipeline. \`equipoise validate FILE\` lists all its problems with line and column. Editors check it against [pipeline-file.schema.json](../../packages/pipeline-file/pipeline-file.schema.json): put \`# yaml-language-server: $schema=PATH\` in the first line.
+One YAML or JSON document of at most 1 MiB describes a pipeline. \`equipoise validate FILE\` lists all problems of the file with line and column. With the first line \`# yaml-language-server: $schema=PATH\` editors check the file against [pipeline-file.schema.json](../../packages/pipeline-file/pipeline-file.schema.json).
 
-Percentiles are written as 99, fractions as 0…1. Field names contain the units. Paths are relative to the folder of the file. Anchors and aliases are allowed; merge keys (\`<<\`) and tags are not. \`npm run generate\` generates this page.`;
+Percentiles are written as 99, fractions as 0…1. Field names contain the units, as in \`latencyMs\`. Paths are relative to the folder of the file. Anchors and aliases are allowed; merge keys (\`<<\`) and tags are not. \`npm run generate\` generates this page.`;
 
 /** A test parses this example. */
 export const EXAMPLE_PIPELINE = `apiVersion: equipoise.dev/v1alpha1

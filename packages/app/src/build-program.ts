@@ -37,12 +37,12 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const profileScaleFlag = () =>
   new Option(
     '--profile-scale <f>',
-    'use the cached profile of another machine, with times multiplied by this factor',
+    'use cached profiles of another machine, with their times multiplied by this factor (time here ÷ time there)',
   ).argParser(positive);
 const serviceFactorFlag = () =>
   new Option(
     '--service-factor <f>',
-    'plans must hold with all profiled service times multiplied by this factor; overrides robustness of the file',
+    'plans meet the SLO even if all service times are this factor times the profiled ones; overrides robustness of the file',
   ).argParser(serviceFactor);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
@@ -55,7 +55,7 @@ const loadFlag = () =>
 const arrivalsFlag = () =>
   new Option(
     '--arrivals <form>',
-    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread of requests within a second: poisson, uniform or bunched',
+    'form of the load: poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load, spread of the requests within each second: poisson, uniform or bunched',
   ).default('poisson');
 
 /** Builds the program. `parseAsync` throws a CommanderError for wrong usage. */
@@ -115,7 +115,7 @@ function addFirstSteps(program: Command): void {
   program
     .command('validate')
     .argument('<file>', 'pipeline file')
-    .description('check a pipeline file and its files, and list all problems')
+    .description('check a pipeline file and the files that it names, and list all problems')
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/validate.js')).validate(file)),
@@ -140,7 +140,7 @@ function addMeasurements(program: Command): void {
   program
     .command('evaluate')
     .argument('<file>', 'pipeline file')
-    .description('measure the end-to-end accuracy of the combinations of variants, at most 64')
+    .description('measure the end-to-end accuracy of the combinations of variants (at most 64 combinations)')
     .option('--data <folder>', 'folder of labelled samples; default: evaluation.data of the pipeline file')
     .option('--out <file>', 'write the accuracy table to this file, for accuracyTable of the pipeline file')
     .option('--samples <n>', 'use only the first n samples', count)
@@ -225,8 +225,10 @@ function addSimulate(program: Command): void {
 function addExperiment(program: Command): void {
   program
     .command('experiment')
-    .argument('<grid>', 'file with the grid: policies, pipelines, loads and seeds')
-    .description('simulate an experiment grid on all cores and compare its policies; finished cells are not repeated')
+    .argument('<grid>', 'file with the grid')
+    .description(
+      'simulate all combinations of the policies, pipelines, loads and seeds of a grid, and compare the policies; finished combinations (cells) are not repeated',
+    )
     .option('--out <folder>', 'folder of the results; default: .equipoise/experiments/NAME next to the grid')
     .option('--threads <n>', 'number of cells to simulate in parallel; default: one per core', count)
     .addOption(jsonFlag())
@@ -239,7 +241,9 @@ function addForecast(program: Command): void {
   program
     .command('forecast')
     .argument('<trace>', 'CSV (or .gz) with the number of requests in each second, or the name of a shipped load')
-    .description('fit all forecasters to the first part of a trace, select one by pinball loss and test it on the rest')
+    .description(
+      'fit all forecasters to the first part of a trace, select one by pinball loss and test all on the rest',
+    )
     .option(
       '--bin-s <n>',
       'length of a bin in seconds; the value of a bin is the largest number of requests in one second',
@@ -247,11 +251,11 @@ function addForecast(program: Command): void {
       10,
     )
     .option('--lags <n>', 'number of past bins that a forecast uses', count, 12)
-    .option('--horizon-bins <n>', 'number of next bins; their largest value is forecast', count, 2)
+    .option('--horizon-bins <n>', 'number of future bins whose largest value is forecast', count, 2)
     .option('--train-s <n>', 'seconds of the trace for fitting; the rest is for testing; default: five sevenths', count)
     .option(
       '--scale <f>',
-      'multiplies the counts, rounded down; default: 1 for a shipped load; 0.125 for a file, as in the IPA paper',
+      'factor for the counts; the products are rounded down; default: 1 for a shipped load, 0.125 for a file, as in the IPA paper',
       positive,
     )
     .option('--keep-zeros', 'keep seconds without requests instead of treating them as gaps of the trace')
@@ -284,7 +288,7 @@ function addServe(program: Command): void {
     .option('--max-body-bytes <n>', 'maximum size of a request body', count, 16 * MIB)
     .option(
       '--max-inbound-bytes <n>',
-      'maximum size of all bodies that have not arrived completely, at least --max-body-bytes; default: 4 times --max-body-bytes, at least 64 MiB',
+      'maximum total size of the bodies that have not arrived completely; not below --max-body-bytes; default: 4 times --max-body-bytes, but at least 64 MiB',
       count,
     )
     .option('--max-json-bytes <n>', 'maximum size of the JSON in a request', count, 2 * MIB)
@@ -306,14 +310,14 @@ function addServe(program: Command): void {
     .addOption(
       new Option(
         '--mode <mode>',
-        'mode of the control loop: act, only advise, or do nothing; default: the last mode set on the admin port, else the mode of the file',
+        'mode of the control loop: auto plans and acts, advise only plans, off does neither; default: the last mode set on the admin port, else the mode of the file',
       ).choices(['auto', 'advise', 'off']),
     )
     .option('--admin-port <n>', 'port of the admin API; 0 for any free port; default: 8081', port)
     .option('--no-admin-port', 'no admin API')
     .option(
       '--admin-host <address>',
-      'address of the admin API; needs a token if other machines can reach it',
+      'address of the admin API; an address that other machines can reach requires --admin-token-file',
       '127.0.0.1',
     )
     .option('--admin-token-file <file>', 'require the bearer token in this file from clients of the admin API')
@@ -325,9 +329,13 @@ function addServe(program: Command): void {
     .option('--keda-host <address>', 'address of the port for KEDA; this port requires no token', '127.0.0.1')
     .option(
       '--share-with <url>',
-      'http://HOST:PORT of another server of this pipeline; it gets a share of the requests over plain HTTP, including the tokens of clients; if it fails, this server answers',
+      'http://HOST:PORT of another server of this pipeline, to which a share of the requests is forwarded over plain HTTP, with the tokens of the clients; if that server fails, this server answers',
     )
-    .option('--share <f>', 'fraction of the HTTP inference requests for --share-with, above 0 and at most 1', positive)
+    .option(
+      '--share <f>',
+      'fraction of the HTTP inference requests to forward to --share-with, above 0 and at most 1',
+      positive,
+    )
     .addOption(profileScaleFlag())
     .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))
     .action((file, options) =>
@@ -366,7 +374,7 @@ function addLoad(program: Command): void {
   program
     .command('load')
     .argument('<url>', 'address of /v1/pipelines/NAME/run or /v2/models/NAME/infer')
-    .description('send an open-loop load and report latencies from the scheduled send time')
+    .description('send an open-loop load and report latencies, counted from the scheduled send times')
     .option('--arrival-rps <n>', 'rate of the load, in place of --load', rate)
     .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
     .addOption(loadFlag())

@@ -23,13 +23,13 @@ export function addOperator(program: Command): void {
     )
     .option(
       '--namespace <name>',
-      'namespace of the reconciled pipelines; default: the namespace of the context',
+      'namespace of the reconciled pipelines; default: the namespace of the kubeconfig context',
       namespace,
     )
     .addOption(new Option('--all-namespaces', 'reconcile the pipelines of all namespaces').conflicts('namespace'))
     .option(
       '--kubeconfig <file>',
-      'kubeconfig with the access to the cluster; default: as kubectl, or in a pod the service account',
+      'kubeconfig with the access to the cluster; default: that of kubectl, or in a pod the service account',
     )
     .option('--context <name>', 'context of the kubeconfig; default: the current context')
     .option(
@@ -45,7 +45,7 @@ export function addOperator(program: Command): void {
     )
     .option(
       '--lease-namespace <name>',
-      'namespace of the lease; default: the namespace of the context or pod',
+      'namespace of the lease; default: the namespace of the kubeconfig context or pod',
       namespace,
     )
     .option('--no-leader-election', 'act without a lease; no other operator may run then')

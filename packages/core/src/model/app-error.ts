@@ -36,7 +36,7 @@ export const errorCodes = {
   ARTIFACT_CHANGED: {
     httpStatus: 502,
     exitCode: 3,
-    remedy: 'Find out why the artifact changed. To accept the new artifact, put its digest into the pipeline file.',
+    remedy: 'Find out why the artifact changed. To accept the new artifact, put its SHA-256 into the pipeline file.',
   },
   STAGE_FAILED: {
     httpStatus: 500,
@@ -52,7 +52,7 @@ export const errorCodes = {
     httpStatus: 503,
     exitCode: 3,
     remedy:
-      "Send the request again. The server replaces the replica. The server's own retry failed, too, had no time, or was not allowed.",
+      'Send the request again: the server could not retry it, or the retry failed, too. The server replaces the replica.',
   },
   PROFILE_MISSING: {
     httpStatus: 409,
@@ -69,13 +69,13 @@ export const errorCodes = {
   UNAUTHENTICATED: {
     httpStatus: 401,
     exitCode: 2,
-    remedy: "Send the server's token as `authorization: Bearer TOKEN`.",
+    remedy: 'Send a valid token as `authorization: Bearer TOKEN`.',
   },
   FORBIDDEN: {
     httpStatus: 403,
     exitCode: 2,
     remedy:
-      'Send the request to a loopback address of the machine of the server, not from a page of another site. Or start the server with a token.',
+      "Send the request on the server's machine to a loopback address, and not from a page of another site. Or start the server with --admin-token-file.",
   },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Use one of the names that the message lists.' },
   CONFLICT: {
@@ -134,14 +134,14 @@ export const errorCodes = {
     httpStatus: 409,
     exitCode: 1,
     remedy:
-      'Correct the problem of the new variant that the message names. The old variant serves. To start another canary, apply the plan again.',
+      'Correct the problem of the new variant that the message names. The old variant continues to serve. To start another canary, apply the plan again.',
   },
-  INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
+  INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the constraint that the message names.' },
   PORT_IN_USE: {
     httpStatus: 500,
     exitCode: 3,
     remedy:
-      'Choose another port with --port, or with the flag of this port, such as --admin-port. Or stop that process.',
+      'Choose another port with its flag, such as --port or --admin-port. Or stop the process that uses the port.',
   },
   STATE_IN_USE: {
     httpStatus: 500,
@@ -156,7 +156,7 @@ export const errorCodes = {
   INTERRUPTED: {
     httpStatus: 503,
     exitCode: 3,
-    remedy: 'Run the same command again. It continues from its saved results.',
+    remedy: 'Run the same command again. It continues from saved results, if it has any.',
   },
   CLUSTER_REFUSED: {
     httpStatus: 502,

@@ -15,7 +15,7 @@ export const accuracyTableSchema = z
             .array(fraction())
             .length(2)
             .optional()
-            .describe('Lower and upper end of the 95 % interval of the accuracy.'),
+            .describe('Lower and upper end of the 95 % confidence interval of the accuracy.'),
           samples: count().optional().describe('Number of samples that gave the accuracy.'),
           measured: z
             .boolean()

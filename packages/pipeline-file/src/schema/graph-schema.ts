@@ -20,7 +20,7 @@ export const edgeSchema = z.strictObject({
         .min(2)
         .optional()
         .describe(
-          'Fractions of the results that become 0, 1, 2 … items, in this order. The mean number of items must be `expected`. Simulations draw from this distribution. Default: the smallest spread with that mean.',
+          'Fractions of the results that become 0, 1, 2 … items, in this order. The mean number of items must be `expected`. Simulations draw from this distribution. Default: the distribution with this mean and the smallest spread.',
         ),
     })
     .check(({ value: { expected, distribution }, issues }) => {
@@ -35,25 +35,25 @@ export const edgeSchema = z.strictObject({
       });
     })
     .optional()
-    .describe('Turns one result into several items of the next stage.'),
+    .describe('Turns one result into any number of items for the next stage.'),
   join: z
     .union([
       z.enum(['all', 'any']),
       z.strictObject({
         quorum: count().describe(
-          'Number of parts to wait for. If fewer parts can still arrive, the join waits for those.',
+          'Number of items or edges to wait for. If fewer can still arrive, the join waits for all of these.',
         ),
       }),
     ])
     .optional()
     .describe(
-      '`all` merges the items of the innermost fan-out when all have arrived. `any` on the only edge into a stage merges the first item; `{ quorum: k }` merges the first k items. If several edges lead into a stage, all must have the same join: with `any` the stage waits for the first edge, with `{ quorum: k }` for the first k edges.',
+      'On the only edge into a stage, a join merges items of the innermost fan-out: `all` merges all items, `any` the first item, `{ quorum: k }` the first k items to arrive. A stage with several edges waits for all of them or, if every edge has the join `any` or the same `{ quorum: k }`, for the first edge or the first k edges. There, too, `all` merges the items that come over its edge.',
     ),
   onMissing: z
     .enum(['fail', 'partial'])
     .optional()
     .describe(
-      'Effect of a dropped or failed part. Allowed on a `join: all` edge, or if several edges lead into a stage. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any, and the answer names the missing parts.',
+      'Effect if an awaited part (an item, or the result of an edge) is dropped or fails. Allowed on a `join: all` edge, or if several edges lead into a stage. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any, and the answer names the missing parts.',
     ),
   when: z
     .strictObject({
@@ -66,7 +66,7 @@ export const edgeSchema = z.strictObject({
     })
     .optional()
     .describe(
-      'The edge is taken only if the condition is true. If several `when` edges leave a stage, only the first edge in the file whose condition is true is taken. A stage without inputs is skipped.',
+      'The edge is taken only if the condition is true. If several `when` edges leave a stage, only the first edge in the file whose condition is true is taken. A stage that gets no input is skipped.',
     ),
 });
 

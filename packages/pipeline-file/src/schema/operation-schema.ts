@@ -21,13 +21,13 @@ export const controlSchema = z
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
       .describe(
-        "Minimum time between two switches of a stage's variant, in milliseconds; longer after an undone improvement. Necessary switches do not wait.",
+        "Minimum time between two switches of a stage's variant, in milliseconds. Each improvement that had to be undone in the last 20 minutes makes this time 4 times as long. Switches that the SLO requires do not wait.",
       ),
     canary: z
       .boolean()
       .default(fieldDefaults.canary)
       .describe(
-        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. Not used at stages with `idempotent: false`, or if there is no headroom to start the replicas of the first step next to the old ones.',
+        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it performs worse. A stage switches without a canary if it has `idempotent: false`, or if the replicas of the first step do not fit next to the old ones.',
       ),
     surge: z
       .strictObject({
@@ -54,7 +54,7 @@ const prioritiesSchema = z
       .max(MOST_PRIORITIES)
       .default([...fieldDefaults.priorityShares])
       .describe(
-        'Minimum share of each priority in the items that a stage starts, the most urgent priority (1) first. Shares apply while several priorities wait at the stage. The rest goes to the most urgent priority. The sum is at most 1.',
+        'Minimum share of each priority in the items that a stage starts, beginning with the most urgent priority (1). Shares apply while several priorities wait at the stage. The rest goes to the most urgent of these. The sum of the shares is at most 1.',
       ),
     default: count()
       .default(fieldDefaults.priority)
@@ -75,22 +75,22 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Maximum number of items in the queue of a stage. If the queue is full, the new request is dropped. If the new request is more urgent than others, the last of the least urgent requests is dropped instead. A request fails if a fan-out of it has more items than this number.',
+        'Maximum number of items in the queue of a stage. If the queue is full, the last of the least urgent waiting requests is dropped if it is less urgent than the new request, otherwise the new request. A request fails if one of its fan-outs has more items than this number.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        "Maximum expected wait of a request at a stage, as a fraction of the request's slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is a reserve for work that takes longer than expected.",
+        "Maximum expected wait of a request at a stage, as a fraction of the request's slack: the time until its deadline minus its remaining work. A request that would wait longer is dropped at once as `wait-too-long`. The rest of the slack is left for work that takes longer than expected.",
       ),
     answerMarginMs: nonNegative()
       .optional()
       .describe(
-        'Reserve for delays and for sending the answer, in milliseconds. A request is dropped if it cannot complete by its deadline minus this reserve. The reserve is at most half of the slack of a request (time left minus work left). Default in `serve`: 2 % of `slo.latencyMs`, at most 10 ms. Default in simulations: 0.',
+        'Margin before the deadline of a request, for delays and for sending the answer, in milliseconds. A request is dropped if it cannot complete before this margin. The margin takes at most half of the slack of a request (see `maxWaitFraction`). Default in `serve`: 2 % of `slo.latencyMs`, at most 10 ms. Default in simulations: 0.',
       ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
       .describe(
-        'Maximum size of all request tensors in flight, in bytes. A request that would exceed this size is dropped at once.',
+        'Maximum size of the tensors of all requests in flight, in bytes. A request that would exceed this size is dropped at once.',
       ),
     priorities: prioritiesSchema,
   })

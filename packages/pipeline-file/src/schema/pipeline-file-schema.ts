@@ -63,7 +63,7 @@ const objectiveSchema = z
   ])
   .default(fieldDefaults.objective)
   .describe(
-    'Objective within SLO and budget: `max-accuracy` (the cheapest of equally accurate plans), `min-cost` (needs `accuracyFloor`) or `weights`.',
+    'Objective within SLO and budget: `max-accuracy` (of equally accurate plans the cheapest), `min-cost` (needs `accuracyFloor`) or `weights`.',
   );
 
 const robustnessSchema = z
@@ -89,7 +89,9 @@ const specSchema = z
     objective: objectiveSchema,
     accuracyFloor: fraction()
       .optional()
-      .describe('Minimum accuracy score of the pipeline for the objective `min-cost`, a fraction 0…1.'),
+      .describe(
+        'Minimum accuracy score of the pipeline for the objective `min-cost`, a fraction 0…1. The score is the product of the accuracies of the stages, or a measured accuracy (`accuracyTable`).',
+      ),
     robustness: robustnessSchema,
     sources: z
       .array(sourceSchema)

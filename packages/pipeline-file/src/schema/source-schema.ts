@@ -36,7 +36,7 @@ const contentTypes = () =>
     .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
     .min(1)
     .describe(
-      'Media types of bodies at `/v1` that are the content of this tensor. Used if it is the only tensor, of type `UINT8` with one dimension or `BYTES` with at most one.',
+      'Media types whose bodies at `/v1` are the content of this tensor, such as `image/*`. They apply only to a tensor that is the only one, with type `UINT8` and one dimension or type `BYTES` and at most one dimension.',
     );
 
 const tensorSchema = z.strictObject({
@@ -48,19 +48,25 @@ const tensorSchema = z.strictObject({
 
 export const sourceSchema = z.strictObject({
   name: name().describe(
-    'Name of the source. If the entry declares a single tensor itself, also the name of this tensor.',
+    'Name of the source. If the source declares its only tensor by `datatype` and `shape`, also the name of this tensor.',
   ),
   to: z
     .union([text(), z.array(text()).min(1)])
     .optional()
     .describe('Stage or stages that receive the request. Default: every stage without an incoming edge.'),
-  tensors: z.array(tensorSchema).min(1).optional().describe('The tensors of a request.'),
+  tensors: z
+    .array(tensorSchema)
+    .min(1)
+    .optional()
+    .describe(
+      'The tensors of a request. A single tensor may be declared by `datatype` and `shape` of the source instead.',
+    ),
   datatype: datatype().optional(),
   shape: shape().optional(),
   contentTypes: contentTypes().optional(),
   samples: text()
     .optional()
     .describe(
-      'Folder of example inputs, one file per request. `profile` measures with them, `serve` warms the first replicas up with them.',
+      'Folder of example inputs, one file per request. `profile` measures with them, and `serve` warms up the first replicas with them.',
     ),
 });

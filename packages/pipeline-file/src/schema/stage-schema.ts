@@ -22,7 +22,7 @@ const boundsSchema = z
     maxBatchWaitMs: nonNegative()
       .default(fieldDefaults.maxBatchWaitMs)
       .describe(
-        'Maximum time that a free replica waits for a fuller batch, in milliseconds. With 0 it starts with the queued items at once.',
+        'Maximum time that a free replica waits for a fuller batch, in milliseconds. With 0 the replica starts the queued items at once.',
       ),
     cpuCores: z
       .array(replicaCores())
@@ -52,13 +52,13 @@ export const stageSchema = z.strictObject({
   module: text()
     .optional()
     .describe(
-      'Code of the stage: the path of a `.ts`, `.js` or `.py` file, relative to this file, or `npm:package/path`. A variant without a module and a `server` is synthetic: its replicas take the times of its `profile`.',
+      'Code of the stage: the path of a `.ts`, `.js` or `.py` file, relative to this file, or `npm:package/path`. Without a module, a variant that has no `server` is synthetic: its replicas take the times of its `profile`.',
     ),
   isolation: z
     .enum(['thread', 'process'])
     .optional()
     .describe(
-      'Isolation of a replica: a `thread` shares the process of the server; a `process` can crash or be killed without effect on others. Default: `process` for a module in Python, otherwise `thread`.',
+      'Isolation of a replica: a `thread` shares the process of the server; a `process` can crash or be killed without effect on other replicas. Default: `process` for a module in Python, otherwise `thread`.',
     ),
   python: text()
     .optional()
@@ -74,7 +74,7 @@ export const stageSchema = z.strictObject({
     .boolean()
     .default(fieldDefaults.idempotent)
     .describe(
-      'Allows a second run of a batch. If a replica is lost, its batch runs once more on another replica, if the requests can still meet their deadlines. With `false` the requests of the batch fail.',
+      'Allows a second run of a batch: if a replica is lost, its batch runs once more on another replica, provided that the requests can still meet their deadlines. With `false` the requests of the batch fail instead.',
     ),
   variants: z
     .array(variantSchema)

@@ -15,20 +15,20 @@ const serverSchema = z
       .enum(['stack', 'single'])
       .default(fieldDefaults.serverBatching)
       .describe(
-        '`stack`: the items of a batch with equal names, types and shapes are one request, in which they form a new leading dimension. `single`: each item of a batch is one request; all requests are sent at once.',
+        '`stack`: the items of a batch whose tensors have equal names, types and shapes are one request, in which they form a new leading dimension. `single`: each item is one request; all requests of a batch are sent at once.',
       ),
     command: z
       .array(text())
       .min(1)
       .optional()
       .describe(
-        'Program and arguments that start the server of one replica, in the folder of this file. `{port}`, `{port2}` and `{port3}` are free ports. `{cpuCores}` is the number of cores of the replica; `{threads}` is this number as a whole number of at least 1. Without a command the server must already run.',
+        'Program and arguments that start the server of one replica. The program runs in the folder of this file. Variables in braces are replaced: `{port}`, `{port2}` and `{port3}` by free ports, `{cpuCores}` by the number of cores of the replica, and `{threads}` by this number, rounded down but at least 1. Without a command the server must already run.',
       ),
     environment: z
       .record(z.string(), z.string())
       .optional()
       .describe(
-        'Environment variables of the command. Variables in braces (`{port}`, …) are replaced as in the command.',
+        'Environment variables of the command. In their values, variables in braces are replaced as in the command.',
       ),
     token: z
       .union([
@@ -39,7 +39,7 @@ const serverSchema = z
       ])
       .optional()
       .describe(
-        'Source of the bearer token for the server: `{ env: NAME }` or `{ file: PATH }`. The token is read when a replica starts. It must not be in this file.',
+        'Source of the bearer token for the server: `{ env: NAME }` or `{ file: PATH }`. The token is read when a replica starts. The token itself must not be in this file.',
       ),
     headers: z
       .record(z.string(), z.string())
@@ -87,7 +87,9 @@ const accuracySchema = z
     metric: text().default(fieldDefaults.accuracyMetric).describe('Name of the metric, for people.'),
   })
   .optional()
-  .describe('Accuracy of the variant alone. A `model` requires it. A `transform` must not have it, and counts as 1.');
+  .describe(
+    'Accuracy of the variant alone. Variants of a `model` stage require it. Variants of a `transform` stage must not have it; their accuracy counts as 1.',
+  );
 
 export const variantSchema = z.strictObject({
   name: variantName().describe('Name of the variant, unique in its stage.'),

@@ -89,7 +89,7 @@ export const applyBody = z
     decisionId: count().optional().describe('Number of the decision whose plan is applied.'),
     stages: stageRecord(z.array(stagePlan).length(1))
       .optional()
-      .describe('Plan that is applied instead: the `stages` of a plan, as `plan` returns them.'),
+      .describe('Plan to apply, without `decisionId`: the `stages` of a plan, as `POST …/plan` returns them.'),
     canary: z
       .boolean()
       .optional()
@@ -110,7 +110,9 @@ export const planBody = z.strictObject({
   pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
     .transform((pins): PinsByStage => pins)
     .optional()
-    .describe('Pins by stage, with the fields of `pin`. They replace the pins of these stages that a person set.'),
+    .describe(
+      'Pins by stage, with the fields of `POST …/pin`. For this plan they replace the pins that `POST …/pin` set for these stages.',
+    ),
   verify: z.boolean().default(true).describe('`false` skips the simulation of the plan.'),
 });
 

@@ -47,7 +47,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     endpoint: pipeline,
     summary: 'Returns the state of a pipeline: its mode, pins and faults.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
+      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
   },
   {
     method: 'GET',
@@ -55,7 +55,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     endpoint: runningPlan,
     summary: 'Returns the running plan with all replicas.',
     answer:
-      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants in back-off; each back-off ends at `untilMs` (on the clock of `atMs` in observations)',
+      '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants of failed changes, which the loop avoids until `untilMs` (on the clock of `atMs` in observations)',
   },
   {
     method: 'GET',
@@ -79,7 +79,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: planBody,
     endpoint: plan,
     summary:
-      'Makes a plan for a rate, optionally with other bounds, and lists the changes from the running plan. Does not apply them.',
+      'Makes a plan for a rate, optionally with another SLO, budget, objective or pins, and lists the changes from the running plan. Does not apply them.',
     answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
   },
   {
@@ -146,7 +146,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: applyBody,
     endpoint: apply,
     summary:
-      'Applies the plan of a decision, or the plan in the body. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after the verdict of the canary.',
+      'Applies the plan of a decision, or the plan in the body. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after its verdict.',
     answer: `${RECORD}, including its outcome`,
   },
   {
@@ -155,7 +155,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Applies the newest good plan that differs from the running plan and carries the current load. If none carries it, and during a change or a canary, applies the newest good plan. Mode `auto` becomes `advise`.',
-    answer: `${RECORD}, including its outcome; \`warning\` if newer plans were passed over, or if the plan is predicted to miss the SLO`,
+      'Applies the newest good plan (any applied plan except burst answers and best efforts) that differs from the running plan and carries the current load; if none carries it, the newest good plan that differs. During a change or a canary, applies the newest good plan. Mode `auto` becomes `advise`.',
+    answer: `${RECORD}, including its outcome; the answer has a \`warning\` if newer plans were passed over, or if the plan is predicted to miss the SLO`,
   },
 ] as const;

@@ -23,7 +23,7 @@ export function addKubernetes(program: Command): void {
   withClusterFlags(withPlanFlags(k8s.command('apply')))
     .description('plan for a load and make a cluster run the plan')
     .option('--prune', 'once the plan runs, remove objects that the pipeline no longer has')
-    .option('--wait-s <n>', 'longest time that --prune waits until the plan runs, in seconds', count, 600)
+    .option('--wait-s <n>', 'maximum time that --prune waits for the plan to run, in seconds', count, 600)
     .option('--force', 'take over fields of foreign writers, such as the number of replicas set by an autoscaler')
     .action((file, options) =>
       runCommand(options, async () => (await import('./k8s-apply.js')).k8sApply(file, options)),
@@ -33,7 +33,11 @@ export function addKubernetes(program: Command): void {
     .command('pipeline')
     .argument('<file>', 'pipeline file')
     .description('print a pipeline with its measured profiles, as the object that `equipoise operator` reconciles')
-    .option('--namespace <name>', 'namespace of the object; default: the namespace of kubectl', namespace)
+    .option(
+      '--namespace <name>',
+      'namespace of the object; default: the namespace of the kubeconfig context',
+      namespace,
+    )
     .option('--arrival-rps <n>', 'requests per second to plan for until a router reports the load', positiveRate)
     .addOption(imageFlag())
     .addOption(profileScaleFlag())
@@ -44,7 +48,11 @@ export function addKubernetes(program: Command): void {
 
   withClusterFlags(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
     .description('show the workloads of a pipeline; exit code 1 until all of them run')
-    .option('--namespace <name>', 'namespace of the pipeline; default: the namespace of the context', namespace)
+    .option(
+      '--namespace <name>',
+      'namespace of the pipeline; default: the namespace of the kubeconfig context',
+      namespace,
+    )
     .addOption(jsonFlag())
     .action((name, options) =>
       runCommand(options, async () => (await import('./k8s-status.js')).k8sStatus(name, options)),
@@ -56,13 +64,13 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const imageFlag = () =>
   new Option(
     '--image <image>',
-    'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version (k8s pipeline: --image of the operator); write STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; repeatable',
+    'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version (in `k8s pipeline`: the --image of the operator); STAGE=IMAGE sets the image of one stage, STAGE/VARIANT=IMAGE that of one variant; repeatable',
   ).argParser(images);
 
 const profileScaleFlag = () =>
   new Option(
     '--profile-scale <f>',
-    'use the cached profile of another machine, with times multiplied by this factor',
+    'use cached profiles of another machine, with their times multiplied by this factor (time here ÷ time there)',
   ).argParser(positive);
 
 function withPlanFlags(command: Command): Command {
@@ -75,7 +83,11 @@ function withPlanFlags(command: Command): Command {
     )
     .option('--arrival-rps <n>', 'requests per second to plan for; default: the rate of --plan, else 1', positiveRate)
     .option('--plan <file>', 'use this plan, as `equipoise plan --out` writes it, instead of planning')
-    .option('--namespace <name>', 'namespace of the objects; default: the namespace of the context', namespace)
+    .option(
+      '--namespace <name>',
+      'namespace of the objects; default: the namespace of the kubeconfig context',
+      namespace,
+    )
     .addOption(imageFlag())
     .option('--artifacts <uri>', 'location of the artifacts for engines that fetch them, such as s3://bucket/folder')
     .addOption(profileScaleFlag())
@@ -84,6 +96,6 @@ function withPlanFlags(command: Command): Command {
 
 function withClusterFlags(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'kubeconfig with the access to the cluster; default: as kubectl')
+    .option('--kubeconfig <file>', 'kubeconfig with the access to the cluster; default: that of kubectl')
     .option('--context <name>', 'context of the kubeconfig; default: the current context');
 }
