@@ -10,7 +10,7 @@ import { type PreparedProblem, prepareProblem } from './options/prepared-problem
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
-import { answerOf } from './search/infeasibility.js';
+import { answerOf, relaxationBound } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
 import { isDecidedBySimulation, judgeOf, searchPrepared, simulationJudge } from './search/search-plan.js';
 import { type Judge, type JudgedChoice, trimChoice } from './search/verified-search.js';
@@ -176,7 +176,8 @@ export function frontier(
   const prepared = prepareProblem(asked);
   const decided =
     verify !== undefined && isDecidedBySimulation(prepared) ? simulationJudge(prepared, verify) : undefined;
-  const outcome = answerOf(asked, searchPrepared(prepared, verify, decided), verify);
+  const isInfeasible = () => relaxationBound(asked) === undefined;
+  const outcome = answerOf(asked, searchPrepared(prepared, verify, decided), { verify, isInfeasible });
   if (outcome.kind === 'none') return outcome.result;
   const { factors } = outcome.found;
   const { points, tolerance, complete } = exactFront(new SurrogateSolver(prepared), factors);

@@ -34,7 +34,7 @@ export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan):
   const bound = relaxationBound(problem);
   // Without any plan, the search only looks for the best effort.
   const search = searchPlan(bound === undefined ? { ...problem, workLimit: 0 } : problem, verify);
-  const outcome = answerOf(problem, search, verify);
+  const outcome = answerOf(problem, search, { verify, isInfeasible: () => bound === undefined });
   if (outcome.kind === 'none') return outcome.result;
   const { plan, value } = outcome.found;
   const certificate = certificateOf(bound ?? value, outcome.found, outcome.labels);

@@ -127,7 +127,7 @@ it('looks wider where all that a narrow look found has failed', () => {
   expect(found.length / all.length).toBeGreaterThan(0.3);
 });
 
-it('reaches combinations of variants that are too many to list, by neighbours of plans that hold', () => {
+function manyCombinations() {
   const stages = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => {
     const variants = [0.6, 0.7, 0.8, 0.9].map((accuracy) => ({
       name: `v${accuracy}`,
@@ -139,7 +139,11 @@ it('reaches combinations of variants that are too many to list, by neighbours of
     return { ...stage, bounds: { ...stage.bounds, batchSizes: [1], maxReplicas: 1 } };
   });
   const prepared = prepareProblem(problemOf(testPipeline(stages), 5));
-  const { stages: options } = surrogateProblem(prepared, { theta: 0, kappa: 1 });
+  return { prepared, options: surrogateProblem(prepared, { theta: 0, kappa: 1 }).stages };
+}
+
+it('reaches combinations of variants that are too many to list, by neighbours of plans that hold', () => {
+  const { prepared, options } = manyCombinations();
   const smallest = options.map(([first]) => first as NonNullable<typeof first>);
   // The listed combinations are the most accurate ones, which all fail.
   const judge = new ChoiceJudge(prepared, (choice) => {
@@ -157,4 +161,17 @@ it('reaches combinations of variants that are too many to list, by neighbours of
   const held = { choice: smallest, verdict: judge.verdict(smallest) };
   const found = new ChoiceSearch(prepared, judge).run(held, 100).held?.choice ?? [];
   expect(found.map(({ option }) => option.variantIndex).sort()).toEqual([0, 0, 0, 0, 0, 3]);
+});
+
+it('searches a bounded number of combinations, even if the neighbours of each are narrow misses', () => {
+  const { prepared } = manyCombinations();
+  const combinations = new Set<string>();
+  const judge = new ChoiceJudge(prepared, (choice) => {
+    combinations.add(choice.map(({ option }) => option.variantIndex).join());
+    const { latencyMs, percentile } = prepared.spec.slo;
+    return { latencyMs, percentile, sloAttainmentFraction: 0.995, conclusive: false, seeds: [1] };
+  });
+  new ChoiceSearch(prepared, judge).run(undefined, 2_000);
+  expect(combinations.size).toBeGreaterThan(60);
+  expect(combinations.size).toBeLessThanOrEqual(120);
 });

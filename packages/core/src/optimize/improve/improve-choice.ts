@@ -46,6 +46,8 @@ const ROUNDS: readonly Round[] = [
 ];
 /** Round without a minimum probability. It runs only if no plan is verified yet. */
 const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
+/** Neighbours add classes only up to this number: each costs beams between two simulations. */
+const MOST_CLASSES = 120;
 const PROBE_LEVELS = 12;
 const LEVELS = 32;
 /** Factors of the surrogate that ranks classes. Its times are optimistic: below the means. */
@@ -89,7 +91,7 @@ export class ChoiceSearch {
   readonly #prepared: PreparedProblem;
   readonly #judge: ChoiceJudge;
   readonly #stages: readonly (readonly SurrogateOption[])[];
-  readonly #classes: Class[] = [];
+  #classes: Class[] = [];
   readonly #classesComplete: boolean;
   readonly #belowPas: number;
   readonly #open = new Map<string, Candidate>();
@@ -123,14 +125,6 @@ export class ChoiceSearch {
     this.#classes.push(added);
     this.#classOf.set(variants.join(), added);
     return added;
-  }
-
-  /** The class of these variants, also if it is not one of the classes that the surrogate ranks best. */
-  #classWith(variants: readonly number[]): Class | undefined {
-    const known = this.#classOf.get(variants.join());
-    if (known !== undefined || this.#classesComplete) return known;
-    const pas = this.#prepared.accuracy.pas(variants);
-    return pas === undefined ? undefined : this.#addClass({ variants, pas });
   }
 
   /** Improves `held` until no plausible candidate is left, or `workLimit` (in full verifications) is used up. */
@@ -229,7 +223,7 @@ export class ChoiceSearch {
   #tryKnown(known: readonly SurrogateChoice[]): void {
     for (const choice of known) {
       const standing = this.#standingOf(choice);
-      if (standing === undefined || this.#gain(standing) <= 0 || !fitsLimits(this.#prepared, choice)) continue;
+      if (standing === undefined || !fitsLimits(this.#prepared, choice)) continue;
       const verdict = this.#judge.verdict(choice);
       if (showsSloMet(verdict)) this.#hold({ choice, verdict });
       else this.#fail(choice);
@@ -241,11 +235,15 @@ export class ChoiceSearch {
     if (standing !== undefined) this.#add(standing.of, [{ choice, price: standing.price }]);
   }
 
-  /** Undefined if the choice's class is not searched. */
+  /** Adds its class if missing. Undefined if the choice is not better, or its class is not searched. */
   #standingOf(choice: SurrogateChoice): (Standing & { readonly of: Class }) | undefined {
-    const of = this.#classWith(choice.map(({ option }) => option.variantIndex));
+    const variants = choice.map(({ option }) => option.variantIndex);
+    const known = this.#classOf.get(variants.join());
+    const pas = known?.pas ?? this.#prepared.accuracy.pas(variants);
     const price = choice.reduce((sum, each) => sum + priceOf(this.#prepared.objective, each), 0);
-    return of && { of, pas: of.pas, price };
+    if (pas === undefined || this.#gain({ pas, price }) <= 0) return undefined;
+    const of = known ?? (this.#classes.length < MOST_CLASSES ? this.#addClass({ variants, pas }) : undefined);
+    return of && { of, pas, price };
   }
 
   /** Suggests all choices that differ at one stage from new incumbents and narrow misses. */
@@ -274,7 +272,9 @@ export class ChoiceSearch {
 
   /** Adds the fastest choices of each class that could be better. */
   #probe(): void {
-    const due = this.#classes.filter((each) => each.probed !== this.#round && this.#couldGain(each));
+    // Least prices never change and the incumbent only improves: a class that cannot gain stays so.
+    this.#classes = this.#classes.filter((each) => each.probed === this.#round || this.#couldGain(each));
+    const due = this.#classes.filter((each) => each.probed !== this.#round);
     if (due.length === 0) return;
     for (const each of due) {
       each.probed = this.#round;

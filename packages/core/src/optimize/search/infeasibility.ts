@@ -192,12 +192,19 @@ export type Answer =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
   | { readonly kind: 'none'; readonly result: PlanResult };
 
+interface Deciders {
+  readonly verify: VerifyPlan | undefined;
+  /** True if the relaxation proves it. */
+  readonly isInfeasible: () => boolean;
+}
+
 /**
  * The plan of a search, or the reason for none. If a relaxation yields a verified plan that fits the original limits, a
  * second search takes it as a candidate.
  */
-export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: VerifyPlan): Answer {
+export function answerOf(problem: PlanningProblem, search: PlanSearch, deciders: Deciders): Answer {
   if (search.kind === 'found') return search;
+  const { verify } = deciders;
   const spec = specOf(problem);
   const judge = problem.verifiesAdvice === false ? undefined : verify;
   const { fastest } = search;
@@ -211,13 +218,13 @@ export function answerOf(problem: PlanningProblem, search: PlanSearch, verify?: 
     const again = searchPlan({ ...problem, candidates }, verify);
     if (again.kind === 'found') return again;
   }
-  return { kind: 'none', result: noPlanResult(problem, search, { fixes, verify }) };
+  return { kind: 'none', result: noPlanResult(problem, search, { ...deciders, fixes }) };
 }
 
 function noPlanResult(
   problem: PlanningProblem,
   { fastest, tried }: Extract<PlanSearch, { kind: 'none' }>,
-  { fixes, verify }: { readonly fixes: readonly Fix[]; readonly verify: VerifyPlan | undefined },
+  { fixes, verify, isInfeasible }: Deciders & { readonly fixes: readonly Fix[] },
 ): PlanResult {
   const spec = specOf(problem);
   const helping = [...fixes].sort((a, b) => a.excess - b.excess);
@@ -227,6 +234,6 @@ function noPlanResult(
     fixes: Object.assign({}, ...helping.map((fix) => fix.fixes)) as PlanFixes,
     ...(bestEffort === undefined ? {} : { bestEffort }),
   };
-  if (relaxationBound(problem) === undefined) return { kind: 'infeasible', proven: true, ...reasons };
+  if (isInfeasible()) return { kind: 'infeasible', proven: true, ...reasons };
   return { kind: 'not-found', tried, ...reasons };
 }
