@@ -12,6 +12,8 @@ export interface BatchPolicy {
   readonly expectedServiceMs?: readonly number[];
   /** Time in ms after which a batch counts as hung, by batch size; index 0 is unused. Default: never. */
   readonly hungAfterMs?: readonly number[];
+  /** Maximum of that time on a busy machine. Default: none. */
+  readonly hungAtMostMs?: readonly number[];
   /** Minimum time in ms that a request needs after this stage. */
   readonly remainingMs: number;
 }

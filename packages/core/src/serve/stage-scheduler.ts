@@ -9,7 +9,7 @@ import type { HealthIssue } from '../model/running-plan.js';
 import { type BatchPolicy, companionsUntilMs, expectedWaitMs, lateReason, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
-import { type ReplicaHealth, slownessOf, usualSlowness } from './health/replica-health.js';
+import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState, StageItem } from './request-state.js';
@@ -283,9 +283,8 @@ export class StageScheduler<Payload, Context> {
 
   #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {
     const boundMs = this.#policy.hungAfterMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
-    // Slowness of other replicas, or of earlier batches of the only replica, shows how busy the machine is.
-    const isAlone = this.replicas.length === 1;
-    return boundMs * (isAlone ? Math.max(1, health.meanSlowness) : usualSlowness(this.replicas, health));
+    const mostMs = this.#policy.hungAtMostMs?.[batch.length] ?? Number.POSITIVE_INFINITY;
+    return Math.min(mostMs, boundMs * machineSlowness(this.replicas, health));
   }
 
   /** Pauses a replica if at least half of the stage's replicas continue. */

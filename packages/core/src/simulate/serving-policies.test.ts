@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { type StageId, stageId, variantId } from '../model/ids.js';
+import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import type { StagePlan } from '../model/plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
@@ -65,4 +66,26 @@ it('sets the drop rules of all stages that serve where their service times turn 
   inForce.clear();
   policies.follow(curves);
   expect(inForce.size).toBe(0);
+});
+
+it('grants a batch no more than 10 times the SLO on a busy machine, nor more than the time limit of its stage', () => {
+  const limits: unknown[] = [];
+  const [first, ...others] = spec.stages;
+  const stages = [{ ...(first as StageSpec), runTimeoutMs: 600 }, ...others];
+  const short: PipelineSpec = { ...spec, stages, slo: { latencyMs: 90, percentile: 99 } };
+  const policies = new ServingPolicies(short, requireCurves(short, []), (_, { hungAfterMs, hungAtMostMs }) =>
+    limits.push([hungAfterMs, hungAtMostMs]),
+  );
+  policies.adopt(detect, planOn(1));
+  policies.adopt(classify, planOn(1));
+  expect(limits.slice(1)).toEqual([
+    [
+      [0, 400],
+      [0, 600],
+    ],
+    [
+      [0, 400],
+      [0, 900],
+    ],
+  ]);
 });

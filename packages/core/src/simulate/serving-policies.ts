@@ -7,7 +7,7 @@ import type { ServiceCurves } from '../profile/service-curves.js';
 import { lawFractionBelow, lawQuantileMs } from '../profile/service-law.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { CanaryPolicy } from '../serve/canary-lane.js';
-import { hangBoundMs } from '../serve/health/replica-health.js';
+import { hangBoundMs, mostHangBoundMs } from '../serve/health/replica-health.js';
 import type { CanaryProfile } from '../serve/rollout/slowness.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
@@ -37,6 +37,7 @@ export function batchPolicies(
     maxBatchWaitMs: plan.stages[id]?.[0]?.maxBatchWaitMs ?? 0,
     expectedServiceMs: expected[index]?.serviceMs ?? [],
     hungAfterMs: expected[index]?.hungAfterMs ?? [],
+    hungAtMostMs: expected[index]?.hungAtMostMs ?? [],
     remainingMs: remainingMs[index] ?? 0,
   }));
 }
@@ -45,6 +46,7 @@ export function batchPolicies(
 interface ExpectedBatches {
   readonly serviceMs: readonly number[];
   readonly hungAfterMs: readonly number[];
+  readonly hungAtMostMs: readonly number[];
 }
 
 interface Expectation {
@@ -61,15 +63,17 @@ function expectedBatches(
 ): ExpectedBatches {
   const stagePlan = plan.stages[id]?.[0];
   const curve = stagePlan && curves.curve(id, stagePlan.variantId, stagePlan.resources.cpuCores);
-  if (stagePlan === undefined || curve === undefined) return { serviceMs: [], hungAfterMs: [] };
-  const sizes = Array.from({ length: stagePlan.maxBatchSize + 1 }, (_, size) => size);
+  if (stagePlan === undefined || curve === undefined) return { serviceMs: [], hungAfterMs: [], hungAtMostMs: [] };
+  const bySize = (timeMs: (size: number) => number): readonly number[] =>
+    Array.from({ length: stagePlan.maxBatchSize + 1 }, (_, size) => (size === 0 ? 0 : timeMs(size)));
   const hungAfterMs = (size: number): number => {
     const tailMs = lawQuantileMs(curve.law(size), TAIL_FRACTION);
     return Math.min(runTimeoutMs, hangBoundMs({ meanMs: curve.meanMs(size), tailMs, sloMs }));
   };
   return {
-    serviceMs: sizes.map((size) => (size === 0 ? 0 : curve.meanMs(size))),
-    hungAfterMs: sizes.map((size) => (size === 0 ? 0 : hungAfterMs(size))),
+    serviceMs: bySize((size) => curve.meanMs(size)),
+    hungAfterMs: bySize(hungAfterMs),
+    hungAtMostMs: bySize((size) => Math.min(runTimeoutMs, mostHangBoundMs({ meanMs: curve.meanMs(size), sloMs }))),
   };
 }
 

@@ -1,5 +1,6 @@
 import {
   type ManualAction,
+  type Plan,
   type StagePins,
   type StagePlan,
   type StageSpec,
@@ -402,23 +403,61 @@ describe('a roll-back', () => {
       expect(manual?.warning).toMatch(/ is predicted to miss the SLO \(p99 400 ms, at most 160\.0 rps\)$/);
     });
 
-    it('is silent where the plan keeps the SLO, or no prediction comes in time', async () => {
+    it('is silent where the plan keeps the SLO, and says so where no prediction comes in time', async () => {
       const able = await loaded(50, idle);
+      expect((await able.control.rollBack()).manual).toEqual({ action: 'roll-back' });
       const unknown = await loaded(450, idle, { estimate: async () => undefined });
-      for (const bench of [able, unknown]) {
-        expect((await bench.control.rollBack()).manual).toEqual({ action: 'roll-back' });
-        expect(bench.runs).toBe('1 small');
-      }
+      expect((await unknown.control.rollBack()).manual?.warning).toBe('this plan was not checked at the current load');
+      expect([able.runs, unknown.runs]).toEqual(['1 small', '1 small']);
     });
 
-    it('ends a change to the plan before it, whatever it carries', async () => {
-      const bench = await loaded(150, idle);
+    it('checks five different plans, the newest, and nothing for a second request', async () => {
+      let [asked, checked, end] = [0, Promise.resolve(), () => {}];
+      const estimate = async ({ [a]: stage }: Plan['stages']) => {
+        asked += 1;
+        await checked;
+        return {
+          latencyMs: 100,
+          capacityRps: stage?.[0]?.replicas === 2 && stage[0].variantId === 'large' ? 500 : 200,
+        };
+      };
+      const plans = [1, 2, 3, 4].map((replicas) => ['large', replicas] as const);
+      const bench = await loaded(450, [...plans, ...idle, ['small', 2], ['small', 4], ['small', 2]], { estimate });
+      [asked, checked] = [0, new Promise<void>((resolve) => (end = resolve))];
+      const first = bench.control.rollBack();
+      const underWay = code('CONFLICT', 'a change by hand is under way');
+      await expect(bench.control.rollBack()).rejects.toEqual(underWay);
+      await expect(bench.control.applyDecision(1)).rejects.toEqual(underWay);
+      end();
+      await first;
+      expect([bench.runs, asked]).toEqual(['2 large', 5]);
+    });
+
+    const canary = { variantId: variantId('large'), fraction: 0.1, missingOutcomes: 0 };
+    const beginCanary = (bench: ControlBench) => {
       const { [a]: stage } = bench.running.stages;
       if (stage === undefined) throw new Error('the stage runs');
-      const canary = { variantId: variantId('large'), fraction: 0.1, missingOutcomes: 0 };
       bench.running = { stages: { [a]: { ...stage, canary } } };
-      expect((await bench.control.rollBack()).manual?.warning).toContain('at most 100.0 rps');
-      expect(bench.runs).toBe('1 small');
+    };
+
+    it('ends a change at once, to the plan before it, whatever it carries', async () => {
+      const bench = await loaded(150, idle);
+      beginCanary(bench);
+      bench.estimated.length = 0;
+      expect((await bench.control.rollBack()).manual?.warning).toBe('this plan was not checked at the current load');
+      expect([bench.runs, bench.estimated]).toEqual(['1 small', []]);
+    });
+
+    it('ends a change that began during the check, to the plan before it', async () => {
+      let begin = () => {};
+      const estimate = async () => {
+        begin();
+        return { latencyMs: 100, capacityRps: 500 };
+      };
+      const bench = await loaded(150, [...idle, ['small', 4]], { estimate });
+      begin = () => beginCanary(bench);
+      await bench.control.rollBack();
+      expect(bench.runs).toBe('4 small');
     });
   });
 

@@ -91,6 +91,8 @@ export interface ControlStatus {
 
 /** Number of newest good plans among which a roll-back searches. */
 const LOOKED_BACK = 20;
+/** Number of these that are checked at the current load. */
+const MOST_CHECKED = 5;
 const MOST_QUERIES = 4;
 
 export class PipelineControl {
@@ -102,6 +104,7 @@ export class PipelineControl {
   #changing: ManualAction | undefined;
   /** True until the manual change that turned `auto` into `advise` is in force. If it fails, `auto` returns. */
   #returnsToAuto = false;
+  #isRollingBack = false;
   #queries = 0;
 
   constructor(deps: PipelineControlDeps) {
@@ -248,24 +251,40 @@ export class PipelineControl {
 
   /**
    * Restores the newest good plan of this spec that differs from the running plan and carries the current load (or has
-   * no prediction); if none does, the newest that differs. During a change or canary, restores the newest.
+   * no prediction); if none does, the newest that differs. During a change or canary, restores the newest at once.
    */
   async rollBack(reason?: string): Promise<DecisionRecord> {
-    const { spec, specDigest, store, look, estimate } = this.#deps;
-    const good = await store.goodPlans(spec.name, LOOKED_BACK);
+    if (this.#isRollingBack) throw conflict('a change by hand is under way');
+    this.#isRollingBack = true;
+    try {
+      const { spec, specDigest, store, look, estimate } = this.#deps;
+      const kept = await store.goodPlans(spec.name, LOOKED_BACK);
+      const good = kept.filter((each) => each.specDigest === specDigest).map(({ plan }) => plan);
+      const { meanRps, upperRps: atRps } = smoothedRate(look().load);
+      const predictions = new Map<Plan, Estimate | undefined>();
+      const predict = async (plan: Plan) => predictions.set(plan, await estimate(plan.stages, atRps));
+      if (this.#settledPlan() !== undefined) await Promise.all(this.#plansBefore(good).map(predict));
+      // Meanwhile a change may have begun or ended.
+      const plans = this.#plansBefore(good);
+      const isAble = (plan: Plan) => (predictions.get(plan)?.capacityRps ?? Number.POSITIVE_INFINITY) >= meanRps;
+      const skipped = Math.max(0, plans.findIndex(isAble));
+      const plan = plans[skipped];
+      if (plan === undefined) throw conflict('there is no earlier good plan that differs from the running plan');
+      const warning = rollBackWarning({ skipped, atRps, predicted: predictions.get(plan) }, spec.slo);
+      return await this.#enact({ action: 'roll-back', ...because(reason), ...(warning && { warning }) }, () => plan);
+    } finally {
+      this.#isRollingBack = false;
+    }
+  }
+
+  /** Different plans that a roll-back may restore, newest first. During a change, only the one before it. */
+  #plansBefore(good: readonly Plan[]): readonly Plan[] {
     const running = this.#settledPlan();
-    const earlier = good.filter(
-      ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
-    );
-    const { meanRps, upperRps } = smoothedRate(look().load);
-    const candidates = running === undefined ? earlier.slice(0, 1) : earlier;
-    const estimates = await Promise.all(candidates.map(({ plan }) => estimate(plan.stages, upperRps)));
-    const isAble = (each: Estimate | undefined) => each === undefined || each.capacityRps >= meanRps;
-    const chosen = Math.max(0, estimates.findIndex(isAble));
-    const plan = candidates[chosen]?.plan;
-    if (plan === undefined) throw conflict('there is no earlier good plan that differs from the running plan');
-    const warning = rollBackWarning({ skipped: chosen, atRps: upperRps, predicted: estimates[chosen] }, spec.slo);
-    return this.#enact({ action: 'roll-back', ...because(reason), ...(warning && { warning }) }, () => plan);
+    if (running === undefined) return good.slice(0, 1);
+    const isFirst = ({ stages }: Plan, index: number) =>
+      good.findIndex((each) => isSamePlan(each.stages, stages)) === index;
+    const different = good.filter(isFirst).filter(({ stages }) => !isSamePlan(stages, running.stages));
+    return different.slice(0, MOST_CHECKED);
   }
 
   /** Undefined during a change: the replicas match neither the old plan nor the new one. */
@@ -331,8 +350,9 @@ export class PipelineControl {
    */
   async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     const { loop } = this.#deps;
-    const takesOver = manual.action === 'roll-back' && this.#changing?.action === 'apply';
-    if (this.#changing !== undefined && !takesOver) throw conflict('a change by hand is under way');
+    const takesOver = this.#changing !== undefined;
+    if (manual.action !== 'roll-back' && (takesOver || this.#isRollingBack))
+      throw conflict('a change by hand is under way');
     this.#fitting(planFor);
     this.#changing = manual;
     try {
@@ -400,7 +420,7 @@ interface RollBackTarget {
 }
 
 function rollBackWarning({ skipped, atRps, predicted }: RollBackTarget, slo: PipelineSpec['slo']): string | undefined {
-  const texts: string[] = [];
+  const texts = predicted === undefined ? ['this plan was not checked at the current load'] : [];
   if (skipped > 0) texts.push(`newer good plans passed over, because they do not carry the current load: ${skipped}`);
   if (predicted !== undefined && predicted.latencyMs > slo.latencyMs) {
     const { latencyMs, capacityRps } = predicted;

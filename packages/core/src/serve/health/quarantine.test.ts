@@ -104,17 +104,24 @@ it('tells of a batch at half of its bound, and when it has ended after all', () 
   expect(stage.bench.late).toHaveLength(3);
 });
 
-it('grants an only replica more time if its earlier batches were slower than profiled', () => {
-  const stage = new Stage(1);
-  for (let nowMs = 0; nowMs < 5_000; nowMs += 100) {
-    stage.arrive('a', nowMs);
-    stage.finish(nowMs + 45);
+it.each([
+  ['an only replica, in the ratio of its earlier batches', 1, 30, Number.POSITIVE_INFINITY, 500],
+  ['an only replica, at most 2.5 times as much', 1, 100, Number.POSITIVE_INFINITY, 625],
+  ['an only replica, up to the maximum', 1, 100, 400, 400],
+  ['two replicas, up to the maximum', 2, 100, 400, 400],
+])('grants more time on a busy machine to %s', (_, replicas, serviceMs, mostMs, hungAfterMs) => {
+  const stage = new Stage(replicas);
+  const times = { expectedServiceMs: [0, 10], hungAfterMs: [0, 250], hungAtMostMs: [0, mostMs] };
+  stage.bench.scheduler.setPolicy(0, { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, ...times }, 0);
+  for (let nowMs = 0; nowMs < 40_000; nowMs += 200) {
+    for (let i = 0; i < replicas; i++) stage.arrive('a', nowMs);
+    stage.finish(nowMs + serviceMs);
   }
-  stage.arrive('slow', 5_000);
-  stage.hang(5_700);
+  stage.arrive('slow', 40_000);
+  stage.hang(40_000 + hungAfterMs - 2);
   expect(stage.log().filter((line) => line.includes('unfit'))).toEqual([]);
-  stage.hang(5_750);
-  expect(stage.log()).toContain('5750 unfit r0 hung');
+  stage.hang(40_000 + hungAfterMs + 1);
+  expect(stage.log()).toContain(`${40_000 + hungAfterMs + 1} unfit r0 hung`);
 });
 
 describe('a batch of several that hangs', () => {

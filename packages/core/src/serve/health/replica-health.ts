@@ -56,6 +56,8 @@ const UNKNOWN_TAIL = 2.5;
 const HANG_MEANS = 10;
 /** A replica of a fast stage may have to wait this long for a core on a busy machine. */
 const LEAST_HANG_MS = 400;
+/** Bounds what clients with slow inputs gain if these are all that tells of a busy machine. */
+const MOST_OWN_SLOWNESS = 2.5;
 
 /** Service time ÷ expected time; 1 if that is unknown. */
 export function slownessOf(serviceMs: number, expectedMs: number): number {
@@ -73,12 +75,22 @@ export interface ExpectedBatch {
 /** Time in ms after which a batch counts as hung. */
 export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
   const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
-  const mostMs = Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs);
-  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, mostMs));
+  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, mostHangBoundMs({ meanMs, sloMs })));
+}
+
+/** The same on the busiest machine. */
+export function mostHangBoundMs({ meanMs, sloMs }: Omit<ExpectedBatch, 'tailMs'>): number {
+  return Math.max(LEAST_HANG_MS, HANG_SLOS * sloMs, HANG_MEANS * meanMs);
+}
+
+/** How much slower than profiled a busy machine is, by other replicas, or by earlier batches of the only replica. */
+export function machineSlowness(peers: Peers, self: ReplicaHealth): number {
+  const isAlone = peers.length === 1;
+  return isAlone ? Math.min(MOST_OWN_SLOWNESS, Math.max(1, self.meanSlowness)) : usualSlowness(peers, self);
 }
 
 /** Mean slowness of the fastest peer, at least 1. */
-export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
+function usualSlowness(peers: Peers, self: ReplicaHealth): number {
   let least = Number.POSITIVE_INFINITY;
   for (const { health } of peers)
     if (health !== undefined && health !== self) least = Math.min(least, health.meanSlowness);
