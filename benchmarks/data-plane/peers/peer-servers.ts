@@ -53,13 +53,14 @@ async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   const file = `${chain}.yaml`;
   writeFileSync(join(folder, file), JSON.stringify(pipelineOf(chain), undefined, 1));
   const port = await freePort();
+  const ports = ['--port', String(port), '--no-admin-port'];
   const step = request(`/v2/models/${chain}/infer`, {
     inputs: [{ name: 'x', datatype: 'FP32', shape: [WIDTH], data }],
   });
   return {
     name: 'Equipoise',
     command: {
-      args: [...seldomCollections, BIN, 'serve', file, '--port', String(port), '--arrival-rps', '100'],
+      args: [...seldomCollections, BIN, 'serve', file, ...ports, '--arrival-rps', '100'],
       cwd: folder,
       ready: /ready http/,
     },

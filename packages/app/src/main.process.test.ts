@@ -28,7 +28,8 @@ describe('the process of equipoise', () => {
   });
 
   it('says what to do where too few files may be open', async () => {
-    const child = spawn('sh', ['-c', `ulimit -n 32 && exec node "${BIN}" serve pipeline.yaml --port 0`], {
+    const command = `exec node "${BIN}" serve pipeline.yaml --port 0 --no-admin-port`;
+    const child = spawn('sh', ['-c', `ulimit -n 32 && ${command}`], {
       cwd: folder.path,
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -41,7 +41,7 @@ export async function withEchoServer(
 ): Promise<string> {
   folder.write('stage.mjs', stage);
   folder.write('pipeline.yaml', JSON.stringify(pipelineOf(isolation)));
-  const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--arrival-rps', '5'];
+  const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--no-admin-port', '--arrival-rps', '5'];
   const child = spawn(command, [...args, ...server], {
     cwd: folder.path,
     env: { ...process.env, ...environment },

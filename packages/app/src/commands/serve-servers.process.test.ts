@@ -6,6 +6,7 @@ import { type Serving, serving, syntheticPipeline, TestFolder } from '../equipoi
 
 const folder = new TestFolder();
 const BIN = fileURLToPath(new URL('../../bin/equipoise.js', import.meta.url));
+const behindFlags = ['--arrival-rps', '1', '--fixed', '--no-admin-port'];
 let behind: Serving;
 let grpcAddress = '';
 
@@ -41,7 +42,7 @@ describe('a stage of servers', () => {
       'command',
       () => ({
         url: 'http://127.0.0.1:{port}',
-        command: [process.execPath, BIN, 'serve', 'behind.yaml', '--arrival-rps', '1', '--fixed', '--port', '{port}'],
+        command: [process.execPath, BIN, 'serve', 'behind.yaml', ...behindFlags, '--port', '{port}'],
       }),
     ],
   ])(

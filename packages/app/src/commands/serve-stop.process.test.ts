@@ -11,7 +11,8 @@ const SERVE = new URL('../../dist/commands/serve.js', import.meta.url).href;
 
 /** Runs the compiled command with a drain deadline of 0.3 s. */
 function serving(file: string) {
-  const options = { host: '127.0.0.1', port: 0, maxBodyBytes: 1000, policy: 'equipoise', drainDeadlineMs: 300 };
+  const ports = { host: '127.0.0.1', port: 0, adminPort: false };
+  const options = { ...ports, maxBodyBytes: 1000, policy: 'equipoise', drainDeadlineMs: 300 };
   const code = `import { serve } from ${JSON.stringify(SERVE)}; await serve(${JSON.stringify(file)}, ${JSON.stringify(options)});`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     cwd: folder.path,

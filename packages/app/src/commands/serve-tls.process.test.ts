@@ -30,7 +30,8 @@ async function commonName(port: number, ca: string): Promise<unknown> {
 describe('equipoise serve with a certificate', () => {
   it('answers over TLS, and shows a new certificate after SIGHUP', async () => {
     write(first);
-    const command = new RunningCommand(folder.path, ['serve', 'pipeline.yaml', '--port', '0', ...flags]);
+    const ports = ['--port', '0', '--no-admin-port'];
+    const command = new RunningCommand(folder.path, ['serve', 'pipeline.yaml', ...ports, ...flags]);
     const [, url = ''] = await command.said(/ready (https:\S+)/);
     const port = Number(new URL(url).port);
     const session = connectHttp2(url, { ca: first.cert });

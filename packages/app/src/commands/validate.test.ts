@@ -26,6 +26,7 @@ spec:
   slo: { latencyMs: 500 }
   budget: { cpuCores: 3 }
   sources: [{ name: photo, datatype: UINT8, shape: [-1], samples: ./photos }]
+  accuracyTable: ./accuracy.json
   stages:
     - name: detect
       module: ./detcet.ts
@@ -84,9 +85,11 @@ describe('equipoise validate', () => {
     expect(lines.at(-1)).toBe('5 problems');
   });
 
-  it('lists modules, artifacts and samples that do not exist', async () => {
+  it('lists files and folders that do not exist', async () => {
     const [json, text] = await Promise.all([validate('missing-files.yaml', '--json'), validate('missing-files.yaml')]);
-    const [photos, module, artifact] = ['photos', 'detcet.ts', 'large.onnx'].map((name) => join(folder.path, name));
+    const [photos, table, module, artifact] = ['photos', 'accuracy.json', 'detcet.ts', 'large.onnx'].map((name) =>
+      join(folder.path, name),
+    );
     const problem = (path: string, [line, column]: readonly [number, number], message: string) => ({
       path: `spec.${path}`,
       line,
@@ -102,23 +105,28 @@ describe('equipoise validate', () => {
           `The samples folder ./photos is not there: no file ${photos}. Create it or correct the path.`,
         ),
         problem(
+          'accuracyTable',
+          [8, 18],
+          `The accuracy table ./accuracy.json is not there: no file ${table}. Create it or correct the path.`,
+        ),
+        problem(
           'stages[0].module',
-          [10, 15],
+          [11, 15],
           `The module ./detcet.ts is not there: no file ${module}. Create it or correct the path.`,
         ),
         problem(
           'stages[0].variants[1].artifact',
-          [13, 36],
+          [14, 36],
           `The artifact ./large.onnx is not there: no file ${artifact}. Create it or correct the path.`,
         ),
         problem(
           'stages[1].module',
-          [16, 15],
+          [17, 15],
           `The package not-installed-stages is not installed where ${folder.path} can find it; run \`npm install not-installed-stages\` there.`,
         ),
       ],
     });
-    expect(text).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/4 problems$/m) });
+    expect(text).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/5 problems$/m) });
   });
 
   it('accepts a valid file', async () => {

@@ -5,7 +5,7 @@ import { problemLines } from '../compose/load-spec.js';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
-/** `equipoise validate`: lists all problems of a file, also missing modules, artifacts and samples. Exits with 1 if there are any. */
+/** `equipoise validate`: lists all problems of a file, also other files that are missing. Exits with 1 if there are any. */
 export async function validate(file: string): Promise<CommandResult> {
   const result = await loadPipelineFile(file, missingReference);
   if (result.kind === 'valid') {

@@ -33,9 +33,11 @@ const isUnmeasured = (result: PlanResult): boolean =>
 /** Error if no plan exists. Names the pins of the pipeline file, which may be the cause. */
 export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
+  if (isUnmeasured(result)) {
+    const given = pinned.length === 0 ? 'In this pipeline' : `With the pins ${pinned.join('; ')}`;
+    return new AppError('INFEASIBLE', `${given}, ${unmeasuredText}.`, { details: { result } });
+  }
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
-  if (isUnmeasured(result))
-    return new AppError('INFEASIBLE', `No plan${among}: ${unmeasuredText}.`, { details: { result } });
   const remedy =
     pinned.length === 0 ? 'raise the budget or widen the bounds' : 'raise the budget, or remove pins or bounds';
   return new AppError(

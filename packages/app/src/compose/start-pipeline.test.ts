@@ -182,6 +182,8 @@ describe('no plan at all', () => {
     const remedy =
       /replicas 9, cpuCores 1.* has a measured accuracy \(measure one with `equipoise evaluate`, or remove a pin\)/;
     expect(nothingFits(pinned, unmeasured).message).toMatch(remedy);
+    expect(nothingFits(pinned, unmeasured).message).toMatch(/^With the pins detect: .*cpuCores 1, no allowed comb/);
+    expect(nothingFits(spec, unmeasured).message).toMatch(/^In this pipeline, no allowed combination/);
     const pins = { [first.id]: { replicas: 9, cpuCores: 1 } };
     expect(lostPinsText(pins, unmeasured)).toMatch(remedy);
     expect(lostPinsText(pins, result)).toContain('no plan fits the budget and the profile');

@@ -3,14 +3,14 @@ import type { Finding, ValuePath } from '../problem.js';
 
 /** Message about a reference that this machine lacks; undefined if it exists or is remote. */
 export type MissingReference = (
-  what: 'artifact' | 'module' | 'samples folder',
+  what: 'accuracy table' | 'artifact' | 'module' | 'samples folder',
   reference: string,
   baseDir: string,
 ) => string | undefined;
 
 type Reference = readonly [what: Parameters<MissingReference>[0], path: ValuePath, reference: string | undefined];
 
-/** Finds modules, artifacts and samples that do not exist. An artifact of a server may exist only there. */
+/** Finds files and folders that do not exist. An artifact of a server may exist only there. */
 export function checkFiles(spec: SpecDraft, baseDir: string, missing: MissingReference): Finding[] {
   return [...references(spec)].flatMap(([what, path, reference]) => {
     const message = reference === undefined ? undefined : missing(what, reference, baseDir);
@@ -19,6 +19,7 @@ export function checkFiles(spec: SpecDraft, baseDir: string, missing: MissingRef
 }
 
 function* references(spec: SpecDraft): Generator<Reference> {
+  if (typeof spec.accuracyTable === 'string') yield ['accuracy table', ['spec', 'accuracyTable'], spec.accuracyTable];
   for (const [index, { samples }] of wellFormedEntries(spec.sources))
     yield ['samples folder', ['spec', 'sources', index, 'samples'], samples];
   for (const [index, stage] of wellFormedEntries(spec.stages)) {

@@ -19,9 +19,10 @@ export function placeText({ host, port }: ListeningPlace): string {
 export function listen(server: Server, place: ListeningPlace): Promise<ListeningPlace> {
   return new Promise((resolve, reject) => {
     const text = placeText(place);
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    server.once('error', (cause: NodeJS.ErrnoException & { readonly address?: string }) => {
       if (cause.code === 'EADDRINUSE') {
-        const holder = portHolder(place.port) ?? 'Another process';
+        const { address = place.host } = cause;
+        const holder = portHolder({ address, port: place.port }) ?? 'Another process';
         reject(new AppError('PORT_IN_USE', `${holder} already listens on ${text}.`));
       } else reject(new AppError('WRONG_USAGE', `Cannot listen on ${text}: ${cause.message}.`, { cause }));
     });

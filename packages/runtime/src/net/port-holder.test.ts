@@ -1,16 +1,34 @@
-import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
-import { listen } from './listen.js';
-import { portHolder } from './port-holder.js';
+import { listeningSockets } from './port-holder.js';
 
-it.runIf(process.platform === 'linux')('names the process that holds a port, in the error, too', async () => {
-  const holder = createServer();
-  const place = await listen(holder, { host: '127.0.0.1', port: 0 });
-  expect(portHolder(place.port)).toMatch(new RegExp(`^Process ${process.pid} \\(.+\\)$`));
-  const message = expect.stringMatching(
-    new RegExp(`^Process ${process.pid} \\(.+\\) already listens on 127\\.0\\.0\\.1:${place.port}\\.$`),
-  );
-  await expect(listen(createServer(), place)).rejects.toMatchObject({ code: 'PORT_IN_USE', message });
-  holder.close();
-  expect(portHolder(0)).toBeUndefined();
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 101 1 0 100 0 0 10 0
+   1: 010011AC:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 102 1 0 100 0 0 10 0
+   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 103 1 0 100 0 0 10 0
+   3: 0100007F:1F92 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 104 1 0 100 0 0 10 0
+`;
+const TCP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 201 1 0 100 0 0 10 0
+   1: 00000000000000000000000000000000:1F93 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 202 1 0 100 0 0 10 0
+   3: 0000000000000000FFFF00000100007F:1F95 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 204 1 0 100 0 0 10 0
+   2: B80D0120000000000000000001000000:1F94 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 203 1 0 100 0 0 10 0
+`;
+
+it.each([
+  ['127.0.0.1', 8080, [101]],
+  ['172.17.0.1', 8080, [102]],
+  ['192.0.2.1', 8080, []],
+  ['::1', 8080, [201]],
+  ['0.0.0.0', 8080, [101, 102]],
+  ['::', 8080, [101, 102, 201]],
+  ['127.0.0.1', 8081, [103]],
+  ['::1', 8081, []],
+  ['127.0.0.1', 8082, []],
+  ['127.0.0.1', 8083, [202]],
+  ['2001:db8::1', 8084, [203]],
+  ['127.0.0.1', 8085, [204]],
+  ['172.17.0.1', 8085, []],
+])('finds what listens in the way of %s, port %i', (address, port, inodes) => {
+  const sockets = [TCP, TCP6].flatMap((table) => listeningSockets(table, { address, port }));
+  expect(sockets).toEqual(inodes.map((inode) => `socket:[${inode}]`));
 });

@@ -1,34 +1,65 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isIPv4, SocketAddress } from 'node:net';
+
+interface Address {
+  readonly address: string;
+  readonly port: number;
+}
 
 /**
- * Process that listens on a port of this machine, as `Process 17 (node)`. Undefined if /proc does not show it: not on
+ * Process that listens on an address of this machine, as `Process 17 (node)`. Undefined if /proc does not show it: not on
  * Linux, and for processes of other users.
  */
-export function portHolder(port: number): string | undefined {
+export function portHolder(wanted: Address): string | undefined {
+  const tables = ['tcp', 'tcp6'].map((table) => shown(() => readFileSync(`/proc/net/${table}`, 'utf8'), ''));
+  const sockets = new Set(tables.flatMap((table) => listeningSockets(table, wanted)));
+  if (sockets.size === 0) return undefined;
+  const holds = (pid: string) =>
+    shown(() => readdirSync(`/proc/${pid}/fd`), []).some((fd) =>
+      sockets.has(shown(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '')),
+    );
+  const pid = shown(() => readdirSync('/proc'), []).find((name) => /^\d+$/.test(name) && holds(name));
+  if (pid === undefined) return undefined;
+  // A process chooses its name, which must not control the terminal.
+  const name = shown(() => readFileSync(`/proc/${pid}/comm`, 'utf8'), '').replaceAll(/[^ -~]/g, '');
+  return `Process ${pid} (${name})`;
+}
+
+/** Content that /proc shows; `nothing` for a process that ended or belongs to another user. */
+function shown<Content>(read: () => Content, nothing: Content): Content {
   try {
-    const sockets = new Set(['tcp', 'tcp6'].flatMap((table) => listeningSockets(table, port)));
-    const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && holdsOneOf(sockets, name));
-    return pid === undefined ? undefined : `Process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+    return read();
   } catch {
-    return undefined;
+    return nothing;
   }
 }
 
-/** Columns of a table: number, local address, remote address, state (0A: listening), …; the tenth is the inode. */
-function listeningSockets(table: string, port: number): readonly string[] {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const rows = readFileSync(`/proc/net/${table}`, 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/));
+/**
+ * Sockets in the text of /proc/net/tcp or tcp6 that keep others from listening on `wanted`. Columns: number, local
+ * address, remote address, state (0A: listening), …; the tenth is the inode.
+ */
+export function listeningSockets(table: string, wanted: Address): readonly string[] {
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
   return rows.flatMap(([, local = '', , state, , , , , , inode]) =>
-    state === '0A' && local.endsWith(suffix) ? [`socket:[${inode}]`] : [],
+    state === '0A' && overlap(addressOf(local), wanted) ? [`socket:[${inode}]`] : [],
   );
 }
 
-function holdsOneOf(sockets: ReadonlySet<string>, pid: string): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => sockets.has(readlinkSync(`/proc/${pid}/fd/${fd}`)));
-  } catch {
-    return false;
-  }
+/** Reads `0100007F:1F90` as 127.0.0.1 and 8080: words of four bytes, the last byte first. */
+function addressOf(local: string): Address {
+  const [hex = '', port = ''] = local.split(':');
+  const bytes = Buffer.from(hex, 'hex').swap32();
+  return { address: bytes.length === 4 ? bytes.join('.') : ipv6Text(bytes), port: Number.parseInt(port, 16) };
+}
+
+/** Shortest text; `::ffff:127.0.0.1` as 127.0.0.1. */
+function ipv6Text(bytes: Buffer): string {
+  const address = bytes.toString('hex').replaceAll(/.{4}(?=.)/g, '$&:');
+  return new SocketAddress({ family: 'ipv6', address }).address.replace(/^::ffff:(?=.*\.)/, '');
+}
+
+function overlap(one: Address, other: Address): boolean {
+  const addresses = [one.address, other.address];
+  const isSame = one.address === other.address || addresses.includes('::');
+  return one.port === other.port && (isSame || (addresses.every(isIPv4) && addresses.includes('0.0.0.0')));
 }
