@@ -9,8 +9,8 @@ export interface ChosenVariant {
 }
 
 /**
- * Points at the planned cores. A share of a core without points gets the points of one core. Measured points have
- * precedence.
+ * Profile at the planned cores. A share without points gets those of one core. Measured points override those of the
+ * file.
  */
 export function plannedProfile(
   { stage, variant, plan }: ChosenVariant,

@@ -62,7 +62,7 @@ export interface StartOptions {
   readonly report: (event: LoopEvent) => void;
   /** Opens ports before anything starts; an error aborts the start. */
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
-  /** Receives loop events from the start, and requests once replicas are warm. */
+  /** Receives loop events from the start, and the requests after warm-up. */
   readonly monitor?: PipelineMonitor;
 }
 
@@ -316,7 +316,7 @@ export class PipelineComposition {
       log: this.#log,
       outcomes: new OutcomeTracker(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      // Only a server that adapts its plan writes this state.
+      // Only a server that adapts its plan saves plans.
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {

@@ -196,7 +196,7 @@ export function frontier(
       factors,
     };
   }
-  // The sum of tails needs no verification.
+  // With the sum of tails, verdicts filter nothing.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))

@@ -55,7 +55,7 @@ export function constantQueue(servers: number, load: number): KnownQueue {
   };
 }
 
-/** M/D^[1,b]/1: one replica with greedy batches that take 5 + 5k ms, at a load factor of full batches. */
+/** M/D^[1,b]/1: one replica whose greedy batches of k take 5 + 5k ms. `load` is relative to full batches. */
 export function batchQueue(maxBatchSize: number, load: number): KnownQueue {
   const serviceMs = (size: number): number => 5 + 5 * size;
   const arrivalRps = (1000 * load * maxBatchSize) / serviceMs(maxBatchSize);

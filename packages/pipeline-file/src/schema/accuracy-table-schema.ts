@@ -17,10 +17,7 @@ export const accuracyTableSchema = z
             .optional()
             .describe('Lower and upper end of the 95 % confidence interval of the accuracy.'),
           samples: count().optional().describe('Number of samples that gave the accuracy.'),
-          measured: z
-            .boolean()
-            .optional()
-            .describe('True if the accuracy was measured, false if it was computed from parts.'),
+          measured: z.boolean().optional().describe('True if the accuracy was measured, false if it was computed.'),
         }),
       )
       .describe('Measured combinations.'),

@@ -41,13 +41,13 @@ export const edgeSchema = z.strictObject({
       z.enum(['all', 'any']),
       z.strictObject({
         quorum: count().describe(
-          'Number of items or edges to wait for. If fewer can still arrive, the join waits for all of these.',
+          'Number of items or edges to wait for. If fewer exist, the join waits for all of them. Skipped parts do not count, nor do lost parts with `onMissing: partial`.',
         ),
       }),
     ])
     .optional()
     .describe(
-      'On the only edge into a stage, a join merges items of the innermost fan-out: `all` merges all items, `any` the first item, `{ quorum: k }` the first k items to arrive. A stage with several edges waits for all of them or, if every edge has the join `any` or the same `{ quorum: k }`, for the first edge or the first k edges. There, too, `all` merges the items that come over its edge.',
+      'On the only edge into a stage, a join merges items of the innermost fan-out: `all` merges all items, `any` the first item, `{ quorum: k }` the first k items to arrive. A stage with several incoming edges waits for all or, if every edge has the join `any` or the same `{ quorum: k }`, for the first or the first k. There, too, `all` on an edge merges the items of this edge.',
     ),
   onMissing: z
     .enum(['fail', 'partial'])

@@ -36,7 +36,7 @@ const contentTypes = () =>
     .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
     .min(1)
     .describe(
-      'Media types whose bodies at `/v1` are the content of this tensor, such as `image/*`. They apply only to a tensor that is the only one, with type `UINT8` and one dimension or type `BYTES` and at most one dimension.',
+      'Media types whose bodies at `/v1` are the content of this tensor, such as `image/*`. They apply only to a single tensor: `UINT8` with one dimension, or `BYTES` with at most one.',
     );
 
 const tensorSchema = z.strictObject({
