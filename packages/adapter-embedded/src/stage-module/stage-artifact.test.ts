@@ -70,6 +70,7 @@ describe('missingReference', () => {
       `The module ./missing.ts is not there: no file ${join(baseDir, 'missing.ts')}. Create it or correct the path.`,
     ],
     ['artifact', 'npm:models/missing.onnx', `no file ${join(packages, 'models/missing.onnx')}.`],
+    ['accuracy table', 'https://models.example/t.json', 'Create it or correct the path.'],
     ['module', 'npm:not-installed/stage', 'run `npm install not-installed` there.'],
   ] as const)('of the %s %s', (what, reference, message) => {
     const expected = message === undefined ? undefined : expect.stringContaining(message);

@@ -67,9 +67,10 @@ export function missingReference(
   reference: string,
   baseDir: string,
 ): string | undefined {
-  const scheme = schemeOf(reference);
+  const isPath = what === 'accuracy table';
+  const scheme = isPath ? undefined : schemeOf(reference);
   if (scheme !== undefined && scheme !== 'npm') return undefined;
-  const path = locateFile(reference, baseDir);
+  const path = isPath ? resolve(baseDir, reference) : locateFile(reference, baseDir);
   if (path === undefined) return notInstalled(packageReference(reference.slice('npm:'.length)).packageName, baseDir);
   // The `exports` of a package map the path of a module to another file.
   const isExport = scheme === 'npm' && what === 'module';

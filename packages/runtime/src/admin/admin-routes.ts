@@ -155,7 +155,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     body: reasonBody,
     endpoint: rollBack,
     summary:
-      'Applies the newest good plan (any applied plan except burst answers and best efforts) that differs from the running plan and carries the current load; if none of the five newest carries it, the newest good plan that differs. During a change or a canary, applies the newest good plan at once. Mode `auto` becomes `advise`.',
+      'Applies the newest good plan (any applied plan except burst answers and best efforts of the loop) that differs from the running plan and carries the current load; if none of the five newest carries it, the newest good plan that differs. During a change or a canary, applies the newest good plan at once. Mode `auto` becomes `advise`.',
     answer: `${RECORD}, including its outcome; the answer has a \`warning\` if newer plans were passed over, if the plan is predicted to miss the SLO, or if it was not checked`,
   },
 ] as const;

@@ -12,7 +12,7 @@ interface Address {
  */
 export function portHolder(wanted: Address): string | undefined {
   const tables = ['tcp', 'tcp6'].map((table) => shown(() => readFileSync(`/proc/net/${table}`, 'utf8'), ''));
-  const sockets = new Set(tables.flatMap((table) => listeningSockets(table, wanted)));
+  const sockets = new Set(shown(() => tables.flatMap((table) => listeningSockets(table, wanted)), []));
   if (sockets.size === 0) return undefined;
   const holds = (pid: string) =>
     shown(() => readdirSync(`/proc/${pid}/fd`), []).some((fd) =>
@@ -25,7 +25,7 @@ export function portHolder(wanted: Address): string | undefined {
   return `Process ${pid} (${name})`;
 }
 
-/** Content that /proc shows; `nothing` for a process that ended or belongs to another user. */
+/** Content that /proc shows; `nothing` if it cannot be read, as for a process that ended or of another user. */
 function shown<Content>(read: () => Content, nothing: Content): Content {
   try {
     return read();

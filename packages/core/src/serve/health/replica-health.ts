@@ -75,12 +75,12 @@ export interface ExpectedBatch {
 /** Time in ms after which a batch counts as hung. */
 export function hangBoundMs({ meanMs, tailMs, sloMs }: ExpectedBatch): number {
   const knownTailMs = tailMs > meanMs ? tailMs : UNKNOWN_TAIL * meanMs;
-  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, mostHangBoundMs({ meanMs, sloMs })));
+  return Math.max(LEAST_HANG_MS, Math.min(HANG_TAILS * knownTailMs, Math.max(HANG_SLOS * sloMs, HANG_MEANS * meanMs)));
 }
 
 /** The same on the busiest machine. */
 export function mostHangBoundMs({ meanMs, sloMs }: Omit<ExpectedBatch, 'tailMs'>): number {
-  return Math.max(LEAST_HANG_MS, HANG_SLOS * sloMs, HANG_MEANS * meanMs);
+  return Math.max(MOST_OWN_SLOWNESS * LEAST_HANG_MS, HANG_SLOS * sloMs, HANG_MEANS * meanMs);
 }
 
 /** How much slower than profiled a busy machine is, by other replicas, or by earlier batches of the only replica. */
