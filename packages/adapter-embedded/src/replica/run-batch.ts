@@ -1,6 +1,6 @@
 /**
  * Runs one batch through a stage. If the stage rejects an input as invalid, items run one by one, so that only invalid
- * items fail. Other errors fail the batch. Service time is the time inside `run`.
+ * items fail. Other errors fail the batch; the scheduler may run its items alone. Service time is the time inside `run`.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';

@@ -250,6 +250,44 @@ describe('a lost replica', () => {
   });
 });
 
+describe('a failed batch of several items', () => {
+  it.each([
+    ['runs each of them alone, so that only the bad one fails', 1000, ['10 run 0 [b]', '30 run 0 [c]', '50 run 0 [d]']],
+    ['fails if there is no time for another run', 25, []],
+  ])('%s', (_, deadlineAtMs, alone) => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 3 });
+    bench.arrive('a', 0);
+    for (const name of ['b', 'c', 'd']) bench.arrive(name, 0, deadlineAtMs);
+    bench.finish(replica, 5);
+    const fail = (nowMs: number): void => {
+      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), nowMs);
+      bench.scheduler.batchDone(replica, [], nowMs);
+    };
+    fail(deadlineAtMs === 25 ? 20 : 10);
+    for (let nowMs = 30; replica.busy; nowMs += 20) {
+      if (replica.batch[0]?.payload === 'c') fail(nowMs);
+      else bench.finish(replica, nowMs);
+    }
+    const outcomes =
+      alone.length === 0
+        ? ['20 fail b bad', '20 fail c bad', '20 fail d bad']
+        : [alone[0], '30 done b>0', alone[1], '50 fail c bad', alone[2], '70 done d>0'];
+    expect(bench.log.slice(3)).toEqual(outcomes);
+    expect(bench.scheduler.retries(0)).toBe(alone.length);
+  });
+
+  it('fails as a whole where the stage must not run a batch twice', () => {
+    const [stage] = one.stages;
+    const bench = new Bench({ ...one, stages: [{ ...(stage as (typeof one.stages)[number]), idempotent: false }] });
+    const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0);
+    bench.finish(replica, 5);
+    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 15);
+    expect(bench.log.slice(3)).toEqual(['15 fail b bad', '15 fail c bad']);
+  });
+});
+
 describe('a watched replica', () => {
   const watched = { watchReplicas: true };
 
@@ -267,8 +305,7 @@ describe('a watched replica', () => {
     const bad = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const good = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const fail = (nowMs: number): void => {
-      bench.scheduler.noteFailedBatch(bad);
-      for (const item of bad.batch) bench.scheduler.failItem(item, 'bad', nowMs);
+      bench.scheduler.failBatch(bad, new Map(bad.batch.map((item) => [item, 'bad'])), nowMs);
       bench.scheduler.batchDone(bad, [], nowMs);
     };
     for (let i = 0; i < 5; i++) {

@@ -210,10 +210,24 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.clear(stage, nowMs);
   }
 
-  /** Notes that a running batch failed as a whole by the stage's fault. Call `batchDone` next. */
-  noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
+  /**
+   * Fails the items of a batch by the stage's fault. Any of several inputs may be the cause, so each runs alone, once,
+   * if the stage allows retries and there is enough time. Call `batchDone` next.
+   */
+  failBatch(
+    replica: ServingReplica<Payload, Context>,
+    failures: ReadonlyMap<StageItem<Payload, Context>, Failure>,
+    nowMs: number,
+  ): void {
+    this.#nowMs = nowMs;
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
+    const stage = this.#stage(replica.stage);
+    const isShared = failures.size > 1 && !replica.inCanary;
+    for (const [item, failure] of failures) {
+      if (isShared && this.mayRetry(item) && stage.fits(item, nowMs)) this.#retryAlone(item);
+      else this.failItem(item, failure, nowMs);
+    }
   }
 
   /** True if an item may be retried, so that its payload is needed after its batch has started. */

@@ -43,7 +43,7 @@ const ONE_PRIORITY: readonly number[] = [1];
 export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
   /**
-   * Items whose inputs were in a hung batch. Each runs alone. Together they use at most half of the replicas, but at
+   * Items whose inputs were in a hung or failed batch. Each runs alone. Together they use at most half of the replicas, but at
    * least one.
    */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
@@ -130,7 +130,7 @@ export class StageScheduler<Payload, Context> {
     else this.#effects.dropItem(item, 'queue-full', nowMs);
   }
 
-  /** Enqueues an item of a hung batch to run alone, beyond the bound. */
+  /** Enqueues an item of a hung or failed batch to run alone, beyond the bound. */
   takeBackAlone(item: StageItem<Payload, Context>): void {
     this.retries += 1;
     this.#suspects.push(item);

@@ -226,9 +226,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #failBatch(replica: SimulatedReplica): void {
-    this.#scheduler.noteFailedBatch(replica);
     const failure = stageFailure(this.graph.stages[replica.stage]?.id as StageId);
-    for (const item of replica.batch) this.#scheduler.failItem(item, failure, this.#nowMs);
+    this.#scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, failure])), this.#nowMs);
   }
 
   #settleFleet(): void {

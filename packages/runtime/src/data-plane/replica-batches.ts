@@ -110,12 +110,14 @@ export class ReplicaBatches {
   #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler } = this.#deps;
     const outputs = new Map<PolicyItem, RequestTensors>();
-    if (answer.items.length > 0 && answer.items.every(isStageFault)) scheduler.noteFailedBatch(replica);
+    const failures = new Map<PolicyItem, AppError>();
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
-      if (result.kind === 'failed') scheduler.failItem(item, result.error, nowMs);
+      if (result.kind === 'failed') failures.set(item, result.error);
       else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
+    if (answer.items.length > 0 && answer.items.every(isStageFault)) scheduler.failBatch(replica, failures, nowMs);
+    else for (const [item, failure] of failures) scheduler.failItem(item, failure, nowMs);
     scheduler.batchDone(
       replica,
       batch.map((item) => outputs.get(item) ?? nothing),
