@@ -277,6 +277,27 @@ describe('a failed batch of several items', () => {
     expect(bench.scheduler.retries(0)).toBe(alone.length);
   });
 
+  it('runs them alone even after a lost replica', () => {
+    const bench = new Bench(one);
+    const lost = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
+    bench.arrive('a', 0);
+    for (const name of ['b', 'c']) bench.arrive(name, 0);
+    bench.finish(lost, 5);
+    const other = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
+    bench.scheduler.loseReplica(lost, 'gone', 8);
+    bench.scheduler.failBatch(other, new Map(other.batch.map((item) => [item, 'bad'])), 20);
+    bench.scheduler.batchDone(other, [], 20);
+    bench.finish(other, 30);
+    bench.finish(other, 40);
+    expect(bench.log.filter((line) => /run|done|fail/.test(line)).slice(3)).toEqual([
+      '8 run 0 [b c]',
+      '20 run 0 [b]',
+      '30 done b>0',
+      '30 run 0 [c]',
+      '40 done c>0',
+    ]);
+  });
+
   it('fails as a whole where the stage must not run a batch twice', () => {
     const [stage] = one.stages;
     const bench = new Bench({ ...one, stages: [{ ...(stage as (typeof one.stages)[number]), idempotent: false }] });

@@ -172,7 +172,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.drainReplica(replica);
     if (!replica.busy) return;
     for (const item of replica.batch) {
-      if (this.mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
+      if (this.#mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
       else this.failItem(item, failure, nowMs);
     }
     this.#endLost(replica, nowMs);
@@ -196,7 +196,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     for (const lane of this.#lanesOf(stage)) lane.screenBefore = this.#itemSequence;
     for (const item of batch) {
       if (isProof) this.#refuse(item);
-      else if (this.mayRetry(item) && this.#stage(stage).fits(item, nowMs)) this.#retryAlone(item);
+      else if (this.#mayRetry(item) && this.#stage(stage).fits(item, nowMs)) this.#retryAlone(item);
       else this.failItem(item, this.#effects.hungFailure(stage), nowMs);
     }
     this.#endLost(replica, nowMs);
@@ -223,16 +223,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
     const stage = this.#stage(replica.stage);
-    const isShared = failures.size > 1 && !replica.inCanary;
+    const runAlone = failures.size > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
     for (const [item, failure] of failures) {
-      if (isShared && this.mayRetry(item) && stage.fits(item, nowMs)) this.#retryAlone(item);
+      if (runAlone && stage.fits(item, nowMs)) this.#retryAlone(item);
       else this.failItem(item, failure, nowMs);
     }
-  }
-
-  /** True if an item may be retried, so that its payload is needed after its batch has started. */
-  mayRetry(item: StageItem<Payload, Context>): boolean {
-    return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
 
   /** Fails a request and ignores its items. Does nothing if the request has ended. */
@@ -347,9 +342,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.startBatch(replica, nowMs);
   }
 
+  #mayRetry(item: StageItem<Payload, Context>): boolean {
+    return !item.isRetry && this.#isIdempotent(item.stage);
+  }
+
+  #isIdempotent(stage: number): boolean {
+    return this.#graph.stages[stage]?.idempotent === true;
+  }
+
   /** Retries a failed canary item in the main lane if time allows. */
   #retriesOutside(item: StageItem<Payload, Context>): boolean {
-    const isRetried = !item.request.ended && this.mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
+    const isRetried = !item.request.ended && this.#mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
     this.#canary?.itemFailed(item, isRetried);
     if (!isRetried) return false;
     this.#retry(item);
