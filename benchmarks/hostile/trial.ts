@@ -12,6 +12,7 @@ const FOLDER = fileURLToPath(new URL('attacks/', import.meta.url));
 const SLO_MS = 500;
 const PROBE_EVERY_MS = 100;
 const MEMORY_EVERY_MS = 500;
+const LOWEST_PRIORITY = 19;
 /** Additional time of an attacker to start, at lowest priority, and to print its counts. */
 const ATTACKER_GRACE_MS = 60_000;
 
@@ -70,7 +71,9 @@ export async function tryAttacks(
   await good.takeAnswers();
   const beforeMib = server.memoryMib();
   const watch = new Watch(server);
-  const counted = await Promise.all(attacks.map((each) => runAttacker(each, server, seconds)));
+  const counted = await Promise.all(
+    attacks.map((each) => runAttacker(each, server, { seconds, niceness: LOWEST_PRIORITY })),
+  );
   if (attacks.length === 0) await delay(1000 * seconds);
   const answers = await good.takeAnswers();
   const { livezMs, healthMs, probes, worstMib, ownDelayMs } = await watch.stop();
@@ -187,15 +190,15 @@ async function leastLeftMib(server: ServedPipeline, beforeMib: number, withinMs:
   return least;
 }
 
-/** Runs one attack in a process of lowest priority. */
+/** Runs one attack in a process of its own. */
 export async function runAttacker(
   { file, attack }: NamedAttack,
   server: ServedPipeline,
-  seconds: number,
+  { seconds, niceness }: { readonly seconds: number; readonly niceness: number },
 ): Promise<AttackCounts> {
   const port = server.ports[attack.port ?? 'rest'];
   const command = [process.execPath, '--import', 'tsx', file, '127.0.0.1', String(port), String(seconds)];
-  const child = spawn('nice', ['-n', '19', ...command], {
+  const child = spawn('nice', ['-n', String(niceness), ...command], {
     env: { ...process.env, ...server.attackEnv },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
