@@ -1,6 +1,7 @@
 /**
  * References of the heavy-tailed cases: percentiles 90, 95, 99 and 99.9 by long simulation, cached in
- * tail-references.json (some minutes of one core). The interval is that of the p99 over eight or five runs.
+ * tail-references.json (some hours of one core). Runs are made longer until the intervals over eight or five of them
+ * are narrow.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
@@ -45,6 +46,9 @@ const CHAIN_RUNS = 5;
 const BUSY_LOAD = 0.8;
 const REQUESTS = { usual: 150_000, busy: 500_000 };
 const CHAIN_REQUESTS = { usual: 60_000, busy: 200_000 };
+/** Widest half-widths of the p99 and the p99.9. `LONGEST` bounds the factor by which runs are made longer. */
+const WITHIN = [0.03, 0.05] as const;
+const LONGEST = 64;
 /** Student's t for a 95 % interval by degrees of freedom. */
 const T = { 4: 2.776, 7: 2.365 } as const;
 
@@ -66,9 +70,22 @@ function referenceOf(runs: readonly LatencyHistogram[]): TailReference {
   };
 }
 
-function stageRun({ query, loadFactor }: TailStage, seed: number): LatencyHistogram {
+/** Each time four times as many requests, until the intervals are narrow. */
+function narrowReference(
+  runs: number,
+  seed: number,
+  run: (seed: number, factor: number) => LatencyHistogram,
+): TailReference {
+  for (let factor = 1; ; factor *= 4) {
+    const reference = referenceOf(Array.from({ length: runs }, (_, i) => run(seed + i, factor)));
+    const narrow = reference.halfWidthFractions.every((halfWidth, i) => halfWidth <= (WITHIN[i] as number));
+    if (narrow || factor === LONGEST) return reference;
+  }
+}
+
+function stageRun({ query, loadFactor }: TailStage, seed: number, factor: number): LatencyHistogram {
   const rng = new SeededRng(seed);
-  const requests = loadFactor > BUSY_LOAD ? REQUESTS.busy : REQUESTS.usual;
+  const requests = factor * (loadFactor > BUSY_LOAD ? REQUESTS.busy : REQUESTS.usual);
   const load = { ...query, process: { kind: 'poisson' } as const, itemsPerRequest: 1 };
   const arriving = drawArrivals(load, requests, rng.fork('arrivals'));
   const run = { ...query, ...arriving, burstMs: BURST_MS, warmUp: Math.floor(requests / 20) };
@@ -76,11 +93,11 @@ function stageRun({ query, loadFactor }: TailStage, seed: number): LatencyHistog
 }
 
 export const stageReference = (stage: TailStage, seed: number): TailReference =>
-  referenceOf(Array.from({ length: STAGE_RUNS }, (_, i) => stageRun(stage, seed + i)));
+  narrowReference(STAGE_RUNS, seed, (of, factor) => stageRun(stage, of, factor));
 
 export function chainReference({ pipeline, loadFactor }: TailChain, seed: number): TailReference {
   const requests = loadFactor > BUSY_LOAD ? CHAIN_REQUESTS.busy : CHAIN_REQUESTS.usual;
-  return referenceOf(Array.from({ length: CHAIN_RUNS }, (_, i) => pipelineRun(pipeline, seed + i, requests)));
+  return narrowReference(CHAIN_RUNS, seed, (of, factor) => pipelineRun(pipeline, of, factor * requests));
 }
 
 function simulated<Subject>(
