@@ -9,7 +9,7 @@ import type { OverloadServerMessage, OverloadServerStart } from './http-overload
 import { closedLoad } from './load/h2load.js';
 import { type OpenLoadAnswers, openLoad, type PostRequest, quantileMs } from './load/open-load.js';
 import type { OverloadFigures } from './overload.js';
-import { benchFile, seldomCollections } from './router/server-process.js';
+import { benchFile, servingFlags } from './router/server-process.js';
 
 /** Placeholder in the request body; the request number is added to it. */
 const NUMBER_PLACE = 1_000_000_000;
@@ -87,7 +87,7 @@ class OverloadServer {
   }
 
   static async start(): Promise<OverloadServer> {
-    const execArgv = ['--expose-gc', ...seldomCollections, '--import', 'tsx'];
+    const execArgv = ['--expose-gc', ...servingFlags, '--import', 'tsx'];
     const child = fork(benchFile('http-overload-server.ts'), { execArgv, serialization: 'advanced' });
     child.send({ stages, sloLatencyMs: SLO_MS, numberPlace: NUMBER_PLACE } satisfies OverloadServerStart);
     const [message] = (await once(child, 'message')) as [OverloadServerMessage];

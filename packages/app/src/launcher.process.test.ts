@@ -9,23 +9,26 @@ import { TestFolder } from './equipoise.test-support.js';
 const folder = new TestFolder();
 const entry = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
 const installed = join(folder.path, 'installed');
-folder.write('node', '#!/bin/sh\necho "$@"\n');
+folder.write('node', '#!/bin/sh\nif [ "$1" = --version ]; then echo "$NODE"; else echo "$@"; fi\n');
 chmodSync(join(folder.path, 'node'), 0o755);
 symlinkSync(fileURLToPath(new URL('../bin/equipoise', import.meta.url)), installed);
 
 afterAll(() => folder.remove());
 
 const seldom = '--max-semi-space-size=64 --incremental-marking-soft-trigger=75 --incremental-marking-hard-trigger=90 ';
+const early = '--invocation-count-for-turbofan=1000 --concurrent-turbofan-max-threads=1 ';
 
 it.each([
-  [['serve', 'pipeline.yaml', '--port', '0'], '', seldom],
-  [['demo'], '--no-warnings', seldom],
-  [['demo'], '--max-semi-space-size=16', ''],
-  [['serve', 'pipeline.yaml'], '--trace-gc --max_semi_space_size=16', ''],
-  [['plan', 'serve'], '', ''],
-  [[], '', ''],
-])('starts %j with NODE_OPTIONS %j as `node %s…`', (args, options, flags) => {
-  const env = { PATH: `${folder.path}:${process.env['PATH']}`, NODE_OPTIONS: options };
+  [['serve', 'pipeline.yaml', '--port', '0'], 'v24.2.0', '', seldom + early],
+  [['serve', 'pipeline.yaml'], 'v22.0.0', '', seldom + early],
+  [['serve', 'pipeline.yaml'], 'v20.19.0', '', seldom],
+  [['demo'], 'v24.2.0', '--no-warnings', seldom + early],
+  [['demo'], 'v24.2.0', '--max-semi-space-size=16', ''],
+  [['serve', 'pipeline.yaml'], 'v24.2.0', '--trace-gc --max_semi_space_size=16', ''],
+  [['plan', 'serve'], 'v24.2.0', '', ''],
+  [[], 'v24.2.0', '', ''],
+])('starts %j on Node %s with NODE_OPTIONS %j as `node %s…`', (args, version, options, flags) => {
+  const env = { PATH: `${folder.path}:${process.env['PATH']}`, NODE: version, NODE_OPTIONS: options };
   const started = execFileSync(installed, args, { env, encoding: 'utf8' });
   expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
 });

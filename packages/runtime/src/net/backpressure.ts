@@ -13,23 +13,28 @@ import { Socket } from 'node:net';
 const PIECE_BYTES = 1024 * 1024;
 
 export interface AnswerSink {
-  write(chunk: string | Uint8Array): boolean;
-  end(chunk?: string | Uint8Array): unknown;
+  write(chunk: string | Uint8Array, encoding?: BufferEncoding): boolean;
+  end(chunk?: string | Uint8Array, encoding?: BufferEncoding): unknown;
   cork(): void;
   uncork(): void;
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/** Writes an answer of `length` bytes: a small one at once, a large one in pieces. */
-export function writeAnswer(sink: AnswerSink, parts: readonly (string | Uint8Array)[], length: number): void {
+/** Writes an answer of `length` bytes: a small one at once, a large one in pieces. Texts are encoded by `encoding`. */
+export function writeAnswer(
+  sink: AnswerSink,
+  parts: readonly (string | Uint8Array)[],
+  length: number,
+  encoding: BufferEncoding = 'utf8',
+): void {
   if (length > PIECE_BYTES) {
     writeInPieces(sink, parts.map(bytesOf));
     return;
   }
   const last = parts.length - 1;
   if (last > 0) sink.cork();
-  for (let at = 0; at < last; at++) sink.write(parts[at] as string | Uint8Array);
-  sink.end(parts[last]);
+  for (let at = 0; at < last; at++) sink.write(parts[at] as string | Uint8Array, encoding);
+  sink.end(parts[last], encoding);
   if (last > 0) sink.uncork();
 }
 

@@ -144,7 +144,10 @@ function receive(request: RequestBody, bounds: BodyBounds, received: BodyChunks)
         received.takeAll();
         reject(problem);
       });
-    const cutOff = () => refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
+    // Every request closes: creating the error for a complete body would take 5 % of the time for a small request.
+    const cutOff = () => {
+      if (!isSettled) refuse(new AppError('MALFORMED_REQUEST', 'The body ended early.'));
+    };
     const endTurn = () => {
       if (length < turnEnds) return;
       turnEnds = length + BYTES_PER_TURN.later;

@@ -238,7 +238,11 @@ export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extend
     const length = textBytes + rawBytes(answer);
     response.writeHead(answer.status, this.#headersOf(answer, textBytes, length));
     if (request.method === 'HEAD') response.end();
-    else writeAnswer(response, answer.raw === undefined ? [answer.text] : [answer.text, ...answer.raw], length);
+    else {
+      const parts = answer.raw === undefined ? [answer.text] : [answer.text, ...answer.raw];
+      // For Node, latin1 needs no encoder, and up to 16 KiB no write request.
+      writeAnswer(response, parts, length, textBytes === answer.text.length ? 'latin1' : 'utf8');
+    }
     if (!request.complete) exchange.discardRest();
     exchange.onSent(() => this.sent());
   }

@@ -103,6 +103,15 @@ describe('HTTP/2', () => {
   });
 });
 
+it.each(['plain', 'größer', '大きい'])('an answer whose text has the letters of %s arrives as UTF-8', async (id) => {
+  const { server } = await bench.start();
+  const body = JSON.stringify({ id, ...JSON.parse(inferBody) });
+  const answer = await fetch(`${server.url}${INFER_PATH}`, { ...post, body });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  expect(JSON.parse(bytes.toString())).toMatchObject({ id, outputs: [{ name: 'x', data: [1] }] });
+  expect(Number(answer.headers.get('content-length'))).toBe(bytes.length);
+});
+
 describe('closing', () => {
   it('lets streams end and takes no new ones', async () => {
     let release = () => {};
