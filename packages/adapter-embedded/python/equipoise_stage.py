@@ -286,13 +286,17 @@ def attempt(stage, batch):
         return [(item, {}, [])] * len(batch)
 
 
-def answer(connection, stage, batch):
-    """Runs a batch. If the stage rejects an input as invalid, items run one by one, so that only invalid items fail."""
+def answer(connection, stage, batch, cpu_since):
+    """Runs a batch. If the stage rejects an input as invalid, items run one by one, so that only invalid items fail.
+
+    Returns the CPU time of this process in seconds. `cpu_since` is the time that the previous batch returned.
+    """
     started_at = time.perf_counter()
     answers = attempt(stage, batch)
     if len(batch) > 1 and answers[0][0]["kind"] == "invalid-input":
         answers = [attempt(stage, [item])[0] for item in batch]
     service_ms = (time.perf_counter() - started_at) * 1000
+    cpu_time = time.process_time()
     items, tensors, buffers = [], [], []
     for item, header, own in answers:
         for entry in header.values():
@@ -300,7 +304,9 @@ def answer(connection, stage, batch):
         items.append(item)
         tensors.append(header)
         buffers += own
-    connection.send({"kind": "result", "items": items, "serviceMs": service_ms}, tensors, buffers)
+    times = {"serviceMs": service_ms, "cpuMs": (cpu_time - cpu_since) * 1000}
+    connection.send({"kind": "result", "items": items, **times}, tensors, buffers)
+    return cpu_time
 
 
 def close(connection, stage):
@@ -360,7 +366,7 @@ def load(connection, start):
 
 
 def serve(connection):
-    stage = None
+    stage, cpu_time = None, 0
     while True:
         received = connection.receive()
         if received is None:
@@ -368,8 +374,9 @@ def serve(connection):
         message, batch = received
         if message["kind"] == "load":
             stage = load(connection, message["start"])
+            cpu_time = time.process_time()
         elif message["kind"] == "run":
-            answer(connection, stage, batch)
+            cpu_time = answer(connection, stage, batch, cpu_time)
         else:
             close(connection, stage)
             leave(0)

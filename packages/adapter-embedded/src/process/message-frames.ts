@@ -16,14 +16,14 @@ export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   if (message.kind !== 'result') return frameOf(message, []);
   const items = message.items.map((item) => (item.kind === 'ok' ? { kind: 'ok' } : item));
   return frameOf(
-    { kind: message.kind, serviceMs: message.serviceMs, items },
+    { kind: message.kind, serviceMs: message.serviceMs, cpuMs: message.cpuMs, items },
     message.items.map((item) => (item.kind === 'ok' ? item.output : {})),
   );
 }
 
 /** Reads a message of a replica, which is not trusted. Throws an Error if it is invalid. */
 export function messageFromReplica({ body, tensors }: Frame): FromReplica {
-  const { kind, items, serviceMs, error } = body;
+  const { kind, items, serviceMs, cpuMs, error } = body;
   switch (kind) {
     case 'ready':
       return { kind };
@@ -34,7 +34,9 @@ export function messageFromReplica({ body, tensors }: Frame): FromReplica {
     case 'result':
       if (!Array.isArray(items) || items.length !== tensors.length) throw new Error('a result without its items');
       if (typeof serviceMs !== 'number') throw new Error('a result without its service time');
-      return { kind, serviceMs, items: items.map((item, index) => itemOf(item, tensors[index] ?? {})) };
+      if (cpuMs !== undefined && !(typeof cpuMs === 'number' && cpuMs >= 0))
+        throw new Error('a result with a wrong CPU time');
+      return { kind, serviceMs, cpuMs, items: items.map((item, index) => itemOf(item, tensors[index] ?? {})) };
     default:
       throw new Error(`a message of kind ${JSON.stringify(kind)}`);
   }

@@ -54,6 +54,12 @@ describe('a replica process', () => {
     await expect.poll(() => residentBytes?.()).toBeUndefined();
   });
 
+  it('reports what a batch costs a CPU share', async () => {
+    const { resources, ...request } = obeying();
+    const runner = await start({ ...request, resources: { ...resources, cpuCores: 0.5 } });
+    expect((await runner.run([commandItem('pid')])).cpuMs).toBeGreaterThanOrEqual(0);
+  });
+
   it('says with what words it ended', async () => {
     const runner = await start();
     await expect(runner.run([commandItem('throw-and-hang')])).rejects.toMatchObject({

@@ -61,6 +61,11 @@ describeWithTool(python, 'Python replicas', () => {
     expect(await outputOf(runner, commandItem('threads'))).toMatchObject({ threads: { data: ['1'] } });
   });
 
+  it('report what a batch costs a CPU share', async () => {
+    const { cpuMs } = await (await start()).run([commandItem('pid')]);
+    expect(cpuMs).toBeGreaterThanOrEqual(0);
+  });
+
   it('tell the type and the message of an error', async () => {
     expect(await outputOf(await start(), commandItem('fail'))).toBe(
       "STAGE_FAILED: Stage 'obey' (variant 'only') failed: RuntimeError: the stage is broken",

@@ -1,6 +1,7 @@
 /** Process of one JavaScript replica: messages on descriptor 3, end of its parent on descriptor 4. */
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
+import { processCpuMeter } from '../replica/cpu-meter.js';
 import type { FromReplica } from '../replica/replica-protocol.js';
 import { StageServer } from '../replica/serve-stage.js';
 import { FrameReader } from './frame.js';
@@ -16,7 +17,8 @@ function say(message: FromReplica): void {
   socket.uncork();
 }
 
-const server = new StageServer({ say, leave: () => socket.end(() => process.exit(0)) });
+const leave = () => socket.end(() => process.exit(0));
+const server = new StageServer({ meter: processCpuMeter(), say, leave });
 const reader = new FrameReader((frame) => server.receive(messageToReplica(frame)));
 socket.on('data', (chunk: Uint8Array) => reader.push(chunk));
 socket.on('error', () => process.exit(1));

@@ -31,7 +31,13 @@ export type ToReplica =
 export type FromReplica =
   | { readonly kind: 'ready' }
   | { readonly kind: 'load-failed'; readonly error: ReplicaError }
-  | { readonly kind: 'result'; readonly items: readonly ReplicaItem[]; readonly serviceMs: number }
+  | {
+      readonly kind: 'result';
+      readonly items: readonly ReplicaItem[];
+      readonly serviceMs: number;
+      /** See `BatchResult`. */
+      readonly cpuMs?: number | undefined;
+    }
   | { readonly kind: 'closed'; readonly error?: ReplicaError };
 
 export function replicaError(thrown: unknown): ReplicaError {

@@ -24,6 +24,8 @@ export interface RunnerFacts {
   readonly runTimeoutMs: number;
 }
 
+type ReplicaResult = Extract<FromReplica, { readonly kind: 'result' }>;
+
 interface Pending<Value> {
   readonly resolve: (value: Value) => void;
   readonly reject: (error: unknown) => void;
@@ -152,7 +154,7 @@ export class ReplicaRunner implements ModelRunner {
         this.#loadError = this.#loadFailure(message.error);
         return;
       case 'result':
-        this.#answer(message.items, message.serviceMs);
+        this.#answer(message);
         return;
       case 'closed':
         this.#closeError = message.error;
@@ -160,12 +162,12 @@ export class ReplicaRunner implements ModelRunner {
     }
   }
 
-  #answer(items: readonly ReplicaItem[], serviceMs: number): void {
+  #answer({ items, serviceMs, cpuMs }: ReplicaResult): void {
     if (this.#running?.size !== items.length) {
       this.#giveUp(`it answered ${items.length} results to ${this.#running?.size ?? 'no'} items`);
       return;
     }
-    this.#takeRunning()?.resolve({ items: items.map((item) => this.#itemResult(item)), serviceMs });
+    this.#takeRunning()?.resolve({ items: items.map((item) => this.#itemResult(item)), serviceMs, cpuMs });
   }
 
   #takeRunning(): RunningBatch | undefined {

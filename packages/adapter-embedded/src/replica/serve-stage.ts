@@ -2,10 +2,12 @@
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
 import { importStageModule } from '../stage-module/stage-module-loader.js';
+import type { CpuMeter } from './cpu-meter.js';
 import { type FromReplica, type ReplicaStart, replicaError, type ToReplica } from './replica-protocol.js';
 import { runBatch } from './run-batch.js';
 
 export interface FarEnd {
+  readonly meter: CpuMeter;
   say(message: FromReplica): void;
   leave(): void;
 }
@@ -21,6 +23,7 @@ async function load({ module, variant, resources }: ReplicaStart): Promise<Loade
 export class StageServer {
   readonly #far: FarEnd;
   #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);
+  #hasShare = false;
 
   constructor(far: FarEnd) {
     this.#far = far;
@@ -30,6 +33,7 @@ export class StageServer {
   receive(message: ToReplica): void {
     switch (message.kind) {
       case 'load':
+        this.#hasShare = message.start.resources.cpuCores < 1;
         this.#stage = this.#load(message.start);
         return;
       case 'run':
@@ -54,7 +58,10 @@ export class StageServer {
   }
 
   async #answer(stage: LoadedStage, batch: readonly TensorMap[]): Promise<void> {
-    this.#far.say({ kind: 'result', ...(await runBatch(stage, batch)) });
+    const { meter, say } = this.#far;
+    if (this.#hasShare) meter.batchStarted();
+    const run = await runBatch(stage, batch);
+    say({ kind: 'result', ...run, cpuMs: this.#hasShare ? meter.batchEnded() : undefined });
   }
 
   async #close(stage: LoadedStage): Promise<void> {

@@ -1,6 +1,7 @@
 /** Thread of one replica. It exits by itself after `close`: terminating a thread in native code ends the process. */
 import { parentPort } from 'node:worker_threads';
 import { invariant } from '@equipoise/core/model';
+import { threadCpuMeter } from '../replica/cpu-meter.js';
 import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { StageServer } from '../replica/serve-stage.js';
 import { postTensors } from './movable-tensors.js';
@@ -16,11 +17,12 @@ function say(message: FromReplica): void {
     port.postMessage(message);
     return;
   }
-  const { kind, items, serviceMs } = message;
+  const { kind, items, serviceMs, cpuMs } = message;
   const outputs = items.map((item) => (item.kind === 'ok' ? item.output : {}));
   postTensors(port, outputs, (moved) => ({
     kind,
     serviceMs,
+    cpuMs,
     items: items.map(
       (item, index): ReplicaItem => (item.kind === 'ok' ? { kind: 'ok', output: moved[index] ?? {} } : item),
     ),
@@ -32,5 +34,5 @@ function leave(): void {
   setTimeout(() => process.exit(0), patienceMs).unref();
 }
 
-const server = new StageServer({ say, leave });
+const server = new StageServer({ meter: threadCpuMeter(), say, leave });
 port.on('message', (message: ToReplica) => server.receive(message));

@@ -74,6 +74,13 @@ describe('a replica thread', () => {
     ]);
   });
 
+  it.runIf(process.platform === 'linux')('reports what a batch costs a CPU share', async () => {
+    const { resources, ...request } = obeying();
+    const share = await start({ ...request, resources: { ...resources, cpuCores: 0.5 } });
+    expect((await share.run([commandItem('pid')])).cpuMs).toBeGreaterThanOrEqual(0);
+    expect((await replica().run([commandItem('pid')])).cpuMs).toBeUndefined();
+  });
+
   it('times the batch inside the stage', async () => {
     const { serviceMs } = await replica().run([commandItem('slow')]);
     expect(serviceMs).toBeGreaterThan(45);

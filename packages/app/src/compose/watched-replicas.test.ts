@@ -60,6 +60,16 @@ describe('MeasuredBatches', () => {
     expect(batches.take()).toEqual([]);
   });
 
+  it('counts what the CPU share was charged if that is more than the time inside the stage', async () => {
+    const batches = new MeasuredBatches();
+    const charged: Partial<ModelRunner> = {
+      run: async (batch) => ({ items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 7, cpuMs: 9 }),
+    };
+    const { runner } = await batches.watching(launcherOf(true, charged)).launch(request);
+    await runner.run([zeros]);
+    expect(batches.take()).toMatchObject([{ serviceMs: [9] }]);
+  });
+
   it('leaves out batches in which an item failed', async () => {
     const batches = new MeasuredBatches();
     const { runner } = await batches.watching(launcherOf(false)).launch(request);

@@ -11,6 +11,11 @@ export type ItemResult =
 export interface BatchResult {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
+  /**
+   * Time in ms that a CPU share is charged: CPU time of the replica since the previous batch, without waits for a core.
+   * If absent, the time from sending the batch to its answer is charged.
+   */
+  readonly cpuMs?: number | undefined;
 }
 
 /**

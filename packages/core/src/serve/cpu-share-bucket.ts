@@ -1,7 +1,8 @@
 /**
- * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size. While idle,
- * it rises by f per ms, up to that size. During a batch it changes by f − 1 per ms. A batch may start only at a level ≥
- * 0 and then runs at full speed. A debit at a batch's end would lose the refill while the bucket is full.
+ * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size, rises by f
+ * per ms up to that size, and falls by the CPU time of each batch. A batch may start only at a level ≥ 0 and then runs
+ * at full speed. Time in which other processes hold the core is no CPU time, so a busy machine uses up no share. The
+ * refill during a batch counts even if the bucket is full at its start.
  */
 
 const DEFAULT_BURST_MS = 50;
@@ -12,7 +13,6 @@ export class CpuShareBucket {
   readonly #burstMs: number;
   #levelMs: number;
   #levelAtMs: number;
-  #running = false;
 
   constructor(shareFraction: number, nowMs: number, burstMs: number = DEFAULT_BURST_MS) {
     this.#shareFraction = shareFraction;
@@ -21,26 +21,24 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** Earliest time at which a batch may start; `nowMs` means now. */
+  /** Earliest time at which a batch may start; `nowMs` means now. Call only between batches. */
   readyAtMs(nowMs: number): number {
-    this.#settle(nowMs);
+    this.#settle(nowMs, this.#shareFraction * (nowMs - this.#levelAtMs));
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;
   }
 
   batchStarted(nowMs: number): void {
-    this.#settle(nowMs);
-    this.#running = true;
+    this.#settle(nowMs, this.#shareFraction * (nowMs - this.#levelAtMs));
   }
 
-  batchEnded(nowMs: number): void {
-    this.#settle(nowMs);
-    this.#running = false;
+  /** `cpuMs`: CPU time of the batch. It counts up to the time since the batch's start, which is the default. */
+  batchEnded(nowMs: number, cpuMs = Number.POSITIVE_INFINITY): void {
+    const ranMs = nowMs - this.#levelAtMs;
+    this.#settle(nowMs, (this.#shareFraction - 1) * ranMs + Math.max(0, ranMs - cpuMs));
   }
 
-  #settle(nowMs: number): void {
-    const elapsedMs = nowMs - this.#levelAtMs;
+  #settle(nowMs: number, gainMs: number): void {
     this.#levelAtMs = nowMs;
-    if (this.#running) this.#levelMs += (this.#shareFraction - 1) * elapsedMs;
-    else this.#levelMs = Math.min(this.#burstMs, this.#levelMs + this.#shareFraction * elapsedMs);
+    this.#levelMs = Math.min(this.#burstMs, this.#levelMs + gainMs);
   }
 }

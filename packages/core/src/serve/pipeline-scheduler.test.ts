@@ -126,6 +126,33 @@ describe('dispatch', () => {
     expect(bench.running).toHaveLength(2);
   });
 
+  it('charges a share the CPU time of a batch, not the time in which other processes held the core', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { cpuCores: 0.05 });
+    for (let nowMs = 0; nowMs < 10_000; nowMs += 20) {
+      bench.arrive('a', nowMs);
+      bench.finish(replica, nowMs + 19, 1); // 1 ms of work for each refill of 1 ms
+    }
+    expect(bench.running).toHaveLength(500);
+    for (let nowMs = 10_000; nowMs < 12_000; nowMs += 20) {
+      bench.scheduler.advance(nowMs);
+      bench.arrive('b', nowMs, 100_000);
+      if (replica.busy) bench.finish(replica, nowMs + 19, 19); // the share of 2 s and the burst are 150 ms
+    }
+    expect(bench.running.length - 500).toBeGreaterThanOrEqual(Math.floor(150 / 19));
+    expect(bench.running.length - 500).toBeLessThanOrEqual(Math.ceil(150 / 19) + 1);
+  });
+
+  it('charges a share no more than the time of the batch and fills it to no more than the burst', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { cpuCores: 0.5 });
+    bench.arrive('a', 0, 10_000);
+    bench.finish(replica, 1000, 0); // idle, in effect: the level stays at the burst of 50
+    for (const name of ['b', 'c']) bench.arrive(name, 1000, 10_000);
+    bench.finish(replica, 1200, 5000); // level 50 − 0.5·200 = −50
+    expect(bench.wakes.at(-1)).toBe(1300);
+  });
+
   it('lets no more threads run than the host has cores and serves the gate by deadline', () => {
     const bench = new Bench(chainSpec({ a: points, b: points }), { hostCores: 1 });
     const first = bench.serve(0);

@@ -131,8 +131,16 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return request;
   }
 
-  /** Ends a running batch. `outputs` are ordered as `replica.batch`. Outputs of ended requests are ignored. */
-  batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
+  /**
+   * Ends a running batch. `outputs` are ordered as `replica.batch`. Outputs of ended requests are ignored. `cpuMs` is the
+   * CPU time of the batch, by default the time since its start.
+   */
+  batchDone(
+    replica: ServingReplica<Payload, Context>,
+    outputs: readonly Payload[],
+    nowMs: number,
+    cpuMs?: number | undefined,
+  ): void {
     invariant(replica.busy, 'a replica finished a batch that it did not run');
     this.#nowMs = nowMs;
     const { batch } = replica;
@@ -141,7 +149,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (replica.health !== undefined) this.#judge(replica, nowMs);
     if (replica.health?.isLate) this.#setLate(replica, false);
     if (replica.runsSuspect && !replica.draining) this.#acquit(replica);
-    stage.finish(replica, nowMs);
+    stage.finish(replica, nowMs, cpuMs);
     if (replica.draining) this.#release(replica);
     try {
       for (let i = 0; i < batch.length; i++) {

@@ -77,11 +77,12 @@ export class Bench implements ServingEffects<string, string, string> {
     return this.scheduler.arrive({ context: name, arrivedAtMs, deadlineAtMs, level }, name);
   }
 
-  finish(replica: Replica, nowMs: number): void {
+  finish(replica: Replica, nowMs: number, cpuMs?: number): void {
     this.scheduler.batchDone(
       replica,
       replica.batch.map((item) => `${item.payload}>${replica.stage}`),
       nowMs,
+      cpuMs,
     );
   }
 

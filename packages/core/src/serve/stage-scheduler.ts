@@ -229,12 +229,12 @@ export class StageScheduler<Payload, Context> {
     return undefined;
   }
 
-  finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+  finish(replica: ServingReplica<Payload, Context>, nowMs: number, cpuMs: number | undefined): void {
     replica.busy = false;
     this.#busyReplicas -= 1;
     if (replica.runsSuspect) this.#runningSuspects -= 1;
     replica.runsSuspect = false;
-    replica.bucket?.batchEnded(nowMs);
+    replica.bucket?.batchEnded(nowMs, cpuMs);
     this.#gate.leave(replica.threads);
   }
 

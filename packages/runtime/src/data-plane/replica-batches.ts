@@ -122,6 +122,7 @@ export class ReplicaBatches {
       replica,
       batch.map((item) => outputs.get(item) ?? nothing),
       nowMs,
+      answer.cpuMs,
     );
   }
 
@@ -162,6 +163,7 @@ function isStageFault(result: ItemResult): boolean {
 interface BatchAnswer {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
+  readonly cpuMs?: number | undefined;
   readonly lost: AppError | undefined;
 }
 
@@ -169,11 +171,11 @@ interface BatchAnswer {
 async function runBatch(stage: string, runner: ModelRunner, batch: readonly TensorMap[]): Promise<BatchAnswer> {
   if (batch.length === 0) return { items: [], serviceMs: 0, lost: undefined };
   try {
-    const { items, serviceMs } = await runner.run(batch);
+    const { items, serviceMs, cpuMs } = await runner.run(batch);
     if (items.length !== batch.length) {
       return allFailed(batch, stageFailed(stage, `it answered ${items.length} results to ${batch.length} items`));
     }
-    return { items: items.map((item) => checked(stage, item)), serviceMs, lost: undefined };
+    return { items: items.map((item) => checked(stage, item)), serviceMs, cpuMs, lost: undefined };
   } catch (error) {
     return allFailed(batch, toldToClient(stage, error));
   }

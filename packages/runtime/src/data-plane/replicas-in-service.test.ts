@@ -239,6 +239,25 @@ describe('replicas', () => {
     expect([fresh.batches, issues]).toEqual([[], ['hung']]);
   });
 
+  it.each([
+    ['the CPU time that they report', { cpuMs: 1 }, 100],
+    ['all of the time if they report none', {}, 8],
+  ])('with a CPU share are charged for %s', async (_, reported, batches) => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const run: ModelRunner['run'] = async (batch) => {
+      await clock.sleep(20); // 1 ms of work on a busy machine
+      return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 20, ...reported };
+    };
+    serve(pipeline, 'a', { run, onLost: () => {}, close: async () => {} }, 0.05);
+    const outcomes = Array.from({ length: 100 }, () => pipeline.submit(x(1), { timeoutMs: 60_000 }));
+    await clock.advanceTo(2010);
+    // Without CPU times: a burst of 50 ms and the share of 2 s are 150 ms, and the last batch may exceed them.
+    expect(pipeline.stageCounts()[stageId('a')]?.batches).toBe(batches);
+    await clock.advanceTo(60_000);
+    await Promise.all(outcomes);
+  });
+
   it('keep the expected times of a stage when only its batching changes', async () => {
     const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
     const stage = stageId('a');
