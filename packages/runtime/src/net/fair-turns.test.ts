@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FairTurns } from './fair-turns.js';
+import { FairTurns, MemoryQueue } from './fair-turns.js';
 
 describe('calls of many connections', () => {
   const turns: (() => void)[] = [];
@@ -60,5 +61,48 @@ describe('calls of many connections', () => {
     send('a', 65);
     fair.begin(connection('b'), () => fair.begin(connection('a'), () => begun.push('last')));
     expect(next()).toEqual(['a64', 'last']);
+  });
+});
+
+describe('limited memory', () => {
+  it('is granted while it suffices, in the order in which it is asked for', async () => {
+    const queue = new MemoryQueue(100);
+    const granted: string[] = [];
+    const take = (name: string, bytes: number) => queue.take({}, bytes).then(() => granted.push(name));
+    const [a, b, c, d] = [take('a', 60), take('b', 40), take('c', 500), take('d', 1)];
+    await Promise.all([a, b]);
+    queue.release(60);
+    // Small messages do not overtake large ones, which run alone.
+    await setImmediate();
+    expect(granted).toEqual(['a', 'b']);
+    queue.release(40);
+    await c;
+    await setImmediate();
+    expect(granted).toEqual(['a', 'b', 'c']);
+    queue.release(500);
+    await d;
+  });
+
+  it('is granted to connections in turn, when many messages end at once', async () => {
+    const queue = new MemoryQueue(100);
+    const granted: string[] = [];
+    let held = 0;
+    const take = async (connection: object, name: string) => {
+      await queue.take(connection, 10);
+      expect(++held).toBeLessThanOrEqual(10);
+      granted.push(name);
+    };
+    const [a, b, c] = [{}, {}, {}];
+    await Promise.all(Array.from({ length: 10 }, () => take(a, '')));
+    const names = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'b', 'b', 'c'] as const;
+    const waiting = names.map((name) => take({ a, b, c }[name], name));
+    while (held > 0) {
+      const ending = held;
+      held = 0;
+      for (let count = 0; count < ending; count++) queue.release(10);
+      await setImmediate();
+    }
+    await Promise.all(waiting);
+    expect(granted.join('')).toBe('abcabaaaaaaaaa');
   });
 });

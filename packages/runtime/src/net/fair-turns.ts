@@ -1,10 +1,11 @@
-/** Spreads the start of multiplexed and pipelined calls over turns of the event loop, so that no client delays the others. */
+/** Turns of connections, so that no client delays the others: at the event loop and at limited memory. */
+import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 
 /** Maximum calls that begin in one turn. */
 const MOST_PER_TURN = 64;
 
 /** Waiting items by connection. Connections are served round-robin, the items of one in order. */
-export class RoundRobin<T> {
+class RoundRobin<T> {
   /** The next connection comes first. */
   readonly #items = new Map<object, T[]>();
 
@@ -40,6 +41,7 @@ export class RoundRobin<T> {
   }
 }
 
+/** Spreads the start of multiplexed and pipelined calls over turns of the event loop. */
 export class FairTurns {
   readonly #nextTurn: (turn: () => void) => void;
   readonly #waiting = new RoundRobin<() => void>();
@@ -67,6 +69,34 @@ export class FairTurns {
       const call = this.#waiting.shift();
       if (call === undefined) return;
       this.#start(call);
+    }
+  }
+}
+
+/** Grants memory. Waiting connections take turns; a small request does not overtake a large one whose turn it is. */
+export class MemoryQueue {
+  readonly #bytes: BytesInFlight;
+  readonly #waiting = new RoundRobin<{ readonly bytes: number; readonly grant: () => void }>();
+
+  /** While no memory is granted, a request may have any size. */
+  constructor(mostBytes: number) {
+    this.#bytes = new BytesInFlight(mostBytes);
+  }
+
+  async take(connection: object, bytes: number): Promise<void> {
+    if (this.#waiting.size === 0 && this.#bytes.take(bytes)) return;
+    await new Promise<void>((grant) => this.#waiting.add(connection, { bytes, grant }));
+  }
+
+  release(bytes: number): void {
+    this.#bytes.release(bytes);
+    for (
+      let { first } = this.#waiting;
+      first !== undefined && this.#bytes.take(first.bytes);
+      { first } = this.#waiting
+    ) {
+      this.#waiting.shift();
+      first.grant();
     }
   }
 }

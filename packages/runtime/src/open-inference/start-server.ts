@@ -145,7 +145,7 @@ function limitsOf(options: ServerOptions): PortLimits {
 }
 
 function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRules {
-  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxJsonBytes = DEFAULT_MAX_JSON_BYTES } = options;
   const inbound = new InboundBytes(mostInboundBytes(options), maxBodyBytes);
   return {
     pipelines: new Map(
@@ -156,9 +156,9 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     ),
     version: options.version,
     maxBodyBytes,
-    maxJsonBytes: options.maxJsonBytes ?? DEFAULT_MAX_JSON_BYTES,
+    maxJsonBytes,
     inbound,
-    largeRequests: new LargeRequests(inbound),
+    largeRequests: new LargeRequests({ inbound, maxBodyBytes, maxJsonBytes }),
     outbound: new BytesInFlight(options.maxOutboundBytes ?? mostOutboundBytes(maxBodyBytes)),
     pages: new PageBytes(),
     tenants: options.tenants,

@@ -1,10 +1,15 @@
+import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { type InferRequest, writeGrpcRequest } from '@equipoise/open-inference-codec';
 import { status } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { InboundBytes } from '../../data-plane/bytes-in-flight.js';
+import { Cancellation } from '../../data-plane/cancellation.js';
 import { grpcBench, withInputs } from '../grpc/grpc-bench.test-support.js';
 import { ask, HttpBench, inferHeaders, overTls } from '../http-bench.test-support.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
+import { LargeRequests } from './large-requests.js';
+import { requestDecoders } from './request-decoders.js';
 
 const bench = new HttpBench();
 const threads: Worker[] = [];
@@ -22,6 +27,10 @@ afterEach(async () => {
   await endServers();
   await bench.end();
 });
+
+const bytesOf = (body: string) => Uint8Array.from(Buffer.from(body));
+const encoded = (bytes: Uint8Array<ArrayBuffer>) => ({ bytes, maxJsonBytes: 1e9, inputs: [tensorOf('FP32', [-1])] });
+const call = () => ({ connection: {}, signal: new Cancellation() });
 
 /** Enough short numbers to exceed the size decoded in the serving thread. */
 const COUNT = 80_000;
@@ -82,7 +91,15 @@ describe('large JSON', () => {
       expect((await json(RUN, { x: data })).body.outputs.x).toEqual(data);
     }
     expect(threads.length).toBe(1);
-    expect(threads[0]?.resourceLimits).toMatchObject({ maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 1024 });
+    expect(threads[0]?.resourceLimits).toMatchObject({ maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 400 });
+  });
+
+  it('has a thread with more memory where larger bodies are allowed', async () => {
+    const limits = { maxBodyBytes: 64 * 2 ** 20, maxJsonBytes: 32 * 2 ** 20 };
+    const large = new LargeRequests({ inbound: new InboundBytes(), ...limits });
+    ends.push(() => large.close());
+    await large.decode(call(), 'run', encoded(bytesOf('{"x":[1]}')));
+    expect(threads[0]?.resourceLimits?.maxOldGenerationSizeMb).toBe(256 + 8 * (64 + 32));
   });
 
   it('keeps 64-bit integers exact', async () => {
@@ -113,5 +130,54 @@ describe('large JSON', () => {
     const replies = Array.from({ length: 4 }, () => ask(session, inferHeaders, body).reply);
     expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(threads.length).toBe(1);
+  });
+});
+
+describe('the thread', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('ends after 30 s without a request, and a new one starts for the next', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const large = new LargeRequests({ inbound: new InboundBytes(), maxBodyBytes: 1e7, maxJsonBytes: 1e7 });
+    ends.push(() => large.close());
+    const decode = () => large.decode(call(), 'run', encoded(bytesOf('{"x":[1]}')));
+    await decode();
+    const ended = once(threads[0] as Worker, 'exit');
+    vi.advanceTimersByTime(29_999);
+    await decode();
+    expect(threads.length).toBe(1);
+    vi.advanceTimersByTime(30_000);
+    await ended;
+    expect((await decode()).inputs['x']?.shape).toEqual([1]);
+    expect(threads.length).toBe(2);
+  });
+});
+
+describe('a large request that waits', () => {
+  it('is not decoded if its client goes away', async () => {
+    const inbound = new InboundBytes();
+    const large = new LargeRequests({ inbound, maxBodyBytes: 1e7, maxJsonBytes: 1e7 });
+    ends.push(() => large.close());
+    const gone = call();
+    const bytes = bytesOf('{"x":[1]}');
+    // Larger than the memory of the thread, so the next requests wait.
+    const first = large.decode(call(), 'run', encoded(bytesOf(`{"x":[1]}${' '.repeat(5e6)}`)));
+    const waiting = large.decode(gone, 'run', encoded(bytes));
+    const last = large.decode(call(), 'run', encoded(bytesOf('{"x":[2]}')));
+    gone.signal.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'DROPPED', details: { reason: 'cancelled' } });
+    // Bytes that go to the thread leave their buffer.
+    expect(bytes.byteLength).toBe(9);
+    expect((await first).inputs['x']?.data).toEqual(Float32Array.of(1));
+    expect((await last).inputs['x']?.data).toEqual(Float32Array.of(2));
+    expect(inbound.sum).toBe(0);
+  });
+
+  it('gives back only the parameters that the server knows', () => {
+    const body = '{"parameters":{"timeout_ms":5,"priority":1,"other":[{},{}]},"inputs":[]}';
+    const { parameters } = requestDecoders.infer({ ...encoded(bytesOf(body)), inputs: [] });
+    expect(parameters).toEqual({ timeoutMs: 5, priority: 1 });
   });
 });

@@ -1,10 +1,12 @@
 /**
- * A thread that decodes large requests, so that other requests do not wait for them. It decodes one request of a
- * connection at a time, in order of arrival. Bytes and tensors move between threads without a copy.
+ * A thread that decodes large requests, so that other requests do not wait for them. Connections take turns. Bytes and
+ * tensors move between threads without a copy.
  */
 import { createRequire } from 'node:module';
 import { AppError, type ErrorCode, type ErrorDetails } from '@equipoise/core/model';
 import type { InboundBytes } from '../../data-plane/bytes-in-flight.js';
+import type { CancelSignal } from '../../data-plane/cancellation.js';
+import { MemoryQueue } from '../../net/fair-turns.js';
 import { dropError } from '../../net/refusal.js';
 import { RpcThread } from '../../worker-rpc.js';
 import type { Decoded, Encoded, RequestKind } from './request-decoders.js';
@@ -21,37 +23,51 @@ export interface DecoderFailure {
   readonly details: ErrorDetails;
 }
 
-/**
- * Heap limits of the thread. A larger young generation would only keep more garbage. With any limit of the old
- * generation, V8 collects it sooner: at 90 instead of 140 MiB, as measured.
- */
-const HEAP_LIMITS = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 1024 };
+/** The request's connection; `signal` aborts when its client goes away. */
+export interface DecodingCall {
+  readonly connection: object;
+  readonly signal: CancelSignal;
+}
+
+/** Bytes that the thread holds. Further requests wait outside, where they can be dropped when their clients go away. */
+const MOST_BYTES_IN_THREAD = 4 * 1024 * 1024;
+/** A thread that is idle for so long ends, because V8 frees no memory of an idle thread. */
+const IDLE_MS = 30_000;
+
+/** Limits of the port. `inbound` also counts waiting requests. */
+export interface LargeRequestLimits {
+  readonly inbound: InboundBytes;
+  readonly maxBodyBytes: number;
+  readonly maxJsonBytes: number;
+}
 
 export class LargeRequests {
-  readonly #inbound: InboundBytes;
-  readonly #last = new WeakMap<object, Promise<unknown>>();
+  readonly #limits: LargeRequestLimits;
+  readonly #memory = new MemoryQueue(MOST_BYTES_IN_THREAD);
   #thread: RpcThread<DecoderFailure> | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
-  /** `inbound` also counts waiting requests. */
-  constructor(inbound: InboundBytes) {
-    this.#inbound = inbound;
+  constructor(limits: LargeRequestLimits) {
+    this.#limits = limits;
   }
 
   /** Moves the memory of the bytes to the thread. Rejects with the errors of `requestDecoders`, or AppError DROPPED. */
-  async decode<K extends RequestKind>(connection: object, kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
+  async decode<K extends RequestKind>(
+    { connection, signal }: DecodingCall,
+    kind: K,
+    encoded: Encoded<K>,
+  ): Promise<Decoded<K>> {
     const { length } = encoded.bytes;
-    if (!this.#inbound.take(length)) throw dropError('memory-full');
-    const before = this.#last.get(connection) ?? Promise.resolve();
-    const decoded = before.then(() => this.#ask(kind, encoded));
-    const settled = decoded.then(
-      () => {},
-      () => {},
-    );
-    this.#last.set(connection, settled);
+    const { inbound } = this.#limits;
+    if (!inbound.take(length)) throw dropError('memory-full');
+    await this.#memory.take(connection, length);
     try {
-      return await decoded;
+      if (signal.aborted) throw dropError('cancelled');
+      return await this.#ask(kind, encoded);
     } finally {
-      this.#inbound.release(length);
+      this.#memory.release(length);
+      inbound.release(length);
+      this.#endWhenIdle();
     }
   }
 
@@ -59,18 +75,34 @@ export class LargeRequests {
     await this.#thread?.terminate();
   }
 
+  #endWhenIdle(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      if (this.#thread?.waitingRequests === 0) void this.#thread.terminate();
+    }, IDLE_MS).unref();
+  }
+
   #ask<K extends RequestKind>(kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
-    if (this.#thread === undefined || this.#thread.isOver) this.#thread = newThread();
+    if (this.#thread === undefined || this.#thread.isOver) this.#thread = newThread(this.#limits);
     const { id, answer } = this.#thread.expectAnswer<Decoded<K>>(this);
     this.#thread.postMessage({ id, kind, encoded } satisfies DecoderQuestion, [encoded.bytes.buffer as ArrayBuffer]);
     return answer;
   }
 }
 
-function newThread(): RpcThread<DecoderFailure> {
+const MIB = 1024 * 1024;
+/** A larger young generation would only keep more garbage. */
+const YOUNG_MIB = 12;
+/** Heap for the most objects that a request within its other limits may have. */
+const OBJECTS_MIB = 256;
+/** Heap per byte of JSON or gRPC: parsed JSON took less (measured), larger gRPC messages are refused. */
+const HEAP_PER_BYTE = 8;
+
+function newThread({ maxBodyBytes, maxJsonBytes }: LargeRequestLimits): RpcThread<DecoderFailure> {
+  const oldMib = OBJECTS_MIB + Math.ceil((HEAP_PER_BYTE * (maxBodyBytes + maxJsonBytes)) / MIB);
   return new RpcThread<DecoderFailure>({
     entry: createRequire(import.meta.url).resolve('@equipoise/runtime/decoder-thread'),
-    resourceLimits: HEAP_LIMITS,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB, maxOldGenerationSizeMb: oldMib },
     errorOf: ({ code, message, details }) => new AppError(code, message, { details }),
     endedError: (cause) => cause ?? new Error('the thread that decodes large requests has ended'),
   });

@@ -1,4 +1,7 @@
-/** Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint. */
+/**
+ * Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint. Their
+ * results move between threads, so they hold no client value that is not needed.
+ */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
@@ -14,6 +17,7 @@ import {
   readRestBody,
   tensorMismatch,
 } from '@equipoise/open-inference-codec';
+import { type RequestParameters, readParameters } from '../request-parameters.js';
 import { pipelineOfVersion } from '../served-pipeline.js';
 
 export interface JsonBody {
@@ -31,14 +35,16 @@ export interface GrpcMessage {
   readonly pipelines: ReadonlyMap<string, { readonly inputs: readonly SourceTensor[] }>;
 }
 
-interface NamedGrpcRequest extends ReceivedGrpcRequest {
+type WithKnownParameters<Received> = Omit<Received, 'parameters'> & { readonly parameters: RequestParameters };
+
+interface NamedGrpcRequest extends WithKnownParameters<ReceivedGrpcRequest> {
   readonly modelName: string;
 }
 
 /** Decoders. They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH, `grpc` also NOT_FOUND. */
 export const requestDecoders = {
-  infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): ReceivedRequest =>
-    readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs),
+  infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): WithKnownParameters<ReceivedRequest> =>
+    withKnownParameters(readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs)),
   run: ({ bytes, maxJsonBytes, inputs }: JsonBody): { readonly inputs: TensorMap } => {
     checkJsonWork(bytes, maxJsonBytes);
     return { inputs: namedTensors(inputs, parseJson(bytes)) };
@@ -47,7 +53,7 @@ export const requestDecoders = {
     const message = readMessage(grpcMethods.modelInfer.input, ownedMessage(bytes, { kind: 'request', maxBytes }));
     const { modelName, modelVersion } = message;
     const { inputs } = pipelineOfVersion(pipelines, modelName, modelVersion);
-    return { modelName, ...readGrpcRequest(message, inputs) };
+    return { modelName, ...withKnownParameters(readGrpcRequest(message, inputs)) };
   },
 };
 
@@ -63,6 +69,13 @@ export function tensorBuffers(tensors: TensorMap): readonly ArrayBuffer[] {
     if (ArrayBuffer.isView(view) && view.buffer instanceof ArrayBuffer) buffers.add(view.buffer);
   }
   return [...buffers];
+}
+
+function withKnownParameters<Received extends { readonly parameters: Readonly<Record<string, unknown>> }>(
+  received: Received,
+): WithKnownParameters<Received> {
+  const { parameters, ...others } = received;
+  return { parameters: readParameters(parameters), ...others };
 }
 
 function namedTensors(inputs: readonly SourceTensor[], value: unknown): TensorMap {

@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { framed } from './grpc-bench.test-support.js';
-import { decompressed, framed as framedParts, MemoryQueue, mostUnpacked, UnaryMessage } from './grpc-message.js';
+import { decompressed, framed as framedParts, mostUnpacked, UnaryMessage } from './grpc-message.js';
 import { grpcStatus } from './grpc-status.js';
 
 const bytes = Buffer.from('some bytes');
@@ -80,47 +79,6 @@ describe('a compressed message', () => {
 });
 
 describe('memory for unpacking', () => {
-  it('is granted while it suffices, in the order in which it is asked for', async () => {
-    const queue = new MemoryQueue(100);
-    const granted: string[] = [];
-    const take = (name: string, bytes: number) => queue.take({}, bytes).then(() => granted.push(name));
-    const [a, b, c, d] = [take('a', 60), take('b', 40), take('c', 500), take('d', 1)];
-    await Promise.all([a, b]);
-    queue.release(60);
-    // Small messages do not overtake large ones, which run alone.
-    await setImmediate();
-    expect(granted).toEqual(['a', 'b']);
-    queue.release(40);
-    await c;
-    await setImmediate();
-    expect(granted).toEqual(['a', 'b', 'c']);
-    queue.release(500);
-    await d;
-  });
-
-  it('is granted to connections in turn, when many messages end at once', async () => {
-    const queue = new MemoryQueue(100);
-    const granted: string[] = [];
-    let held = 0;
-    const take = async (connection: object, name: string) => {
-      await queue.take(connection, 10);
-      expect(++held).toBeLessThanOrEqual(10);
-      granted.push(name);
-    };
-    const [a, b, c] = [{}, {}, {}];
-    await Promise.all(Array.from({ length: 10 }, () => take(a, '')));
-    const names = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'b', 'b', 'c'] as const;
-    const waiting = names.map((name) => take({ a, b, c }[name], name));
-    while (held > 0) {
-      const ending = held;
-      held = 0;
-      for (let count = 0; count < ending; count++) queue.release(10);
-      await setImmediate();
-    }
-    await Promise.all(waiting);
-    expect(granted.join('')).toBe('abcabaaaaaaaaa');
-  });
-
   it('is taken for what so many bytes can become', () => {
     expect(mostUnpacked(gzipSync(new Uint8Array(1_000_000)).length, 1e9)).toBeGreaterThan(1_000_000);
     expect(mostUnpacked(1_000_000, 5000)).toBe(5000);

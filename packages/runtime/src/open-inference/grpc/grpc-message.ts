@@ -4,9 +4,8 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { BytesInFlight } from '../../data-plane/bytes-in-flight.js';
 import { BodyChunks } from '../../net/body.js';
-import { RoundRobin } from '../../net/fair-turns.js';
+import { MemoryQueue } from '../../net/fair-turns.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
 
 const PREFIX_BYTES = 5;
@@ -64,34 +63,6 @@ export class UnaryMessage {
 /** Maximum unpacked bytes per packed byte in the deflate format. */
 const MOST_EXPANSION = 1032;
 const LEAST_CHUNK_BYTES = 16 * 1024;
-
-/** Grants memory. Waiting connections take turns; a small request does not overtake a large one whose turn it is. */
-export class MemoryQueue {
-  readonly #bytes: BytesInFlight;
-  readonly #waiting = new RoundRobin<{ readonly bytes: number; readonly grant: () => void }>();
-
-  /** While no memory is granted, a request may have any size. */
-  constructor(mostBytes: number) {
-    this.#bytes = new BytesInFlight(mostBytes);
-  }
-
-  async take(connection: object, bytes: number): Promise<void> {
-    if (this.#waiting.size === 0 && this.#bytes.take(bytes)) return;
-    await new Promise<void>((grant) => this.#waiting.add(connection, { bytes, grant }));
-  }
-
-  release(bytes: number): void {
-    this.#bytes.release(bytes);
-    for (
-      let { first } = this.#waiting;
-      first !== undefined && this.#bytes.take(first.bytes);
-      { first } = this.#waiting
-    ) {
-      this.#waiting.shift();
-      first.grant();
-    }
-  }
-}
 
 /** Memory of unpacked messages until they are decoded. All ports of a process share it. */
 export const unpackingMemory = new MemoryQueue(16 * 1024 * 1024);

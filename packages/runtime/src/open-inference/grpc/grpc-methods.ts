@@ -20,7 +20,6 @@ import type { Purpose } from '../../net/call.js';
 import type { ServingPhase } from '../../net/drain.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { requestDecoders } from '../decoding/request-decoders.js';
-import { readParameters } from '../request-parameters.js';
 import {
   metadataOf,
   pipelineByName,
@@ -113,10 +112,9 @@ const modelInfer: GrpcMethod = (bytes, request) => {
 };
 
 async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest): Promise<Uint8Array> {
-  const { modelName, inputs, outputs, id, parameters: stated, raw } = await decoded;
+  const { modelName, inputs, outputs, id, parameters, raw } = await decoded;
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
-  const parameters = readParameters(stated);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant } = request;
   const { output, missing } = await pipeline.run(inputs, { signal, tenant, ...parameters, timeoutMs });
@@ -125,12 +123,13 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
 }
 
 /** Decodes a request here or, if large, in another thread. */
-function decode(bytes: Uint8Array, { pipelines, maxBodyBytes: maxBytes, largeRequests, connection }: GrpcRequest) {
+function decode(bytes: Uint8Array, request: GrpcRequest) {
+  const { pipelines, maxBodyBytes: maxBytes, largeRequests } = request;
   if (!hasLargeParts(bytes, MOST_PARTS_HERE)) return requestDecoders.grpc({ bytes, maxBytes, pipelines });
   const declared = new Map([...pipelines].map(([name, { inputs }]) => [name, { inputs }]));
   // An uncompressed message follows its prefix, in memory that may belong to the transport.
   const own = bytes.byteOffset === 0 ? bytes : new Uint8Array(bytes);
-  return largeRequests.decode(connection, 'grpc', { bytes: own, maxBytes, pipelines: declared });
+  return largeRequests.decode(request, 'grpc', { bytes: own, maxBytes, pipelines: declared });
 }
 
 /** The shorter of the deadline and the request parameter. */

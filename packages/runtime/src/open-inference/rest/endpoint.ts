@@ -44,11 +44,11 @@ export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<U
 const MOST_JSON_HERE = 256 * 1024;
 
 export function decodeJson<K extends 'infer' | 'run'>(
-  { largeRequests, connection }: RestRequest,
+  request: RestRequest,
   kind: K,
   body: JsonBody,
 ): Decoded<K> | Promise<Decoded<K>> {
-  if ((body.jsonLength ?? body.bytes.length) > MOST_JSON_HERE) return largeRequests.decode(connection, kind, body);
+  if ((body.jsonLength ?? body.bytes.length) > MOST_JSON_HERE) return request.largeRequests.decode(request, kind, body);
   return requestDecoders[kind](body) as Decoded<K>;
 }
 

@@ -12,7 +12,6 @@ import {
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
-import { readParameters } from '../request-parameters.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 /** Media types read as JSON, including none and curl's default. */
@@ -28,9 +27,13 @@ export async function infer(call: RestRequest): Promise<Answer> {
   const bytes = await (jsonLength === undefined ? readJsonBody(call) : call.readBody({ alignAt: jsonLength }));
   const { maxJsonBytes } = call;
   const request = await decodeJson(call, 'infer', { bytes, jsonLength, maxJsonBytes, inputs: pipeline.inputs });
-  const parameters = readParameters(request.parameters);
   const { signal, arrivedAtMs, tenant } = call;
-  const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, tenant, ...parameters });
+  const { output, missing } = await pipeline.run(request.inputs, {
+    signal,
+    arrivedAtMs,
+    tenant,
+    ...request.parameters,
+  });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
@@ -50,7 +53,10 @@ function statedJsonLength({ mediaType, headers }: RestRequest): number | undefin
   );
 }
 
-function answeredOutputs({ outputs, binaryOutput }: ReceivedRequest, output: TensorMap): readonly AnsweredOutput[] {
+function answeredOutputs(
+  { outputs, binaryOutput }: Pick<ReceivedRequest, 'outputs' | 'binaryOutput'>,
+  output: TensorMap,
+): readonly AnsweredOutput[] {
   if (outputs === undefined) {
     return Object.entries(output).map(([name, tensor]) => ({ name, tensor, binary: binaryOutput }));
   }
