@@ -1,6 +1,6 @@
-import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core/model';
+import { type DecisionRecord, type ObservedOutcome, type Plan, stageId, variantId } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
-import { decisionText, learnedEdgeText } from './decision-text.js';
+import { decisionText, learnedEdgeText, unexplainedMiss } from './decision-text.js';
 
 const edge = {
   ...{ edge: 0, from: stageId('detect'), to: stageId('classify'), kind: 'fan-out' as const },
@@ -86,4 +86,18 @@ it('names a best plan as passed over only where it is another than what runs', (
   const over = told(planOf(1), { plan: planOf(3), reason: 'too soon' });
   expect(over).toContain('\nPassed over\ndetect=small, accuracy 0.800, 2.00 per hour: too soon\n');
   expect(over).not.toContain('best plan');
+});
+
+it('says that a plan misses the SLO at a load that it should carry', () => {
+  const plan = { predicted: { capacityRps: 500, percentile: 99 } } as Plan;
+  const observed: ObservedOutcome = {
+    ...{ windowMs: 10_000, arrivalRps: 50, completed: 400, failed: 0, dropped: 100 },
+    sloAttainmentFraction: 0.8,
+  };
+  expect(unexplainedMiss(plan, observed)).toBe(
+    'only 80.0 % of the requests met the SLO at 50.0 rps, although the plan can carry 500.0 rps: probably other work keeps its machine busy. End that work, or serve on a machine with more cores.',
+  );
+  expect(unexplainedMiss(undefined, observed)).toBeUndefined();
+  for (const other of [{ sloAttainmentFraction: 0.99 }, { arrivalRps: 450 }, { completed: 8, dropped: 2 }])
+    expect(unexplainedMiss(plan, { ...observed, ...other })).toBeUndefined();
 });

@@ -147,3 +147,15 @@ it('tells an advice as one, and once until it is another', () => {
     expect(lines.of(applied)).toMatch(/^\[6\] apply: /);
   }
 });
+
+it('tells a miss of the SLO that the load does not explain once, until an outcome is good', () => {
+  const lines = new LoopLines();
+  const carrying = { stages: {}, predicted: { capacityRps: 500, percentile: 99 } } as unknown as Plan;
+  const observed = (sloAttainmentFraction: number) => ({
+    ...{ kind: 'amended' as const, id: 1 },
+    observed: { windowMs: 10_000, arrivalRps: 50, completed: 500, failed: 0, dropped: 0, sloAttainmentFraction },
+  });
+  lines.of(decided(1, { kind: 'apply', plan: carrying, changes: [], reason: 'best plan', evidence: forecast(1) }));
+  const told = [0.8, 0.7, 1, 0.9].map((fraction) => lines.of(observed(fraction))?.slice(0, 11));
+  expect(told).toEqual(['only 80.0 %', undefined, undefined, 'only 90.0 %']);
+});

@@ -2,9 +2,10 @@
  * Log lines of the control loop. Repeated failures, holds and advice are logged once. A decision to act is logged as
  * `apply` once its changes are carried out.
  */
-import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
+import type { ControlMode, Decision, DecisionRecord, ObservedOutcome, Plan } from '@equipoise/core/model';
 import { type CanaryEvent, type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { servedPlan, unexplainedMiss } from './decision-text.js';
 import { choiceText, rateText } from './plan-table.js';
 
 export class LoopLines {
@@ -12,6 +13,8 @@ export class LoopLines {
   /** Logged failures by step, until the step works again. */
   readonly #toldFailures = new Map<string, string>();
   readonly #applying = new Map<number, Decision>();
+  #served: Plan | undefined;
+  #misses = false;
 
   /** Line for an event; undefined if it is no news. */
   of(event: LoopEvent): string | undefined {
@@ -35,7 +38,7 @@ export class LoopLines {
       case 'canary':
         return canaryText(event);
       case 'amended':
-        return this.#ended(event);
+        return event.observed === undefined ? this.#ended(event) : this.#observed(event.observed);
     }
   }
 
@@ -45,7 +48,8 @@ export class LoopLines {
     return `${pc.red(`${step} failed`)}: ${message}`;
   }
 
-  #decided({ id, decision, mode, trigger }: DecidedRecord): string | undefined {
+  #decided({ id, decision, mode, trigger, observation }: DecidedRecord): string | undefined {
+    this.#served = servedPlan({ decision, observation });
     // The first plan and changes by hand are applied in mode advise, too.
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
     const isAdvice = decision.kind === 'apply' && mode === 'advise' && isOfLoop;
@@ -55,6 +59,14 @@ export class LoopLines {
     if (unacted === undefined) this.#applying.set(id, decision);
     if (unacted === undefined || isKnown) return undefined;
     return `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
+  }
+
+  /** Logs a miss that the load does not explain once, until an outcome is good again. */
+  #observed(observed: ObservedOutcome): string | undefined {
+    const miss = unexplainedMiss(this.#served, observed);
+    const isKnown = this.#misses;
+    this.#misses = miss !== undefined;
+    return miss === undefined || isKnown ? undefined : pc.yellow(miss);
   }
 
   #ended({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {

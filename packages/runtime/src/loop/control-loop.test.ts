@@ -372,7 +372,7 @@ describe('ControlLoop', () => {
     expect(await bench.saved()).toEqual([planFor(2)]);
   });
 
-  it('adds to each decision what was seen until the plan changed, or for a minute', async () => {
+  it('adds to each decision what was seen until the plan changed, or for a minute, at first after ten seconds', async () => {
     const hold: Decision = { kind: 'hold', reason: 'good as it is', evidence };
     let decision: Decision = hold;
     const bench = new LoopBench({ decide: async () => ({ decision }) });
@@ -387,14 +387,19 @@ describe('ControlLoop', () => {
     });
     expect(applied?.observed).toBeUndefined();
     decision = hold;
-    await vi.advanceTimersByTimeAsync(59_000);
-    await bench.loop.tick();
-    expect((await bench.records())[1]?.observed).toBeUndefined();
-    await vi.advanceTimersByTimeAsync(1000);
-    await bench.loop.tick();
-    expect((await bench.records())[1]?.observed?.windowMs).toBe(60_000);
+    for (const [afterMs, windowMs] of [
+      [9000, undefined],
+      [1000, 10_000],
+      [49_000, 10_000],
+      [1000, 60_000],
+    ] as const) {
+      await vi.advanceTimersByTimeAsync(afterMs);
+      await bench.loop.tick();
+      expect((await bench.records())[1]?.observed?.windowMs).toBe(windowMs);
+    }
     await vi.advanceTimersByTimeAsync(2000);
     await bench.loop.stop();
-    expect((await bench.records()).map(({ observed }) => observed?.windowMs)).toEqual([7000, 60_000, 3000, 2000]);
+    const windows = (await bench.records()).map(({ observed }) => observed?.windowMs);
+    expect(windows).toEqual([7000, 60_000, 53_000, 52_000, 3000, 2000]);
   });
 });

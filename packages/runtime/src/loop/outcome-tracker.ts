@@ -1,12 +1,13 @@
 /**
  * Outcomes of decisions: counts requests until the next plan change, for at most a minute. Adds the counts to the log
- * entry.
+ * entry, at first after ten seconds.
  */
 import type { ObservedOutcome } from '@equipoise/core/model';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';
 import type { LogEntry } from './decision-log.js';
 
 const WINDOW_MS = 60_000;
+const FIRST_MS = 10_000;
 
 export interface TrackedPipeline {
   readonly nowMs: number;
@@ -16,7 +17,7 @@ export interface TrackedPipeline {
 export class OutcomeTracker {
   readonly #pipeline: TrackedPipeline;
   readonly #percentile: number;
-  #tracked: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
+  #tracked: { readonly entry: LogEntry; readonly fromMs: number; hasFirst: boolean }[] = [];
 
   constructor(pipeline: TrackedPipeline, percentile: number) {
     this.#pipeline = pipeline;
@@ -24,12 +25,18 @@ export class OutcomeTracker {
   }
 
   track(entry: LogEntry): void {
-    this.#tracked.push({ entry, fromMs: this.#pipeline.nowMs });
+    this.#tracked.push({ entry, fromMs: this.#pipeline.nowMs, hasFirst: false });
   }
 
   /** Call at every tick. */
   tick(): void {
     this.#end((fromMs, nowMs) => nowMs - fromMs >= WINDOW_MS);
+    const { nowMs } = this.#pipeline;
+    for (const tracked of this.#tracked) {
+      if (tracked.hasFirst || nowMs - tracked.fromMs < FIRST_MS) continue;
+      tracked.hasFirst = true;
+      this.#amend(tracked, nowMs);
+    }
   }
 
   /** Call before the plan changes, and at the end. */
@@ -41,10 +48,12 @@ export class OutcomeTracker {
     const { nowMs } = this.#pipeline;
     const over = this.#tracked.filter(({ fromMs }) => isOver(fromMs, nowMs));
     this.#tracked = this.#tracked.filter(({ fromMs }) => !isOver(fromMs, nowMs));
-    for (const { entry, fromMs } of over) {
-      const observed = this.#observed(fromMs, nowMs);
-      if (observed !== undefined) entry.amend({ observed });
-    }
+    for (const tracked of over) this.#amend(tracked, nowMs);
+  }
+
+  #amend({ entry, fromMs }: { readonly entry: LogEntry; readonly fromMs: number }, nowMs: number): void {
+    const observed = this.#observed(fromMs, nowMs);
+    if (observed !== undefined) entry.amend({ observed });
   }
 
   /** Outcome over the whole seconds in the window; undefined if there are none. */
