@@ -39,7 +39,7 @@ describe('messages', () => {
   });
 
   it('of answers are read as they were written', () => {
-    const names = { modelName: 'm', id: 'i' };
+    const names = { modelName: 'größer', id: '大きい' };
     expect(readGrpcResponse(writeGrpcResponse(names, everyTensor, true))).toEqual({ ...names, outputs: everyTensor });
     expect(readGrpcResponse(writeGrpcResponse(names, typedTensors, false)).outputs).toEqual(typedTensors);
   });
