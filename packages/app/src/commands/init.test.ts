@@ -1,11 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { documentOf, type Ended, TestFolder } from '../equipoise.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
+const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
 const number = expect.any(Number);
 const interval = [number, number];
 
@@ -14,7 +16,16 @@ afterAll(() => folder.remove());
 describe('equipoise init', () => {
   let written: Ended;
 
+  beforeEach(() => {
+    vi.stubEnv('PATH', '');
+  });
+
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   beforeAll(async () => {
+    vi.stubEnv('PATH', '');
     written = await run('init', 'mine', '--json');
   });
 
@@ -25,14 +36,34 @@ describe('equipoise init', () => {
       folder: join(folder.path, 'mine'),
       files,
       next: [
-        'npx equipoise profile mine/pipeline.yaml --quick',
-        'npx equipoise plan mine/pipeline.yaml --arrival-rps 50',
-        'npx equipoise serve mine/pipeline.yaml',
+        `${command} profile mine/pipeline.yaml --quick`,
+        `${command} plan mine/pipeline.yaml --arrival-rps 50`,
+        `${command} serve mine/pipeline.yaml`,
         expect.stringMatching(/^curl .* http:\/\/127\.0\.0\.1:8080\/v1\/pipelines\/language\/run$/),
       ],
     });
     expect(files).toContain('pipeline.yaml');
     for (const file of files) expect(existsSync(join(folder.path, 'mine', file))).toBe(true);
+  });
+
+  it('names a command that runs where the user is: by its path, or by npx if it is installed there', async () => {
+    const header = (path: string) => readFileSync(join(folder.path, path, 'pipeline.yaml'), 'utf8').split('\n')[1];
+    expect(existsSync(command)).toBe(true);
+    expect(header('mine')).toContain(`#   ${command} profile pipeline.yaml --quick `);
+    const bin = join(folder.path, 'project', 'node_modules', '.bin');
+    mkdirSync(bin, { recursive: true });
+    symlinkSync(command, join(bin, 'equipoise'));
+    const firstOf = async (cwd: string, name: string) => {
+      const { next } = documentOf(await equipoiseHere(cwd, 'init', name, '--json')) as { readonly next: string[] };
+      return next[0];
+    };
+    expect(await firstOf(join(folder.path, 'project'), 'own')).toBe('npx equipoise profile own/pipeline.yaml --quick');
+    vi.stubEnv('PATH', bin);
+    expect(await firstOf(folder.path, 'by-npx')).toBe(`${command} profile by-npx/pipeline.yaml --quick`);
+    symlinkSync(command, join(folder.path, 'equipoise'));
+    vi.stubEnv('PATH', folder.path);
+    expect(await firstOf(folder.path, 'on-path')).toBe('equipoise profile on-path/pipeline.yaml --quick');
+    expect(header('project/own')).toContain('#   npx equipoise profile pipeline.yaml --quick ');
   });
 
   it('overwrites nothing', async () => {

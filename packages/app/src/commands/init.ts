@@ -1,5 +1,6 @@
-import { cp, mkdir, readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
@@ -7,6 +8,8 @@ import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
 const TEMPLATE = fileURLToPath(new URL('../../templates/language', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
+const BY_NPX = 'npx equipoise';
 
 /** `equipoise init`: writes a small working pipeline into a new or empty folder. */
 export async function init(folder: string): Promise<CommandResult> {
@@ -26,13 +29,19 @@ export async function init(folder: string): Promise<CommandResult> {
   for (const name of await readdir(TEMPLATE)) {
     await cp(join(TEMPLATE, name), join(target, name), { recursive: true, errorOnExist: true, force: false });
   }
+  const file = join(target, 'pipeline.yaml');
+  await writeFile(
+    file,
+    (await readFile(file, 'utf8')).replaceAll(BY_NPX, () => commandIn(target)),
+  );
   const files = (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const written = files.map((entry) => relative(target, join(entry.parentPath, entry.name))).sort();
   const pipeline = join(folder, 'pipeline.yaml');
+  const command = commandIn(process.cwd());
   const next = [
-    `npx equipoise profile ${pipeline} --quick`,
-    `npx equipoise plan ${pipeline} --arrival-rps 50`,
-    `npx equipoise serve ${pipeline}`,
+    `${command} profile ${pipeline} --quick`,
+    `${command} plan ${pipeline} --arrival-rps 50`,
+    `${command} serve ${pipeline}`,
     "curl -H 'content-type: text/plain' --data 'the cat is on the mat' http://127.0.0.1:8080/v1/pipelines/language/run",
   ];
   const text = [
@@ -41,4 +50,23 @@ export async function init(folder: string): Promise<CommandResult> {
     ...next.map((line) => `  ${line}`),
   ].join('\n');
   return { json: { folder: target, files: written, next }, text };
+}
+
+/**
+ * Command that runs this program in a folder. `npx` would ask the registry if the program is not installed there, or in
+ * a folder above.
+ */
+function commandIn(folder: string): string {
+  for (let at = folder, below = ''; at !== below; [at, below] = [dirname(at), at])
+    if (existsSync(join(at, 'node_modules', '.bin', 'equipoise'))) return BY_NPX;
+  // A running npx adds folders to PATH that the user's shell does not have.
+  const isOnPath = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .some((entry) => !entry.includes('node_modules') && isThisCommand(join(entry, 'equipoise')));
+  if (isOnPath) return 'equipoise';
+  return /^[\w@%+=:,./-]+$/.test(COMMAND) ? COMMAND : `'${COMMAND}'`;
+}
+
+function isThisCommand(path: string): boolean {
+  return existsSync(path) && realpathSync(path) === realpathSync(COMMAND);
 }
