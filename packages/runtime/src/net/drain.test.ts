@@ -1,8 +1,8 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { writeGrpcRequest } from '@equipoise/open-inference-codec';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fp32 } from '../data-plane/serving-bench.test-support.js';
 import { grpcBench } from '../open-inference/grpc/grpc-bench.test-support.js';
 import {
@@ -14,6 +14,8 @@ import {
   overTls,
 } from '../open-inference/http-bench.test-support.js';
 import type { RunningServer } from '../open-inference/start-server.js';
+import { smallPort } from './connection-limit.js';
+import { OpenSessions } from './drain.js';
 
 const bench = new HttpBench();
 const never = () => new Promise<void>(() => {});
@@ -128,5 +130,45 @@ describe('a server that leaves', () => {
     await other.drain(50);
     await other.close({ timeoutMs: 50 });
     expect(silent.destroyed || (await once(silent, 'close'))).toBeTruthy();
+  });
+});
+
+describe('a connection whose HTTP/2 session has ended', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** The client keeps its side open: the socket never emits `close`. */
+  function endedConnection() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const server = new EventEmitter();
+    const sessions = new OpenSessions(server as never, { windowBytes: 1, limits: smallPort });
+    const socket = Object.assign(new EventEmitter(), { destroy: vi.fn() });
+    const session = { socket, settings: vi.fn(), setLocalWindowSize: vi.fn(), destroyed: true };
+    server.emit('session', Object.assign(new EventEmitter(), session));
+    socket.emit('finish');
+    return { sessions, socket };
+  }
+
+  it('is cut off if its client does not close it for 60 s', () => {
+    const { socket } = endedConnection();
+    vi.advanceTimersByTime(59_999);
+    expect(socket.destroy).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(socket.destroy).toHaveBeenCalledOnce();
+  });
+
+  it('makes room for a new connection, once', () => {
+    const { sessions, socket } = endedConnection();
+    expect([sessions.closeIdle(), sessions.closeIdle()]).toEqual([true, false]);
+    expect(socket.destroy).toHaveBeenCalledOnce();
+  });
+
+  it('is left alone once its client has closed it', () => {
+    const { sessions, socket } = endedConnection();
+    socket.emit('close');
+    vi.advanceTimersByTime(60_000);
+    expect(sessions.closeIdle()).toBe(false);
+    expect(socket.destroy).not.toHaveBeenCalled();
   });
 });

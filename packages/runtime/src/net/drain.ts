@@ -14,6 +14,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PortLimits } from './connection-limit.js';
 
@@ -28,6 +29,8 @@ const MOST_REFUSED = 100;
 /** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
+/** Time in which a client must close its side of a connection that the server has ended. */
+const LINGER_MS = 60_000;
 
 export async function drained(idleConnections: () => number, withinMs: number): Promise<void> {
   const endsAtMs = performance.now() + withinMs;
@@ -61,6 +64,8 @@ function ignore(): void {}
 export class OpenSessions {
   readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
   readonly #limits: PortLimits;
+  /** Connections of closed sessions, which wait until the client closes its side. */
+  readonly #ended = new Set<Socket>();
   #streamCount = 0;
   /** Time when a session's last stream ended, or the session began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
@@ -90,6 +95,16 @@ export class OpenSessions {
       session.setLocalWindowSize(windowBytes);
       // A half-closed client could not extend the window for an answer.
       session.socket.once('end', () => session.destroy());
+      const ended = this.#ended;
+      // `this` is the socket itself. After the end of its session, `session.socket` throws.
+      session.socket.once('finish', function (this: Socket) {
+        ended.add(this);
+        const cutOff = setTimeout(() => this.destroy(), LINGER_MS).unref();
+        this.once('close', () => {
+          ended.delete(this);
+          clearTimeout(cutOff);
+        });
+      });
       // Runs before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
         if (streams.size >= limits.mostStreams - this.#streamCount) {
@@ -130,10 +145,16 @@ export class OpenSessions {
     this.#draining = true;
   }
 
-  /** Closes a session without a stream; false if there is none. */
+  /** Closes a connection without a stream; false if there is none. */
   closeIdle(): boolean {
+    for (const socket of this.#ended) {
+      // Removed at once, so that the next search skips it.
+      this.#ended.delete(socket);
+      socket.destroy();
+      return true;
+    }
     for (const [session, { size }] of this.#streams) {
-      if (size > 0) continue;
+      if (size > 0 || session.destroyed) continue;
       this.#streams.delete(session);
       session.destroy();
       return true;
