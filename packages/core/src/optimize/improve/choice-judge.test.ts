@@ -36,6 +36,19 @@ describe('the judge of choices', () => {
     expect(judge.work).toBeCloseTo(5.38);
   });
 
+  it('goes to the longer run at once if a full verification would be too short to be conclusive', () => {
+    const fractions: number[] = [];
+    const judge = new ChoiceJudge(prepared, (_, fraction): SimulatedRun => {
+      fractions.push(fraction);
+      // Without a late request, the 99 % interval of n requests ends at n ÷ (n + 2.58²). At 99 %, 657 requests suffice.
+      const lowFraction = (200 * fraction) / (200 * fraction + 2.5758 ** 2);
+      const conclusive = lowFraction > 0.99;
+      return { latencyMs: 40, percentile: 99, sloAttainmentFraction: 1, lowFraction, conclusive, seeds: [1] };
+    });
+    for (const option of options.slice(0, 2)) judge.verdict([option]);
+    expect(fractions).toEqual([0.08, 0.3, 4, 0.08, 0.3, 4]);
+  });
+
   it('values a longer run by the misses of the one before, per unit of its work', () => {
     const chances = [0.998, 0.994, 0.989].map((attained) => {
       const { judge, expected } = judgeOf(attained);

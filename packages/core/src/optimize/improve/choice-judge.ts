@@ -1,6 +1,7 @@
 /**
  * Judges choices by simulation and learns the error of expected latencies. A short run (quick look) rejects most
- * choices that miss the SLO. Only a full verification accepts a choice. If it is inconclusive, a longer run decides.
+ * choices that miss the SLO. Only a full verification accepts a choice. If it is inconclusive, or is expected to be, a
+ * longer run decides.
  */
 
 import { type PlanVerification, type SimulatedRun, type StagePeak, showsSloMet } from '../../model/plan.js';
@@ -9,7 +10,7 @@ import { plannedRps } from '../options/prepared-stage.js';
 import type { StageOption } from '../options/stage-option.js';
 import { choiceKey, type SurrogateChoice } from '../options/surrogate.js';
 import { type ExpectedTimes, expectedLatency, expectedTimes } from './expected-times.js';
-import { type Effects, LatencyModel, type Prediction } from './latency-model.js';
+import { type Effects, LatencyModel, type Predicted, type Prediction } from './latency-model.js';
 import { MarginModel } from './margin-model.js';
 
 /** `holds`: probability that a choice is verified. `perWork`: the same per unit of work (a full verification). */
@@ -51,7 +52,7 @@ const RUNS = [
   { fraction: 1, noise: 0.04 },
   { fraction: 4, noise: 0.04 },
 ] as const;
-const [, , , RERUN] = RUNS;
+const [, , FULL, RERUN] = RUNS;
 
 /** Prior standard deviations of effects on log ratios. `look`: short runs see too few slow requests. */
 const PRIOR = { global: 0.15, variant: 0.25, shape: 0.25, option: 0.15, load: 0.15, look: 0.1 };
@@ -80,7 +81,7 @@ export class ChoiceJudge {
   readonly #prepared: PreparedProblem;
   readonly #simulation: ChoiceSimulation;
   readonly #verdicts = new Map<string, PlanVerification>();
-  readonly #looks = new Map<string, Run & { readonly count: number }>();
+  readonly #looks = new Map<string, Run & { readonly next: number }>();
   readonly #runs = new Map<string, KnownRun[]>();
   readonly #times = new WeakMap<StageOption, ExpectedTimes>();
   readonly model = new LatencyModel();
@@ -136,8 +137,8 @@ export class ChoiceJudge {
   judge(expected: ExpectedChoice): PlanVerification {
     const { key, choice } = expected;
     const before = this.#verdicts.get(key);
-    const run = this.#nextRun(key);
-    if (before !== undefined || run === undefined) return before as PlanVerification;
+    if (before !== undefined) return before;
+    const run = this.#nextRun(expected);
     const { fraction } = run;
     const made = this.#simulate(choice, fraction);
     const { verdict } = made;
@@ -145,7 +146,7 @@ export class ChoiceJudge {
     if (fraction === 1 && verdict.latencyMs > 0)
       this.#margin.observe(Math.log(verdict.latencyMs / this.#prepared.sloMs), showsSloMet(verdict));
     if (fraction > 1 || (fraction === 1 && verdict.conclusive)) this.#decide(expected, verdict);
-    else this.#looks.set(key, { ...made, count: (this.#looks.get(key)?.count ?? 0) + 1 });
+    else this.#looks.set(key, { ...made, next: RUNS.indexOf(run) + 1 });
     return verdict;
   }
 
@@ -175,8 +176,13 @@ export class ChoiceJudge {
     if (showsSloMet(verdict)) this.#held.push({ choice, verdict });
   }
 
-  #nextRun(key: string): (typeof RUNS)[number] | undefined {
-    return this.#verdicts.has(key) ? undefined : RUNS[this.#looks.get(key)?.count ?? 0];
+  /** Skips a full verification that probably can neither accept nor reject: a longer run would decide anyway. */
+  #nextRun(expected: ExpectedChoice): (typeof RUNS)[number] {
+    const next = RUNS[this.#looks.get(expected.key)?.next ?? 0] as (typeof RUNS)[number];
+    const { ratio, evidence } = this.#predict(expected);
+    if (next !== FULL || evidence === undefined) return next;
+    const idle = this.#inTime(expected, ratio).chance * (1 - chanceConclusive(evidence, FULL.fraction));
+    return idle > 1 - FULL.fraction / RERUN.fraction ? RERUN : FULL;
   }
 
   timesOf(stage: number, option: StageOption): ExpectedTimes {
@@ -223,27 +229,32 @@ export class ChoiceJudge {
   }
 
   chance(expected: ExpectedChoice): Chance {
-    const { key, latencyMs } = expected;
-    const last = this.#looks.get(key);
+    const last = this.#looks.get(expected.key);
     const { ratio, evidence } = this.#predict(expected);
     const shownBy = (fraction: number): number => {
       if (evidence === undefined) return 1;
-      const logWorth = evidence.mean + Math.log(fraction);
-      const conclusive = normalCdf(logWorth / Math.hypot(evidence.deviation, EVIDENCE_RESIDUAL));
-      return last === undefined ? conclusive : conclusive * chanceShown(last, this.#needed * Math.exp(logWorth));
+      const conclusive = chanceConclusive(evidence, fraction);
+      return last === undefined
+        ? conclusive
+        : conclusive * chanceShown(last, this.#needed * fraction * Math.exp(evidence.mean));
     };
     const shown = shownBy(RERUN.fraction);
-    if (last !== undefined && RUNS[last.count] === RERUN) {
+    if (last !== undefined && RUNS[last.next] === RERUN) {
       const holds = isBelow(last.verdict) ? 0 : shown;
       return { holds, perWork: holds / RERUN.fraction };
     }
-    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + ratio.mean;
-    const deviation = Math.hypot(ratio.deviation, RESIDUAL);
-    const expectedChance = chanceBelow((Math.log(CLEAR) - logRatio) / deviation);
-    const holds = last === undefined ? expectedChance * shown : Math.sqrt(expectedChance * shown);
+    const { logRatio, deviation, chance } = this.#inTime(expected, ratio);
+    const holds = last === undefined ? chance * shown : Math.sqrt(chance * shown);
     const { mean: margin, deviation: open } = this.#margin;
     const soon = Math.min(holds, shownBy(1), chanceBelow((margin - logRatio) / Math.hypot(deviation, open)));
     return { holds, perWork: soon + (holds - soon) / RERUN.fraction };
+  }
+
+  /** Prediction of log(latency ÷ SLO), and the probability that it is clearly below 0. */
+  #inTime({ latencyMs }: ExpectedChoice, ratio: Predicted) {
+    const logRatio = Math.log(latencyMs / this.#prepared.sloMs) + ratio.mean;
+    const deviation = Math.hypot(ratio.deviation, RESIDUAL);
+    return { logRatio, deviation, chance: chanceBelow((Math.log(CLEAR) - logRatio) / deviation) };
   }
 
   /** Standard deviation of the log of the latency. */
@@ -300,6 +311,10 @@ function withLook(
     },
   };
 }
+
+/** Probability that a run of this length is worth the needed requests. */
+const chanceConclusive = ({ mean, deviation }: Predicted, fraction: number): number =>
+  normalCdf((mean + Math.log(fraction)) / Math.hypot(deviation, EVIDENCE_RESIDUAL));
 
 /** Independent requests that a run without late requests must be worth to be conclusive. */
 const neededRequests = (percentile: number): number => (Z_99 ** 2 * percentile) / (100 - percentile);
