@@ -22,6 +22,7 @@ it.each([
   [['serve', 'pipeline.yaml', '--port', '0'], 'v24.2.0', '', seldom + early],
   [['serve', 'pipeline.yaml'], 'v22.0.0', '', seldom + early],
   [['serve', 'pipeline.yaml'], 'v20.19.0', '', seldom],
+  [['serve', 'pipeline.yaml'], 'v26.1.0', '', seldom],
   [['demo'], 'v24.2.0', '--no-warnings', seldom + early],
   [['demo'], 'v24.2.0', '--max-semi-space-size=16', ''],
   [['serve', 'pipeline.yaml'], 'v24.2.0', '--trace-gc --max_semi_space_size=16', ''],
