@@ -124,9 +124,9 @@ export const servingFlags = [
   '--max-semi-space-size=64',
   '--incremental-marking-soft-trigger=75',
   '--incremental-marking-hard-trigger=90',
-  ...(process.version.startsWith('v20.')
-    ? []
-    : ['--invocation-count-for-turbofan=1000', '--concurrent-turbofan-max-threads=1']),
+  ...(/^v2[24]\./.test(process.version)
+    ? ['--invocation-count-for-turbofan=1000', '--concurrent-turbofan-max-threads=1']
+    : []),
 ];
 
 /** Environment that `keptBytes` requires. */
