@@ -277,6 +277,32 @@ describe('a lost replica', () => {
   });
 });
 
+describe('replicas that one input of a batch ends', () => {
+  it.each([true, false])('fail only this input, if batches may run again: %s', (idempotent) => {
+    const [stage] = one.stages;
+    const bench = new Bench({ ...one, stages: [{ ...(stage as (typeof one.stages)[number]), idempotent }] });
+    let replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 3 });
+    bench.arrive('a', 0);
+    for (const name of ['b', 'c', 'd']) bench.arrive(name, 0);
+    bench.finish(replica, 5);
+    for (let nowMs = 10; replica.busy; nowMs += 10) {
+      if (replica.batch.some(({ payload }) => payload === 'c')) {
+        bench.scheduler.loseReplica(replica, 'gone', nowMs);
+        replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 3, nowMs });
+      } else bench.finish(replica, nowMs);
+    }
+    const outcomes = bench.log.slice(3).filter((line) => /run|done|fail/.test(line));
+    expect(outcomes).toEqual(
+      idempotent
+        ? [
+            ...['10 run 0 [b c d]', '20 run 0 [b]', '30 done b>0', '30 run 0 [c]'],
+            ...['40 fail c gone', '40 run 0 [d]', '50 done d>0'],
+          ]
+        : ['10 fail b gone', '10 fail c gone', '10 fail d gone'],
+    );
+  });
+});
+
 describe('a failed batch of several items', () => {
   it.each([
     ['runs each of them alone, so that only the bad one fails', 1000, ['10 run 0 [b]', '30 run 0 [c]', '50 run 0 [d]']],

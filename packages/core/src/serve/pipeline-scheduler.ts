@@ -174,13 +174,20 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /** Removes a lost replica. Its items are retried once, or fail if the stage forbids retries or time is short. */
+  /**
+   * Removes a lost replica. Its items run once more, together: a loss from outside then costs only one batch. If that
+   * replica is lost, too, an input may be the cause, so each runs alone. Items fail if the stage forbids retries or time
+   * is short.
+   */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);
     if (!replica.busy) return;
+    const runAlone = replica.batch.length > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
     for (const item of replica.batch) {
-      if (this.#mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
+      const fits = this.#stage(item.stage).fits(item, nowMs);
+      if (fits && this.#mayRetry(item)) this.#retry(item);
+      else if (fits && runAlone) this.#retryAlone(item);
       else this.failItem(item, failure, nowMs);
     }
     this.#endLost(replica, nowMs);
