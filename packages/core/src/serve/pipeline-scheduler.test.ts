@@ -314,7 +314,10 @@ describe('a failed batch of several items', () => {
     for (const name of ['b', 'c', 'd']) bench.arrive(name, 0, deadlineAtMs);
     bench.finish(replica, 5);
     const fail = (nowMs: number): void => {
-      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), nowMs);
+      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
+        nowMs,
+        isInputSuspect: true,
+      });
       bench.scheduler.batchDone(replica, [], nowMs);
     };
     fail(deadlineAtMs === 25 ? 20 : 10);
@@ -338,7 +341,10 @@ describe('a failed batch of several items', () => {
     bench.finish(lost, 5);
     const other = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
     bench.scheduler.loseReplica(lost, 'gone', 8);
-    bench.scheduler.failBatch(other, new Map(other.batch.map((item) => [item, 'bad'])), 20);
+    bench.scheduler.failBatch(other, new Map(other.batch.map((item) => [item, 'bad'])), {
+      nowMs: 20,
+      isInputSuspect: true,
+    });
     bench.scheduler.batchDone(other, [], 20);
     bench.finish(other, 30);
     bench.finish(other, 40);
@@ -357,7 +363,10 @@ describe('a failed batch of several items', () => {
     const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
     for (const name of ['a', 'b', 'c']) bench.arrive(name, 0);
     bench.finish(replica, 5);
-    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 15);
+    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
+      nowMs: 15,
+      isInputSuspect: true,
+    });
     expect(bench.log.slice(3)).toEqual(['15 fail b bad', '15 fail c bad']);
   });
 });
@@ -379,7 +388,7 @@ describe('a watched replica', () => {
     const bad = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const good = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const fail = (nowMs: number): void => {
-      bench.scheduler.failBatch(bad, new Map(bad.batch.map((item) => [item, 'bad'])), nowMs);
+      bench.scheduler.failBatch(bad, new Map(bad.batch.map((item) => [item, 'bad'])), { nowMs, isInputSuspect: true });
       bench.scheduler.batchDone(bad, [], nowMs);
     };
     for (let i = 0; i < 5; i++) {

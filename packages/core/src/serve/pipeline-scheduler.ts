@@ -226,19 +226,19 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Fails the items of a batch by the stage's fault. Any of several inputs may be the cause, so each runs alone, once,
-   * if the stage allows retries and there is enough time. Call `batchDone` next.
+   * Fails the items of a batch by the stage's fault. If one of several inputs may be the cause, each runs alone, once,
+   * provided that the stage allows retries and there is enough time. Call `batchDone` next.
    */
   failBatch(
     replica: ServingReplica<Payload, Context>,
     failures: ReadonlyMap<StageItem<Payload, Context>, Failure>,
-    nowMs: number,
+    { nowMs, isInputSuspect }: { readonly nowMs: number; readonly isInputSuspect: boolean },
   ): void {
     this.#nowMs = nowMs;
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
     const stage = this.#stage(replica.stage);
-    const runAlone = failures.size > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
+    const runAlone = isInputSuspect && failures.size > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
     for (const [item, failure] of failures) {
       if (runAlone && stage.fits(item, nowMs)) this.#retryAlone(item);
       else this.failItem(item, failure, nowMs);

@@ -227,7 +227,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #failBatch(replica: SimulatedReplica): void {
     const failure = stageFailure(this.graph.stages[replica.stage]?.id as StageId);
-    this.#scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, failure])), this.#nowMs);
+    const failures = new Map(replica.batch.map((item) => [item, failure]));
+    this.#scheduler.failBatch(replica, failures, { nowMs: this.#nowMs, isInputSuspect: true });
   }
 
   #settleFleet(): void {

@@ -116,8 +116,9 @@ export class ReplicaBatches {
       if (result.kind === 'failed') failures.set(item, result.error);
       else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
-    if (answer.items.length > 0 && answer.items.every(isStageFault)) scheduler.failBatch(replica, failures, nowMs);
-    else for (const [item, failure] of failures) scheduler.failItem(item, failure, nowMs);
+    if (answer.items.length > 0 && answer.items.every(isStageFault)) {
+      scheduler.failBatch(replica, failures, { nowMs, isInputSuspect: answer.items.every(isErrorOfStage) });
+    } else for (const [item, failure] of failures) scheduler.failItem(item, failure, nowMs);
     scheduler.batchDone(
       replica,
       batch.map((item) => outputs.get(item) ?? nothing),
@@ -157,6 +158,11 @@ function isHung(lost: AppError | undefined): boolean {
 /** Rejected inputs are the client's fault. */
 function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
+}
+
+/** An inference server that is overloaded, slow or away fails batches whatever their inputs are. */
+function isErrorOfStage(result: ItemResult): boolean {
+  return result.kind === 'failed' && result.error.code === 'STAGE_FAILED';
 }
 
 /** `lost` is set if all items failed because the replica is gone. */

@@ -29,6 +29,26 @@ describe('replicas', () => {
   });
 
   it.each([
+    ['an error of the stage', new AppError('STAGE_FAILED', 'boom'), [1, 2, 1, 1], ['completed', 'failed', 'completed']],
+    ['an overloaded server', new AppError('DROPPED', 'full'), [1, 2], ['completed', 'failed', 'failed']],
+  ])('run the items of a failed batch alone if an input may be the cause: %s', async (_, error, sizes, kinds) => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 2, maxBatchWaitMs: 0 });
+    const ran: number[] = [];
+    const run: ModelRunner['run'] = async (batch) => {
+      ran.push(batch.length);
+      if (batch.some((item) => item['bad'])) throw error;
+      return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 1 };
+    };
+    serve(pipeline, 'a', { run, onLost: () => {}, close: async () => {} });
+    const outcomes = [x(1), { ...x(2), bad: fp32([1]) }, x(3)].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(10);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(kinds);
+    expect(ran).toEqual(sizes);
+  });
+
+  it.each([
     ['rejects', () => Promise.reject(new Error('boom')), /^Stage a failed; the server's log/],
     ['answers too few results', () => Promise.resolve({ items: [], serviceMs: 1 }), /0 results to 1 items/],
     [
