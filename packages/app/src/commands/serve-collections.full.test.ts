@@ -40,7 +40,7 @@ it(`collects the old generation at most once in ${REQUESTS - FIRST} requests`, a
   const [fewest, most] = [await collectionsAfter(FIRST), await collectionsAfter(REQUESTS)];
   expect(most.short - fewest.short).toBeGreaterThan(10);
   expect(most.long - fewest.long).toBeLessThanOrEqual(1);
-}, 300_000);
+}, 600_000);
 
 /** Garbage collections of the serving thread since its start. */
 async function collectionsAfter(requests: number): Promise<{ readonly short: number; readonly long: number }> {

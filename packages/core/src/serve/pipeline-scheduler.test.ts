@@ -333,6 +333,46 @@ describe('a failed batch of several items', () => {
     expect(bench.scheduler.retries(0)).toBe(alone.length);
   });
 
+  it('fails and drops none where it breaks the stage for all: those that alone would be late fail at once', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 4 });
+    bench.arrive('a', 0);
+    for (const name of ['b', 'c', 'd', 'e']) bench.arrive(name, 0, 45);
+    bench.finish(replica, 5);
+    for (let nowMs = 15; replica.busy; nowMs += 12) {
+      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
+        nowMs,
+        isInputSuspect: true,
+      });
+      bench.scheduler.batchDone(replica, [], nowMs);
+    }
+    const ends = bench.log.filter((line) => /fail|drop/.test(line)).map((line) => line.replace(/^\d+ /, ''));
+    expect(ends.toSorted()).toEqual(['fail b bad', 'fail c bad', 'fail d bad', 'fail e bad']);
+  });
+
+  it('lets an only replica run others between its items, and no more items wait than the queue may have', () => {
+    const bench = new Bench(one, { maxQueueLength: 3 });
+    const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 4 });
+    const bad = { nowMs: 10, isInputSuspect: true };
+    bench.arrive('a', 0);
+    for (const name of ['b', 'c', 'd']) bench.arrive(name, 0);
+    bench.finish(replica, 5);
+    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), bad);
+    bench.arrive('e', 10);
+    expect(bench.log.at(-1)).toBe('10 drop e queue-full');
+    bench.scheduler.batchDone(replica, [], 10);
+    bench.arrive('f', 11);
+    bench.finish(replica, 20);
+    bench.finish(replica, 30);
+    bench.finish(replica, 40);
+    expect(bench.log.filter((line) => line.includes('run')).slice(2)).toEqual([
+      '10 run 0 [b]',
+      '20 run 0 [f]',
+      '30 run 0 [c]',
+      '40 run 0 [d]',
+    ]);
+  });
+
   it('runs them alone even after a lost replica', () => {
     const bench = new Bench(one);
     const lost = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });

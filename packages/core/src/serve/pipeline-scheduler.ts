@@ -44,6 +44,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #quarantine = new Quarantine();
   /** Last loss per request, which a join may tolerate. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
+  /** Failures of batches whose items run alone. */
+  readonly #failed = new WeakMap<StageItem<Payload, Context>, Failure>();
   #requestSequence = 0;
   #itemSequence = 0;
   #replicaCount = 0;
@@ -185,9 +187,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (!replica.busy) return;
     const runAlone = replica.batch.length > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
     for (const item of replica.batch) {
-      const fits = this.#stage(item.stage).fits(item, nowMs);
-      if (fits && this.#mayRetry(item)) this.#retry(item);
-      else if (fits && runAlone) this.#retryAlone(item);
+      const stage = this.#stage(item.stage);
+      if (this.#mayRetry(item) && stage.fits(item, nowMs)) this.#retry(item);
+      else if (runAlone && stage.fitsAlone(item, nowMs)) this.#retryAlone(item, failure);
       else this.failItem(item, failure, nowMs);
     }
     this.#endLost(replica, nowMs);
@@ -240,7 +242,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const stage = this.#stage(replica.stage);
     const runAlone = isInputSuspect && failures.size > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
     for (const [item, failure] of failures) {
-      if (runAlone && stage.fits(item, nowMs)) this.#retryAlone(item);
+      if (runAlone && stage.fitsAlone(item, nowMs)) this.#retryAlone(item, failure);
       else this.failItem(item, failure, nowMs);
     }
   }
@@ -376,6 +378,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+    const failure = item.isRetry ? this.#failed.get(item) : undefined;
+    if (failure !== undefined) {
+      this.failItem(item, failure, this.#nowMs);
+      return;
+    }
     if (this.#walk.canDiscard(item.stage)) {
       this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
       return;
@@ -489,10 +496,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (retried !== undefined) this.#stage(item.stage).takeBack(retried, this.#nowMs);
   }
 
-  #retryAlone(item: StageItem<Payload, Context>): void {
+  /** `failure`: reported if the item cannot start in time. Default: it is dropped. */
+  #retryAlone(item: StageItem<Payload, Context>, failure?: Failure): void {
     if (item.inCanary) this.#canary?.itemFailed(item, true);
     const retried = this.#retried(item);
     if (retried === undefined) return;
+    if (failure !== undefined) this.#failed.set(retried, failure);
     this.#stage(item.stage).takeBackAlone(retried);
     this.#markDirty(this.#stage(item.stage));
   }

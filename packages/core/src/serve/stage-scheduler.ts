@@ -60,6 +60,8 @@ export class StageScheduler<Payload, Context> {
   /** Items with a smaller sequence were queued before the last hang, so they are checked again. */
   screenBefore = 0;
   #runningSuspects = 0;
+  /** True if the last batch that started was a suspect. */
+  #ranSuspect = false;
   #busyReplicas = 0;
   /** Set by a change after which a batch may start. The pipeline scheduler clears it. */
   isDirty = false;
@@ -111,7 +113,7 @@ export class StageScheduler<Payload, Context> {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);
       return;
     }
-    if (this.queue.length >= this.#limits.maxQueueLength) {
+    if (this.length >= this.#limits.maxQueueLength) {
       const displaced = this.queue.popLastBelow(item.request.level);
       this.#effects.dropItem(displaced ?? item, 'queue-full', nowMs);
       if (displaced === undefined) return;
@@ -170,11 +172,18 @@ export class StageScheduler<Payload, Context> {
     return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
 
+  /** True if an item would be in time alone, after the items that already wait to run alone. */
+  fitsAlone(item: StageItem<Payload, Context>, nowMs: number): boolean {
+    const ahead = this.#suspects.length;
+    if (ahead >= this.#limits.maxQueueLength) return false;
+    return this.fits(item, nowMs + (this.#aloneMs * ahead) / this.#mostSuspects);
+  }
+
   /** Starts one batch if possible; otherwise requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
-      if (this.#suspects.length > 0 && this.#startSuspect(nowMs)) return true;
+      if (this.#suspects.length > 0 && this.#isTurnOfSuspect && this.#startSuspect(nowMs)) return true;
       if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) break;
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
@@ -262,6 +271,7 @@ export class StageScheduler<Payload, Context> {
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
+    this.#ranSuspect = replica.runsSuspect;
     this.#busyReplicas += 1;
     if (replica.health !== undefined) this.#watch(replica, replica.health, nowMs);
     replica.bucket?.batchStarted(nowMs);
@@ -310,8 +320,17 @@ export class StageScheduler<Payload, Context> {
     for (const item of passing) if (!item.request.ended) batch.push(item);
   }
 
+  get #mostSuspects(): number {
+    return Math.max(1, Math.floor(this.replicas.length / 2));
+  }
+
+  /** An only replica alternates between suspects and other items. */
+  get #isTurnOfSuspect(): boolean {
+    return this.replicas.length > 1 || this.queue.length === 0 || !this.#ranSuspect;
+  }
+
   #startSuspect(nowMs: number): boolean {
-    const most = Math.max(1, Math.floor(this.replicas.length / 2));
+    const most = this.#mostSuspects;
     while (this.#suspects.length > 0 && this.#runningSuspects < most && this.#busyReplicas < this.replicas.length) {
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined) return false;

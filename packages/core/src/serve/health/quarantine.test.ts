@@ -195,7 +195,7 @@ describe('a batch of several that hangs', () => {
     stage.finish(320);
     stage.finish(330);
     expect(stage.log().filter((line) => line.includes('run'))).toEqual([
-      ...['300 run 0 [b]', '310 run 0 [a]', '320 run 0 [poison]'],
+      ...['300 run 0 [b]', '310 run 0 [a]', '320 run 0 [c]', '330 run 0 [poison]'],
     ]);
   });
 
