@@ -289,14 +289,19 @@ def attempt(stage, batch):
 def answer(connection, stage, batch, cpu_since):
     """Runs a batch. If the stage rejects an input as invalid, items run one by one, so that only invalid items fail.
 
-    Returns the CPU time of this process in seconds. `cpu_since` is the time that the previous batch returned.
+    Returns the CPU time of this process in seconds. `cpu_since` is the time that the previous batch returned; None for whole cores, which
+    are not charged.
     """
     started_at = time.perf_counter()
     answers = attempt(stage, batch)
     if len(batch) > 1 and answers[0][0]["kind"] == "invalid-input":
         answers = [attempt(stage, [item])[0] for item in batch]
     service_ms = (time.perf_counter() - started_at) * 1000
-    cpu_time = time.process_time()
+    times = {"serviceMs": service_ms}
+    if cpu_since is not None:
+        cpu_time = time.process_time()
+        times["cpuMs"] = (cpu_time - cpu_since) * 1000
+        cpu_since = cpu_time
     items, tensors, buffers = [], [], []
     for item, header, own in answers:
         for entry in header.values():
@@ -304,9 +309,8 @@ def answer(connection, stage, batch, cpu_since):
         items.append(item)
         tensors.append(header)
         buffers += own
-    times = {"serviceMs": service_ms, "cpuMs": (cpu_time - cpu_since) * 1000}
     connection.send({"kind": "result", "items": items, **times}, tensors, buffers)
-    return cpu_time
+    return cpu_since
 
 
 def close(connection, stage):
@@ -366,7 +370,7 @@ def load(connection, start):
 
 
 def serve(connection):
-    stage, cpu_time = None, 0
+    stage, cpu_time = None, None
     while True:
         received = connection.receive()
         if received is None:
@@ -374,7 +378,8 @@ def serve(connection):
         message, batch = received
         if message["kind"] == "load":
             stage = load(connection, message["start"])
-            cpu_time = time.process_time()
+            has_share = message["start"]["resources"]["cpuCores"] < 1
+            cpu_time = time.process_time() if has_share else None
         elif message["kind"] == "run":
             cpu_time = answer(connection, stage, batch, cpu_time)
         else:

@@ -61,9 +61,11 @@ describeWithTool(python, 'Python replicas', () => {
     expect(await outputOf(runner, commandItem('threads'))).toMatchObject({ threads: { data: ['1'] } });
   });
 
-  it('report what a batch costs a CPU share', async () => {
-    const { cpuMs } = await (await start()).run([commandItem('pid')]);
-    expect(cpuMs).toBeGreaterThanOrEqual(0);
+  it('report what a batch costs a CPU share, but nothing for whole cores', async () => {
+    const { resources, ...request } = obeying();
+    const share = await start({ ...request, resources: { ...resources, cpuCores: 0.5 } });
+    expect((await share.run([commandItem('pid')])).cpuMs).toBeGreaterThanOrEqual(0);
+    expect((await (await start()).run([commandItem('pid')])).cpuMs).toBeUndefined();
   });
 
   it('tell the type and the message of an error', async () => {

@@ -60,14 +60,23 @@ describe('MeasuredBatches', () => {
     expect(batches.take()).toEqual([]);
   });
 
-  it('counts what the CPU share was charged if that is more than the time inside the stage', async () => {
-    const batches = new MeasuredBatches();
+  it.each([
+    ['what the CPU share was charged if that is more than the time inside the stage', 0.5, 9, 9],
+    ['no CPU time beyond the time from sending the batch to its answer', 0.5, 5_000, 10],
+    ['no CPU time of whole cores', 2, 9, 7],
+  ])('counts %s', async (_, cpuCores, cpuMs, countedMs) => {
+    let nowMs = 0;
+    const batches = new MeasuredBatches(() => nowMs);
     const charged: Partial<ModelRunner> = {
-      run: async (batch) => ({ items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 7, cpuMs: 9 }),
+      run: async (batch) => {
+        nowMs += 10;
+        return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 7, cpuMs };
+      },
     };
-    const { runner } = await batches.watching(launcherOf(true, charged)).launch(request);
+    const resources = { ...request.resources, cpuCores };
+    const { runner } = await batches.watching(launcherOf(true, charged)).launch({ ...request, resources });
     await runner.run([zeros]);
-    expect(batches.take()).toMatchObject([{ serviceMs: [9] }]);
+    expect(batches.take()).toMatchObject([{ serviceMs: [countedMs] }]);
   });
 
   it('leaves out batches in which an item failed', async () => {

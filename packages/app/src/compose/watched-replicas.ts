@@ -59,6 +59,11 @@ export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec)
 /** Measured batches, which the control loop compares with the profile. */
 export class MeasuredBatches {
   readonly #record = new BatchRecord();
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
@@ -78,11 +83,13 @@ export class MeasuredBatches {
   #measured(runner: ModelRunner, kind: BatchKind): ModelRunner {
     return watchedRunner(runner, async (batch) => {
       const size = batch.length;
+      const sentAtMs = this.#nowMs();
       const result = await runner.run(batch);
-      // A CPU share is also charged for messages, which a profile includes.
       const { items, serviceMs, cpuMs = 0 } = result;
+      // A CPU share is also charged for messages, which a profile includes, but for no more than the elapsed time.
+      const chargedMs = kind.cpuCores < 1 ? Math.min(cpuMs, this.#nowMs() - sentAtMs) : 0;
       // A batch with failed items may have ended early.
-      if (items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, Math.max(serviceMs, cpuMs));
+      if (items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, Math.max(serviceMs, chargedMs));
       return result;
     });
   }
