@@ -1,4 +1,11 @@
-import { type DecisionRecord, type ObservedOutcome, type Plan, stageId, variantId } from '@equipoise/core/model';
+import {
+  type DecisionOutcome,
+  type DecisionRecord,
+  type ObservedOutcome,
+  type Plan,
+  stageId,
+  variantId,
+} from '@equipoise/core/model';
 import { expect, it } from 'vitest';
 import { decisionText, learnedEdgeText, unexplainedMiss } from './decision-text.js';
 
@@ -100,4 +107,41 @@ it('says that a plan misses the SLO at a load that it should carry', () => {
   expect(unexplainedMiss(undefined, observed)).toBeUndefined();
   for (const other of [{ sloAttainmentFraction: 0.99 }, { arrivalRps: 450 }, { completed: 8, dropped: 2 }])
     expect(unexplainedMiss(plan, { ...observed, ...other })).toBeUndefined();
+  const failing = { ...observed, completed: 400, failed: 100, dropped: 0 };
+  expect(unexplainedMiss(plan, failing)).toBeUndefined();
+  expect(unexplainedMiss(plan, { ...failing, completed: 0, failed: 500, sloAttainmentFraction: 0 })).toBeUndefined();
+  expect(unexplainedMiss(plan, { ...failing, sloAttainmentFraction: 0.7 })).toMatch(/^only 70.0 % /);
+});
+
+it('measures an outcome by the plan of its decision only if the plan was put in force', () => {
+  const predicted = { capacityRps: 500, percentile: 99, latencyMs: 10, pas: 1, costPerHour: 1, cpuCores: 1 };
+  const record = {
+    ...{ id: 1, atEpochMs: 0, observation: { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, staleSources: [] } },
+    decision: {
+      ...{ kind: 'apply', reason: 'r', changes: [], plan: { stages: {}, predicted } },
+      evidence: { forecast: { method: 'f', meanRps: 1, upperRps: 2 } },
+    },
+  };
+  const observation = { ...record.observation, runningPlan: { stages: {} } };
+  const observed = { windowMs: 10_000, arrivalRps: 50, completed: 400, failed: 0, dropped: 100 };
+  const textOf = (outcome?: DecisionOutcome) =>
+    decisionText({
+      pipelineName: 'p',
+      record: {
+        ...{ ...record, observation, observed: { ...observed, sloAttainmentFraction: 0.8 } },
+        ...(outcome && { outcome }),
+      } as unknown as DecisionRecord,
+    });
+  const blame = 'probably other work keeps its machine busy';
+  expect(textOf({ kind: 'applied', tookMs: 1 })).toContain(blame);
+  expect(textOf({ kind: 'given-up', message: 'a burst' })).not.toContain(blame);
+  expect(textOf()).not.toContain(blame);
+});
+
+it('says when the first outcome is recorded', () => {
+  const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan: { stages: {} } };
+  const record = { id: 1, atEpochMs: 0, observation: { ...observation, staleSources: [] } };
+  expect(decisionText({ pipelineName: 'p', record })).toContain(
+    '\nno outcome was observed yet: the loop records the first at its first tick after 10 s',
+  );
 });

@@ -218,7 +218,8 @@ function doneText({ decision, outcome }: DecisionRecord): string {
 function cameOfItText(record: DecisionRecord): string {
   const { decision, observed } = record;
   const done = doneText(record);
-  if (observed === undefined) return `${done}\nno outcome was observed yet: the first is recorded after 10 s`;
+  if (observed === undefined)
+    return `${done}\nno outcome was observed yet: the loop records the first at its first tick after 10 s`;
   const plan = decision?.kind === 'apply' ? decision.plan : undefined;
   const { windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction, latencyMs } = observed;
   const attained = (fraction: number | undefined) => (fraction === undefined ? '' : percentText(fraction));
@@ -246,8 +247,12 @@ function cameOfItText(record: DecisionRecord): string {
 }
 
 /** Plan that serves after a decision; undefined if it is not known. */
-export function servedPlan({ decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>) {
-  if (decision?.kind === 'apply') return decision.plan;
+export function servedPlan({
+  decision,
+  observation,
+  outcome,
+}: Pick<DecisionRecord, 'decision' | 'observation' | 'outcome'>): Plan | undefined {
+  if (decision?.kind === 'apply') return outcome?.kind === 'applied' ? decision.plan : undefined;
   const result = decision?.evidence.result;
   return result?.kind === 'feasible' && runs(observation.runningPlan, result.plan) ? result.plan : undefined;
 }
@@ -257,12 +262,17 @@ const FEWEST_REQUESTS = 100;
 /** Fraction of its capacity up to which a plan should meet the SLO. */
 const CARRIED_FRACTION = 0.8;
 
-/** Sentences about a plan that misses the SLO at a load that it should carry; undefined otherwise. */
+/**
+ * Sentences about a plan that misses the SLO at a load that it should carry; undefined otherwise, or if the failed
+ * requests alone explain the miss.
+ */
 export function unexplainedMiss(plan: Plan | undefined, observed: ObservedOutcome): string | undefined {
   const { arrivalRps, sloAttainmentFraction = 1, completed, dropped, failed } = observed;
-  if (plan === undefined || completed + dropped + failed < FEWEST_REQUESTS) return undefined;
+  const unfailed = completed + dropped;
+  if (plan === undefined || unfailed < FEWEST_REQUESTS) return undefined;
   const { capacityRps, percentile } = plan.predicted;
-  if (100 * sloAttainmentFraction >= percentile || arrivalRps > CARRIED_FRACTION * capacityRps) return undefined;
+  const attainmentFraction = (sloAttainmentFraction * (unfailed + failed)) / unfailed;
+  if (100 * attainmentFraction >= percentile || arrivalRps > CARRIED_FRACTION * capacityRps) return undefined;
   const what = `only ${percentText(sloAttainmentFraction)} of the requests met the SLO at ${rateText(arrivalRps)} rps`;
   const why = `although the plan can carry ${rateText(capacityRps)} rps: probably other work keeps its machine busy`;
   return `${what}, ${why}. End that work, or serve on a machine with more cores.`;

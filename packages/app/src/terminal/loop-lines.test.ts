@@ -1,5 +1,13 @@
-import { type Decision, type ManualAction, type Plan, stageId, variantId } from '@equipoise/core/model';
-import { expect, it } from 'vitest';
+import {
+  type ControlMode,
+  type Decision,
+  type ManualAction,
+  type Plan,
+  stageId,
+  variantId,
+} from '@equipoise/core/model';
+import type { LoopEvent } from '@equipoise/runtime';
+import { describe, expect, it } from 'vitest';
 import { LoopLines } from './loop-lines.js';
 
 const forecast = (meanRps: number) => ({ forecast: { method: 'last', meanRps, upperRps: 2 * meanRps } });
@@ -148,14 +156,53 @@ it('tells an advice as one, and once until it is another', () => {
   }
 });
 
-it('tells a miss of the SLO that the load does not explain once, until an outcome is good', () => {
-  const lines = new LoopLines();
-  const carrying = { stages: {}, predicted: { capacityRps: 500, percentile: 99 } } as unknown as Plan;
-  const observed = (sloAttainmentFraction: number) => ({
-    ...{ kind: 'amended' as const, id: 1 },
-    observed: { windowMs: 10_000, arrivalRps: 50, completed: 500, failed: 0, dropped: 0, sloAttainmentFraction },
+describe('a miss of the SLO that the load does not explain', () => {
+  const planFor = (capacityRps: number) =>
+    ({ stages: {}, predicted: { capacityRps, percentile: 99 } }) as unknown as Plan;
+  const apply = (id: number, capacityRps: number, mode: ControlMode = 'auto') => {
+    const of = { plan: planFor(capacityRps), changes: [], reason: 'best plan', evidence: forecast(1) };
+    const { record } = decided(id, { kind: 'apply', ...of });
+    return { kind: 'decided', record: { ...record, mode } } as const;
+  };
+  const inForce = (capacityRps: number) => ({ kind: 'in-force', plan: planFor(capacityRps), tookMs: 1 }) as const;
+  const outcomeOf = (id: number, sloAttainmentFraction: number, arrivalRps = 50) => ({
+    ...{ kind: 'amended' as const, id },
+    observed: { windowMs: 10_000, arrivalRps, completed: 500, failed: 0, dropped: 0, sloAttainmentFraction },
   });
-  lines.of(decided(1, { kind: 'apply', plan: carrying, changes: [], reason: 'best plan', evidence: forecast(1) }));
-  const told = [0.8, 0.7, 1, 0.9].map((fraction) => lines.of(observed(fraction))?.slice(0, 11));
-  expect(told).toEqual(['only 80.0 %', undefined, undefined, 'only 90.0 %']);
+  const tell = (...events: readonly LoopEvent[]) => {
+    const lines = new LoopLines();
+    return events.map((event) => lines.of(event)).filter((line) => line?.startsWith('only '));
+  };
+
+  it('is told once, until an outcome is good', () => {
+    const outcomes = [0.8, 0.7, 1, 0.9].map((fraction) => outcomeOf(1, fraction));
+    const told = tell(apply(1, 500), inForce(500), ...outcomes);
+    expect(told.map((line) => line?.slice(0, 11))).toEqual(['only 80.0 %', 'only 90.0 %']);
+  });
+
+  it('is not told again by the end of an outcome that began before', () => {
+    const steps = [2, 3, 4].flatMap((id) => [outcomeOf(id - 1, 0.9), outcomeOf(id + 5, 1)]);
+    expect(tell(apply(1, 500), inForce(500), ...steps)).toHaveLength(1);
+  });
+
+  it('is measured by the plan that served, not by the next one', () => {
+    // The outcomes of a plan end after the next decision, and before its changes.
+    const until = [apply(1, 100), inForce(100), apply(2, 500)];
+    expect(tell(...until, outcomeOf(1, 0.6, 150))).toEqual([]);
+    expect(tell(...until, inForce(500), outcomeOf(2, 0.6, 150))).toHaveLength(1);
+  });
+
+  it('is not measured by a plan that is only advised', () => {
+    expect(tell(apply(1, 500, 'advise'), outcomeOf(1, 0.6))).toEqual([]);
+    const serving = [apply(1, 500), inForce(500), apply(2, 5, 'advise')];
+    expect(tell(...serving, outcomeOf(2, 0.6))).toHaveLength(1);
+  });
+
+  it.each([
+    { kind: 'given-up', message: 'a burst answer replaced it' },
+    { kind: 'failed', step: 'apply', message: 'start' },
+  ] as const)('is not measured by a plan after changes that ended early: %j', (outcome) => {
+    const changes = [apply(2, 500), { kind: 'amended', id: 2, outcome } as const];
+    expect(tell(apply(1, 500), inForce(500), ...changes, outcomeOf(2, 0.6))).toEqual([]);
+  });
 });

@@ -13,8 +13,10 @@ export class LoopLines {
   /** Logged failures by step, until the step works again. */
   readonly #toldFailures = new Map<string, string>();
   readonly #applying = new Map<number, Decision>();
+  /** Plan in force; undefined if it is not known. */
   #served: Plan | undefined;
   #misses = false;
+  #newestObservedId = 0;
 
   /** Line for an event; undefined if it is no news. */
   of(event: LoopEvent): string | undefined {
@@ -25,6 +27,7 @@ export class LoopLines {
         this.#toldFailures.delete(event.step);
         return pc.green(`${event.step} works again`);
       case 'in-force':
+        this.#served = event.plan;
         return `plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`;
       case 'manual':
         this.#told = undefined;
@@ -38,7 +41,7 @@ export class LoopLines {
       case 'canary':
         return canaryText(event);
       case 'amended':
-        return event.observed === undefined ? this.#ended(event) : this.#observed(event.observed);
+        return event.observed === undefined ? this.#ended(event) : this.#observed(event.id, event.observed);
     }
   }
 
@@ -49,7 +52,7 @@ export class LoopLines {
   }
 
   #decided({ id, decision, mode, trigger, observation }: DecidedRecord): string | undefined {
-    this.#served = servedPlan({ decision, observation });
+    if (decision.kind === 'hold') this.#served = servedPlan({ decision, observation });
     // The first plan and changes by hand are applied in mode advise, too.
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
     const isAdvice = decision.kind === 'apply' && mode === 'advise' && isOfLoop;
@@ -61,8 +64,10 @@ export class LoopLines {
     return `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
   }
 
-  /** Logs a miss that the load does not explain once, until an outcome is good again. */
-  #observed(observed: ObservedOutcome): string | undefined {
+  /** Logs a miss that the load does not explain once, until an outcome is good again. Windows of outcomes overlap. */
+  #observed(id: number, observed: ObservedOutcome): string | undefined {
+    if (id < this.#newestObservedId) return undefined;
+    this.#newestObservedId = id;
     const miss = unexplainedMiss(this.#served, observed);
     const isKnown = this.#misses;
     this.#misses = miss !== undefined;
@@ -71,6 +76,8 @@ export class LoopLines {
 
   #ended({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {
     const decision = this.#applying.get(id);
+    // A change that ended early leaves a mixture of two plans.
+    if (outcome !== undefined && outcome.kind !== 'applied') this.#served = undefined;
     if (outcome === undefined || decision === undefined) return undefined;
     this.#applying.delete(id);
     const number = pc.dim(`[${id}]`);
