@@ -4,10 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { documentOf, type Ended, TestFolder } from '../equipoise.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
+import { shellWord } from './init.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
-const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
+const program = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
+const command = shellWord(program);
 const number = expect.any(Number);
 const interval = [number, number];
 
@@ -48,11 +50,11 @@ describe('equipoise init', () => {
 
   it('names a command that runs where the user is: by its path, or by npx if it is installed there', async () => {
     const header = (path: string) => readFileSync(join(folder.path, path, 'pipeline.yaml'), 'utf8').split('\n')[1];
-    expect(existsSync(command)).toBe(true);
+    expect(existsSync(program)).toBe(true);
     expect(header('mine')).toContain(`#   ${command} profile pipeline.yaml --quick `);
     const bin = join(folder.path, 'project', 'node_modules', '.bin');
     mkdirSync(bin, { recursive: true });
-    symlinkSync(command, join(bin, 'equipoise'));
+    symlinkSync(program, join(bin, 'equipoise'));
     const firstOf = async (cwd: string, name: string) => {
       const { next } = documentOf(await equipoiseHere(cwd, 'init', name, '--json')) as { readonly next: string[] };
       return next[0];
@@ -60,10 +62,23 @@ describe('equipoise init', () => {
     expect(await firstOf(join(folder.path, 'project'), 'own')).toBe('npx equipoise profile own/pipeline.yaml --quick');
     vi.stubEnv('PATH', bin);
     expect(await firstOf(folder.path, 'by-npx')).toBe(`${command} profile by-npx/pipeline.yaml --quick`);
-    symlinkSync(command, join(folder.path, 'equipoise'));
+    symlinkSync(program, join(folder.path, 'equipoise'));
     vi.stubEnv('PATH', folder.path);
     expect(await firstOf(folder.path, 'on-path')).toBe('equipoise profile on-path/pipeline.yaml --quick');
     expect(header('project/own')).toContain('#   npx equipoise profile pipeline.yaml --quick ');
+  });
+
+  it.each([
+    ['/opt/equipoise/bin/equipoise', '/opt/equipoise/bin/equipoise'],
+    ['/my tools/equipoise', "'/my tools/equipoise'"],
+    ["/Ann's tools/equipoise", "'/Ann'\\''s tools/equipoise'"],
+  ])('quotes paths for a shell: %s', (path, word) => {
+    expect(shellWord(path)).toBe(word);
+  });
+
+  it('quotes the folder', async () => {
+    const { next } = documentOf(await run('init', 'my pipeline', '--json')) as { readonly next: string[] };
+    expect(next[2]).toMatch(/ serve 'my pipeline\/pipeline\.yaml'$/);
   });
 
   it('overwrites nothing', async () => {

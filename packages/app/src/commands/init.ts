@@ -36,7 +36,7 @@ export async function init(folder: string): Promise<CommandResult> {
   );
   const files = (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const written = files.map((entry) => relative(target, join(entry.parentPath, entry.name))).sort();
-  const pipeline = join(folder, 'pipeline.yaml');
+  const pipeline = shellWord(join(folder, 'pipeline.yaml'));
   const command = commandIn(process.cwd());
   const next = [
     `${command} profile ${pipeline} --quick`,
@@ -64,7 +64,11 @@ function commandIn(folder: string): string {
     .split(delimiter)
     .some((entry) => !entry.includes('node_modules') && isThisCommand(join(entry, 'equipoise')));
   if (isOnPath) return 'equipoise';
-  return /^[\w@%+=:,./-]+$/.test(COMMAND) ? COMMAND : `'${COMMAND}'`;
+  return shellWord(COMMAND);
+}
+
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function isThisCommand(path: string): boolean {
