@@ -28,6 +28,24 @@ describe('a message made ready', () => {
     expect(dataOf(owned)).toEqual([doubles['d']?.data]);
   });
 
+  it('keeps at most 8 KiB, or its own size if it is large', () => {
+    for (let elements = 0; elements < 8192; elements += 7) {
+      const tensor = { datatype: 'UINT8', shape: [elements], data: new Uint8Array(elements) } as const;
+      const bytes = writeGrpcRequest('m', { inputs: { x: tensor } }, true);
+      const { buffer } = ownedMessage(bytes, bounds);
+      expect(buffer.byteLength).toBeLessThanOrEqual(Math.max(8192, bytes.length + 7));
+    }
+  });
+
+  it('is overwritten by no other', () => {
+    const messages = Array.from({ length: 2000 }, (_, index) =>
+      writeGrpcRequest('m'.repeat(index % 300), { inputs: doubles, id: String(index) }, true),
+    );
+    const owned = messages.map((bytes) => ownedMessage(bytes, bounds));
+    for (const [index, bytes] of messages.entries())
+      expect(Buffer.compare(owned[index] ?? bytes.subarray(1), bytes)).toBe(0);
+  });
+
   it('says what it said, raw and typed (property)', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ minLength: 1 }), anyTensor), fc.boolean(), (inputs, raw) => {

@@ -3,6 +3,7 @@
  * object. Its size is estimated from the encoded fields (weights measured on Node 20). Too large messages are refused.
  * The bytes are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
  */
+import { markAsUntransferable } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '../rest/rest-body.js';
 import { countVarints, type WireField, type WireRange, walkFields, wireTypes } from './wire-walk.js';
@@ -150,13 +151,38 @@ function elementsOf(range: WireRange, wireType: number): number {
   return wireType === wireTypes.bytes ? countVarints(range) : 1;
 }
 
+/**
+ * Small messages share slabs, because allocating memory takes longer than copying them. A kept message keeps its slab, so
+ * slabs are small. Node's pool is too large: 64 KiB in Node 24.
+ */
+const SLAB_BYTES = 8192;
+const MOST_SHARED_BYTES = SLAB_BYTES / 2;
+let slab = newSlab();
+let slabUsed = 0;
+
+function newSlab(): ArrayBuffer {
+  const buffer = new ArrayBuffer(SLAB_BYTES);
+  // A transfer would take the memory of other messages.
+  markAsUntransferable(buffer);
+  return buffer;
+}
+
 function copied(bytes: Uint8Array, alignAt: number): Uint8Array<ArrayBuffer> {
   const offset = -alignAt & (RAW_ALIGNMENT_BYTES - 1);
-  // From Node's pool, because allocating a small buffer takes longer than copying it.
-  const memory = Buffer.allocUnsafe(offset + bytes.length);
-  const copy = new Uint8Array(memory.buffer, memory.byteOffset + offset, bytes.length);
+  const copy = allocated(offset + bytes.length).subarray(offset);
   copy.set(bytes);
   return copy;
+}
+
+function allocated(length: number): Uint8Array<ArrayBuffer> {
+  if (length > MOST_SHARED_BYTES) return new Uint8Array(length);
+  if (slabUsed + length > SLAB_BYTES) {
+    slab = newSlab();
+    slabUsed = 0;
+  }
+  const memory = new Uint8Array(slab, slabUsed, length);
+  slabUsed += Math.ceil(length / RAW_ALIGNMENT_BYTES) * RAW_ALIGNMENT_BYTES;
+  return memory;
 }
 
 function tooLarge(message: string, maxBodyBytes: number): AppError {
