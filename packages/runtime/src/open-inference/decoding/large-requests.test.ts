@@ -153,6 +153,21 @@ describe('the thread', () => {
     expect((await decode()).inputs['x']?.shape).toEqual([1]);
     expect(threads.length).toBe(2);
   });
+
+  it('ends though a request could not be posted to it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const inbound = new InboundBytes();
+    const large = new LargeRequests({ inbound, maxBodyBytes: 1e7, maxJsonBytes: 1e7 });
+    ends.push(() => large.close());
+    const started = once(process, 'worker');
+    const unclonable = { ...encoded(bytesOf('{"x":[1]}')), inputs: [() => {}] as never };
+    await expect(large.decode(call(), 'run', unclonable)).rejects.toMatchObject({ name: 'DataCloneError' });
+    expect(inbound.sum).toBe(0);
+    const [thread] = (await started) as [Worker];
+    const ended = once(thread, 'exit');
+    vi.advanceTimersByTime(30_000);
+    await ended;
+  });
 });
 
 describe('a large request that waits', () => {

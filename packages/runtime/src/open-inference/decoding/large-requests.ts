@@ -84,8 +84,14 @@ export class LargeRequests {
 
   #ask<K extends RequestKind>(kind: K, encoded: Encoded<K>): Promise<Decoded<K>> {
     if (this.#thread === undefined || this.#thread.isOver) this.#thread = newThread(this.#limits);
-    const { id, answer } = this.#thread.expectAnswer<Decoded<K>>(this);
-    this.#thread.postMessage({ id, kind, encoded } satisfies DecoderQuestion, [encoded.bytes.buffer as ArrayBuffer]);
+    const thread = this.#thread;
+    const client = {};
+    const { id, answer } = thread.expectAnswer<Decoded<K>>(client);
+    try {
+      thread.postMessage({ id, kind, encoded } satisfies DecoderQuestion, [encoded.bytes.buffer as ArrayBuffer]);
+    } catch (error) {
+      thread.abandon(client, error as Error);
+    }
     return answer;
   }
 }
