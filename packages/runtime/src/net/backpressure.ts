@@ -214,7 +214,10 @@ class SlowStreams {
  * Bytes that the operating system has taken, and bytes still queued. Node counts a large write only when it is
  * complete, so this reads the queue of the handle (under TLS, of the underlying socket).
  */
-function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
+export function linkOf({ socket }: Pick<ServerHttp2Session, 'socket'>): {
+  readonly taken: number;
+  readonly held: number;
+} {
   const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
   const link = (beneath ?? socket) as Pick<Socket, 'bytesWritten'> & { readonly _handle?: { writeQueueSize?: number } };
   const held = link._handle?.writeQueueSize ?? 0;

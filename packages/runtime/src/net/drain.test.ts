@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { writeGrpcRequest } from '@equipoise/open-inference-codec';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fp32 } from '../data-plane/serving-bench.test-support.js';
 import { grpcBench } from '../open-inference/grpc/grpc-bench.test-support.js';
 import {
@@ -134,40 +134,86 @@ describe('a server that leaves', () => {
 });
 
 describe('a connection whose HTTP/2 session has ended', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  });
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  /** The client keeps its side open: the socket never emits `close`. */
-  function endedConnection() {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  /** The client keeps its side open or reads nothing: the session never emits `close`. */
+  function connection(state: { closed: boolean; destroyed: boolean }) {
     const server = new EventEmitter();
     const sessions = new OpenSessions(server as never, { windowBytes: 1, limits: smallPort });
-    const socket = Object.assign(new EventEmitter(), { destroy: vi.fn() });
-    const session = { socket, settings: vi.fn(), setLocalWindowSize: vi.fn(), destroyed: true };
-    server.emit('session', Object.assign(new EventEmitter(), session));
-    socket.emit('finish');
-    return { sessions, socket };
+    return { sessions, ...sessionOf(server, state) };
   }
 
-  it('is cut off if its client does not close it for 60 s', () => {
-    const { socket } = endedConnection();
+  function sessionOf(server: EventEmitter, state: { closed: boolean; destroyed: boolean }, writeQueueSize = 0) {
+    const socket = Object.assign(new EventEmitter(), {
+      destroyed: false,
+      bytesWritten: 0,
+      _handle: { writeQueueSize },
+      destroy: vi.fn(() => {
+        socket.destroyed = true;
+      }),
+    });
+    const methods = { settings: vi.fn(), setLocalWindowSize: vi.fn(), destroy: vi.fn() };
+    const session = Object.assign(new EventEmitter(), { socket, ...methods, ...state });
+    server.emit('session', session);
+    return { session, socket };
+  }
+
+  const open = { closed: false, destroyed: false };
+  const ended = [
+    ['closed', { closed: true, destroyed: false }],
+    ['destroyed', { closed: false, destroyed: true }],
+  ] as const;
+
+  it.each(ended)('is cut off if its client does not close it for 60 s, or up to twice that: %s', (_, state) => {
+    const { session, socket } = connection(open);
     vi.advanceTimersByTime(59_999);
+    Object.assign(session, state);
+    vi.advanceTimersByTime(60_000);
     expect(socket.destroy).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
     expect(socket.destroy).toHaveBeenCalledOnce();
   });
 
-  it('makes room for a new connection, once', () => {
-    const { sessions, socket } = endedConnection();
+  it('is not cut off while a stream is open', () => {
+    const { session, socket } = connection({ closed: true, destroyed: false });
+    const stream = new EventEmitter();
+    session.emit('stream', stream);
+    vi.advanceTimersByTime(600_000);
+    expect(socket.destroy).not.toHaveBeenCalled();
+    stream.emit('close');
+    vi.advanceTimersByTime(120_000);
+    expect(socket.destroy).toHaveBeenCalledOnce();
+  });
+
+  it.each([...ended, ['open, without a stream', open] as const])('makes room for a new one, once: %s', (_, state) => {
+    const { sessions, socket } = connection(state);
     expect([sessions.closeIdle(), sessions.closeIdle()]).toEqual([true, false]);
     expect(socket.destroy).toHaveBeenCalledOnce();
   });
 
+  it('makes room for a new one before an open one, and before one with unsent bytes', () => {
+    const server = new EventEmitter();
+    const sessions = new OpenSessions(server as never, { windowBytes: 1, limits: smallPort });
+    const destroyed = { closed: true, destroyed: true };
+    const unsent = sessionOf(server, destroyed, 1);
+    const idle = sessionOf(server, open);
+    const over = sessionOf(server, destroyed);
+    const order = [over, idle, unsent].map(({ socket }) => {
+      sessions.closeIdle();
+      return socket.destroyed;
+    });
+    expect(order).toEqual([true, true, true]);
+  });
+
   it('is left alone once its client has closed it', () => {
-    const { sessions, socket } = endedConnection();
-    socket.emit('close');
-    vi.advanceTimersByTime(60_000);
+    const { sessions, session, socket } = connection({ closed: true, destroyed: true });
+    session.emit('close');
+    vi.advanceTimersByTime(120_000);
     expect(sessions.closeIdle()).toBe(false);
     expect(socket.destroy).not.toHaveBeenCalled();
   });

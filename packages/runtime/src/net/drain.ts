@@ -16,6 +16,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { linkOf } from './backpressure.js';
 import type { PortLimits } from './connection-limit.js';
 
 /** Requests are accepted while `serving` and `draining`; a server is ready only while `serving`. */
@@ -29,7 +30,7 @@ const MOST_REFUSED = 100;
 /** Highest stream number: a GOAWAY with it refuses no stream. */
 const LAST_STREAM = 2 ** 31 - 1;
 const LOOK_MS = 10;
-/** Time in which a client must close its side of a connection that the server has ended. */
+/** A connection whose session has ended is cut off after this time (up to twice that). */
 const LINGER_MS = 60_000;
 
 export async function drained(idleConnections: () => number, withinMs: number): Promise<void> {
@@ -60,12 +61,21 @@ function outliveStreams(session: ServerHttp2Session, streams: object): void {
 
 function ignore(): void {}
 
+/** Node destroys no session whose queued writes wait, and then no event tells of the end. */
+function hasEnded({ closed, destroyed }: ServerHttp2Session, { streams }: Connection): boolean {
+  return destroyed || (closed && streams.size === 0);
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly streams: ReadonlySet<ServerHttp2Stream>;
+}
+
 /** HTTP/2 sessions of a port. A session may have at most as many streams as are free, so no session takes all. */
 export class OpenSessions {
-  readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
+  /** A session is removed when its socket is closed. */
+  readonly #connections = new Map<ServerHttp2Session, Connection>();
   readonly #limits: PortLimits;
-  /** Connections of closed sessions, which wait until the client closes its side. */
-  readonly #ended = new Set<Socket>();
   #streamCount = 0;
   /** Time when a session's last stream ended, or the session began. */
   readonly #idleSinceMs = new WeakMap<ServerHttp2Session, number>();
@@ -82,29 +92,29 @@ export class OpenSessions {
     server.on('session', (session) => {
       const streams = new Set<ServerHttp2Stream>();
       let refused = 0;
-      this.#streams.set(session, streams);
+      // A half-closed client could not extend the window for an answer. `once` returns the socket itself: `session.socket`
+      // throws after the end of the session.
+      const socket = session.socket.once('end', () => session.destroy());
+      const connection = { socket, streams };
+      this.#connections.set(session, connection);
       this.#idleSinceMs.set(session, performance.now());
       // nghttp2 itself refuses streams above this share, at a far lower cost.
-      const share = Math.floor(limits.mostStreams / this.#streams.size);
+      const share = Math.floor(limits.mostStreams / this.#connections.size);
       if (share < MOST_STREAMS_PER_CONNECTION) {
         session.settings({ maxConcurrentStreams: Math.max(share, LEAST_STREAMS_PER_CONNECTION) });
       }
-      session.once('close', () => this.#streams.delete(session));
+      let isEnding = false;
+      const look = setInterval(() => {
+        if (isEnding) socket.destroy();
+        isEnding = hasEnded(session, connection);
+      }, LINGER_MS).unref();
+      session.once('close', () => {
+        clearInterval(look);
+        this.#connections.delete(session);
+      });
       outliveStreams(session, streams);
       session.on('error', () => session.destroy());
       session.setLocalWindowSize(windowBytes);
-      // A half-closed client could not extend the window for an answer.
-      session.socket.once('end', () => session.destroy());
-      const ended = this.#ended;
-      // `this` is the socket itself. After the end of its session, `session.socket` throws.
-      session.socket.once('finish', function (this: Socket) {
-        ended.add(this);
-        const cutOff = setTimeout(() => this.destroy(), LINGER_MS).unref();
-        this.once('close', () => {
-          ended.delete(this);
-          clearTimeout(cutOff);
-        });
-      });
       // Runs before the server's own listener, which serves the stream.
       session.prependListener('stream', (stream) => {
         if (streams.size >= limits.mostStreams - this.#streamCount) {
@@ -127,16 +137,16 @@ export class OpenSessions {
   }
 
   get count(): number {
-    return this.#streams.size;
+    return this.#connections.size;
   }
 
   get answering(): number {
-    return [...this.#streams.values()].filter(({ size }) => size > 0).length;
+    return [...this.#connections.values()].filter(({ streams }) => streams.size > 0).length;
   }
 
   /** Time without a stream; 0 while there is one. */
   idleMs(session: ServerHttp2Session): number {
-    if ((this.#streams.get(session)?.size ?? 0) > 0) return 0;
+    if ((this.#connections.get(session)?.streams.size ?? 0) > 0) return 0;
     return performance.now() - (this.#idleSinceMs.get(session) ?? performance.now());
   }
 
@@ -145,21 +155,25 @@ export class OpenSessions {
     this.#draining = true;
   }
 
-  /** Closes a connection without a stream; false if there is none. */
+  /**
+   * Closes a connection without a stream; false if there is none. Connections without queued bytes come first, and of
+   * these the ended ones.
+   */
   closeIdle(): boolean {
-    for (const socket of this.#ended) {
-      // Removed at once, so that the next search skips it.
-      this.#ended.delete(socket);
-      socket.destroy();
-      return true;
-    }
-    for (const [session, { size }] of this.#streams) {
-      if (size > 0 || session.destroyed) continue;
-      this.#streams.delete(session);
-      session.destroy();
-      return true;
-    }
-    return false;
+    const idle = [...this.#connections].filter(
+      ([{ destroyed }, { streams, socket }]) => (streams.size === 0 || destroyed) && !socket.destroyed,
+    );
+    const sent = (entry: (typeof idle)[number]) => linkOf(entry[1]).held === 0;
+    const [session] = idle.find((entry) => hasEnded(...entry) && sent(entry)) ?? idle.find(sent) ?? idle[0] ?? [];
+    if (session === undefined) return false;
+    this.cut(session);
+    return true;
+  }
+
+  /** Sends a GOAWAY if the client reads. `destroy` of the session alone would wait for queued writes. */
+  cut(session: ServerHttp2Session): void {
+    session.destroy();
+    this.#connections.get(session)?.socket.destroy();
   }
 
   /** Calls `begin` at once, or when the stream is no longer held; never for a refused stream. */
@@ -172,13 +186,15 @@ export class OpenSessions {
 
   /** Lets open streams end and accepts no new ones. */
   closeAll(): void {
-    for (const session of this.#streams.keys()) session.close();
+    for (const session of this.#connections.keys()) session.close();
   }
 
   destroyAll(): void {
-    for (const streams of this.#streams.values()) for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    for (const { streams } of this.#connections.values()) {
+      for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    }
     setImmediate(() => {
-      for (const session of this.#streams.keys()) session.destroy();
+      for (const session of this.#connections.keys()) this.cut(session);
     });
   }
 

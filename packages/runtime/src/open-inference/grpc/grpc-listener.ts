@@ -106,7 +106,7 @@ function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
       return;
     }
     clearTimeout(cutOff);
-    cutOff = setTimeout(() => session.destroy(), PING_MS.timeout).unref();
+    cutOff = setTimeout(() => sessions.cut(session), PING_MS.timeout).unref();
     session.ping(() => clearTimeout(cutOff));
   };
   const timer = setInterval(look, PING_MS.every).unref();
