@@ -2,7 +2,7 @@
  * Measures what a batch costs the CPU share of its replica: CPU time, but no waits for a core that other processes hold.
  * The handling of messages counts for the next batch.
  */
-import { readFileSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 
 export class CpuMeter {
   readonly #cpuMs: () => number | undefined;
@@ -39,12 +39,17 @@ export function processCpuMeter(): CpuMeter {
   return new CpuMeter(() => milliseconds(process.cpuUsage()));
 }
 
+const statistics = Buffer.alloc(128);
+let descriptor: number | undefined;
+
 /** CPU time of this thread so far, in ms; undefined if neither Node nor the kernel reports it. */
 export function threadCpuMs(): number | undefined {
   const { threadCpuUsage } = process as { readonly threadCpuUsage?: () => NodeJS.CpuUsage };
   if (threadCpuUsage !== undefined) return milliseconds(threadCpuUsage());
   try {
-    const [nanoseconds] = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ');
+    descriptor ??= openSync('/proc/thread-self/schedstat', 'r');
+    const length = readSync(descriptor, statistics, 0, statistics.length, 0);
+    const [nanoseconds] = statistics.toString('latin1', 0, length).split(' ');
     // A kernel without scheduler statistics reports 0.
     return Number(nanoseconds) / 1e6 || undefined;
   } catch {
