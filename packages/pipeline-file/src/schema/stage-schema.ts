@@ -74,7 +74,7 @@ export const stageSchema = z.strictObject({
     .boolean()
     .default(fieldDefaults.idempotent)
     .describe(
-      'Allows a second run of a batch: if a replica is lost, its batch runs once more on another replica, provided that the requests can still meet their deadlines. With `false` the requests of the batch fail instead.',
+      'Allows further runs of a batch, provided that the requests can still meet their deadlines: if a replica is lost, its batch runs once more on another replica; if a batch of several items fails, each item runs alone. With `false` the requests of the batch fail instead.',
     ),
   variants: z
     .array(variantSchema)
