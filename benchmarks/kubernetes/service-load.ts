@@ -23,7 +23,7 @@ export interface ServiceLoad {
 export interface LoadedRequest {
   readonly number: number;
   readonly latencyMs: number;
-  /** `answered` with the right content, `dropped` with 503, otherwise `failed` with the reason in `problem`. */
+  /** `answered` with the right content, `dropped` with 503 or 504 (deadline), otherwise `failed` with the reason in `problem`. */
   readonly kind: 'answered' | 'dropped' | 'failed';
   readonly problem?: string;
 }
@@ -72,7 +72,7 @@ export class RunningLoad {
       const { status, text } = await this.#exchange(this.#load.body(number));
       const latencyMs = performance.now() - dueAtMs;
       if (status === 200 && this.#load.isOwn(number, text)) return { number, latencyMs, kind: 'answered' };
-      const kind = status === 503 ? 'dropped' : 'failed';
+      const kind = status === 503 || status === 504 ? 'dropped' : 'failed';
       return { number, latencyMs, kind, problem: `${status} ${text.slice(0, 300)}` };
     } catch (error) {
       return { number, latencyMs: performance.now() - dueAtMs, kind: 'failed', problem: String(error) };
