@@ -1,7 +1,7 @@
 /**
  * Bundles a TypeScript stage module with the files that it imports by path. Packages are not bundled; they come from
  * the pipeline's packages, or else from Equipoise's. The result `<baseDir>/.equipoise/modules/<digest>.mjs` is named by
- * its content, so that versions never mix. A process compiles it again only when a bundled file has changed.
+ * its content, so that versions never mix.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,8 +1,7 @@
 /**
  * Canary of a plan with new workloads. Once they are ready, a second router gets a fraction of the requests, in steps
  * judged by core/serve/rollout/canary. Each step is a configuration of the serving router, so progress can be read from
- * the cluster. The remaining steps are skipped if the running plan burns the error budget, and all steps if no signals
- * came within ten seconds.
+ * the cluster.
  */
 
 import type { Slo } from '@equipoise/core/model';

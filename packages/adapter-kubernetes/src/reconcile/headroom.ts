@@ -2,7 +2,7 @@
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the cores of the budget (or
  * of the running plan, if larger) plus `control.surge`. With headroom, new replicas start at once. Otherwise old
  * replicas are removed one at a time. With a shared router, the rules of core/serve/rollout set how many must
- * stay. Without one, the number in the smaller plan must stay.
+ * stay.
  */
 import {
   type ChangeBounds,

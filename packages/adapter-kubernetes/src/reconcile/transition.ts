@@ -1,7 +1,6 @@
 /**
  * Steps of a change; each step is complete before the next step removes anything. New stages start, then the router
- * switches (in canary steps if workloads are new), then old stages are removed. Without headroom, replicas are
- * exchanged one by one; if needed, a shared router serves both plans.
+ * switches (in canary steps if workloads are new), then old stages are removed.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';

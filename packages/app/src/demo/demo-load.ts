@@ -1,7 +1,6 @@
 /**
  * Load of the demo: low, then above the capacity of the most accurate variants, then low. Rates are relative to the
- * measured capacity, so all machines behave alike. The rise is slow enough for ticks every ten seconds. The end is long
- * enough for the loop to trust the lower load.
+ * measured capacity, so all machines behave alike. The rise is slow enough for ticks every ten seconds.
  */
 import type { RatePoint } from '@equipoise/core/simulate';
 

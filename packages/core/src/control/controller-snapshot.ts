@@ -2,7 +2,7 @@
  * Controller state that survives a restart: learned values and guardrail memory.
  *
  * Guardrail times use the process clock, which starts at 0. A restart shifts them by the wall-clock time between both
- * process starts. Outdated and future times are dropped, so a clock that was set back does not block the loop.
+ * process starts.
  */
 import {
   ageSnapshot,

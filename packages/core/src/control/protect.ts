@@ -9,8 +9,7 @@
  * If replicas start slowly, even a gradual rise cannot wait for the slow loop. Then the fast loop also adds replicas of
  * the running variants once the forecast exceeds the planned load.
  *
- * While a source of metrics is stale, the other sources give a lower bound of the load. The fast loop then only adds
- * replicas of the running kind or changes batching.
+ * While a source of metrics is stale, the other sources give a lower bound of the load.
  */
 
 import type { Change } from '../model/change.js';

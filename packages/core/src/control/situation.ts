@@ -2,8 +2,7 @@
  * Situation of one step: observation, current rules and spec, running plan, planned rates, and forecast horizon.
  *
  * The horizon is h = D·(1 + D/(2W)). D is the time until a plan acts: its replicas have started (a few at a time, stage
- * after stage), and one has answered. The slack W of the SLO drains the queue of a load that rises until then, but in
- * at most D (docs/explain/control.md, "drain time").
+ * after stage), and one has answered.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { CacheByOwner } from '../kernel/lru-cache.js';

@@ -2,8 +2,7 @@
  * Sojourn law of a stage whose load switches between two rates. The backlog is a Brownian motion with drift λ_i − C and
  * variance λ_i (Karandikar and Kulkarni, Operations Research 43, 1995). Its size follows a sum of two exponentials
  * e^(−zx). At a steady load factor ρ, the decay is z = 2·(1 − ρ) ÷ ρ per item. So each exponential is read from the
- * table at ρ = 1 ÷ (1 + z ÷ 2). Two limits of the law are known: the mixture of both rates, and the decay of Anick,
- * Mitra and Sondhi (1982).
+ * table at ρ = 1 ÷ (1 + z ÷ 2).
  */
 import type { RateSwitching } from './burstiness.js';
 import { lawDepths, mixLaws } from './sojourn-law.js';

@@ -1,8 +1,7 @@
 /**
  * Service variation of a request's own batch. The sojourn table counts that batch at its mean c: T₀ = W + c, with wait
  * W. The sojourn time is W + c·X, where X (mean 1) is independent of W and c. Large batches make long sojourns, so c
- * depends on T₀. Measurements give c ≈ 0.88·T₀, between the times of the smallest and the full batch. W and c both
- * increase with T₀, so the sum preserves the order of laws.
+ * depends on T₀. Measurements give c ≈ 0.88·T₀, between the times of the smallest and the full batch.
  */
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { lawDepths, lawFractions, lawMean, lawQuantile, type SojournLaw } from './sojourn-law.js';

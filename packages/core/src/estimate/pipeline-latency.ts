@@ -1,7 +1,7 @@
 /**
  * End-to-end latency from the sojourn laws of stages. Times add along chains. Joins wait for the slowest awaited
  * branch. `when` edges give mixtures. A finish time is relative to the immediate dominator, so shared stages count
- * once. Branches after it are assumed independent: an upper bound if all are awaited.
+ * once.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';

@@ -2,8 +2,7 @@
  * Sojourn law of a stage at a steady rate, from the sojourn table. Each affine bound of the service curve gives the law
  * of one table point. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric
  * mean, weighted 2 : 1, errs on the safe side. Service variation shifts the table values (spread-table). The own batch
- * counts at its mean; own-service adds its variation. The bound of a share f < 1 is the stretched curve s(k) ÷ f minus
- * s(1)·(1 ÷ f − 1).
+ * counts at its mean; own-service adds its variation.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 import { lawVariationSquared } from '../profile/service-law.js';

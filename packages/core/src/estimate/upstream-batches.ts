@@ -1,7 +1,6 @@
 /**
  * Arrivals from the previous stage, whose batches arrive as groups. The sojourn law of that stage gives the batch
- * sizes. Its batches depart at the rate at which their items arrived. So over times much longer than the service time
- * the items are Poisson again, and a slow next stage sees smaller groups.
+ * sizes. Its batches depart at the rate at which their items arrived.
  */
 import type { ServiceCurve } from '../profile/service-curves.js';
 

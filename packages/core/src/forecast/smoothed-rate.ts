@@ -1,7 +1,7 @@
 /**
  * Forecasts the load a few seconds ahead. Candidates are means over short windows and lines through longer ones, with
  * Poisson errors. It uses the longest window whose interval overlaps those of all shorter windows (Goldenshluger and
- * Nemirovski 1997). A rise is extrapolated by at most the length of the window, a fall not at all.
+ * Nemirovski 1997).
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 

@@ -3,8 +3,7 @@
  *
  * A block of 10 s has equal windows, each about as long as the SLO. Dispersion at the SLO: variance ÷ mean of a block's
  * window counts, averaged without the outermost tenths. Dispersion at 10 s: (N₋ − 2N + N₊)² ÷ 6 ÷ mean of three
- * successive block counts, averaged without the largest tenth. So ramps cancel out and steps are trimmed. Values within
- * four standard errors of 1 count as Poisson.
+ * successive block counts, averaged without the largest tenth. So ramps cancel out and steps are trimmed.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 

@@ -1,7 +1,6 @@
 /**
  * Explains a plan by solving changed problems: one more core, 10 ms more, 10 % more load. Verdicts on other variants
- * come from the surrogate with a pinned variant. A plan of a changed problem that is better for the original problem
- * becomes the result, so no explanation contradicts its plan.
+ * come from the surrogate with a pinned variant.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';

@@ -1,7 +1,6 @@
 /**
  * Pareto front of PAS and cost over plans that meet the SLO (docs/explain/planner.md, Frontier and explanations). With
- * simulation, each search after the first finds the most accurate plan that is cheaper than the last one. Without it,
- * the estimate of the whole graph judges points of the surrogate's front.
+ * simulation, each search after the first finds the most accurate plan that is cheaper than the last one.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { ChoiceJudge } from './improve/choice-judge.js';

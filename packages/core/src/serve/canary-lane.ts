@@ -5,7 +5,7 @@
  *
  * The main lane counts outcomes by request, the canary by batch, because items of a batch end together. An item that
  * fails in the canary may run again in the main lane. The failure counts against the canary unless the retry fails,
- * too. Service times of successful batches are tested against the profile, at the load of both lanes together.
+ * too.
  */
 import type { CanaryCounts } from '../model/canary-counts.js';
 import type { BatchPolicy } from './batch-policy.js';

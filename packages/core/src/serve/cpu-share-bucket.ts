@@ -1,8 +1,7 @@
 /**
  * Bucket of CPU time for a replica with a share f below one core. Its level (ms) starts at the burst size, rises by f
  * per ms up to that size, and falls by the CPU time of each batch. A batch may start only at a level ≥ 0 and then runs
- * at full speed. Time in which other processes hold the core is no CPU time, so a busy machine uses up no share. The
- * refill during a batch counts even if the bucket is full at its start.
+ * at full speed. Time in which other processes hold the core is no CPU time, so a busy machine uses up no share.
  */
 
 const DEFAULT_BURST_MS = 50;

@@ -1,7 +1,6 @@
 /**
  * Queue of a stage: earliest deadline first; at equal deadlines first come, first served (Liu and Layland 1973). Items
- * that arrive in deadline order form a sorted list, the others a binary heap. Items of an ended request are removed at
- * once, so the length counts only live items.
+ * that arrive in deadline order form a sorted list, the others a binary heap.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';

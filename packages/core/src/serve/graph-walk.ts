@@ -2,8 +2,7 @@
  * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join, which waits for all
  * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
  * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
- * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. The
- * walk is only bookkeeping; the driver defines payloads and operations on them.
+ * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request.
  */
 
 import type { DiscardRule } from './discardable-work.js';

@@ -1,7 +1,7 @@
 /**
  * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
  * in-edges. Of `total` parts, some arrive. Others are skipped (never come), lost (dropped or failed), or missing (lost,
- * but tolerated). The join needs `awaited` parts. If fewer can arrive, it needs all except skipped and missing ones.
+ * but tolerated). The join needs `awaited` parts.
  */
 
 import type { DiscardRule } from './discardable-work.js';

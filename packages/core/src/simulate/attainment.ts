@@ -2,7 +2,7 @@
  * Fraction of requests within the SLO. Tells if the sample is conclusive.
  *
  * Late requests cluster. Batch means estimate a factor D, so that N requests are worth N ÷ D independent ones (Law,
- * Simulation Modeling and Analysis, §9.5.3). The rules for D and the interval are in docs/explain/verification.md.
+ * Simulation Modeling and Analysis, §9.5.3).
  */
 
 /** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */

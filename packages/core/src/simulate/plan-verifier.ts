@@ -2,7 +2,7 @@
  * Verifies many plans for the planner, under common random numbers. Compared plans get equal arrivals. For another
  * rate, Poisson arrivals are the same, scaled in time, so that verdicts differ by the problem, not by chance. An
  * inconclusive verdict is rerun once with four times the work. If the rerun is inconclusive, too, the plan counts as a
- * miss. Callers that request a fraction of the work decide about reruns themselves.
+ * miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import type { ExpectedLoad } from '../model/expected-load.js';

@@ -14,7 +14,7 @@ import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 /**
  * Batch policies by stage: batching, expected service time, and remaining time for early drops. Remaining time is the
  * longest path over edges without conditions, with mean service times of single items. Before an early join only the
- * shortest branch counts. A stage without plan or profile has no expected times.
+ * shortest branch counts.
  */
 export function batchPolicies(
   spec: PipelineSpec,

@@ -1,7 +1,6 @@
 /**
  * Prepares a message for decoding. The decoded message can take far more memory: a one-byte integer may become an
  * object. Its size is estimated from the encoded fields (weights measured on Node 20). Too large messages are refused.
- * The bytes are copied, because transports reuse their buffers; the copy aligns the first raw tensor.
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';

@@ -1,7 +1,7 @@
 /**
  * Threads of planner workers, shared by the pipelines of a process. Each pipeline has one session, whose state stays in
  * one thread. Up to the limit, a new session gets its own thread; after that, the thread with the fewest sessions. A
- * thread ends with its last session. If a thread crashes or stays silent, its sessions are lost.
+ * thread ends with its last session.
  */
 import { createRequire } from 'node:module';
 import { RpcThread } from '../worker-rpc.js';

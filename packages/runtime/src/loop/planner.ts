@@ -1,7 +1,7 @@
 /**
  * Planner of one pipeline: both sides of its protocol. `Planner` sends questions. `PlannerWorker` answers all pipelines
  * of a thread: bursts first, then the pipeline that was answered longest ago. Bursts of other pipelines are
- * answered between two verifications. Training gets at most a tenth of the time, and none while a question waits.
+ * answered between two verifications.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ControllerSnapshot } from '@equipoise/core/control';

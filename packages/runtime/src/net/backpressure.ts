@@ -2,8 +2,7 @@
  * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that
  * progress shows. A client that takes too little for too long is cut off.
  *
- * Over HTTP/2 and gRPC, the progress of the connection counts, too. A client may read other streams first, so each
- * waiting answer lengthens the patience for a stream.
+ * Over HTTP/2 and gRPC, the progress of the connection counts, too.
  */
 import type { ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';

@@ -43,7 +43,7 @@ const nativeSessions = new FinalizationRegistry<object>(() => {});
 /**
  * Keeps the native session until the streams that it served are collected. If the session is collected before a stream
  * whose header block is incomplete or refused, an assertion ends the process. A served stream refers to `streams` by
- * its `close` listener. A stream that `#refuse` closes does not; no abort is known from such a stream.
+ * its `close` listener.
  */
 function outliveStreams(session: ServerHttp2Session, streams: object): void {
   // SETTINGS precede the first stream. The native session calls this listener, so it is the listener's asynchronous

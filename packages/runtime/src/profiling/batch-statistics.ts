@@ -3,7 +3,7 @@
  *
  * Quantiles are nearest-rank. The interval of the mean is ±1.96·s/√n. The interval of a quantile p assumes no shape.
  * The number B of times below the quantile is binomial(n, p). So the quantile lies between order statistics l and u
- * with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
+ * with P(l ≤ B < u) ≥ 95 %.
  */
 
 const Z95 = 1.959964;

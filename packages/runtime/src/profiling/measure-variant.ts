@@ -3,8 +3,7 @@
  * then briefly idle. Plans use the busy figures; the idle figures show the cost of neighbours. Points of an interrupted
  * run are reused.
  *
- * Memory is the resident memory of the replica's process. For a replica in a thread, the growth of this process
- * approximates it.
+ * Memory is the resident memory of the replica's process.
  */
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';

@@ -1,7 +1,6 @@
 /**
  * Conditions of a profile: machine, runtime, and SHA-256 digests of artifact, stage module with local imports,
- * parameters, and inputs (samples and all earlier stages). A stated artifact digest is used as is. Artifacts without a
- * local file are digested by address and version, servers by description and version, packaged modules by package.json.
+ * parameters, and inputs (samples and all earlier stages). A stated artifact digest is used as is.
  */
 import { readFileSync } from 'node:fs';
 import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';

@@ -1,8 +1,7 @@
 /**
  * The last change of the loop: its trial, its outcome, and the plan to return to (docs/explain/control.md, Guardrails).
  *
- * A trial starts when its change is complete. A burst above the previous plan's load prevents a roll-back. A failed or
- * abandoned change restores the memory of the loop.
+ * A trial starts when its change is complete. A burst above the previous plan's load prevents a roll-back.
  */
 import type { Observation } from '../../model/decision.js';
 import type { ExpectedLoad } from '../../model/expected-load.js';

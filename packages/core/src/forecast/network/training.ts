@@ -62,7 +62,7 @@ function shuffledIndices(examples: number, seed: number, epoch: number): Uint32A
 
 /**
  * Training loss. With f = level·e^a and d = ln f − ln y, the symmetric relative error |y − f| ÷ ((y + f) ÷ 2) is
- * 2·tanh(|d| ÷ 2). The pinball loss of the quantile is in rps ÷ mean target, so that both terms are of similar size.
+ * 2·tanh(|d| ÷ 2).
  */
 
 /** Both values include half a request. */

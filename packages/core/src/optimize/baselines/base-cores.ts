@@ -1,8 +1,7 @@
 /**
  * Base cores per replica as in IPA (JSys 2024). By ascending accuracy, each variant gets the smallest sufficient core
  * count, but at least that of the previous variant. A count is sufficient if it serves `baseRps` at batch size 1 with a
- * p99 within the stage's share of the SLO. Stages of the longest path have equal shares. If no count is sufficient, the
- * one of highest throughput is taken.
+ * p99 within the stage's share of the SLO. Stages of the longest path have equal shares.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';

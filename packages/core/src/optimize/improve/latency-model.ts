@@ -1,8 +1,7 @@
 /**
  * Learns from simulations by Bayesian linear regression: log(simulated ÷ expected latency), and the log of the evidence
  * per unit of work. Each stage has three effects: variant, shape (cores and batch size) and exact option. Their weight
- * is the stage's fraction of the latency. Choices with common effects learn from each other; an unobserved effect keeps
- * its prior (hierarchical shrinkage).
+ * is the stage's fraction of the latency.
  */
 
 /** Effects on a choice, by position: name, weight, and prior standard deviation. */

@@ -24,7 +24,7 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 /**
  * Prices of limits and the resulting worth of options. Time is priced by path: each path that was ever the longest has
  * a price, and nodes and edges pay for every path through them. Paths start where only some predecessors are awaited,
- * which weakens the bound but keeps it valid. Prices are per limit, not per unit, so they have the scale of values.
+ * which weakens the bound but keeps it valid.
  */
 
 interface Path {

@@ -1,7 +1,6 @@
 /**
  * Sojourn times of an option. Simulating a CPU share below one core takes milliseconds, so its times are first those of
- * a whole core. Up to a load factor of 0.25, this lower bound is at most 11 % too low. Above that load factor, options
- * of the best choice are simulated.
+ * a whole core. Up to a load factor of 0.25, this lower bound is at most 11 % too low.
  */
 import type { StageConfiguration } from '../../estimate/pipeline-latency.js';
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';

@@ -43,7 +43,7 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 /**
  * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts begin
  * at the minimum stable count. They end at bounds or budget, or when one more replica (beyond the group size) does not
- * shorten the times. The sum of tails gives one replica count per combination.
+ * shorten the times.
  */
 
 /** `capacityRps` counts items. */

@@ -1,7 +1,6 @@
 /**
  * The part of a pipeline that must meet the SLO under any plan. At percentile q, a fraction 1 − q may be late. `when`
- * edges are kept by descending probability while the product of the kept ones exceeds 1 − q. So every kept path is more
- * frequent than 1 − q.
+ * edges are kept by descending probability while the product of the kept ones exceeds 1 − q.
  */
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 

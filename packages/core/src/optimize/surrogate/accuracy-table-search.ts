@@ -61,7 +61,6 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
  * Exact search with measured accuracies. Boxes are visited by descending bound on accuracy, because dominance by value
  * is invalid across boxes. Label setting finds the minimum cost of a measured box, or the best product of an unmeasured
  * box. `max-accuracy` stops when bounds fall below the best accuracy, `min-cost` when they fall below the floor.
- * `weights` stops when no bound minus the minimum cost exceeds the best value.
  */
 
 interface BoundedBox extends VariantBox {

@@ -1,8 +1,7 @@
 /**
  * Pareto front of PAS and cost under the surrogate. The ends of the front and some points between them form a scaffold.
  * A first pass approximates the front near the bounds of the scaffold. A second pass finds the rest. The approximation
- * sets the bars of that pass. For every choice, some point costs no more, and its PAS is lower by at most the fraction
- * `tolerance`.
+ * sets the bars of that pass.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';

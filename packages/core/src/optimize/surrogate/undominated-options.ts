@@ -7,7 +7,7 @@ import { resourceKinds, withRounding } from '../problem/resource-use.js';
 /**
  * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages use their
  * minimum. No other option may be at least as good in time, cost, budgeted resources and accuracy. If accuracies do not
- * multiply, options compete only within a variant. If machines have sizes, they compete only within a replica size.
+ * multiply, options compete only within a variant.
  */
 
 interface Range {

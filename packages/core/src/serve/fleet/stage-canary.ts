@@ -1,8 +1,7 @@
 /**
  * State of one canary: step, fraction of the requests and next check. The fleet scheduler takes its steps.
  *
- * With little traffic the first step may offer the second step's fraction (docs/explain/control.md, A new variant). The
- * offer stays until a miss or strong evidence that it is slower than profiled, so that replicas do not start in vain.
+ * With little traffic the first step may offer the second step's fraction (docs/explain/control.md, A new variant).
  */
 import type { CanaryCounts } from '../../model/canary-counts.js';
 import { type CanaryVerdict, canaryFractions, DOUBT_ALPHA, judgeCanary, nextFraction } from '../rollout/canary.js';

@@ -4,8 +4,7 @@
  *
  * Make before break: replicas of other kinds leave by the rule of `rollout/share.ts`. Batching and drop rule switch
  * when at least as large a fraction of the new kind serves as of the old kinds. Starts only use the headroom. If it is
- * too small for the rule, only a minimum count holds: as many ready replicas as the smaller plan has. Headroom for one
- * replica of the largest kind beyond both plans always suffices.
+ * too small for the rule, only a minimum count holds: as many ready replicas as the smaller plan has.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';

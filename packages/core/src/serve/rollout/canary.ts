@@ -5,8 +5,7 @@
  * The test is sequential, so it may be evaluated at any time. The evidence is a mixture of likelihood ratios of the new
  * side's outcomes against the allowed rate. By Ville's inequality it exceeds 1/α with a chance of at most α over the
  * whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023).
- * Outcomes should be independent, so count batches, not items. For service times (slowness.ts) it holds up to 1.1 ×
- * the profile, but not for slower variants.
+ * Outcomes should be independent, so count batches, not items.
  */
 
 import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';

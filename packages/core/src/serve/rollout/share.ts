@@ -1,8 +1,7 @@
 /**
  * Make before break, in counts of replicas. A change begins with U₀ old and n₀ new replicas ready. It ends with N new
  * ones. While n new replicas are ready, u old ones stay such that u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then the capacity u·k +
- * n·k′ is a weighted mean of the capacities of both plans. If the headroom is too small, only the count of replicas is
- * kept (`replicasByCount`).
+ * n·k′ is a weighted mean of the capacities of both plans.
  */
 
 export interface ReplicaShift {
