@@ -64,7 +64,7 @@ export class LoopLines {
     return `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
   }
 
-  /** Logs a miss that the load does not explain once, until an outcome is good again. Windows of outcomes overlap. */
+  /** Logs an unexplained miss once, until an outcome is good again. Windows of outcomes overlap. */
   #observed(id: number, observed: ObservedOutcome): string | undefined {
     if (id < this.#newestObservedId) return undefined;
     this.#newestObservedId = id;

@@ -324,7 +324,7 @@ export class StageScheduler<Payload, Context> {
     return Math.max(1, Math.floor(this.replicas.length / 2));
   }
 
-  /** An only replica alternates between suspects and other items. */
+  /** If there is one replica, it alternates between suspects and other items. */
   get #isTurnOfSuspect(): boolean {
     return this.replicas.length > 1 || this.queue.length === 0 || !this.#ranSuspect;
   }
