@@ -122,6 +122,20 @@ describe('evaluatePipeline', () => {
     expect(launcher.batches.every(({ inputs }) => inputs.length === 1)).toBe(true);
   });
 
+  it('gives the same figures with a cache too small for all prefixes, with more work', async () => {
+    const whole = bench();
+    const expected = await whole.evaluate();
+    for (const [cacheBytes, decoded] of [
+      [0, 24],
+      [24, 17],
+    ] as const) {
+      const { launcher, evaluate } = bench({ cacheBytes });
+      expect(await evaluate()).toEqual(expected);
+      expect(launcher.batches.filter(({ replica }) => replica.startsWith('decode'))).toHaveLength(decoded);
+      expect(launcher.batches.length).toBeGreaterThan(whole.launcher.batches.length);
+    }
+  });
+
   it('gives one replica one batch at a time, and the same figures whichever sample is done first', async () => {
     let running = 0;
     let most = 0;

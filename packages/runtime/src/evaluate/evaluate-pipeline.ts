@@ -10,19 +10,12 @@ import {
   type PipelineSpec,
   type Rng,
   SeededRng,
-  type StageId,
-  type StageSpec,
   type TensorMap,
-  type VariantId,
-  type VariantSpec,
 } from '@equipoise/core/model';
-import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
-import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
-import { flowCores, stagesBefore } from '../profiling/flow.js';
-import { SampleWalk } from '../profiling/sample-walk.js';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import { type EvaluationModule, type LabelledSample, labelledSamples, scoreOf } from './evaluation-module.js';
+import { SampleAnswers } from './sample-answers.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
 export interface EvaluationRequest {
@@ -35,6 +28,8 @@ export interface EvaluationRequest {
   /** Default 64. */
   readonly maxCombinations?: number;
   readonly seed?: number;
+  /** Limit for the shared stage outputs of one sample; default 256 MiB. */
+  readonly cacheBytes?: number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
@@ -74,8 +69,8 @@ async function answersToAll(
   samples: readonly LabelledSample[],
   choices: readonly VariantChoice[],
 ): Promise<readonly (readonly TensorMap[])[]> {
-  const { spec, launcher, clock, onProgress } = request;
-  const runners = new VariantRunners(spec, launcher);
+  const { spec, launcher, clock, cacheBytes, onProgress } = request;
+  const answers = new SampleAnswers(spec, launcher, cacheBytes);
   const progress = new ProgressMeter(clock, {
     totalUnits: samples.length,
     expectedUnitMs: EXPECTED_SAMPLE_MS,
@@ -83,28 +78,16 @@ async function answersToAll(
   });
   try {
     progress.begin('starting the variants');
-    await startVariants(runners, spec, choices);
-    const answers = new SampleAnswers(spec, servingGraph(spec), (...work) => runners.run(...work));
+    await answers.start(choices);
     return await inTurn(samples, async ({ inputs }, number) => {
-      const responses = await answers.answer(inputs, choices).catch((cause) => {
+      const { responses } = await answers.answer(inputs, choices).catch((cause) => {
         throw sampleFailed(number, cause);
       });
       progress.finish(1, `${choices.length} combinations on ${samples.length} samples`);
       return responses;
     });
   } finally {
-    await runners.close();
-  }
-}
-
-async function startVariants(
-  runners: VariantRunners,
-  spec: PipelineSpec,
-  choices: readonly VariantChoice[],
-): Promise<void> {
-  for (const stage of spec.stages) {
-    const chosen = new Set(choices.map((choice) => choice[stage.id]));
-    for (const variant of stage.variants) if (chosen.has(variant.id)) await runners.start(stage, variant);
+    await answers.close();
   }
 }
 
@@ -136,102 +119,6 @@ function sampleFailed(number: number, cause: unknown): unknown {
   if (!(cause instanceof AppError)) return cause;
   const details = { ...cause.details, sample: number };
   return new AppError(cause.code, `Sample ${number + 1}: ${cause.message}`, { details, cause });
-}
-
-export type RunStage = (
-  stage: StageSpec,
-  variant: VariantSpec,
-  inputs: readonly TensorMap[],
-) => Promise<readonly TensorMap[]>;
-
-export /**
- * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
- * share that stage's work.
- */
-class SampleAnswers {
-  readonly #spec: PipelineSpec;
-  readonly #graph: ServingGraph;
-  readonly #run: RunStage;
-  /** By stage: the stage and all stages before it. */
-  readonly #dependsOn: readonly (readonly StageId[])[];
-
-  constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {
-    this.#spec = spec;
-    this.#graph = graph;
-    this.#run = run;
-    this.#dependsOn = spec.stages.map(({ id }, index) => [
-      ...stagesBefore(graph, index).map((before) => (spec.stages[before] as StageSpec).id),
-      id,
-    ]);
-  }
-
-  async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<readonly TensorMap[]> {
-    const shared = new Map<string, readonly TensorMap[]>();
-    const responses: TensorMap[] = [];
-    for (const choice of choices) responses.push(await this.#walk(inputs, choice, shared));
-    return responses;
-  }
-
-  async #walk(inputs: TensorMap, choice: VariantChoice, shared: Map<string, readonly TensorMap[]>): Promise<TensorMap> {
-    const walk = new SampleWalk(this.#graph, [inputs]);
-    for (const index of this.#graph.topologicalOrder) {
-      const stage = this.#spec.stages[index] as StageSpec;
-      const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
-      const outputs =
-        shared.get(key) ?? (await this.#run(stage, variantOf(stage, choice[stage.id]), walk.inputsOf(index)));
-      shared.set(key, outputs);
-      walk.leave(index, outputs);
-    }
-    return responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
-  }
-}
-
-const variantOf = ({ variants }: StageSpec, id: VariantId | undefined): VariantSpec =>
-  variants.find((variant) => variant.id === id) as VariantSpec;
-
-interface Runner {
-  readonly runner: ModelRunner;
-  /** Resolves when all items so far are done. */
-  idle: Promise<unknown>;
-}
-
-/** One replica per evaluated variant. Close the runners at the end. */
-export class VariantRunners {
-  readonly #spec: PipelineSpec;
-  readonly #launcher: ReplicaLauncher;
-  readonly #runners = new Map<VariantSpec, Runner>();
-
-  constructor(spec: PipelineSpec, launcher: ReplicaLauncher) {
-    this.#spec = spec;
-    this.#launcher = launcher;
-  }
-
-  async start(stage: StageSpec, variant: VariantSpec): Promise<void> {
-    const resources = { cpuCores: flowCores(variant), memoryBytes: variant.memoryBytes, gpus: variant.gpus };
-    const { runner } = await this.#launcher.launch({ stage, variant, resources, baseDir: this.#spec.baseDir });
-    this.#runners.set(variant, { runner, idle: Promise.resolve() });
-  }
-
-  /** Runs items one by one, because batching may change the last digits. Rejects if an item fails. */
-  async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
-    const outputs: TensorMap[] = [];
-    for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
-    return outputs;
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#runners.values()].map(({ runner }) => runner.close()));
-  }
-
-  async #runOne(stage: StageSpec, variant: VariantSpec, input: TensorMap): Promise<TensorMap> {
-    const replica = this.#runners.get(variant) as Runner;
-    const done = replica.idle.then(() => replica.runner.run([copyTensors(input)]));
-    replica.idle = done.catch(() => undefined);
-    const [result] = (await done).items;
-    if (result?.kind === 'ok') return result.output;
-    const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it returned no result'}`;
-    throw new AppError(result?.error.code ?? 'STAGE_FAILED', message, { cause: result?.error });
-  }
 }
 
 const RESAMPLES = 200;

@@ -1,0 +1,159 @@
+/** Runs samples through combinations of variants. Combinations share the work of equal prefixes. */
+import {
+  AppError,
+  type PipelineSpec,
+  type StageId,
+  type StageSpec,
+  type TensorMap,
+  type VariantId,
+  type VariantSpec,
+} from '@equipoise/core/model';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
+import { tensorBytes } from '../data-plane/bytes-in-flight.js';
+import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
+import { flowCores, stagesBefore } from '../profiling/flow.js';
+import { SampleWalk } from '../profiling/sample-walk.js';
+import type { VariantChoice } from './variant-combinations.js';
+
+/** Limit for the shared outputs of one sample. As many samples as cores run at once. */
+const CACHE_BYTES = 256 * 2 ** 20;
+
+/** Answers of one sample to many combinations, and the number of items that stages ran for them. */
+export interface SampleResult {
+  readonly responses: readonly TensorMap[];
+  readonly stageRuns: number;
+}
+
+/**
+ * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
+ * share that stage's outputs, as far as these fit in `cacheBytes`. Choices in file order share most.
+ */
+export class SampleAnswers {
+  readonly #spec: PipelineSpec;
+  readonly #graph: ServingGraph;
+  readonly #runners: VariantRunners;
+  readonly #cacheBytes: number;
+  /** By stage: the stage and all stages before it. */
+  readonly #dependsOn: readonly (readonly StageId[])[];
+
+  constructor(spec: PipelineSpec, launcher: ReplicaLauncher, cacheBytes = CACHE_BYTES) {
+    this.#spec = spec;
+    this.#graph = servingGraph(spec);
+    this.#runners = new VariantRunners(spec, launcher);
+    this.#cacheBytes = cacheBytes;
+    this.#dependsOn = spec.stages.map(({ id }, index) => [
+      ...stagesBefore(this.#graph, index).map((before) => (spec.stages[before] as StageSpec).id),
+      id,
+    ]);
+  }
+
+  /** Starts the variants of the choices. Call `close` at the end, also after a failure. */
+  async start(choices: readonly VariantChoice[]): Promise<void> {
+    for (const stage of this.#spec.stages) {
+      const chosen = new Set(choices.map((choice) => choice[stage.id]));
+      for (const variant of stage.variants) if (chosen.has(variant.id)) await this.#runners.start(stage, variant);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#runners.close();
+  }
+
+  async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
+    const shared = new SharedOutputs(this.#cacheBytes);
+    const responses: TensorMap[] = [];
+    let stageRuns = 0;
+    for (const choice of choices) {
+      const walk = new SampleWalk(this.#graph, [inputs]);
+      for (const index of this.#graph.topologicalOrder) {
+        const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
+        const outputs = await shared.remember(key, () => {
+          const stage = this.#spec.stages[index] as StageSpec;
+          const items = walk.inputsOf(index);
+          stageRuns += items.length;
+          return this.#runners.run(stage, variantOf(stage, choice[stage.id]), items);
+        });
+        walk.leave(index, outputs);
+      }
+      responses.push(responseTensors(this.#spec.outputs, walk.responses()[0] ?? []));
+    }
+    return { responses, stageRuns };
+  }
+}
+
+/** Outputs of stages by key. Beyond its limit it forgets the outputs that were not used for the longest time. */
+class SharedOutputs {
+  readonly #limitBytes: number;
+  readonly #outputs = new Map<string, readonly TensorMap[]>();
+  #bytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  async remember(key: string, run: () => Promise<readonly TensorMap[]>): Promise<readonly TensorMap[]> {
+    const known = this.#outputs.get(key);
+    const outputs = known ?? (await run());
+    if (known === undefined) this.#bytes += bytesOf(outputs);
+    else this.#outputs.delete(key);
+    this.#outputs.set(key, outputs);
+    for (const [oldest, forgotten] of this.#outputs) {
+      if (this.#bytes <= this.#limitBytes) break;
+      this.#bytes -= bytesOf(forgotten);
+      this.#outputs.delete(oldest);
+    }
+    return outputs;
+  }
+}
+
+const bytesOf = (outputs: readonly TensorMap[]): number =>
+  outputs.reduce((sum, output) => sum + tensorBytes(output), 0);
+
+const variantOf = ({ variants }: StageSpec, id: VariantId | undefined): VariantSpec =>
+  variants.find((variant) => variant.id === id) as VariantSpec;
+
+interface Runner {
+  readonly runner: ModelRunner;
+  /** Resolves when all items so far are done. */
+  idle: Promise<unknown>;
+}
+
+/** One replica per evaluated variant. Close the runners at the end. */
+class VariantRunners {
+  readonly #spec: PipelineSpec;
+  readonly #launcher: ReplicaLauncher;
+  readonly #runners = new Map<VariantSpec, Runner>();
+
+  constructor(spec: PipelineSpec, launcher: ReplicaLauncher) {
+    this.#spec = spec;
+    this.#launcher = launcher;
+  }
+
+  async start(stage: StageSpec, variant: VariantSpec): Promise<void> {
+    const resources = { cpuCores: flowCores(variant), memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+    const { runner } = await this.#launcher.launch({ stage, variant, resources, baseDir: this.#spec.baseDir });
+    this.#runners.set(variant, { runner, idle: Promise.resolve() });
+  }
+
+  /** Runs items one by one, because batching may change the last digits. Rejects if an item fails. */
+  async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
+    const outputs: TensorMap[] = [];
+    for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
+    return outputs;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#runners.values()].map(({ runner }) => runner.close()));
+  }
+
+  async #runOne(stage: StageSpec, variant: VariantSpec, input: TensorMap): Promise<TensorMap> {
+    const replica = this.#runners.get(variant) as Runner;
+    const done = replica.idle.then(() => replica.runner.run([copyTensors(input)]));
+    replica.idle = done.catch(() => undefined);
+    const [result] = (await done).items;
+    if (result?.kind === 'ok') return result.output;
+    const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it returned no result'}`;
+    throw new AppError(result?.error.code ?? 'STAGE_FAILED', message, { cause: result?.error });
+  }
+}
