@@ -18,15 +18,10 @@ export interface BatchPolicy {
   readonly remainingMs: number;
 }
 
-/** Reason to drop an item that would start now in a batch of `batchSize`; undefined if it is in time. */
-export function lateReason(
-  policy: BatchPolicy,
-  item: { readonly deadlineAtMs: number },
-  at: { readonly nowMs: number; readonly batchSize: number },
-): DropReason | undefined {
-  if (at.nowMs >= item.deadlineAtMs) return 'deadline-passed';
-  const leastMs = serviceMs(policy, at.batchSize) + policy.remainingMs;
-  return at.nowMs + leastMs > item.deadlineAtMs ? 'deadline-unreachable' : undefined;
+/** Reason to drop an item that would start now and needs `leastMs`; undefined if it is in time. */
+export function lateReason(deadlineAtMs: number, nowMs: number, leastMs: number): DropReason | undefined {
+  if (nowMs >= deadlineAtMs) return 'deadline-passed';
+  return nowMs + leastMs > deadlineAtMs ? 'deadline-unreachable' : undefined;
 }
 
 /**

@@ -94,8 +94,8 @@ export class StageScheduler<Payload, Context> {
   /** Earliest deadline in ms of all queued items; Infinity without items. */
   get earliestDeadlineAtMs(): number {
     const nextAtMs = this.queue.earliest()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
-    const suspect = this.#suspects.peek();
-    return suspect === undefined ? nextAtMs : Math.min(nextAtMs, suspect.deadlineAtMs);
+    if (this.#suspects.length === 0) return nextAtMs;
+    return Math.min(nextAtMs, this.#suspects.peek()?.deadlineAtMs ?? nextAtMs);
   }
 
   get maxQueueLength(): number {
@@ -169,7 +169,7 @@ export class StageScheduler<Payload, Context> {
 
   /** True if an item would still be in time if it started alone now. */
   fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
-    return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
+    return !this.#limits.dropLate || lateReason(item.deadlineAtMs, nowMs, this.leastMs) === undefined;
   }
 
   /** True if an item would be in time alone, after the items that already wait to run alone. */
@@ -339,7 +339,7 @@ export class StageScheduler<Payload, Context> {
         return false;
       }
       const item = this.#suspects.pop() as StageItem<Payload, Context>;
-      const late = this.#limits.dropLate ? lateReason(this.#policy, item, { nowMs, batchSize: 1 }) : undefined;
+      const late = this.#limits.dropLate ? lateReason(item.deadlineAtMs, nowMs, this.leastMs) : undefined;
       if (late !== undefined) this.#effects.dropItem(item, late, nowMs);
       else if (this.#effects.mayTryAlone(item)) {
         replica.batch.push(item);
@@ -354,8 +354,10 @@ export class StageScheduler<Payload, Context> {
 
   /** Items of a batch end together, so the batch must meet the earliest deadline. */
   #dropLateHeads(nowMs: number): void {
+    const policy = this.#policy;
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
-      const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
+      const leastMs = serviceMs(policy, this.#nextBatchSize) + policy.remainingMs;
+      const reason = lateReason(head.deadlineAtMs, nowMs, leastMs);
       if (reason === undefined) return;
       this.queue.popEarliest();
       this.#effects.dropItem(head, reason, nowMs);

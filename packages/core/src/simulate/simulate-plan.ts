@@ -132,7 +132,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const { curve, index, faults } = this.#fleet.engineOf(replica);
     const drawnMs = this.#drawMs(replica, curve, nowMs);
     const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
-    if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
+    if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, nowMs, serviceMs);
     this.#input.onBatch?.(replica, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index, eventRank.answer);
   }

@@ -10,15 +10,12 @@ export class StageTally {
   busyMs = 0;
   dropped = 0;
 
-  batchStarted(
-    batch: readonly { readonly enqueuedAtMs: number }[],
-    at: { readonly nowMs: number; readonly serviceMs: number },
-  ): void {
+  batchStarted(batch: readonly { readonly enqueuedAtMs: number }[], nowMs: number, serviceMs: number): void {
     this.batches += 1;
     this.items += batch.length;
-    this.busyMs += at.serviceMs;
-    this.serviceMs.record(at.serviceMs, batch.length);
-    for (let i = 0; i < batch.length; i++) this.waitMs.record(at.nowMs - (batch[i]?.enqueuedAtMs ?? at.nowMs));
+    this.busyMs += serviceMs;
+    this.serviceMs.record(serviceMs, batch.length);
+    for (let i = 0; i < batch.length; i++) this.waitMs.record(nowMs - (batch[i]?.enqueuedAtMs ?? nowMs));
   }
 }
 
