@@ -31,7 +31,7 @@ async function loadRuntime(): Promise<Ort> {
   try {
     return await import('onnxruntime-node');
   } catch (error) {
-    const message = `onnxruntime-node could not be loaded; install it with \`npm install onnxruntime-node@1.30.0\` (${messageOf(error)}).`;
+    const message = `onnxruntime-node could not be loaded; install it with \`ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0\` (${messageOf(error)}).`;
     throw new AppError('MODEL_LOAD_FAILED', message, { cause: error });
   }
 }

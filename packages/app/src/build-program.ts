@@ -108,9 +108,15 @@ function addFirstSteps(program: Command): void {
   program
     .command('init')
     .argument('[folder]', 'folder for the files', 'my-pipeline')
-    .description('write a small pipeline to start from')
+    .description('write a small pipeline to start from, or one for your models')
+    .option(
+      '--from-onnx <files...>',
+      'ONNX files (paths or npm:package/path): files with equal inputs and outputs become variants of one stage, other files the next stage',
+    )
     .addOption(jsonFlag())
-    .action((folder, options) => runCommand(options, async () => (await import('./commands/init.js')).init(folder)));
+    .action((folder, options) =>
+      runCommand(options, async () => (await import('./commands/init/init.js')).init(folder, options)),
+    );
 
   program
     .command('validate')

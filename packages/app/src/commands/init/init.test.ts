@@ -1,14 +1,17 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import { loadPipelineSamples } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { documentOf, type Ended, TestFolder } from '../equipoise.test-support.js';
-import { equipoiseHere } from '../run-here.test-support.js';
+import { documentOf, type Ended, TestFolder } from '../../equipoise.test-support.js';
+import { equipoiseHere } from '../../run-here.test-support.js';
 import { shellWord } from './init.js';
+import { type FoundModel, modelPipeline } from './model-pipeline.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
-const program = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
+const program = fileURLToPath(new URL('../../../bin/equipoise', import.meta.url));
 const command = shellWord(program);
 const number = expect.any(Number);
 const interval = [number, number];
@@ -139,5 +142,70 @@ describe('the written pipeline', () => {
     const text = readFileSync(join(folder.path, pipeline), 'utf8');
     folder.write('fresh/measured.yaml', text.replace('\nspec:\n', '\nspec:\n  accuracyTable: ./accuracy.json\n'));
     expect(documentOf(await run('validate', 'fresh/measured.yaml', '--json'))).toEqual({ valid: true, problems: [] });
+  });
+});
+
+describe('a pipeline for models', () => {
+  const types = (text: string) =>
+    text.split(' ').map((type) => {
+      const [name = '', datatype, shape] = type.split(':') as [string, 'FP32' | 'INT64' | 'BOOL' | 'BYTES', string];
+      return { name, datatype, shape: JSON.parse(shape) as number[] };
+    });
+  const model = (name: string, inputs: string, outputs: string, batches = true): FoundModel => ({
+    name,
+    origin: `${name}.onnx`,
+    inputs: types(inputs),
+    outputs: types(outputs),
+    batches,
+    fields: [`artifact: ./${name}.onnx`],
+  });
+  const detect = ['detect-s', 'detect-m'].map((name) => model(name, 'image:FP32:[1,4,4]', 'crop:FP32:[2]'));
+  const label = model('label', 'crop:FP32:[-1]', 'label:BYTES:[1]', false);
+  const filesOf = (...models: FoundModel[]) =>
+    modelPipeline('/pipelines/my own', { models, stageFields: ['module: npm:m/stage'], anySize: 2 }).files;
+  const written = async (name: string, ...models: FoundModel[]) => {
+    const files = Object.entries(filesOf(...models));
+    for (const part of ['samples', 'data']) mkdirSync(join(folder.path, name, part), { recursive: true });
+    for (const [path, text] of files) folder.write(join(name, path), text);
+    const result = await loadPipelineFile(join(folder.path, name, 'pipeline.yaml'));
+    if (result.kind === 'invalid') throw new Error(JSON.stringify(result.problems));
+    return result.spec;
+  };
+
+  it('has equal models as variants of a stage, and a fitting model as the next stage', async () => {
+    const spec = await written('chain', ...detect, label, { ...label, origin: 'copy/label.onnx' });
+    expect(spec).toMatchObject({
+      name: 'my-own',
+      edges: [{ from: 'detect', to: 'label' }],
+      sources: [{ tensors: [{ name: 'image', datatype: 'FP32', shape: [1, 4, 4] }] }],
+    });
+    expect(spec.stages).toMatchObject([
+      { id: 'detect', module: 'npm:m/stage', variants: [{ id: 'detect-s', artifact: './detect-s.onnx' }, {}] },
+      { id: 'label', bounds: { batchSizes: [1] }, variants: [{ id: 'label' }, { id: 'label-2' }] },
+    ]);
+    expect(loadPipelineSamples(spec).samples).toHaveLength(4);
+  });
+
+  it('has samples of every type, which are the same each time', async () => {
+    const tokens = model('tokens', 'ids:INT64:[-1] mask:BOOL:[-1,3] text:BYTES:[1] scale:FP32:[]', 'y:FP32:[1]');
+    const spec = await written('types', tokens);
+    const { samples } = loadPipelineSamples(spec);
+    expect(samples[0]?.inputs).toMatchObject({ ids: { shape: [2] }, mask: { shape: [2, 3] }, scale: { shape: [] } });
+    expect(filesOf(tokens)).toEqual(filesOf(tokens));
+  });
+
+  it.each([
+    [
+      'another type',
+      [...detect, model('b', 'crop:INT64:[2]', 'y:FP32:[1]')],
+      /b\.onnx is neither a variant of detect-s\.onnx nor .* needs crop INT64 \[2\], but detect-s\.onnx gives crop FP32 \[2\]/,
+    ],
+    ['another size', [...detect, model('b', 'crop:FP32:[3]', 'y:FP32:[1]')], /needs crop FP32 \[3\]/],
+    ['too many inputs', [...detect, model('b', 'crop:FP32:[2] c:BOOL:[1]', 'y:FP32:[1]')], /needs c BOOL \[1\]/],
+    ['a large input', [model('a', 'x:FP32:[2048,2048]', 'y:FP32:[1]')], /4194304 elements, a sample at most/],
+    ['no outputs', [{ ...label, outputs: [] }], /label\.onnx declares no outputs/],
+    ['FP16', [model('a', 'x:FP16:[1]', 'y:FP32:[1]')], /x is FP16, .* Export the model with FP32 inputs/],
+  ] as const)('is refused for %s', (_, models, message) => {
+    expect(() => filesOf(...models)).toThrow(expect.objectContaining({ message: expect.stringMatching(message) }));
   });
 });

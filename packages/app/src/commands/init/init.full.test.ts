@@ -1,9 +1,10 @@
 /** The first steps of a new user, with the profile measured. */
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { PlanResult } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, serving, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, equipoise, serving, TestFolder } from '../../equipoise.test-support.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoise(folder.path, ...args);
@@ -56,5 +57,42 @@ describe('the written pipeline', () => {
     expect(await answer.json()).toMatchObject({ outputs: { language: ['en'] } });
     command.signal('SIGINT');
     expect((await command.ended).exitCode).toBe(0);
-  }, 60_000);
+  }, 180_000);
+});
+
+describe('a pipeline for ONNX files', () => {
+  const affine = fileURLToPath(new URL('../../../../adapter-embedded/src/fixtures/affine.onnx', import.meta.url));
+
+  it('is taken as it is by all commands', async () => {
+    for (const name of ['score-small.onnx', 'score-large.onnx']) copyFileSync(affine, join(folder.path, name));
+    await run('init', 'own', '--from-onnx', 'score-small.onnx', 'score-large.onnx');
+    const pipeline = 'own/pipeline.yaml';
+
+    // One batch size, so that the profile takes a few seconds.
+    const text = readFileSync(join(folder.path, pipeline), 'utf8');
+    folder.write(pipeline, text.replace('      variants:', '      bounds: { batchSizes: [1] }\n      variants:'));
+    expect((await run('profile', pipeline, '--quick', '--json')).exitCode).toBe(0);
+    const planned = documentOf(await run('plan', pipeline, '--arrival-rps', '5', '--json'));
+    expect(planned).toMatchObject({
+      kind: 'feasible',
+      plan: { stages: { score: [{ replicas: expect.any(Number) }] } },
+    });
+
+    folder.write('own/data/one.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 1 }));
+    folder.write('own/data/two.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 0 }));
+    expect(documentOf(await run('evaluate', pipeline, '--json'))).toMatchObject({
+      combinations: [{ variants: { score: 'score-small' }, accuracy: 0.5 }, { accuracy: 0.5 }],
+    });
+
+    const { command, url } = await serving(folder.path, pipeline);
+    const body = readFileSync(join(folder.path, 'own/samples/random-1.json'), 'utf8');
+    const answer = await fetch(`${url}/v1/pipelines/own/run`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    expect(await answer.json()).toMatchObject({ outputs: { scores: [expect.any(Number), expect.any(Number)] } });
+    command.signal('SIGINT');
+    expect((await command.ended).exitCode).toBe(0);
+  }, 180_000);
 });

@@ -1,0 +1,111 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AppError } from '@equipoise/core/model';
+import pc from 'picocolors';
+import { counted } from '../../terminal/counted.js';
+import type { CommandResult } from '../../terminal/run-command.js';
+import { modelPipeline, type NewPipeline } from './model-pipeline.js';
+
+const TEMPLATE = fileURLToPath(new URL('../../../templates/language', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bin/equipoise', import.meta.url));
+const BY_NPX = 'npx equipoise';
+
+export interface InitOptions {
+  readonly fromOnnx?: readonly string[];
+}
+
+/** `equipoise init`: writes a small working pipeline into a new or empty folder. */
+export async function init(folder: string, options: InitOptions = {}): Promise<CommandResult> {
+  const target = resolve(folder);
+  await requireEmpty(target, folder);
+  const { name, files, request } = await newPipeline(target, options);
+  await writeFiles(target, files);
+  const written = Object.keys(files).sort();
+  const pipeline = shellWord(join(folder, 'pipeline.yaml'));
+  const command = commandIn(process.cwd());
+  const data = 'text' in request.body ? `'${request.body.text}'` : shellWord(`@${join(folder, request.body.file)}`);
+  const next = [
+    `${command} profile ${pipeline} --quick`,
+    `${command} plan ${pipeline} --arrival-rps 50`,
+    `${command} serve ${pipeline}`,
+    `curl -H 'content-type: ${request.contentType}' --data ${data} http://127.0.0.1:8080/v1/pipelines/${name}/run`,
+  ];
+  const text = [
+    `${pc.green('written')} ${counted(written.length, 'file')} into ${target}`,
+    'Next (the last command in a second terminal, after `serve` prints "ready"):',
+    ...next.map((line) => `  ${line}`),
+  ].join('\n');
+  return { json: { folder: target, files: written, next }, text };
+}
+
+async function newPipeline(target: string, { fromOnnx }: InitOptions): Promise<NewPipeline> {
+  if (fromOnnx === undefined) return templatePipeline();
+  const { readOnnxModels } = await import('./onnx-models.js');
+  return modelPipeline(target, await readOnnxModels(fromOnnx, target));
+}
+
+async function templatePipeline(): Promise<NewPipeline> {
+  const entries = await readdir(TEMPLATE, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = await Promise.all(
+    paths.map(async (path) => [relative(TEMPLATE, path), await readFile(path, 'utf8')] as const),
+  );
+  return {
+    name: 'language',
+    files: Object.fromEntries(files),
+    request: { contentType: 'text/plain', body: { text: 'the cat is on the mat' } },
+  };
+}
+
+async function requireEmpty(target: string, folder: string): Promise<void> {
+  const found = await readdir(target).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw cannotWrite(target, cause);
+  });
+  if (found.length === 0) return;
+  throw new AppError(
+    'WRONG_USAGE',
+    `${target} is not empty; name a new folder, for example \`equipoise init ${folder}-2\`.`,
+  );
+}
+
+const cannotWrite = (path: string, cause: Error): AppError =>
+  new AppError('STORE_FAILED', `${path} cannot be made: ${cause.message}`, { details: { path }, cause });
+
+async function writeFiles(target: string, files: NewPipeline['files']): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(target, name);
+    const text = name === 'pipeline.yaml' ? content.replaceAll(BY_NPX, () => commandIn(target)) : content;
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text, { flag: 'wx' });
+    } catch (error) {
+      throw cannotWrite(path, error as Error);
+    }
+  }
+}
+
+/**
+ * Command that runs this program in a folder. `npx` would ask the registry if the program is not installed there, or in
+ * a folder above.
+ */
+function commandIn(folder: string): string {
+  for (let at = folder, below = ''; at !== below; [at, below] = [dirname(at), at])
+    if (existsSync(join(at, 'node_modules', '.bin', 'equipoise'))) return BY_NPX;
+  // A running npx adds folders to PATH that the user's shell does not have.
+  const isOnPath = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .some((entry) => !entry.includes('node_modules') && isThisCommand(join(entry, 'equipoise')));
+  if (isOnPath) return 'equipoise';
+  return shellWord(COMMAND);
+}
+
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function isThisCommand(path: string): boolean {
+  return existsSync(path) && realpathSync(path) === realpathSync(COMMAND);
+}
