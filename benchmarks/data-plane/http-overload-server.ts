@@ -43,6 +43,7 @@ process.once('message', async (message) => {
       if (outcome.kind === 'dropped') noteDrop(asked);
       return outcome;
     },
+    submitBatch: (items, options) => runner.submitBatch(items, options),
   };
   const server = await startServer({ runners: [watched], version: 'benchmark', port: 0 });
   process.on('message', (question) => {

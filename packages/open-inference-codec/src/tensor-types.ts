@@ -21,8 +21,8 @@ export interface StatedType {
   readonly shape: unknown;
 }
 
-/** Checks a stated type against the declared type; throws TENSOR_MISMATCH. */
-export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
+/** Checks a stated type, apart from the declared shape; throws TENSOR_MISMATCH. */
+export function checkedType({ name, datatype, shape }: StatedType, declared?: TensorType): TensorType {
   if (!isDatatype(datatype)) {
     throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
   }
@@ -35,27 +35,38 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   if (emptyRows(shape) > MOST_EMPTY_ROWS) {
     throw tensorMismatch(name, `the dimensions in front of its first 0 may hold at most ${MOST_EMPTY_ROWS} rows`);
   }
-  if (declared !== undefined) checkShape(declared, shape);
   return { name, datatype, shape };
 }
 
-/** Collects the inputs of a request. If `declared` is empty, any input fits. */
+/**
+ * Collects the inputs of a request. If `declared` is empty, any input fits. In a client batch, each input has one more
+ * dimension than declared, in front: the number of items.
+ */
 export class InputCollection {
   readonly #declared: readonly TensorType[];
   readonly #tensors = new Map<string, Tensor>();
+  #items: number | undefined;
 
   constructor(declared: readonly TensorType[]) {
     this.#declared = declared;
   }
 
-  /** Declared type of an input; throws if the input is unknown or repeated. */
-  declaredType(name: string): TensorType | undefined {
+  /** Number of items of a client batch; undefined for a single item. */
+  get items(): number | undefined {
+    return this.#items;
+  }
+
+  /** Checks the stated type of the next input; throws also if the input is unknown or repeated. */
+  typeOf(stated: StatedType): TensorType {
+    const { name } = stated;
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
     if (this.#tensors.has(name)) {
       throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} appears twice.`);
     }
-    return declared;
+    const type = checkedType(stated, declared);
+    if (declared !== undefined) this.#checkShape(declared, type.shape);
+    return type;
   }
 
   add(name: string, tensor: Tensor): void {
@@ -67,6 +78,19 @@ export class InputCollection {
     const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
     if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
     return Object.fromEntries(this.#tensors);
+  }
+
+  #checkShape(declared: TensorType, shape: readonly number[]): void {
+    const items = shape.length === declared.shape.length + 1 ? shape[0] : undefined;
+    checkShape(declared, shape, items !== undefined);
+    if (items === 0) throw new AppError('BATCH_SIZE_INVALID', 'The batch has no items: its leading dimension is 0.');
+    if (this.#tensors.size === 0) this.#items = items;
+    else if (items !== this.#items) {
+      throw tensorMismatch(
+        declared.name,
+        `all inputs need the same number of items in front of their declared shapes; the first has ${this.#items ?? 'none'}, this one ${items ?? 'none'}`,
+      );
+    }
   }
 }
 

@@ -101,6 +101,16 @@ export const errorCodes = {
     exitCode: 2,
     remedy: 'Send tensors with the names, data types and shapes of the model metadata.',
   },
+  BATCH_SIZE_INVALID: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy: 'Send a batch of at least one item and at most as many as the message says.',
+  },
+  BATCH_OUTPUTS_DIFFER: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy: 'Send these items as single requests: tensors of different types are no batch.',
+  },
   INVALID_FIELDS: { httpStatus: 422, exitCode: 2, remedy: 'Correct the fields that the message lists.' },
   REQUEST_QUARANTINED: {
     httpStatus: 422,

@@ -118,6 +118,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
+  /** True if the queues of the first stages have places for so many requests of this level. */
+  hasPlaces(requests: number, level: number): boolean {
+    return this.#graph.entries.every(({ index }) => this.#stage(index).hasPlaces(requests, level));
+  }
+
   /** Accepts a request, which may end before `arrive` returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);

@@ -102,6 +102,11 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
+  /** True if new items of this level have places. Less urgent items give way. */
+  hasPlaces(items: number, level: number): boolean {
+    return this.queue.lengthUpTo(level) + this.#suspects.length + items <= this.#limits.maxQueueLength;
+  }
+
   /** Minimum time in ms that a request needs from here; 0 if unknown. */
   get leastMs(): number {
     return this.#aloneMs + this.#policy.remainingMs;

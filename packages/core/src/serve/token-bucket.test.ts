@@ -11,6 +11,12 @@ describe('a token bucket', () => {
     ]);
   });
 
+  it('gives several tokens together or none', () => {
+    const bucket = new TokenBucket({ rps: 10, burst: 4 });
+    expect([bucket.take(0, 3), bucket.take(0, 2), bucket.take(0), bucket.take(100, 2)]).toEqual([0, 100, 0, 100]);
+    expect([bucket.take(200, 2), bucket.take(200)]).toEqual([0, 100]);
+  });
+
   it('never lets more through in any window than the burst and what flows in, and lets that much through', () => {
     const steps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 200 });
     const limit = fc.record({ rps: fc.integer({ min: 1, max: 50 }), burst: fc.integer({ min: 1, max: 20 }) });

@@ -17,10 +17,10 @@ export class TokenBucket {
     this.limit = limit;
   }
 
-  /** Takes a token and returns 0; without one, returns the time in ms until the next token. */
-  take(nowMs: number): number {
+  /** Takes the tokens and returns 0; without them, takes none and returns the time in ms until there are enough. */
+  take(nowMs: number, tokens = 1): number {
     const perTokenMs = 1000 / this.limit.rps;
-    const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;
+    const fullAtMs = Math.max(this.#fullAtMs, nowMs) + tokens * perTokenMs;
     const waitMs = fullAtMs - nowMs - this.limit.burst * perTokenMs;
     // Tolerates rounding.
     if (waitMs > 1e-6) return waitMs;

@@ -1,7 +1,7 @@
 import type { TensorMap, TensorType } from '@equipoise/core/model';
 import type { Fields } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
-import { checkedType, InputCollection } from '../tensor-types.js';
+import { InputCollection } from '../tensor-types.js';
 import { writeMessage } from './grpc-methods.js';
 import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
@@ -12,6 +12,8 @@ export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
   readonly inputs: TensorMap;
+  /** Number of items of a client batch; undefined for a single item. */
+  readonly items: number | undefined;
   readonly outputs: readonly string[] | undefined;
   readonly raw: boolean;
 }
@@ -24,13 +26,14 @@ export function readGrpcRequest(message: ModelInferRequest, declared: readonly T
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {
     const { name, datatype } = entry;
-    inputs.add(name, read(checkedType({ name, datatype, shape: shapeOf(entry) }, inputs.declaredType(name))));
+    inputs.add(name, read(inputs.typeOf({ name, datatype, shape: shapeOf(entry) })));
   });
   const outputs = message.outputs.map(({ name }) => name);
   return {
     id: message.id === '' ? undefined : message.id,
     parameters: readGrpcParameters(message.parameters),
     inputs: inputs.all(),
+    items: inputs.items,
     outputs: outputs.length === 0 ? undefined : outputs,
     raw: message.rawInputContents.length > 0 || message.inputs.length === 0,
   };

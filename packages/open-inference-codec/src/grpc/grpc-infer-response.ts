@@ -29,7 +29,7 @@ export function readGrpcResponse(bytes: Uint8Array): InferResponse {
   const outputs: [string, Tensor][] = [];
   readTensors(message.outputs, message.rawOutputContents, (entry, read) => {
     const { name, datatype } = entry;
-    outputs.push([name, read(checkedType({ name, datatype, shape: shapeOf(entry) }, undefined))]);
+    outputs.push([name, read(checkedType({ name, datatype, shape: shapeOf(entry) }))]);
   });
   const { id, modelName } = message;
   return { modelName, ...(id !== '' && { id }), outputs: Object.fromEntries(outputs) };

@@ -36,10 +36,14 @@ export function decodeNested(type: TensorType, value: unknown): Tensor {
   return { datatype: type.datatype, shape, data: readElements(type, list, elementCount(shape)) };
 }
 
-/** Throws TENSOR_MISMATCH unless `shape` fits the declared shape, where −1 allows any size. */
-export function checkShape(type: TensorType, shape: readonly number[]): void {
-  const fits = shape.length === type.shape.length && type.shape.every((size, i) => size === -1 || size === shape[i]);
-  if (fits) return;
+/**
+ * Throws TENSOR_MISMATCH unless `shape` fits the declared shape, where −1 allows any size. In a batch, one more
+ * dimension is in front.
+ */
+export function checkShape(type: TensorType, shape: readonly number[], inBatch = false): void {
+  const first = inBatch ? 1 : 0;
+  const hasRank = shape.length === type.shape.length + first;
+  if (hasRank && type.shape.every((size, i) => size === -1 || size === shape[i + first])) return;
   throw new AppError(
     'TENSOR_MISMATCH',
     `Tensor ${boundedName(type.name)} must have shape ${bracketed(type.shape)}${type.shape.includes(-1) ? ' (-1: any size)' : ''}, found ${bracketed(shape)}.`,

@@ -1,7 +1,7 @@
 import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
-import { checkedType, InputCollection } from '../tensor-types.js';
+import { InputCollection } from '../tensor-types.js';
 import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
 import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
@@ -19,6 +19,8 @@ export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
   readonly inputs: TensorMap;
+  /** Number of items of a client batch, the leading dimension of every input; undefined for a single item. */
+  readonly items: number | undefined;
   readonly outputs: readonly WantedOutput[] | undefined;
   readonly binaryOutput: boolean;
 }
@@ -35,7 +37,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   const outputs = readWantedOutputs(body['outputs'], binaryOutput);
   const inputs = readInputs(body['inputs'], received, declared);
   received.raw.end();
-  return { id, parameters, inputs, outputs, binaryOutput };
+  return { id, parameters, inputs: inputs.all(), items: inputs.items, outputs, binaryOutput };
 }
 
 /** With `binary`, inputs are raw and raw outputs are requested. */
@@ -60,7 +62,7 @@ export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequ
   );
 }
 
-function readInputs(value: unknown, received: ReceivedBody, declared: readonly TensorType[]): TensorMap {
+function readInputs(value: unknown, received: ReceivedBody, declared: readonly TensorType[]): InputCollection {
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field inputs must be an array of tensors.');
   const inputs = new InputCollection(declared);
   for (const [index, entry] of value.entries()) {
@@ -68,10 +70,10 @@ function readInputs(value: unknown, received: ReceivedBody, declared: readonly T
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string')
       throw new AppError('MALFORMED_REQUEST', 'Each entry of inputs needs a name (a string).');
-    const type = checkedType({ name, datatype, shape }, inputs.declaredType(name));
+    const type = inputs.typeOf({ name, datatype, shape });
     inputs.add(name, readEntry(type, fields, { field: 'inputs', index, ...received }));
   }
-  return inputs.all();
+  return inputs;
 }
 
 function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly WantedOutput[] | undefined {

@@ -47,7 +47,7 @@ export function readInferResponse(received: ReceivedBody): InferResponse {
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string')
       throw new AppError('MALFORMED_REQUEST', 'Each entry of outputs needs a name (a string).');
-    const type = checkedType({ name, datatype, shape }, undefined);
+    const type = checkedType({ name, datatype, shape });
     return [name, readEntry(type, fields, { field: 'outputs', index, ...received })];
   });
   received.raw.end();

@@ -18,6 +18,14 @@ const event = fc.oneof(
       timeoutMs: fc.integer({ min: 1, max: 80 }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('client-batch' as const),
+      items: fc.integer({ min: 1, max: 6 }),
+      timeoutMs: fc.integer({ min: 1, max: 80 }),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 30 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which: fc.nat(20) }) },
   {
@@ -90,7 +98,7 @@ class World {
   readonly clock = new ManualClock();
   readonly runner: PipelineRunner;
   readonly ends: RequestEnd[] = [];
-  readonly outcomes: Promise<string>[] = [];
+  readonly outcomes: Promise<readonly string[]>[] = [];
   readonly drains: Promise<void>[] = [];
   readonly #aborts: AbortController[] = [];
   readonly #replicas: Replica[] = [];
@@ -108,16 +116,22 @@ class World {
   }
 
   submit(items: number, timeoutMs: number): void {
-    const abort = new AbortController();
-    this.#aborts.push(abort);
-    const inputs: TensorMap = { x: fp32([items], ...Array.from({ length: items }, () => this.#values++ % 17)) };
-    this.outcomes.push(this.runner.submit(inputs, { timeoutMs, signal: abort.signal }).then(({ kind }) => kind));
+    const outcome = this.runner.submit(this.#inputs(items), { timeoutMs, signal: this.#signal() });
+    this.outcomes.push(outcome.then(({ kind }) => [kind]));
+  }
+
+  submitBatch(items: number, timeoutMs: number): void {
+    const batch = Array.from({ length: items }, () => this.#inputs(2));
+    const outcomes = this.runner.submitBatch(batch, { timeoutMs, signal: this.#signal() });
+    this.outcomes.push(outcomes.then((all) => all.map(({ kind }) => kind)));
   }
 
   async take(next: Event): Promise<void> {
     switch (next.kind) {
       case 'submit':
         return this.submit(next.items, next.timeoutMs);
+      case 'client-batch':
+        return this.submitBatch(next.items, next.timeoutMs);
       case 'wait':
         return this.clock.advanceTo(this.clock.nowMs() + next.ms);
       case 'cancel':
@@ -138,6 +152,16 @@ class World {
     }
   }
 
+  #inputs(items: number): TensorMap {
+    return { x: fp32([items], ...Array.from({ length: items }, () => this.#values++ % 17)) };
+  }
+
+  #signal(): AbortSignal {
+    const abort = new AbortController();
+    this.#aborts.push(abort);
+    return abort.signal;
+  }
+
   #replica(which: number): Replica {
     return this.#replicas[which % this.#replicas.length] as Replica;
   }
@@ -156,9 +180,9 @@ it.each(Object.entries(graphs))('%s: every request ends exactly once, whatever c
       world.runner.beginDraining();
       await world.clock.advanceTo(world.clock.nowMs() + 1000);
       await Promise.all([world.runner.drained, ...world.drains]);
-      const kinds = await Promise.all(world.outcomes);
+      const kinds = (await Promise.all(world.outcomes)).flat();
       expect(world.ends.map(({ kind }) => kind).sort()).toEqual(kinds.sort());
-      expect(world.runner.inFlight).toBe(0);
+      expect([world.runner.inFlight, world.runner.inFlightBytes]).toEqual([0, 0]);
     }),
     { seed: 11, numRuns: 150 },
   );

@@ -1,4 +1,4 @@
-import { stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { AppError, stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
@@ -237,6 +237,90 @@ describe('a request', () => {
     expect(await Promise.all(outcomes)).toMatchObject([cancelled, cancelled, cancelled]);
     expect((await other).kind).toBe('completed');
     expect(runners['a']?.batches).toEqual([[x(1)], [x(2)]]);
+  });
+});
+
+describe('a client batch', () => {
+  const items = [1, 2, 3].map(x);
+
+  it('has the outcomes of its items in order, each counted as a request', async () => {
+    const { clock, pipeline, ends } = setUp(servingSpec(['a']), {
+      a: (item) => (item['x']?.data[0] === 2 ? new AppError('INVALID_INPUT', 'two') : item),
+    });
+    const outcomes = pipeline.submitBatch(items);
+    expect(pipeline.inFlight).toBe(3);
+    await clock.advanceTo(25);
+    expect(pipeline.inFlightBytes).toBe(8);
+    await clock.advanceTo(100);
+    expect(await outcomes).toMatchObject([{ output: x(1) }, failed('INVALID_INPUT', /two/), { output: x(3) }]);
+    expect(ends.map(({ kind, arrivedAtMs }) => [kind, arrivedAtMs])).toEqual([
+      ['completed', 0],
+      ['failed', 0],
+      ['completed', 0],
+    ]);
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 3, completed: 2, failed: 1 });
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+
+  it.each([
+    ['queue-full', { maxQueueLength: 3 }],
+    ['memory-full', { maxQueueLength: 100, maxInFlightBytes: 15 }],
+  ])('is dropped as a whole as %s', async (reason, admission) => {
+    const { clock, pipeline } = setUp(servingSpec(['a'], { admission }), { a: echo });
+    const before = [pipeline.submit(x(8)), pipeline.submit(x(9))];
+    const dropped = { kind: 'dropped', reason };
+    expect(await pipeline.submitBatch(items)).toMatchObject([dropped, dropped, dropped]);
+    const fitting = pipeline.submitBatch(items.slice(0, 1));
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 6, dropped: { [reason]: 3 } });
+    await clock.advanceTo(100);
+    expect(await Promise.all([...before, fitting.then(([outcome]) => outcome)])).toMatchObject(
+      Array(3).fill({ kind: 'completed' }),
+    );
+  });
+
+  it('takes the places of less urgent requests', async () => {
+    const { clock, pipeline } = setUp(servingSpec(['a'], { admission: { maxQueueLength: 3 } }), { a: echo });
+    const others = [7, 8, 9].map((value) => pipeline.submit(x(value), { priority: 3 }));
+    const outcomes = pipeline.submitBatch(items, { priority: 1 });
+    await clock.advanceTo(100);
+    expect((await outcomes).map(({ kind }) => kind)).toEqual(Array(3).fill('completed'));
+    expect((await Promise.all(others)).map(({ kind }) => kind).sort()).toEqual(['completed', 'dropped', 'dropped']);
+  });
+
+  it('cancels the other items once one is dropped', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    const outcomes = pipeline.submitBatch(items, { timeoutMs: 15 });
+    await clock.advanceTo(100);
+    const kinds = (await outcomes).map((outcome) => (outcome.kind === 'dropped' ? outcome.reason : outcome.kind));
+    expect(kinds).toEqual(['completed', 'cancelled', 'deadline-passed']);
+    expect(runners['a']?.batches).toHaveLength(2);
+  });
+
+  it('is cancelled as a whole, also before it came', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    const [before, later] = [new AbortController(), new AbortController()];
+    before.abort();
+    const outcomes = [before, later].map(({ signal }) => pipeline.submitBatch(items, { signal }));
+    later.abort();
+    const cancelled = Array(3).fill({ kind: 'dropped', reason: 'cancelled' });
+    expect(await Promise.all(outcomes)).toMatchObject([cancelled, cancelled]);
+    await clock.advanceTo(100);
+    expect(runners['a']?.batches).toHaveLength(1);
+    expect([pipeline.inFlight, pipeline.inFlightBytes]).toEqual([0, 0]);
+  });
+
+  it('drops answers that have no place in memory next to each other', async () => {
+    const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxInFlightBytes: 40 } });
+    const { clock, pipeline } = setUp(spec, { a: () => ({ y: fp32([8], ...zeros(8)) }) });
+    const outcomes = pipeline.submitBatch(items);
+    await clock.advanceTo(100);
+    expect(await outcomes).toMatchObject([
+      { kind: 'completed' },
+      { kind: 'dropped', reason: 'memory-full' },
+      { kind: 'dropped', reason: 'cancelled' },
+    ]);
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 3, completed: 2, dropped: { cancelled: 1 } });
+    expect(pipeline.inFlightBytes).toBe(0);
   });
 });
 

@@ -35,7 +35,7 @@ import {
 } from '@equipoise/core/serve';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
-import type { CancelSignal } from './cancellation.js';
+import { Cancellation, type CancelSignal } from './cancellation.js';
 import { inputDigest } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
@@ -208,6 +208,36 @@ export class PipelineRunner implements ReplicaPool {
     });
   }
 
+  /**
+   * Serves each item of a client batch as a request. Drops all items at once if the first queues or the memory have no
+   * place for all. An item that is dropped cancels the others, because the batch can no longer be answered. The answers
+   * of the items count as bytes in flight until the last one; never rejects.
+   */
+  async submitBatch(items: readonly TensorMap[], options: SubmitOptions = {}): Promise<readonly PipelineOutcome[]> {
+    const { arrivedAtMs = this.nowMs, signal } = options;
+    const refusal = this.#batchRefusal(items, options);
+    if (refusal !== undefined) {
+      return Promise.all(items.map(() => this.#refuseArrival(refusal, { ...options, arrivedAtMs })));
+    }
+    const common = new Cancellation();
+    const cancel = () => common.abort();
+    signal?.addEventListener('abort', cancel, { once: true });
+    if (signal?.aborted) cancel();
+    let heldBytes = 0;
+    const serve = async (item: TensorMap): Promise<PipelineOutcome> => {
+      let outcome = await this.submit(item, { ...options, arrivedAtMs, signal: common });
+      const bytes = outcome.kind === 'completed' ? tensorBytes(outcome.output) : 0;
+      if (this.#bytes.take(bytes)) heldBytes += bytes;
+      else outcome = this.#drop('memory-full');
+      if (outcome.kind === 'dropped') cancel();
+      return outcome;
+    };
+    const outcomes = await Promise.all(items.map(serve));
+    signal?.removeEventListener('abort', cancel);
+    this.#bytes.release(heldBytes);
+    return outcomes;
+  }
+
   addReplica(stageId: StageId, replica: ReadyReplica): void {
     this.#replicas.add(this.#indexOf(stageId), replica);
   }
@@ -377,6 +407,23 @@ export class PipelineRunner implements ReplicaPool {
     const request = this.#scheduler.arrive(arrival, { request: context, tensors });
     if (signal === undefined || request.ended) return;
     context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
+  }
+
+  #batchRefusal(items: readonly TensorMap[], { priority }: SubmitOptions): DropReason | undefined {
+    const level = priorityLevel(this.#priorities, priority);
+    if (!this.#scheduler.hasPlaces(items.length, level)) return 'queue-full';
+    const bytes = items.reduce((sum, item) => sum + tensorBytes(item), 0);
+    return this.#bytes.fits(bytes) ? undefined : 'memory-full';
+  }
+
+  /** Drops a request that has arrived but does not enter the policies. */
+  #refuseArrival(reason: DropReason, { arrivedAtMs, tenant }: SubmitOptions): Promise<PipelineOutcome> {
+    return new Promise((resolve) => {
+      this.#turn((nowMs) => {
+        this.#statistics.arrived(nowMs);
+        this.#end({ context: new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant) }, this.#drop(reason), nowMs);
+      });
+    });
   }
 
   #takesBytes(context: PendingRequest, tensors: TensorMap): boolean {

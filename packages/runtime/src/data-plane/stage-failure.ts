@@ -4,17 +4,30 @@
  */
 import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
 
-/** `cause` is the exception or answer of the replica. */
+/** `cause` is the exception or answer of the replica; `items` are the failed items of a client batch. */
 export class StageFailure extends AppError {
   readonly stage: string;
 
-  constructor(stage: string, cause: unknown) {
+  constructor(stage: string, cause: unknown, items?: FailedItems) {
     const { code, retryable } = cause instanceof AppError ? cause : { code: 'STAGE_FAILED' as const, retryable: false };
     const name = boundedName(stage);
     const what = code === 'REPLICA_LOST' ? `Stage ${name} lost a replica` : `Stage ${name} failed`;
-    super(code, `${what}; the server's log has the reason.`, { details: { stage: name }, retryable, cause });
+    const message = `${items?.prefix ?? ''}${what}; the server's log has the reason.`;
+    super(code, message, { details: { stage: name, ...items?.details }, retryable, cause });
     this.stage = stage;
   }
+}
+
+export interface FailedItems {
+  readonly prefix: string;
+  readonly details: { readonly items: readonly number[] };
+}
+
+/** The same error, with the failed items in message and details. */
+export function failureOfItems(error: AppError, items: FailedItems): AppError {
+  if (error instanceof StageFailure) return new StageFailure(error.stage, error.cause, items);
+  const { code, message, details, retryable } = error;
+  return new AppError(code, `${items.prefix}${message}`, { details: { ...details, ...items.details }, retryable });
 }
 
 export function hungBatch(stage: string): StageFailure {

@@ -81,9 +81,9 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     }
   }
 
-  /** Name of the tenant, if the server knows its tenants. */
-  protected get tenant(): string | undefined {
-    return this.#caller?.name;
+  /** The tenant, if the server knows its tenants. */
+  protected get caller(): C | undefined {
+    return this.#caller;
   }
 
   protected get isOver(): boolean {

@@ -5,25 +5,32 @@
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../data-plane/cancellation.js';
-import type { PipelineOutcome } from '../data-plane/pending-request.js';
+import { fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import { dropError } from '../net/refusal.js';
+import {
+  type CompletedTensors,
+  checkBatchSize,
+  completedTensors,
+  mostBatchItems,
+  stackedTensors,
+} from './client-batch.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
+import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
 
-export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
+export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs'>;
 
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
-  readonly tenant: string | undefined;
+  /** Undefined if the server has no tenants. */
+  readonly tenant: Tenant | undefined;
+  /** Number of items of a client batch, the leading dimension of every input; undefined for a single item. */
+  readonly items?: number | undefined;
   /** Arrival on the runner's clock; default now. */
   readonly arrivedAtMs?: number | undefined;
 }
 
-interface CompletedRun {
-  readonly output: TensorMap;
-  /** Parts that joins did not wait for; undefined if the answer is complete. */
-  readonly missing: readonly string[] | undefined;
+interface CompletedRun extends CompletedTensors {
   readonly latencyMs: number;
 }
 
@@ -65,19 +72,29 @@ export class ServedPipeline {
   /** Rejects with the AppError of a request that did not complete. */
   async run(
     inputs: TensorMap,
-    { timeoutMs, priority, signal, tenant, arrivedAtMs }: RunOptions,
+    { timeoutMs, priority, signal, tenant, arrivedAtMs, items }: RunOptions,
   ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
-    const outcome = await this.#runner.submit(inputs, {
+    const options = {
       signal,
-      tenant,
+      tenant: tenant?.name,
       ...(arrivedAtMs !== undefined && { arrivedAtMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
-    });
-    const { output, missing } = completed(outcome);
-    this.#stageTypes.pipelineOutputs.learn(output);
+    };
+    const { output, missing } =
+      items === undefined
+        ? completedTensors(await this.#runner.submit(inputs, options))
+        : stackedTensors(await this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options));
+    this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
     return { output, missing, latencyMs: this.#runner.nowMs - sinceMs };
+  }
+
+  /** Splits a batch. Each item counts as a request of the tenant; the first one was counted before. */
+  #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {
+    checkBatchSize(items, mostBatchItems(this.#runner.spec.admission.maxQueueLength, tenant?.bucket?.limit.burst));
+    if (tenant !== undefined && items > 1) admitWithinLimit(tenant, performance.now(), items - 1);
+    return fanOutTensors(inputs, this.sourceName);
   }
 }
 
@@ -109,7 +126,8 @@ export function serverMetadataOf(version: string): ServerMetadata {
 
 /**
  * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage
- * are its variants. Pipeline inputs are declared, all other tensors learned.
+ * are its variants. Pipeline inputs are declared, all other tensors learned. With declared inputs, the first dimension
+ * of a pipeline's tensors is that of a client batch.
  */
 export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ModelMetadata {
   if (!pipelines.has(name)) {
@@ -122,18 +140,7 @@ export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name:
   return {
     name,
     platform: SERVER_NAME,
-    inputs: inputs.map(({ name: input, datatype, shape }) => ({ name: input, datatype, shape })),
-    outputs,
+    inputs: inputs.map(({ name: input, datatype, shape }) => ({ name: input, datatype, shape: [-1, ...shape] })),
+    outputs: inputs.length === 0 ? outputs : outputs.map(({ shape, ...type }) => ({ ...type, shape: [-1, ...shape] })),
   };
-}
-
-function completed(outcome: PipelineOutcome) {
-  switch (outcome.kind) {
-    case 'completed':
-      return { output: outcome.output, missing: outcome.missing };
-    case 'dropped':
-      throw dropError(outcome.reason, outcome.retryAfterMs);
-    case 'failed':
-      throw outcome.failure;
-  }
 }

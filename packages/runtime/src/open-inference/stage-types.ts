@@ -16,8 +16,10 @@ export class LearnedTypes {
     return [...this.#types].map(([name, type]) => ({ name, ...type }));
   }
 
-  learn(tensors: TensorMap): void {
-    for (const [name, { datatype, shape }] of Object.entries(tensors)) {
+  /** `inBatch`: the first dimension counts the items of a client batch. */
+  learn(tensors: TensorMap, inBatch = false): void {
+    for (const [name, { datatype, shape: seen }] of Object.entries(tensors)) {
+      const shape = inBatch ? seen.slice(1) : seen;
       const known = this.#types.get(name);
       if (known === undefined) {
         if (this.#types.size < MOST_TENSORS) this.#types.set(name, { datatype, shape });

@@ -1,4 +1,4 @@
-import type { TensorMap } from '@equipoise/core/model';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference-codec';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -105,7 +105,7 @@ describe('the paths of the server', () => {
         {
           name: 'bench',
           platform: 'equipoise',
-          inputs: [{ name: 'image', datatype: 'UINT8', shape: [-1] }],
+          inputs: [{ name: 'image', datatype: 'UINT8', shape: [-1, -1] }],
           outputs: [],
         },
       ],
@@ -128,7 +128,9 @@ describe('the paths of the server', () => {
     for (const rows of [1, 3]) {
       expect((await json(RUN, { x: Array.from({ length: rows }, () => [1, 2]) })).status).toBe(200);
     }
-    expect((await send('/v2/models/bench')).body.outputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [-1, 2] }]);
+    expect((await send('/v2/models/bench')).body.outputs).toEqual([
+      { name: 'x', datatype: 'FP32', shape: [-1, -1, 2] },
+    ]);
   });
 });
 
@@ -185,6 +187,94 @@ describe('inference', () => {
     const open = await start(specFor([]));
     expect((await open.send(RUN, { body: 'ab' })).body.outputs).toEqual({ input: [97, 98] });
     expect((await open.json(INFER, x('INT8', [1], [-1]))).body.outputs[0].data).toEqual([-1]);
+  });
+});
+
+describe('a client batch', () => {
+  /** Item 13 fails, 7 has a longer answer; other values are doubled. */
+  const script = ({ x: tensor = fp32([]) }: TensorMap): TensorMap | AppError => {
+    const [value = 0] = tensor.data as Float32Array;
+    if (value === 13) return new AppError('INVALID_INPUT', 'no luck');
+    return { y: fp32([value === 7 ? 2 : 1], ...Array(value === 7 ? 2 : 1).fill(2 * value)) };
+  };
+  const spec = specFor([tensorOf('FP32', [2])], { admission: { maxQueueLength: 6 } });
+  const rows = (...values: readonly number[]) =>
+    x(
+      'FP32',
+      [values.length, 2],
+      values.flatMap((value) => [value, 0]),
+    );
+
+  it('is answered in order, over JSON and raw, and counts each item', async () => {
+    const { json, send, runner, server } = await start(spec, script);
+    const outputs = [{ name: 'y', datatype: 'FP32', shape: [3, 1], data: [2, 4, 6] }];
+    expect(await json(INFER, rows(1, 2, 3))).toMatchObject({ status: 200, body: { outputs } });
+    expect((await json(INFER, rows(5))).body.outputs[0]).toMatchObject({ shape: [1, 1], data: [10] });
+    expect((await json(INFER, x('FP32', [2], [5, 0]))).body.outputs[0]).toMatchObject({ shape: [1], data: [10] });
+    const raw = writeInferRequest({ inputs: { x: fp32([2, 2], 1, 0, 2, 0) } }, true);
+    const reply = await fetch(`${server.url}${INFER}`, {
+      method: 'POST',
+      body: Buffer.concat([Buffer.from(raw.json), ...raw.raw]),
+      headers: { 'content-type': 'application/octet-stream', [JSON_LENGTH_HEADER]: String(raw.json.length) },
+    });
+    const bytes = new Uint8Array(await reply.arrayBuffer());
+    const tensor = bytes.slice(Number(reply.headers.get(JSON_LENGTH_HEADER)));
+    expect([...new Float32Array(tensor.buffer)]).toEqual([2, 4]);
+    expect(runner.statistics.total).toMatchObject({ arrived: 7, completed: 7 });
+    expect((await send('/v2/models/bench')).body).toMatchObject({
+      inputs: [{ name: 'x', shape: [-1, 2] }],
+      outputs: [{ name: 'y', shape: [-1, 1] }],
+    });
+  });
+
+  it.each<[string, unknown, number, string, string | RegExp, object?]>([
+    ['no items', x('FP32', [0, 2], []), 422, 'BATCH_SIZE_INVALID', /no items/],
+    ['more items than a queue has places', rows(...Array(7).fill(1)), 422, 'BATCH_SIZE_INVALID', /7 items; at most 6/],
+    ['items of another shape', x('FP32', [1, 3], [1, 2, 3]), 422, 'TENSOR_MISMATCH', /must have shape/],
+    ['an item that fails', rows(1, 13), 422, 'INVALID_INPUT', 'Item 1 of 2 (counted from 0): no luck', { items: [1] }],
+    ['items that fail', rows(13, 1, 13), 422, 'INVALID_INPUT', /^Items 0, 2 of 3/, { items: [0, 2] }],
+    ['only items that fail', rows(13, 13), 422, 'INVALID_INPUT', 'no luck', {}],
+    ['answers of unequal shapes', rows(1, 7), 422, 'BATCH_OUTPUTS_DIFFER', /item 1 .* y FP32 \[2\] where .* \[1\]/],
+  ])('of %s is refused', async (_, request, status, code, error, details = expect.anything()) => {
+    const { json } = await start(spec, script);
+    expect(await json(INFER, request)).toMatchObject({
+      status,
+      body: { code, error: typeof error === 'string' ? error : expect.stringMatching(error), details },
+    });
+  });
+
+  it('needs the same number of items in every input', async () => {
+    const { json } = await start(specFor([tensorOf('FP32', [2]), tensorOf('INT8', [], 'n')]));
+    const n = (shape: readonly number[], data: readonly number[]) => ({ name: 'n', datatype: 'INT8', shape, data });
+    const inputs = (other: unknown) => ({ inputs: [...rows(1, 2).inputs, other] });
+    expect((await json(INFER, inputs(n([2], [3, 4])))).status).toBe(200);
+    const refusals = await Promise.all([n([3], [3, 4, 5]), n([], [3])].map((other) => json(INFER, inputs(other))));
+    expect(refusals.map(({ body }) => body.error)).toEqual([
+      expect.stringMatching(/^Tensor n: all inputs need the same number of items.* has 2, this one 3\.$/),
+      expect.stringMatching(/this one none\.$/),
+    ]);
+  });
+
+  it('tells the log of the stage that failed', async () => {
+    const secret = new AppError('STAGE_FAILED', 'secret');
+    const told: unknown[] = [];
+    const options = { onStageFailure: ({ cause }: { readonly cause?: unknown }) => told.push(cause) };
+    const fails = (item: TensorMap) => (item['x']?.data[0] === 13 ? secret : item);
+    const { json } = await start(spec, fails, options);
+    const body = { error: "Item 1 of 2 (counted from 0): Stage a failed; the server's log has the reason." };
+    expect(await json(INFER, rows(1, 13))).toMatchObject({ status: 500, body });
+    expect(told).toEqual([secret]);
+  });
+
+  it('takes a request of its limit for each item', async () => {
+    const { json } = await start(spec, script, { tenants: tenantsOf('north secret rps=0.001 burst=4') });
+    const ask = async (...values: readonly number[]) =>
+      (await json(INFER, rows(...values), { authorization: 'Bearer secret' })).body.code ?? 'OK';
+    expect([await ask(1, 2, 3, 4, 5), await ask(1, 2, 3), await ask(1)]).toEqual([
+      'BATCH_SIZE_INVALID',
+      'OK',
+      'RATE_LIMITED',
+    ]);
   });
 });
 

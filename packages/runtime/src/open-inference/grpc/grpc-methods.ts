@@ -29,6 +29,7 @@ import {
   serverMetadataOf,
 } from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
+import type { Tenant } from '../tenants/tenants.js';
 
 /** Maximum bytes, apart from raw contents, that this thread decodes. More would make other requests wait. */
 const MOST_PARTS_HERE = 32 * 1024;
@@ -37,7 +38,7 @@ export interface GrpcRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly requestId: string;
   /** Undefined if the server knows no tenants. */
-  readonly tenant: string | undefined;
+  readonly tenant: Tenant | undefined;
   /** Undefined without a deadline. */
   readonly remainingMs: number | undefined;
   /** Aborts when the client goes away, cancels, or passes its deadline. */
@@ -112,12 +113,12 @@ const modelInfer: GrpcMethod = (bytes, request) => {
 };
 
 async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest): Promise<Uint8Array> {
-  const { modelName, inputs, outputs, id, parameters, raw } = await decoded;
+  const { modelName, inputs, items, outputs, id, parameters, raw } = await decoded;
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant } = request;
-  const { output, missing } = await pipeline.run(inputs, { signal, tenant, ...parameters, timeoutMs });
+  const { output, missing } = await pipeline.run(inputs, { signal, tenant, items, ...parameters, timeoutMs });
   const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 }

@@ -29,8 +29,8 @@ describe('the methods', () => {
     await inferred(requestOf({ image: { datatype: 'UINT8', shape: [2], data: Uint8Array.of(1, 2) } }));
     const metadata = answered(grpcMethods.modelMetadata.output, await call('modelMetadata', { name: 'bench' }));
     expect(metadata).toMatchObject({ name: 'bench', platform: 'equipoise' });
-    expect(metadata.inputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n] }]);
-    expect(metadata.outputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n] }]);
+    expect(metadata.inputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n, -1n] }]);
+    expect(metadata.outputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n, -1n] }]);
     const stage = answered(grpcMethods.modelMetadata.output, await call('modelMetadata', { name: 'bench.a' }));
     expect(stage).toMatchObject({ name: 'bench.a', versions: ['v'], inputs: [], outputs: [] });
   });
@@ -65,6 +65,19 @@ describe('the methods', () => {
     const { answer } = await infer(requestOf(inputs, {}, raw)).ended;
     const message = readMessage(grpcMethods.modelInfer.output, answer ?? new Uint8Array(0));
     expect(message.rawOutputContents).toHaveLength(raw ? 4 : 0);
+  });
+
+  it.each([true, false])('infer client batches item by item (raw %s)', async (raw) => {
+    const { inferred, infer, replica } = await start({ spec: withInputs(image) });
+    const inputs: TensorMap = { image: { datatype: 'UINT8', shape: [2, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) } };
+    expect((await inferred(requestOf(inputs, {}, raw))).outputs).toEqual(inputs);
+    expect(replica.batches.flat().map(({ image: item }) => item?.shape)).toEqual([[3], [3]]);
+    const none: TensorMap = { image: { datatype: 'UINT8', shape: [0, 3], data: new Uint8Array(0) } };
+    const { error } = await infer(requestOf(none, {}, raw)).ended;
+    expect([error?.code, error?.metadata.get('equipoise-code')]).toEqual([
+      status.INVALID_ARGUMENT,
+      ['BATCH_SIZE_INVALID'],
+    ]);
   });
 
   it('give the outputs that are asked for', async () => {

@@ -46,7 +46,7 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
     const { pipelines, maxBodyBytes, largeRequests, phase } = this.#rules;
-    const { requestId, tenant, signal, remainingMs, connection } = this;
+    const { requestId, caller: tenant, signal, remainingMs, connection } = this;
     return method(message, {
       pipelines,
       maxBodyBytes,

@@ -9,6 +9,7 @@ import type { ServingPhase } from '../../net/drain.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
+import type { Tenant } from '../tenants/tenants.js';
 
 export interface RestRequest {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
@@ -16,7 +17,7 @@ export interface RestRequest {
   readonly pipelineName: string;
   readonly requestId: string;
   /** Undefined if the server has no tenants. */
-  readonly tenant: string | undefined;
+  readonly tenant: Tenant | undefined;
   /** Media type without parameters, in lower case; undefined if the client stated none. */
   readonly mediaType: string | undefined;
   readonly query: URLSearchParams;

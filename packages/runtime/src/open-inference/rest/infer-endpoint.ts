@@ -32,6 +32,7 @@ export async function infer(call: RestRequest): Promise<Answer> {
     signal,
     arrivedAtMs,
     tenant,
+    items: request.items,
     ...request.parameters,
   });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };

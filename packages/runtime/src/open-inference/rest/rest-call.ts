@@ -56,7 +56,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       pipelines: rules.pipelines,
       pipelineName,
       requestId: this.requestId,
-      tenant: this.tenant,
+      tenant: this.caller,
       mediaType: this.mediaType,
       query: this.query,
       headers: this.headers,

@@ -50,8 +50,8 @@ function digestOf(token: string, key: Buffer): string {
 }
 
 /** Throws AppError RATE_LIMITED above the tenant's limit. */
-export function admitWithinLimit({ bucket }: Tenant, nowMs: number): void {
-  const waitMs = bucket?.take(nowMs) ?? 0;
+export function admitWithinLimit({ bucket }: Tenant, nowMs: number, requests = 1): void {
+  const waitMs = bucket?.take(nowMs, requests) ?? 0;
   if (waitMs === 0) return;
   throw new AppError('RATE_LIMITED', 'There are more requests with this token than its limit allows.', {
     details: { reason: 'rate-limited', retryAfterMs: Math.ceil(waitMs) },
