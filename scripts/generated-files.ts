@@ -2,6 +2,7 @@
  * Every file, or marked part of a file, that is made from the code. `npm run generate` writes them, `npm run
  * check:generated` fails if one differs. A part is between `<!-- generated:NAME -->` and `<!-- end:NAME -->`.
  */
+import { readFileSync } from 'node:fs';
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
 import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
@@ -40,6 +41,10 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/images/arrival-forms.svg', render: drawArrivalForms },
   { path: 'docs/images/trace-spreads.svg', render: drawTraceSpreads },
   { path: 'docs/images/shipped-loads.svg', render: drawShippedLoads },
+  ...['pipeline.yaml', 'stages/mood.py', 'stages/words.mjs', 'samples/bad.txt', 'samples/good.txt'].map((name) => ({
+    path: `packages/app/templates/mood/${name}`,
+    render: () => readFileSync(`examples/python-stage/${name}`, 'utf8'),
+  })),
   ...Object.entries(readModels()).map(([name, model]) => ({
     path: `packages/app/loads/${name}.csv`,
     render: () => renderLoadFile(name, model),

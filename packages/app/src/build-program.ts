@@ -113,6 +113,14 @@ function addFirstSteps(program: Command): void {
       '--from-onnx <files...>',
       'ONNX files (paths or npm:package/path): files with equal inputs and outputs become variants of one stage, other files the next stage',
     )
+    .addOption(new Option('--python', 'begin with a stage in Python').conflicts(['fromOnnx', 'server']))
+    .addOption(
+      new Option(
+        '--server <url>',
+        'inference server (Triton, MLServer, KServe) whose models become the stages: http://host:port or grpc://host:port',
+      ).conflicts(['fromOnnx', 'python']),
+    )
+    .option('--model <names...>', 'names of the models of --server; default: all models that the server lists as ready')
     .addOption(jsonFlag())
     .action((folder, options) =>
       runCommand(options, async () => (await import('./commands/init/init.js')).init(folder, options)),

@@ -23,6 +23,12 @@ describe('importModule', () => {
     expect(await importModule('typed.ts', baseDir)).toMatchObject({ double: 4 });
   });
 
+  it('finds the packages of Equipoise for a JavaScript module outside of its repository', async () => {
+    const text = "import { AppError } from '@equipoise/core'; export const name = AppError.name;";
+    writeFileSync(join(baseDir, 'own.mjs'), text);
+    expect(await importModule('./own.mjs', baseDir)).toMatchObject({ name: 'AppError' });
+  });
+
   it.each([
     ['./missing.ts', 'FILE_NOT_FOUND', /^The module .\/missing.ts is not there: no file .*missing.ts\.$/],
     ['./throws.mjs', 'MODULE_INVALID', /throws.mjs cannot be imported: no license$/],

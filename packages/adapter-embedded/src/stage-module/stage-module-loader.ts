@@ -2,12 +2,13 @@
  * Resolves the `module:` of a stage to its `load`. The launcher finds and compiles the module; each replica
  * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else from Equipoise's.
  */
+import { readFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '@equipoise/core/model';
 import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
-import { existingFile, packageFolder, packageReference } from './stage-artifact.js';
+import { existingFile, isInstalledFor, packageFolder, packageReference } from './stage-artifact.js';
 
 /** Location of a module: a file, or a package from the first folder that has it. */
 export type ModuleLocation =
@@ -32,11 +33,21 @@ function checkLanguage(module: string): void {
 export const existingModuleFile = (module: string, baseDir: string): string =>
   existingFile('module', module, resolve(baseDir, module));
 
-/** URL of a module file, compiled if it is TypeScript. Rejects with the errors of locateStageModule. */
+/** Imports of Equipoise's packages in JavaScript modules. */
+const OWN_IMPORT = /\bfrom\s*["'](@equipoise\/[\w-]+)/g;
+
+/** True for TypeScript, and for a module that imports a package of Equipoise which Node would not find. */
+async function needsCompiler(source: string, baseDir: string): Promise<boolean> {
+  if (compilable.has(extname(source))) return true;
+  const imports = (await readFile(source, 'utf8')).matchAll(OWN_IMPORT);
+  return [...imports].some(([, name = '']) => !isInstalledFor(name, baseDir));
+}
+
+/** URL of a module file, compiled if necessary. Rejects with the errors of locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
   const source = existingModuleFile(module, baseDir);
-  const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
+  const path = (await needsCompiler(source, baseDir)) ? await compiler.compile(source, baseDir) : source;
   return pathToFileURL(path).href;
 }
 

@@ -91,6 +91,12 @@ export class GrpcClient implements InferenceClient {
     return this.#read(() => readGrpcMetadata(answer));
   }
 
+  modelNames(): Promise<readonly string[]> {
+    return Promise.reject(
+      new AppError('NOT_FOUND', `${this.url} lists no models: the protocol has no list over gRPC.`),
+    );
+  }
+
   async infer(model: string, request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
     const message = writeGrpcRequest(model, request, this.#raw);
     const answer = await this.#call(grpcMethods.modelInfer, message, options);

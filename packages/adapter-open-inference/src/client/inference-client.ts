@@ -21,6 +21,8 @@ export interface InferenceClient {
   modelReady(model: string, options?: CallOptions): Promise<boolean>;
   serverMetadata(options?: CallOptions): Promise<ServerMetadata>;
   modelMetadata(model: string, options?: CallOptions): Promise<ModelMetadata>;
+  /** Names of the models that are ready. NOT_FOUND if the server does not list them, as over gRPC. */
+  modelNames(options?: CallOptions): Promise<readonly string[]>;
   /** Tensors of the answer are views of its bytes where possible. */
   infer(model: string, request: InferRequest, options?: CallOptions): Promise<InferResponse>;
   /** Aborts running REST calls; running gRPC calls finish. */

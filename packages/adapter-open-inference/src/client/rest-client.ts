@@ -62,6 +62,18 @@ export class RestClient implements InferenceClient {
     return this.#read(() => readModelMetadata(parseJson(body)));
   }
 
+  async modelNames(options: CallOptions = {}): Promise<readonly string[]> {
+    const headers = { 'content-type': 'application/json' };
+    const sent = {
+      method: 'POST',
+      path: '/v2/repository/index',
+      headers,
+      body: [Buffer.from('{"ready":true}')],
+    } as const;
+    const { body } = await this.#succeeded(sent, options);
+    return this.#read(() => readModelNames(parseJson(body)));
+  }
+
   async infer(model: string, request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
     const { json, raw } = writeInferRequest(request, this.#raw);
     const text = Buffer.from(json);
@@ -109,6 +121,15 @@ export class RestClient implements InferenceClient {
       throw error instanceof AppError ? corruptAnswer(this.url, error) : error;
     }
   }
+}
+
+/** Names in a repository index, one entry per version. */
+function readModelNames(index: unknown): readonly string[] {
+  const names = Array.isArray(index)
+    ? index.map((entry: { readonly name?: unknown } | null) => entry?.name)
+    : [undefined];
+  if (names.every((name) => typeof name === 'string')) return [...new Set(names)];
+  throw new AppError('MALFORMED_REQUEST', 'The index of models must be an array of objects with a name.');
 }
 
 function modelPath(model: string): string {

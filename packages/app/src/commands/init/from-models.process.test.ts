@@ -1,9 +1,12 @@
 /** Pipelines for existing models. The full tier profiles and serves them. */
-import { copyFileSync, existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, TestFolder } from '../../equipoise.test-support.js';
+import { documentOf, endCommands, serving, TestFolder } from '../../equipoise.test-support.js';
 import { equipoiseHere } from '../../run-here.test-support.js';
 
 const folder = new TestFolder();
@@ -15,7 +18,10 @@ beforeAll(() => {
   for (const name of ['score-small.onnx', 'score-large.onnx']) copyFileSync(affine, join(folder.path, name));
 });
 
-afterAll(() => folder.remove());
+afterAll(async () => {
+  await endCommands();
+  await folder.remove();
+});
 
 describe('init --from-onnx', () => {
   it('writes a valid pipeline, whose variants are the files', async () => {
@@ -35,5 +41,99 @@ describe('init --from-onnx', () => {
     expect(ended.exitCode).toBe(exitCode);
     expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringMatching(message) } });
     expect(existsSync(join(folder.path, 'wrong'))).toBe(false);
+  });
+});
+
+const SERVED = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: served }
+spec:
+  slo: { latencyMs: 10000 }
+  sources: [{ name: features, datatype: FP32, shape: [3] }]
+  stages:
+    - name: score
+      module: npm:@equipoise/adapter-onnx/stage
+      variants:
+        - { name: only, artifact: ./score-small.onnx, accuracy: { value: 0.5 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }
+`;
+
+describe('init --server', () => {
+  it('writes a pipeline for a model of a server, which answers for it', async () => {
+    folder.write('served.yaml', SERVED);
+    const { url } = await serving(folder.path, 'served.yaml');
+    const inputs = [{ name: 'features', datatype: 'FP32', shape: [3], data: [1, 2, 3] }];
+    // The server learns its outputs from its first answer.
+    await fetch(`${url}/v2/models/served/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ inputs }),
+    });
+    const written = await run('init', 'front', '--json', '--server', url, '--model', 'served');
+    expect(written).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(documentOf(await run('validate', 'front/pipeline.yaml', '--json'))).toEqual({ valid: true, problems: [] });
+    folder.write('front/data/one.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 1 }));
+    expect(documentOf(await run('evaluate', 'front/pipeline.yaml', '--json'))).toMatchObject({
+      combinations: [{ variants: { served: 'served' }, accuracy: 1 }],
+    });
+  });
+
+  it('reads all models that the server lists, and says what is missing', async () => {
+    const tensor = (name: string, datatype = 'FP32') => ({ name, datatype, shape: [-1, 2] });
+    const models: Record<string, unknown> = {
+      'big/x': { name: 'big/x', platform: 'onnx', inputs: [tensor('x')], outputs: [tensor('y')] },
+      small: { name: 'small', platform: 'onnx', inputs: [tensor('x')], outputs: [tensor('y')] },
+      bare: { name: 'bare', platform: 'python' },
+      odd: { name: 'odd', platform: 'onnx', inputs: [tensor('x', 'BF16')], outputs: [tensor('y')] },
+    };
+    let index: unknown = [{ name: 'small', version: '1' }, { name: 'small', version: '2' }, { name: 'big/x' }];
+    const server = createServer((request, response) => {
+      const name = decodeURIComponent(request.url?.split('/').at(-1) ?? '');
+      const answer = request.url === '/v2/repository/index' ? index : models[name];
+      response.writeHead(answer === undefined ? 404 : 200).end(JSON.stringify(answer ?? { error: `no ${name}` }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const failed = async (...args: string[]) => {
+      const ended = await run('init', 'wrong', '--json', ...args);
+      expect(existsSync(join(folder.path, 'wrong'))).toBe(false);
+      return { exitCode: ended.exitCode, ...(documentOf(ended) as { error: { code: string; message: string } }).error };
+    };
+    expect(await run('init', 'listed', '--server', url)).toMatchObject({ exitCode: 0 });
+    const text = readFileSync(join(folder.path, 'listed/pipeline.yaml'), 'utf8');
+    expect(text.match(/server: .*/g)).toEqual([
+      `server: { url: "${url}", model: small }`,
+      `server: { url: "${url}", model: big/x }`,
+    ]);
+    expect(text).toMatch(/name: x, datatype: FP32, shape: \[2\]/);
+
+    expect(await failed('--server', url, '--model', 'other')).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(/404: no other/),
+    });
+    expect(await failed('--server', url, '--model', 'bare')).toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringMatching(/^bare at .* declares no inputs/),
+    });
+    expect(await failed('--server', url, '--model', 'odd')).toMatchObject({
+      message: expect.stringMatching(/tensor x has the data type BF16/),
+    });
+    index = [];
+    expect(await failed('--server', url)).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(/has no model that is ready/),
+    });
+    index = undefined;
+    expect(await failed('--server', url)).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(/does not list its models\. Name them: --model/),
+    });
+    expect(await failed('--server', 'grpc://127.0.0.1:1')).toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(/Name them: --model/),
+    });
+    expect(await failed('--model', 'small')).toMatchObject({ exitCode: 2, code: 'WRONG_USAGE' });
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    expect(await failed('--server', url)).toMatchObject({ exitCode: 3, code: 'UNREACHABLE' });
   });
 });

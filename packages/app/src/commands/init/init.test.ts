@@ -92,6 +92,18 @@ describe('equipoise init', () => {
     });
   });
 
+  it('--python writes the pipeline of the example with a stage in Python', async () => {
+    const { files, next } = documentOf(await run('init', 'py', '--python', '--json')) as Record<
+      'files' | 'next',
+      string[]
+    >;
+    expect(files).toContain('stages/mood.py');
+    expect(next[3]).toContain("--data 'not good' http://127.0.0.1:8080/v1/pipelines/mood/run");
+    const read = await loadPipelineFile(join(folder.path, 'py/pipeline.yaml'));
+    expect(read).toMatchObject({ kind: 'valid', spec: { name: 'mood' } });
+    expect((await run('init', 'both', '--python', '--server', 'http://x')).exitCode).toBe(2);
+  });
+
   it('says what is wrong with a folder that is a file', async () => {
     folder.write('file', '');
     const ended = await run('init', 'file', '--json');

@@ -8,12 +8,15 @@ import { counted } from '../../terminal/counted.js';
 import type { CommandResult } from '../../terminal/run-command.js';
 import { modelPipeline, type NewPipeline } from './model-pipeline.js';
 
-const TEMPLATE = fileURLToPath(new URL('../../../templates/language', import.meta.url));
+const TEMPLATES = fileURLToPath(new URL('../../../templates', import.meta.url));
 const COMMAND = fileURLToPath(new URL('../../../bin/equipoise', import.meta.url));
 const BY_NPX = 'npx equipoise';
 
 export interface InitOptions {
   readonly fromOnnx?: readonly string[];
+  readonly python?: boolean;
+  readonly server?: string;
+  readonly model?: readonly string[];
 }
 
 /** `equipoise init`: writes a small working pipeline into a new or empty folder. */
@@ -40,23 +43,28 @@ export async function init(folder: string, options: InitOptions = {}): Promise<C
   return { json: { folder: target, files: written, next }, text };
 }
 
-async function newPipeline(target: string, { fromOnnx }: InitOptions): Promise<NewPipeline> {
-  if (fromOnnx === undefined) return templatePipeline();
-  const { readOnnxModels } = await import('./onnx-models.js');
-  return modelPipeline(target, await readOnnxModels(fromOnnx, target));
+async function newPipeline(target: string, { fromOnnx, python, server, model }: InitOptions): Promise<NewPipeline> {
+  if (fromOnnx !== undefined) {
+    const { readOnnxModels } = await import('./onnx-models.js');
+    return modelPipeline(target, await readOnnxModels(fromOnnx, target));
+  }
+  if (server !== undefined) {
+    const { readServerModels } = await import('./server-models.js');
+    return modelPipeline(target, await readServerModels(server, model));
+  }
+  if (model !== undefined) throw new AppError('WRONG_USAGE', '--model names models of a server; add --server URL.');
+  return python === true ? templatePipeline('mood', 'not good') : templatePipeline('language', 'the cat is on the mat');
 }
 
-async function templatePipeline(): Promise<NewPipeline> {
-  const entries = await readdir(TEMPLATE, { recursive: true, withFileTypes: true });
+/** Pipeline of a template that has its name. Its input is a text. */
+async function templatePipeline(name: string, text: string): Promise<NewPipeline> {
+  const folder = join(TEMPLATES, name);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const files = await Promise.all(
-    paths.map(async (path) => [relative(TEMPLATE, path), await readFile(path, 'utf8')] as const),
+    paths.map(async (path) => [relative(folder, path), await readFile(path, 'utf8')] as const),
   );
-  return {
-    name: 'language',
-    files: Object.fromEntries(files),
-    request: { contentType: 'text/plain', body: { text: 'the cat is on the mat' } },
-  };
+  return { name, files: Object.fromEntries(files), request: { contentType: 'text/plain', body: { text } } };
 }
 
 async function requireEmpty(target: string, folder: string): Promise<void> {

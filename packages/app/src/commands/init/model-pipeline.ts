@@ -248,6 +248,10 @@ function sampleFiles(first: FoundModel, anySize: number): Readonly<Record<string
   return files;
 }
 
+export function isDatatype(text: string): text is Datatype {
+  return Object.hasOwn(randomElement, text);
+}
+
 /** Expression that makes the data of a tensor of the flat `values`. */
 const dataOf: Readonly<Record<Datatype, string>> = {
   BOOL: 'Uint8Array.from(values, Number)',
