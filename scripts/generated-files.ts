@@ -4,6 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
+import { drawPipeline } from '../packages/app/src/report/pipeline-graph.js';
+import { parsePipelineFile } from '../packages/pipeline-file/src/parse-pipeline-file.js';
 import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
@@ -38,6 +40,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },
   { path: 'docs/reference/loads.md', part: 'statistics', render: renderLoadStatistics },
+  { path: 'docs/images/cascade.svg', render: drawCascade },
   { path: 'docs/images/arrival-forms.svg', render: drawArrivalForms },
   { path: 'docs/images/trace-spreads.svg', render: drawTraceSpreads },
   { path: 'docs/images/shipped-loads.svg', render: drawShippedLoads },
@@ -50,6 +53,14 @@ export const GENERATED: readonly GeneratedText[] = [
     render: () => renderLoadFile(name, model),
   })),
 ];
+
+/** The pipeline file in the guide of branches, drawn. */
+function drawCascade(): string {
+  const text = /```yaml\n(apiVersion.*?)```/s.exec(readFileSync('docs/guide/branches.md', 'utf8'))?.[1] ?? '';
+  const parsed = parsePipelineFile(text, { fileName: 'docs/guide/branches.md', baseDir: '.' });
+  if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
+  return drawPipeline(parsed.spec, 'svg');
+}
 
 /** The whole content of the file with the generated text in its place; throws if the markers are missing. */
 export function placeGenerated(current: string, { path, part }: GeneratedText, text: string): string {

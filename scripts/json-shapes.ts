@@ -14,7 +14,7 @@ const PLAN = `{
 export const jsonShapes: Readonly<Record<string, string>> = {
   demo: '{runs, checks, plans, load, report}',
   init: '{folder, files: […], next: […]}',
-  validate: '{valid, problems: [{path, line, column, message, suggestion?}]}',
+  validate: '{valid, problems: [{path, line, column, message, suggestion?}], graph?: with --graph, the drawing}',
   profile: `{
   machine,
   variants: [{

@@ -130,9 +130,17 @@ function addFirstSteps(program: Command): void {
     .command('validate')
     .argument('<file>', 'pipeline file')
     .description('check a pipeline file and the files that it names, and list all problems')
+    .addOption(
+      new Option('--graph <format>', 'draw the stages and how requests pass through them').choices([
+        'text',
+        'mermaid',
+        'svg',
+      ]),
+    )
+    .option('--out <file>', 'write the drawing to this file')
     .addOption(jsonFlag())
     .action((file, options) =>
-      runCommand(options, async () => (await import('./commands/validate.js')).validate(file)),
+      runCommand(options, async () => (await import('./commands/validate.js')).validate(file, options)),
     );
 }
 

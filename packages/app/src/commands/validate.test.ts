@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -147,6 +148,44 @@ describe('equipoise validate', () => {
     expect(planned.exitCode).toBe(1);
     expect(documentOf(planned)).toMatchObject({
       error: { code: 'INVALID_PIPELINE', details: { problems: [problem] } },
+    });
+  });
+
+  it('draws a pipeline as text, as a Mermaid diagram and as a picture', async () => {
+    const page = readFileSync(new URL('../../../../docs/guide/branches.md', import.meta.url), 'utf8');
+    const cascade = /```yaml\n(apiVersion.*?)```/s.exec(page)?.[1]?.replace(/\.\/\w+\.ts/g, './stage.mjs') ?? '';
+    folder.write('stage.mjs', 'export const load = () => ({ run: (batch) => batch });');
+    folder.write('cascade.yaml', cascade);
+    const text = await validate('cascade.yaml', '--graph', 'text');
+    expect(text.stdout.split('\n')).toEqual([
+      'pipeline cascade',
+      '  source image: image UINT8 [112, 112]',
+      '    → small',
+      '  stage small: tiny 0.81',
+      '    → large: if output.confidence < 0.8 (30 %)',
+      '    → answer: label; unless large ran',
+      '  stage large: deep 0.93',
+      '    → answer: label',
+      '',
+    ]);
+    const mermaid = documentOf(await validate('cascade.yaml', '--graph', 'mermaid', '--json'));
+    expect(mermaid).toMatchObject({
+      valid: true,
+      problems: [],
+      graph: expect.stringContaining('n1["small<br/>tiny 0.81"]\n'),
+    });
+    expect(mermaid).toMatchObject({
+      graph: expect.stringContaining('n1 -->|"if output.confidence #60; 0.8 (30 %)"| n2'),
+    });
+    const drawn = await validate('cascade.yaml', '--graph', 'svg', '--out', 'cascade.svg');
+    expect(drawn.stdout).toMatch(/^valid: .*\ndrawn in cascade\.svg\n$/);
+    const svg = readFileSync(join(folder.path, 'cascade.svg'), 'utf8');
+    expect(svg.match(/<rect x=/g)).toHaveLength(4);
+    expect(svg).toContain('>if output.confidence &#60; 0.8 (30 %)</text>');
+    expect((await validate('cascade.yaml', '--out', 'x.svg')).exitCode).toBe(2);
+    expect(await validate('five.yaml', '--graph', 'svg')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/5 problems$/m),
     });
   });
 

@@ -1,0 +1,87 @@
+/** Draws how requests pass through a pipeline: sources, stages with their variants, edges, the answer. */
+import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
+import { drawGraphSvg, type GraphNode, type PipelineGraph } from './graph-svg.js';
+
+export type GraphFormat = 'text' | 'mermaid' | 'svg';
+
+export function drawPipeline(spec: PipelineSpec, format: GraphFormat): string {
+  const graph = graphOf(spec);
+  if (format === 'svg') return drawGraphSvg(graph);
+  return format === 'mermaid' ? drawMermaid(graph) : drawText(graph);
+}
+
+function graphOf({ name, sources, stages, edges, outputs }: PipelineSpec): PipelineGraph {
+  const stageAt = (id: string) => sources.length + stages.findIndex((stage) => stage.id === id);
+  const answer = sources.length + stages.length;
+  return {
+    name,
+    nodes: [
+      ...sources.map((source) => ({
+        kind: 'source' as const,
+        title: source.name,
+        lines: source.tensors.map((tensor) => `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`),
+      })),
+      ...stages.map(stageNode),
+      { kind: 'answer', title: 'answer', lines: [] },
+    ],
+    edges: [
+      ...sources.flatMap(({ to }, index) => to.map((id) => ({ from: index, to: stageAt(id), label: '' }))),
+      ...edges.map((edge) => ({ from: stageAt(edge.from), to: stageAt(edge.to), label: edgeLabel(edge, edges) })),
+      ...outputs.map(({ from, tensors, unless }) => ({
+        from: stageAt(from),
+        to: answer,
+        label: [tensors?.join(', '), unless && `unless ${unless} ran`].filter(Boolean).join('; '),
+      })),
+    ],
+  };
+}
+
+const stageNode = ({ id, kind, variants }: StageSpec): GraphNode => ({
+  kind,
+  title: id,
+  lines: variants.map(variantText),
+});
+
+const variantText = ({ id, accuracy }: VariantSpec): string =>
+  accuracy === undefined ? id : `${id} ${Number(accuracy.value.toFixed(3))}`;
+
+function edgeLabel({ to, when, fanOut, join, onMissing }: EdgeSpec, edges: readonly EdgeSpec[]): string {
+  const parts = edges.filter((edge) => edge.to === to).length === 1 || join === 'all' ? 'item' : 'result';
+  const count = join === 'any' ? 1 : typeof join === 'object' ? join.quorum : undefined;
+  return [
+    when && `if ${when.condition} (${Number((when.probability * 100).toFixed(1))} %)`,
+    fanOut && `× ${fanOut.expected} items`,
+    join && (count === undefined ? `join all ${parts}s` : `first ${count === 1 ? parts : `${count} ${parts}s`}`),
+    onMissing && 'missing parts allowed',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function drawText({ name, nodes, edges }: PipelineGraph): string {
+  const lines = nodes
+    .slice(0, -1)
+    .flatMap(({ kind, title, lines: details }, index) => [
+      `  ${kind === 'model' ? 'stage' : kind} ${title}${details.length === 0 ? '' : `: ${details.join(', ')}`}`,
+      ...edges
+        .filter(({ from }) => from === index)
+        .map(({ to, label }) => `    → ${nodes[to]?.title}${label === '' ? '' : `: ${label}`}`),
+    ]);
+  return [`pipeline ${name}`, ...lines].join('\n');
+}
+
+function drawMermaid({ nodes, edges }: PipelineGraph): string {
+  const shapes = { source: ['([', '])'], model: ['[', ']'], transform: ['[/', '/]'], answer: ['([', '])'] } as const;
+  const quoted = (lines: readonly string[]) => `"${lines.map(mermaidText).join('<br/>')}"`;
+  return [
+    'flowchart LR',
+    ...nodes.map(({ kind, title, lines }, index) => {
+      const [open, close] = shapes[kind];
+      return `  n${index}${open}${quoted([title, ...lines])}${close}`;
+    }),
+    ...edges.map(({ from, to, label }) => `  n${from} -->${label === '' ? '' : `|${quoted([label])}|`} n${to}`),
+  ].join('\n');
+}
+
+/** Numeric entities of Mermaid for the characters that end a label or begin a tag. */
+const mermaidText = (text: string): string => text.replace(/["#&<>]/g, (sign) => `#${sign.charCodeAt(0)};`);
