@@ -74,7 +74,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       runsLate: (replica) => this.#setLate(replica, true),
       wakeAt: (atMs) => this.#wakeAt(atMs),
     };
-    this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this.#stageEffects));
+    this.#stages = graph.stages.map(({ index }) => new StageScheduler(index, this.#gate, limits, this.#stageEffects));
     this.#lanes = this.#stages;
     this.#walk = new GraphWalk(graph, payloads, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
@@ -321,7 +321,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Opens a canary at a stage; only one may be open. It gets no requests until `setCanaryFraction`. */
   openCanary(stage: number, policy: CanaryPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
-    const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
+    const canary = new StageScheduler(this.#stages.length, this.#gate, this.#limits, this.#stageEffects);
     canary.setPolicy(policy);
     this.#canary = new CanaryLane(stage, { main: this.#stage(stage), canary }, policy.profile);
     this.#lanes = [...this.#stages, canary];
@@ -630,14 +630,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 }
 
+/** Index of the stage with the earliest deadline; at equal deadlines, of the first stage of the pipeline. */
 function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, Context>[]): number {
   let first = 0;
   let firstAtMs = Number.POSITIVE_INFINITY;
+  let firstOrder = Number.POSITIVE_INFINITY;
   for (let i = 0; i < stages.length; i++) {
-    const deadlineAtMs = (stages[i] as StageScheduler<Payload, Context>).earliestDeadlineAtMs;
-    if (deadlineAtMs >= firstAtMs) continue;
+    const { earliestDeadlineAtMs: atMs, order } = stages[i] as StageScheduler<Payload, Context>;
+    if (atMs > firstAtMs || (atMs === firstAtMs && order > firstOrder)) continue;
     first = i;
-    firstAtMs = deadlineAtMs;
+    firstAtMs = atMs;
+    firstOrder = order;
   }
   return first;
 }

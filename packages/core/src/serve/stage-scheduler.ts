@@ -41,6 +41,8 @@ const STALL_MS = 50;
 const ONE_PRIORITY: readonly number[] = [1];
 
 export class StageScheduler<Payload, Context> {
+  /** Position in the pipeline, which breaks ties of deadlines. */
+  readonly order: number;
   readonly queue: PriorityQueue<Payload, Context>;
   /**
    * Items whose inputs were in a hung or failed batch. Each runs alone. Together they use at most half of the replicas, but at
@@ -68,7 +70,8 @@ export class StageScheduler<Payload, Context> {
   /** Set while only the core gate prevents a start. */
   waitsAtGate = false;
 
-  constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
+  constructor(order: number, gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
+    this.order = order;
     this.queue = new PriorityQueue(limits.priorityShares ?? ONE_PRIORITY);
     this.#gate = gate;
     this.#limits = limits;
@@ -184,23 +187,10 @@ export class StageScheduler<Payload, Context> {
     return this.fits(item, nowMs + (this.#aloneMs * ahead) / this.#mostSuspects);
   }
 
-  /** Starts one batch if possible; otherwise requests a wake-up. */
+  /** Starts one batch if possible. True if another may start; otherwise requests a wake-up. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
-    for (;;) {
-      if (this.#suspects.length > 0 && this.#isTurnOfSuspect && this.#startSuspect(nowMs)) return true;
-      if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) break;
-      const replica = this.#pickReplica(nowMs);
-      if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
-      if (!this.#gate.admits(replica.threads)) {
-        this.waitsAtGate = true;
-        break;
-      }
-      this.#fillBatch(replica, nowMs);
-      if (replica.batch.length === 0) continue;
-      this.#start(replica, nowMs);
-      return true;
-    }
+    if (this.#startNext(nowMs) && this.#busyReplicas < this.replicas.length && this.length > 0) return true;
     this.#watchDeadline();
     return false;
   }
@@ -272,6 +262,24 @@ export class StageScheduler<Payload, Context> {
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {
     if (this.replicas.length === 0) return 'no-ready-replica';
     return nowMs >= head.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
+  }
+
+  /** Starts one batch; false if none can start now. */
+  #startNext(nowMs: number): boolean {
+    for (;;) {
+      if (this.#suspects.length > 0 && this.#isTurnOfSuspect && this.#startSuspect(nowMs)) return true;
+      if (this.queue.length === 0 || this.#busyReplicas === this.replicas.length) return false;
+      const replica = this.#pickReplica(nowMs);
+      if (replica === undefined || this.#waitsForCompanions(nowMs)) return false;
+      if (!this.#gate.admits(replica.threads)) {
+        this.waitsAtGate = true;
+        return false;
+      }
+      this.#fillBatch(replica, nowMs);
+      if (replica.batch.length === 0) continue;
+      this.#start(replica, nowMs);
+      return true;
+    }
   }
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
