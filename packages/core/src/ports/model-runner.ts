@@ -3,6 +3,10 @@ import type { AppError } from '../model/app-error.js';
 import type { Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 
+/**
+ * The code of a failure names its cause. INVALID_INPUT: the client's input. STAGE_FAILED: the stage, on this input.
+ * Other codes: neither; for example, an inference server is overloaded, slow or away.
+ */
 export type ItemResult =
   | { readonly kind: 'ok'; readonly output: TensorMap }
   | { readonly kind: 'failed'; readonly error: AppError };

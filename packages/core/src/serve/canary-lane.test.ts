@@ -181,7 +181,7 @@ describe('service times of a canary', () => {
     noted.length = 0;
     lanes.bench.scheduler.setCanaryFraction(1);
     while (!lanes.canary.busy) lanes.bench.arrive('late', 6_000);
-    lanes.bench.scheduler.failBatch(lanes.canary, new Map(), { nowMs: 6_030, isInputSuspect: true });
+    lanes.bench.scheduler.failBatch(lanes.canary, new Map(), 'failed', 6_030);
     finish(lanes.bench, [lanes.main, lanes.canary], 6_030);
     expect(noted).toEqual([]);
   });

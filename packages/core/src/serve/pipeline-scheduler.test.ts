@@ -163,6 +163,17 @@ describe('dispatch', () => {
     expect(bench.log).toEqual(['0 run 0 [x]', '10 run 1 [x>0]']);
   });
 
+  it('serves the first of two stages whose deadlines are equal', () => {
+    const sources = [{ name: 'input', to: [stageId('a'), stageId('b')], tensors: [] }];
+    const bench = new Bench({ ...chainSpec({ a: points, b: points }), edges: [], sources }, { hostCores: 1 });
+    const [a, b] = [bench.serve(0), bench.serve(1)];
+    bench.arrive('x', 0);
+    bench.finish(a, 10);
+    bench.arrive('y', 11);
+    bench.finish(b, 20);
+    expect(bench.log.filter((line) => line.includes('run')).at(-1)).toBe('20 run 0 [y]');
+  });
+
   it('forms the next batch from everything that one event delivered', () => {
     const bench = new Bench(chainSpec({ a: points, b: points }));
     const first = bench.serve(0, { maxBatchSize: 4, maxBatchWaitMs: 1 });
@@ -314,10 +325,7 @@ describe('a failed batch of several items', () => {
     for (const name of ['b', 'c', 'd']) bench.arrive(name, 0, deadlineAtMs);
     bench.finish(replica, 5);
     const fail = (nowMs: number): void => {
-      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
-        nowMs,
-        isInputSuspect: true,
-      });
+      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 'failed', nowMs);
       bench.scheduler.batchDone(replica, [], nowMs);
     };
     fail(deadlineAtMs === 25 ? 20 : 10);
@@ -340,10 +348,7 @@ describe('a failed batch of several items', () => {
     for (const name of ['b', 'c', 'd', 'e']) bench.arrive(name, 0, 45);
     bench.finish(replica, 5);
     for (let nowMs = 15; replica.busy; nowMs += 12) {
-      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
-        nowMs,
-        isInputSuspect: true,
-      });
+      bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 'failed', nowMs);
       bench.scheduler.batchDone(replica, [], nowMs);
     }
     const ends = bench.log.filter((line) => /fail|drop/.test(line)).map((line) => line.replace(/^\d+ /, ''));
@@ -353,11 +358,10 @@ describe('a failed batch of several items', () => {
   it('lets an only replica run others between its items, and no more items wait than the queue may have', () => {
     const bench = new Bench(one, { maxQueueLength: 3 });
     const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 4 });
-    const bad = { nowMs: 10, isInputSuspect: true };
     bench.arrive('a', 0);
     for (const name of ['b', 'c', 'd']) bench.arrive(name, 0);
     bench.finish(replica, 5);
-    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), bad);
+    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 'failed', 10);
     bench.arrive('e', 10);
     expect(bench.log.at(-1)).toBe('10 drop e queue-full');
     bench.scheduler.batchDone(replica, [], 10);
@@ -381,10 +385,7 @@ describe('a failed batch of several items', () => {
     bench.finish(lost, 5);
     const other = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
     bench.scheduler.loseReplica(lost, 'gone', 8);
-    bench.scheduler.failBatch(other, new Map(other.batch.map((item) => [item, 'bad'])), {
-      nowMs: 20,
-      isInputSuspect: true,
-    });
+    bench.scheduler.failBatch(other, new Map(other.batch.map((item) => [item, 'bad'])), 'failed', 20);
     bench.scheduler.batchDone(other, [], 20);
     bench.finish(other, 30);
     bench.finish(other, 40);
@@ -403,10 +404,7 @@ describe('a failed batch of several items', () => {
     const replica = bench.serve(0, { serviceMs: 10, maxBatchSize: 2 });
     for (const name of ['a', 'b', 'c']) bench.arrive(name, 0);
     bench.finish(replica, 5);
-    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), {
-      nowMs: 15,
-      isInputSuspect: true,
-    });
+    bench.scheduler.failBatch(replica, new Map(replica.batch.map((item) => [item, 'bad'])), 'failed', 15);
     expect(bench.log.slice(3)).toEqual(['15 fail b bad', '15 fail c bad']);
   });
 });
@@ -428,7 +426,7 @@ describe('a watched replica', () => {
     const bad = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const good = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
     const fail = (nowMs: number): void => {
-      bench.scheduler.failBatch(bad, new Map(bad.batch.map((item) => [item, 'bad'])), { nowMs, isInputSuspect: true });
+      bench.scheduler.failBatch(bad, new Map(bad.batch.map((item) => [item, 'bad'])), 'failed', nowMs);
       bench.scheduler.batchDone(bad, [], nowMs);
     };
     for (let i = 0; i < 5; i++) {

@@ -18,6 +18,7 @@ import { Quarantine, type QuarantinedInput, type Verdict } from './health/quaran
 import type { IssueCounts } from './health/replica-health.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
+import { type BatchFault, rerunAfter } from './rerun.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
@@ -175,35 +176,20 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Fails an item of a running batch. Its request fails, too, unless the item is retried or not needed. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
-    if (item.inCanary && this.#retriesOutside(item)) return;
-    item.withdrawn = true;
-    if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'failed', failure });
-    else this.failRequest(item.request, failure, nowMs);
+    this.#runAgainOrFail(item, { fault: 'unavailable', batchSize: 1 }, failure);
   }
 
-  /**
-   * Removes a lost replica. Its items run once more, together: a loss from outside then costs only one batch. If that
-   * replica is lost, too, an input may be the cause, so each runs alone. Items fail if the stage forbids retries or time
-   * is short.
-   */
+  /** Removes a lost replica. Its items run again or fail. */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     this.drainReplica(replica);
     if (!replica.busy) return;
-    const runAlone = replica.batch.length > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
-    for (const item of replica.batch) {
-      const stage = this.#stage(item.stage);
-      if (this.#mayRetry(item) && stage.fits(item, nowMs)) this.#retry(item);
-      else if (runAlone && stage.fitsAlone(item, nowMs)) this.#retryAlone(item, failure);
-      else this.failItem(item, failure, nowMs);
-    }
+    const lost = { fault: 'lost', batchSize: replica.batch.length } as const;
+    for (const item of replica.batch) this.#runAgainOrFail(item, lost, failure);
     this.#endLost(replica, nowMs);
   }
 
-  /**
-   * Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined. Otherwise each
-   * input runs alone, once, if the stage allows retries and there is enough time.
-   */
+  /** Ends the batch of a hung replica, which is then replaced. An input that hung alone is quarantined. */
   loseHung(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#replace(replica, 'hung');
@@ -218,8 +204,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     for (const lane of this.#lanesOf(stage)) lane.screenBefore = this.#itemSequence;
     for (const item of batch) {
       if (isProof) this.#refuse(item);
-      else if (this.#mayRetry(item) && this.#stage(stage).fits(item, nowMs)) this.#retryAlone(item);
-      else this.failItem(item, this.#effects.hungFailure(stage), nowMs);
+      else this.#runAgainOrFail(item, { fault: 'hung', batchSize: batch.length }, this.#effects.hungFailure(stage));
     }
     this.#endLost(replica, nowMs);
   }
@@ -232,24 +217,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return this.#quarantine.clear(stage, nowMs);
   }
 
-  /**
-   * Fails the items of a batch by the stage's fault. If one of several inputs may be the cause, each runs alone, once,
-   * provided that the stage allows retries and there is enough time. Call `batchDone` next.
-   */
+  /** Fails the items of a batch by the stage's fault, or has them run again. Call `batchDone` next. */
   failBatch(
     replica: ServingReplica<Payload, Context>,
     failures: ReadonlyMap<StageItem<Payload, Context>, Failure>,
-    { nowMs, isInputSuspect }: { readonly nowMs: number; readonly isInputSuspect: boolean },
+    fault: Extract<BatchFault, 'failed' | 'unavailable'>,
+    nowMs: number,
   ): void {
     this.#nowMs = nowMs;
     this.#canary?.batchFailed(replica);
     if (replica.health !== undefined) replica.health.batchFailed = true;
-    const stage = this.#stage(replica.stage);
-    const runAlone = isInputSuspect && failures.size > 1 && !replica.inCanary && this.#isIdempotent(replica.stage);
-    for (const [item, failure] of failures) {
-      if (runAlone && stage.fitsAlone(item, nowMs)) this.#retryAlone(item, failure);
-      else this.failItem(item, failure, nowMs);
-    }
+    for (const [item, failure] of failures) this.#runAgainOrFail(item, { fault, batchSize: failures.size }, failure);
   }
 
   /** Fails a request and ignores its items. Does nothing if the request has ended. */
@@ -364,36 +342,44 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.startBatch(replica, nowMs);
   }
 
-  #mayRetry(item: StageItem<Payload, Context>): boolean {
-    return !item.isRetry && this.#isIdempotent(item.stage);
+  #runAgainOrFail(
+    item: StageItem<Payload, Context>,
+    { fault, batchSize }: { readonly fault: BatchFault; readonly batchSize: number },
+    failure: Failure,
+  ): void {
+    const stage = this.#stage(item.stage);
+    const rerun = this.#graph.stages[item.stage]?.idempotent === true ? rerunAfter(fault, item, batchSize) : 'never';
+    const runsAgain = !item.request.ended && stage.fits(item, rerun, this.#nowMs);
+    // A replica that is lost from outside tells nothing about a canary.
+    if (item.inCanary && !(runsAgain && fault === 'lost')) this.#canary?.itemFailed(item, runsAgain);
+    if (!runsAgain) {
+      this.#fail(item, failure);
+      return;
+    }
+    const retried = this.#retried(item);
+    if (retried === undefined) return;
+    if (rerun === 'together') stage.takeBack(retried, this.#nowMs);
+    else {
+      if (fault !== 'hung') this.#failed.set(retried, failure);
+      stage.takeBackAlone(retried);
+    }
+    this.#markDirty(stage);
   }
 
-  #isIdempotent(stage: number): boolean {
-    return this.#graph.stages[stage]?.idempotent === true;
-  }
-
-  /** Retries a failed canary item in the main lane if time allows. */
-  #retriesOutside(item: StageItem<Payload, Context>): boolean {
-    const isRetried = !item.request.ended && this.#mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
-    this.#canary?.itemFailed(item, isRetried);
-    if (!isRetried) return false;
-    this.#retry(item);
-    this.#markDirty(this.#stage(item.stage));
-    return true;
+  #fail(item: StageItem<Payload, Context>, failure: Failure): void {
+    item.withdrawn = true;
+    if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'failed', failure });
+    else this.failRequest(item.request, failure, this.#nowMs);
   }
 
   #dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
     const failure = item.isRetry ? this.#failed.get(item) : undefined;
-    if (failure !== undefined) {
-      this.failItem(item, failure, this.#nowMs);
-      return;
+    if (failure !== undefined) this.#fail(item, failure);
+    else if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
+    else {
+      if (!item.request.ended) item.request.droppedAtStage = item.stage;
+      this.#drop(item.request, reason);
     }
-    if (this.#walk.canDiscard(item.stage)) {
-      this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
-      return;
-    }
-    if (!item.request.ended) item.request.droppedAtStage = item.stage;
-    this.#drop(item.request, reason);
   }
 
   #wakeAt(atMs: number): void {
@@ -443,10 +429,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #refuse(item: StageItem<Payload, Context>): false {
-    item.withdrawn = true;
-    const failure = this.#effects.quarantineFailure(item.stage);
-    if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'failed', failure });
-    else this.failRequest(item.request, failure, this.#nowMs);
+    this.#fail(item, this.#effects.quarantineFailure(item.stage));
     return false;
   }
 
@@ -494,21 +477,6 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#laneOf(replica).issues[trouble] += 1;
     replica.draining = true;
     this.#effects.unhealthy(replica, trouble, this.#nowMs);
-  }
-
-  #retry(item: StageItem<Payload, Context>): void {
-    const retried = this.#retried(item);
-    if (retried !== undefined) this.#stage(item.stage).takeBack(retried, this.#nowMs);
-  }
-
-  /** `failure`: reported if the item cannot start in time. Default: it is dropped. */
-  #retryAlone(item: StageItem<Payload, Context>, failure?: Failure): void {
-    if (item.inCanary) this.#canary?.itemFailed(item, true);
-    const retried = this.#retried(item);
-    if (retried === undefined) return;
-    if (failure !== undefined) this.#failed.set(retried, failure);
-    this.#stage(item.stage).takeBackAlone(retried);
-    this.#markDirty(this.#stage(item.stage));
   }
 
   /** Copy of an item for its retry; undefined if its result no longer counts. */

@@ -13,6 +13,7 @@ import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replic
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState, StageItem } from './request-state.js';
+import type { Rerun } from './rerun.js';
 
 export interface StageLimits {
   readonly maxQueueLength: number;
@@ -175,16 +176,12 @@ export class StageScheduler<Payload, Context> {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** True if an item would still be in time if it started alone now. */
-  fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
-    return !this.#limits.dropLate || lateReason(item.deadlineAtMs, nowMs, this.leastMs) === undefined;
-  }
-
-  /** True if an item would be in time alone, after the items that already wait to run alone. */
-  fitsAlone(item: StageItem<Payload, Context>, nowMs: number): boolean {
-    const ahead = this.#suspects.length;
-    if (ahead >= this.#limits.maxQueueLength) return false;
-    return this.fits(item, nowMs + (this.#aloneMs * ahead) / this.#mostSuspects);
+  /** True if an item that runs again would still be in time: alone, after the items that already wait to run alone. */
+  fits(item: StageItem<Payload, Context>, rerun: Rerun, nowMs: number): boolean {
+    const ahead = rerun === 'alone' ? this.#suspects.length : 0;
+    if (rerun === 'never' || ahead >= this.#limits.maxQueueLength) return false;
+    const startsAtMs = nowMs + (this.#aloneMs * ahead) / this.#mostSuspects;
+    return !this.#limits.dropLate || lateReason(item.deadlineAtMs, startsAtMs, this.leastMs) === undefined;
   }
 
   /** Starts one batch if possible. True if another may start; otherwise requests a wake-up. */

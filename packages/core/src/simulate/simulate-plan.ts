@@ -228,7 +228,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #failBatch(replica: SimulatedReplica): void {
     const failure = stageFailure(this.graph.stages[replica.stage]?.id as StageId);
     const failures = new Map(replica.batch.map((item) => [item, failure]));
-    this.#scheduler.failBatch(replica, failures, { nowMs: this.#nowMs, isInputSuspect: true });
+    this.#scheduler.failBatch(replica, failures, 'failed', this.#nowMs);
   }
 
   #settleFleet(): void {

@@ -117,7 +117,7 @@ export class ReplicaBatches {
       else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
     if (answer.items.length > 0 && answer.items.every(isStageFault)) {
-      scheduler.failBatch(replica, failures, { nowMs, isInputSuspect: answer.items.every(isErrorOfStage) });
+      scheduler.failBatch(replica, failures, answer.items.every(isErrorOfStage) ? 'failed' : 'unavailable', nowMs);
     } else for (const [item, failure] of failures) scheduler.failItem(item, failure, nowMs);
     scheduler.batchDone(
       replica,
@@ -160,7 +160,6 @@ function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }
 
-/** An inference server that is overloaded, slow or away fails batches whatever their inputs are. */
 function isErrorOfStage(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code === 'STAGE_FAILED';
 }

@@ -199,6 +199,18 @@ describe('a batch of several that hangs', () => {
     ]);
   });
 
+  it('has no more items run alone than the queue may have; the others fail', () => {
+    const stage = new Stage(1, 4);
+    stage.arrive('first', 0);
+    for (const name of ['a', 'b', 'poison']) stage.arrive(name, 1);
+    stage.finish(10);
+    stage.bench.scheduler.setLimits({ maxQueueLength: 2, dropLate: true }, 11);
+    stage.log();
+    stage.hang(260);
+    expect(stage.log().filter((line) => line.includes('fail'))).toEqual(['260 fail poison stage 0 hangs']);
+    expect(stage.bench.scheduler.queueLength(0)).toBe(2);
+  });
+
   it('in a canary proves nothing about an input: it runs at the replicas before', () => {
     const stage = new Stage(1);
     const { scheduler } = stage.bench;

@@ -1,0 +1,31 @@
+/**
+ * Rules for items of a batch that ended badly. Stages that are not `idempotent` run no item again. An item runs again
+ * at most once with others and once alone, and only if it can still be in time.
+ */
+
+/**
+ * `lost`: the replica is gone. `hung`: the batch did not end. `failed`: all items failed, and an input may be the
+ * cause. `unavailable`: an input is not the cause, or other items of the batch are well.
+ */
+export type BatchFault = 'lost' | 'hung' | 'failed' | 'unavailable';
+
+export type Rerun = 'together' | 'alone' | 'never';
+
+/** By lane, for an item's first run and for a later one. In a canary, the new variant may be the cause. */
+const RERUNS: Readonly<Record<BatchFault, Readonly<Record<'main' | 'canary', readonly [Rerun, Rerun]>>>> = {
+  lost: { main: ['together', 'alone'], canary: ['together', 'never'] },
+  hung: { main: ['alone', 'never'], canary: ['alone', 'never'] },
+  failed: { main: ['alone', 'alone'], canary: ['together', 'never'] },
+  unavailable: { main: ['never', 'never'], canary: ['together', 'never'] },
+};
+
+/** Way in which an item of a batch of `batchSize` runs again. */
+export function rerunAfter(
+  fault: BatchFault,
+  { isRetry, inCanary }: { readonly isRetry: boolean; readonly inCanary: boolean },
+  batchSize: number,
+): Rerun {
+  const rerun = RERUNS[fault][inCanary ? 'canary' : 'main'][isRetry ? 1 : 0];
+  // An input that ran alone is the cause.
+  return rerun === 'alone' && batchSize === 1 && !inCanary ? 'never' : rerun;
+}
