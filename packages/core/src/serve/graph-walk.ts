@@ -37,18 +37,19 @@ export interface PayloadAlgebra<Payload> {
   share(payload: Payload): Payload;
 }
 
-export interface ReadyInput<Payload> {
-  readonly scope: Scope<Payload> | undefined;
-  readonly payload: Payload;
-}
-
 export interface WalkOrigin<Payload> {
   readonly stage: number;
   readonly scope: Scope<Payload> | undefined;
 }
 
 export interface WalkEffects<Payload, Context> {
-  deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
+  /** Takes the parts of an input as arguments, because an object per item costs time. */
+  deliver(
+    request: RequestState<Payload, Context>,
+    stage: number,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void;
   /** True if a fan-out may have that many items. Otherwise the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
   /** A join has continued early. Items of the request at these stages may be discardable (`GraphWalk.isCancelled`). */
@@ -84,14 +85,14 @@ export class GraphWalk<Payload, Context> {
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
     for (let i = 0; i < this.#entries.length; i++) {
       const payload = i === 0 ? inputs : this.#algebra.share(inputs);
-      this.#arrive(request, this.#entries[i] as Door, { scope: undefined, payload });
+      this.#arrive(request, this.#entries[i] as Door, undefined, payload);
     }
   }
 
   /** Adds a stage's output to the response if it belongs there; true if the response is then complete. */
   answer(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): boolean {
     const edge = this.#stages[from.stage]?.answer;
-    if (edge !== undefined) this.#travel(request, edge, { scope: from.scope, payload: output });
+    if (edge !== undefined) this.#travel(request, edge, from.scope, output);
     return request.missingOutputs === 0;
   }
 
@@ -113,7 +114,7 @@ export class GraphWalk<Payload, Context> {
       }
       const payload = isGiven ? this.#algebra.share(output) : output;
       isGiven = true;
-      this.#travel(request, edge, { scope: from.scope, payload });
+      this.#travel(request, edge, from.scope, payload);
     }
   }
 
@@ -137,28 +138,37 @@ export class GraphWalk<Payload, Context> {
     this.#settleStage(request, this.#stages[stage] as ServingStage, { scope, kind: 'lost' });
   }
 
-  #travel(request: RequestState<Payload, Context>, edge: ServingEdge, ready: ReadyInput<Payload>): void {
-    if (edge.kind === 'plain') this.#arrive(request, edge, ready);
-    else if (edge.kind === 'fan-out') this.#spread(request, edge, ready);
-    else if (edge.kind === 'join' || ready.scope !== undefined) this.#gather(request, edge, ready);
-    else this.#respond(request, edge, ready.payload);
+  #travel(
+    request: RequestState<Payload, Context>,
+    edge: ServingEdge,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void {
+    if (edge.kind === 'plain') this.#arrive(request, edge, scope, payload);
+    else if (edge.kind === 'fan-out') this.#spread(request, edge, scope, payload);
+    else if (scope !== undefined) this.#gather(request, edge, scope, payload);
+    else if (edge.kind === 'answer') request.answer(edge.slot, payload);
   }
 
-  #spread(request: RequestState<Payload, Context>, edge: ServingEdge, { scope, payload }: ReadyInput<Payload>): void {
+  #spread(
+    request: RequestState<Payload, Context>,
+    edge: ServingEdge,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void {
     if (!this.#effects.admits(request, edge, this.#algebra.items(edge, payload))) return;
     const parts = this.#algebra.fanOut(edge, payload);
     this.edgeCounts.fannedOut(edge.index, parts.length);
     const group: FanOutGroup<Payload> = { parent: scope, size: parts.length, joined: [] };
     for (let i = 0; i < parts.length; i++) {
       const member: Scope<Payload> = { group, indexInGroup: i, collected: undefined };
-      this.#arrive(request, edge, { scope: member, payload: parts[i] as Payload });
+      this.#arrive(request, edge, member, parts[i] as Payload);
     }
     if (parts.length > 0) return;
     for (const closing of edge.closedBy) this.#closeGroup(request, closing, { group, parts: [] });
   }
 
-  #gather(request: RequestState<Payload, Context>, edge: ServingEdge, { scope, payload }: ReadyInput<Payload>): void {
-    if (scope === undefined) return;
+  #gather(request: RequestState<Payload, Context>, edge: ServingEdge, scope: Scope<Payload>, payload: Payload): void {
     const waiting = joinedOf(scope.group, edge);
     if (waiting.closed) return;
     waiting.parts[scope.indexInGroup] = payload;
@@ -186,26 +196,27 @@ export class GraphWalk<Payload, Context> {
     edge: ServingEdge,
     { group, parts }: { readonly group: FanOutGroup<Payload>; readonly parts: readonly Payload[] },
   ): void {
-    const joined = { scope: group.parent, payload: this.#algebra.join(edge, parts) };
-    if (edge.kind === 'answer') this.#travel(request, edge, joined);
-    else this.#arrive(request, edge, joined);
+    const joined = this.#algebra.join(edge, parts);
+    if (edge.kind === 'answer') this.#travel(request, edge, group.parent, joined);
+    else this.#arrive(request, edge, group.parent, joined);
   }
 
-  #respond(request: RequestState<Payload, Context>, { slot }: ServingEdge, payload: Payload): void {
-    request.answer(slot, payload);
-  }
-
-  #arrive(request: RequestState<Payload, Context>, door: Door, ready: ReadyInput<Payload>): void {
+  #arrive(
+    request: RequestState<Payload, Context>,
+    door: Door,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void {
     const stage = this.#stages[door.to] as ServingStage;
     if (stage.inputs === 1) {
-      this.#effects.deliver(request, stage.index, ready);
+      this.#effects.deliver(request, stage.index, scope, payload);
       return;
     }
-    const waiting = collectedOf(ready.scope ?? request, stage);
+    const waiting = collectedOf(scope ?? request, stage);
     if (waiting.closed) return;
-    waiting.parts[door.slot] = ready.payload;
+    waiting.parts[door.slot] = payload;
     waiting.arrived += 1;
-    this.#decideStage(request, waiting, { stage, scope: ready.scope });
+    this.#decideStage(request, waiting, { stage, scope });
   }
 
   #decideStage(
@@ -221,7 +232,7 @@ export class GraphWalk<Payload, Context> {
       return;
     }
     if (hasGoneOnEarly(waiting)) this.#effects.discard(request, stage.discards);
-    this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
+    this.#effects.deliver(request, stage.index, scope, this.#algebra.merge(stage.index, parts));
   }
 
   /** Settles an edge along which nothing arrives. The join that closes a skipped fan-out gets no items. */

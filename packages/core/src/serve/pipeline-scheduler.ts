@@ -13,7 +13,7 @@ import type { BatchPolicy } from './batch-policy.js';
 import { CanaryLane, type CanaryPolicy } from './canary-lane.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
-import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
+import { GraphWalk, type PayloadAlgebra } from './graph-walk.js';
 import { Quarantine, type QuarantinedInput, type Verdict } from './health/quarantine.js';
 import type { IssueCounts } from './health/replica-health.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
@@ -22,6 +22,7 @@ import { type BatchFault, rerunAfter } from './rerun.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
+import type { Scope } from './waiting-parts.js';
 
 type Loss<Failure> =
   | { readonly kind: 'dropped'; readonly reason: DropReason; readonly stage: number }
@@ -78,7 +79,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#stages = graph.stages.map(({ index }) => new StageScheduler(index, this.#gate, limits, this.#stageEffects));
     this.#lanes = this.#stages;
     this.#walk = new GraphWalk(graph, payloads, {
-      deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
+      deliver: (request, stage, scope, payload) => this.#enqueue(request, stage, scope, payload),
       admits: (request, edge, items) => this.#admitItems(request, edge, items),
       discard: (request, stages) => this.#discardCancelled(request, stages),
       cannotAnswer: (request) => this.#endAsLost(request),
@@ -168,7 +169,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       // Even after an exception: these items must not be in the next batch.
       replica.empty();
     }
-    this.#markDirty(stage);
+    if (stage.length > 0) this.#markDirty(stage);
     this.#openGate();
     this.#settle();
   }
@@ -397,15 +398,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return leastMs;
   }
 
-  #enqueue(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void {
-    if (request.ended || this.#walk.isCancelled(request, stage, ready.scope)) return;
-    const item = new StageItem<Payload, Context>(request, {
-      stage,
-      scope: ready.scope,
-      payload: ready.payload,
-      enqueuedAtMs: this.#nowMs,
-      sequence: this.#itemSequence++,
-    });
+  #enqueue(
+    request: RequestState<Payload, Context>,
+    stage: number,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void {
+    if (request.ended || this.#walk.isCancelled(request, stage, scope)) return;
+    const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++ };
+    const item = new StageItem<Payload, Context>(request, place);
     if (this.#quarantine.screens(stage, this.#nowMs) && !this.#passes(item)) return;
     const lane = this.#laneFor(item);
     lane.enqueue(item, this.#nowMs);

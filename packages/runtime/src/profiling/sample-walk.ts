@@ -28,7 +28,7 @@ export class SampleWalk {
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
     this.#walk = new GraphWalk(graph, algebra, {
-      deliver: (request, stage, { scope, payload }) => {
+      deliver: (request, stage, scope, payload) => {
         this.#waiting[stage]?.push({ request, scope, payload });
       },
       admits: () => true,
