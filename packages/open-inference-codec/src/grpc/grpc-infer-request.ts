@@ -1,7 +1,7 @@
 import type { TensorMap, TensorType } from '@equipoise/core/model';
 import type { Fields } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
-import { InputCollection } from '../tensor-types.js';
+import { checkNames, InputCollection } from '../tensor-types.js';
 import { writeMessage } from './grpc-methods.js';
 import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
@@ -19,8 +19,8 @@ export interface ReceivedGrpcRequest {
 }
 
 /**
- * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST or
- * TENSOR_MISMATCH.
+ * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST,
+ * TENSOR_MISMATCH or BODY_TOO_LARGE.
  */
 export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
@@ -29,6 +29,7 @@ export function readGrpcRequest(message: ModelInferRequest, declared: readonly T
     inputs.add(name, read(inputs.typeOf({ name, datatype, shape: shapeOf(entry) })));
   });
   const outputs = message.outputs.map(({ name }) => name);
+  checkNames(message.id, outputs);
   return {
     id: message.id === '' ? undefined : message.id,
     parameters: readGrpcParameters(message.parameters),

@@ -86,6 +86,13 @@ describe('requests that lie', () => {
     );
   });
 
+  it.each([
+    ['many BYTES elements', { inputs: [x({ datatype: 'BYTES', shape: [32_769n] })] }],
+    ['a long id', { id: 'a'.repeat(16_385) }],
+  ])('are refused for %s', (_, fields) => {
+    expect(() => read(fields)).toThrow(expect.objectContaining({ code: 'BODY_TOO_LARGE' }));
+  });
+
   it('are refused where they are no message', () => {
     expect(() => reread(Uint8Array.of(0x0a, 0xff))).toThrow('The bytes are not a message inference.ModelInferRequest.');
   });

@@ -1,9 +1,9 @@
 import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
-import { InputCollection } from '../tensor-types.js';
+import { checkNames, InputCollection } from '../tensor-types.js';
 import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
-import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
+import { isJsonText, readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
@@ -26,8 +26,8 @@ export interface ReceivedRequest {
 }
 
 /**
- * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST or
- * TENSOR_MISMATCH.
+ * Reads a request. `declared` are the inputs of the model; if empty, any fit. Throws MALFORMED_REQUEST,
+ * TENSOR_MISMATCH or BODY_TOO_LARGE.
  */
 export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
   const body = objectOf(received.value, 'The body');
@@ -35,6 +35,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   const parameters = optionalObject(body['parameters'], 'parameters');
   const binaryOutput = optionalBoolean(parameters[BINARY_OUTPUT], BINARY_OUTPUT) ?? false;
   const outputs = readWantedOutputs(body['outputs'], binaryOutput);
+  checkNames(id, outputs?.map(({ name }) => name) ?? []);
   const inputs = readInputs(body['inputs'], received, declared);
   received.raw.end();
   return { id, parameters, inputs: inputs.all(), items: inputs.items, outputs, binaryOutput };
@@ -70,7 +71,7 @@ function readInputs(value: unknown, received: ReceivedBody, declared: readonly T
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string')
       throw new AppError('MALFORMED_REQUEST', 'Each entry of inputs needs a name (a string).');
-    const type = inputs.typeOf({ name, datatype, shape });
+    const type = inputs.typeOf({ name, datatype, shape }, isJsonText(fields));
     inputs.add(name, readEntry(type, fields, { field: 'inputs', index, ...received }));
   }
   return inputs;

@@ -113,6 +113,29 @@ describe('a request that asks for much work with few bytes', () => {
     expect(() => read([0], { outputs })).toThrow('The output a is requested twice.');
     expect(read([0], { outputs: outputs.slice(0, 2) }).outputs).toHaveLength(2);
   });
+
+  it('is refused for a long id and long names of outputs', () => {
+    const [name, id] = ['a'.repeat(16_000), 'b'.repeat(384)];
+    expect(read([0], { id, outputs: [{ name }] })).toMatchObject({ id, outputs: [{ name }] });
+    expect(() => read([0], { id: `${id}b`, outputs: [{ name }] })).toThrow('have more than 16384 characters');
+  });
+
+  it('is refused for many BYTES elements, unless they are texts in JSON', () => {
+    const readEntries = (...more: readonly object[]) => {
+      const inputs = more.map((each, index) => ({ name: `x${index}`, datatype: 'BYTES', ...each }));
+      return readInferRequest(received({ json: JSON.stringify({ inputs }), raw: [] }), []);
+    };
+    const texts = (count: number, parameters?: object) => ({ shape: [count], data: Array(count).fill(''), parameters });
+    const base64 = { content_type: 'base64' };
+    expect(readEntries(texts(32_769)).inputs['x0']?.shape).toEqual([32_769]);
+    expect(readEntries(texts(16_384, base64), texts(16_384, base64)).inputs['x1']?.shape).toEqual([16_384]);
+    for (const entries of [
+      [texts(16_384, base64), texts(16_385, base64)],
+      [{ shape: [32_769], parameters: { binary_data_size: 0 } }],
+    ]) {
+      expect(() => readEntries(...entries)).toThrow('more than 32768 BYTES elements');
+    }
+  });
 });
 
 describe('an answer', () => {

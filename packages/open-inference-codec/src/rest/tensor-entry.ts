@@ -18,6 +18,11 @@ export interface EntrySource extends ReceivedBody {
   readonly index: number;
 }
 
+/** True if the elements of a BYTES entry are texts in JSON. */
+export function isJsonText({ data, parameters }: Fields): boolean {
+  return data !== undefined && optionalObject(parameters, 'parameters')[CONTENT_TYPE] !== BASE64;
+}
+
 /** Reads an entry whose type is checked. Throws if its elements or bytes do not fit. */
 export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
   const { raw } = from;

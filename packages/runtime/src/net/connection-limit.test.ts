@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect } from 'node:net';
+import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
@@ -92,6 +93,40 @@ describe('connections', () => {
     expect(await said(server, GET, /\}$/)).toMatch(/^HTTP\/1.1 200 /);
     await keptGone;
     expect(refused).toEqual([]);
+  });
+
+  it('beyond the bound take the place of the oldest one without a TLS handshake', async () => {
+    const { server, refused } = await start({ ...overTls, maxConnections: 2 });
+    const ports = [new URL(server.url).port, server.grpcAddress?.split(':').at(-1)].map(Number);
+    for (const port of ports) {
+      const [oldest, later] = [connect(port, '127.0.0.1').resume(), connect(port, '127.0.0.1').resume()];
+      const isClosed = once(oldest, 'close');
+      const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+      onTestFinished(() => {
+        later.destroy();
+        session.destroy();
+      });
+      await Promise.all([isClosed, once(session, 'remoteSettings')]);
+      expect(later.destroyed).toBe(false);
+    }
+    expect(refused).toEqual([]);
+  });
+
+  it('without a TLS handshake can be closed', async () => {
+    const server = createSecureServer(overTls.tls.current);
+    const closeHandshakes = limitConnections(server, { limits: smallPort, closeIdle: () => false, words: undefined });
+    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => {
+      server.close();
+    });
+    const connected = connectTls({ port, rejectUnauthorized: false }).resume();
+    await once(server, 'secureConnection');
+    const silent = connect(port, '127.0.0.1').resume();
+    await once(server, 'connection');
+    closeHandshakes();
+    await once(silent, 'close');
+    expect(connected.destroyed).toBe(false);
+    connected.destroy();
   });
 
   it('beyond the bound are told over gRPC to be calm', async () => {

@@ -1,6 +1,7 @@
 /**
  * Bounds of a port over all its connections. To accept a new connection, a full port closes a connection that waits for
- * no answer. If there is none, it refuses the new connection.
+ * no answer; over TLS, first the oldest one without a complete handshake. If there is none, it refuses the new
+ * connection.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -36,9 +37,10 @@ export interface Admission {
   readonly words: string | Uint8Array | undefined;
 }
 
-/** Call after adding all listeners for connections. */
-export function limitConnections(server: Server, { limits, closeIdle, words }: Admission): void {
+/** Call after adding all listeners for connections. Returns a function that closes connections without a handshake. */
+export function limitConnections(server: Server, { limits, closeIdle, words }: Admission): () => void {
   const listeners = server.listeners('connection');
+  const handshakes = new Handshakes(server);
   let open = 0;
   let lingering = 0;
   const refuse = (socket: Socket) => {
@@ -60,11 +62,12 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
       .end(words);
   };
   server.removeAllListeners('connection').on('connection', (socket: Socket) => {
-    if (open >= limits.mostConnections && !closeIdle()) {
+    if (open >= limits.mostConnections && !handshakes.closeOldest() && !closeIdle()) {
       refuse(socket);
       return;
     }
     open++;
+    handshakes.add(socket);
     let { stackTraceLimit } = Error;
     // At a close, Node makes an error for each waiting request. The stacks of these errors are costly and never read.
     socket.once('close', () => {
@@ -77,4 +80,39 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
       Error.stackTraceLimit = stackTraceLimit;
     });
   });
+  return () => {
+    while (handshakes.closeOldest());
+  };
+}
+
+/** Connections of a TLS server without a complete handshake. Its other connections have another socket object. */
+class Handshakes {
+  readonly #isSecure: boolean;
+  readonly #byAddress = new Map<string, Socket>();
+
+  constructor(server: Server) {
+    this.#isSecure = 'setSecureContext' in server;
+    server.on('secureConnection', (socket: Socket) => this.#byAddress.delete(addressOf(socket)));
+  }
+
+  add(socket: Socket): void {
+    if (!this.#isSecure) return;
+    const address = addressOf(socket);
+    this.#byAddress.set(address, socket);
+    socket.once('close', () => this.#byAddress.delete(address));
+  }
+
+  /** False if there is none. */
+  closeOldest(): boolean {
+    for (const [address, socket] of this.#byAddress) {
+      this.#byAddress.delete(address);
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -106,6 +106,7 @@ class Connections {
   readonly #http1 = new Map<Duplex, Http1Connection>();
   readonly #slowReaders: SlowReaders;
   readonly #turns = new FairTurns();
+  readonly #closeHandshakes: () => void;
 
   constructor(
     server: HttpServer,
@@ -128,7 +129,7 @@ class Connections {
     server.on('checkExpectation', (request, response) => this.#begin(request, response, false));
     server.on('checkContinue', (request, response) => this.#begin(request, response, true));
     server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#http1.get(socket)?.last));
-    limitConnections(server, {
+    this.#closeHandshakes = limitConnections(server, {
       limits,
       closeIdle: () => this.#closeIdle(),
       words: tls === undefined ? rawAnswer(refusal(crowded())) : undefined,
@@ -148,6 +149,7 @@ class Connections {
     // `close` of the HTTP/1.1 server would cut connections with unsent answers.
     const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
     this.#sessions.closeAll();
+    this.#closeHandshakes();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     while (this.#slowReaders.connections > 0) await this.#slowReaders.none();
     server.close();

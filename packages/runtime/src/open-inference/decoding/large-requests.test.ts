@@ -195,4 +195,22 @@ describe('a large request that waits', () => {
     const { parameters } = requestDecoders.infer({ ...encoded(bytesOf(body)), inputs: [] });
     expect(parameters).toEqual({ timeoutMs: 5, priority: 1 });
   });
+
+  it.each([
+    ['UINT8', [0xff, 1, 2], Uint8Array.of(0xff, 1, 2), 3],
+    ['BYTES', [1, 0, 0, 0, 0xff, 1, 0, 0, 0, 0xfe], [Uint8Array.of(0xff), Uint8Array.of(0xfe)], 2],
+  ] as const)('keeps no more memory than its tensors, unless they are most of it: %s', (datatype, raw, data, kept) => {
+    const entry = { name: 'x', datatype, shape: [data.length], parameters: { binary_data_size: raw.length } };
+    const decoded = (spaces: number) => {
+      const json = JSON.stringify({ inputs: [entry] }).padEnd(spaces);
+      const bytes = Uint8Array.from([...Buffer.from(json), ...raw]);
+      const body = { ...encoded(bytes), inputs: [], jsonLength: json.length };
+      const [x] = Object.values(requestDecoders.infer(body).inputs);
+      expect(x?.data).toEqual(data);
+      const view = ArrayBuffer.isView(x?.data) ? x.data : (x?.data[0] as Uint8Array);
+      return view.buffer.byteLength - bytes.length;
+    };
+    expect(decoded(1000)).toBe(0);
+    expect(decoded(70_000)).toBe(kept - 70_000 - raw.length);
+  });
 });

@@ -2,7 +2,7 @@
  * Decoders of requests: infer requests over REST or gRPC, and JSON with tensors by name for the plain endpoint. Their
  * results move between threads, so they hold no client value that is not needed.
  */
-import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import { AppError, type SourceTensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import {
   checkJsonWork,
   decodeNested,
@@ -17,6 +17,8 @@ import {
   readRestBody,
   tensorMismatch,
 } from '@equipoise/open-inference-codec';
+import { tensorBytes } from '../../data-plane/bytes-in-flight.js';
+import { alignedBody } from '../../net/body.js';
 import { type RequestParameters, readParameters } from '../request-parameters.js';
 import { pipelineOfVersion } from '../served-pipeline.js';
 
@@ -44,7 +46,7 @@ interface NamedGrpcRequest extends WithKnownParameters<ReceivedGrpcRequest> {
 /** Decoders. They throw AppError BODY_TOO_LARGE, MALFORMED_REQUEST or TENSOR_MISMATCH, `grpc` also NOT_FOUND. */
 export const requestDecoders = {
   infer: ({ bytes, jsonLength, maxJsonBytes, inputs }: JsonBody): WithKnownParameters<ReceivedRequest> =>
-    withKnownParameters(readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs)),
+    withoutSurplus(readInferRequest(readRestBody(bytes, jsonLength, maxJsonBytes), inputs), bytes.length),
   run: ({ bytes, maxJsonBytes, inputs }: JsonBody): { readonly inputs: TensorMap } => {
     checkJsonWork(bytes, maxJsonBytes);
     return { inputs: namedTensors(inputs, parseJson(bytes)) };
@@ -53,7 +55,7 @@ export const requestDecoders = {
     const message = readMessage(grpcMethods.modelInfer.input, ownedMessage(bytes, { kind: 'request', maxBytes }));
     const { modelName, modelVersion } = message;
     const { inputs } = pipelineOfVersion(pipelines, modelName, modelVersion);
-    return { modelName, ...withKnownParameters(readGrpcRequest(message, inputs)) };
+    return { modelName, ...withoutSurplus(readGrpcRequest(message, inputs), bytes.length) };
   },
 };
 
@@ -71,11 +73,41 @@ export function tensorBuffers(tensors: TensorMap): readonly ArrayBuffer[] {
   return [...buffers];
 }
 
-function withKnownParameters<Received extends { readonly parameters: Readonly<Record<string, unknown>> }>(
-  received: Received,
-): WithKnownParameters<Received> {
-  const { parameters, ...others } = received;
-  return { parameters: readParameters(parameters), ...others };
+/** The known parameters, and tensors that keep no large body in memory. */
+function withoutSurplus<
+  Received extends { readonly parameters: Readonly<Record<string, unknown>>; readonly inputs: TensorMap },
+>(received: Received, bodyBytes: number): WithKnownParameters<Received> {
+  const { parameters, inputs, ...others } = received;
+  return {
+    parameters: readParameters(parameters),
+    inputs: compact(inputs, bodyBytes),
+    ...others,
+  } as WithKnownParameters<Received>;
+}
+
+/** Unused memory (bytes) that tensors may keep. */
+const MOST_UNUSED_BYTES = 64 * 1024;
+
+/** Copies tensors that use less than half of a large body: a view keeps the whole body in memory. */
+function compact(inputs: TensorMap, bodyBytes: number): TensorMap {
+  if (bodyBytes <= MOST_UNUSED_BYTES) return inputs;
+  const usedBytes = tensorBytes(inputs);
+  if (bodyBytes - usedBytes <= Math.max(usedBytes, MOST_UNUSED_BYTES)) return inputs;
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { data, ...type }]) => [name, { ...type, data: copyOf(data) }]),
+  );
+}
+
+function copyOf(data: TensorData): TensorData {
+  if (ArrayBuffer.isView(data)) return data.slice();
+  const views = data.filter((element) => typeof element !== 'string');
+  if (views.length === 0) return data;
+  const joined = alignedBody(views, 0);
+  let at = 0;
+  return views.map(({ length }) => {
+    at += length;
+    return joined.subarray(at - length, at);
+  });
 }
 
 function namedTensors(inputs: readonly SourceTensor[], value: unknown): TensorMap {

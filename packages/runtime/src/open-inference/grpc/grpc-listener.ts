@@ -56,7 +56,7 @@ export async function listenForCalls(
     });
   });
   const words = tls === undefined ? CROWDED : undefined;
-  limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });
+  const closeHandshakes = limitConnections(server, { limits, closeIdle: () => sessions.closeIdle(), words });
   const { port } = await listen(server, place);
   return {
     address: placeText({ host: place.host, port }),
@@ -67,6 +67,7 @@ export async function listenForCalls(
     close: async (timeoutMs) => {
       const cutOff = setTimeout(() => sessions.destroyAll(), timeoutMs);
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      closeHandshakes();
       sessions.closeAll();
       await ended;
       clearTimeout(cutOff);

@@ -12,6 +12,8 @@ import {
   writeInferResponse,
 } from '@equipoise/open-inference-codec';
 import type { Answer } from '../../net/answer.js';
+import type { Decoded } from '../decoding/request-decoders.js';
+import type { ServedPipeline } from '../served-pipeline.js';
 import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
 
 /** Media types read as JSON, including none and curl's default. */
@@ -23,10 +25,7 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
-  const jsonLength = statedJsonLength(call);
-  const bytes = await (jsonLength === undefined ? readJsonBody(call) : call.readBody({ alignAt: jsonLength }));
-  const { maxJsonBytes } = call;
-  const request = await decodeJson(call, 'infer', { bytes, jsonLength, maxJsonBytes, inputs: pipeline.inputs });
+  const request = await readRequest(call, pipeline);
   const { signal, arrivedAtMs, tenant } = call;
   const { output, missing } = await pipeline.run(request.inputs, {
     signal,
@@ -38,6 +37,14 @@ export async function infer(call: RestRequest): Promise<Answer> {
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
+}
+
+/** A function of its own, so that the body is not kept until the answer. */
+async function readRequest(call: RestRequest, { inputs }: ServedPipeline): Promise<Decoded<'infer'>> {
+  const { maxJsonBytes } = call;
+  const jsonLength = statedJsonLength(call);
+  const bytes = await (jsonLength === undefined ? readJsonBody(call) : call.readBody({ alignAt: jsonLength }));
+  return decodeJson(call, 'infer', { bytes, jsonLength, maxJsonBytes, inputs });
 }
 
 /**
