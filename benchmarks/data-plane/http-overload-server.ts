@@ -37,6 +37,10 @@ process.once('message', async (message) => {
     get nowMs() {
       return runner.nowMs;
     },
+    get statistics() {
+      return runner.statistics;
+    },
+    stageCounts: () => runner.stageCounts(),
     submit: async (inputs, options) => {
       const asked = Number(inputs['number']?.data[0]) - numberPlace;
       const outcome = await runner.submit(inputs, options);

@@ -44,7 +44,10 @@ describe.each(['rest', 'grpc'] as const)('the client over %s', (transport) => {
       true,
     ]);
     expect(await client.modelReady('other')).toBe(false);
-    expect(await client.serverMetadata()).toMatchObject({ name: 'equipoise', extensions: ['binary_tensor_data'] });
+    expect(await client.serverMetadata()).toMatchObject({
+      name: 'equipoise',
+      extensions: expect.arrayContaining(['binary_tensor_data']),
+    });
     await client.infer('echo', { inputs: orderItem(1) });
     expect(await client.modelMetadata('echo')).toMatchObject({
       name: 'echo',

@@ -47,7 +47,8 @@ class ObeyingRunner implements ModelRunner {
   }
 }
 
-const pipeline: PipelineSpec = {
+/** The pipeline `echo`, which declares no tensors. */
+export const echoPipeline: PipelineSpec = {
   name: 'echo',
   baseDir: '.',
   slo: { latencyMs: 60_000, percentile: 99 },
@@ -62,15 +63,21 @@ const pipeline: PipelineSpec = {
   admission: { maxQueueLength: 100 },
 } as unknown as PipelineSpec;
 
-/** Server of the pipeline `echo` with eight replicas, over REST and gRPC. */
-export async function startObeyingServer(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  const runner = new PipelineRunner({ spec: pipeline, hostCores: Number.POSITIVE_INFINITY });
+/** A pipeline with eight replicas. */
+export function obeyingPipeline(spec: PipelineSpec): PipelineRunner {
+  const runner = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY });
   for (let i = 0; i < 8; i++) {
     const replica = { replicaId: replicaId(`a-${i}`), variantId: variantId('v'), resources: oneCore };
     runner.addReplica(stageId('a'), { ...replica, runner: new ObeyingRunner() });
   }
+  return runner;
+}
+
+/** Server of the pipeline `echo`, over REST and gRPC. */
+export async function startObeyingServer(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   const quiet = { onStageFailure: () => {}, onDefect: () => {} };
-  return startServer({ runners: [runner], version: '1', port: 0, grpcPort: 0, ...quiet, ...options });
+  const runners = [obeyingPipeline(echoPipeline)];
+  return startServer({ runners, version: '1', port: 0, grpcPort: 0, ...quiet, ...options });
 }
 
 /** Launch request for a replica that is a model on a server. */

@@ -3,7 +3,8 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandReplicaLauncher, type InferenceClient, openInferenceClient } from '@equipoise/adapter-open-inference';
@@ -11,7 +12,7 @@ import type { InferenceServerSpec, TensorMap } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import { describeWithTool, launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startObeyingServer } from './obeying-server.test-support.js';
+import { echoPipeline, obeyingPipeline, startObeyingServer } from './obeying-server.test-support.js';
 
 const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const installed = process.env['EQUIPOISE_REAL_CLIENTS_DIR'] ?? join(cache, 'equipoise', 'real-clients');
@@ -22,15 +23,21 @@ const realClients = {
   isPresent: () => existsSync(join(installed, 'installed')),
 };
 
+/** A line that the client of MLServer writes. */
+interface MlserverAnswer {
+  readonly parameters: { readonly batch_index: number };
+  readonly outputs: readonly { readonly shape: readonly number[]; readonly data: readonly number[] }[];
+}
+
 interface Case {
   readonly case: string;
   readonly problem: string | null;
 }
 
-/** Output of a Python program of the environment; rejects if it fails. */
-function printed(...args: readonly string[]): Promise<string> {
+/** Output of a program of the environment; rejects if it fails. */
+function printed(program: string, ...args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(installed, 'bin', 'python'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(join(installed, 'bin', program), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const texts = { stdout: '', stderr: '' };
     child.stdout.on('data', (text: Buffer) => {
       texts.stdout += text;
@@ -42,15 +49,29 @@ function printed(...args: readonly string[]): Promise<string> {
   });
 }
 
+/** Server of `echo`, and of `rows`, whose declared input of three numbers allows client batches. */
+function startWithRows(): Promise<RunningServer> {
+  const tensors = [{ name: 'x', datatype: 'FP32', shape: [3], contentTypes: [] }] as const;
+  const sources = echoPipeline.sources.map((source) => ({ ...source, tensors }));
+  return startObeyingServer({
+    runners: [echoPipeline, { ...echoPipeline, name: 'rows', sources }].map(obeyingPipeline),
+  });
+}
+
 describeWithTool(realClients, 'tritonclient', () => {
   let server: RunningServer;
   beforeAll(async () => {
-    server = await startObeyingServer();
+    server = await startWithRows();
   });
   afterAll(() => server.close({ timeoutMs: 100 }));
 
   it('passes its matrix of data types, shapes, forms and errors over HTTP and gRPC', async () => {
-    const text = await printed(join(folder, 'triton_matrix.py'), new URL(server.url).host, server.grpcAddress ?? '');
+    const text = await printed(
+      'python',
+      join(folder, 'triton_matrix.py'),
+      new URL(server.url).host,
+      server.grpcAddress ?? '',
+    );
     const cases = text
       .trim()
       .split('\n')
@@ -99,6 +120,27 @@ describeWithTool(realClients, 'MLServer', () => {
     expect(failed.items[0]?.kind).toBe('failed');
     expect((await runner.run(items.slice(0, 1))).items[0]?.kind).toBe('ok');
     await runner.close();
+  });
+});
+
+describeWithTool(realClients, 'the client of MLServer', () => {
+  it('sends batches of its rows', async () => {
+    const server = await startWithRows();
+    const files = await mkdtemp(join(tmpdir(), 'equipoise-mlserver-'));
+    const [input, output] = ['input.jsonl', 'output.jsonl'].map((name) => join(files, name)) as [string, string];
+    const rows = Array.from({ length: 10 }, (_, row) => [row, -1 - row, row / 2]);
+    const inputs = rows.map((data) => ({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3], data }] }));
+    await writeFile(input, inputs.map((line) => JSON.stringify(line)).join('\n'));
+    const paths = ['--input-data-path', input, '--output-data-path', output];
+    const to = ['--url', new URL(server.url).host, '--model-name', 'rows', '--batch-size', '4'];
+    await printed('mlserver', 'infer', ...to, ...paths);
+    const lines = (await readFile(output, 'utf8')).trim().split('\n');
+    const answers = lines
+      .map((line) => JSON.parse(line) as MlserverAnswer)
+      .sort((a, b) => a.parameters.batch_index - b.parameters.batch_index);
+    await server.close({ timeoutMs: 100 });
+    await rm(files, { recursive: true });
+    expect(answers.map(({ outputs: [x] }) => [x?.shape, x?.data])).toEqual(rows.map((row) => [[1, 3], row]));
   });
 });
 

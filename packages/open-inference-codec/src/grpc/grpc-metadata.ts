@@ -1,6 +1,46 @@
 import type { ModelMetadata, TensorMetadata } from '../protocol-types.js';
-import { readMessage, writeMessage } from './grpc-methods.js';
-import { type ModelMetadataResponse_TensorMetadata, ModelMetadataResponseSchema } from './open-inference.gen.js';
+import { readMessage, writeJsonMessage, writeMessage } from './grpc-methods.js';
+import {
+  ModelConfigResponseSchema,
+  type ModelMetadataResponse_TensorMetadata,
+  ModelMetadataResponseSchema,
+} from './open-inference.gen.js';
+
+/** Data types in a model configuration, by their number. */
+const CONFIG_TYPES = [
+  'TYPE_INVALID',
+  'TYPE_BOOL',
+  'TYPE_UINT8',
+  'TYPE_UINT16',
+  'TYPE_UINT32',
+  'TYPE_UINT64',
+  'TYPE_INT8',
+  'TYPE_INT16',
+  'TYPE_INT32',
+  'TYPE_INT64',
+  'TYPE_FP16',
+  'TYPE_FP32',
+  'TYPE_FP64',
+  'TYPE_STRING',
+];
+
+interface ConfigTensor {
+  readonly name: string;
+  readonly data_type: string;
+  readonly dims: readonly number[];
+}
+
+/** Encodes a model configuration that is given as for REST. */
+export function writeGrpcConfig(config: {
+  readonly input: readonly ConfigTensor[];
+  readonly output: readonly ConfigTensor[];
+}): Uint8Array {
+  const numbered = (tensor: ConfigTensor) => ({ ...tensor, data_type: CONFIG_TYPES.indexOf(tensor.data_type) });
+  const { input, output } = config;
+  return writeJsonMessage(ModelConfigResponseSchema, {
+    config: { ...config, input: input.map(numbered), output: output.map(numbered) },
+  });
+}
 
 export function writeGrpcMetadata({ inputs, outputs, versions = [], ...more }: ModelMetadata): Uint8Array {
   return writeMessage(ModelMetadataResponseSchema, {

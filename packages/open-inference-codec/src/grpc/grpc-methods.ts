@@ -3,6 +3,8 @@ import {
   type DescMessage,
   type DescMethod,
   fromBinary,
+  fromJson,
+  type JsonValue,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -44,4 +46,9 @@ export function writeMessage<Description extends DescMessage>(
   fields: MessageInitShape<Description>,
 ): Uint8Array {
   return toBinary(description, create(description, fields));
+}
+
+/** Encodes a message that is given as JSON with the field names of its `.proto` file. */
+export function writeJsonMessage(description: DescMessage, json: unknown): Uint8Array {
+  return toBinary(description, fromJson(description, json as JsonValue));
 }

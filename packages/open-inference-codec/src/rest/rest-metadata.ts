@@ -1,6 +1,7 @@
 /** Metadata over REST. Fields of a wrong type throw MALFORMED_REQUEST. */
 import { AppError } from '@equipoise/core/model';
-import { objectOf, optionalString } from '../json/json-fields.js';
+import { objectOf, optionalBoolean, optionalString } from '../json/json-fields.js';
+import { parseJson } from '../json/parse-json.js';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';
 
 export function readServerMetadata(value: unknown): ServerMetadata {
@@ -21,6 +22,12 @@ export function readModelMetadata(value: unknown): ModelMetadata {
     inputs: tensors(fields['inputs'], 'inputs'),
     outputs: tensors(fields['outputs'], 'outputs'),
   };
+}
+
+/** Request of the model index: true if only ready models are wanted. An empty body wants all. */
+export function readIndexRequest(body: Uint8Array): boolean {
+  if (body.length === 0) return false;
+  return optionalBoolean(objectOf(parseJson(body), 'The body')['ready'], 'ready') ?? false;
 }
 
 function strings(value: unknown, field: string): readonly string[] {

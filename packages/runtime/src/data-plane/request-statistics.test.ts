@@ -19,6 +19,16 @@ describe('RequestStatistics', () => {
     expect(statistics.arrivalsPerSecond(start + 5000)).toEqual([2, 1, 0, 1, 0]);
   });
 
+  it('sums the latencies of completed and of other requests, and knows the latest arrival', () => {
+    const statistics = new RequestStatistics(start, 400);
+    expect(statistics.latestArrivalAtMs).toBeUndefined();
+    for (const afterMs of [5, 9]) statistics.arrived(start + afterMs);
+    for (const latencyMs of [10, 20]) completed(statistics, start + 50, latencyMs);
+    statistics.ended({ kind: 'dropped', reason: 'queue-full', arrivedAtMs: start, endedAtMs: start + 7, latencyMs: 7 });
+    expect(statistics.latestArrivalAtMs).toBe(start + 9);
+    expect(statistics.latencySums).toEqual({ completedMs: 30, lostMs: 7 });
+  });
+
   it('keeps the last 600 seconds and no more, in memory that is used again', () => {
     const statistics = new RequestStatistics(start, 400);
     for (let second = 0; second < 1500; second++) {

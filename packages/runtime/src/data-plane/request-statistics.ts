@@ -66,6 +66,9 @@ export class RequestStatistics {
   sloLatencyMs: number;
   readonly #total = new Counts(0);
   #failedHere = 0;
+  #completedMs = 0;
+  #lostMs = 0;
+  #latestArrivalAtMs: number | undefined;
   readonly #arrivals: ArrivalRecord;
   readonly #seconds: (Counts | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #latencies: ({ readonly second: number; readonly histogram: LatencyHistogram } | undefined)[] = new Array(
@@ -79,6 +82,7 @@ export class RequestStatistics {
   }
 
   arrived(atMs: number): void {
+    this.#latestArrivalAtMs = atMs;
     this.#total.arrived += 1;
     this.#arrivals.arrived(atMs);
     this.#at(this.#secondOf(atMs)).arrived += 1;
@@ -87,6 +91,8 @@ export class RequestStatistics {
   ended(end: RequestEnd): void {
     const second = this.#secondOf(end.endedAtMs);
     if (end.kind === 'failed' && end.mayComeOfPlan) this.#failedHere += 1;
+    if (end.kind === 'completed') this.#completedMs += end.latencyMs;
+    else this.#lostMs += end.latencyMs;
     this.#total.add(end, this.sloLatencyMs);
     this.#at(second).add(end, this.sloLatencyMs);
     if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
@@ -94,6 +100,15 @@ export class RequestStatistics {
 
   get total(): RequestCounts {
     return { ...this.#total, dropped: { ...this.#total.dropped } };
+  }
+
+  get latestArrivalAtMs(): number | undefined {
+    return this.#latestArrivalAtMs;
+  }
+
+  /** Sums of the times from arrival to end: of completed requests, and of all others. */
+  get latencySums(): { readonly completedMs: number; readonly lostMs: number } {
+    return { completedMs: this.#completedMs, lostMs: this.#lostMs };
   }
 
   /** Requests since the start whose failure the plan may have caused. */

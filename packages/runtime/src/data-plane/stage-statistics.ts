@@ -22,6 +22,8 @@ export interface StageCounts extends PolicyCounts {
   readonly failedItems: number;
   /** Replica-milliseconds from sending a batch until its answer. */
   readonly busyMs: number;
+  /** Sum over the items of the time in the queue. */
+  readonly waitMs: number;
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
@@ -32,6 +34,7 @@ export interface FinishedBatch {
   readonly failedItems: number;
   readonly busyMs: number;
   readonly serviceMs: number;
+  readonly waitsMs: readonly number[];
 }
 
 export class StageStatistics {
@@ -41,16 +44,18 @@ export class StageStatistics {
   #items = 0;
   #failedItems = 0;
   #busyMs = 0;
+  #waitMs = 0;
 
   dropped(reason: DropReason): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
   }
 
-  finished({ size, failedItems, busyMs, serviceMs }: FinishedBatch): void {
+  finished({ size, failedItems, busyMs, serviceMs, waitsMs }: FinishedBatch): void {
     this.#batches += 1;
     this.#items += size;
     this.#failedItems += failedItems;
     this.#busyMs += busyMs;
+    for (const waitMs of waitsMs) this.#waitMs += waitMs;
     let ofSize = this.#byBatchSize.get(size);
     if (ofSize === undefined) {
       ofSize = { batches: 0, totalMs: 0, maxMs: 0 };
@@ -68,6 +73,7 @@ export class StageStatistics {
       items: this.#items,
       failedItems: this.#failedItems,
       busyMs: this.#busyMs,
+      waitMs: this.#waitMs,
       dropped: { ...this.#dropped },
       byBatchSize: Object.fromEntries(
         [...this.#byBatchSize].map(([size, { batches, totalMs, maxMs }]) => [

@@ -18,7 +18,10 @@ import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
 import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
 
-export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs'>;
+export type Runner = Pick<
+  PipelineRunner,
+  'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs' | 'statistics' | 'stageCounts'
+>;
 
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
@@ -34,7 +37,7 @@ interface CompletedRun extends CompletedTensors {
   readonly latencyMs: number;
 }
 
-const SERVER_NAME = 'equipoise';
+export const SERVER_NAME = 'equipoise';
 
 export class ServedPipeline {
   readonly name: string;
@@ -65,8 +68,27 @@ export class ServedPipeline {
     return this.#runner.ready;
   }
 
+  /** Outputs of a single item. */
   get outputs(): readonly TensorMetadata[] {
     return this.#stageTypes.pipelineOutputs.all;
+  }
+
+  /** Maximum items of a client batch; 0 if there are none, because the pipeline declares no inputs. */
+  get maxBatchSize(): number {
+    return this.inputs.length === 0 ? 0 : mostBatchItems(this.#runner.spec.admission.maxQueueLength);
+  }
+
+  /** Counts since the start. `latestArrivalAtEpochMs` is 0 before the first request. */
+  get statistics() {
+    const { statistics, nowMs } = this.#runner;
+    const { latestArrivalAtMs } = statistics;
+    return {
+      requests: statistics.total,
+      latencySums: statistics.latencySums,
+      latestArrivalAtEpochMs:
+        latestArrivalAtMs === undefined ? 0 : Math.round(Date.now() - (nowMs - latestArrivalAtMs)),
+      stages: this.#runner.stageCounts(),
+    };
   }
 
   /** Rejects with the AppError of a request that did not complete. */
@@ -121,7 +143,7 @@ export function refuseVersion(name: string, version: string): void {
 }
 
 export function serverMetadataOf(version: string): ServerMetadata {
-  return { name: SERVER_NAME, version, extensions: ['binary_tensor_data'] };
+  return { name: SERVER_NAME, version, extensions: ['binary_tensor_data', 'model_configuration', 'statistics'] };
 }
 
 /**

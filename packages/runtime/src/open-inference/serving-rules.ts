@@ -6,6 +6,9 @@ import type { LargeRequests } from './decoding/large-requests.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { Tenant, Tenants } from './tenants/tenants.js';
 
+/** Maximum bytes of messages other than inference: they hold only a few names. */
+export const MOST_QUESTION_BYTES = 64 * 1024;
+
 export interface ServingRules extends CallRules {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly version: string;

@@ -92,11 +92,12 @@ describe('the metadata of a stage', () => {
 describe('the paths of the server', () => {
   it('tell health and metadata', async () => {
     const { send } = await start(specFor([image]));
+    const extensions = ['binary_tensor_data', 'model_configuration', 'statistics'];
     for (const [path, body] of [
       ['/livez', { live: true }],
       ['/readyz', { ready: true }],
-      ['/v2', { name: 'equipoise', version: '9.9.9', extensions: ['binary_tensor_data'] }],
-      ['/v2/', { name: 'equipoise', version: '9.9.9', extensions: ['binary_tensor_data'] }],
+      ['/v2', { name: 'equipoise', version: '9.9.9', extensions }],
+      ['/v2/', { name: 'equipoise', version: '9.9.9', extensions }],
       ['/v2/health/live', { live: true }],
       ['/v2/health/ready', { ready: true }],
       ['/v2/models/bench/ready', { name: 'bench', ready: true }],
@@ -275,6 +276,81 @@ describe('a client batch', () => {
       'OK',
       'RATE_LIMITED',
     ]);
+  });
+});
+
+describe('the extensions of Triton', () => {
+  const text = tensorOf('BYTES', [1], 't');
+  const spec = specFor([tensorOf('FP32', [-1, 2]), text], { admission: { maxQueueLength: 50 } });
+  const input = (more: object, shape: readonly number[], data: readonly unknown[]) => ({ ...more, shape, data });
+  const request = (rows: number, items = 1) => ({
+    inputs: [
+      input({ name: 'x', datatype: 'FP32' }, [items, rows, 2], Array(2 * rows * items).fill(0.5)),
+      input({ name: 't', datatype: 'BYTES' }, [items, 1], Array(items).fill('a')),
+    ],
+  });
+
+  it('give the configuration of a pipeline, without the dimension of a batch', async () => {
+    const { send, json } = await start(spec);
+    await json(INFER, request(3));
+    const tensors = (rows: number) => [
+      { name: 'x', data_type: 'TYPE_FP32', dims: [rows, 2] },
+      { name: 't', data_type: 'TYPE_STRING', dims: [1] },
+    ];
+    const named = { name: 'bench', platform: 'equipoise', backend: 'equipoise', max_batch_size: 50 };
+    const { body } = await send('/v2/models/bench/config');
+    expect(body).toEqual({ ...named, input: tensors(-1), output: tensors(3) });
+    expect((await send('/v2/models/bench.a/config')).body).toMatchObject({ code: 'NOT_FOUND' });
+    const open = await start(specFor([]));
+    expect((await open.send('/v2/models/bench/config')).body).toMatchObject({ max_batch_size: 0, input: [] });
+  });
+
+  it('count items of client batches, their losses, and the batches of stages', async () => {
+    const fails = (item: TensorMap) => (item['x']?.shape[0] === 2 ? new AppError('INVALID_INPUT', 'two') : item);
+    const { send, json, runner } = await start(spec, fails);
+    expect((await send('/v2/models/stats')).body.model_stats[0]).toMatchObject({
+      last_inference: 0,
+      inference_count: 0,
+    });
+    const fromMs = Date.now();
+    for (const [rows, items] of [
+      [1, 3],
+      [2, 1],
+    ] as const)
+      await json(INFER, request(rows, items));
+    const { model_stats: stats } = (await send('/v2/models/bench/stats')).body;
+    expect(stats).toMatchObject([
+      { name: 'bench', version: '', inference_count: 3, execution_count: 3, batch_stats: [] },
+      { name: 'bench.a', inference_count: 3, execution_count: 4 },
+    ]);
+    expect(Math.abs(stats[0].last_inference - fromMs)).toBeLessThan(600_000);
+    const { completedMs, lostMs } = runner.statistics.latencySums;
+    expect(stats[0].inference_stats).toMatchObject({
+      success: { count: 3, ns: Math.round(completedMs * 1e6) },
+      fail: { count: 1, ns: Math.round(lostMs * 1e6) },
+      queue: { count: 4 },
+      compute_infer: { count: 4, ns: 4e6 },
+      compute_output: { count: 0, ns: 0 },
+    });
+    expect(stats[1].inference_stats.fail).toEqual({ count: 1, ns: 0 });
+    expect(stats[1].batch_stats).toMatchObject([{ batch_size: 1, compute_infer: { count: 4, ns: 4e6 } }]);
+    expect((await send('/v2/models/other/stats')).status).toBe(404);
+  });
+
+  it('list the pipelines, all or those that are ready', async () => {
+    const { send, json } = await start(spec);
+    const ready = { name: 'bench', version: '', state: 'READY', reason: '' };
+    const index = async (value: unknown) => JSON.parse((await json('/v2/repository/index', value)).body);
+    expect([await index({}), await index({ ready: true })]).toEqual([[ready], [ready]]);
+    expect(JSON.parse((await send('/v2/repository/index', { method: 'POST' })).body)).toEqual([ready]);
+    expect((await json('/v2/repository/index', { ready: 1 })).body).toMatchObject({ code: 'MALFORMED_REQUEST' });
+    const huge = { ready: true, more: 'x'.repeat(65_536) };
+    expect((await json('/v2/repository/index', huge)).body).toMatchObject({ code: 'BODY_TOO_LARGE' });
+    const empty = await start(spec, undefined, { replicas: 0 });
+    const reason = 'a stage has no replica in service';
+    const all = JSON.parse((await empty.json('/v2/repository/index', {})).body);
+    expect(all).toEqual([{ name: 'bench', version: '', state: 'UNAVAILABLE', reason }]);
+    expect(JSON.parse((await empty.json('/v2/repository/index', { ready: true })).body)).toEqual([]);
   });
 });
 

@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
+from google.protobuf.json_format import MessageToJson
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 MODEL = "echo"
@@ -116,6 +118,58 @@ def health(name, client):
     case(f"{name} health", check)
 
 
+def client_batches(name, kind, client):
+    """Batches of the model `rows`, whose items have three numbers, and the extensions about it."""
+
+    def infer(shape):
+        sent = np.arange(np.prod(shape)).astype(np.float32).reshape(shape)
+        tensor = kind.InferInput("x", shape, "FP32")
+        tensor.set_data_from_numpy(sent)
+        same(client.infer("rows", [tensor]).as_numpy("x"), sent)
+
+    def equal(found, wanted):
+        assert found == wanted, f"{found} where {wanted} was expected"
+
+    def fields(message):
+        return message if kind is over_http else json.loads(MessageToJson(message, preserving_proto_field_name=True))
+
+    def metadata():
+        tensor = fields(client.get_model_metadata("rows"))["inputs"][0]
+        equal([int(size) for size in tensor["shape"]], [-1, 3])
+
+    def config():
+        found = fields(client.get_model_config("rows"))
+        found = found if kind is over_http else found["config"]
+        equal(found["max_batch_size"], 100)
+        equal([int(size) for size in found["input"][0]["dims"]], [3])
+        if kind is over_grpc:
+            equal(client.get_model_config("rows").config.input[0].data_type, model_config_pb2.DataType.TYPE_FP32)
+        else:
+            equal(found["input"][0]["data_type"], "TYPE_FP32")
+
+    def statistics():
+        def count():
+            return int(fields(client.get_inference_statistics("rows"))["model_stats"][0].get("inference_count", 0))
+
+        before = count()
+        infer([5, 3])
+        equal(count() - before, 5)
+        names = [model["name"] for model in fields(client.get_inference_statistics())["model_stats"]]
+        equal(names, ["echo", "echo.a", "rows", "rows.a"])
+
+    def index():
+        found = fields(client.get_model_repository_index())
+        models = found if kind is over_http else found["models"]
+        equal([(model["name"], model["state"]) for model in models], [("echo", "READY"), ("rows", "READY")])
+
+    for shape in [[3], [1, 3], [4, 3], [100, 3]]:
+        case(f"{name} batch {shape}", lambda: infer(shape))
+    case(f"{name} batch without items", lambda: refused(lambda: infer([0, 3]), "its leading dimension is 0"))
+    case(f"{name} batch beyond the queue", lambda: refused(lambda: infer([101, 3]), "at most 100"))
+    for check in [metadata, config, statistics, index]:
+        case(f"{name} {check.__name__} of batches", check)
+
+
 def main():
     http = over_http.InferenceServerClient(sys.argv[1], concurrency=4)
     grpc = over_grpc.InferenceServerClient(sys.argv[2])
@@ -137,6 +191,8 @@ def main():
     errors(over_grpc, grpc, {"name": "grpc", "missing": "StatusCode.NOT_FOUND"})
     case("http model metadata", lambda: same(np.array(http.get_model_metadata(MODEL)["name"]), np.array(MODEL)))
     case("grpc model metadata", lambda: same(np.array(grpc.get_model_metadata(MODEL).name), np.array(MODEL)))
+    client_batches("http", over_http, http)
+    client_batches("grpc", over_grpc, grpc)
     pending = [http.async_infer(MODEL, [zeros(over_http)]) for _ in range(8)]
     case("http calls at once", lambda: [same(each.get_result().as_numpy("x"), np.zeros([1], np.float32)) for each in pending])
     http.close()

@@ -11,8 +11,10 @@ import {
   inferenceServiceName,
   readMessage,
   wantedOutput,
+  writeGrpcConfig,
   writeGrpcMetadata,
   writeGrpcResponse,
+  writeJsonMessage,
   writeMessage,
 } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
@@ -30,6 +32,7 @@ import {
 } from '../served-pipeline.js';
 import { requireServing } from '../serving-rules.js';
 import type { Tenant } from '../tenants/tenants.js';
+import { modelConfigOf, modelStatisticsOf, repositoryIndexOf } from '../triton-extensions.js';
 
 /** Maximum bytes, apart from raw contents, that this thread decodes. More would make other requests wait. */
 const MOST_PARTS_HERE = 32 * 1024;
@@ -66,6 +69,9 @@ export function servingMethods(version: string): ReadonlyMap<string, GrpcRoute> 
     [grpcPath(grpcMethods.modelReady), { method: modelReady, purpose: 'metadata' }],
     [grpcPath(grpcMethods.serverMetadata), { method: serverMetadata(version), purpose: 'metadata' }],
     [grpcPath(grpcMethods.modelMetadata), { method: modelMetadata, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelConfig), { method: modelConfig, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelStatistics), { method: modelStatistics, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.repositoryIndex), { method: repositoryIndex, purpose: 'metadata' }],
     [grpcPath(grpcMethods.modelInfer), { method: modelInfer, purpose: 'inference' }],
     [grpcPath(healthCheck), { method: health, purpose: 'probe' }],
   ]);
@@ -102,6 +108,25 @@ const modelMetadata: GrpcMethod = (message, request) => {
   const metadata = metadataOf(request.pipelines, name);
   refuseVersion(name, version);
   return writeGrpcMetadata(metadata);
+};
+
+const modelConfig: GrpcMethod = (message, { pipelines }) => {
+  const { name, version } = readMessage(grpcMethods.modelConfig.input, message);
+  const config = modelConfigOf(pipelines, name);
+  refuseVersion(name, version);
+  return writeGrpcConfig(config);
+};
+
+const modelStatistics: GrpcMethod = (message, { pipelines }) => {
+  const { name, version } = readMessage(grpcMethods.modelStatistics.input, message);
+  const statistics = modelStatisticsOf(pipelines, name);
+  refuseVersion(name, version);
+  return writeJsonMessage(grpcMethods.modelStatistics.output, statistics);
+};
+
+const repositoryIndex: GrpcMethod = (message, { pipelines, phase }) => {
+  const { ready } = readMessage(grpcMethods.repositoryIndex.input, message);
+  return writeJsonMessage(grpcMethods.repositoryIndex.output, { models: repositoryIndexOf(pipelines, phase, ready) });
 };
 
 /** Inference. The answer has raw or typed tensors, like the request. */

@@ -35,6 +35,31 @@ describe('the methods', () => {
     expect(stage).toMatchObject({ name: 'bench.a', versions: ['v'], inputs: [], outputs: [] });
   });
 
+  it('give configuration, statistics and index as REST does', async () => {
+    const { call, inferred } = await start({ spec: withInputs(image) });
+    await inferred(requestOf({ image: { datatype: 'UINT8', shape: [2, 3], data: new Uint8Array(6) } }));
+    const { config } = answered(grpcMethods.modelConfig.output, await call('modelConfig', { name: 'bench' }));
+    expect(config).toMatchObject({
+      name: 'bench',
+      maxBatchSize: 100,
+      input: [{ name: 'image', dataType: 2, dims: [-1n] }],
+      output: [{ name: 'image', dataType: 2, dims: [3n] }],
+    });
+    const statistics = async (name: string) =>
+      answered(grpcMethods.modelStatistics.output, await call('modelStatistics', { name })).modelStats;
+    expect(await statistics('bench')).toMatchObject([
+      { name: 'bench', inferenceCount: 2n, inferenceStats: { success: { count: 2n }, fail: { count: 0n } } },
+      { name: 'bench.a', executionCount: 2n, batchStats: [{ batchSize: 1n, computeInfer: { count: 2n } }] },
+    ]);
+    expect(await statistics('')).toHaveLength(2);
+    const index = answered(grpcMethods.repositoryIndex.output, await call('repositoryIndex', { ready: true }));
+    expect(index.models).toMatchObject([{ name: 'bench', state: 'READY' }]);
+    for (const name of ['modelConfig', 'modelStatistics'] as const) {
+      expect((await call(name, { name: 'other' })).error?.code).toBe(status.NOT_FOUND);
+      expect((await call(name, { name: 'bench', version: '1' })).error?.code).toBe(status.NOT_FOUND);
+    }
+  });
+
   it('answer probes of the standard health service', async () => {
     const { send, runner } = await start();
     const probe = async (service: string) => {

@@ -1,14 +1,11 @@
 /** The gRPC port of the pipelines: admits tenants within their limits and runs methods. */
 
-import { authenticate, type ServingRules } from '../serving-rules.js';
+import { authenticate, MOST_QUESTION_BYTES, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import { type CallStream, UnaryCall } from './grpc-call.js';
 import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-listener.js';
 import { type GrpcRoute, servingMethods } from './grpc-methods.js';
 import { GrpcError, grpcStatus } from './grpc-status.js';
-
-/** Maximum message bytes of methods other than inference: such messages hold only a few names. */
-const MOST_QUESTION_BYTES = 64 * 1024;
 
 export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
   const methods = servingMethods(rules.version);
