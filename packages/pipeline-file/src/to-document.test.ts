@@ -64,7 +64,7 @@ spec:
   edges:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
     - { from: b, to: c, join: all, onMissing: partial }
-  outputs: [{ from: c, tensors: [counts] }]
+  outputs: [{ from: c, tensors: [counts], types: [{ name: counts, datatype: INT32, shape: [-1, 2] }] }]
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data }

@@ -26,6 +26,8 @@ const maxItems: Additions['maxItems'] = {
   'spec.edges[].fanOut.distribution': 256,
   'spec.outputs': 32,
   'spec.outputs[].tensors': 32,
+  'spec.outputs[].types': 32,
+  'spec.outputs[].types[].shape': 16,
 };
 
 const maxLength: Additions['maxLength'] = {
@@ -50,6 +52,7 @@ const listKeys: Additions['listKeys'] = {
   'spec.stages[].variants': ['name'],
   'spec.edges': ['from', 'to'],
   'spec.outputs': ['from'],
+  'spec.outputs[].types': ['name'],
 };
 
 /** Defaults on a cluster: mode `advise`; no `runTimeoutMs`, which some stages must not have. */

@@ -172,6 +172,8 @@ export interface OutputSpec {
   readonly from: StageId;
   readonly unless?: StageId;
   readonly tensors?: readonly string[];
+  /** Declared types of tensors. An answer with another type fails. */
+  readonly types?: readonly TensorType[];
 }
 
 /** Plans must meet the SLO even if service times are `serviceFactor` (at least 1) × the profiled times. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
+import { tensorTypeSchema } from './source-schema.js';
 
 const MEAN_TOLERANCE = 0.01;
 
@@ -80,4 +81,11 @@ export const outputSchema = z.strictObject({
       'Name of another output stage. If that stage ran, this output is omitted. So a cascade answers from the last stage that ran.',
     ),
   tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Default: all tensors.'),
+  types: z
+    .array(tensorTypeSchema)
+    .min(1)
+    .optional()
+    .describe(
+      'Types of these tensors, so that the metadata of the model has them before the first answer. If an answer lacks a tensor, or the tensor has another type, the request fails.',
+    ),
 });

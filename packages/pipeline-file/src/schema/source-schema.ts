@@ -39,6 +39,12 @@ const contentTypes = () =>
       'Media types whose bodies at `/v1` are the content of this tensor, such as `image/*`. They apply only to a single tensor: `UINT8` with one dimension, or `BYTES` with at most one.',
     );
 
+export const tensorTypeSchema = z.strictObject({
+  name: text().describe('Name of the tensor in answers.'),
+  datatype: datatype(),
+  shape: shape(),
+});
+
 const tensorSchema = z.strictObject({
   name: text().describe('Name of the tensor in requests.'),
   datatype: datatype(),

@@ -622,6 +622,15 @@ const branching: Case[] = [
     (spec) => spec.outputs.push({ from: 'count' }),
     { path: 'spec.outputs[1].from', message: /each stage once.*"count", which entry 0 has/ },
   ],
+  [
+    'a type is of a tensor of its output, and only one',
+    (spec) => {
+      const types = ['n', 'm', 'n'].map((name) => ({ name, datatype: 'FP32', shape: [] }));
+      spec.outputs = [{ from: 'count', tensors: ['n'], types }];
+    },
+    { path: 'spec.outputs[0].types[1].name', message: /expected one of the tensors of this output, found "m"/ },
+    { path: 'spec.outputs[0].types[2].name', message: /each tensor once, found "n" again/ },
+  ],
 ];
 
 const rules = [

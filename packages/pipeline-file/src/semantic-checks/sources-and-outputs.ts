@@ -1,12 +1,15 @@
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
-/** Finds duplicate outputs, and each `unless` that names no other output. */
+type OutputDraft = NonNullable<NonNullable<SpecDraft['outputs']>[number]>;
+
+/** Finds duplicate outputs, each `unless` that names no other output, and types without a tensor of their own. */
 export function checkOutputs(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const entries = [...wellFormedEntries(spec.outputs)];
   const seen = new Map<string, number>();
-  for (const [index, { from, unless }] of entries) {
+  for (const [index, { from, unless, tensors, types }] of entries) {
+    findings.push(...checkTypes({ tensors, types }, ['spec', 'outputs', index, 'types']));
     const earlier = from === undefined ? undefined : seen.get(from);
     if (earlier !== undefined) {
       const message = `expected each stage once among the outputs, found "${from}", which entry ${earlier} has; list its tensors there`;
@@ -19,6 +22,19 @@ export function checkOutputs(spec: SpecDraft): Finding[] {
       const message = `expected the stage of another output, found "${unless}"`;
       findings.push({ path: ['spec', 'outputs', index, 'unless'], message });
     }
+  }
+  return findings;
+}
+
+function checkTypes({ tensors, types }: Pick<OutputDraft, 'tensors' | 'types'>, path: Finding['path']): Finding[] {
+  const findings: Finding[] = [];
+  const typed = new Set<string>();
+  for (const [index, { name = '' }] of wellFormedEntries(types)) {
+    const at = [...path, index, 'name'];
+    if (typed.has(name)) findings.push({ path: at, message: `expected each tensor once, found "${name}" again` });
+    else if (tensors !== undefined && !tensors.includes(name))
+      findings.push({ path: at, message: `expected one of the tensors of this output, found "${name}"` });
+    typed.add(name);
   }
   return findings;
 }

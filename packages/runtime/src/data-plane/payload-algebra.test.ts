@@ -1,7 +1,15 @@
-import type { Tensor, TensorMap } from '@equipoise/core/model';
+import { stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyTensors, fanOutTensors, inputDigest, joinTensors, mergeTensors, pickTensors } from './payload-algebra.js';
+import {
+  copyTensors,
+  fanOutTensors,
+  inputDigest,
+  joinTensors,
+  mergeTensors,
+  pickTensors,
+  responseTensors,
+} from './payload-algebra.js';
 
 const fp32 = (shape: number[], values: number[]): Tensor => ({
   datatype: 'FP32',
@@ -101,6 +109,25 @@ describe('payload algebra', () => {
     expect(pickTensors(produced, ['b'])).toEqual({ b: fp32([], [2]) });
     expect(pickTensors(produced, undefined)).toBe(produced.tensors);
     expect(() => pickTensors(produced, ['toString'])).toThrow(/Stage count: .*toString; it gave a, b/);
+  });
+
+  it('requires declared types of a response, where -1 is any size', () => {
+    const respond = (tensors: TensorMap, shape: readonly number[]) =>
+      responseTensors(
+        [
+          { from: stageId('count'), types: [{ name: 'b', datatype: 'FP32', shape }] },
+          { from: stageId('skipped'), types: [{ name: 'c', datatype: 'FP32', shape }] },
+        ],
+        [tensors, undefined],
+      );
+    const tensors = { a: fp32([], [1]), b: fp32([2, 1], [2, 3]) };
+    expect(respond(tensors, [-1, 1])).toEqual(tensors);
+    const declared = 'Stage count: the outputs of the pipeline declare its tensor b as FP32';
+    for (const shape of [[2], [2, 2], [2, 1, 1]])
+      expect(() => respond(tensors, shape)).toThrow(`${declared} [${shape.join(', ')}]; it is FP32 [2, 1].`);
+    expect(() => respond({ a: tensors.a }, [])).toThrow(`${declared} []; it is not there.`);
+    const text: Tensor = { datatype: 'BYTES', shape: [], data: ['x'] };
+    expect(() => respond({ b: text }, [])).toThrow(`${declared} []; it is BYTES [].`);
   });
 
   it('copies the viewed part alone', () => {

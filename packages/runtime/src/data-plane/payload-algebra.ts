@@ -18,6 +18,7 @@ import {
   type Tensor,
   type TensorData,
   type TensorMap,
+  type TensorType,
   unstackTensor,
 } from '@equipoise/core/model';
 import type { PayloadAlgebra, ServingGraph } from '@equipoise/core/serve';
@@ -125,6 +126,21 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
   );
 }
 
+/** Throws STAGE_FAILED unless the tensors have their declared types. */
+function checkTypes({ producer, tensors }: ProducedTensors, types: readonly TensorType[]): void {
+  for (const { name, datatype, shape } of types) {
+    const tensor = tensorOf(tensors, name);
+    const hasShape =
+      tensor?.shape.length === shape.length && shape.every((size, i) => size === -1 || size === tensor.shape[i]);
+    if (tensor?.datatype === datatype && hasShape) continue;
+    const found = tensor === undefined ? 'not there' : `${tensor.datatype} [${tensor.shape.join(', ')}]`;
+    throw stageFailed(
+      producer,
+      `the outputs of the pipeline declare its tensor ${boundedName(name)} as ${datatype} [${shape.join(', ')}]; it is ${found}`,
+    );
+  }
+}
+
 /**
  * Tensors of a response: the tensors of all outputs, merged by name. `produced` is indexed by output slot. Skipped
  * stages add nothing. An output adds nothing if its `unless` stage ran.
@@ -134,10 +150,12 @@ export function responseTensors(
   produced: readonly (TensorMap | undefined)[],
 ): TensorMap {
   const ran = new Set(outputs.filter((_, slot) => produced[slot] !== undefined).map(({ from }) => from));
-  const picked = outputs.flatMap(({ from, tensors: wanted, unless }, slot): readonly ProducedTensors[] => {
+  const picked = outputs.flatMap(({ from, tensors: wanted, unless, types }, slot): readonly ProducedTensors[] => {
     const tensors = produced[slot];
     if (tensors === undefined || (unless !== undefined && ran.has(unless))) return [];
-    return [{ producer: from, tensors: pickTensors({ producer: from, tensors }, wanted) }];
+    const answer = { producer: from, tensors: pickTensors({ producer: from, tensors }, wanted) };
+    if (types !== undefined) checkTypes(answer, types);
+    return [answer];
   });
   return mergeTensors(picked);
 }

@@ -68,9 +68,14 @@ export class ServedPipeline {
     return this.#runner.ready;
   }
 
-  /** Outputs of a single item. */
+  /** Outputs of a single item: the declared ones, then those that are learned. */
   get outputs(): readonly TensorMetadata[] {
-    return this.#stageTypes.pipelineOutputs.all;
+    const declared = this.#runner.spec.outputs.flatMap(({ types = [] }) => types);
+    const byName = new Map<string, TensorMetadata>();
+    for (const type of [...declared, ...this.#stageTypes.pipelineOutputs.all]) {
+      if (!byName.has(type.name)) byName.set(type.name, type);
+    }
+    return [...byName.values()];
   }
 
   /** Maximum items of a client batch; 0 if there are none, because the pipeline declares no inputs. */

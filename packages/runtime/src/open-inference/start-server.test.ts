@@ -1,4 +1,4 @@
-import { AppError, type TensorMap } from '@equipoise/core/model';
+import { AppError, stageId, type TensorMap } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference-codec';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -133,6 +133,17 @@ describe('the paths of the server', () => {
       { name: 'x', datatype: 'FP32', shape: [-1, -1, 2] },
     ]);
   });
+});
+
+it('the metadata have declared outputs before the first answer, and learned ones after it', async () => {
+  const types = [{ name: 'x', datatype: 'FP32', shape: [-1] }] as const;
+  const spec = specFor([tensorOf('FP32', [-1])], { outputs: [{ from: stageId('a'), types }] });
+  const { send, json } = await start(spec, (item) => ({ ...item, z: fp32([], 7) }));
+  const outputs = async () => (await send('/v2/models/bench')).body.outputs;
+  const declared = { name: 'x', datatype: 'FP32', shape: [-1, -1] };
+  expect(await outputs()).toEqual([declared]);
+  expect((await json(INFER, x('FP32', [2], [1, 2]))).status).toBe(200);
+  expect(await outputs()).toEqual([declared, { name: 'z', datatype: 'FP32', shape: [-1] }]);
 });
 
 describe('inference', () => {
