@@ -1,37 +1,55 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core/model';
+import { type AccuracyTable, AppError, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
 import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-file.js';
-import type { Problem } from './problem.js';
+import { byPosition, type Finding, type Problem } from './problem.js';
 import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
 import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
 import { checkFiles, type MissingReference } from './semantic-checks/files.js';
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
+/** Checks of the files that a pipeline file names: of their existence, and then whether they can be used. */
+export interface FileChecks {
+  readonly missing: MissingReference;
+  readonly unusable: (spec: PipelineSpec) => Promise<readonly Finding[]>;
+}
+
 /**
  * Paths in the file are relative to its folder. Problems in an accuracy table file are reported at the field that names
- * the table. With `missing`, files that do not exist are problems. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
+ * the table. With `checks`, files that are missing or unusable are problems. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
  */
-export async function loadPipelineFile(path: string, missing?: MissingReference): Promise<PipelineFileResult> {
+export async function loadPipelineFile(path: string, checks?: FileChecks): Promise<PipelineFileResult> {
+  const result = await readPipelineFile(path, checks?.missing);
+  if (result.kind === 'invalid' || checks === undefined) return result;
+  const { spec, warnings, problemAt } = result;
+  const problems = (await checks.unusable(spec)).map(problemAt).sort(byPosition);
+  return problems.length > 0 ? { kind: 'invalid', problems } : { kind: 'valid', spec, warnings };
+}
+
+type ReadPipelineFile =
+  | (PipelineFileResult & { readonly kind: 'valid'; readonly problemAt: (finding: Finding) => Problem })
+  | (PipelineFileResult & { readonly kind: 'invalid' });
+
+async function readPipelineFile(path: string, missing: MissingReference | undefined): Promise<ReadPipelineFile> {
   const filePath = resolve(path);
   const baseDir = dirname(filePath);
   const text = await readText(filePath, 'pipeline file');
   const checked = checkPipelineFile(text, path, missing && ((draft) => checkFiles(draft, baseDir, missing)));
   if (checked.kind === 'invalid') return checked;
-  const { output, warnings } = checked;
+  const { output, warnings, problemAt } = checked;
   const spec = toSpec(output, baseDir);
   const table = output.spec.accuracyTable;
-  if (typeof table !== 'string') return { kind: 'valid', spec, warnings };
+  if (typeof table !== 'string') return { kind: 'valid', spec, warnings, problemAt };
   const tableText = await readText(resolve(baseDir, table), 'accuracy table');
   const read = accuracyTableResult(
     checkAccuracyTableText(tableText, table, output.spec.stages as readonly StageDraft[]),
   );
   if (read.kind === 'invalid')
     return { kind: 'invalid', problems: read.problems.map((problem) => atReference(problem, table, checked)) };
-  return { kind: 'valid', spec: { ...spec, accuracyTable: read.table }, warnings };
+  return { kind: 'valid', spec: { ...spec, accuracyTable: read.table }, warnings, problemAt };
 }
 
 function atReference(

@@ -63,7 +63,7 @@ const noFile = (what: string, reference: string, path: string): string =>
 
 /** Message about a file or package that this machine lacks; undefined if it exists or has a remote address. */
 export function missingReference(
-  what: 'accuracy table' | 'artifact' | 'module' | 'samples folder',
+  what: 'accuracy table' | 'artifact' | 'data folder' | 'evaluation module' | 'module' | 'samples folder',
   reference: string,
   baseDir: string,
 ): string | undefined {

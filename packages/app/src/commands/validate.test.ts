@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -28,6 +28,7 @@ spec:
   budget: { cpuCores: 3 }
   sources: [{ name: photo, datatype: UINT8, shape: [-1], samples: ./photos }]
   accuracyTable: ./accuracy.json
+  evaluation: { module: ./evaluate.ts, data: ./labelled }
   stages:
     - name: detect
       module: ./detcet.ts
@@ -38,6 +39,23 @@ spec:
     - name: classify
       module: npm:not-installed-stages/classify
       variants: [{ name: only, accuracy: { value: 0.6 } }]
+`;
+
+const UNUSABLE_FILES = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: unusable }
+spec:
+  slo: { latencyMs: 500 }
+  sources: [{ name: text, datatype: BYTES, shape: [1], samples: ./texts }]
+  evaluation: { module: ./score.mjs, data: ./labels }
+  stages:
+    - name: first
+      module: ./picky.mjs
+      variants: [{ name: good, artifact: ./good.bin, accuracy: { value: 0.6 } },
+        { name: bad, artifact: ./bad.bin, accuracy: { value: 0.7 } }]
+    - name: second
+      module: ./nothing.mjs
+      variants: [{ name: one, accuracy: { value: 0.6 } }, { name: two, accuracy: { value: 0.7 } }]
 `;
 
 const folder = new TestFolder();
@@ -111,23 +129,29 @@ describe('equipoise validate', () => {
           `The accuracy table ./accuracy.json is not there: no file ${table}. Create it or correct the path.`,
         ),
         problem(
+          'evaluation.module',
+          [9, 25],
+          expect.stringMatching(/^The evaluation module \.\/evaluate\.ts is not there/),
+        ),
+        problem('evaluation.data', [9, 46], expect.stringMatching(/^The data folder \.\/labelled is not there/)),
+        problem(
           'stages[0].module',
-          [11, 15],
+          [12, 15],
           `The module ./detcet.ts is not there: no file ${module}. Create it or correct the path.`,
         ),
         problem(
           'stages[0].variants[1].artifact',
-          [14, 36],
+          [15, 36],
           `The artifact ./large.onnx is not there: no file ${artifact}. Create it or correct the path.`,
         ),
         problem(
           'stages[1].module',
-          [17, 15],
+          [18, 15],
           `The package not-installed-stages is not installed where ${folder.path} can find it; run \`npm install not-installed-stages\` there.`,
         ),
       ],
     });
-    expect(text).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/5 problems$/m) });
+    expect(text).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/7 problems$/m) });
   });
 
   it('accepts a valid file', async () => {
@@ -148,6 +172,32 @@ describe('equipoise validate', () => {
     expect(planned.exitCode).toBe(1);
     expect(documentOf(planned)).toMatchObject({
       error: { code: 'INVALID_PIPELINE', details: { problems: [problem] } },
+    });
+  });
+
+  it('lists files that exist but cannot be used, each with its place and the fix', async () => {
+    folder.write('unusable.yaml', UNUSABLE_FILES);
+    for (const part of ['texts', 'labels']) mkdirSync(join(folder.path, part));
+    folder.write('texts/one.json', '{"other": ["a"]}');
+    folder.write('score.mjs', 'export const score = () => 1;');
+    folder.write('nothing.mjs', 'export const run = 1;');
+    folder.write('good.bin', '');
+    folder.write('bad.bin', '');
+    const load =
+      "if (artifactPath.endsWith('bad.bin')) throw new Error('no weights'); return { run: (batch) => batch };";
+    folder.write('picky.mjs', `export const load = ({ artifactPath }) => { ${load} };`);
+    const ended = await validate('unusable.yaml', '--json');
+    expect(ended.exitCode).toBe(1);
+    const problem = (path: string, line: number, message: RegExp) =>
+      expect.objectContaining({ path: `spec.${path}`, line, message: expect.stringMatching(message) });
+    expect(documentOf(ended)).toEqual({
+      valid: false,
+      problems: [
+        problem('sources[0].samples', 6, /one\.json: its JSON has no tensor text.*\. Check the path/),
+        problem('evaluation.module', 7, /does not export loadSamples; it needs/),
+        problem('stages[0].variants[1].artifact', 12, /no weights.*\. Check that the artifact of the variant is valid/),
+        problem('stages[1].module', 14, /nothing\.mjs does not export a function load; it exports run\./),
+      ],
     });
   });
 

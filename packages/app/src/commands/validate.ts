@@ -13,7 +13,7 @@ export interface ValidateOptions {
   readonly out?: string;
 }
 
-/** `equipoise validate`: lists all problems of a file, also other files that are missing. Exits with 1 if there are any. */
+/** `equipoise validate`: lists all problems of a file, also of the files that it names. Exits with 1 if there are any. */
 export async function validate(file: string, { graph: format, out }: ValidateOptions = {}): Promise<CommandResult> {
   if (out !== undefined && format === undefined)
     throw new AppError(
@@ -21,7 +21,11 @@ export async function validate(file: string, { graph: format, out }: ValidateOpt
       '--out is the file of a drawing; add --graph text, --graph mermaid or --graph svg.',
     );
   const output = out === undefined ? undefined : await outputFile(out);
-  const result = await loadPipelineFile(file, missingReference);
+  const result = await loadPipelineFile(file, {
+    missing: missingReference,
+    // Imported only here: it loads the launchers, which an invalid file does not need.
+    unusable: async (spec) => (await import('./unusable-files.js')).unusableFiles(spec),
+  });
   if (result.kind === 'valid') {
     const graph = format && drawPipeline(result.spec, format);
     if (graph !== undefined) await output?.writeText(graph);

@@ -3,7 +3,7 @@ import type { Finding, ValuePath } from '../problem.js';
 
 /** Message about a reference that this machine lacks; undefined if it exists or is remote. */
 export type MissingReference = (
-  what: 'accuracy table' | 'artifact' | 'module' | 'samples folder',
+  what: 'accuracy table' | 'artifact' | 'data folder' | 'evaluation module' | 'module' | 'samples folder',
   reference: string,
   baseDir: string,
 ) => string | undefined;
@@ -20,6 +20,10 @@ export function checkFiles(spec: SpecDraft, baseDir: string, missing: MissingRef
 
 function* references(spec: SpecDraft): Generator<Reference> {
   if (typeof spec.accuracyTable === 'string') yield ['accuracy table', ['spec', 'accuracyTable'], spec.accuracyTable];
+  if (spec.evaluation !== undefined) {
+    yield ['evaluation module', ['spec', 'evaluation', 'module'], spec.evaluation.module];
+    yield ['data folder', ['spec', 'evaluation', 'data'], spec.evaluation.data];
+  }
   for (const [index, { samples }] of wellFormedEntries(spec.sources))
     yield ['samples folder', ['spec', 'sources', index, 'samples'], samples];
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
