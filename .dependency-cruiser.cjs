@@ -29,6 +29,7 @@ const CORE_FOLDERS = {
   profile: ['kernel', 'model', 'ports'],
   estimate: ['kernel', 'model', 'ports', 'profile'],
   optimize: ['kernel', 'model', 'ports', 'profile', 'estimate'],
+  evaluate: ['kernel', 'model', 'ports', 'profile', 'estimate'],
   forecast: ['kernel', 'model', 'ports'],
   serve: ['kernel', 'model', 'ports'],
   simulate: ['kernel', 'model', 'ports', 'profile', 'estimate', 'serve'],

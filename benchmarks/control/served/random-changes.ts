@@ -5,10 +5,11 @@
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import type { Change, PipelineSpec, Plan, ReplicaId, SeededRng, StageId, StagePlan } from '@equipoise/core/model';
-import { capacityRps, type ServiceCurves, stageLoads } from '@equipoise/core/plan';
+import { capacityRps, type ServiceCurves } from '@equipoise/core/plan';
 import type { ReplicaLauncher, ReplicaPool } from '@equipoise/core/ports';
 import type { LoadSpec } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
+import { stageLoads } from '../../../packages/core/src/estimate/stage-load.js';
 import { planAt } from '../pipelines.js';
 import { type Content, sendLoad } from './served-load.js';
 

@@ -12,6 +12,7 @@ import {
   positive,
   positiveRate,
   rate,
+  rateRange,
   seed,
   serviceFactor,
   timeoutMs,
@@ -162,10 +163,15 @@ function addMeasurements(program: Command): void {
   program
     .command('evaluate')
     .argument('<file>', 'pipeline file')
-    .description('measure the end-to-end accuracy of the combinations of variants (at most 64 combinations)')
+    .description(
+      'measure the end-to-end accuracy of the combinations of variants: all (at most 64), or by a search that stops what no plan would choose (at most 1024)',
+    )
     .option('--data <folder>', 'folder of labelled samples; default: evaluation.data of the pipeline file')
     .option('--out <file>', 'write the accuracy table to this file, for accuracyTable of the pipeline file')
     .option('--samples <n>', 'use only the first n samples', count)
+    .option('--budget <runs>', 'search; end after this number of stage runs (one item through one stage)', count)
+    .option('--confidence <f>', 'search; certainty at which two combinations stop competing (default: 0.98)', fraction)
+    .option('--arrival-rps <n[-m]>', 'search for plans at these arrival rates only, such as 20 or 5-50', rateRange)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/evaluate.js')).evaluate(file, options)),

@@ -1,6 +1,7 @@
 /** Entry `@equipoise/core/plan`: profiles, latency estimates and the planner. */
 export { pipelineAccuracy } from './estimate/pas.js';
-export { stageLoads } from './estimate/stage-load.js';
+export { combinationCosts } from './evaluate/combination-costs.js';
+export { CombinationRace } from './evaluate/combination-race.js';
 export { explainPlan } from './optimize/explain.js';
 export type { VerifierAt } from './optimize/explanation/explained-plan.js';
 export type {

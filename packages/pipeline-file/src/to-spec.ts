@@ -142,7 +142,7 @@ function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
 
 export function toAccuracyTable({ combinations }: FileTable): AccuracyTable {
   return {
-    combinations: combinations.map(({ variants, confidence95, ...rest }) =>
+    combinations: combinations.map(({ variants, confidence95, verdict: _, droppedFor: __, ...rest }) =>
       withoutUndefined({
         ...rest,
         variants: variants as Record<StageId, VariantId>,

@@ -54,6 +54,7 @@ describe('equipoise evaluate', () => {
     const ended = await evaluate('pipeline.yaml', '--samples', '1', '--json');
     expect(ended.stderr).toContain('a line of the owner\n');
     expect(documentOf(ended)).toEqual({
+      stageRuns: 4,
       combinations: [
         { variants: { parity: 'even', same: 'only' }, accuracy: 0, confidence95: [0, 0], samples: 1, measured: true },
         { variants: { parity: 'odd', same: 'only' }, accuracy: 1, confidence95: [1, 1], samples: 1, measured: true },
@@ -68,7 +69,7 @@ describe('equipoise evaluate', () => {
     expect(rows[0]).toMatch(/^│ parity +│ +accuracy +│ +95 % interval +│$/);
     expect(rows[1]).toMatch(/^│ odd +│ +0\.750 +│ 0\.\d{3} to 1\.000 +│$/);
     expect(rows[2]).toMatch(/^│ even +│ +0\.250 +│ 0\.000 to 0\.\d{3} +│$/);
-    expect(stdout).toMatch(/\n4 samples\n$/);
+    expect(stdout).toMatch(/\n4 samples, 16 stage runs\n$/);
   });
 
   it.each([
@@ -108,6 +109,26 @@ describe('equipoise evaluate', () => {
     const ended = await evaluate('wrong.yaml', ...flags, '--json');
     expect(ended.exitCode).toBe(exitCode);
     expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
+  });
+
+  it('searches with the costs of the profile, and says what it dropped', async () => {
+    const profile = 'profile: [{ cpuCores: 1, batchSize: 1, meanMs: 1, p99Ms: 1 }]';
+    const priced = pipeline('evaluation: { module: ./score.ts, data: ./data }')
+      .replaceAll('parameters:', `resources: { cpuCores: 1, memoryBytes: 1 }, ${profile}, parameters:`)
+      .replace('{ name: only }', `{ name: only, resources: { cpuCores: 1, memoryBytes: 1 }, ${profile} }`);
+    folder.write('priced.yaml', priced);
+    const ended = await evaluate('priced.yaml', '--arrival-rps', '1-2', '--confidence', '0.5', '--json');
+    expect(documentOf(ended)).toMatchObject({
+      combinations: [
+        { verdict: 'dropped', droppedFor: { parity: 'odd', same: 'only' } },
+        { verdict: 'kept', accuracy: 0.75 },
+      ],
+    });
+    const { stdout } = await evaluate('priced.yaml', '--budget', '100', '--confidence', '0.5');
+    expect(stdout).toMatch(/│ even .*│ +4 │ dropped for odd +│/);
+    const unprofiled = await evaluate('pipeline.yaml', '--budget', '100', '--json');
+    expect(documentOf(unprofiled)).toMatchObject({ error: { code: 'PROFILE_MISSING' } });
+    expect((await evaluate('priced.yaml', '--arrival-rps', '5-2')).exitCode).toBe(2);
   });
 
   it('does not score stages without code', async () => {

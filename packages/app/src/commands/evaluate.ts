@@ -5,11 +5,19 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
 import { AppError, type PipelineSpec, type StageId } from '@equipoise/core/model';
-import { type Evaluation, type EvaluationModule, evaluatePipeline, evaluationModule } from '@equipoise/runtime';
+import {
+  type Evaluation,
+  type EvaluationModule,
+  type EvaluationRequest,
+  type EvaluationSearch,
+  evaluatePipeline,
+  evaluationModule,
+} from '@equipoise/runtime';
 import pc from 'picocolors';
 import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
+import { profilesFor } from '../compose/profiles-for.js';
 import { outputFile } from '../report/output-file.js';
 import { fractionText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
@@ -20,6 +28,9 @@ interface EvaluateOptions {
   readonly data?: string;
   readonly out?: string;
   readonly samples?: number;
+  readonly budget?: number;
+  readonly confidence?: number;
+  readonly arrivalRps?: EvaluationSearch['rates'];
 }
 
 /** Writes the table to `out`, in the form of `accuracyTable`. */
@@ -28,18 +39,40 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
   globalThis.console = new Console(process.stderr);
   const spec = await loadSpec(file);
   const { data, out, samples } = options;
+  const search = searchOf(spec, file, options);
   const imported = await importEvaluation(spec, { file, ...(data !== undefined && { data }) });
   const output = out === undefined ? undefined : await outputFile(out);
-  const { table, leftOut } = await measure(spec, imported, samples);
+  const evaluation = await measure(spec, imported, {
+    ...(samples !== undefined && { maxSamples: samples }),
+    ...search,
+  });
+  const { table, stageRuns, leftOut } = evaluation;
   await output?.write(table);
-  const json = { ...table, ...(leftOut !== undefined && { leftOut }) };
-  return { json, text: evaluationText(spec, { table, ...(leftOut !== undefined && { leftOut }) }) };
+  const json = { ...table, stageRuns, ...(leftOut !== undefined && { leftOut }) };
+  return { json, text: evaluationText(spec, evaluation) };
+}
+
+/** Any flag of a search selects it. */
+function searchOf(
+  spec: PipelineSpec,
+  file: string,
+  { budget, confidence, arrivalRps }: EvaluateOptions,
+): { readonly search?: EvaluationSearch } {
+  if (budget === undefined && confidence === undefined && arrivalRps === undefined) return {};
+  return {
+    search: {
+      profiles: profilesFor(spec, file),
+      ...(budget !== undefined && { budgetRuns: budget }),
+      ...(confidence !== undefined && { confidence }),
+      ...(arrivalRps !== undefined && { rates: arrivalRps }),
+    },
+  };
 }
 
 async function measure(
   spec: PipelineSpec,
   { module, dataDir }: ImportedEvaluation,
-  maxSamples: number | undefined,
+  how: Pick<EvaluationRequest, 'maxSamples' | 'search'>,
 ): Promise<Evaluation> {
   await requireArtifacts(spec);
   const display = progressDisplay('evaluating');
@@ -50,7 +83,7 @@ async function measure(
       module,
       dataDir,
       clock: { nowMs: () => performance.now() },
-      ...(maxSamples !== undefined && { maxSamples }),
+      ...how,
       onProgress: (progress) => display.show(progress),
     });
   } finally {
@@ -59,23 +92,29 @@ async function measure(
 }
 
 /** Combinations, best first, then samples, and skipped combinations with reasons. */
-function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
+function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
+  const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');
+  const isSearch = table.combinations.some(({ verdict }) => verdict !== undefined);
   const rows = table.combinations
     .toSorted((a, b) => b.accuracy - a.accuracy)
-    .map(({ variants, accuracy, confidence95: [low, high] }) => [
-      ...shown.map((id) => variants[id] ?? ''),
+    .map(({ variants, accuracy, confidence95: [low, high], samples, verdict, droppedFor }) => [
+      ...nameOf(variants),
       fractionText(accuracy),
       `${fractionText(low)} to ${fractionText(high)}`,
+      ...(isSearch
+        ? [String(samples), droppedFor ? `dropped for ${nameOf(droppedFor).join(', ')}` : (verdict ?? '')]
+        : []),
     ]);
-  const samples = table.combinations[0]?.samples ?? 0;
+  const samples = Math.max(...table.combinations.map((combination) => combination.samples));
   const notes = [
-    `${samples} ${samples === 1 ? 'sample' : 'samples'}`,
+    `${samples} ${samples === 1 ? 'sample' : 'samples'}, ${stageRuns} stage runs`,
     ...(leftOut === undefined ? [] : [leftOut.reason]),
   ];
+  const searched = isSearch ? [{ right: 'samples' }, 'verdict'] : [];
   return [
-    textTable([...shown, { right: 'accuracy' }, { right: '95 % interval' }], rows),
+    textTable([...shown, { right: 'accuracy' }, { right: '95 % interval' }, ...searched], rows),
     ...notes.map((note) => pc.dim(note)),
   ].join('\n');
 }

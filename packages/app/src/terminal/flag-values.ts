@@ -45,6 +45,15 @@ export const port = numberWithin('a port from 1 to 65535, or 0 for any free one'
   whole: true,
 });
 
+/** One rate, such as `20`, or the lowest and highest, such as `5-50`. */
+export function rateRange(text: string): { readonly leastRps: number; readonly mostRps: number } {
+  try {
+    const [leastRps = Number.NaN, mostRps = leastRps, ...more] = text.split('-').map(positiveRate);
+    if (more.length === 0 && leastRps <= mostRps) return { leastRps, mostRps };
+  } catch {}
+  throw new InvalidArgumentError('Expected a rate above 0, or the lowest and highest one, such as 5-50.');
+}
+
 const nodeSize = numberWithin('a number of cores', { least: 0.05 });
 
 /** Cores of machines, such as `4,4,8`. */

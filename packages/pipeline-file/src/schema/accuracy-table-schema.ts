@@ -18,9 +18,18 @@ export const accuracyTableSchema = z
             .describe('Lower and upper end of the 95 % confidence interval of the accuracy.'),
           samples: count().optional().describe('Number of samples that gave the accuracy.'),
           measured: z.boolean().optional().describe('True if the accuracy was measured, false if it was computed.'),
+          verdict: z
+            .enum(['kept', 'dropped', 'undecided'])
+            .optional()
+            .describe('Result of a search by `equipoise evaluate`, for people.'),
+          droppedFor: z
+            .record(z.string(), z.string())
+            .optional()
+            .describe('Combination that costs no more and is more accurate than this dropped one, for people.'),
         }),
       )
       .describe('Measured combinations.'),
+    stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z
       .strictObject({
         combinations: count().describe('Number of omitted combinations.'),

@@ -1,4 +1,4 @@
-import { type PipelineSpec, SeededRng, type StageSpec, type TensorMap } from '@equipoise/core/model';
+import type { PipelineSpec, StageSpec, TensorMap } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import {
   FakeLauncher,
@@ -11,13 +11,7 @@ import {
   WorkClock,
 } from '../profiling/profile-pipeline.test-support.js';
 import type { WorkProgress } from '../progress-meter.js';
-import {
-  bootstrapInterval,
-  drawResamples,
-  type Evaluation,
-  type EvaluationRequest,
-  evaluatePipeline,
-} from './evaluate-pipeline.js';
+import { type Evaluation, type EvaluationRequest, evaluatePipeline } from './evaluate-pipeline.js';
 import { type EvaluationModule, evaluationModule } from './evaluation-module.js';
 import { variantCombinations } from './variant-combinations.js';
 
@@ -123,16 +117,17 @@ describe('evaluatePipeline', () => {
   });
 
   it('gives the same figures with a cache too small for all prefixes, with more work', async () => {
-    const whole = bench();
-    const expected = await whole.evaluate();
+    const expected = await bench().evaluate();
     for (const [cacheBytes, decoded] of [
       [0, 24],
       [24, 17],
     ] as const) {
       const { launcher, evaluate } = bench({ cacheBytes });
-      expect(await evaluate()).toEqual(expected);
+      const { table, stageRuns } = await evaluate();
+      expect(table).toEqual(expected.table);
+      expect(launcher.batches).toHaveLength(stageRuns);
       expect(launcher.batches.filter(({ replica }) => replica.startsWith('decode'))).toHaveLength(decoded);
-      expect(launcher.batches.length).toBeGreaterThan(whole.launcher.batches.length);
+      expect(stageRuns).toBeGreaterThan(expected.stageRuns);
     }
   });
 
@@ -226,6 +221,61 @@ describe('evaluatePipeline', () => {
   });
 });
 
+describe('a search', () => {
+  /** `lossy` costs less than `exact`, and `off` less than `right`. */
+  const costsMs: Readonly<Record<string, number>> = { only: 1, exact: 9, lossy: 3, right: 5, off: 4 };
+  const priced: PipelineSpec = {
+    ...sumPipeline,
+    budget: { cpuCores: 4 },
+    stages: sumPipeline.stages.map((each) => ({
+      ...each,
+      variants: each.variants.map((of) => {
+        const meanMs = costsMs[of.id] ?? 1;
+        return { ...of, profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs }] };
+      }),
+    })),
+  };
+  const many: EvaluationModule = {
+    ...scenes,
+    loadSamples: async () => (await Promise.all(Array.from({ length: 20 }, () => scenes.loadSamples('')))).flat(),
+  };
+  const searching = (search: Partial<EvaluationRequest['search']> = {}) =>
+    bench({ spec: priced, module: many, search: { profiles: [], ...search } });
+
+  it('runs fewer stages than all combinations on all samples, and says what it dropped after how many', async () => {
+    const { launcher, evaluate } = searching();
+    const { table, stageRuns } = await evaluate();
+    expect(launcher.batches).toHaveLength(stageRuns);
+    // The six scenes take 98 runs for all combinations, see above.
+    expect(stageRuns).toBeLessThan(0.8 * 20 * 98);
+    const [best, , dropped] = table.combinations;
+    expect(best).toMatchObject({ verdict: 'kept', accuracy: 1 });
+    expect(table.combinations.map(({ verdict }) => verdict)).toEqual(['kept', 'dropped', 'kept', 'kept']);
+    expect(table.combinations[1]?.droppedFor).toEqual(dropped?.variants);
+    expect(table.combinations[1]?.samples).toBeLessThan(120);
+  });
+
+  it('ends with the sample that reaches the budget, however many samples run at once', async () => {
+    const { table, stageRuns } = await searching({ budgetRuns: 500 }).evaluate();
+    expect(stageRuns).toBeGreaterThanOrEqual(500);
+    expect(stageRuns).toBeLessThan(530);
+    expect(table.combinations.some(({ verdict }) => verdict === 'undecided')).toBe(true);
+    await expect(searching({ budgetRuns: 20 }).evaluate()).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringMatching(/^A budget of 20 stage runs is too small .* takes about \d{3}\.$/),
+    });
+  });
+
+  it('leaves out what cannot serve the arrival rates', async () => {
+    const { table, leftOut } = await searching({ rates: { leastRps: 220, mostRps: 250 } }).evaluate();
+    expect(table.combinations.map(({ variants }) => variants['detect' as never])).toEqual(['lossy', 'lossy']);
+    expect(leftOut).toEqual({ combinations: 2, reason: expect.stringContaining('2 cannot serve the arrival rates') });
+    await expect(searching({ rates: { leastRps: 900, mostRps: 900 } }).evaluate()).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+    });
+  });
+});
+
 describe('variantCombinations', () => {
   it('refuses a product too large to look at', () => {
     const ten = Array.from({ length: 10 }, (_, index) => variant(`v${index}`));
@@ -241,24 +291,5 @@ describe('variantCombinations', () => {
       'lossy right',
       'lossy off',
     ]);
-  });
-});
-
-describe('bootstrapInterval', () => {
-  const samples = Array.from({ length: 400 }, (_, index) => (index % 5 === 0 ? 0 : 1));
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const intervalOf = (seed: number) => bootstrapInterval(samples, drawResamples(400, new SeededRng(seed)), mean);
-
-  it('is that of a proportion: 0.8 ± 1.96·√(0.8·0.2/400)', () => {
-    const [low, high] = intervalOf(1);
-    expect(low).toBeGreaterThan(0.8 - 0.0392 - 0.012);
-    expect(low).toBeLessThan(0.8 - 0.0392 + 0.012);
-    expect(high).toBeGreaterThan(0.8 + 0.0392 - 0.012);
-    expect(high).toBeLessThan(0.8 + 0.0392 + 0.012);
-  });
-
-  it('repeats with its seed', () => {
-    expect(intervalOf(1)).toEqual(intervalOf(1));
-    expect(intervalOf(2)).not.toEqual(intervalOf(1));
   });
 });

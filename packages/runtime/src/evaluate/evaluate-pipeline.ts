@@ -1,21 +1,20 @@
 /**
- * Measures end-to-end accuracy with a bootstrap interval: runs labelled samples through the selected combinations of
- * variants. Samples run concurrently; this changes no answer.
+ * Measures end-to-end accuracy with a bootstrap interval: runs labelled samples through combinations of variants, all of
+ * them or a race of them. Samples run concurrently; this changes no answer.
  */
 import { availableParallelism } from 'node:os';
-import {
-  AppError,
-  type Clock,
-  type MeasuredCombination,
-  type PipelineSpec,
-  type Rng,
-  SeededRng,
-  type TensorMap,
-} from '@equipoise/core/model';
+import { type AccuracyTable, AppError, type Clock, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
+import { CombinationRace, combinationCosts } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
-import { type EvaluationModule, type LabelledSample, labelledSamples, scoreOf } from './evaluation-module.js';
-import { SampleAnswers } from './sample-answers.js';
+import {
+  type AnsweredSample,
+  type EvaluationModule,
+  type LabelledSample,
+  labelledSamples,
+  scoreOf,
+} from './evaluation-module.js';
+import { SampleAnswers, type SampleResult } from './sample-answers.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
 export interface EvaluationRequest {
@@ -25,126 +24,201 @@ export interface EvaluationRequest {
   readonly dataDir: string;
   readonly clock: Clock;
   readonly maxSamples?: number;
-  /** Default 64. */
+  /** Default 64, with `search` 1024. */
   readonly maxCombinations?: number;
+  /** Without it, all samples run through all combinations. */
+  readonly search?: EvaluationSearch;
   readonly seed?: number;
   /** Limit for the shared stage outputs of one sample; default 256 MiB. */
   readonly cacheBytes?: number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
+/** Stops combinations that no plan would choose, or whose order to all others is certain. */
+export interface EvaluationSearch {
+  readonly profiles: ProfileSet;
+  /** Arrival rates for which plans will be made; default all. */
+  readonly rates?: { readonly leastRps: number; readonly mostRps: number };
+  /** Probability with which the order of two combinations has to be certain; default 0.98. */
+  readonly confidence?: number;
+  /** Number of items that stages run. The search ends with the sample that reaches it; default unlimited. */
+  readonly budgetRuns?: number;
+}
+
+type Combination = Required<AccuracyTable['combinations'][number]> & {
+  readonly verdict?: 'kept' | 'dropped' | 'undecided';
+  /** Combination that costs no more and is more accurate. */
+  readonly droppedFor?: VariantChoice;
+};
+
 export interface Evaluation {
-  readonly table: { readonly combinations: readonly Required<MeasuredCombination>[] };
+  readonly table: { readonly combinations: readonly Combination[] };
+  /** Number of items that stages ran. */
+  readonly stageRuns: number;
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
 }
 
 const USUAL_COMBINATIONS = 64;
+const MOST_SEARCHED = 1024;
+const USUAL_CONFIDENCE = 0.98;
 /** Estimated time (ms) of a sample, used until the first is done. */
 const EXPECTED_SAMPLE_MS = 500;
 
 /** Rejects with an AppError if a variant does not start, a sample fails or the module is invalid. */
 export async function evaluatePipeline(request: EvaluationRequest): Promise<Evaluation> {
-  const { spec, module, dataDir, maxSamples, maxCombinations = USUAL_COMBINATIONS, seed = 1 } = request;
-  const { kept, leftOut } = variantCombinations(spec, maxCombinations);
+  const { spec, module, dataDir, maxSamples, search, seed = 1 } = request;
+  const { maxCombinations = search === undefined ? USUAL_COMBINATIONS : MOST_SEARCHED } = request;
+  const { choices, costs, leftOut } = competitors(variantCombinations(spec, maxCombinations), spec, search);
   const samples = (await labelledSamples(module, dataDir)).slice(0, maxSamples);
-  const responses = await answersToAll(request, samples, kept);
-  const resamples = drawResamples(samples.length, new SeededRng(seed));
-  const score = (answered: Parameters<EvaluationModule['score']>[0]) => scoreOf(module, answered);
-  const combinations = kept.map((variants, index) => {
-    const answered = samples.map(({ label }, number) => ({ outputs: responses[number]?.[index] ?? {}, label }));
+  const answers = choices.map(() => new Array<AnsweredSample>(samples.length));
+  const race = new CombinationRace({
+    sampleCount: samples.length,
+    costs,
+    confidence: search && (search.confidence ?? USUAL_CONFIDENCE),
+    seed,
+    scoreOf: (c, numbers) => {
+      const answered = answers[c] as readonly AnsweredSample[];
+      return scoreOf(
+        module,
+        numbers.map((number) => answered[number] as AnsweredSample),
+      );
+    },
+  });
+  const stageRuns = await runRace(request, { race, samples, choices, answers });
+  const combinations = race.results().map(({ verdict, droppedFor, ...measured }, c): Combination => {
+    const better = droppedFor === undefined ? undefined : choices[droppedFor];
     return {
-      variants,
-      accuracy: score(answered),
-      confidence95: bootstrapInterval(answered, resamples, score),
-      samples: samples.length,
+      variants: choices[c] as VariantChoice,
+      ...measured,
       measured: true,
+      ...(search !== undefined && { verdict }),
+      ...(better !== undefined && { droppedFor: better }),
     };
   });
-  return leftOut === undefined ? { table: { combinations } } : { table: { combinations }, leftOut };
+  return { table: { combinations }, stageRuns, ...(leftOut !== undefined && { leftOut }) };
 }
 
-/** Answers by sample, then by combination. */
-async function answersToAll(
-  request: EvaluationRequest,
-  samples: readonly LabelledSample[],
-  choices: readonly VariantChoice[],
-): Promise<readonly (readonly TensorMap[])[]> {
-  const { spec, launcher, clock, cacheBytes, onProgress } = request;
-  const answers = new SampleAnswers(spec, launcher, cacheBytes);
+interface Competitors {
+  readonly choices: readonly VariantChoice[];
+  readonly costs: readonly (readonly number[])[];
+  readonly leftOut: VariantCombinations['leftOut'];
+}
+
+/** Combinations that a plan could contain, with their costs. */
+function competitors(
+  { kept, leftOut }: VariantCombinations,
+  spec: PipelineSpec,
+  search: EvaluationSearch | undefined,
+): Competitors {
+  if (search === undefined) return { choices: kept, costs: kept.map(() => []), leftOut };
+  const costOf = combinationCosts(spec, search.profiles, kept, search.rates);
+  const choices = kept.filter((_, c) => costOf[c] !== undefined);
+  const costs = costOf.filter((cost) => cost !== undefined);
+  if (choices.length === 0)
+    throw new AppError('WRONG_USAGE', 'No combination can serve these arrival rates within budget and SLO.');
+  const impossible = kept.length - choices.length;
+  if (impossible === 0) return { choices, costs, leftOut };
+  const reason = `${impossible} cannot serve the arrival rates within budget and SLO`;
+  const combinations = impossible + (leftOut?.combinations ?? 0);
+  return {
+    choices,
+    costs,
+    leftOut: { combinations, reason: leftOut === undefined ? reason : `${leftOut.reason}; ${reason}` },
+  };
+}
+
+interface RaceRun {
+  readonly race: CombinationRace;
+  readonly samples: readonly LabelledSample[];
+  readonly choices: readonly VariantChoice[];
+  /** By combination, then by sample; filled by the run. */
+  readonly answers: readonly AnsweredSample[][];
+}
+
+/** Runs the blocks of the race and returns the number of stage runs. */
+async function runRace(request: EvaluationRequest, { race, samples, choices, answers }: RaceRun): Promise<number> {
+  const { spec, launcher, clock, cacheBytes, search, onProgress } = request;
+  const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
+  const runner = new SampleAnswers(spec, launcher, cacheBytes);
   const progress = new ProgressMeter(clock, {
     totalUnits: samples.length,
     expectedUnitMs: EXPECTED_SAMPLE_MS,
     listener: onProgress ?? (() => {}),
   });
+  let [stageRuns, samplesDone, sampleUnits] = [0, 0, 1];
   try {
     progress.begin('starting the variants');
-    await answers.start(choices);
-    return await inTurn(samples, async ({ inputs }, number) => {
-      const { responses } = await answers.answer(inputs, choices).catch((cause) => {
-        throw sampleFailed(number, cause);
+    await runner.start(choices);
+    for (let block = race.next(); block !== undefined && stageRuns < budgetRuns; block = race.next()) {
+      const { combinations, samples: numbers } = block;
+      const running = combinations.map((c) => choices[c] as VariantChoice);
+      // Each later sample is less work by the combinations that stopped.
+      progress.leaveOut((sampleUnits - running.length / choices.length) * (samples.length - samplesDone));
+      sampleUnits = running.length / choices.length;
+      const results = await inTurn(numbers, budgetRuns - stageRuns, async (number) => {
+        const result = await runner.answer((samples[number] as LabelledSample).inputs, running).catch((cause) => {
+          throw sampleFailed(number, cause);
+        });
+        progress.finish(sampleUnits, `${running.length} combinations on ${samples.length} samples`);
+        return result;
       });
-      progress.finish(1, `${choices.length} combinations on ${samples.length} samples`);
-      return responses;
-    });
+      results.forEach(({ responses, stageRuns: runs }, position) => {
+        const number = numbers[position] as number;
+        const { label } = samples[number] as LabelledSample;
+        stageRuns += runs;
+        responses.forEach((outputs, index) => {
+          (answers[combinations[index] as number] as AnsweredSample[])[number] = { outputs, label };
+        });
+      });
+      if (samplesDone === 0 && results.length < numbers.length)
+        throw budgetTooSmall(budgetRuns, Math.ceil((stageRuns / results.length) * numbers.length));
+      race.finish(block, results.length);
+      samplesDone += results.length;
+    }
   } finally {
-    await answers.close();
+    await runner.close();
   }
+  return stageRuns;
 }
 
-/** Results in item order, from one worker per core. After a failure no new work starts. */
-async function inTurn<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item, index: number) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  let next = 0;
+const budgetTooSmall = (budgetRuns: number, needed: number): AppError =>
+  new AppError(
+    'WRONG_USAGE',
+    `A budget of ${budgetRuns} stage runs is too small for a first comparison of all combinations, which takes about ${needed}.`,
+    { details: { budgetRuns, needed } },
+  );
+
+/**
+ * Results in item order, from one worker per core, up to the item that exhausts the budget. Later items that already
+ * run are discarded, so the number of workers changes nothing. After a failure no new work starts.
+ */
+async function inTurn(
+  items: readonly number[],
+  budgetRuns: number,
+  work: (item: number) => Promise<SampleResult>,
+): Promise<readonly SampleResult[]> {
+  const results: SampleResult[] = [];
+  let [next, inOrder, runs] = [0, 0, 0];
   const lane = async (): Promise<void> => {
-    while (next < items.length) {
+    while (next < items.length && runs < budgetRuns) {
       const index = next++;
       try {
-        results[index] = await work(items[index] as Item, index);
+        results[index] = await work(items[index] as number);
       } catch (error) {
         next = items.length;
         throw error;
       }
+      for (; runs < budgetRuns && results[inOrder] !== undefined; inOrder++) runs += results[inOrder]?.stageRuns ?? 0;
     }
   };
   const lanes = await Promise.allSettled(Array.from({ length: availableParallelism() }, lane));
   const failed = lanes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-  return results;
+  return results.slice(0, inOrder);
 }
 
 function sampleFailed(number: number, cause: unknown): unknown {
   if (!(cause instanceof AppError)) return cause;
   const details = { ...cause.details, sample: number };
   return new AppError(cause.code, `Sample ${number + 1}: ${cause.message}`, { details, cause });
-}
-
-const RESAMPLES = 200;
-/** Number of resampled scores beyond each end of the interval. */
-const BEYOND = 4;
-
-export type Resamples = readonly Uint32Array[];
-
-export function drawResamples(sampleCount: number, rng: Rng): Resamples {
-  return Array.from({ length: RESAMPLES }, () =>
-    Uint32Array.from({ length: sampleCount }, () => Math.floor(rng.next() * sampleCount)),
-  );
-}
-
-/**
- * 95 % interval of `score` by the percentile bootstrap (Efron 1979): from the 5th smallest to the 5th largest of 200
- * resamples with replacement. Works for scores other than means, such as F1. Combinations share the resamples, so their
- * intervals are comparable.
- */
-export function bootstrapInterval<Sample>(
-  samples: readonly Sample[],
-  resamples: Resamples,
-  score: (samples: readonly Sample[]) => number,
-): readonly [number, number] {
-  const scores = resamples
-    .map((numbers) => score(Array.from(numbers, (number) => samples[number] as Sample)))
-    .sort((a, b) => a - b);
-  return [scores[BEYOND] as number, scores[scores.length - 1 - BEYOND] as number];
 }

@@ -1,0 +1,88 @@
+/**
+ * Costs of a combination that no load changes: CPU, GPU and memory time of a request at each variant's most efficient
+ * core count and batch, and latency without waiting. If no cost is higher, a combination can replace another one in
+ * every plan, apart from the rounding to whole replicas.
+ */
+import { stageLoads } from '../estimate/stage-load.js';
+import { topologicalOrder } from '../estimate/stage-order.js';
+import type { StageId, VariantId } from '../model/ids.js';
+import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
+import type { ProfileSet } from '../model/profile-point.js';
+import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
+
+/** A plan that needs at most this fraction of the budget fits in spite of whole replicas and waiting. */
+const SURE_FRACTION = 0.5;
+/** Latency below this fraction of the SLO decides nothing. */
+const SHORT_FRACTION = 0.2;
+
+/** ms per item; the shares of cores, GPUs and memory are per request. */
+interface VariantCost {
+  readonly busyMs: number;
+  readonly coreMs: number;
+  readonly shortestMs: number;
+}
+
+/**
+ * Costs by combination; undefined if no plan with it can serve `leastRps` within budget and SLO. Throws AppError
+ * PROFILE_MISSING or PROFILE_INVALID.
+ */
+export function combinationCosts(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  choices: readonly Readonly<Record<StageId, VariantId>>[],
+  rates: { readonly leastRps: number; readonly mostRps: number } = { leastRps: 0, mostRps: Number.POSITIVE_INFINITY },
+): readonly (readonly number[] | undefined)[] {
+  const curves = plannedCurves(requireCurves(spec, profiles));
+  const loads = stageLoads(spec, 1);
+  const byVariant = new Map<VariantSpec, VariantCost>();
+  for (const { id, variants } of spec.stages)
+    for (const variant of variants) {
+      const offered = variant.cpuCores.flatMap((cores) => curves.curve(id, variant.id, cores) ?? []);
+      byVariant.set(variant, variantCost(offered));
+    }
+  const order = topologicalOrder(spec);
+  const { cpuCores, gpus, memoryBytes, costPerHour } = spec.budget;
+  const limits = [cpuCores, gpus, memoryBytes].map((limit) => 1000 * (limit ?? Number.POSITIVE_INFINITY));
+  const costMatters = spec.objective.kind !== 'max-accuracy' || costPerHour !== undefined;
+  return choices.map((choice) => {
+    let [coreMs, gpuMs, memoryMs] = [0, 0, 0];
+    const endMs = new Map<StageId, number>();
+    for (const id of order) {
+      const stage = spec.stages.find((each) => each.id === id);
+      const variant = stage?.variants.find((each) => each.id === choice[id]) as VariantSpec;
+      const cost = byVariant.get(variant) as VariantCost;
+      const visits = loads.get(id)?.visits ?? 1;
+      coreMs += visits * cost.coreMs;
+      gpuMs += visits * cost.busyMs * variant.gpus;
+      memoryMs += visits * cost.busyMs * variant.memoryBytes;
+      const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endMs.get(from) ?? 0);
+      endMs.set(id, Math.max(0, ...before) + cost.shortestMs);
+    }
+    const latencyMs = Math.max(...endMs.values());
+    const memoryCounts = spec.budget.memoryBytes !== undefined || spec.prices.memoryGibPerHour > 0;
+    const costs = [coreMs, gpuMs, memoryCounts ? memoryMs : 0];
+    const isTooMuch = (cost: number, kind: number) => cost > (limits[kind] as number) / rates.leastRps;
+    if (latencyMs > spec.slo.latencyMs || costs.some(isTooMuch)) return undefined;
+    // Costs that fit at all rates count the same, unless plans should be cheap.
+    const counted = costs.map((cost, kind) => {
+      if (costMatters) return cost;
+      const limit = limits[kind] as number;
+      return limit === Number.POSITIVE_INFINITY ? 0 : Math.max(cost, (SURE_FRACTION * limit) / rates.mostRps);
+    });
+    return [...counted, Math.max(latencyMs, SHORT_FRACTION * spec.slo.latencyMs)];
+  });
+}
+
+function variantCost(curves: readonly ServiceCurve[]): VariantCost {
+  const points = curves.flatMap((curve) =>
+    curve.batchSizes.map((batchSize) => {
+      const itemMs = curve.meanMs(batchSize) / batchSize;
+      return { busyMs: itemMs / curve.shareFraction, coreMs: itemMs * curve.threadCores };
+    }),
+  );
+  return {
+    busyMs: Math.min(...points.map(({ busyMs }) => busyMs)),
+    coreMs: Math.min(...points.map(({ coreMs }) => coreMs)),
+    shortestMs: Math.min(...curves.map((curve) => curve.meanMs(1))),
+  };
+}
