@@ -162,6 +162,12 @@ export class ChoiceJudge {
     return { lowFraction, verdict };
   }
 
+  /** True if no run had one of its options. */
+  isNew(expected: ExpectedChoice): boolean {
+    this.#index(expected);
+    return !this.#looks.has(expected.key) && expected.indices.some((index) => index < 0);
+  }
+
   /** Judges until decided: by full verification, or by a quick look that shows a miss. */
   verdict(choice: SurrogateChoice): PlanVerification {
     const expected = this.expect(choice);
@@ -263,13 +269,16 @@ export class ChoiceJudge {
   }
 
   #predict(expected: ExpectedChoice): Prediction {
+    this.#index(expected);
+    return this.model.predict(expected.effects, expected.indices);
+  }
+
+  #index(expected: ExpectedChoice): void {
+    if (expected.indexedAt === this.model.size) return;
     const { effects, indices } = expected;
-    if (expected.indexedAt !== this.model.size) {
-      for (let i = 0; i < indices.length; i++)
-        if ((indices[i] as number) < 0) indices[i] = this.model.indexOf(effects.keys[i] as string);
-      expected.indexedAt = this.model.size;
-    }
-    return this.model.predict(effects, indices);
+    for (let i = 0; i < indices.length; i++)
+      if ((indices[i] as number) < 0) indices[i] = this.model.indexOf(effects.keys[i] as string);
+    expected.indexedAt = this.model.size;
   }
 
   #observe(

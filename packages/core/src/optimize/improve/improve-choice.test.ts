@@ -163,6 +163,50 @@ it('reaches combinations of variants that are too many to list, by neighbours of
   expect(found.map(({ option }) => option.variantIndex).sort()).toEqual([0, 0, 0, 0, 0, 3]);
 });
 
+it('reaches combinations that differ from the plan that holds in two stages', () => {
+  const { prepared, options } = manyCombinations();
+  const smallest = options.map(([first]) => first as NonNullable<typeof first>);
+  const judge = new ChoiceJudge(prepared, (choice) => {
+    const variants = choice.map(({ option }) => option.variantIndex).join('');
+    const holds = variants === '000000' || variants === '001010';
+    const { latencyMs, percentile } = prepared.spec.slo;
+    const sloAttainmentFraction = holds ? 1 : 0.98;
+    return {
+      latencyMs: latencyMs * (holds ? 0.9 : 1.02),
+      percentile,
+      sloAttainmentFraction,
+      conclusive: true,
+      seeds: [1],
+    };
+  });
+  const held = { choice: smallest, verdict: judge.verdict(smallest) };
+  const found = new ChoiceSearch(prepared, judge).run(held, 100).held?.choice ?? [];
+  expect(found.map(({ option }) => option.variantIndex).join('')).toBe('001010');
+});
+
+it('looks at almost every option before it ends, even if all plans so far were far too late', () => {
+  const prepared = prepareProblem(problemOf(small(undefined, 180, 5), 25));
+  const { stages } = surrogateProblem(prepared, { theta: 0, kappa: 1 });
+  const seen = new Set<unknown>();
+  const judge = new ChoiceJudge(prepared, (choice) => {
+    for (const { option } of choice) seen.add(option);
+    const { latencyMs, percentile } = prepared.spec.slo;
+    const holds = seen.size === choice.length;
+    const sloAttainmentFraction = holds ? 1 : 0.5;
+    return {
+      latencyMs: latencyMs * (holds ? 0.9 : 3),
+      percentile,
+      sloAttainmentFraction,
+      conclusive: true,
+      seeds: [1],
+    };
+  });
+  const cheapest = stages.map(([first]) => first as NonNullable<typeof first>);
+  const held = { choice: cheapest, verdict: judge.verdict(cheapest) };
+  new ChoiceSearch(prepared, judge).run(held, Number.POSITIVE_INFINITY);
+  expect(seen.size).toBeGreaterThan(0.9 * stages.flat().length);
+});
+
 it('searches a bounded number of combinations, even if the neighbours of each are narrow misses', () => {
   const { prepared } = manyCombinations();
   const combinations = new Set<string>();

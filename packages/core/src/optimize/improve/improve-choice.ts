@@ -13,7 +13,7 @@ import { pasOf } from '../surrogate/objective-value.js';
 import type { ChoiceJudge, ExpectedChoice } from './choice-judge.js';
 import { classOptions, pessimistic, priceOf } from './class-options.js';
 import { fastChoices, type PricedOption } from './fast-choices.js';
-import { type VariantClass, variantClasses } from './variant-classes.js';
+import { pairsOfChanges, type VariantClass, variantClasses } from './variant-classes.js';
 
 export interface HeldChoice {
   readonly choice: SurrogateChoice;
@@ -44,8 +44,10 @@ const ROUNDS: readonly Round[] = [
   { perLevel: 12, leastProbability: 0.01 },
   { perLevel: 32, leastProbability: 0.004 },
 ];
-/** Round without a minimum probability. It runs only if no plan is verified yet. */
-const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0 };
+/** The last round gives a look to all new options and adds pairs of changed variants. It repeats while it gains. */
+const LAST_ROUND: Round = { perLevel: 32, leastProbability: 0.004 };
+/** Maximum number of classes that differ from the incumbent's in two stages, per round. */
+const MOST_PAIRS = 60;
 /** Neighbours add classes only up to this number: each costs beams between two simulations. */
 const MOST_CLASSES = 120;
 const PROBE_LEVELS = 12;
@@ -120,7 +122,7 @@ export class ChoiceSearch {
   }
 
   #addClass({ variants, pas }: VariantClass): Class | undefined {
-    if (!this.#reachesFloor(pas) || pas >= this.#belowPas * (1 - TIE)) return undefined;
+    if (!this.#isSearched(pas)) return undefined;
     const added: Class = { variants, pas, probed: -1, expanded: -1, expandedAsTie: false };
     this.#classes.push(added);
     this.#classOf.set(variants.join(), added);
@@ -133,7 +135,9 @@ export class ChoiceSearch {
     const end = this.#judge.work + workLimit;
     this.#tryKnown(hints.known ?? []);
     for (const choice of hints.promising ?? []) this.#suggest(choice);
-    for (this.#round = 0; this.#round < ROUNDS.length || this.#isLastResort(); this.#round++) {
+    let before: HeldChoice | undefined;
+    for (this.#round = 0; this.#round <= ROUNDS.length || this.#held !== before; this.#round++) {
+      before = this.#held;
       this.#beginRound();
       for (let next = this.#next(); next !== undefined; next = this.#next()) {
         if (this.#judge.work >= end) return this.#improvement(false);
@@ -151,19 +155,17 @@ export class ChoiceSearch {
     return ROUNDS[this.#round] ?? LAST_ROUND;
   }
 
-  #isLastResort(): boolean {
-    return this.#round === ROUNDS.length && this.#held === undefined;
-  }
-
   #beginRound(): void {
     this.#options = classOptions(this.#judge, this.#prepared.objective, this.#stages);
     this.#stepsToRanking = 0;
     for (const each of this.#classes) each.expandedAsTie = false;
+    if (this.#round >= ROUNDS.length && this.#held !== undefined) this.#addPairs(this.#held);
   }
 
-  #reachesFloor(pas: number): boolean {
+  #isSearched(pas: number): boolean {
     const { objective } = this.#prepared;
-    return objective.kind !== 'min-cost' || pas >= objective.accuracyFloor * (1 - TIE);
+    const floor = objective.kind === 'min-cost' ? objective.accuracyFloor : 0;
+    return pas >= floor * (1 - TIE) && pas < this.#belowPas * (1 - TIE);
   }
 
   /** Gain over the incumbent; 0 if not better. */
@@ -203,7 +205,6 @@ export class ChoiceSearch {
 
   /** Open candidates that are better than the incumbent and likely enough, best score first. */
   #rank(candidates: readonly Candidate[]): Candidate[] {
-    const { leastProbability } = this.#limits;
     const likely = candidates.filter((candidate) => {
       const { key, of, price } = candidate;
       if (this.#open.get(key) !== candidate) return false;
@@ -214,9 +215,16 @@ export class ChoiceSearch {
       }
       const { holds, perWork } = this.#judge.chance(candidate);
       candidate.score = perWork * gain;
-      return holds >= leastProbability && candidate.score > 0;
+      return candidate.score > 0 && holds >= this.#leastProbabilityOf(candidate);
     });
     return likely.sort((a, b) => b.score - a.score);
+  }
+
+  /** In the last round 0 for a choice with a new option, and for all choices while no plan is verified. */
+  #leastProbabilityOf(candidate: Candidate): number {
+    const { leastProbability } = this.#limits;
+    if (this.#round < ROUNDS.length) return leastProbability;
+    return this.#held === undefined || this.#judge.isNew(candidate) ? 0 : leastProbability;
   }
 
   /** Verifies each known choice that would be better, regardless of its estimate. */
@@ -257,7 +265,22 @@ export class ChoiceSearch {
       });
   }
 
-  #couldGain(of: Class): boolean {
+  /** Adds classes that differ from the incumbent's in two stages, those with the fastest choices first. */
+  #addPairs({ choice }: HeldChoice): void {
+    const held = choice.map(({ option }) => option.variantIndex);
+    const pairs = pairsOfChanges(
+      held,
+      this.#options.map((options) => [...options.keys()]),
+    );
+    const unknown = pairs.flatMap((variants) => {
+      const pas = this.#classOf.has(variants.join()) ? undefined : this.#prepared.accuracy.pas(variants);
+      if (pas === undefined || !this.#isSearched(pas) || !this.#couldGain({ variants, pas })) return [];
+      return [{ variants, pas, latencyMs: this.#fastestOf(this.#optionsOf({ variants, pas })).latencyMs }];
+    });
+    for (const each of unknown.sort((a, b) => a.latencyMs - b.latencyMs).slice(0, MOST_PAIRS)) this.#addClass(each);
+  }
+
+  #couldGain(of: VariantClass): boolean {
     const least = this.#leastPrice(of);
     return this.#gain({ pas: of.pas, price: least }) > 0;
   }
@@ -266,7 +289,7 @@ export class ChoiceSearch {
     return variants.map((variant, s) => this.#options[s]?.get(variant) ?? []);
   }
 
-  #leastPrice(of: Class): number {
+  #leastPrice(of: VariantClass): number {
     return this.#optionsOf(of).reduce((sum, options) => sum + Math.min(...options.map((o) => o.price)), 0);
   }
 
@@ -304,7 +327,8 @@ export class ChoiceSearch {
         (objective.kind === 'max-accuracy' && of.pas <= this.#standing.pas * (1 + TIE)));
     const priceLimit = bounded ? (this.#standing as Standing).price * (1 + COST_ROUNDING) : Number.POSITIVE_INFINITY;
     const stages = this.#optionsOf(of);
-    const deviation = Math.max(LEAST_DEVIATION, this.#deviationOf(stages));
+    if (stages.some((options) => options.length === 0)) return [];
+    const deviation = Math.max(LEAST_DEVIATION, this.#judge.deviation(this.#fastestOf(stages)));
     const latencyLimitMs = sloMs * Math.exp(FAR * deviation);
     const shape = { graph, limits, priceLimit, levels };
     const spare = stages.map((options, s) =>
@@ -321,17 +345,12 @@ export class ChoiceSearch {
     ];
   }
 
-  /** Deviation of a class, computed from its fastest options. */
-  #deviationOf(stages: readonly (readonly PricedOption[])[]): number {
-    const fastest = stages.flatMap((options) => {
-      const [first, ...rest] = options;
-      if (first === undefined) return [];
-      return [
-        rest.reduce((a, b) => (b.times.meanMs + b.times.spreadMs < a.times.meanMs + a.times.spreadMs ? b : a), first),
-      ];
-    });
-    if (fastest.length < stages.length) return 0;
-    return this.#judge.deviation(this.#judge.expect(fastest.map(({ option }) => option)));
+  /** Choice of the fastest option per stage, regardless of limits. */
+  #fastestOf(stages: readonly (readonly PricedOption[])[]): ExpectedChoice {
+    const latencyMs = ({ times }: PricedOption): number => times.meanMs + times.spreadMs;
+    return this.#judge.expect(
+      stages.map((options) => options.reduce((a, b) => (latencyMs(b) < latencyMs(a) ? b : a)).option),
+    );
   }
 
   #add(of: Class, choices: readonly { readonly choice: SurrogateChoice; readonly price: number }[]): void {

@@ -87,3 +87,11 @@ function bestClasses(problem: SurrogateProblem, allowed: Box): readonly VariantC
   }
   return found;
 }
+
+/** Combinations that differ from `variants` in exactly two stages. */
+export function pairsOfChanges(variants: readonly number[], allowed: Box): readonly (readonly number[])[] {
+  const changed = (from: readonly number[], stages: readonly number[]): readonly (readonly number[])[] =>
+    stages.flatMap((s) => (allowed[s] ?? []).flatMap((v) => (v === from[s] ? [] : [from.with(s, v)])));
+  const stages = variants.map((_, s) => s);
+  return stages.flatMap((s) => changed(variants, [s]).flatMap((one) => changed(one, stages.slice(s + 1))));
+}
