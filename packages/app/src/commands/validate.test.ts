@@ -233,10 +233,22 @@ describe('equipoise validate', () => {
     expect(svg.match(/<rect x=/g)).toHaveLength(4);
     expect(svg).toContain('>if output.confidence &#60; 0.8 (30 %)</text>');
     expect((await validate('cascade.yaml', '--out', 'x.svg')).exitCode).toBe(2);
-    expect(await validate('five.yaml', '--graph', 'svg')).toMatchObject({
-      exitCode: 1,
-      stdout: expect.stringMatching(/5 problems$/m),
-    });
+  });
+
+  it('prints a drawing alone on stdout: warnings and problems go to stderr', async () => {
+    folder.write(
+      'warned.yaml',
+      syntheticPipeline().replace('{ value: 0.8 }', '$&\n          resources: { cpuCores: [1, 2] }'),
+    );
+    const warning = expect.stringMatching(/^warning warned\.yaml:\d+:\d+ spec.*: no profile point for 2 cores.*\n$/);
+    const [drawn, checked, wrong] = await Promise.all([
+      validate('warned.yaml', '--graph', 'svg'),
+      validate('warned.yaml'),
+      validate('five.yaml', '--graph', 'svg'),
+    ]);
+    expect(drawn).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^<svg /), stderr: warning });
+    expect(checked).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^valid: .*\n$/), stderr: warning });
+    expect(wrong).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/5 problems\n$/) });
   });
 
   it('names the path of a missing file', async () => {

@@ -2,7 +2,7 @@ import { missingReference } from '@equipoise/adapter-embedded/launch-rules';
 import { AppError } from '@equipoise/core/model';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
-import { problemLines } from '../compose/load-spec.js';
+import { problemCount, problemLines } from '../compose/load-spec.js';
 import { outputFile } from '../report/output-file.js';
 import { drawPipeline, type GraphFormat } from '../report/pipeline-graph.js';
 import { counted } from '../terminal/counted.js';
@@ -36,13 +36,13 @@ export async function validate(file: string, { graph: format, out }: ValidateOpt
     const shown = graph === undefined ? text : out === undefined ? graph : `${text}\n${pc.dim(`drawn in ${out}`)}`;
     return {
       json: { valid: true, problems: [], ...(graph !== undefined && { graph }) },
-      text: [...warnings, shown].join('\n'),
+      text: shown,
+      notes: warnings,
     };
   }
   const { problems } = result;
-  const text = [
-    ...problemLines(file, problems),
-    pc.red(problems.length === 1 ? 'one problem' : `${problems.length} problems`),
-  ].join('\n');
-  return { json: { valid: false, problems }, text, answerIsNo: true };
+  const lines = [...problemLines(file, problems), pc.red(problemCount(problems))];
+  // Without `--out`, stdout is for the drawing alone.
+  const shown = format !== undefined && out === undefined ? { text: '', notes: lines } : { text: lines.join('\n') };
+  return { json: { valid: false, problems }, ...shown, answerIsNo: true };
 }

@@ -9,8 +9,7 @@ import { warn } from '../terminal/log.js';
 export async function loadSpec(file: string): Promise<PipelineSpec> {
   const result = await loadPipelineFile(file);
   if (result.kind === 'invalid') {
-    const count = result.problems.length === 1 ? 'one problem' : `${result.problems.length} problems`;
-    const message = `${file} has ${count}:\n${problemLines(file, result.problems).join('\n')}`;
+    const message = `${file} has ${problemCount(result.problems)}:\n${problemLines(file, result.problems).join('\n')}`;
     throw new AppError('INVALID_PIPELINE', message, { details: { problems: result.problems } });
   }
   for (const line of problemLines(file, result.warnings)) warn(line);
@@ -24,3 +23,6 @@ export function problemLines(file: string, problems: readonly Problem[]): readon
     return `${file}:${line}:${column} ${path === '' ? '' : `${path}: `}${message}${hint}`;
   });
 }
+
+export const problemCount = ({ length }: readonly Problem[]): string =>
+  length === 1 ? 'one problem' : `${length} problems`;

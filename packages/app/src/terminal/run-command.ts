@@ -6,6 +6,8 @@ export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure:
 export interface CommandResult {
   readonly json: unknown;
   readonly text: string;
+  /** Lines for people on stderr, such as warnings; not shown with `--json`. */
+  readonly notes?: readonly string[];
   readonly answerIsNo?: boolean;
 }
 
@@ -17,7 +19,10 @@ export async function runCommand(
   try {
     const result = await command();
     if (result === undefined) return;
-    process.stdout.write(options.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.text.trimEnd()}\n`);
+    const { json, text, notes = [] } = result;
+    if (!options.json) process.stderr.write(notes.map((line) => `${line}\n`).join(''));
+    const shown = options.json ? JSON.stringify(json, null, 2) : text.trimEnd();
+    if (shown !== '') process.stdout.write(`${shown}\n`);
     process.exitCode = result.answerIsNo ? ExitCode.answerIsNo : ExitCode.done;
   } catch (error) {
     // Imported only here: it loads core, which help does not need.
