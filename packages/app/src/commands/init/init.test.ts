@@ -148,7 +148,7 @@ describe('the written pipeline', () => {
         },
       ],
     };
-    expect(documentOf(evaluated)).toEqual(table);
+    expect(documentOf(evaluated)).toEqual({ ...table, stageRuns: 60 });
     expect(readJson('fresh/accuracy.json')).toEqual(table);
 
     const text = readFileSync(join(folder.path, pipeline), 'utf8');
