@@ -105,6 +105,7 @@ describe('init --server', () => {
       `server: { url: "${url}", model: big/x }`,
     ]);
     expect(text).toMatch(/name: x, datatype: FP32, shape: \[2\]/);
+    expect(text).toMatch(/name: "y", datatype: FP32, shape: \[2\]/);
 
     expect(await failed('--server', url, '--model', 'other')).toMatchObject({
       code: 'NOT_FOUND',

@@ -190,6 +190,7 @@ describe('a pipeline for models', () => {
       name: 'my-own',
       edges: [{ from: 'detect', to: 'label' }],
       sources: [{ tensors: [{ name: 'image', datatype: 'FP32', shape: [1, 4, 4] }] }],
+      outputs: [{ from: 'label', types: [{ name: 'label', datatype: 'BYTES', shape: [1] }] }],
     });
     expect(spec.stages).toMatchObject([
       { id: 'detect', module: 'npm:m/stage', variants: [{ id: 'detect-s', artifact: './detect-s.onnx' }, {}] },
@@ -204,6 +205,16 @@ describe('a pipeline for models', () => {
     const { samples } = loadPipelineSamples(spec);
     expect(samples[0]?.inputs).toMatchObject({ ids: { shape: [2] }, mask: { shape: [2, 3] }, scale: { shape: [] } });
     expect(filesOf(tokens)).toEqual(filesOf(tokens));
+  });
+
+  it('declares the outputs of its last stage, with the dimensions and sizes that are known', async () => {
+    const mixed = model('mixed', 'x:FP32:[2]', 'scores:FP32:[3] label:INT64:[]');
+    const scores = { name: 'scores', datatype: 'FP32', shape: [3] };
+    expect((await written('known', mixed)).outputs).toEqual([{ from: 'mixed', types: [scores] }]);
+    const learned = await written('learned', { ...mixed, learnedSizes: true });
+    expect(learned.outputs).toEqual([{ from: 'mixed', types: [{ ...scores, shape: [-1] }] }]);
+    const { outputs } = await written('bare', model('bare', 'x:FP32:[2]', 'label:INT64:[]'));
+    expect(outputs).toEqual([{ from: 'bare' }]);
   });
 
   it.each([

@@ -19,6 +19,8 @@ export interface FoundModel {
   readonly origin: string;
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
+  /** True if the sizes of `outputs` are those of earlier answers; later answers may have others. */
+  readonly learnedSizes?: boolean;
   /** True if a batch is one run of the model. */
   readonly batches: boolean;
   /** Fields of the variant in YAML, one a line. */
@@ -166,9 +168,9 @@ spec:
     - name: input
       samples: ./samples
       tensors: # of one item: the batch dimension is omitted where the model has one
-${first.inputs.map((type) => `        - { name: ${yaml(type.name)}, datatype: ${type.datatype}, shape: [${type.shape.join(', ')}] }`).join('\n')}
+${first.inputs.map((type) => `        - ${tensorYaml(type)}`).join('\n')}
   stages:
-${stages.map((stage) => stageText(stage, stageFields)).join('\n')}
+${[...stages.map((stage) => stageText(stage, stageFields)), ...outputLines(stages.at(-1) as Stage)].join('\n')}
   evaluation: { module: ./evaluate.mjs, data: ./data }
 `;
 }
@@ -186,6 +188,26 @@ ${model.fields.map((field) => `          ${field}`).join('\n')}
     ...variants,
   ].join('\n');
 }
+
+/**
+ * Declared types of the answer. Omits tensors without dimensions: ONNX files state unknown dimensions in the same way,
+ * and some servers answer [n, 1] where they state [n].
+ */
+function outputLines({ name, models: [model] }: Stage): readonly string[] {
+  const { outputs, learnedSizes = false } = model as FoundModel;
+  const types = outputs.filter(({ shape }) => shape.length > 0);
+  if (types.length === 0) return [];
+  const sizesOf = ({ shape }: TensorType) => (learnedSizes ? shape.map(() => -1) : shape);
+  return [
+    '  outputs:',
+    `    - from: ${yaml(name)}`,
+    '      types: # as the model states them; answers of another type fail',
+    ...types.map((type) => `        - ${tensorYaml({ ...type, shape: sizesOf(type) })}`),
+  ];
+}
+
+const tensorYaml = ({ name, datatype, shape }: TensorType): string =>
+  `{ name: ${yaml(name)}, datatype: ${datatype}, shape: [${shape.join(', ')}] }`;
 
 /** Random values that models accept: pixels, small fractions, and 0 or 1 as other integers, such as token numbers. */
 const randomElement: Readonly<Record<Datatype, (rng: Rng) => unknown>> = {

@@ -52,6 +52,7 @@ function foundModel(url: string, model: string, metadata: ModelMetadata): FoundM
     origin,
     inputs: itemTypes(inputs),
     outputs: itemTypes(outputs),
+    learnedSizes: metadata.platform === 'equipoise',
     // Without a batch dimension, the items of a batch are sent at the same time.
     batches: true,
     fields: [
