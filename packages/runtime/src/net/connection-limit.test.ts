@@ -1,8 +1,8 @@
 /** Bounds over all connections of a port, with refusals in each protocol. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { connect as connectTls, createServer as createSecureServer } from 'node:tls';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ask, HttpBench, inferBody, inferHeaders, overTls } from '../open-inference/http-bench.test-support.js';
@@ -110,6 +110,41 @@ describe('connections', () => {
       expect(later.destroyed).toBe(false);
     }
     expect(refused).toEqual([]);
+  });
+
+  it('over TLS take the place of a slow handshake, then of an idle connection, then of the oldest handshake', () => {
+    const server = Object.assign(new EventEmitter(), { setSecureContext: () => {} });
+    const closed: number[] = [];
+    const idle = [1];
+    let nowMs = 0;
+    limitConnections(server as unknown as Server, {
+      limits: { ...smallPort, mostConnections: 3 },
+      closeIdle: () => connections.get(idle.shift() ?? 0)?.destroy() ?? false,
+      words: undefined,
+      nowMs: () => nowMs,
+    });
+    const connections = new Map<number, { destroy: () => boolean }>();
+    const arrive = (remotePort: number, atMs: number) => {
+      nowMs = atMs;
+      const destroy = () => closed.push(remotePort) > 0 && socket.emit('close');
+      const socket = Object.assign(new EventEmitter(), { remoteAddress: 'client', remotePort, destroy });
+      connections.set(remotePort, socket);
+      server.emit('connection', socket);
+    };
+    arrive(1, 0);
+    server.emit('secureConnection', connections.get(1));
+    arrive(2, 0);
+    arrive(3, 500);
+    arrive(4, 999);
+    expect(closed).toEqual([1]);
+    idle.push(4);
+    server.emit('secureConnection', connections.get(4));
+    arrive(5, 1000);
+    expect(closed).toEqual([1, 2]);
+    arrive(6, 1000);
+    expect(closed).toEqual([1, 2, 4]);
+    arrive(7, 1000);
+    expect(closed).toEqual([1, 2, 4, 3]);
   });
 
   it('without a TLS handshake can be closed', async () => {

@@ -1,7 +1,7 @@
 /**
- * Bounds of a port over all its connections. To accept a new connection, a full port closes a connection that waits for
- * no answer; over TLS, first the oldest one without a complete handshake. If there is none, it refuses the new
- * connection.
+ * Bounds of a port over all its connections. To accept a new connection, a full port closes another one: a TLS
+ * handshake that is slow, else a connection that waits for no answer, else the oldest TLS handshake. If there is none,
+ * it refuses the new connection.
  */
 import type { Server, Socket } from 'node:net';
 
@@ -27,6 +27,8 @@ export const SESSION_MEMORY_MIB = 64;
 export const FIRST_BODY_BYTE_MS = 10_000;
 
 const LINGER_MS = 1000;
+/** Age of a slow TLS handshake. A younger one is probably a client that is about to ask. */
+const SLOW_HANDSHAKE_MS = 1000;
 const MOST_LINGERING = 64;
 
 export interface Admission {
@@ -35,12 +37,16 @@ export interface Admission {
   readonly closeIdle: () => boolean;
   /** Answer to a refused client. Over TLS there is none, because it would cost a handshake. */
   readonly words: string | Uint8Array | undefined;
+  readonly nowMs?: () => number;
 }
 
 /** Call after adding all listeners for connections. Returns a function that closes connections without a handshake. */
-export function limitConnections(server: Server, { limits, closeIdle, words }: Admission): () => void {
+export function limitConnections(
+  server: Server,
+  { limits, closeIdle, words, nowMs = () => performance.now() }: Admission,
+): () => void {
   const listeners = server.listeners('connection');
-  const handshakes = new Handshakes(server);
+  const handshakes = new Handshakes(server, nowMs);
   let open = 0;
   let lingering = 0;
   const refuse = (socket: Socket) => {
@@ -61,8 +67,9 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
       .resume()
       .end(words);
   };
+  const makePlace = () => handshakes.closeOldest(SLOW_HANDSHAKE_MS) || closeIdle() || handshakes.closeOldest();
   server.removeAllListeners('connection').on('connection', (socket: Socket) => {
-    if (open >= limits.mostConnections && !handshakes.closeOldest() && !closeIdle()) {
+    if (open >= limits.mostConnections && !makePlace()) {
       refuse(socket);
       return;
     }
@@ -88,23 +95,26 @@ export function limitConnections(server: Server, { limits, closeIdle, words }: A
 /** Connections of a TLS server without a complete handshake. Its other connections have another socket object. */
 class Handshakes {
   readonly #isSecure: boolean;
-  readonly #byAddress = new Map<string, Socket>();
+  readonly #nowMs: () => number;
+  readonly #byAddress = new Map<string, { readonly socket: Socket; readonly sinceMs: number }>();
 
-  constructor(server: Server) {
+  constructor(server: Server, nowMs: () => number) {
     this.#isSecure = 'setSecureContext' in server;
+    this.#nowMs = nowMs;
     server.on('secureConnection', (socket: Socket) => this.#byAddress.delete(addressOf(socket)));
   }
 
   add(socket: Socket): void {
     if (!this.#isSecure) return;
     const address = addressOf(socket);
-    this.#byAddress.set(address, socket);
+    this.#byAddress.set(address, { socket, sinceMs: this.#nowMs() });
     socket.once('close', () => this.#byAddress.delete(address));
   }
 
-  /** False if there is none. */
-  closeOldest(): boolean {
-    for (const [address, socket] of this.#byAddress) {
+  /** False if there is none of this age. */
+  closeOldest(leastAgeMs = 0): boolean {
+    for (const [address, { socket, sinceMs }] of this.#byAddress) {
+      if (this.#nowMs() - sinceMs < leastAgeMs) return false;
       this.#byAddress.delete(address);
       socket.destroy();
       return true;
