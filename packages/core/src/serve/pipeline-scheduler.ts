@@ -349,7 +349,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     failure: Failure,
   ): void {
     const stage = this.#stage(item.stage);
-    const rerun = this.#graph.stages[item.stage]?.idempotent === true ? rerunAfter(fault, item, batchSize) : 'never';
+    const isIdempotent = this.#graph.stages[item.stage]?.idempotent === true;
+    const rerun = isIdempotent ? rerunAfter(fault, item, { batchSize, isSuspect: this.#isSuspected(item) }) : 'never';
     const runsAgain = !item.request.ended && stage.fits(item, rerun, this.#nowMs);
     // A replica that is lost from outside tells nothing about a canary.
     if (item.inCanary && !(runsAgain && fault === 'lost')) this.#canary?.itemFailed(item, runsAgain);
@@ -411,6 +412,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     const lane = this.#laneFor(item);
     lane.enqueue(item, this.#nowMs);
     this.#markDirty(lane);
+  }
+
+  #isSuspected(item: StageItem<Payload, Context>): boolean {
+    return this.#quarantine.screens(item.stage, this.#nowMs) && this.#verdictOn(item) !== 'free';
   }
 
   #verdictOn(item: StageItem<Payload, Context>): Verdict {

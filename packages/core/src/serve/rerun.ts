@@ -19,13 +19,14 @@ const RERUNS: Readonly<Record<BatchFault, Readonly<Record<'main' | 'canary', rea
   unavailable: { main: ['never', 'never'], canary: ['together', 'never'] },
 };
 
-/** Way in which an item of a batch of `batchSize` runs again. */
+/** Way in which an item of a batch of `batchSize` runs again; a suspect never with others. */
 export function rerunAfter(
   fault: BatchFault,
   { isRetry, inCanary }: { readonly isRetry: boolean; readonly inCanary: boolean },
-  batchSize: number,
+  { batchSize, isSuspect }: { readonly batchSize: number; readonly isSuspect: boolean },
 ): Rerun {
   const rerun = RERUNS[fault][inCanary ? 'canary' : 'main'][isRetry ? 1 : 0];
+  if (rerun === 'together') return isSuspect ? 'alone' : rerun;
   // An input that ran alone is the cause.
   return rerun === 'alone' && batchSize === 1 && !inCanary ? 'never' : rerun;
 }

@@ -199,6 +199,28 @@ describe('a batch of several that hangs', () => {
     ]);
   });
 
+  it('runs a suspect alone until it has completed, also after the loss of its replica', () => {
+    const stage = new Stage(1, 4);
+    stage.arrive('first', 0);
+    for (const name of ['a', 'x']) stage.arrive(name, 1);
+    stage.finish(10);
+    stage.hang(260);
+    stage.replace(261);
+    stage.finish(270);
+    const { scheduler } = stage.bench;
+    scheduler.loseReplica(stage.replicas[1] as Replica, 'crash', 280);
+    stage.log();
+    stage.replace(281);
+    for (const name of ['x', 'b', 'c']) stage.arrive(name, 290);
+    scheduler.loseReplica(stage.replicas[2] as Replica, 'crash', 300);
+    stage.replace(301);
+    stage.finish(310);
+    stage.finish(320);
+    expect(stage.log().filter((line) => /run|fail|done/.test(line))).toEqual([
+      ...['290 run 0 [x]', '301 run 0 [b c]', '310 done b>0', '310 done c>0', '310 run 0 [x]', '320 done x>0'],
+    ]);
+  });
+
   it('has no more items run alone than the queue may have; the others fail', () => {
     const stage = new Stage(1, 4);
     stage.arrive('first', 0);
