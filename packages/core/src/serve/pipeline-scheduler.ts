@@ -33,7 +33,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #graph: ServingGraph;
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
-  /** Stages, each followed by its canary lane. */
+  /** Stages, then the canary lane if one is open. */
   #lanes: readonly StageScheduler<Payload, Context>[];
   #canary: CanaryLane<Payload, Context> | undefined;
   readonly #stageEffects: StageEffects<Payload, Context>;

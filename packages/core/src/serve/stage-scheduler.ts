@@ -141,7 +141,7 @@ export class StageScheduler<Payload, Context> {
     else this.#effects.dropItem(item, 'queue-full', nowMs);
   }
 
-  /** Enqueues an item of a hung or failed batch to run alone, beyond the bound. */
+  /** Enqueues an item to run alone, after `fits`, which bounds the number of such items. */
   takeBackAlone(item: StageItem<Payload, Context>): void {
     this.retries += 1;
     this.#suspects.push(item);
