@@ -176,6 +176,7 @@ export class PipelineRunner implements ReplicaPool {
   /** Resets the counts, so that warm-up requests do not count as load. */
   countAnew(): void {
     this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
+    for (const statistics of this.#stageStatistics) statistics.countAnew();
     this.takeEdgeCounts();
   }
 

@@ -10,10 +10,9 @@ it('counts batches by size, busy time and drops by reason', () => {
   statistics.dropped('queue-full');
   statistics.dropped('queue-full');
   statistics.dropped('deadline-passed');
-  expect(statistics.counts({ queueLength: 7, retriedItems: 2, troubles })).toEqual({
-    queueLength: 7,
-    retriedItems: 2,
-    troubles,
+  const ofPolicies = { queueLength: 7, retriedItems: 2, troubles };
+  expect(statistics.counts(ofPolicies)).toEqual({
+    ...ofPolicies,
     batches: 3,
     items: 9,
     failedItems: 1,
@@ -24,5 +23,11 @@ it('counts batches by size, busy time and drops by reason', () => {
       1: { batches: 1, meanServiceMs: 10, maxServiceMs: 10 },
       4: { batches: 2, meanServiceMs: 25, maxServiceMs: 30 },
     },
+  });
+  statistics.countAnew();
+  expect(statistics.counts(ofPolicies)).toEqual({
+    ...ofPolicies,
+    ...{ batches: 0, items: 0, failedItems: 0, busyMs: 65, waitMs: 0, byBatchSize: {} },
+    dropped: { 'queue-full': 2, 'deadline-passed': 1 },
   });
 });

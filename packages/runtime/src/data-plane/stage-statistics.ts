@@ -1,4 +1,4 @@
-/** Counts of one stage since the start, in constant memory. */
+/** Counts of one stage, in constant memory. */
 import type { DropReason } from '@equipoise/core/model';
 import type { IssueCounts } from '@equipoise/core/serve';
 
@@ -20,10 +20,11 @@ export interface StageCounts extends PolicyCounts {
   /** Items in finished batches, including `failedItems`. */
   readonly items: number;
   readonly failedItems: number;
-  /** Replica-milliseconds from sending a batch until its answer. */
+  /** Replica-milliseconds since the start, from sending a batch until its answer. */
   readonly busyMs: number;
   /** Sum over the items of the time in the queue. */
   readonly waitMs: number;
+  /** Since the start. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
@@ -45,6 +46,15 @@ export class StageStatistics {
   #failedItems = 0;
   #busyMs = 0;
   #waitMs = 0;
+
+  /** Resets the counts of batches. The metrics need busy time and drops since the start. */
+  countAnew(): void {
+    this.#batches = 0;
+    this.#items = 0;
+    this.#failedItems = 0;
+    this.#waitMs = 0;
+    this.#byBatchSize.clear();
+  }
 
   dropped(reason: DropReason): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;

@@ -319,10 +319,12 @@ describe('the extensions of Triton', () => {
   it('count items of client batches, their losses, and the batches of stages', async () => {
     const fails = (item: TensorMap) => (item['x']?.shape[0] === 2 ? new AppError('INVALID_INPUT', 'two') : item);
     const { send, json, runner } = await start(spec, fails);
-    expect((await send('/v2/models/stats')).body.model_stats[0]).toMatchObject({
-      last_inference: 0,
-      inference_count: 0,
-    });
+    await json(INFER, request(1, 2));
+    runner.countAnew();
+    expect((await send('/v2/models/stats')).body.model_stats).toMatchObject([
+      { last_inference: 0, inference_count: 0 },
+      { execution_count: 0, batch_stats: [] },
+    ]);
     const fromMs = Date.now();
     for (const [rows, items] of [
       [1, 3],
