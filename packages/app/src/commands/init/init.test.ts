@@ -207,6 +207,25 @@ describe('a pipeline for models', () => {
     expect(filesOf(tokens)).toEqual(filesOf(tokens));
   });
 
+  it('reads names of models, files and tensors as text, whatever they contain', async () => {
+    const output = 'y` */ globalThis.injected = true; /* `';
+    const x = types('x:FP32:[2]')[0] as FoundModel['inputs'][number];
+    const odd = {
+      ...model('odd', 'y:FP32:[2]', 'y:FP32:[2]'),
+      origin: 'odd\nspec: [.onnx',
+      inputs: [{ ...x, name: '__proto__' }],
+      outputs: [{ ...x, name: output }],
+    };
+    const spec = await written('odd', odd);
+    expect(spec.outputs).toMatchObject([{ types: [{ name: output }] }]);
+    const evaluation = await import(join(folder.path, 'odd/evaluate.mjs'));
+    expect(globalThis).not.toHaveProperty('injected');
+    folder.write('odd/data/one.json', '{"inputs": {"__proto__": [1, 2]}, "label": 0}');
+    const [sample] = await evaluation.loadSamples(join(folder.path, 'odd/data'));
+    expect(Object.entries(sample.inputs)).toEqual([['__proto__', expect.objectContaining({ shape: [2] })]]);
+    expect(sample.label).toBe(0);
+  });
+
   it('declares the outputs of its last stage, with the dimensions and sizes that are known', async () => {
     const mixed = model('mixed', 'x:FP32:[2]', 'scores:FP32:[3] label:INT64:[]');
     const scores = { name: 'scores', datatype: 'FP32', shape: [3] };

@@ -148,7 +148,7 @@ export function yaml(text: string): string {
 
 function pipelineText(name: string, stages: readonly Stage[], { models, stageFields }: FoundModels): string {
   const [first] = models as readonly [FoundModel];
-  return `# Written by \`equipoise init\` for ${models.map(({ origin }) => origin).join(', ')}
+  return `# Written by \`equipoise init\` for ${models.map(({ origin }) => JSON.stringify(origin)).join(', ')}
 #   npx equipoise profile pipeline.yaml --quick       measures the variants on this machine
 #   npx equipoise plan pipeline.yaml --arrival-rps 50 finds the best configuration for a load
 #   npx equipoise serve pipeline.yaml                 serves it and follows the load
@@ -308,7 +308,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const makeData = {
-${inputs.map(({ name, datatype }) => `  ${JSON.stringify(name)}: { datatype: '${datatype}', of: (values) => ${dataOf[datatype]} },`).join('\n')}
+${inputs.map(({ name, datatype }) => `  [${JSON.stringify(name)}]: { datatype: '${datatype}', of: (values) => ${dataOf[datatype]} },`).join('\n')}
 };
 
 const shapeOf = (value) => (Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : []);
@@ -328,7 +328,7 @@ export async function loadSamples(folder) {
   );
 }
 
-/** Answer of the pipeline that is compared with the label: ${meaning} of \`${output?.name ?? ''}\`. Change it to suit your task. */
+/** Answer of the pipeline that is compared with the label: ${meaning} of the first output. Change it to suit your task. */
 function answerOf(outputs) {
   const { data } = outputs[${JSON.stringify(output?.name ?? '')}];
   return ${answer};
