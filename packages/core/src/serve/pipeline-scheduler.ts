@@ -120,24 +120,27 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
-  /** True if the queues of the first stages have places for so many requests of this level. */
-  hasPlaces(requests: number, level: number): boolean {
-    return this.#graph.entries.every(({ index }) => this.#stage(index).hasPlaces(requests, level));
+  /** Reason to refuse requests that arrive together, by the first stages; undefined if all may enter. */
+  refusal(requests: number, arrival: Arrival<Context>): DropReason | undefined {
+    for (const { index } of this.#graph.entries) {
+      const reason = this.#stage(index).refusal(requests, arrival);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
   }
 
   /** Accepts a request, which may end before `arrive` returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
-    const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
-    this.#nowMs = arrival.arrivedAtMs;
-    this.#inFlight += 1;
-    if (this.#draining) {
-      this.#drop(request, 'draining');
-      return request;
-    }
-    if (this.#answerMarginMs > 0) request.keepFree(this.#answerMarginMs, this.#leastMs());
-    this.#walk.enter(request, inputs);
+    const request = this.#enter(arrival, inputs);
     this.#settle();
     return request;
+  }
+
+  /** Accepts requests that arrive together: all are queued before the first batch forms. */
+  arriveAll(arrivals: readonly Arrival<Context>[], inputs: readonly Payload[]): RequestState<Payload, Context>[] {
+    const requests = arrivals.map((arrival, index) => this.#enter(arrival, inputs[index] as Payload));
+    this.#settle();
+    return requests;
   }
 
   /**
@@ -240,8 +243,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   cancel(request: RequestState<Payload, Context>, nowMs: number): void {
+    this.cancelAll([request], 'cancelled', nowMs);
+  }
+
+  /** Drops requests whose answers are not needed. They do not count for a canary. */
+  cancelAll(requests: readonly RequestState<Payload, Context>[], reason: DropReason, nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#drop(request, 'cancelled');
+    for (const request of requests) {
+      if (request.ended) continue;
+      this.#end(request);
+      this.#effects.drop(request, reason, nowMs);
+    }
   }
 
   advance(nowMs: number): void {
@@ -336,6 +348,19 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   beginDraining(): void {
     this.#draining = true;
+  }
+
+  #enter(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
+    const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
+    this.#nowMs = arrival.arrivedAtMs;
+    this.#inFlight += 1;
+    if (this.#draining) {
+      this.#drop(request, 'draining');
+      return request;
+    }
+    if (this.#answerMarginMs > 0) request.keepFree(this.#answerMarginMs, this.#leastMs());
+    this.#walk.enter(request, inputs);
+    return request;
   }
 
   #startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
@@ -509,7 +534,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #drop(request: RequestState<Payload, Context>, reason: DropReason): void {
     if (request.ended) return;
     this.#end(request);
-    if (reason !== 'cancelled') this.#canary?.ended(request, 'missed');
+    this.#canary?.ended(request, 'missed');
     this.#effects.drop(request, reason, this.#nowMs);
   }
 

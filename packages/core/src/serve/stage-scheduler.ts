@@ -12,7 +12,7 @@ import { DeadlineQueue } from './deadline-queue.js';
 import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import type { RequestState, StageItem } from './request-state.js';
+import type { Arrival, RequestState, StageItem } from './request-state.js';
 import type { Rerun } from './rerun.js';
 
 export interface StageLimits {
@@ -106,9 +106,12 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
-  /** True if new items of this level have places. Less urgent items give way. */
-  hasPlaces(items: number, level: number): boolean {
-    return this.queue.lengthUpTo(level) + this.#suspects.length + items <= this.#limits.maxQueueLength;
+  /** Reason to refuse requests that arrive together; undefined if all may enter. Less urgent items give way. */
+  refusal(items: number, { arrivedAtMs, deadlineAtMs, level = 0 }: Arrival<unknown>): DropReason | undefined {
+    const ahead = this.queue.lengthUpTo(level);
+    if (ahead + this.#suspects.length + items > this.#limits.maxQueueLength) return 'queue-full';
+    const leftMs = deadlineAtMs - this.leastMs - arrivedAtMs;
+    return this.#wouldWaitTooLong(ahead + items - 1, leftMs) ? 'wait-too-long' : undefined;
   }
 
   /** Minimum time in ms that a request needs from here; 0 if unknown. */
@@ -118,7 +121,10 @@ export class StageScheduler<Payload, Context> {
 
   /** Enqueues an item. If the queue is full, drops a less urgent item or, without one, the new item. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
-    if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
+    if (
+      this.#limits.maxWaitFraction !== undefined &&
+      this.#wouldWaitTooLong(this.queue.lengthUpTo(item.request.level), this.#latestStartAtMs(item) - nowMs)
+    ) {
       this.#effects.dropItem(item, 'wait-too-long', nowMs);
       return;
     }
@@ -244,11 +250,10 @@ export class StageScheduler<Payload, Context> {
     this.queue.push(item);
   }
 
-  #wouldWaitTooLong(item: StageItem<Payload, Context>, nowMs: number): boolean {
-    const { maxWaitFraction = 1, dropLate } = this.#limits;
-    const ahead = this.queue.lengthUpTo(item.request.level);
-    if (ahead === 0 || !dropLate) return false;
-    const leftMs = this.#latestStartAtMs(item) - nowMs;
+  /** `leftMs`: time until an item must start. */
+  #wouldWaitTooLong(ahead: number, leftMs: number): boolean {
+    const { maxWaitFraction, dropLate } = this.#limits;
+    if (maxWaitFraction === undefined || ahead === 0 || !dropLate) return false;
     return expectedWaitMs(this.#policy, ahead, this.replicas.length) > maxWaitFraction * leftMs;
   }
 

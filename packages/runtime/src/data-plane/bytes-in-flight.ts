@@ -18,6 +18,10 @@ export class BytesInFlight {
     return this.#sum;
   }
 
+  get most(): number {
+    return this.#most;
+  }
+
   /** Reserves bytes; false if they would exceed the limit. If nothing is in flight, any number is accepted. */
   take(bytes: number): boolean {
     if (!this.fits(bytes)) return false;

@@ -91,7 +91,7 @@ describe('payload algebra', () => {
   it('names a joined tensor whose shape differs', () => {
     const differ = () => joinTensors([{ a: fp32([1], [1]) }, { a: fp32([2], [1, 2]) }], 'classify');
     expect(differ).toThrow(expect.objectContaining({ code: 'STAGE_FAILED' }));
-    expect(differ).toThrow(/Stage classify: .*tensor a differs/);
+    expect(differ).toThrow(/Stage classify: .*item 2 has a as FP32 \[2\], but the first as FP32 \[1\]/);
   });
 
   it('merges by name, with the producer in front of a name that comes twice', () => {

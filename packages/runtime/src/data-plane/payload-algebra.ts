@@ -80,20 +80,32 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 
 /** Joins items, in order, into one payload. All items need equal tensor names, data types and shapes. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
-  const names = Object.keys(parts[0] ?? {});
-  for (const [index, part] of parts.entries()) {
+  return stackItems(parts, (item, problem) =>
+    stageFailed(stageName, `its items are joined, so each needs the same tensors; item ${item + 1} ${problem}`),
+  );
+}
+
+/** Stacks the tensors of each name. `unlike` makes the error of an item that differs from the first one. */
+export function stackItems(
+  parts: readonly TensorMap[],
+  unlike: (item: number, problem: string) => AppError,
+): TensorMap {
+  const [first = {}] = parts;
+  const names = Object.keys(first);
+  for (const [item, part] of parts.entries()) {
     // Absent names are found below, so only extra names are sought here.
     if (Object.keys(part).length <= names.length) continue;
-    const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
-    throw stageFailed(
-      stageName,
-      `its items are joined, so each needs the same tensors; item ${index + 1} has ${boundedName(more)}, but the first has not`,
-    );
+    const more = Object.keys(part).find((name) => tensorOf(first, name) === undefined) as string;
+    throw unlike(item, `has ${boundedName(more)}, but the first has not`);
   }
   return Object.fromEntries(
     names.map((name) => {
-      const tensors = parts.map((part, index) => tensorOf(part, name) ?? missing(name, index, stageName));
-      return [name, stackNamed(tensors, name, stageName)];
+      const tensors = parts.map((part, item) => {
+        const tensor = tensorOf(part, name);
+        if (tensor === undefined) throw unlike(item, `has no ${boundedName(name)}`);
+        return tensor;
+      });
+      return [name, stackNamed(tensors, name, unlike)];
     }),
   );
 }
@@ -209,24 +221,22 @@ function copyOfData(data: TensorData): TensorData {
   ) as TensorData;
 }
 
-function stackNamed(tensors: readonly Tensor[], name: string, stageName: string): Tensor {
+function stackNamed(
+  tensors: readonly Tensor[],
+  name: string,
+  unlike: (item: number, problem: string) => AppError,
+): Tensor {
   try {
     return stackTensors(tensors);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    throw stageFailed(stageName, `its items are joined, but tensor ${boundedName(name)} differs (${error.message})`);
+    const { index, found, expected } = error.details;
+    throw unlike(Number(index), `has ${boundedName(name)} as ${found}, but the first as ${expected}`);
   }
 }
 
 function tensorOf(tensors: TensorMap, name: string): Tensor | undefined {
   return Object.hasOwn(tensors, name) ? tensors[name] : undefined;
-}
-
-function missing(name: string, index: number, stageName: string): never {
-  throw stageFailed(
-    stageName,
-    `its items are joined, so each needs the same tensors; item ${index + 1} has no ${boundedName(name)}`,
-  );
 }
 
 function shapeOf(name: string, { shape }: Tensor): string {

@@ -12,11 +12,23 @@ export interface RequestTensors {
 
 export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
+/** A client batch in flight. */
+export class PendingBatch {
+  /** Empty until all items have entered the policies. */
+  requests: readonly ServedRequest[] = [];
+  isLost = false;
+  /** Bytes in flight: inputs of items, and answers that wait for those of other items. */
+  bytes = 0;
+  answers = 0;
+}
+
 export class PendingRequest {
   /** The arrival may precede the submission. */
   readonly arrivedAtMs: number;
   /** Empty if the server has no tenants. */
   readonly tenant: string;
+  /** The client batch to which the request belongs. */
+  readonly batch: PendingBatch | undefined;
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
@@ -24,9 +36,10 @@ export class PendingRequest {
   /** Set if the request's tensors could not be split or joined. The request then stops and fails. */
   failure: AppError | undefined;
 
-  constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '') {
+  constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '', batch?: PendingBatch) {
     this.#resolve = resolve;
     this.tenant = tenant;
+    this.batch = batch;
     this.arrivedAtMs = arrivedAtMs;
   }
 

@@ -113,14 +113,16 @@ describe('a request', () => {
     });
     const outcome = pipeline.submit({ x: fp32([2], 1, 2) });
     await clock.advanceTo(100);
-    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage classify: .*tensor y differs/));
+    expect(await outcome).toEqual(
+      failed('STAGE_FAILED', /Stage classify: .*item 2 has y as FP32 \[2\], but the first as/),
+    );
     expect(runners['count']?.batches).toEqual([]);
   });
 
   it.each<[string, RegExp, ItemScript]>([
     [
       'items of different shapes',
-      /Stage classify: .*tensor y differs/,
+      /Stage classify: .*item 2 has y as FP32 \[2\], but the first as/,
       ({ x: tensor }) => ({ y: fp32([tensor?.data[0] as number], ...zeros(tensor?.data[0] as number)) }),
     ],
     [
@@ -287,12 +289,34 @@ describe('a client batch', () => {
     expect((await Promise.all(others)).map(({ kind }) => kind).sort()).toEqual(['completed', 'dropped', 'dropped']);
   });
 
-  it('cancels the other items once one is dropped', async () => {
+  it('fills the first batch of a stage', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 3, maxBatchWaitMs: 0 });
+    const outcomes = pipeline.submitBatch(items);
+    await clock.advanceTo(100);
+    expect((await outcomes).map(({ kind }) => kind)).toEqual(Array(3).fill('completed'));
+    expect(runners['a']?.batches).toEqual([items]);
+  });
+
+  it('is dropped as a whole if its last item would wait too long', async () => {
+    const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxWaitFraction: 1 } });
+    const { pipeline, runners } = setUp(spec, { a: echo });
+    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, expectedServiceMs: [0, 10], remainingMs: 0 };
+    pipeline.setPolicy(stageId('a'), policy);
+    const dropped = { kind: 'dropped', reason: 'wait-too-long' };
+    // The last item would start after 25 ms.
+    expect(await pipeline.submitBatch(items, { timeoutMs: 34 })).toMatchObject([dropped, dropped, dropped]);
+    expect(runners['a']?.batches).toEqual([]);
+    void pipeline.submitBatch(items, { timeoutMs: 36 });
+    expect(pipeline.inFlight).toBe(3);
+  });
+
+  it('drops the other items, for the same reason, once one is dropped', async () => {
     const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
     const outcomes = pipeline.submitBatch(items, { timeoutMs: 15 });
     await clock.advanceTo(100);
     const kinds = (await outcomes).map((outcome) => (outcome.kind === 'dropped' ? outcome.reason : outcome.kind));
-    expect(kinds).toEqual(['completed', 'cancelled', 'deadline-passed']);
+    expect(kinds).toEqual(['completed', 'deadline-passed', 'deadline-passed']);
     expect(runners['a']?.batches).toHaveLength(2);
   });
 
@@ -309,18 +333,28 @@ describe('a client batch', () => {
     expect([pipeline.inFlight, pipeline.inFlightBytes]).toEqual([0, 0]);
   });
 
-  it('drops answers that have no place in memory next to each other', async () => {
-    const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxInFlightBytes: 40 } });
+  it.each([
+    [
+      'fails if its answers alone need more memory than there is',
+      40,
+      0,
+      failed('BATCH_SIZE_INVALID', /batch size is 1\./),
+    ],
+    ['is dropped if other requests take the memory for its answers', 84, 8, { kind: 'dropped', reason: 'memory-full' }],
+  ])('%s', async (_, maxInFlightBytes, others, second) => {
+    const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxInFlightBytes } });
     const { clock, pipeline } = setUp(spec, { a: () => ({ y: fp32([8], ...zeros(8)) }) });
     const outcomes = pipeline.submitBatch(items);
+    const later = pipeline.submit({ x: fp32([others], ...zeros(others)) });
     await clock.advanceTo(100);
-    expect(await outcomes).toMatchObject([
-      { kind: 'completed' },
-      { kind: 'dropped', reason: 'memory-full' },
-      { kind: 'dropped', reason: 'cancelled' },
-    ]);
-    expect(pipeline.statistics.total).toMatchObject({ arrived: 3, completed: 2, dropped: { cancelled: 1 } });
-    expect(pipeline.inFlightBytes).toBe(0);
+    const dropped = { kind: 'dropped', reason: 'memory-full' };
+    expect(await outcomes).toMatchObject([{ kind: 'completed' }, second, dropped]);
+    expect((await later).kind).toBe('completed');
+    const { completed, failed: failures, dropped: drops } = pipeline.statistics.total;
+    expect([completed, failures, drops['memory-full'], drops.cancelled]).toEqual(
+      others === 0 ? [2, 1, 1, 0] : [2, 0, 2, 0],
+    );
+    expect([pipeline.inFlight, pipeline.inFlightBytes]).toEqual([0, 0]);
   });
 });
 

@@ -7,7 +7,7 @@
  */
 import {
   type AlarmClock,
-  type AppError,
+  AppError,
   type CanaryCounts,
   type DropReason,
   defaultPriorities,
@@ -35,10 +35,16 @@ import {
 } from '@equipoise/core/serve';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
-import { Cancellation, type CancelSignal } from './cancellation.js';
+import type { CancelSignal } from './cancellation.js';
 import { inputDigest } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
-import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
+import {
+  PendingBatch,
+  PendingRequest,
+  type PipelineOutcome,
+  type RequestTensors,
+  type ServedRequest,
+} from './pending-request.js';
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
@@ -211,31 +217,33 @@ export class PipelineRunner implements ReplicaPool {
 
   /**
    * Serves each item of a client batch as a request. Drops all items at once if the first queues or the memory have no
-   * place for all. An item that is dropped cancels the others, because the batch can no longer be answered. The answers
-   * of the items count as bytes in flight until the last one; never rejects.
+   * place for all. If an item is dropped, so are the others, because the batch can no longer be answered. The answers of
+   * the items count as bytes in flight until the last one; never rejects.
    */
-  async submitBatch(items: readonly TensorMap[], options: SubmitOptions = {}): Promise<readonly PipelineOutcome[]> {
-    const { arrivedAtMs = this.nowMs, signal } = options;
-    const refusal = this.#batchRefusal(items, options);
-    if (refusal !== undefined) {
-      return Promise.all(items.map(() => this.#refuseArrival(refusal, { ...options, arrivedAtMs })));
-    }
-    const common = new Cancellation();
-    const cancel = () => common.abort();
+  async submitBatch(
+    items: readonly TensorMap[],
+    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs = this.nowMs, priority, tenant, signal }: SubmitOptions = {},
+  ): Promise<readonly PipelineOutcome[]> {
+    const batch = new PendingBatch();
+    const contexts: PendingRequest[] = [];
+    const ends = items.map(
+      () =>
+        new Promise<PipelineOutcome>((resolve) => {
+          contexts.push(new PendingRequest(resolve, arrivedAtMs, tenant, batch));
+        }),
+    );
+    const cancel = () => this.#loseBatch(batch, 'cancelled');
+    this.#turn((nowMs) => {
+      const level = priorityLevel(this.#priorities, priority);
+      const deadlineAtMs = arrivedAtMs + timeoutMs;
+      const arrivals = contexts.map((context) => ({ context, arrivedAtMs: nowMs, deadlineAtMs, level }));
+      if (!this.#turns.guard(() => this.#arriveTogether(arrivals, items, signal)))
+        for (const context of contexts) this.#refuse(context, nowMs);
+    });
     signal?.addEventListener('abort', cancel, { once: true });
-    if (signal?.aborted) cancel();
-    let heldBytes = 0;
-    const serve = async (item: TensorMap): Promise<PipelineOutcome> => {
-      let outcome = await this.submit(item, { ...options, arrivedAtMs, signal: common });
-      const bytes = outcome.kind === 'completed' ? tensorBytes(outcome.output) : 0;
-      if (this.#bytes.take(bytes)) heldBytes += bytes;
-      else outcome = this.#drop('memory-full');
-      if (outcome.kind === 'dropped') cancel();
-      return outcome;
-    };
-    const outcomes = await Promise.all(items.map(serve));
+    const outcomes = await Promise.all(ends);
     signal?.removeEventListener('abort', cancel);
-    this.#bytes.release(heldBytes);
+    this.#bytes.release(batch.bytes);
     return outcomes;
   }
 
@@ -410,21 +418,54 @@ export class PipelineRunner implements ReplicaPool {
     context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
   }
 
-  #batchRefusal(items: readonly TensorMap[], { priority }: SubmitOptions): DropReason | undefined {
-    const level = priorityLevel(this.#priorities, priority);
-    if (!this.#scheduler.hasPlaces(items.length, level)) return 'queue-full';
-    const bytes = items.reduce((sum, item) => sum + tensorBytes(item), 0);
-    return this.#bytes.fits(bytes) ? undefined : 'memory-full';
+  #arriveTogether(
+    arrivals: readonly Arrival<PendingRequest>[],
+    items: readonly TensorMap[],
+    signal: CancelSignal | undefined,
+  ): void {
+    const [first] = arrivals;
+    const batch = first?.context.batch;
+    if (first === undefined || batch === undefined) return;
+    const nowMs = first.arrivedAtMs;
+    for (const _ of arrivals) this.#statistics.arrived(nowMs);
+    const sizes = items.map(tensorBytes);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    const reason = signal?.aborted ? 'cancelled' : this.#scheduler.refusal(items.length, first);
+    if (reason !== undefined || !this.#bytes.take(bytes)) {
+      for (const arrival of arrivals) this.#end(arrival, this.#drop(reason ?? 'memory-full'), nowMs);
+      return;
+    }
+    batch.bytes = bytes;
+    const inputs = items.map((tensors, item) => {
+      const { context: request } = arrivals[item] as Arrival<PendingRequest>;
+      request.inFlightBytes = sizes[item] as number;
+      return { request, tensors };
+    });
+    batch.requests = this.#scheduler.arriveAll(arrivals, inputs);
   }
 
-  /** Drops a request that has arrived but does not enter the policies. */
-  #refuseArrival(reason: DropReason, { arrivedAtMs, tenant }: SubmitOptions): Promise<PipelineOutcome> {
-    return new Promise((resolve) => {
-      this.#turn((nowMs) => {
-        this.#statistics.arrived(nowMs);
-        this.#end({ context: new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant) }, this.#drop(reason), nowMs);
-      });
-    });
+  #loseBatch(batch: PendingBatch, reason: DropReason): void {
+    if (batch.isLost) return;
+    batch.isLost = true;
+    this.#turn((nowMs) => this.#scheduler.cancelAll(batch.requests, reason, nowMs));
+  }
+
+  /** Keeps the answer of an item for its batch, if the memory has a place for it. A dropped item drops the batch. */
+  #endItem(batch: PendingBatch, context: PendingRequest, outcome: PipelineOutcome): PipelineOutcome {
+    this.#releaseBytes(context);
+    if (outcome.kind !== 'completed') {
+      if (outcome.kind === 'dropped') this.#loseBatch(batch, outcome.reason);
+      return outcome;
+    }
+    const bytes = tensorBytes(outcome.output);
+    if (this.#bytes.take(bytes)) {
+      batch.bytes += bytes;
+      batch.answers += 1;
+      return outcome;
+    }
+    this.#loseBatch(batch, 'memory-full');
+    const fitsAlone = batch.bytes === 0 || batch.bytes + bytes <= this.#bytes.most;
+    return fitsAlone ? this.#drop('memory-full') : { kind: 'failed', failure: largeAnswers(batch) };
   }
 
   #takesBytes(context: PendingRequest, tensors: TensorMap): boolean {
@@ -436,6 +477,7 @@ export class PipelineRunner implements ReplicaPool {
 
   #releaseBytes(context: PendingRequest): void {
     this.#bytes.release(context.inFlightBytes);
+    if (context.batch !== undefined) context.batch.bytes -= context.inFlightBytes;
     context.inFlightBytes = 0;
   }
 
@@ -456,7 +498,9 @@ export class PipelineRunner implements ReplicaPool {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
-  #end({ context }: Pick<ServedRequest, 'context'>, outcome: PipelineOutcome, endedAtMs: number): void {
+  #end({ context }: Pick<ServedRequest, 'context'>, ended: PipelineOutcome, endedAtMs: number): void {
+    const { batch } = context;
+    const outcome = batch === undefined ? ended : this.#endItem(batch, context, ended);
     // Comes first, so that no later defect leaves a client waiting.
     context.end(outcome);
     this.#releaseBytes(context);
@@ -488,6 +532,15 @@ export class PipelineRunner implements ReplicaPool {
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
   }
+}
+
+function largeAnswers({ answers }: PendingBatch): AppError {
+  const most = Math.max(1, answers);
+  return new AppError(
+    'BATCH_SIZE_INVALID',
+    `With this answer the batch needs more memory than admission.maxInFlightBytes; the maximum batch size is ${most}.`,
+    { details: { most } },
+  );
 }
 
 function prioritiesOf({ priorities = defaultPriorities }: PipelineSpec['admission']): PrioritySpec {

@@ -2,14 +2,9 @@
  * Client batches: a request whose inputs have one more dimension than declared, in front. Each item is a request of its
  * own; the answers are stacked again, in order. The batch has a single answer or a single error.
  */
-import {
-  AppError,
-  boundedMessage,
-  boundedName,
-  stackTensors,
-  type Tensor,
-  type TensorMap,
-} from '@equipoise/core/model';
+import { AppError, boundedMessage, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
+import { tensorBytes } from '../data-plane/bytes-in-flight.js';
+import { stackItems } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import { failureOfItems } from '../data-plane/stage-failure.js';
 import { dropError } from '../net/refusal.js';
@@ -26,12 +21,22 @@ const MOST_ITEMS = 1024;
 const MOST_NUMBERS = 20;
 
 /** Maximum items that may ever fit; `burst` limits the requests of the tenant. */
-export function mostBatchItems(maxQueueLength: number, burst = Number.POSITIVE_INFINITY): number {
+export function mostBatchItems(
+  { maxQueueLength }: PipelineSpec['admission'],
+  burst = Number.POSITIVE_INFINITY,
+): number {
   return Math.min(MOST_ITEMS, maxQueueLength, Math.floor(burst));
 }
 
 /** Throws BATCH_SIZE_INVALID: a batch of this size cannot be served, however long the client waits. */
-export function checkBatchSize(items: number, most: number): void {
+export function checkBatchSize(
+  items: number,
+  { inputs, admission, burst }: { inputs: TensorMap; admission: PipelineSpec['admission']; burst: number | undefined },
+): void {
+  const { maxInFlightBytes = Number.POSITIVE_INFINITY } = admission;
+  // A single item fits always.
+  const byMemory = Math.max(1, Math.floor((items * maxInFlightBytes) / tensorBytes(inputs)));
+  const most = Math.min(mostBatchItems(admission, burst), byMemory);
   if (items <= most) return;
   throw new AppError('BATCH_SIZE_INVALID', `The batch has ${items} items; at most ${most} are allowed.`, {
     details: { items, most },
@@ -45,26 +50,32 @@ export function completedTensors(outcome: PipelineOutcome): CompletedTensors {
 }
 
 /**
- * Stacks the answers of the items. If items were lost, throws the error of the first of them, with the numbers of all.
- * Throws BATCH_OUTPUTS_DIFFER if answers cannot be stacked.
+ * Stacks the answers of the items. If items failed, throws the error of the first of them, with the numbers of all that
+ * failed in the same way. If items were dropped, throws that error. Throws BATCH_OUTPUTS_DIFFER if answers cannot be
+ * stacked.
  */
 export function stackedTensors(outcomes: readonly PipelineOutcome[]): CompletedTensors {
-  const lost = outcomes.flatMap((outcome, item) => (outcome.kind === 'completed' ? [] : [{ item, outcome }]));
-  // A lost item cancels the others, which are not the reason.
-  const causes = lost.filter(({ outcome }) => outcome.kind === 'failed' || outcome.reason !== 'cancelled');
-  const [first] = causes.length > 0 ? causes : lost;
-  if (first !== undefined) {
-    const error = errorOf(first.outcome);
-    const isWhole = causes.length === outcomes.length || causes.length === 0;
-    const numbers = causes.map(({ item }) => item);
-    throw isWhole
+  const failures = outcomes.flatMap((outcome, item) =>
+    outcome.kind === 'failed' ? [{ item, error: outcome.failure }] : [],
+  );
+  if (failures[0] !== undefined) {
+    const { error } = failures[0];
+    const same = failures.filter((other) => other.error.code === error.code && other.error.message === error.message);
+    const numbers = same.map(({ item }) => item);
+    throw numbers.length === outcomes.length
       ? error
       : failureOfItems(error, { prefix: prefixOf(numbers, outcomes.length), details: { items: numbers } });
   }
   const answers = outcomes.map(completedTensors);
   const missing = answers.flatMap((answer, item) => answer.missing?.map((part) => `${item}:${part}`) ?? []);
   return {
-    output: stacked(answers.map(({ output }) => output)),
+    output: stackItems(
+      answers.map(({ output }) => output),
+      (item, problem) =>
+        new AppError('BATCH_OUTPUTS_DIFFER', boundedMessage(`The answer of item ${item} ${problem}.`), {
+          details: { item },
+        }),
+    ),
     missing: missing.length === 0 ? undefined : missing,
   };
 }
@@ -77,29 +88,4 @@ function prefixOf(numbers: readonly number[], count: number): string {
   const shown = numbers.slice(0, MOST_NUMBERS).join(', ');
   const rest = numbers.length > MOST_NUMBERS ? ', …' : '';
   return `${numbers.length === 1 ? 'Item' : 'Items'} ${shown}${rest} of ${count} (counted from 0): `;
-}
-
-function stacked(outputs: readonly TensorMap[]): TensorMap {
-  const [first = {}] = outputs;
-  const expected = typesOf(first);
-  for (const [item, output] of outputs.entries()) {
-    const found = typesOf(output);
-    if (found === expected) continue;
-    throw new AppError(
-      'BATCH_OUTPUTS_DIFFER',
-      boundedMessage(`The answer of item ${item} differs from that of item 0: ${found} where item 0 has ${expected}.`),
-      { details: { item } },
-    );
-  }
-  return Object.fromEntries(
-    Object.keys(first).map((name) => [name, stackTensors(outputs.map((output) => output[name] as Tensor))]),
-  );
-}
-
-/** Equal for outputs that can be stacked. */
-function typesOf(output: TensorMap): string {
-  const types = Object.entries(output).map(
-    ([name, { datatype, shape }]) => `${boundedName(name)} ${datatype} [${shape.join(', ')}]`,
-  );
-  return types.length === 0 ? 'no tensors' : types.sort().join(', ');
 }

@@ -16,7 +16,7 @@ import {
 } from './client-batch.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
-import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
+import { admitOtherItems, type Tenant } from './tenants/tenants.js';
 
 export type Runner = Pick<
   PipelineRunner,
@@ -80,7 +80,7 @@ export class ServedPipeline {
 
   /** Maximum items of a client batch; 0 if there are none, because the pipeline declares no inputs. */
   get maxBatchSize(): number {
-    return this.inputs.length === 0 ? 0 : mostBatchItems(this.#runner.spec.admission.maxQueueLength);
+    return this.inputs.length === 0 ? 0 : mostBatchItems(this.#runner.spec.admission);
   }
 
   /** Counts since the start. `latestArrivalAtEpochMs` is 0 before the first request. */
@@ -117,10 +117,10 @@ export class ServedPipeline {
     return { output, missing, latencyMs: this.#runner.nowMs - sinceMs };
   }
 
-  /** Splits a batch. Each item counts as a request of the tenant; the first one was counted before. */
+  /** Splits a batch. Each item counts as a request of the tenant. */
   #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {
-    checkBatchSize(items, mostBatchItems(this.#runner.spec.admission.maxQueueLength, tenant?.bucket?.limit.burst));
-    if (tenant !== undefined && items > 1) admitWithinLimit(tenant, performance.now(), items - 1);
+    checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
+    if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
     return fanOutTensors(inputs, this.sourceName);
   }
 }

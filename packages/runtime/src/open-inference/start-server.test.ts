@@ -203,10 +203,12 @@ describe('inference', () => {
 });
 
 describe('a client batch', () => {
-  /** Item 13 fails, 7 has a longer answer; other values are doubled. */
+  /** Items 13 and 17 fail, 7 has a longer answer, 19 an answer with another long name; other values are doubled. */
   const script = ({ x: tensor = fp32([]) }: TensorMap): TensorMap | AppError => {
     const [value = 0] = tensor.data as Float32Array;
     if (value === 13) return new AppError('INVALID_INPUT', 'no luck');
+    if (value === 17) return new AppError('STAGE_FAILED', 'no luck');
+    if (value >= 19) return { [`${'y'.repeat(300)}${value}`]: fp32([1], value) };
     return { y: fp32([value === 7 ? 2 : 1], ...Array(value === 7 ? 2 : 1).fill(2 * value)) };
   };
   const spec = specFor([tensorOf('FP32', [2])], { admission: { maxQueueLength: 6 } });
@@ -245,10 +247,18 @@ describe('a client batch', () => {
     ['items of another shape', x('FP32', [1, 3], [1, 2, 3]), 422, 'TENSOR_MISMATCH', /must have shape/],
     ['an item that fails', rows(1, 13), 422, 'INVALID_INPUT', 'Item 1 of 2 (counted from 0): no luck', { items: [1] }],
     ['items that fail', rows(13, 1, 13), 422, 'INVALID_INPUT', /^Items 0, 2 of 3/, { items: [0, 2] }],
+    ['items that fail in two ways', rows(17, 13, 17), 500, 'STAGE_FAILED', /^Items 0, 2 of 3/, { items: [0, 2] }],
     ['only items that fail', rows(13, 13), 422, 'INVALID_INPUT', 'no luck', {}],
-    ['answers of unequal shapes', rows(1, 7), 422, 'BATCH_OUTPUTS_DIFFER', /item 1 .* y FP32 \[2\] where .* \[1\]/],
+    [
+      'answers of unequal shapes',
+      rows(1, 7),
+      422,
+      'BATCH_OUTPUTS_DIFFER',
+      /item 1 has y as FP32 \[2\], but the first as FP32 \[1\]/,
+    ],
+    ['answers of unequal names', rows(19, 20), 422, 'BATCH_OUTPUTS_DIFFER', /item 1 has no yyy/],
   ])('of %s is refused', async (_, request, status, code, error, details = expect.anything()) => {
-    const { json } = await start(spec, script);
+    const { json } = await start(spec, script, { onStageFailure: () => {} });
     expect(await json(INFER, request)).toMatchObject({
       status,
       body: { code, error: typeof error === 'string' ? error : expect.stringMatching(error), details },
@@ -279,14 +289,17 @@ describe('a client batch', () => {
   });
 
   it('takes a request of its limit for each item', async () => {
-    const { json } = await start(spec, script, { tenants: tenantsOf('north secret rps=0.001 burst=4') });
+    const { json } = await start(spec, script, { tenants: tenantsOf('north secret rps=0.001 burst=6') });
     const ask = async (...values: readonly number[]) =>
-      (await json(INFER, rows(...values), { authorization: 'Bearer secret' })).body.code ?? 'OK';
-    expect([await ask(1, 2, 3, 4, 5), await ask(1, 2, 3), await ask(1)]).toEqual([
-      'BATCH_SIZE_INVALID',
-      'OK',
-      'RATE_LIMITED',
-    ]);
+      (await json(INFER, rows(...values), { authorization: 'Bearer secret' })).body;
+    expect((await ask(1, 2, 3, 4, 5, 6, 7)).code).toBe('BATCH_SIZE_INVALID');
+    expect((await ask(1, 2, 3)).code).toBeUndefined();
+    const refused = await ask(1, 2, 3);
+    expect(refused.code).toBe('RATE_LIMITED');
+    // One token is left; at 1,000 s per token, three take 2,000 s.
+    expect(refused.details.retryAfterMs / 1e6).toBeCloseTo(2, 0);
+    expect((await ask(1)).code).toBeUndefined();
+    expect((await ask(1)).code).toBe('RATE_LIMITED');
   });
 });
 

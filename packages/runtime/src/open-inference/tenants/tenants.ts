@@ -50,10 +50,23 @@ function digestOf(token: string, key: Buffer): string {
 }
 
 /** Throws AppError RATE_LIMITED above the tenant's limit. */
-export function admitWithinLimit({ bucket }: Tenant, nowMs: number, requests = 1): void {
-  const waitMs = bucket?.take(nowMs, requests) ?? 0;
-  if (waitMs === 0) return;
-  throw new AppError('RATE_LIMITED', 'There are more requests with this token than its limit allows.', {
+export function admitWithinLimit({ bucket }: Tenant, nowMs: number): void {
+  const waitMs = bucket?.take(nowMs) ?? 0;
+  if (waitMs > 0) throw aboveLimit(waitMs);
+}
+
+/**
+ * Counts the items of a client batch whose first item was counted before it was read. Throws AppError RATE_LIMITED with
+ * the wait for all items: the first one is counted again at a retry.
+ */
+export function admitOtherItems({ bucket }: Tenant, nowMs: number, items: number): void {
+  if (bucket === undefined) return;
+  const waitMs = bucket.take(nowMs, items - 1);
+  if (waitMs > 0) throw aboveLimit(waitMs + 1000 / bucket.limit.rps);
+}
+
+function aboveLimit(waitMs: number): AppError {
+  return new AppError('RATE_LIMITED', 'There are more requests with this token than its limit allows.', {
     details: { reason: 'rate-limited', retryAfterMs: Math.ceil(waitMs) },
     retryable: true,
   });
