@@ -37,7 +37,7 @@ describe('DeadlineQueue', () => {
             } else if (each.kind === 'pop') {
               expect(queue.pop()).toBe(model.shift());
             } else {
-              queue.discard(owner);
+              queue.discard(({ request }) => request === owner);
               model = model.filter((kept) => kept.request !== owner);
             }
             expect(queue.length).toBe(model.length);

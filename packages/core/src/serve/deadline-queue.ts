@@ -3,7 +3,7 @@
  * that arrive in deadline order form a sorted list, the others a binary heap.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
-import type { RequestState, StageItem } from './request-state.js';
+import type { StageItem } from './request-state.js';
 
 /** Ordered by (deadline, sequence). */
 export class DeadlineQueue<Payload, Context> {
@@ -55,16 +55,17 @@ export class DeadlineQueue<Payload, Context> {
     return last;
   }
 
-  /** Removes items of a request: all, or those for which `needless` is true. */
-  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
-    const before = this.length;
+  /** Removes items, in one pass. */
+  discard(isGone: (item: StageItem<Payload, Context>) => boolean): void {
+    const stays = (item: StageItem<Payload, Context>): boolean => {
+      if (!isGone(item)) return true;
+      item.request.queuedItems -= 1;
+      return false;
+    };
     const aside = this.#heap;
-    const stays = (item: StageItem<Payload, Context>): boolean =>
-      item.request !== request || needless?.(item) === false;
     this.#line.retain(stays);
     this.#heap = [];
     for (const item of aside) if (stays(item)) this.#pushHeap(item);
-    request.queuedItems -= before - this.length;
   }
 
   #takeOut(item: StageItem<Payload, Context>): void {

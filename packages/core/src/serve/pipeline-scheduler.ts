@@ -246,14 +246,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.cancelAll([request], 'cancelled', nowMs);
   }
 
-  /** Drops requests whose answers are not needed. They do not count for a canary. */
+  /** Drops requests whose answers are not needed, with one pass over each queue. They do not count for a canary. */
   cancelAll(requests: readonly RequestState<Payload, Context>[], reason: DropReason, nowMs: number): void {
     this.#nowMs = nowMs;
-    for (const request of requests) {
-      if (request.ended) continue;
-      this.#end(request);
-      this.#effects.drop(request, reason, nowMs);
-    }
+    const open = requests.filter(({ ended }) => !ended);
+    this.#endAll(open);
+    for (const request of open) this.#effects.drop(request, reason, nowMs);
   }
 
   advance(nowMs: number): void {
@@ -541,7 +539,21 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #end(request: RequestState<Payload, Context>): void {
     request.ended = true;
     this.#inFlight -= 1;
-    if (request.queuedItems > 0) for (const stage of this.#lanes) stage.discard(request);
+    if (request.queuedItems > 0) this.#discardEnded(request.level);
+  }
+
+  #endAll(requests: readonly RequestState<Payload, Context>[]): void {
+    const levels = new Set<number>();
+    for (const request of requests) {
+      request.ended = true;
+      this.#inFlight -= 1;
+      if (request.queuedItems > 0) levels.add(request.level);
+    }
+    for (const level of levels) this.#discardEnded(level);
+  }
+
+  #discardEnded(level: number): void {
+    for (const lane of this.#lanes) lane.discard(level, ({ request }) => request.ended);
   }
 
   #lose({ request, stage, scope }: StageItem<Payload, Context>, loss: Loss<Failure>): void {
@@ -564,7 +576,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     for (const stage of stages) {
       if (request.queuedItems === 0) return;
       for (const lane of this.#lanesOf(stage)) {
-        lane.discard(request, ({ scope }) => this.#walk.isCancelled(request, stage, scope));
+        lane.discard(
+          request.level,
+          (item) => item.request === request && this.#walk.isCancelled(request, stage, item.scope),
+        );
         this.#markDirty(lane);
       }
     }

@@ -73,7 +73,7 @@ class QueueBesideList {
   discard(_level: number, which: number): void {
     const victim = this.#list[which];
     if (victim === undefined) return;
-    this.#queue.discard(victim.request);
+    this.#queue.discard(victim.request.level, (item) => item === victim);
     this.#remove(victim);
   }
 

@@ -4,7 +4,7 @@
  * first. If only one priority waits, nothing accumulates.
  */
 import { DeadlineQueue } from './deadline-queue.js';
-import type { RequestState, StageItem } from './request-state.js';
+import type { StageItem } from './request-state.js';
 
 /** Tolerance of rounding in sums of shares. */
 const ROUNDING = 1e-9;
@@ -95,12 +95,13 @@ export class PriorityQueue<Payload, Context> {
     return sinceMs;
   }
 
-  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
-    const queue = this.#level(request.level);
+  /** Removes items of a level. */
+  discard(level: number, isGone: (item: StageItem<Payload, Context>) => boolean): void {
+    const queue = this.#level(level);
     const before = queue.length;
-    queue.discard(request, needless);
+    queue.discard(isGone);
     this.#length -= before - queue.length;
-    if (queue.length === 0) this.#emptied(request.level);
+    if (queue.length === 0) this.#emptied(level);
   }
 
   #popFrom(level: number): StageItem<Payload, Context> | undefined {

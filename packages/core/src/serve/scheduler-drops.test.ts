@@ -1,7 +1,8 @@
 /** Dropped requests, and requests refused at once. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { replicaId, stageId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
+import { DeadlineQueue } from './deadline-queue.js';
 import { Bench, edge, one, points } from './scheduler-bench.test-support.js';
 
 describe('drops', () => {
@@ -96,6 +97,26 @@ describe('drops', () => {
     bench.finish(first, 4);
     bench.scheduler.addReplica(1, { replicaId: replicaId('late'), cpuCores: 1 }, 10);
     expect(bench.log.at(-1)).toBe('10 run 1 [live>0#0]');
+  });
+
+  it('drops requests that are cancelled together in one pass over the queue, and none twice', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0);
+    const done = bench.arrive('done', 0);
+    const gone = ['x', 'y', 'z'].map((name, index) => bench.arrive(name, 0, 900 - index));
+    bench.arrive('stays', 0);
+    bench.finish(replica, 10);
+    const discard = vi.spyOn(DeadlineQueue.prototype, 'discard');
+    onTestFinished(() => discard.mockRestore());
+    bench.scheduler.cancelAll([done, ...gone], 'memory-full', 20);
+    bench.scheduler.cancelAll(gone, 'memory-full', 21);
+    expect(discard).toHaveBeenCalledTimes(1);
+    expect([bench.scheduler.queueLength(0), bench.scheduler.inFlight]).toEqual([1, 1]);
+    expect(bench.log.slice(2)).toEqual([
+      ...['10 run 0 [z]', '20 drop x memory-full', '20 drop y memory-full', '20 drop z memory-full'],
+    ]);
+    bench.finish(replica, 30);
+    expect(bench.log.at(-1)).toBe('30 run 0 [stays]');
   });
 
   it('waits for companions of a new item although an earlier one was cancelled while it waited', () => {

@@ -12,7 +12,7 @@ import { DeadlineQueue } from './deadline-queue.js';
 import { machineSlowness, type ReplicaHealth, slownessOf } from './health/replica-health.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import type { Arrival, RequestState, StageItem } from './request-state.js';
+import type { Arrival, StageItem } from './request-state.js';
 import type { Rerun } from './rerun.js';
 
 export interface StageLimits {
@@ -153,9 +153,10 @@ export class StageScheduler<Payload, Context> {
     this.#suspects.push(item);
   }
 
-  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
-    this.queue.discard(request, needless);
-    if (this.#suspects.length > 0) this.#suspects.discard(request, needless);
+  /** Removes items of a level. */
+  discard(level: number, isGone: (item: StageItem<Payload, Context>) => boolean): void {
+    this.queue.discard(level, isGone);
+    if (this.#suspects.length > 0) this.#suspects.discard(isGone);
   }
 
   /** Time in ms until an item arriving now would start; 0 if unknown. */
