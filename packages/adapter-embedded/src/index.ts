@@ -6,7 +6,7 @@ export { type Launchers, launcherFor } from './launcher-for.js';
 export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
 export { PythonReplicaLauncher } from './process/python-replica-launcher.js';
 export type { LaunchLimits } from './replica/start-replica-runner.js';
-export { importModule } from './stage-module/import-module.js';
+export { exportedFunctions, importModule } from './stage-module/import-module.js';
 export {
   type ServiceTime,
   SyntheticReplicaLauncher,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importModule } from './import-module.js';
+import { exportedFunctions, importModule } from './import-module.js';
 
 describe('importModule', () => {
   let baseDir: string;
@@ -39,5 +39,41 @@ describe('importModule', () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe('exportedFunctions', () => {
+  let baseDir: string;
+  const look = (text: string, timeoutMs = 30_000) => {
+    writeFileSync(join(baseDir, 'look.mjs'), `${text}; export const score = () => 1; export const version = 1;`);
+    return exportedFunctions('./look.mjs', baseDir, { timeoutMs });
+  };
+
+  beforeAll(() => {
+    baseDir = mkdtempSync(join(tmpdir(), 'equipoise-look-'));
+  });
+
+  afterAll(() => rmSync(baseDir, { recursive: true }));
+
+  it.each(['setInterval(() => {}, 1000)', "console.log('hello'); process.exitCode = 5"])(
+    'lists them, in spite of: %s',
+    async (text) => {
+      const { exitCode } = process;
+      expect(await look(text)).toEqual(['score']);
+      expect(process.exitCode).toBe(exitCode);
+    },
+  );
+
+  it.each([
+    ['process.exit(0)', /the module exits/],
+    ['await new Promise(() => {})', /awaits something that never happens/],
+    ['throw null', /cannot be imported: null$/],
+  ])('says what is wrong with: %s', async (text, message) => {
+    await expect(look(text)).rejects.toMatchObject({ code: 'MODULE_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it('ends after the time limit, also in an endless loop', async () => {
+    const message = expect.stringMatching(/cannot be imported: the import takes longer than 0\.02 s$/);
+    await expect(look('for (;;)', 20)).rejects.toMatchObject({ code: 'MODULE_INVALID', message });
   });
 });

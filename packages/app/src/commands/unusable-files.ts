@@ -1,8 +1,8 @@
 import { isAddress } from '@equipoise/adapter-artifacts';
-import { importModule } from '@equipoise/adapter-embedded';
+import { exportedFunctions } from '@equipoise/adapter-embedded';
 import { AppError, errorCodes, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
 import type { Finding } from '@equipoise/pipeline-file';
-import { evaluationModule, loadPipelineSamples } from '@equipoise/runtime';
+import { loadPipelineSamples, requireEvaluationFunctions } from '@equipoise/runtime';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 
 /**
@@ -18,7 +18,7 @@ export async function unusableFiles(spec: PipelineSpec): Promise<readonly Findin
   if (evaluation !== undefined)
     findings.push(
       await failureOf(['spec', 'evaluation', 'module'], async () =>
-        evaluationModule(await importModule(evaluation.module, baseDir)),
+        requireEvaluationFunctions(await exportedFunctions(evaluation.module, baseDir)),
       ),
     );
   for (const [index, stage] of stages.entries()) findings.push(...(await stageFailures(spec, stage, index)));

@@ -179,7 +179,7 @@ describe('equipoise validate', () => {
     folder.write('unusable.yaml', UNUSABLE_FILES);
     for (const part of ['texts', 'labels']) mkdirSync(join(folder.path, part));
     folder.write('texts/one.json', '{"other": ["a"]}');
-    folder.write('score.mjs', 'export const score = () => 1;');
+    folder.write('score.mjs', "process.stdout.write('noise'); process.exitCode = 7; export const score = () => 1;");
     folder.write('nothing.mjs', 'export const run = 1;');
     folder.write('good.bin', '');
     folder.write('bad.bin', '');

@@ -24,8 +24,14 @@ const described = (error: unknown): string => (error instanceof Error ? error.me
 /** Throws MODULE_INVALID if a function is missing. */
 export function evaluationModule(loaded: unknown): EvaluationModule {
   const found = (loaded ?? {}) as Readonly<Record<string, unknown>>;
-  const missing = ['loadSamples', 'score'].filter((name) => typeof found[name] !== 'function');
-  if (missing.length === 0) return loaded as EvaluationModule;
+  requireEvaluationFunctions(Object.keys(found).filter((name) => typeof found[name] === 'function'));
+  return loaded as EvaluationModule;
+}
+
+/** Throws MODULE_INVALID unless the functions of a module include those of an evaluation module. */
+export function requireEvaluationFunctions(functions: readonly string[]): void {
+  const missing = ['loadSamples', 'score'].filter((name) => !functions.includes(name));
+  if (missing.length === 0) return;
   throw new AppError(
     'MODULE_INVALID',
     `The evaluation module does not export ${missing.join(' and ')}; it needs loadSamples(dataDir) and score(samples).`,

@@ -89,6 +89,11 @@ describe('loadPipelineSamples', () => {
     );
   });
 
+  it('says so if JSON is nested too deeply', () => {
+    write({ 'a.json': `{"pair": ${'['.repeat(50_000)}${']'.repeat(50_000)}}` });
+    expect(() => loadPipelineSamples(specWith([pair]))).toThrow(/a\.json: it cannot be read/);
+  });
+
   it('refuses fractions in whole numbers', () => {
     write({ 'a.json': '{"pair": [[1, 2.5]]}' });
     expect(() => loadPipelineSamples(specWith([{ ...pair, datatype: 'INT32' }]))).toThrow(/whole numbers expected/);

@@ -86,6 +86,15 @@ function readSample(path: string, tensors: readonly SourceTensor[]): TensorMap |
   return tensor === undefined ? `the source takes no ${mediaType}` : rawInputs(readFileSync(path), tensor);
 }
 
+/** Inputs of a sample, or the reason why the file is none, such as nesting that is too deep or missing access. */
+function inputsOf(path: string, tensors: readonly SourceTensor[]): TensorMap | string {
+  try {
+    return readSample(path, tensors);
+  } catch (error) {
+    return `it cannot be read (${(error as Error).message})`;
+  }
+}
+
 function filesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
@@ -116,7 +125,7 @@ export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): 
   const ignored: { name: string; reason: string }[] = [];
   for (const name of filesOf(folder)) {
     if (samples.length === limit) break;
-    const inputs = readSample(join(folder, name), source.tensors);
+    const inputs = inputsOf(join(folder, name), source.tensors);
     if (typeof inputs === 'string') ignored.push({ name, reason: inputs });
     else samples.push({ name, inputs });
   }
