@@ -73,7 +73,7 @@ export const edgeSchema = z.strictObject({
 
 export const outputSchema = z.strictObject({
   from: text().describe(
-    'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in the order of the items. A skipped stage is omitted.',
+    'Name of a stage whose tensors are part of the response. For a stage inside a fan-out, the response has the tensors of all items, stacked in the order of the items. A skipped stage is omitted, and so is a stage inside a fan-out without items. If several outputs of an answer have a tensor of the same name, their names get the prefix `STAGE.`.',
   ),
   unless: text()
     .optional()

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   copyTensors,
+  declaredTensors,
   fanOutTensors,
   inputDigest,
   joinTensors,
@@ -128,6 +129,33 @@ describe('payload algebra', () => {
     expect(() => respond({ a: tensors.a }, [])).toThrow(`${declared} []; it is not there.`);
     const text: Tensor = { datatype: 'BYTES', shape: [], data: ['x'] };
     expect(() => respond({ b: text }, [])).toThrow(`${declared} []; it is BYTES [].`);
+  });
+
+  it('adds nothing for a fan-out without items, whatever the output declares', () => {
+    const types = [{ name: 'b', datatype: 'FP32', shape: [-1] }] as const;
+    const respond = (tensors: TensorMap) =>
+      responseTensors(
+        [{ from: stageId('count') }, { from: stageId('classify'), tensors: ['b'], types }],
+        [{ a: fp32([], [1]) }, tensors],
+      );
+    const empty = joinTensors([], 'classify');
+    for (const tensors of [empty, joinTensors([empty, empty], 'detect')])
+      expect(respond(tensors)).toEqual({ a: fp32([], [1]) });
+    expect(() => respond({})).toThrow(/Stage classify: .*it gave none/);
+  });
+
+  it('names declared tensors as in responses', () => {
+    const output = (from: string, names: readonly string[], unless?: string) => ({
+      from: stageId(from),
+      types: names.map((name) => ({ name, datatype: 'FP32', shape: [1] }) as const),
+      ...(unless !== undefined && { unless: stageId(unless) }),
+    });
+    const names = (outputs: Parameters<typeof declaredTensors>[0]) => declaredTensors(outputs).map(({ name }) => name);
+    const both = [output('a', ['y', 'x']), output('b', ['y'])];
+    expect(names(both)).toEqual(['a.y', 'x', 'b.y']);
+    const a = fp32([1], [1]);
+    expect(Object.keys(responseTensors(both, [{ y: a, x: a }, { y: a }]))).toEqual(names(both));
+    expect(names([output('a', ['y'], 'b'), output('b', ['y'], 'c'), output('c', ['y'])])).toEqual(['y', 'y', 'y']);
   });
 
   it('copies the viewed part alone', () => {

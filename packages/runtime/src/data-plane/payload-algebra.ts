@@ -78,8 +78,12 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   );
 }
 
+/** Payload of a join without items. An output that is this very object adds nothing to the response. */
+const NO_ITEMS: TensorMap = Object.freeze({});
+
 /** Joins items, in order, into one payload. All items need equal tensor names, data types and shapes. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
+  if (parts.every((part) => part === NO_ITEMS)) return NO_ITEMS;
   return stackItems(parts, (item, problem) =>
     stageFailed(stageName, `its items are joined, so each needs the same tensors; item ${item + 1} ${problem}`),
   );
@@ -155,7 +159,7 @@ function checkTypes({ producer, tensors }: ProducedTensors, types: readonly Tens
 
 /**
  * Tensors of a response: the tensors of all outputs, merged by name. `produced` is indexed by output slot. Skipped
- * stages add nothing. An output adds nothing if its `unless` stage ran.
+ * stages and fan-outs without items add nothing. An output adds nothing if its `unless` stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
@@ -164,12 +168,32 @@ export function responseTensors(
   const ran = new Set(outputs.filter((_, slot) => produced[slot] !== undefined).map(({ from }) => from));
   const picked = outputs.flatMap(({ from, tensors: wanted, unless, types }, slot): readonly ProducedTensors[] => {
     const tensors = produced[slot];
-    if (tensors === undefined || (unless !== undefined && ran.has(unless))) return [];
+    if (tensors === undefined || tensors === NO_ITEMS || (unless !== undefined && ran.has(unless))) return [];
     const answer = { producer: from, tensors: pickTensors({ producer: from, tensors }, wanted) };
     if (types !== undefined) checkTypes(answer, types);
     return [answer];
   });
   return mergeTensors(picked);
+}
+
+/**
+ * Declared tensors of responses, named as `mergeTensors` does if all outputs answer. Of outputs that are joined by
+ * `unless`, only one answers.
+ */
+export function declaredTensors(outputs: PipelineSpec['outputs']): readonly TensorType[] {
+  const lastOf = (from: string): string => {
+    let last = from;
+    for (let steps = 0; steps < outputs.length; steps++) last = outputs.find((o) => o.from === last)?.unless ?? last;
+    return last;
+  };
+  return outputs.flatMap(({ from, types = [] }) =>
+    types.map((type) => {
+      const isShared = outputs.some(
+        (other) => lastOf(other.from) !== lastOf(from) && other.types?.some(({ name }) => name === type.name),
+      );
+      return isShared ? { ...type, name: `${from}.${type.name}` } : type;
+    }),
+  );
 }
 
 /** Copies each tensor into a buffer of exactly its size. */

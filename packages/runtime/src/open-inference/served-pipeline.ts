@@ -5,7 +5,7 @@
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../data-plane/cancellation.js';
-import { fanOutTensors } from '../data-plane/payload-algebra.js';
+import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import {
   type CompletedTensors,
@@ -70,7 +70,7 @@ export class ServedPipeline {
 
   /** Outputs of a single item: the declared ones, then those that are learned. */
   get outputs(): readonly TensorMetadata[] {
-    const declared = this.#runner.spec.outputs.flatMap(({ types = [] }) => types);
+    const declared = declaredTensors(this.#runner.spec.outputs);
     const byName = new Map<string, TensorMetadata>();
     for (const type of [...declared, ...this.#stageTypes.pipelineOutputs.all]) {
       if (!byName.has(type.name)) byName.set(type.name, type);
