@@ -29,8 +29,11 @@ export const jsonShapes: Readonly<Record<string, string>> = {
 where FIGURES are
 meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p99IntervalMs?: [low, high], endedBy: "sure" or "time-cap"`,
   evaluate: `{
-  combinations: [{variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], samples, measured}],
-  leftOut?: {combinations, reason}
+  combinations: [{
+    variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], samples, measured,
+    verdict?: after a search, "kept", "dropped" or "undecided", droppedFor?: {STAGE: VARIANT}
+  }],
+  stageRuns, leftOut?: {combinations, reason}
 }`,
   plan: `{
   kind: "feasible", plan: PLAN, objectiveValue,

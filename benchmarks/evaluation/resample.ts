@@ -42,6 +42,7 @@ export function compareOnce(of: EvaluationCase, seed: number, search: Search): O
     sampleCount,
     costs: entered.map(({ cost }) => cost),
     confidence: search.confidence,
+    objective: spec.objective,
     seed,
     scoreOf: (position, samples) => scoreOf(entered[position]?.c as number, samples),
   });

@@ -1,14 +1,23 @@
 /**
  * Successive elimination of combinations (racing; Maron and Moore 1993): blocks of samples, in random order, run through
  * the combinations that still compete. After each block a paired bootstrap compares every two of them. A combination
- * is dropped if one that costs no more is more accurate with confidence. A combination whose order to all others is
- * certain needs no more samples. What is estimated is the order on the whole sample set, so the errors vanish
- * as the samples end (finite population correction).
+ * is dropped if one that costs no more is more accurate with confidence. A combination needs no more samples if its order
+ * to all others is certain, and its accuracy is as certain as the objective needs. The last combination that is left
+ * runs on all samples. The race estimates scores of the whole sample set, so errors vanish as the samples end (finite
+ * population correction).
  */
 import { meanOf } from '../kernel/count-statistics.js';
 import { normalQuantile } from '../kernel/normal-quantile.js';
 import { type Rng, SeededRng } from '../kernel/rng.js';
-import { type BootstrapScores, bootstrapScores, drawResamples, interval95 } from './bootstrap.js';
+import type { Objective } from '../model/pipeline-spec.js';
+import {
+  type BootstrapScores,
+  bootstrapScores,
+  drawResamples,
+  type IntervalInput,
+  intervalOf,
+  spreadOf,
+} from './bootstrap.js';
 
 export interface RaceInput {
   readonly sampleCount: number;
@@ -19,8 +28,10 @@ export interface RaceInput {
    * combinations, in their order.
    */
   readonly confidence: number | undefined;
+  /** `max-accuracy` needs only the order of the combinations; other objectives use the accuracy itself. */
+  readonly objective: Objective;
   readonly seed: number;
-  /** Score of one combination on samples by number: a fraction 0…1. Called with samples that were run. */
+  /** `ScoreOf` of one combination. Called with samples that were run. */
   readonly scoreOf: (combination: number, samples: readonly number[]) => number;
 }
 
@@ -31,11 +42,11 @@ export interface RaceBlock {
 }
 
 export interface RaceResult {
-  /** Estimate for all samples that the race used. */
+  /** Estimate for all samples that the race used; NaN if the score is undefined. */
   readonly accuracy: number;
   readonly confidence95: readonly [number, number];
   readonly samples: number;
-  /** `undecided`: the race ended before the order to all others was certain. */
+  /** `undecided`: the race ended before the order to all others and the accuracy were certain enough. */
   readonly verdict: 'kept' | 'dropped' | 'undecided';
   /** Combination that costs no more and is more accurate. */
   readonly droppedFor?: number;
@@ -44,11 +55,21 @@ export interface RaceResult {
 const FIRST_FRACTION = 0.05;
 const LEAST_FIRST = 16;
 const GROWTH = 1.25;
+const Z_95 = normalQuantile(0.975);
+/** Half of the 95 % interval of an accuracy that is weighed against costs. */
+const WEIGHED_WITHIN = 0.01;
 
 interface Round {
   readonly samples: number;
   /** By combination; undefined if it did not run. */
   readonly scores: readonly (BootstrapScores | undefined)[];
+}
+
+/** Movement of the mean score of the combinations that ran in a round and in the next one. */
+interface Movement {
+  /** By resample: their mean score in an earlier round. */
+  readonly reference: readonly number[];
+  readonly by: number;
 }
 
 /** Call `next`, run the block and call `finish`, until `next` returns undefined. */
@@ -59,6 +80,8 @@ export class CombinationRace {
   readonly #droppedFor: (number | undefined)[];
   /** By pair of combinations: true if their order is certain. */
   readonly #certain: readonly Uint8Array[];
+  /** By combination: true if its accuracy is as certain as the objective needs. */
+  readonly #accurate: boolean[];
   #done = 0;
 
   constructor(input: RaceInput) {
@@ -67,6 +90,7 @@ export class CombinationRace {
     this.#order = input.confidence === undefined ? numbers : shuffled(numbers, new SeededRng(input.seed).fork('order'));
     this.#droppedFor = input.costs.map(() => undefined);
     this.#certain = input.costs.map(() => new Uint8Array(input.costs.length));
+    this.#accurate = input.costs.map(() => false);
   }
 
   next(): RaceBlock | undefined {
@@ -82,7 +106,7 @@ export class CombinationRace {
   /** `samplesDone`: how many samples of the block ran. */
   finish({ combinations }: RaceBlock, samplesDone: number): void {
     this.#done += samplesDone;
-    const { costs, sampleCount, confidence, seed, scoreOf } = this.#input;
+    const { costs, sampleCount, confidence, objective, seed, scoreOf } = this.#input;
     const samples = this.#order.slice(0, this.#done);
     const resamples = drawResamples(samples, new SeededRng(seed));
     const running = new Set(combinations);
@@ -91,7 +115,12 @@ export class CombinationRace {
     );
     this.#rounds.push({ samples: this.#done, scores });
     if (confidence === undefined) return;
-    const error = { samples: this.#done, sampleCount, z: normalQuantile((1 + confidence) / 2) };
+    const error = {
+      samples: this.#done,
+      z: normalQuantile((1 + confidence) / 2),
+      unseenFraction: 1 - this.#done / sampleCount,
+    };
+    for (const c of combinations) this.#accurate[c] = isAccurate(objective, scores[c] as BootstrapScores, error);
     for (const [position, a] of combinations.entries())
       for (const b of combinations.slice(position + 1)) {
         if (this.#certain[a]?.[b] === 1) continue;
@@ -102,19 +131,28 @@ export class CombinationRace {
   }
 
   results(): readonly RaceResult[] {
-    const running = new Set(this.#done >= this.#input.sampleCount ? [] : this.#running());
+    const open = new Set(this.#done >= this.#input.sampleCount ? [] : this.#open());
+    const movements = this.#rounds.map((_, last) => this.#movementsSince(last));
     return this.#input.costs.map((_, c) => {
       const droppedFor = this.#droppedFor[c];
-      const verdict = droppedFor !== undefined ? 'dropped' : running.has(c) ? 'undecided' : 'kept';
-      return { ...this.#estimate(c), verdict, ...(droppedFor !== undefined && { droppedFor }) };
+      const verdict = droppedFor !== undefined ? 'dropped' : open.has(c) ? 'undecided' : 'kept';
+      return { ...this.#estimate(c, movements), verdict, ...(droppedFor !== undefined && { droppedFor }) };
     });
   }
 
-  /** Combinations with an uncertain order to another one; at first all. */
+  #alive(): readonly number[] {
+    return this.#droppedFor.flatMap((better, c) => (better === undefined ? [c] : []));
+  }
+
+  /** Combinations with an uncertain order or accuracy. */
+  #open(): readonly number[] {
+    const alive = this.#alive();
+    return alive.filter((a) => this.#accurate[a] !== true || alive.some((b) => a !== b && this.#certain[a]?.[b] !== 1));
+  }
+
   #running(): readonly number[] {
-    const alive = this.#droppedFor.flatMap((better, c) => (better === undefined ? [c] : []));
-    if (this.#done === 0) return alive;
-    return alive.filter((a) => alive.some((b) => a !== b && this.#certain[a]?.[b] !== 1));
+    const alive = this.#alive();
+    return this.#done === 0 || alive.length === 1 ? alive : this.#open();
   }
 
   #settle(better: number, worse: number): void {
@@ -129,29 +167,53 @@ export class CombinationRace {
    * Regression estimate: the score at the last sample of the combination, moved as the mean of the combinations that
    * ran on moved with the further samples. So combinations with different samples compare fairly.
    */
-  #estimate(combination: number): Pick<RaceResult, 'accuracy' | 'confidence95' | 'samples'> {
+  #estimate(
+    combination: number,
+    movements: readonly (readonly Movement[])[],
+  ): Pick<RaceResult, 'accuracy' | 'confidence95' | 'samples'> {
     const last = this.#rounds.findLastIndex(({ scores }) => scores[combination] !== undefined);
     const own = this.#rounds[last]?.scores[combination];
     if (own === undefined) return { accuracy: 0, confidence95: [0, 1], samples: 0 };
     let moved = 0;
-    for (let round = last; round + 1 < this.#rounds.length; round++) {
-      const [before, after] = [this.#rounds[round] as Round, this.#rounds[round + 1] as Round];
-      const both = before.scores.flatMap((score, c) => {
-        const later = after.scores[c];
-        return score === undefined || later === undefined ? [] : [{ at: this.#rounds[last]?.scores[c], score, later }];
-      });
-      const reference = own.resampled.map((_, r) => meanOf(both.map(({ at }) => at?.resampled[r] ?? 0)));
-      moved += slopeOf(own.resampled, reference) * meanOf(both.map(({ score, later }) => later.score - score.score));
-    }
+    for (const { reference, by } of movements[last] ?? []) moved += slopeOf(own.resampled, reference) * by;
     const inRange = (value: number) => Math.min(1, Math.max(0, value));
-    const [low, high] = interval95(own);
     const samples = this.#rounds[last]?.samples ?? 0;
+    const [low, high] = intervalOf(own, { samples, z: Z_95, unseenFraction: 1 });
     return {
       accuracy: inRange(own.score + moved),
       confidence95: [inRange(low + moved), inRange(high + moved)],
       samples,
     };
   }
+
+  /** Movements from round `last` to the last one. */
+  #movementsSince(last: number): readonly Movement[] {
+    const at = (this.#rounds[last] as Round).scores;
+    return this.#rounds.slice(last + 1).map((after, further) => {
+      const before = this.#rounds[last + further] as Round;
+      const moves = after.scores.map(
+        (score, c) => (score?.score ?? Number.NaN) - (before.scores[c]?.score ?? Number.NaN),
+      );
+      const both = at.filter((_, c) => !Number.isNaN(moves[c])) as readonly BootstrapScores[];
+      const reference = (at.find((score) => score !== undefined)?.resampled ?? []).map((_, r) =>
+        definedMean(both.map(({ resampled }) => resampled[r] as number)),
+      );
+      return { reference, by: definedMean(moves) };
+    });
+  }
+}
+
+const definedMean = (values: readonly number[]): number => meanOf(values.filter((value) => !Number.isNaN(value)));
+
+/** `min-cost` needs to know whether the accuracy reaches the floor, `weights` how large it is. */
+function isAccurate(objective: Objective, scores: BootstrapScores, error: IntervalInput): boolean {
+  if (objective.kind === 'max-accuracy') return true;
+  if (objective.kind === 'min-cost') {
+    const [low, high] = intervalOf(scores, error);
+    return objective.accuracyFloor <= low || objective.accuracyFloor > high;
+  }
+  const [low, high] = intervalOf(scores, { ...error, z: Z_95 });
+  return high - low <= 2 * WEIGHED_WITHIN;
 }
 
 function shuffled(numbers: number[], rng: Rng): readonly number[] {
@@ -166,24 +228,19 @@ function shuffled(numbers: number[], rng: Rng): readonly number[] {
  * 1 if `a` scores higher than `b` with confidence, −1 if lower, else 0. The standard error of the difference includes
  * one sample, because a few equal differences show no spread.
  */
-function certainOrder(
-  a: BootstrapScores,
-  b: BootstrapScores,
-  error: { readonly samples: number; readonly sampleCount: number; readonly z: number },
-): number {
-  const { samples, sampleCount, z } = error;
+function certainOrder(a: BootstrapScores, b: BootstrapScores, { samples, z, unseenFraction }: IntervalInput): number {
   const difference = a.score - b.score;
-  const resampled = a.resampled.map((score, r) => score - (b.resampled[r] as number));
-  const mean = meanOf(resampled);
-  const variance = resampled.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (resampled.length - 1);
-  const standardError = Math.sqrt((variance + 1 / samples ** 2) * (1 - samples / sampleCount));
+  const differences = a.resampled.map((score, r) => score - (b.resampled[r] as number));
+  const { variance, counted } = spreadOf(differences, samples) ?? { variance: Number.NaN, counted: 0 };
+  const standardError = Math.sqrt((variance + 1 / counted ** 2) * unseenFraction);
   return Math.abs(difference) > z * standardError ? Math.sign(difference) : 0;
 }
 
 /** Least-squares slope of `values` over `reference`, 0…1. */
 function slopeOf(values: readonly number[], reference: readonly number[]): number {
-  const [valueMean, referenceMean] = [meanOf(values), meanOf(reference)];
-  const covariance = meanOf(values.map((value, i) => (value - valueMean) * ((reference[i] as number) - referenceMean)));
+  const [valueMean, referenceMean] = [definedMean(values), meanOf(reference)];
+  const products = values.map((value, i) => (value - valueMean) * ((reference[i] as number) - referenceMean));
+  const covariance = definedMean(products);
   const variance = meanOf(reference.map((value) => (value - referenceMean) ** 2));
   return variance === 0 ? 0 : Math.min(1, Math.max(0, covariance / variance));
 }

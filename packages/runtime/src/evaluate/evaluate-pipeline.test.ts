@@ -92,7 +92,8 @@ describe('evaluatePipeline', () => {
     expect(best).toEqual({
       variants: { decode: 'only', detect: 'exact', read: 'right', sum: 'only' },
       accuracy: 1,
-      confidence95: [1, 1],
+      // Wilson: 6/(6 + 1.96²)
+      confidence95: [expect.closeTo(0.61, 3), 1],
       samples: 6,
       measured: true,
     });
@@ -201,7 +202,7 @@ describe('evaluatePipeline', () => {
 
   it.each([
     ['a score above 1', { ...scenes, score: () => 61 }, 'MODULE_INVALID', /is 61; it has to be a fraction/],
-    ['a score that is none', { ...scenes, score: () => Number.NaN }, 'MODULE_INVALID', /is NaN/],
+    ['a score that is none', { ...scenes, score: () => Number.NaN }, 'MODULE_INVALID', /is NaN on all 6 samples;/],
     ['a score that throws', { ...scenes, score: failing }, 'MODULE_INVALID', /failed: no such tensor/],
     ['no samples', { ...scenes, loadSamples: () => [] }, 'FILE_NOT_FOUND', /no samples in \/data/],
     [
@@ -264,6 +265,21 @@ describe('a search', () => {
       code: 'WRONG_USAGE',
       message: expect.stringMatching(/^A budget of 20 stage runs is too small .* takes about \d{3}\.$/),
     });
+  });
+
+  it('takes a score that some sets of samples do not have', async () => {
+    const module: EvaluationModule = {
+      loadSamples: async () => {
+        const all = await many.loadSamples('');
+        const rare = all.filter(({ label }) => label === 15);
+        return [...all.filter((sample) => !rare.includes(sample)), ...rare.slice(0, 2)];
+      },
+      score: (samples) => scenes.score(samples.filter(({ label }) => label === 15)),
+    };
+    for (const search of [undefined, { profiles: [] }]) {
+      const { table } = await bench({ spec: priced, module, ...(search && { search }) }).evaluate();
+      expect(table.combinations.map(({ accuracy }) => accuracy)).toEqual([1, 0, 1, 0]);
+    }
   });
 
   it('leaves out what cannot serve the arrival rates', async () => {

@@ -12,6 +12,7 @@ import {
   type EvaluationModule,
   type LabelledSample,
   labelledSamples,
+  noFraction,
   scoreOf,
 } from './evaluation-module.js';
 import { SampleAnswers, type SampleResult } from './sample-answers.js';
@@ -75,6 +76,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
     sampleCount: samples.length,
     costs,
     confidence: search && (search.confidence ?? USUAL_CONFIDENCE),
+    objective: spec.objective,
     seed,
     scoreOf: (c, numbers) => {
       const answered = answers[c] as readonly AnsweredSample[];
@@ -86,6 +88,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
   });
   const stageRuns = await runRace(request, { race, samples, choices, answers });
   const combinations = race.results().map(({ verdict, droppedFor, ...measured }, c): Combination => {
+    if (Number.isNaN(measured.accuracy)) throw noFraction(`NaN on all ${measured.samples} samples`);
     const better = droppedFor === undefined ? undefined : choices[droppedFor];
     return {
       variants: choices[c] as VariantChoice,

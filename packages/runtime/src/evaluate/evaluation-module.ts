@@ -56,7 +56,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
   return samples;
 }
 
-/** Score of the answers; throws MODULE_INVALID if the module throws or returns no fraction. */
+/** Score of the answers, or NaN; throws MODULE_INVALID if the module throws or returns anything else but a fraction. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
   let score: unknown;
   try {
@@ -64,9 +64,13 @@ export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSamp
   } catch (cause) {
     throw new AppError('MODULE_INVALID', `The score of the evaluation module failed: ${described(cause)}`, { cause });
   }
-  if (typeof score === 'number' && score >= 0 && score <= 1) return score;
-  throw new AppError(
-    'MODULE_INVALID',
-    `The score of the evaluation module is ${String(score)}; it has to be a fraction 0…1, where more is better.`,
-  );
+  // Recall without a positive sample is undefined. Larger sets of samples may have a score.
+  if (typeof score === 'number' && ((score >= 0 && score <= 1) || Number.isNaN(score))) return score;
+  throw noFraction(String(score));
 }
+
+export const noFraction = (found: string): AppError =>
+  new AppError(
+    'MODULE_INVALID',
+    `The score of the evaluation module is ${found}; it has to be a fraction 0…1, where more is better.`,
+  );
