@@ -20,12 +20,12 @@ const MOST_ITEMS = 1024;
 /** Maximum numbers of items in a message. The details have all. */
 const MOST_NUMBERS = 20;
 
-/** Maximum items that may ever fit; `burst` limits the requests of the tenant. */
+/** Maximum items of a batch: half of the queue, so that one request never fills it; `burst` is the tenant's. */
 export function mostBatchItems(
   { maxQueueLength }: PipelineSpec['admission'],
   burst = Number.POSITIVE_INFINITY,
 ): number {
-  return Math.min(MOST_ITEMS, maxQueueLength, Math.floor(burst));
+  return Math.min(MOST_ITEMS, Math.ceil(maxQueueLength / 2), Math.floor(burst));
 }
 
 /** Throws BATCH_SIZE_INVALID: a batch of this size cannot be served, however long the client waits. */

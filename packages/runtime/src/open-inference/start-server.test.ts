@@ -211,7 +211,7 @@ describe('a client batch', () => {
     if (value >= 19) return { [`${'y'.repeat(300)}${value}`]: fp32([1], value) };
     return { y: fp32([value === 7 ? 2 : 1], ...Array(value === 7 ? 2 : 1).fill(2 * value)) };
   };
-  const spec = specFor([tensorOf('FP32', [2])], { admission: { maxQueueLength: 6 } });
+  const spec = specFor([tensorOf('FP32', [2])], { admission: { maxQueueLength: 12 } });
   const rows = (...values: readonly number[]) =>
     x(
       'FP32',
@@ -243,7 +243,7 @@ describe('a client batch', () => {
 
   it.each<[string, unknown, number, string, string | RegExp, object?]>([
     ['no items', x('FP32', [0, 2], []), 422, 'BATCH_SIZE_INVALID', /no items/],
-    ['more items than a queue has places', rows(...Array(7).fill(1)), 422, 'BATCH_SIZE_INVALID', /7 items; at most 6/],
+    ['more items than half of a queue', rows(...Array(7).fill(1)), 422, 'BATCH_SIZE_INVALID', /7 items; at most 6/],
     ['items of another shape', x('FP32', [1, 3], [1, 2, 3]), 422, 'TENSOR_MISMATCH', /must have shape/],
     ['an item that fails', rows(1, 13), 422, 'INVALID_INPUT', 'Item 1 of 2 (counted from 0): no luck', { items: [1] }],
     ['items that fail', rows(13, 1, 13), 422, 'INVALID_INPUT', /^Items 0, 2 of 3/, { items: [0, 2] }],
@@ -321,7 +321,7 @@ describe('the extensions of Triton', () => {
       { name: 'x', data_type: 'TYPE_FP32', dims: [rows, 2] },
       { name: 't', data_type: 'TYPE_STRING', dims: [1] },
     ];
-    const named = { name: 'bench', platform: 'equipoise', backend: 'equipoise', max_batch_size: 50 };
+    const named = { name: 'bench', platform: 'equipoise', backend: 'equipoise', max_batch_size: 25 };
     const { body } = await send('/v2/models/bench/config');
     expect(body).toEqual({ ...named, input: tensors(-1), output: tensors(3) });
     expect((await send('/v2/models/bench.a/config')).body).toMatchObject({ code: 'NOT_FOUND' });

@@ -140,7 +140,7 @@ def client_batches(name, kind, client):
     def config():
         found = fields(client.get_model_config("rows"))
         found = found if kind is over_http else found["config"]
-        equal(found["max_batch_size"], 100)
+        equal(found["max_batch_size"], 50)
         equal([int(size) for size in found["input"][0]["dims"]], [3])
         if kind is over_grpc:
             equal(client.get_model_config("rows").config.input[0].data_type, model_config_pb2.DataType.TYPE_FP32)
@@ -162,10 +162,10 @@ def client_batches(name, kind, client):
         models = found if kind is over_http else found["models"]
         equal([(model["name"], model["state"]) for model in models], [("echo", "READY"), ("rows", "READY")])
 
-    for shape in [[3], [1, 3], [4, 3], [100, 3]]:
+    for shape in [[3], [1, 3], [4, 3], [50, 3]]:
         case(f"{name} batch {shape}", lambda: infer(shape))
     case(f"{name} batch without items", lambda: refused(lambda: infer([0, 3]), "its leading dimension is 0"))
-    case(f"{name} batch beyond the queue", lambda: refused(lambda: infer([101, 3]), "at most 100"))
+    case(f"{name} batch beyond half of the queue", lambda: refused(lambda: infer([51, 3]), "at most 50"))
     for check in [metadata, config, statistics, index]:
         case(f"{name} {check.__name__} of batches", check)
 

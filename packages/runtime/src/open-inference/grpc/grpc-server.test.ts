@@ -41,7 +41,7 @@ describe('the methods', () => {
     const { config } = answered(grpcMethods.modelConfig.output, await call('modelConfig', { name: 'bench' }));
     expect(config).toMatchObject({
       name: 'bench',
-      maxBatchSize: 100,
+      maxBatchSize: 50,
       input: [{ name: 'image', dataType: 2, dims: [-1n] }],
       output: [{ name: 'image', dataType: 2, dims: [3n] }],
     });
