@@ -2,7 +2,7 @@
  * Every file, or marked part of a file, that is made from the code. `npm run generate` writes them, `npm run
  * check:generated` fails if one differs. A part is between `<!-- generated:NAME -->` and `<!-- end:NAME -->`.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
 import { drawPipeline } from '../packages/app/src/report/pipeline-graph.js';
 import { parsePipelineFile } from '../packages/pipeline-file/src/parse-pipeline-file.js';
@@ -44,7 +44,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/images/arrival-forms.svg', render: drawArrivalForms },
   { path: 'docs/images/trace-spreads.svg', render: drawTraceSpreads },
   { path: 'docs/images/shipped-loads.svg', render: drawShippedLoads },
-  ...['pipeline.yaml', 'stages/mood.py', 'stages/words.mjs', 'samples/bad.txt', 'samples/good.txt'].map((name) => ({
+  ...filesOf('examples/python-stage', /^[\w/]+\.(mjs|py|txt|yaml)$/).map((name) => ({
     path: `packages/app/templates/mood/${name}`,
     render: () => readFileSync(`examples/python-stage/${name}`, 'utf8'),
   })),
@@ -53,6 +53,11 @@ export const GENERATED: readonly GeneratedText[] = [
     render: () => renderLoadFile(name, model),
   })),
 ];
+
+function filesOf(folder: string, pattern: RegExp): readonly string[] {
+  const paths = readdirSync(folder, { recursive: true }) as string[];
+  return paths.filter((path) => pattern.test(path)).sort();
+}
 
 /** The pipeline file in the guide of branches, drawn. */
 function drawCascade(): string {

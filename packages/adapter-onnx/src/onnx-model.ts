@@ -12,6 +12,8 @@ export interface OnnxModel {
   /** Inputs in the model's order; a symbolic dimension is −1. */
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
+  /** True if dimension 0 of all inputs and outputs is the same symbolic dimension: rows of a batch. */
+  readonly batches: boolean;
   /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
   /** Waits for running calls; idempotent. */
@@ -59,18 +61,26 @@ function tensorType(metadata: InferenceSession.ValueMetadata, path: string): Ten
   const datatype = metadata.isTensor ? datatypeOf(metadata.type) : undefined;
   if (!metadata.isTensor || datatype === undefined) {
     const found = metadata.isTensor ? `the type ${metadata.type}` : 'no tensor type';
+    const fix = metadata.isTensor ? '' : " Export a scikit-learn classifier with options={'zipmap': False}.";
     throw new AppError(
       'MODEL_LOAD_FAILED',
-      `'${metadata.name}' of ${path} has ${found}; Equipoise does not support it.`,
+      `'${metadata.name}' of ${path} has ${found}; Equipoise does not support it.${fix}`,
     );
   }
   const shape = metadata.shape.map((size) => (typeof size === 'number' ? size : -1));
   return { name: metadata.name, datatype, shape };
 }
 
+/** Other symbols are other sizes, such as of detections in an image. */
+function hasRows({ inputMetadata, outputMetadata }: InferenceSession): boolean {
+  const sizes = [...inputMetadata, ...outputMetadata].map((each) => (each.isTensor ? each.shape[0] : undefined));
+  return typeof sizes[0] === 'string' && sizes.every((size) => size === sizes[0]);
+}
+
 class SessionModel implements OnnxModel {
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
+  readonly batches: boolean;
   readonly #session: InferenceSession;
   readonly #OrtTensor: OrtTensorConstructor;
   #running: Promise<unknown> = Promise.resolve();
@@ -81,6 +91,7 @@ class SessionModel implements OnnxModel {
     this.#session = session;
     this.inputs = session.inputMetadata.map((each) => tensorType(each, path));
     this.outputs = session.outputMetadata.map((each) => tensorType(each, path));
+    this.batches = hasRows(session);
   }
 
   async run(feeds: TensorMap): Promise<Record<string, Tensor>> {

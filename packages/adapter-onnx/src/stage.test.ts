@@ -83,14 +83,23 @@ describe('the stage module for any ONNX model', () => {
     });
   });
 
+  const transposed = (columns: string) =>
+    file('transpose.onnx', {
+      inputs: [{ name: 'x', datatype: 'FP32', shape: ['n', columns] }],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [columns, 'n'] }],
+      nodes: [{ op: 'Transpose', inputs: ['x'], output: 'y' }],
+    });
+
+  it('runs item by item a model whose outputs have another number of rows', async () => {
+    const stage = await open(transposed('m'));
+    expect(await stage.run([itemOf([3], 1, 2, 3), itemOf([2, 1], 4, 5)])).toEqual([
+      { y: fp32([3, 1], 1, 2, 3) },
+      { y: fp32([1, 2], 4, 5) },
+    ]);
+  });
+
   it('reports a model whose output does not keep the rows', async () => {
-    const stage = await open(
-      file('transpose.onnx', {
-        inputs: [{ name: 'x', datatype: 'FP32', shape: ['n', 'm'] }],
-        outputs: [{ name: 'y', datatype: 'FP32', shape: ['m', 'n'] }],
-        nodes: [{ op: 'Transpose', inputs: ['x'], output: 'y' }],
-      }),
-    );
+    const stage = await open(transposed('n'));
     await expect(stage.run([itemOf([3], 1, 2, 3)])).rejects.toMatchObject({
       code: 'STAGE_FAILED',
       message: "Output 'y' should have 1 rows along dimension 0, found [3, 1].",

@@ -1,8 +1,8 @@
 /**
  * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
  * item has the model's inputs by name. The shape of an input is [rows, ..s], or [..s] without the batch dimension;
- * outputs have the same form. If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the
- * concatenated rows; otherwise each item is one run.
+ * outputs have the same form. If dimension 0 of all inputs and outputs is the same symbolic dimension, a batch is one
+ * run over the concatenated rows; otherwise each item is one run.
  */
 import {
   AppError,
@@ -120,8 +120,7 @@ export const load: StageModule['load'] = async (
     );
   }
   const model = await loadOnnxModel(variant.artifactPath, { threads: Math.max(1, Math.floor(resources.cpuCores)) });
-  const batches = [...model.inputs, ...model.outputs].every(({ shape }) => shape[0] === -1);
-  const runAll = batches ? runTogether : runEach;
+  const runAll = model.batches ? runTogether : runEach;
   return {
     run: (batch) =>
       runAll(model, batch).catch((error: unknown) => {

@@ -235,6 +235,13 @@ describe('equipoise validate', () => {
     expect((await validate('cascade.yaml', '--out', 'x.svg')).exitCode).toBe(2);
   });
 
+  it('draws line breaks and control characters in names as spaces', async () => {
+    const source = 'sources: [{ name: in, tensors: [{ name: "a\\n\\x01b", datatype: FP32, shape: [1] }] }]';
+    folder.write('breaks.yaml', syntheticPipeline().replace('  stages:', `  ${source}\n  stages:`));
+    for (const format of ['text', 'mermaid', 'svg'])
+      expect((await validate('breaks.yaml', '--graph', format)).stdout).toContain('a b FP32 [1]');
+  });
+
   it('prints a drawing alone on stdout: warnings and problems go to stderr', async () => {
     folder.write(
       'warned.yaml',

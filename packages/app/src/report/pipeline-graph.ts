@@ -5,9 +5,19 @@ import { drawGraphSvg, type GraphNode, type PipelineGraph } from './graph-svg.js
 export type GraphFormat = 'text' | 'mermaid' | 'svg';
 
 export function drawPipeline(spec: PipelineSpec, format: GraphFormat): string {
-  const graph = graphOf(spec);
+  const graph = printable(graphOf(spec));
   if (format === 'svg') return drawGraphSvg(graph);
   return format === 'mermaid' ? drawMermaid(graph) : drawText(graph);
+}
+
+/** Names may contain line breaks and control characters, which end a line or are not allowed in SVG. */
+function printable({ name, nodes, edges }: PipelineGraph): PipelineGraph {
+  const shown = (text: string) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ');
+  return {
+    name: shown(name),
+    nodes: nodes.map((node) => ({ ...node, title: shown(node.title), lines: node.lines.map(shown) })),
+    edges: edges.map((edge) => ({ ...edge, label: shown(edge.label) })),
+  };
 }
 
 function graphOf({ name, sources, stages, edges, outputs }: PipelineSpec): PipelineGraph {

@@ -1,6 +1,6 @@
 /** Pipelines for existing models. The full tier profiles and serves them. */
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -23,6 +23,15 @@ afterAll(async () => {
   await folder.remove();
 });
 
+/** Multiplies `x` FP32 [N, A, B, K] by a constant FP32 [16, 2]. */
+const ONLY_16 = `CAg66gEKEwoBeAoDVzE2EgF5IgZNYXRNdWwSAWcqjgEIEAgCEAEigAE${'A'.repeat(170)}EIDVzE2Wh8KAXgSGgoYCAESFAoDEgFOCgMSAUEKAxIBQgoDEgFLYh4KAXkSGQoXCAESEwoDEgFOCgMSAUEKAxIBQgoCCAJCBAoAEBE=`;
+/** Positions INT64 [num_dets, 2] of the values other than 0 in `x` FP32 [batch, 4]. */
+const POSITIONS =
+  'CAg6bwoQCgF4EgJueiIHTm9uWmVybwohCgJuehIBeSIJVHJhbnNwb3NlKg0KBHBlcm1AAUAAoAEHEgFnWhgKAXgSEwoRCAESDQoHEgViYXRjaAoCCARiGwoBeRIWChQIBxIQCgoSCG51bV9kZXRzCgIIAkIECgAQEQ==';
+/** Sequence of tensors, which is no tensor. */
+const SEQUENCE =
+  'CAg6QwoZCgF4EgFzIhFTZXF1ZW5jZUNvbnN0cnVjdBIBZ1oUCgF4Eg8KDQgBEgkKAxIBTgoCCANiDQoBcxIIIgYKBAoCCAFCBAoAEBE=';
+
 describe('init --from-onnx', () => {
   it('writes a valid pipeline, whose variants are the files', async () => {
     const written = await run('init', 'own', '--json', '--from-onnx', 'score-small.onnx', 'score-large.onnx');
@@ -31,12 +40,29 @@ describe('init --from-onnx', () => {
     expect(documentOf(await run('validate', pipeline, '--json'))).toEqual({ valid: true, problems: [] });
   });
 
+  it('finds a size that the model accepts, though a larger one exceeds a sample', async () => {
+    writeFileSync(join(folder.path, 'only16.onnx'), Buffer.from(ONLY_16, 'base64'));
+    expect(await run('init', 'only16', '--from-onnx', 'only16.onnx')).toMatchObject({ exitCode: 0, stderr: '' });
+    const { x } = JSON.parse(readFileSync(join(folder.path, 'only16/samples/random-1.json'), 'utf8'));
+    expect([x.length, x[0].length, x[0][0].length]).toEqual([16, 16, 16]);
+  });
+
+  it('takes first dimensions with different names for no batch dimension', async () => {
+    writeFileSync(join(folder.path, 'positions.onnx'), Buffer.from(POSITIONS, 'base64'));
+    expect(await run('init', 'positions', '--from-onnx', 'positions.onnx')).toMatchObject({ exitCode: 0, stderr: '' });
+    const text = readFileSync(join(folder.path, 'positions/pipeline.yaml'), 'utf8');
+    expect(text).toContain('{ name: x, datatype: FP32, shape: [-1, 4] }');
+    expect(text).toContain('bounds: { batchSizes: [1] }');
+  });
+
   it.each([
     [['none.onnx'], 3, 'FILE_NOT_FOUND', /artifact none\.onnx is not there: no file .*none\.onnx/],
+    [['sequence.onnx'], 3, 'MODEL_LOAD_FAILED', /has no tensor type; .* options=\{'zipmap': False\}/],
     [['garbage.onnx'], 3, 'MODEL_LOAD_FAILED', /garbage\.onnx is not an ONNX model/],
     [['score-small.onnx', 'score-small.onnx', 'npm:no-such/a.onnx'], 3, 'FILE_NOT_FOUND', /npm install no-such/],
   ] as const)('says what is wrong with %j, and writes nothing', async (files, exitCode, code, message) => {
     folder.write('garbage.onnx', 'not a model');
+    writeFileSync(join(folder.path, 'sequence.onnx'), Buffer.from(SEQUENCE, 'base64'));
     const ended = await run('init', 'wrong', '--json', '--from-onnx', ...files);
     expect(ended.exitCode).toBe(exitCode);
     expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringMatching(message) } });
@@ -133,8 +159,8 @@ describe('init --server', () => {
       message: expect.stringMatching(/Name them: --model/),
     });
     expect(await failed('--model', 'small')).toMatchObject({ exitCode: 2, code: 'WRONG_USAGE' });
+    expect(await failed('--server', 'http://127.0.0.1:1')).toMatchObject({ exitCode: 3, code: 'UNREACHABLE' });
     server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    expect(await failed('--server', url)).toMatchObject({ exitCode: 3, code: 'UNREACHABLE' });
+    server.close();
   });
 });

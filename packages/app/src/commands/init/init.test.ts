@@ -214,7 +214,7 @@ describe('a pipeline for models', () => {
       ...model('odd', 'y:FP32:[2]', 'y:FP32:[2]'),
       origin: 'odd\nspec: [.onnx',
       inputs: [{ ...x, name: '__proto__' }],
-      outputs: [{ ...x, name: output }],
+      outputs: [{ ...x, name: output, shape: [-1, -1] }],
     };
     const spec = await written('odd', odd);
     expect(spec.outputs).toMatchObject([{ types: [{ name: output }] }]);
@@ -224,6 +224,8 @@ describe('a pipeline for models', () => {
     const [sample] = await evaluation.loadSamples(join(folder.path, 'odd/data'));
     expect(Object.entries(sample.inputs)).toEqual([['__proto__', expect.objectContaining({ shape: [2] })]]);
     expect(sample.label).toBe(0);
+    const outputs = { [output]: { data: [0.1, 0.9] } };
+    expect(evaluation.score([{ outputs, label: 1 }])).toBe(1);
   });
 
   it('declares the outputs of its last stage, with the dimensions and sizes that are known', async () => {

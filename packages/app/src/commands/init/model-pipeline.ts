@@ -176,7 +176,8 @@ ${[...stages.map((stage) => stageText(stage, stageFields)), ...outputLines(stage
 }
 
 function stageText({ name, models }: Stage, stageFields: readonly string[]): string {
-  const single = models[0]?.batches === false ? ['bounds: { batchSizes: [1] } # the model has no batch dimension'] : [];
+  const single =
+    models[0]?.batches === false ? ['bounds: { batchSizes: [1] } # the model runs one item at a time'] : [];
   const variants = models.map(
     (model) => `        - name: ${yaml(model.name)}
 ${model.fields.map((field) => `          ${field}`).join('\n')}
@@ -234,16 +235,25 @@ function fraction(rng: Rng): number {
   return Math.round(rng.next() * 100) / 100;
 }
 
+const sampleSizes = (inputs: FoundModel['inputs'], anySize: number) =>
+  inputs.map(({ shape }) => shape.map((size) => (size === -1 ? anySize : size)));
+
+const totalElements = (sizes: readonly (readonly number[])[]) =>
+  sizes.reduce((sum, shape) => sum + elementCount(shape), 0);
+
+export const fitsSample = ({ inputs }: Pick<FoundModel, 'inputs'>, anySize: number): boolean =>
+  totalElements(sampleSizes(inputs, anySize)) <= MAX_SAMPLE_ELEMENTS;
+
 /** Tensors of one item as nested arrays. Throws WRONG_USAGE if JSON cannot hold them. */
 export function sampleItem({ origin, inputs }: FoundModel, anySize: number, rng: Rng): Record<string, unknown> {
-  const sizes = inputs.map((input) => input.shape.map((size) => (size === -1 ? anySize : size)));
+  const sizes = sampleSizes(inputs, anySize);
   const half = inputs.find(({ datatype }) => datatype === 'FP16');
   if (half !== undefined) {
     const message = `${origin}: the input ${half.name} is FP16, which samples cannot hold. Export the model with FP32 inputs.`;
     throw new AppError('WRONG_USAGE', message);
   }
-  const elements = sizes.reduce((sum, shape) => sum + elementCount(shape), 0);
-  if (elements > MAX_SAMPLE_ELEMENTS) {
+  if (!fitsSample({ inputs }, anySize)) {
+    const elements = totalElements(sizes);
     const message = `${origin}: an input has ${elements} elements, a sample at most ${MAX_SAMPLE_ELEMENTS}. Write a stage module that makes this input from a smaller one.`;
     throw new AppError('WRONG_USAGE', message);
   }
@@ -293,7 +303,7 @@ const dataOf: Readonly<Record<Datatype, string>> = {
 
 function evaluationText({ inputs }: FoundModel, { outputs }: FoundModel): string {
   const [output] = outputs;
-  const isScore = output !== undefined && /^FP/.test(output.datatype) && elementCount(output.shape) !== 1;
+  const isScore = output !== undefined && /^FP/.test(output.datatype) && output.shape.some((size) => size !== 1);
   const answer = isScore
     ? 'data.reduce((best, value, index) => (value > data[best] ? index : best), 0)'
     : output?.datatype === 'BYTES'

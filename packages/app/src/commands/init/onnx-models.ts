@@ -6,7 +6,7 @@ import { load } from '@equipoise/adapter-onnx/stage';
 import { AppError, SeededRng, type TensorMap } from '@equipoise/core/model';
 import { tensorOfJson } from '@equipoise/runtime';
 import { warn } from '../../terminal/log.js';
-import { type FoundModel, type FoundModels, plainName, sampleItem, yaml } from './model-pipeline.js';
+import { type FoundModel, type FoundModels, fitsSample, plainName, sampleItem, yaml } from './model-pipeline.js';
 
 /** Sizes to try for dimensions of any size: lengths of texts, sides of images. */
 const SIZES = [64, 224, 16, 1] as const;
@@ -38,9 +38,13 @@ async function readOnnxModel(reference: string, target: string): Promise<FoundMo
   const path = pathOf(reference);
   const model = await loadOnnxModel(path);
   await model.close();
-  const sizes = [...model.inputs, ...model.outputs].map(({ shape }) => shape[0]);
-  const batches = sizes.every((size) => size === -1);
-  const omit = batches || sizes.every((size) => size === 1) ? 1 : 0;
+  const { batches } = model;
+  const omit = batches || [...model.inputs, ...model.outputs].every(({ shape }) => shape[0] === 1) ? 1 : 0;
+  for (const { name, shape } of model.inputs)
+    if (shape.length === 0)
+      warn(
+        `${reference}: the input ${name} has no dimensions. If it is not a single value, export the model with them.`,
+      );
   const itemTypes = (types: FoundModel['inputs']) => types.map((type) => ({ ...type, shape: type.shape.slice(omit) }));
   const artifact = reference.startsWith('npm:') ? reference : relativePath(target, path);
   return {
@@ -58,14 +62,19 @@ function relativePath(folder: string, path: string): string {
   return (parts[0] === '..' ? parts : ['.', ...parts]).join('/');
 }
 
-/** First size that the first model accepts for dimensions of any size. Warns if it accepts none. */
+/**
+ * First size that the first model accepts for dimensions of any size. Sizes that are too large for samples are not
+ * tried. Warns if it accepts none. Throws WRONG_USAGE if all are too large.
+ */
 async function sizeThatRuns([first]: readonly FoundModel[], [reference = '']: readonly string[]): Promise<number> {
   const model = first as FoundModel;
+  sampleItem(model, Math.min(...SIZES), new SeededRng(1));
+  const sizes = SIZES.filter((size) => fitsSample(model, size));
   const variant = { name: model.name, artifactPath: pathOf(reference), parameters: {} };
   const stage = await load(variant, { cpuCores: 1, memoryBytes: 0, gpus: 0 });
   let failure: unknown;
   try {
-    for (const size of SIZES) {
+    for (const size of sizes) {
       const values = sampleItem(model, size, new SeededRng(1));
       const item = model.inputs.map((type) => [type.name, tensorOfJson(values[type.name], type)]);
       try {
@@ -82,5 +91,5 @@ async function sizeThatRuns([first]: readonly FoundModel[], [reference = '']: re
   warn(
     `${reference} does not accept random inputs (${problem}). Replace the files in samples/ before you run profile.`,
   );
-  return SIZES[0];
+  return sizes[0] as number;
 }
