@@ -42,9 +42,33 @@ describe('combinationCosts', () => {
       [100, 0, 0, 80],
     ],
     ['too much CPU at the lowest rate', { budget: { cpuCores: 10 } }, { leastRps: 218, mostRps: 300 }, undefined],
+    // The mean of 20 ms is too long, the median is not.
+    [
+      'the SLO percentile if it is below the mean',
+      {
+        slo: { latencyMs: 19, percentile: 50 },
+        stages: chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 60 }] }).stages,
+        edges: [],
+      },
+      undefined,
+      [0, 0, 0, 17.348],
+    ],
     ['too long', { slo: { latencyMs: 29, percentile: 99 } }, undefined, undefined],
   ] as const)('counts %s', (_, over, rates, expected) => {
     expect(costsOf(over as Partial<PipelineSpec>, rates)).toEqual(expected);
+  });
+
+  it.each([
+    ['the first of two branches', { join: 'any' as const }],
+    ['a branch that few requests take', { when: { condition: 'output.y[0] < 0.5', probability: 0.1 } }],
+  ])('finds nothing too slow that may wait for less: %s', (_, over) => {
+    const point = (meanMs: number) => [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs }];
+    const { stages } = chainSpec({ a: point(5), slow: point(300), fast: point(20), d: point(5) });
+    const edge = (from: string, to: string) => ({ from: stageId(from), to: stageId(to) });
+    const edges = [edge('a', 'fast'), edge('slow', 'd'), edge('fast', 'd')].map((each) => ({ ...each, ...over }));
+    const spec = { ...chain, slo: { latencyMs: 200, percentile: 50 }, stages, edges: [edge('a', 'slow'), ...edges] };
+    const slowChoice = Object.fromEntries(stages.map(({ id }) => [id, variantId('v')]));
+    expect(combinationCosts(spec, [], [slowChoice])[0]).toEqual([0, 0, 0, 10, 300, 20, 10]);
   });
 
   it('needs profiles', () => {

@@ -1,7 +1,8 @@
 /**
  * Costs of a combination that no load changes: CPU, GPU and memory time of a request at each variant's most efficient
  * core count and batch, and latency without waiting. If no cost is higher, a combination can replace another one in
- * every plan, apart from the rounding to whole replicas.
+ * every plan, apart from the rounding to whole replicas. With `when` edges, `any` or `quorum` joins, a request need not
+ * wait for all stages. Then the latency of each stage is a cost, and no combination is too slow.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { topologicalOrder } from '../estimate/stage-order.js';
@@ -9,6 +10,7 @@ import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
+import { lawQuantileMs } from '../profile/service-law.js';
 
 /** A plan that needs at most this fraction of the budget fits in spite of whole replicas and waiting. */
 const SURE_FRACTION = 0.5;
@@ -19,6 +21,7 @@ const SHORT_FRACTION = 0.2;
 interface VariantCost {
   readonly busyMs: number;
   readonly coreMs: number;
+  /** Mean or SLO percentile of a batch of one: the smaller one. */
   readonly shortestMs: number;
 }
 
@@ -38,8 +41,9 @@ export function combinationCosts(
   for (const { id, variants } of spec.stages)
     for (const variant of variants) {
       const offered = variant.cpuCores.flatMap((cores) => curves.curve(id, variant.id, cores) ?? []);
-      byVariant.set(variant, variantCost(offered));
+      byVariant.set(variant, variantCost(offered, spec.slo.percentile / 100));
     }
+  const awaitsAll = spec.edges.every(({ when, join = 'all' }) => when === undefined && join === 'all');
   const order = topologicalOrder(spec);
   const { cpuCores, gpus, memoryBytes, costPerHour } = spec.budget;
   const limits = [cpuCores, gpus, memoryBytes].map((limit) => 1000 * (limit ?? Number.POSITIVE_INFINITY));
@@ -47,6 +51,7 @@ export function combinationCosts(
   return choices.map((choice) => {
     let [coreMs, gpuMs, memoryMs] = [0, 0, 0];
     const endMs = new Map<StageId, number>();
+    const stagesMs: number[] = [];
     for (const id of order) {
       const stage = spec.stages.find((each) => each.id === id);
       const variant = stage?.variants.find((each) => each.id === choice[id]) as VariantSpec;
@@ -57,23 +62,26 @@ export function combinationCosts(
       memoryMs += visits * cost.busyMs * variant.memoryBytes;
       const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endMs.get(from) ?? 0);
       endMs.set(id, Math.max(0, ...before) + cost.shortestMs);
+      stagesMs.push(cost.shortestMs);
     }
-    const latencyMs = Math.max(...endMs.values());
+    const latenciesMs = awaitsAll ? [Math.max(...endMs.values())] : stagesMs;
     const memoryCounts = spec.budget.memoryBytes !== undefined || spec.prices.memoryGibPerHour > 0;
     const costs = [coreMs, gpuMs, memoryCounts ? memoryMs : 0];
     const isTooMuch = (cost: number, kind: number) => cost > (limits[kind] as number) / rates.leastRps;
-    if (latencyMs > spec.slo.latencyMs || costs.some(isTooMuch)) return undefined;
+    const isTooSlow = awaitsAll && latenciesMs.some((ms) => ms > spec.slo.latencyMs);
+    if (isTooSlow || costs.some(isTooMuch)) return undefined;
     // Costs that fit at all rates count the same, unless plans should be cheap.
     const counted = costs.map((cost, kind) => {
       if (costMatters) return cost;
       const limit = limits[kind] as number;
       return limit === Number.POSITIVE_INFINITY ? 0 : Math.max(cost, (SURE_FRACTION * limit) / rates.mostRps);
     });
-    return [...counted, Math.max(latencyMs, SHORT_FRACTION * spec.slo.latencyMs)];
+    const shortMs = (SHORT_FRACTION * spec.slo.latencyMs) / latenciesMs.length;
+    return [...counted, ...latenciesMs.map((ms) => Math.max(ms, shortMs))];
   });
 }
 
-function variantCost(curves: readonly ServiceCurve[]): VariantCost {
+function variantCost(curves: readonly ServiceCurve[], sloFraction: number): VariantCost {
   const points = curves.flatMap((curve) =>
     curve.batchSizes.map((batchSize) => {
       const itemMs = curve.meanMs(batchSize) / batchSize;
@@ -83,6 +91,6 @@ function variantCost(curves: readonly ServiceCurve[]): VariantCost {
   return {
     busyMs: Math.min(...points.map(({ busyMs }) => busyMs)),
     coreMs: Math.min(...points.map(({ coreMs }) => coreMs)),
-    shortestMs: Math.min(...curves.map((curve) => curve.meanMs(1))),
+    shortestMs: Math.min(...curves.map((curve) => Math.min(curve.meanMs(1), lawQuantileMs(curve.law(1), sloFraction)))),
   };
 }
