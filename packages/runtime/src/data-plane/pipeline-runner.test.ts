@@ -216,7 +216,7 @@ describe('a request', () => {
   });
 
   it('is dropped at its deadline when no replica comes', async () => {
-    const { clock, pipeline } = setUp(servingSpec(['a']), {});
+    const { clock, pipeline } = setUp(servingSpec(['a'], { slo: { latencyMs: 400, percentile: 99 } }), {});
     const outcome = pipeline.submit(x(1));
     expect(pipeline.ready).toBe(false);
     await clock.advanceTo(399);

@@ -51,7 +51,8 @@ function monitored(script: ItemScript = (item) => item, stages: readonly string[
   const elapse = (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs);
   const monitor = new PipelineMonitor({ pipelineName: 'bench', version: '9.9.9' });
   const scripts = Object.fromEntries(stages.map((stage) => [stage, script]));
-  const spec = servingSpec(stages, { edges: stages.slice(1).map((to, i) => edge(stages[i] ?? '', to)) });
+  const edges = stages.slice(1).map((to, i) => edge(stages[i] ?? '', to));
+  const spec = servingSpec(stages, { slo: { latencyMs: 400, percentile: 99 }, edges });
   const { pipeline, runners } = bench(spec, clock, scripts);
   monitor.watch({ runner: pipeline, runningPlan: () => runningPlan });
   return { clock, elapse, monitor, pipeline, runners };

@@ -38,9 +38,12 @@ export class HttpBench {
   readonly #ends: (() => unknown)[] = [];
 
   /** Starts the pipeline `bench`, whose replica answers when `wait` resolves. */
-  async start(more: Partial<ServerOptions> & { readonly wait?: () => Promise<void> } = {}) {
-    const { wait = async () => {}, ...options } = more;
-    const runner = new PipelineRunner({ spec: servingSpec(['a']), hostCores: Number.POSITIVE_INFINITY });
+  async start(
+    more: Partial<ServerOptions> & { readonly wait?: () => Promise<void>; readonly sloLatencyMs?: number } = {},
+  ) {
+    const { wait = async () => {}, sloLatencyMs = 60_000, ...options } = more;
+    const spec = servingSpec(['a'], { slo: { latencyMs: sloLatencyMs, percentile: 99 } });
+    const runner = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY });
     serve(runner, 'a', Object.assign(new ScriptedRunner((item) => item, wait), { keepsTensors: true }));
     const server = await startServer({ runners: [runner], version: '9.9.9', port: 0, ...options });
     this.#ends.push(() => server.close({ timeoutMs: 100 }));

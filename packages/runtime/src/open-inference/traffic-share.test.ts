@@ -130,7 +130,7 @@ describe('a share of the requests', () => {
   });
 
   it('has the time that is left where the other server was silent for too long, which is in its latency and misses the SLO', async () => {
-    const { server, runner } = await bench.start({ share: share(await other(() => {})) });
+    const { server, runner } = await bench.start({ share: share(await other(() => {})), sloLatencyMs: 400 });
     const run = (timeoutMs: number) =>
       fetch(`${server.url}/v1/pipelines/bench/run?timeout_ms=${timeoutMs}`, { method: 'POST', body: 'x' });
     const [inTime, late] = await Promise.all([run(60_000), run(1000)]);
