@@ -144,6 +144,15 @@ describe('init --server', () => {
     expect(await failed('--server', url, '--model', 'odd')).toMatchObject({
       message: expect.stringMatching(/tensor x has the data type BF16/),
     });
+    index = Array.from({ length: 65 }, (_, number) => ({ name: `m${number}` }));
+    expect(await failed('--server', url)).toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringMatching(/^65 models are too many .* Name those that you need: --model/),
+    });
+    expect(await failed('--server', url.replace('127', 'user:secret@127'))).toMatchObject({
+      code: 'WRONG_USAGE',
+      message: expect.stringMatching(/^(?!.*secret).*put a token into `server\.token`/),
+    });
     index = [];
     expect(await failed('--server', url)).toMatchObject({
       code: 'NOT_FOUND',

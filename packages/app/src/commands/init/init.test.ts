@@ -247,6 +247,18 @@ describe('a pipeline for models', () => {
     ['another size', [...detect, model('b', 'crop:FP32:[3]', 'y:FP32:[1]')], /needs crop FP32 \[3\]/],
     ['too many inputs', [...detect, model('b', 'crop:FP32:[2] c:BOOL:[1]', 'y:FP32:[1]')], /needs c BOOL \[1\]/],
     ['a large input', [model('a', 'x:FP32:[2048,2048]', 'y:FP32:[1]')], /4194304 elements, a sample at most/],
+    [
+      'size 0',
+      [model('a', 'x:FP32:[0]', 'y:FP32:[1]')],
+      /for a\.onnx would be invalid.*\n.*tensors\[0\]\.shape\[0\].*at least 1/,
+    ],
+    ['equal names', [model('a', 'x:FP32:[1] x:FP32:[1]', 'y:FP32:[1]')], /would be invalid.*\n.*tensors\[1\]/],
+    ['an empty name', [model('a', ':FP32:[1]', 'y:FP32:[1]')], /would be invalid.*\n.*tensors\[0\]\.name/],
+    [
+      'many dimensions',
+      [model('a', `x:FP32:[${Array(5000).fill(1)}]`, 'y:FP32:[1]')],
+      /5000 dimensions, expected at most 16/,
+    ],
     ['no outputs', [{ ...label, outputs: [] }], /label\.onnx declares no outputs/],
     ['FP16', [model('a', 'x:FP16:[1]', 'y:FP32:[1]')], /x is FP16, .* Export the model with FP32 inputs/],
   ] as const)('is refused for %s', (_, models, message) => {

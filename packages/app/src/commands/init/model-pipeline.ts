@@ -1,6 +1,8 @@
 /** Writes a pipeline for existing models: equal tensors make variants of a stage, other models the next stage. */
 import { basename } from 'node:path';
 import { AppError, type Datatype, elementCount, type Rng, SeededRng, type TensorType } from '@equipoise/core/model';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import { problemLines } from '../../compose/load-spec.js';
 
 /** Files of a new pipeline by path below its folder, and a request to it. */
 export interface NewPipeline {
@@ -45,28 +47,53 @@ const SAMPLES = 4;
 /** Samples are JSON: a few MB at most. */
 const MAX_SAMPLE_ELEMENTS = 2 ** 21;
 const LARGE_SAMPLE_ELEMENTS = 50_000;
+const MAX_RANK = 16;
+/** Origins and problems in a message. */
+const SHOWN = 3;
 
-/** Throws WRONG_USAGE if models are neither variants nor a chain. `target` is the folder of the pipeline. */
+/**
+ * Throws WRONG_USAGE if models are neither variants nor a chain, or if the pipeline file would be invalid. `target` is
+ * the folder of the pipeline.
+ */
 export function modelPipeline(target: string, found: FoundModels): NewPipeline {
-  for (const { origin, inputs, outputs } of found.models)
-    if (inputs.length === 0 || outputs.length === 0)
-      throw new AppError(
-        'WRONG_USAGE',
-        `${origin} declares no ${inputs.length === 0 ? 'inputs' : 'outputs'}. Write a pipeline file by hand, or begin with \`equipoise init\`.`,
-      );
+  found.models.forEach(requireTensors);
   const stages = stagesOf(found.models);
   const first = found.models[0] as FoundModel;
   const last = stages.at(-1)?.models[0] as FoundModel;
   const name = plainName(basename(target), 'pipeline');
+  const text = pipelineText(name, stages, found);
+  requireValid(text, found.models);
   const samples = sampleFiles(first, found.anySize);
   const files = {
-    'pipeline.yaml': pipelineText(name, stages, found),
+    'pipeline.yaml': text,
     'evaluate.mjs': evaluationText(first, last),
     'data/README.md': dataText(first),
     ...samples,
   };
   const file = Object.keys(samples)[0] as string;
   return { name, files, request: { contentType: 'application/json', body: { file } } };
+}
+
+/** Throws WRONG_USAGE for a model without inputs or outputs, or with tensors of too many dimensions. */
+export function requireTensors({ origin, inputs, outputs }: FoundModel): void {
+  if (inputs.length === 0 || outputs.length === 0)
+    throw new AppError(
+      'WRONG_USAGE',
+      `${origin} declares no ${inputs.length === 0 ? 'inputs' : 'outputs'}. Write a pipeline file by hand, or begin with \`equipoise init\`.`,
+    );
+  const deep = [...inputs, ...outputs].find(({ shape }) => shape.length > MAX_RANK);
+  if (deep === undefined) return;
+  const message = `${origin}: the tensor ${deep.name} has ${deep.shape.length} dimensions, expected at most ${MAX_RANK}. Name other models.`;
+  throw new AppError('WRONG_USAGE', message);
+}
+
+function requireValid(text: string, models: readonly FoundModel[]): void {
+  const result = parsePipelineFile(text, { fileName: 'pipeline.yaml', baseDir: '.' });
+  if (result.kind === 'valid') return;
+  const { problems } = result;
+  const origins = models.slice(0, SHOWN).map(({ origin }) => origin);
+  const message = `The pipeline file for ${origins.join(', ')} would be invalid. Name other models, or write a pipeline file by hand:\n${problemLines('pipeline.yaml', problems.slice(0, SHOWN)).join('\n')}`;
+  throw new AppError('WRONG_USAGE', message, { details: { problems } });
 }
 
 /** Letters, digits, "-", "_" and "." of a file name or model name; `fallback` if nothing is left. */

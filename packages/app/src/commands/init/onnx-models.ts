@@ -6,7 +6,15 @@ import { load } from '@equipoise/adapter-onnx/stage';
 import { AppError, SeededRng, type TensorMap } from '@equipoise/core/model';
 import { tensorOfJson } from '@equipoise/runtime';
 import { warn } from '../../terminal/log.js';
-import { type FoundModel, type FoundModels, fitsSample, plainName, sampleItem, yaml } from './model-pipeline.js';
+import {
+  type FoundModel,
+  type FoundModels,
+  fitsSample,
+  plainName,
+  requireTensors,
+  sampleItem,
+  yaml,
+} from './model-pipeline.js';
 
 /** Sizes to try for dimensions of any size: lengths of texts, sides of images. */
 const SIZES = [64, 224, 16, 1] as const;
@@ -68,6 +76,7 @@ function relativePath(folder: string, path: string): string {
  */
 async function sizeThatRuns([first]: readonly FoundModel[], [reference = '']: readonly string[]): Promise<number> {
   const model = first as FoundModel;
+  requireTensors(model);
   sampleItem(model, Math.min(...SIZES), new SeededRng(1));
   const sizes = SIZES.filter((size) => fitsSample(model, size));
   const variant = { name: model.name, artifactPath: pathOf(reference), parameters: {} };

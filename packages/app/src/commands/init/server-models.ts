@@ -5,26 +5,41 @@ import { type FoundModel, type FoundModels, isDatatype, plainName, yaml } from '
 type ModelMetadata = Awaited<ReturnType<InferenceClient['modelMetadata']>>;
 
 const TIMEOUT_MS = 10_000;
+const MAX_MODELS = 64;
 /** Size in samples of dimensions of any size. */
 const ANY_SIZE = 64;
 
 /**
- * Models of an Open Inference server: `names`, or all that are ready. Throws UNREACHABLE, NOT_FOUND (no models, an
- * unknown model, or a server without a list of models) or WRONG_USAGE (metadata that a pipeline cannot state).
+ * Models of an Open Inference server: `names`, or all that are ready. Throws UNREACHABLE, or NOT_FOUND: no models, an
+ * unknown model, or a server without a list of models. Throws WRONG_USAGE for metadata that a pipeline cannot state, too
+ * many models, and credentials in the address.
  */
 export async function readServerModels(url: string, names?: readonly string[]): Promise<FoundModels> {
+  requireNoCredentials(url);
   const client = openInferenceClient(url);
   try {
-    const models: FoundModel[] = [];
-    for (const name of names ?? (await listedModels(client))) {
-      const metadata = await client.modelMetadata(name, { timeoutMs: TIMEOUT_MS });
-      models.push(foundModel(url, name, metadata));
+    const chosen = names ?? (await listedModels(client));
+    if (chosen.length > MAX_MODELS) {
+      const message = `${chosen.length} models are too many for one pipeline, expected at most ${MAX_MODELS}. Name those that you need: --model NAME.`;
+      throw new AppError('WRONG_USAGE', message, { details: { url } });
     }
+    const models = await Promise.all(
+      chosen.map(async (name) => foundModel(url, name, await client.modelMetadata(name, { timeoutMs: TIMEOUT_MS }))),
+    );
     const stageFields = ['bounds: { replicas: { max: 4 } } # a replica is a connection to the server'];
     return { models, stageFields, anySize: ANY_SIZE };
   } finally {
     client.close();
   }
+}
+
+/** The pipeline file contains the address, but must not contain secrets. */
+function requireNoCredentials(url: string): void {
+  if (!URL.canParse(url)) return;
+  const { host, username, password } = new URL(url);
+  if (username === '' && password === '') return;
+  const message = `The address of the server ${host} contains a user name or a password. Omit them; put a token into \`server.token\` of the variants.`;
+  throw new AppError('WRONG_USAGE', message);
 }
 
 async function listedModels(client: InferenceClient): Promise<readonly string[]> {
