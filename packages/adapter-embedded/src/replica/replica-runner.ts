@@ -116,7 +116,8 @@ export class ReplicaRunner implements ModelRunner {
 
   giveUpLoading(afterMs: number): void {
     if (this.#loading === undefined) return;
-    this.#loading.reject(this.#error('MODEL_LOAD_FAILED', `has not loaded within ${afterMs / 1000} s`));
+    const problem = `has not loaded within ${afterMs / 1000} s`;
+    this.#loading.reject(this.#error('MODEL_LOAD_FAILED', problem, false, { launchTimeoutMs: afterMs }));
     this.#loading = undefined;
     this.#closed = this.#ended;
     this.#channel.abandon();
@@ -226,10 +227,10 @@ export class ReplicaRunner implements ModelRunner {
     return { stage: this.#facts.stage, variant: this.#facts.variant };
   }
 
-  #error(code: ErrorCode, problem: string, retryable = false): AppError {
+  #error(code: ErrorCode, problem: string, retryable = false, details: object = {}): AppError {
     const { stage, variant } = this.#facts;
     return new AppError(code, `Stage '${stage}' (variant '${variant}') ${problem}`, {
-      details: this.#details(),
+      details: { ...this.#details(), ...details },
       retryable,
     });
   }

@@ -1,16 +1,25 @@
 import { isAddress } from '@equipoise/adapter-artifacts';
 import { exportedFunctions } from '@equipoise/adapter-embedded';
 import { AppError, errorCodes, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
 import type { Finding } from '@equipoise/pipeline-file';
 import { loadPipelineSamples, requireEvaluationFunctions } from '@equipoise/runtime';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
+import { log } from '../terminal/log.js';
+
+const NOTICE_AFTER_MS = 5_000;
+const NOT_LOADED = 'The variants after it were not loaded.';
 
 /**
  * Files that exist but cannot be used: samples that the source does not accept, an evaluation module without its
  * functions, variants that do not load. Loads each variant once, except servers, synthetic variants, remote artifacts
- * and variants that need a GPU.
+ * and variants that need a GPU. The first variant that does not load in time is the last. Throws STORE_FAILED if compiled
+ * modules cannot be written.
  */
-export async function unusableFiles(spec: PipelineSpec): Promise<readonly Finding[]> {
+export async function unusableFiles(
+  spec: PipelineSpec,
+  launcher: ReplicaLauncher = embeddedLauncher(spec),
+): Promise<readonly Finding[]> {
   const { sources, evaluation, baseDir, stages } = spec;
   const findings: (Finding | undefined)[] = [];
   if (sources[0]?.samplesPath !== undefined)
@@ -21,14 +30,26 @@ export async function unusableFiles(spec: PipelineSpec): Promise<readonly Findin
         requireEvaluationFunctions(await exportedFunctions(evaluation.module, baseDir)),
       ),
     );
-  for (const [index, stage] of stages.entries()) findings.push(...(await stageFailures(spec, stage, index)));
+  for (const [index, stage] of stages.entries()) {
+    const { failures, timedOut } = await stageFailures(spec.baseDir, launcher, { stage, index });
+    findings.push(...failures);
+    if (timedOut) break;
+  }
   return findings.filter((finding) => finding !== undefined);
 }
 
-async function stageFailures(spec: PipelineSpec, stage: StageSpec, index: number): Promise<Finding[]> {
-  const launcher = embeddedLauncher(spec);
-  const findings: Finding[] = [];
-  if (stage.module === undefined) return findings;
+interface StageFailures {
+  readonly failures: readonly Finding[];
+  readonly timedOut: boolean;
+}
+
+async function stageFailures(
+  baseDir: string,
+  launcher: ReplicaLauncher,
+  { stage, index }: { readonly stage: StageSpec; readonly index: number },
+): Promise<StageFailures> {
+  const failures: Finding[] = [];
+  if (stage.module === undefined) return { failures, timedOut: false };
   for (const [position, variant] of stage.variants.entries()) {
     const { server, artifact, gpus, memoryBytes, cpuCores } = variant;
     if (server !== undefined || gpus > 0 || (artifact !== undefined && isAddress(artifact))) continue;
@@ -39,28 +60,34 @@ async function stageFailures(spec: PipelineSpec, stage: StageSpec, index: number
       index,
       ...(artifact === undefined ? ['module'] : ['variants', position, 'artifact']),
     ];
+    const notice = setTimeout(() => log(`variant ${variant.id} of stage ${stage.id} is loading`), NOTICE_AFTER_MS);
     const found = await failureOf(path, async () => {
-      const { runner } = await launcher.launch({ stage, variant, resources, baseDir: spec.baseDir });
+      const { runner } = await launcher.launch({ stage, variant, resources, baseDir });
       await runner.close();
     });
+    clearTimeout(notice);
     if (found === undefined) continue;
+    if (found.timedOut)
+      return { failures: [...failures, { ...found, message: `${found.message} ${NOT_LOADED}` }], timedOut: true };
     // The module is the same for all variants.
-    if (found.code === 'MODULE_INVALID') return [{ path: ['spec', 'stages', index, 'module'], message: found.message }];
-    findings.push(found);
+    if (found.code === 'MODULE_INVALID')
+      return { failures: [{ path: ['spec', 'stages', index, 'module'], message: found.message }], timedOut: false };
+    failures.push(found);
   }
-  return findings;
+  return { failures, timedOut: false };
 }
 
 async function failureOf(
   path: Finding['path'],
   use: () => unknown,
-): Promise<(Finding & { readonly code: string }) | undefined> {
+): Promise<(Finding & { readonly code: string; readonly timedOut: boolean }) | undefined> {
   try {
     await use();
     return undefined;
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const { code, message } = error;
-    return { path, message: `${message.replace(/\.?$/, '.')} ${errorCodes[code].remedy}`, code };
+    if (!(error instanceof AppError) || error.code === 'STORE_FAILED') throw error;
+    const { code, message, details = {} } = error;
+    const text = `${message.replace(/\.?$/, '.')} ${errorCodes[code].remedy}`;
+    return { path, message: text, code, timedOut: 'launchTimeoutMs' in details };
   }
 }

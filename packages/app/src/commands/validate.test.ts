@@ -1,8 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '@equipoise/core/model';
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { equipoiseHere } from '../run-here.test-support.js';
+import { unusableFiles } from './unusable-files.js';
 
 const FIVE_MISTAKES = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
@@ -199,6 +202,34 @@ describe('equipoise validate', () => {
         problem('stages[1].module', 14, /nothing\.mjs does not export a function load; it exports run\./),
       ],
     });
+  });
+
+  it('ends at the first variant that does not load in time', async () => {
+    folder.write('slow.yaml', UNUSABLE_FILES.replace(/^ {2}(sources|evaluation):.*\n/gm, ''));
+    const read = await loadPipelineFile(join(folder.path, 'slow.yaml'));
+    if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));
+    const launch = vi.fn(async () => {
+      throw new AppError('MODEL_LOAD_FAILED', 'late', { details: { launchTimeoutMs: 1 } });
+    });
+    const path = ['spec', 'stages', 0, 'variants', 0, 'artifact'];
+    expect(await unusableFiles(read.spec, { launch })).toEqual([
+      expect.objectContaining({
+        path,
+        message: expect.stringMatching(/^late\. .* The variants after it were not loaded/),
+      }),
+    ]);
+    expect(launch).toHaveBeenCalledTimes(1);
+  });
+
+  it('exits with 3 if a compiled module cannot be written', async () => {
+    mkdirSync(join(folder.path, 'full'));
+    folder.write('full/.equipoise', 'no folder');
+    folder.write('full/stage.ts', 'export const load = () => ({ run: (batch: unknown) => batch });');
+    const stages = UNUSABLE_FILES.replace(/^ {2}(sources|evaluation):.*\n/gm, '').replace(/ {4}- name: second.*/s, '');
+    folder.write('full/pipeline.yaml', stages.replace('picky.mjs', 'stage.ts').replace(/artifact: \S+/g, ''));
+    const ended = await validate('full/pipeline.yaml', '--json');
+    expect(ended.exitCode).toBe(3);
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'STORE_FAILED' } });
   });
 
   it('draws a pipeline as text, as a Mermaid diagram and as a picture', async () => {
