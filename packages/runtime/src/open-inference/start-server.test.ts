@@ -360,7 +360,8 @@ describe('the extensions of Triton', () => {
     });
     expect(stats[1].inference_stats.fail).toEqual({ count: 1, ns: 0 });
     expect(stats[1].batch_stats).toMatchObject([{ batch_size: 1, compute_infer: { count: 4, ns: 4e6 } }]);
-    expect((await send('/v2/models/other/stats')).status).toBe(404);
+    expect((await send('/v2/models/bench.a/stats')).body.model_stats).toEqual([stats[1]]);
+    expect((await send('/v2/models/bench.b/stats')).status).toBe(404);
   });
 
   it('list the pipelines, all or those that are ready', async () => {

@@ -30,12 +30,14 @@ export function modelConfigOf(pipelines: Pipelines, name: string) {
 }
 
 /**
- * Statistics since the start: of a pipeline and its stages, or of all if the name is empty. AppError NOT_FOUND for other
- * names.
+ * Statistics since the start: of a pipeline and its stages, of a stage by `PIPELINE.STAGE`, or of all if the name is
+ * empty. AppError NOT_FOUND for other names.
  */
 export function modelStatisticsOf(pipelines: Pipelines, name: string) {
-  const wanted = name === '' ? [...pipelines.values()] : [pipelineByName(pipelines, name)];
-  return { model_stats: wanted.flatMap(statisticsOf) };
+  const all = [...pipelines.values()].flatMap(statisticsOf);
+  if (name === '') return { model_stats: all };
+  const ofStage = pipelines.has(name) ? [] : all.filter((model) => model.name === name);
+  return { model_stats: ofStage.length > 0 ? ofStage : statisticsOf(pipelineByName(pipelines, name)) };
 }
 
 /** Pipelines with their state; if `isReadyOnly`, only those that are ready. */
