@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,10 +23,24 @@ describe('importModule', () => {
     expect(await importModule('typed.ts', baseDir)).toMatchObject({ double: 4 });
   });
 
-  it('finds the packages of Equipoise for a JavaScript module outside of its repository', async () => {
-    const text = "import { AppError } from '@equipoise/core'; export const name = AppError.name;";
+  it.each([
+    "import { AppError } from '@equipoise/core'; export const name = AppError.name;",
+    "import '@equipoise/core'; export const name = 'AppError';",
+    "const { AppError } = await import('@equipoise/core'); export const name = AppError.name;",
+    "export { name } from './helper.mjs';",
+  ])('finds the packages of Equipoise for a JavaScript module outside of its repository: %s', async (text) => {
+    writeFileSync(join(baseDir, 'helper.mjs'), "export { name } from './own-part.mjs'; import './helper.mjs';");
+    writeFileSync(
+      join(baseDir, 'own-part.mjs'),
+      "import { AppError as a } from '@equipoise/core'; export const { name } = a;",
+    );
     writeFileSync(join(baseDir, 'own.mjs'), text);
     expect(await importModule('./own.mjs', baseDir)).toMatchObject({ name: 'AppError' });
+  });
+
+  it('leaves CommonJS as it is', async () => {
+    writeFileSync(join(baseDir, 'own.cjs'), "/* from '@equipoise/core' */ exports.folder = __dirname;");
+    expect(await importModule('./own.cjs', baseDir)).toMatchObject({ folder: realpathSync(baseDir) });
   });
 
   it.each([

@@ -3,7 +3,7 @@
  * imports it. `npm:package/export` follows Node's import rules from the pipeline's folder, or else from Equipoise's.
  */
 import { readFile } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '@equipoise/core/model';
 import type { StageModule } from '@equipoise/core/ports';
@@ -33,14 +33,24 @@ function checkLanguage(module: string): void {
 export const existingModuleFile = (module: string, baseDir: string): string =>
   existingFile('module', module, resolve(baseDir, module));
 
-/** Imports of Equipoise's packages in JavaScript modules. */
-const OWN_IMPORT = /\bfrom\s*["'](@equipoise\/[\w-]+)/g;
+/** Imports of Equipoise's packages and of files in JavaScript modules. */
+const IMPORT = /\b(?:from|import)\s*\(?\s*["'](?:(@equipoise\/[\w-]+)|(\.{1,2}\/[^"']+))/g;
 
-/** True for TypeScript, and for a module that imports a package of Equipoise which Node would not find. */
-async function needsCompiler(source: string, baseDir: string): Promise<boolean> {
+/**
+ * True for TypeScript, and for a module that imports a package of Equipoise which Node would not find, itself or in a
+ * file that it imports. CommonJS stays as it is: compiled, it would lack `require` and `__dirname`.
+ */
+async function needsCompiler(source: string, baseDir: string, seen = new Set<string>()): Promise<boolean> {
   if (compilable.has(extname(source))) return true;
-  const imports = (await readFile(source, 'utf8')).matchAll(OWN_IMPORT);
-  return [...imports].some(([, name = '']) => !isInstalledFor(name, baseDir));
+  if (extname(source) === '.cjs' || seen.has(source)) return false;
+  seen.add(source);
+  // The import itself reports a file that is missing.
+  const text = await readFile(source, 'utf8').catch(() => '');
+  for (const [, packageName, file] of text.matchAll(IMPORT)) {
+    if (packageName !== undefined && !isInstalledFor(packageName, baseDir)) return true;
+    if (file !== undefined && (await needsCompiler(resolve(dirname(source), file), baseDir, seen))) return true;
+  }
+  return false;
 }
 
 /** URL of a module file, compiled if necessary. Rejects with the errors of locateStageModule. */
