@@ -265,6 +265,14 @@ describe('a client batch', () => {
     });
   });
 
+  it('is refused if its inputs can never fit into memory', async () => {
+    const { json, runner } = await start({ ...spec, admission: { maxQueueLength: 6, maxInFlightBytes: 20 } }, script);
+    const body = { code: 'BATCH_SIZE_INVALID', error: expect.stringMatching(/3 items; at most 2/) };
+    expect(await json(INFER, rows(1, 2, 3))).toMatchObject({ status: 422, body });
+    expect((await json(INFER, rows(1, 2))).status).toBe(200);
+    expect(runner.statistics.total.arrived).toBe(2);
+  });
+
   it('needs the same number of items in every input', async () => {
     const { json } = await start(specFor([tensorOf('FP32', [2]), tensorOf('INT8', [], 'n')]));
     const n = (shape: readonly number[], data: readonly number[]) => ({ name: 'n', datatype: 'INT8', shape, data });
