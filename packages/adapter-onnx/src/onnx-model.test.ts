@@ -23,6 +23,19 @@ afterEach(async () => {
 });
 
 describe('loadOnnxModel', () => {
+  it.each([
+    ['batch', 'batch', true],
+    ['batch', 'detections', false],
+    ['p2o.DynamicDimension.0', 'p2o.DynamicDimension.3', true],
+    ['batch', 'unk__7', true],
+    ['x_dynamic_axes_1', 'detections', true],
+  ])('takes rows %s → %s for a batch: %s', async (rows, outputRows, batches) => {
+    const graph = affine(rows);
+    const outputs = [{ name: 'y', datatype: 'FP32', shape: [outputRows, 2] }] as const;
+    const model = await open(file('rows.onnx', { ...graph, outputs }));
+    expect(model.batches).toBe(batches);
+  });
+
   it('reads the declared tensors with −1 for symbolic dimensions', async () => {
     const model = await open(file('affine.onnx', affine('n')));
     expect(model.inputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [-1, 3] }]);

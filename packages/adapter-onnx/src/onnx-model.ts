@@ -12,7 +12,7 @@ export interface OnnxModel {
   /** Inputs in the model's order; a symbolic dimension is −1. */
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
-  /** True if dimension 0 of all inputs and outputs is the same symbolic dimension: rows of a batch. */
+  /** True if dimension 0 of all inputs and outputs is symbolic, without different names: rows of a batch. */
   readonly batches: boolean;
   /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
@@ -71,10 +71,14 @@ function tensorType(metadata: InferenceSession.ValueMetadata, path: string): Ten
   return { name: metadata.name, datatype, shape };
 }
 
-/** Other symbols are other sizes, such as of detections in an image. */
+/** Names that exporters make up (Paddle, tf2onnx, PyTorch, shape inference). They differ for equal sizes, too. */
+const MADE_UP = /^((p2o\.)?DynamicDimension\.|unk__|\w+_dynamic_axes_|\w+_dim_)\d+$/;
+
+/** Other names are other sizes, such as of detections in an image. */
 function hasRows({ inputMetadata, outputMetadata }: InferenceSession): boolean {
   const sizes = [...inputMetadata, ...outputMetadata].map((each) => (each.isTensor ? each.shape[0] : undefined));
-  return typeof sizes[0] === 'string' && sizes.every((size) => size === sizes[0]);
+  const names = new Set(sizes.filter((size) => typeof size === 'string' && size !== '' && !MADE_UP.test(size)));
+  return sizes.length > 0 && sizes.every((size) => typeof size === 'string') && names.size <= 1;
 }
 
 class SessionModel implements OnnxModel {

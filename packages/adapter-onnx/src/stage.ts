@@ -1,8 +1,8 @@
 /**
  * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
  * item has the model's inputs by name. The shape of an input is [rows, ..s], or [..s] without the batch dimension;
- * outputs have the same form. If dimension 0 of all inputs and outputs is the same symbolic dimension, a batch is one
- * run over the concatenated rows; otherwise each item is one run.
+ * outputs have the same form. If dimension 0 of all inputs and outputs is symbolic, without different names, a batch is
+ * one run over the concatenated rows; otherwise each item is one run.
  */
 import {
   AppError,
