@@ -50,6 +50,22 @@ describe('curvesOf', () => {
     expect(measured?.meanMs(1)).toBe(40);
   });
 
+  it.each([
+    [{ urls: ['http://other:8000'] }, 1],
+    [{ urls: ['http://127.0.0.1:{port}'], command: ['serve'] }, 0.1],
+  ])('does not slow down a server that runs already: %j', (place, shareFraction) => {
+    const stage = modelStage('detect');
+    const server = { model: 'm', batching: 'stack', ...place } as const;
+    const variants = stage.variants.map((variant) => ({
+      ...variant,
+      cpuCores: [0.1],
+      server,
+      profile: [point(1, 1, 16)],
+    }));
+    const curves = curvesOf(pipeline([{ ...stage, variants }], [], ['detect']), []);
+    expect(curveOf(curves, 0.1)).toMatchObject({ cpuCores: 0.1, shareFraction });
+  });
+
   it('has no curve where nothing was measured', () => {
     const curves = read([point(1, 1, 16)], [1, 4]);
     expect(curveOf(curves, 4)).toBeUndefined();

@@ -92,11 +92,15 @@ function variantCurves(
   }
   const read = new Map([...groups].map(([key, group]) => [key, readGroup(subject, group, findings)]));
   const curves = new Map<number, ServiceCurve>();
+  const { server } = subject.variant;
+  // A server that runs already has its own cores; the stated ones limit only what a plan counts.
+  const runsElsewhere = server !== undefined && server.command === undefined;
   for (const cpuCores of subject.variant.cpuCores) {
     const exact = read.get(coresKey(cpuCores));
     const oneCore = cpuCores < 1 ? read.get(coresKey(1)) : undefined;
     if (exact?.length) curves.set(coresKey(cpuCores), serviceCurve(cpuCores, 1, exact));
-    else if (oneCore?.length) curves.set(coresKey(cpuCores), serviceCurve(cpuCores, cpuCores, oneCore));
+    else if (oneCore?.length)
+      curves.set(coresKey(cpuCores), serviceCurve(cpuCores, runsElsewhere ? 1 : cpuCores, oneCore));
   }
   return curves;
 }

@@ -181,7 +181,8 @@ function pipelineText(name: string, stages: readonly Stage[], { models, stageFie
 #   npx equipoise serve pipeline.yaml                 serves it and follows the load
 # Before you rely on a plan:
 #   1. State the accuracy of each variant (0.5 is a placeholder), or measure it: put labelled samples into data/, then
-#      npx equipoise evaluate pipeline.yaml
+#      npx equipoise evaluate pipeline.yaml --out accuracy.json
+#      and add under spec: accuracyTable: ./accuracy.json
 #   2. Replace the random values in samples/ by real inputs: service times may depend on them.
 #   3. Set the latency target and the budget.
 apiVersion: equipoise.dev/v1alpha1
