@@ -71,10 +71,10 @@ function tensorType(metadata: InferenceSession.ValueMetadata, path: string): Ten
   return { name: metadata.name, datatype, shape };
 }
 
-/** Names that exporters make up (Paddle, tf2onnx, PyTorch, shape inference). They differ for equal sizes, too. */
+/** Names that exporters make up (Paddle, tf2onnx, PyTorch, shape inference). They differ even for equal sizes. */
 const MADE_UP = /^((p2o\.)?DynamicDimension\.|unk__|\w+_dynamic_axes_|\w+_dim_)\d+$/;
 
-/** Other names are other sizes, such as of detections in an image. */
+/** Different names mean different sizes, such as `batch` and `detections`. */
 function hasRows({ inputMetadata, outputMetadata }: InferenceSession): boolean {
   const sizes = [...inputMetadata, ...outputMetadata].map((each) => (each.isTensor ? each.shape[0] : undefined));
   const names = new Set(sizes.filter((size) => typeof size === 'string' && size !== '' && !MADE_UP.test(size)));

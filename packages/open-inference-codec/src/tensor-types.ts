@@ -14,7 +14,7 @@ const MOST_DIMENSIONS = 32;
 /** Maximum rows without elements: such rows cost clients nothing but take time to process. */
 const MOST_EMPTY_ROWS = 65_536;
 const MOST_NAMES = 64;
-/** Maximum BYTES elements of a request, texts in JSON apart. Even an empty element takes 0.6 µs to decode. */
+/** Maximum BYTES elements of a request, apart from texts in JSON. Even an empty element takes 0.6 µs to decode. */
 const MOST_BYTES_ELEMENTS = 32_768;
 /** Maximum characters of the id and the output names of a request, which stay in memory until its answer. */
 const MOST_NAME_CHARACTERS = 16_384;

@@ -11,7 +11,7 @@ import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-
 import { checkFiles, type MissingReference } from './semantic-checks/files.js';
 import { toAccuracyTable, toSpec } from './to-spec.js';
 
-/** Checks of the files that a pipeline file names: of their existence, and then whether they can be used. */
+/** Checks of the files that a pipeline file names. `unusable` runs only if there are no other problems. */
 export interface FileChecks {
   readonly missing: MissingReference;
   readonly unusable: (spec: PipelineSpec) => Promise<readonly Finding[]>;

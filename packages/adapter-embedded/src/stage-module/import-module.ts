@@ -1,7 +1,7 @@
 /**
- * Imports a module of the pipeline's owner, such as a scorer, into this process or for a look into a thread. It is found
- * and compiled like a stage module. It must not be in a package: only threads with a special flag resolve packages from
- * another folder.
+ * Imports a module of the pipeline's owner, such as a scorer, into this process, or into a thread that lists its
+ * functions. It is found and compiled like a stage module. It must not be in a package: only threads with a special flag
+ * resolve packages from another folder.
  */
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';

@@ -37,8 +37,8 @@ export const existingModuleFile = (module: string, baseDir: string): string =>
 const IMPORT = /\b(?:from|import)\s*\(?\s*["'](?:(@equipoise\/[\w-]+)|(\.{1,2}\/[^"']+))/g;
 
 /**
- * True for TypeScript, and for a module that imports a package of Equipoise which Node would not find, itself or in a
- * file that it imports. CommonJS stays as it is: compiled, it would lack `require` and `__dirname`.
+ * True for TypeScript, and for a module that imports a missing package of Equipoise, directly or in a file that it
+ * imports. CommonJS stays as it is: compiled, it would lack `require` and `__dirname`.
  */
 async function needsCompiler(source: string, baseDir: string, seen = new Set<string>()): Promise<boolean> {
   if (compilable.has(extname(source))) return true;

@@ -34,7 +34,7 @@ export interface Spread {
   readonly counted: number;
 }
 
-/** Spread of resampled scores, of which at least two must be defined. */
+/** Spread of resampled scores; undefined if fewer than two of them are defined. */
 export function spreadOf(resampled: readonly number[], samples: number): Spread | undefined {
   // Loops: this runs for every pair of combinations.
   let [defined, sum, squares] = [0, 0, 0];
@@ -60,7 +60,7 @@ export interface IntervalInput {
 }
 
 /**
- * Wilson's interval (1927) with the bootstrap variance for p(1 − p)/n. Equal outcomes show no spread, but the interval
+ * Wilson's interval (1927) with the bootstrap variance in place of p(1 − p)/n. Equal outcomes show no spread, but the interval
  * has a width: 16 of 16 right give 0.806 to 1 at z = 1.96.
  */
 export function intervalOf(

@@ -1,5 +1,5 @@
 /**
- * Costs of a combination that no load changes: CPU, GPU and memory time of a request at each variant's most efficient
+ * Costs of a combination at any load: CPU, GPU and memory time of a request at each variant's most efficient
  * core count and batch, and latency without waiting. If no cost is higher, a combination can replace another one in
  * every plan, apart from the rounding to whole replicas. With `when` edges, `any` or `quorum` joins, a request need not
  * wait for all stages. Then the latency of each stage is a cost, and no combination is too slow.
@@ -17,7 +17,7 @@ const SURE_FRACTION = 0.5;
 /** Latency below this fraction of the SLO decides nothing. */
 const SHORT_FRACTION = 0.2;
 
-/** ms per item; the shares of cores, GPUs and memory are per request. */
+/** Times of one item in ms; `coreMs` in core-milliseconds. */
 interface VariantCost {
   readonly busyMs: number;
   readonly coreMs: number;

@@ -56,7 +56,7 @@ const FIRST_FRACTION = 0.05;
 const LEAST_FIRST = 16;
 const GROWTH = 1.25;
 const Z_95 = normalQuantile(0.975);
-/** Half of the 95 % interval of an accuracy that is weighed against costs. */
+/** Maximum half-width of the 95 % interval of an accuracy that is weighed against costs. */
 const WEIGHED_WITHIN = 0.01;
 
 interface Round {
@@ -103,7 +103,7 @@ export class CombinationRace {
     return { samples: this.#order.slice(this.#done, until), combinations };
   }
 
-  /** `samplesDone`: how many samples of the block ran. */
+  /** `samplesDone`: number of samples of the block that ran. */
   finish({ combinations }: RaceBlock, samplesDone: number): void {
     this.#done += samplesDone;
     const { costs, sampleCount, confidence, objective, seed, scoreOf } = this.#input;
@@ -164,8 +164,8 @@ export class CombinationRace {
   }
 
   /**
-   * Regression estimate: the score at the last sample of the combination, moved as the mean of the combinations that
-   * ran on moved with the further samples. So combinations with different samples compare fairly.
+   * Regression estimate. Further samples move the mean score of the combinations that continued. This movement, times
+   * a slope, is added to the last score of the combination. So combinations with different samples compare fairly.
    */
   #estimate(
     combination: number,
@@ -225,8 +225,8 @@ function shuffled(numbers: number[], rng: Rng): readonly number[] {
 }
 
 /**
- * 1 if `a` scores higher than `b` with confidence, −1 if lower, else 0. The standard error of the difference includes
- * one sample, because a few equal differences show no spread.
+ * 1 if `a` scores higher than `b` with confidence, −1 if lower, else 0. The weight of one sample is added to the standard
+ * error, because a few equal differences show no spread.
  */
 function certainOrder(a: BootstrapScores, b: BootstrapScores, { samples, z, unseenFraction }: IntervalInput): number {
   const difference = a.score - b.score;

@@ -93,7 +93,7 @@ function variantCurves(
   const read = new Map([...groups].map(([key, group]) => [key, readGroup(subject, group, findings)]));
   const curves = new Map<number, ServiceCurve>();
   const { server } = subject.variant;
-  // A server that runs already has its own cores; the stated ones limit only what a plan counts.
+  // A server that runs already has its own cores; the stated ones are only what a plan counts.
   const runsElsewhere = server !== undefined && server.command === undefined;
   for (const cpuCores of subject.variant.cpuCores) {
     const exact = read.get(coresKey(cpuCores));

@@ -120,7 +120,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
-  /** Reason to refuse requests that arrive together, by the first stages; undefined if all may enter. */
+  /** Reason of an entry stage to refuse requests that arrive together; undefined if all may enter. */
   refusal(requests: number, arrival: Arrival<Context>): DropReason | undefined {
     for (const { index } of this.#graph.entries) {
       const reason = this.#stage(index).refusal(requests, arrival);

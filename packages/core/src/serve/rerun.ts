@@ -5,7 +5,7 @@
 
 /**
  * `lost`: the replica is gone. `hung`: the batch did not end. `failed`: all items failed, and an input may be the
- * cause. `unavailable`: an input is not the cause, or other items of the batch are well.
+ * cause. `unavailable`: no input is the cause, or only some items failed.
  */
 export type BatchFault = 'lost' | 'hung' | 'failed' | 'unavailable';
 

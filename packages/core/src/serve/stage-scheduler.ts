@@ -46,8 +46,8 @@ export class StageScheduler<Payload, Context> {
   readonly order: number;
   readonly queue: PriorityQueue<Payload, Context>;
   /**
-   * Items whose inputs were in a hung or failed batch. Each runs alone. Together they use at most half of the replicas, but at
-   * least one.
+   * Items that run alone, because their input may have caused a hang, a failure or the loss of a replica. Together they
+   * use at most half of the replicas, but at least one.
    */
   readonly #suspects = new DeadlineQueue<Payload, Context>();
   readonly replicas: ServingReplica<Payload, Context>[] = [];
@@ -106,7 +106,7 @@ export class StageScheduler<Payload, Context> {
     return this.#limits.maxQueueLength;
   }
 
-  /** Reason to refuse requests that arrive together; undefined if all may enter. Less urgent items give way. */
+  /** Reason to refuse requests that arrive together; undefined if all may enter. Less urgent items do not count. */
   refusal(items: number, { arrivedAtMs, deadlineAtMs, level = 0 }: Arrival<unknown>): DropReason | undefined {
     const ahead = this.queue.lengthUpTo(level);
     if (ahead + this.#suspects.length + items > this.#limits.maxQueueLength) return 'queue-full';
@@ -183,7 +183,7 @@ export class StageScheduler<Payload, Context> {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** True if an item that runs again would still be in time: alone, after the items that already wait to run alone. */
+  /** True if an item that runs again would be in time. To run alone, it waits behind those that already wait for this. */
   fits(item: StageItem<Payload, Context>, rerun: Rerun, nowMs: number): boolean {
     const ahead = rerun === 'alone' ? this.#suspects.length : 0;
     if (rerun === 'never' || ahead >= this.#limits.maxQueueLength) return false;

@@ -3,7 +3,7 @@ import type { Finding } from '../problem.js';
 
 type OutputDraft = NonNullable<NonNullable<SpecDraft['outputs']>[number]>;
 
-/** Finds duplicate outputs, each `unless` that names no other output, and types without a tensor of their own. */
+/** Finds duplicate outputs, each `unless` that names no other output, and types of repeated or unlisted tensors. */
 export function checkOutputs(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const entries = [...wellFormedEntries(spec.outputs)];

@@ -177,8 +177,8 @@ export function responseTensors(
 }
 
 /**
- * Declared tensors of responses, named as `mergeTensors` does if all outputs answer. Of outputs that are joined by
- * `unless`, only one answers.
+ * Declared tensors of responses, with the names that `mergeTensors` gives if all outputs answer. Outputs linked by
+ * `unless` count as one.
  */
 export function declaredTensors(outputs: PipelineSpec['outputs']): readonly TensorType[] {
   const lastOf = (from: string): string => {

@@ -216,9 +216,9 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   /**
-   * Serves each item of a client batch as a request. Drops all items at once if the first queues or the memory have no
-   * place for all. If an item is dropped, so are the others, because the batch can no longer be answered. The answers of
-   * the items count as bytes in flight until the last one; never rejects.
+   * Serves each item of a client batch as a request. Drops all items at once if the entry stages or the memory refuse
+   * them. If an item is dropped, so are the others, because the batch can no longer be answered. Answers count as bytes
+   * in flight until the last one. Never rejects.
    */
   async submitBatch(
     items: readonly TensorMap[],

@@ -1,6 +1,6 @@
 /**
- * Measures end-to-end accuracy with a bootstrap interval: runs labelled samples through combinations of variants, all of
- * them or a race of them. Samples run concurrently; this changes no answer.
+ * Measures end-to-end accuracy with an interval: runs labelled samples through combinations of variants, all of them or
+ * a race of them. Samples run concurrently; this changes no answer.
  */
 import { availableParallelism } from 'node:os';
 import { type AccuracyTable, AppError, type Clock, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
@@ -155,7 +155,7 @@ async function runRace(request: EvaluationRequest, { race, samples, choices, ans
     for (let block = race.next(); block !== undefined && stageRuns < budgetRuns; block = race.next()) {
       const { combinations, samples: numbers } = block;
       const running = combinations.map((c) => choices[c] as VariantChoice);
-      // Each later sample is less work by the combinations that stopped.
+      // Combinations that stopped do not run later samples.
       progress.leaveOut((sampleUnits - running.length / choices.length) * (samples.length - samplesDone));
       sampleUnits = running.length / choices.length;
       const results = await inTurn(numbers, budgetRuns - stageRuns, async (number) => {

@@ -56,7 +56,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
   return samples;
 }
 
-/** Score of the answers, or NaN; throws MODULE_INVALID if the module throws or returns anything else but a fraction. */
+/** Score of the answers: a fraction or NaN. Throws MODULE_INVALID if the module throws or returns anything else. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
   let score: unknown;
   try {

@@ -1,4 +1,4 @@
-/** Runs samples through combinations of variants. Combinations share the work of equal prefixes. */
+/** Runs samples through combinations of variants. */
 import {
   AppError,
   type PipelineSpec,
@@ -19,7 +19,7 @@ import type { VariantChoice } from './variant-combinations.js';
 /** Limit for the shared outputs of one sample. As many samples as cores run at once. */
 const CACHE_BYTES = 256 * 2 ** 20;
 
-/** Answers of one sample to many combinations, and the number of items that stages ran for them. */
+/** Answers of many combinations to one sample, and the number of items that stages ran for them. */
 export interface SampleResult {
   readonly responses: readonly TensorMap[];
   readonly stageRuns: number;
@@ -82,7 +82,7 @@ export class SampleAnswers {
   }
 }
 
-/** Outputs of stages by key. Beyond its limit it forgets the outputs that were not used for the longest time. */
+/** Outputs of stages by key. Beyond its limit it removes the least recently used outputs. */
 class SharedOutputs {
   readonly #limitBytes: number;
   readonly #outputs = new Map<string, readonly TensorMap[]>();

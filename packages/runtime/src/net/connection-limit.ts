@@ -40,7 +40,7 @@ export interface Admission {
   readonly nowMs?: () => number;
 }
 
-/** Call after adding all listeners for connections. Returns a function that closes connections without a handshake. */
+/** Call after adding all listeners for connections. Returns a function that closes incomplete TLS handshakes. */
 export function limitConnections(
   server: Server,
   { limits, closeIdle, words, nowMs = () => performance.now() }: Admission,
@@ -92,7 +92,7 @@ export function limitConnections(
   };
 }
 
-/** Connections of a TLS server without a complete handshake. Its other connections have another socket object. */
+/** Incomplete handshakes of a TLS server, by address: a complete handshake is reported with another socket object. */
 class Handshakes {
   readonly #isSecure: boolean;
   readonly #nowMs: () => number;

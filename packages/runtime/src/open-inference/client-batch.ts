@@ -15,9 +15,9 @@ export interface CompletedTensors {
   readonly missing: readonly string[] | undefined;
 }
 
-/** Maximum items of a batch: all arrive in one step of the event loop. */
+/** Maximum items of a batch, because all arrive in one turn of the event loop. */
 const MOST_ITEMS = 1024;
-/** Maximum numbers of items in a message. The details have all. */
+/** Maximum item numbers in a message. The details have all. */
 const MOST_NUMBERS = 20;
 
 /** Maximum items of a batch: half of the queue, so that one request never fills it; `burst` is the tenant's. */
@@ -28,13 +28,13 @@ export function mostBatchItems(
   return Math.min(MOST_ITEMS, Math.ceil(maxQueueLength / 2), Math.floor(burst));
 }
 
-/** Throws BATCH_SIZE_INVALID: a batch of this size cannot be served, however long the client waits. */
+/** Throws BATCH_SIZE_INVALID if a batch of this size can never be served. */
 export function checkBatchSize(
   items: number,
   { inputs, admission, burst }: { inputs: TensorMap; admission: PipelineSpec['admission']; burst: number | undefined },
 ): void {
   const { maxInFlightBytes = Number.POSITIVE_INFINITY } = admission;
-  // A single item fits always.
+  // A single item always fits.
   const byMemory = Math.max(1, Math.floor((items * maxInFlightBytes) / tensorBytes(inputs)));
   const most = Math.min(mostBatchItems(admission, burst), byMemory);
   if (items <= most) return;
@@ -50,9 +50,9 @@ export function completedTensors(outcome: PipelineOutcome): CompletedTensors {
 }
 
 /**
- * Stacks the answers of the items. If items failed, throws the error of the first of them, with the numbers of all that
- * failed in the same way. If items were dropped, throws that error. Throws BATCH_OUTPUTS_DIFFER if answers cannot be
- * stacked.
+ * Stacks the answers of the items. If items failed, throws the error of the first of them, with the numbers of those
+ * that failed in the same way, unless all did. Otherwise throws the error of the first dropped item, or
+ * BATCH_OUTPUTS_DIFFER if answers cannot be stacked.
  */
 export function stackedTensors(outcomes: readonly PipelineOutcome[]): CompletedTensors {
   const failures = outcomes.flatMap((outcome, item) =>

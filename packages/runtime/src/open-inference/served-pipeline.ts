@@ -1,6 +1,6 @@
 /**
- * A pipeline as the protocol serves it, with metadata. Stages do not declare their outputs, so output types are learned
- * from completed requests.
+ * A pipeline as the protocol serves it, with metadata. Output types that the pipeline does not declare are learned from
+ * completed requests.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
@@ -68,7 +68,7 @@ export class ServedPipeline {
     return this.#runner.ready;
   }
 
-  /** Outputs of a single item: the declared ones, then those that are learned. */
+  /** Outputs of a single item: the declared ones, then the learned ones. */
   get outputs(): readonly TensorMetadata[] {
     const declared = declaredTensors(this.#runner.spec.outputs);
     const byName = new Map<string, TensorMetadata>();
@@ -78,7 +78,7 @@ export class ServedPipeline {
     return [...byName.values()];
   }
 
-  /** Maximum items of a client batch; 0 if there are none, because the pipeline declares no inputs. */
+  /** Maximum items of a client batch; 0 if the pipeline declares no inputs. */
   get maxBatchSize(): number {
     return this.inputs.length === 0 ? 0 : mostBatchItems(this.#runner.spec.admission);
   }
@@ -153,8 +153,7 @@ export function serverMetadataOf(version: string): ServerMetadata {
 
 /**
  * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage
- * are its variants. Pipeline inputs are declared, all other tensors learned. With declared inputs, the first dimension
- * of a pipeline's tensors is that of a client batch.
+ * are its variants. With declared inputs, the first dimension of a pipeline's tensors is that of a client batch.
  */
 export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ModelMetadata {
   if (!pipelines.has(name)) {

@@ -16,7 +16,7 @@ interface Duration {
 
 const NONE: Duration = { count: 0, ns: 0 };
 
-/** Configuration of a pipeline. `dims` are without the dimension of a batch; AppError NOT_FOUND for other names. */
+/** Configuration of a pipeline. `dims` omit the batch dimension. AppError NOT_FOUND for other names. */
 export function modelConfigOf(pipelines: Pipelines, name: string) {
   const { inputs, outputs, maxBatchSize } = pipelineByName(pipelines, name);
   return {
@@ -109,7 +109,7 @@ function stageStatistics(name: string, counts: StageCounts) {
   };
 }
 
-/** The stages include the times of input and output in their service times. */
+/** Service times include input and output. */
 function partsOf(queue: Duration, service: Duration) {
   return { queue, compute_input: NONE, compute_infer: service, compute_output: NONE };
 }

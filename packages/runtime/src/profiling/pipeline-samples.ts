@@ -86,7 +86,7 @@ function readSample(path: string, tensors: readonly SourceTensor[]): TensorMap |
   return tensor === undefined ? `the source takes no ${mediaType}` : rawInputs(readFileSync(path), tensor);
 }
 
-/** Inputs of a sample, or the reason why the file is none, such as nesting that is too deep or missing access. */
+/** Inputs of a sample, or the reason why the file is not a sample, such as deep nesting or missing access. */
 function inputsOf(path: string, tensors: readonly SourceTensor[]): TensorMap | string {
   try {
     return readSample(path, tensors);

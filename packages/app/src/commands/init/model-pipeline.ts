@@ -23,7 +23,7 @@ export interface FoundModel {
   readonly outputs: readonly TensorType[];
   /** True if the sizes of `outputs` are those of earlier answers; later answers may have others. */
   readonly learnedSizes?: boolean;
-  /** True if a batch is one run of the model. */
+  /** True if a batch may have several items. */
   readonly batches: boolean;
   /** Fields of the variant in YAML, one a line. */
   readonly fields: readonly string[];
@@ -33,7 +33,7 @@ export interface FoundModels {
   readonly models: readonly FoundModel[];
   /** Fields of each stage in YAML. */
   readonly stageFields: readonly string[];
-  /** Size of dimensions of any size, in samples. */
+  /** Size in samples of a dimension that accepts any size. */
   readonly anySize: number;
 }
 
@@ -103,7 +103,6 @@ export function plainName(text: string, fallback: string): string {
   return trimmed === '' || trimmed in {} ? fallback : trimmed;
 }
 
-/** Unique among `names`. */
 function uniqueName(name: string, names: readonly string[]): string {
   for (let number = 2, candidate = name; ; candidate = `${name}-${number++}`)
     if (!names.includes(candidate)) return candidate;

@@ -6,7 +6,7 @@ type ModelMetadata = Awaited<ReturnType<InferenceClient['modelMetadata']>>;
 
 const TIMEOUT_MS = 10_000;
 const MAX_MODELS = 64;
-/** Size in samples of dimensions of any size. */
+/** Size in samples of a dimension that accepts any size. */
 const ANY_SIZE = 64;
 
 /**

@@ -162,7 +162,7 @@ export class ChoiceJudge {
     return { lowFraction, verdict };
   }
 
-  /** True if no run had one of its options. */
+  /** True if it has an option that no run had. */
   isNew(expected: ExpectedChoice): boolean {
     this.#index(expected);
     return !this.#looks.has(expected.key) && expected.indices.some((index) => index < 0);

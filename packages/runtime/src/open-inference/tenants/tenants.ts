@@ -56,8 +56,8 @@ export function admitWithinLimit({ bucket }: Tenant, nowMs: number): void {
 }
 
 /**
- * Counts the items of a client batch whose first item was counted before it was read. Throws AppError RATE_LIMITED with
- * the wait for all items: the first one is counted again at a retry.
+ * Counts the other items of a client batch: its first item was counted before the request was read. Throws AppError
+ * RATE_LIMITED with the wait for all items, because a retry counts the first one again.
  */
 export function admitOtherItems({ bucket }: Tenant, nowMs: number, items: number): void {
   if (bucket === undefined) return;
