@@ -16,7 +16,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   esbuild: 'compiling the stage modules of users',
   'fast-check': 'property tests',
   highs: 'mixed-integer solver: test oracle of the planner in tests and benchmarks, not part of the product',
-  'fastest-levenshtein': 'suggested spellings in error messages',
+  'fastest-levenshtein': 'error rates of texts, and suggested spellings in error messages',
   knip: 'finding unused files, exports and dependencies',
   libsql: 'the embedded store',
   'onnxruntime-node': 'running ONNX models',

@@ -32,7 +32,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       outputs,
       control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge, canary }),
       admission,
-      evaluation: evaluation && { module: evaluation.module, data: evaluation.dataPath },
+      evaluation: evaluation && evaluationFields(evaluation),
       accuracyTable: accuracyTable && { combinations: accuracyTable.combinations },
     }),
   };
@@ -41,6 +41,11 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
 function objectiveFields(objective: Objective) {
   const { kind, ...rest } = objective;
   return kind === 'weights' ? { objective: { weights: rest } } : { objective: kind, ...rest };
+}
+
+function evaluationFields({ module, dataPath, metric }: NonNullable<PipelineSpec['evaluation']>) {
+  const { kind, ...options } = metric ?? { kind: undefined };
+  return withoutUndefined({ module, data: dataPath, metric: kind, ...options });
 }
 
 function sourceEntry({ name, to, tensors, samplesPath }: SourceSpec) {

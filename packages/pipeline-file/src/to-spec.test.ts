@@ -128,7 +128,7 @@ test('everything else keeps its value', () => {
       surge: { cpuCores: 2, maxSeconds: 90 },
     };
     draft.admission = { maxQueueLength: 7, answerMarginMs: 3, priorities: { shares: [0.1, 0.2] } };
-    draft.evaluation = { module: './score.ts', data: './scenes' };
+    draft.evaluation = { data: './scenes', metric: 'mae', output: 'total', scale: 2 };
     draft.stages[0].idempotent = false;
     Object.assign(draft.edges.at(-1), { onMissing: 'partial' });
     Object.assign(draft.edges[0], { onMissing: 'fail' });
@@ -151,7 +151,7 @@ test('everything else keeps its value', () => {
       surgeMaxMs: 90_000,
     },
     admission: { maxQueueLength: 7, answerMarginMs: 3, priorities: { shares: [0.1, 0.2], default: 2 } },
-    evaluation: { module: './score.ts', dataPath: './scenes' },
+    evaluation: { dataPath: './scenes', metric: { kind: 'mae', output: 'total', scale: 2 } },
     outputs: [{ from: 'count', tensors: ['total'] }],
     accuracyTable: {
       combinations: [{ variants: { detect: 'small' }, accuracy: 0.5, confidence95: [0.45, 0.55], samples: 100 }],

@@ -25,6 +25,7 @@ type FileStage = FileSpec['stages'][number];
 type FileVariant = FileStage['variants'][number];
 type FileSource = NonNullable<FileSpec['sources']>[number];
 type FileOutput = NonNullable<FileSpec['outputs']>[number];
+type FileEvaluation = NonNullable<FileSpec['evaluation']>;
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
 
 /** Spec without an accuracy table that is given by path. */
@@ -55,8 +56,16 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
       canary: control.canary ? undefined : (false as const),
     }),
     admission: withoutUndefined(spec.admission),
-    evaluation: evaluation && { module: evaluation.module, dataPath: evaluation.data },
+    evaluation: evaluation && toEvaluation(evaluation),
     accuracyTable: typeof accuracyTable === 'object' ? toAccuracyTable(accuracyTable) : undefined,
+  });
+}
+
+function toEvaluation({ module, data, metric, ...options }: FileEvaluation): NonNullable<PipelineSpec['evaluation']> {
+  return withoutUndefined({
+    dataPath: data,
+    module,
+    metric: metric && withoutUndefined({ kind: metric, ...options }),
   });
 }
 

@@ -84,8 +84,28 @@ describe('equipoise evaluate', () => {
     expect(stdout).toMatch(/\n4 samples, 16 stage runs\n$/);
   });
 
+  it('scores files that are labelled in a list by a metric, without a module', async () => {
+    const text = pipeline(
+      'sources: [{ name: in, tensors: [{ name: n, datatype: INT32, shape: [1] }] }]\n  evaluation: { metric: f1, positive: odd, classes: [even, odd], data: ./listed }',
+    );
+    folder.write('metric.yaml', text);
+    mkdirSync(join(folder.path, 'listed'));
+    folder.write('listed/labels.csv', 'file,label\na.json,odd\nb.json,even\nc.json,odd\n');
+    for (const [name, n] of Object.entries({ a: 1, b: 2, c: 3 })) folder.write(`listed/${name}.json`, `{"n": [${n}]}`);
+    const ended = await evaluate('metric.yaml', '--json');
+    // Always odd: both odd files right, one false answer. Always even: no odd file right.
+    expect(documentOf(ended)).toMatchObject({ combinations: [{ accuracy: 0, samples: 3 }, { accuracy: 0.8 }] });
+    folder.write('metric.yaml', text.replace('metric: f1', 'output: pairity, metric: f1'));
+    expect(documentOf(await evaluate('metric.yaml', '--samples', '1', '--json'))).toMatchObject({
+      error: {
+        code: 'INVALID_PIPELINE',
+        message: 'The tensor of spec.evaluation.output is not in the answer, which has parity.',
+      },
+    });
+  });
+
   it.each([
-    ['', [], 'INVALID_PIPELINE', 1, 'Add the field spec.evaluation, such as evaluation: { module:'],
+    ['', [], 'INVALID_PIPELINE', 1, 'Add the field spec.evaluation, such as evaluation: { metric:'],
     ['evaluation: { module: ./score.ts, data: ./none }', [], 'FILE_NOT_FOUND', 3, '/none. Name the folder'],
     [
       'evaluation: { module: ./score.ts, data: ./data }',

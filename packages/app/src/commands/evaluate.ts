@@ -12,6 +12,8 @@ import {
   type EvaluationSearch,
   evaluatePipeline,
   evaluationModule,
+  labelledFiles,
+  metricScore,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { requireArtifacts } from '../compose/artifacts.js';
@@ -38,9 +40,9 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
   // The evaluation module must not write to stdout.
   globalThis.console = new Console(process.stderr);
   const spec = await loadSpec(file);
-  const { data, out, samples } = options;
+  const { out, samples } = options;
   const search = searchOf(spec, file, options);
-  const imported = await importEvaluation(spec, { file, ...(data !== undefined && { data }) });
+  const imported = await importEvaluation(spec, { ...options, file });
   const output = out === undefined ? undefined : await outputFile(out);
   const evaluation = await measure(spec, imported, {
     ...(samples !== undefined && { maxSamples: samples }),
@@ -124,14 +126,14 @@ interface ImportedEvaluation {
   readonly dataDir: string;
 }
 
-/** Imports the evaluation module; `data` overrides its data folder. The error names the field or path to correct. */
+/** Evaluation of the file; `data` overrides its data folder. The error names the field or path to correct. */
 async function importEvaluation(
   spec: PipelineSpec,
-  { file, data }: { readonly file: string; readonly data?: string },
+  { file, data, samples }: Pick<EvaluateOptions, 'data' | 'samples'> & { readonly file: string },
 ): Promise<ImportedEvaluation> {
   const { evaluation } = spec;
   if (evaluation === undefined) {
-    const message = `${file} names no evaluation module. Add the field spec.evaluation, such as evaluation: { module: ./evaluate.ts, data: ./data }.`;
+    const message = `${file} does not say how to evaluate it. Add the field spec.evaluation, such as evaluation: { metric: accuracy, data: ./data }.`;
     throw new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.evaluation' } });
   }
   const synthetic = spec.stages.find(
@@ -147,5 +149,10 @@ async function importEvaluation(
     const message = `There is no data folder ${dataDir}. Name the folder of labelled samples with --data or in spec.evaluation.data.`;
     throw new AppError('FILE_NOT_FOUND', message, { details: { path: dataDir } });
   }
-  return { module: evaluationModule(await importModule(evaluation.module, spec.baseDir)), dataDir };
+  const { module, metric } = evaluation;
+  const loaded =
+    module === undefined
+      ? { loadSamples: (folder: string) => labelledFiles(spec, folder, samples) }
+      : await importModule(module, spec.baseDir);
+  return { module: evaluationModule(loaded, metric && metricScore(metric)), dataDir };
 }

@@ -1,9 +1,10 @@
+import { resolve } from 'node:path';
 import { isAddress } from '@equipoise/adapter-artifacts';
 import { exportedFunctions } from '@equipoise/adapter-embedded';
 import { AppError, errorCodes, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import type { Finding } from '@equipoise/pipeline-file';
-import { loadPipelineSamples, requireEvaluationFunctions } from '@equipoise/runtime';
+import { labelledFiles, loadPipelineSamples, requireEvaluationFunctions } from '@equipoise/runtime';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { log } from '../terminal/log.js';
 
@@ -11,10 +12,10 @@ const NOTICE_AFTER_MS = 5_000;
 const NOT_LOADED = 'The variants after it were not loaded.';
 
 /**
- * Files that exist but cannot be used: samples that the source does not accept, an evaluation module without its
- * functions, variants that do not load. Loads each variant once, except servers, synthetic variants, remote artifacts
- * and variants that need a GPU. The first variant that does not load in time is the last. Throws STORE_FAILED if compiled
- * modules cannot be written.
+ * Files that exist but cannot be used: samples that the source does not accept, labels that cannot be read, an
+ * evaluation module without its functions, variants that do not load. Loads each variant once, except servers,
+ * synthetic variants, remote artifacts and variants that need a GPU. The first variant that does not load in time is the
+ * last. Throws STORE_FAILED if compiled modules cannot be written.
  */
 export async function unusableFiles(
   spec: PipelineSpec,
@@ -24,12 +25,16 @@ export async function unusableFiles(
   const findings: (Finding | undefined)[] = [];
   if (sources[0]?.samplesPath !== undefined)
     findings.push(await failureOf(['spec', 'sources', 0, 'samples'], () => loadPipelineSamples(spec, 1)));
-  if (evaluation !== undefined)
+  if (evaluation !== undefined) {
+    const { module, metric, dataPath } = evaluation;
     findings.push(
-      await failureOf(['spec', 'evaluation', 'module'], async () =>
-        requireEvaluationFunctions(await exportedFunctions(evaluation.module, baseDir)),
-      ),
+      await (module === undefined
+        ? failureOf(['spec', 'evaluation', 'data'], () => labelledFiles(spec, resolve(baseDir, dataPath), 1))
+        : failureOf(['spec', 'evaluation', 'module'], async () =>
+            requireEvaluationFunctions(await exportedFunctions(module, baseDir), metric !== undefined),
+          )),
     );
+  }
   for (const [index, stage] of stages.entries()) {
     const { failures, timedOut } = await stageFailures(spec.baseDir, launcher, { stage, index });
     findings.push(...failures);

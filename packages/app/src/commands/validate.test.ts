@@ -204,6 +204,17 @@ describe('equipoise validate', () => {
     });
   });
 
+  it('reads the labels of an evaluation without a module', async () => {
+    mkdirSync(join(folder.path, 'unlabelled'));
+    const text = UNUSABLE_FILES.replace(/module: \.\/score\.mjs, data: .* }/, 'metric: accuracy, data: ./unlabelled }');
+    folder.write('unlabelled.yaml', text.replace(', samples: ./texts', '').replace(/ {4}- name: second.*/s, ''));
+    const found = documentOf(await validate('unlabelled.yaml', '--json')) as { problems: unknown[] };
+    expect(found.problems[0]).toMatchObject({
+      path: 'spec.evaluation.data',
+      message: expect.stringMatching(/has neither labels\.json nor labels\.csv.*Check the path/),
+    });
+  });
+
   it('ends at the first variant that does not load in time', async () => {
     folder.write('slow.yaml', UNUSABLE_FILES.replace(/^ {2}(sources|evaluation):.*\n/gm, ''));
     const read = await loadPipelineFile(join(folder.path, 'slow.yaml'));

@@ -21,7 +21,7 @@ export const errorCodes = {
     httpStatus: 500,
     exitCode: 3,
     remedy:
-      'Correct the module. A stage module exports load(variant, resources), which returns { run(batch) }. An evaluation module exports loadSamples(dataDir) and score(samples).',
+      'Correct the module. A stage module exports load(variant, resources), which returns { run(batch) }. An evaluation module exports loadSamples(dataDir) and, without a metric in the pipeline file, score(samples).',
   },
   MODEL_LOAD_FAILED: {
     httpStatus: 500,

@@ -217,9 +217,29 @@ export interface AdmissionSpec {
   readonly priorities?: PrioritySpec;
 }
 
+/** At least one of `module` and `metric`. */
 export interface EvaluationSpec {
-  readonly module: string;
   readonly dataPath: string;
+  /** Loads the samples; scores the answers if there is no metric. By default a file of labels lists the samples. */
+  readonly module?: string;
+  readonly metric?: MetricSpec;
+}
+
+export interface MetricSpec {
+  readonly kind: 'accuracy' | 'top-k' | 'f1' | 'f1-macro' | 'cer' | 'wer' | 'box-f1' | 'rmse' | 'mae';
+  /** Tensor of the answer; default the only one. */
+  readonly output?: string;
+  readonly classes?: readonly string[];
+  /** Default 5. */
+  readonly k?: number;
+  /** Default '1'. */
+  readonly positive?: string;
+  /** Fraction; default 0.5. */
+  readonly iou?: number;
+  readonly boxClasses?: string;
+  readonly boxScores?: string;
+  /** Error with score 0. Set for `rmse` and `mae`. */
+  readonly scale?: number;
 }
 
 /** Paths are relative to `baseDir`, the folder of the file. */

@@ -633,6 +633,32 @@ const branching: Case[] = [
   ],
 ];
 
+const evaluation: Case[] = [
+  [
+    'an evaluation scores the answers',
+    (spec) => (spec.evaluation = { data: './data', output: 'label' }),
+    { path: 'spec.evaluation', message: /missing field "metric" or "module"/ },
+    { path: 'spec.evaluation.output', message: /expected no output without a metric/ },
+  ],
+  [
+    'options belong to the metric',
+    (spec) =>
+      (spec.evaluation = { data: './data', metric: 'accuracy', output: 'label', classes: ['a'], k: 3, iou: 0.4 }),
+    { path: 'spec.evaluation.k', message: /expected no k with the metric accuracy; top-k reads it/ },
+    { path: 'spec.evaluation.iou', message: /box-f1 reads it/ },
+  ],
+  [
+    'an option needs a metric',
+    (spec) => (spec.evaluation = { data: './data', module: './evaluate.ts', scale: 2 }),
+    { path: 'spec.evaluation.scale', message: /expected no scale with no metric; rmse, mae reads it/ },
+  ],
+  [
+    'errors have a scale',
+    (spec) => (spec.evaluation = { data: './data', metric: 'mae' }),
+    { path: 'spec.evaluation', message: /missing field "scale".*with the metric mae/ },
+  ],
+];
+
 const rules = [
   ...names,
   ...references,
@@ -643,6 +669,7 @@ const rules = [
   ...servers,
   ...bounds,
   ...table,
+  ...evaluation,
 ];
 
 const validText = `apiVersion: equipoise.dev/v1alpha1

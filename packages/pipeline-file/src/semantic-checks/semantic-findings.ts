@@ -3,6 +3,7 @@ import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
 import { checkBranches, checkCertainAnswer } from './branches.js';
+import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
 import { graphDraft } from './graph-draft.js';
 import { checkJoins, checkJointAccuracy } from './joins.js';
@@ -39,6 +40,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkServers(spec),
     ...checkProfiles(spec),
     ...checkBounds(spec),
+    ...checkEvaluation(spec),
     ...checkInlineAccuracyTable(spec),
   ];
 }

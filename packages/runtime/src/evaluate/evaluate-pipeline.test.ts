@@ -219,6 +219,9 @@ describe('evaluatePipeline', () => {
     expect(evaluationModule(scenes)).toBe(scenes);
     expect(() => evaluationModule({ score: () => 1 })).toThrow(/does not export loadSamples;/);
     expect(() => evaluationModule(undefined)).toThrow(/loadSamples and score/);
+    const { loadSamples } = scenes;
+    expect(evaluationModule({ loadSamples }, scenes.score)).toEqual(scenes);
+    expect(() => evaluationModule({}, scenes.score)).toThrow(/export loadSamples; it needs loadSamples\(dataDir\)\.$/);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Module of a pipeline's owner that measures accuracy: labelled samples, and a score of all answers. The score is a
- * fraction from 0 to 1; higher is better.
+ * Module that measures accuracy: labelled samples, and a score of all answers. The score is a fraction from 0 to 1;
+ * higher is better. The owner of the pipeline writes the module, or only names a metric.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 
@@ -21,20 +21,23 @@ export interface EvaluationModule {
 
 const described = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Throws MODULE_INVALID if a function is missing. */
-export function evaluationModule(loaded: unknown): EvaluationModule {
-  const found = (loaded ?? {}) as Readonly<Record<string, unknown>>;
-  requireEvaluationFunctions(Object.keys(found).filter((name) => typeof found[name] === 'function'));
-  return loaded as EvaluationModule;
+/** `score` replaces that of the module. Throws MODULE_INVALID if a function is missing. */
+export function evaluationModule(loaded: unknown, score?: EvaluationModule['score']): EvaluationModule {
+  const found = (loaded ?? {}) as EvaluationModule & Readonly<Record<string, unknown>>;
+  const functions = Object.keys(found).filter((name) => typeof found[name] === 'function');
+  requireEvaluationFunctions(functions, score !== undefined);
+  return score === undefined ? found : { loadSamples: found.loadSamples, score };
 }
 
 /** Throws MODULE_INVALID unless the functions of a module include those of an evaluation module. */
-export function requireEvaluationFunctions(functions: readonly string[]): void {
-  const missing = ['loadSamples', 'score'].filter((name) => !functions.includes(name));
+export function requireEvaluationFunctions(functions: readonly string[], hasMetric: boolean): void {
+  const needed = hasMetric ? ['loadSamples'] : ['loadSamples', 'score'];
+  const missing = needed.filter((name) => !functions.includes(name));
   if (missing.length === 0) return;
+  const score = hasMetric ? '' : ' and score(samples), or name a metric in spec.evaluation.metric instead of a score';
   throw new AppError(
     'MODULE_INVALID',
-    `The evaluation module does not export ${missing.join(' and ')}; it needs loadSamples(dataDir) and score(samples).`,
+    `The evaluation module does not export ${missing.join(' and ')}; it needs loadSamples(dataDir)${score}.`,
     { details: { missing } },
   );
 }
@@ -50,7 +53,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
     throw new AppError('FILE_UNREADABLE', message, { details: { dataDir }, cause });
   }
   if (!Array.isArray(samples) || samples.length === 0)
-    throw new AppError('FILE_NOT_FOUND', `The evaluation module finds no samples in ${dataDir}.`, {
+    throw new AppError('FILE_NOT_FOUND', `The evaluation finds no samples in ${dataDir}.`, {
       details: { dataDir },
     });
   return samples;
@@ -62,6 +65,7 @@ export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSamp
   try {
     score = module.score(samples);
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     throw new AppError('MODULE_INVALID', `The score of the evaluation module failed: ${described(cause)}`, { cause });
   }
   // Recall without a positive sample is undefined. Larger sets of samples may have a score.
@@ -72,5 +76,5 @@ export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSamp
 export const noFraction = (found: string): AppError =>
   new AppError(
     'MODULE_INVALID',
-    `The score of the evaluation module is ${found}; it has to be a fraction 0…1, where more is better.`,
+    `The score of the answers is ${found}; it has to be a fraction 0…1, where more is better.`,
   );

@@ -87,7 +87,7 @@ function readSample(path: string, tensors: readonly SourceTensor[]): TensorMap |
 }
 
 /** Inputs of a sample, or the reason why the file is not a sample, such as deep nesting or missing access. */
-function inputsOf(path: string, tensors: readonly SourceTensor[]): TensorMap | string {
+export function sampleInputs(path: string, tensors: readonly SourceTensor[]): TensorMap | string {
   try {
     return readSample(path, tensors);
   } catch (error) {
@@ -125,7 +125,7 @@ export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): 
   const ignored: { name: string; reason: string }[] = [];
   for (const name of filesOf(folder)) {
     if (samples.length === limit) break;
-    const inputs = inputsOf(join(folder, name), source.tensors);
+    const inputs = sampleInputs(join(folder, name), source.tensors);
     if (typeof inputs === 'string') ignored.push({ name, reason: inputs });
     else samples.push({ name, inputs });
   }

@@ -1,0 +1,96 @@
+/**
+ * Labelled samples without code: `labels.json` ([{ "file", "label" }, …]) or `labels.csv` (columns `file` and `label`)
+ * lists the files of a folder. The first source accepts them as it does the files of its `samples`.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
+import { z } from 'zod';
+import { sampleInputs } from '../profiling/pipeline-samples.js';
+import type { LabelledSample } from './evaluation-module.js';
+
+const rowsSchema = z.array(z.object({ file: z.string().min(1), label: z.unknown() }));
+type Row = z.output<typeof rowsSchema>[number];
+
+const FORM = 'expected [{ "file": "a.jpg", "label": … }, …]';
+
+/**
+ * First `limit` samples. Rejects with FILE_NOT_FOUND or FILE_UNREADABLE, and names the file and the place; with
+ * INVALID_PIPELINE if the source declares no tensors.
+ */
+export async function labelledFiles(
+  { sources }: PipelineSpec,
+  folder: string,
+  limit?: number,
+): Promise<readonly LabelledSample[]> {
+  const tensors = sources[0]?.tensors ?? [];
+  if (tensors.length === 0) {
+    const message =
+      'The source declares no tensors, so labelled files cannot become inputs. Declare its tensors in spec.sources.';
+    throw new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.sources' } });
+  }
+  return (await labelRows(folder)).slice(0, limit).map(({ file, label }) => {
+    const inputs = sampleInputs(join(folder, file), tensors);
+    if (typeof inputs !== 'string') return { inputs, label };
+    throw new AppError('FILE_UNREADABLE', `The labelled sample ${join(folder, file)} is no input: ${inputs}.`);
+  });
+}
+
+async function labelRows(folder: string): Promise<readonly Row[]> {
+  const json = await textOf(join(folder, 'labels.json'));
+  if (json !== undefined) return jsonRows(json, join(folder, 'labels.json'));
+  const csv = await textOf(join(folder, 'labels.csv'));
+  if (csv !== undefined) return csvRows(csv, join(folder, 'labels.csv'));
+  const message = `${folder} has neither labels.json nor labels.csv, which list the labelled samples. Add one, or name a module in spec.evaluation.module.`;
+  throw new AppError('FILE_NOT_FOUND', message, { details: { folder } });
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new AppError('FILE_UNREADABLE', `${path} cannot be read.`, { details: { path }, cause });
+  }
+}
+
+function jsonRows(text: string, path: string): readonly Row[] {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(path, `it is no JSON; ${FORM}`, cause);
+  }
+  const rows = rowsSchema.safeParse(document);
+  if (!rows.success) throw unreadable(path, `${rows.error.issues[0]?.path.join('.') || 'it'} is wrong; ${FORM}`);
+  return rows.data;
+}
+
+/** Cells as in RFC 4180: quotes enclose commas and line breaks, and a doubled quote is a quote. */
+const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+
+function csvRows(text: string, path: string): readonly Row[] {
+  const lines: string[][] = [[]];
+  let at = text.startsWith('\uFEFF') ? 1 : 0;
+  for (let end: string | undefined; end !== ''; ) {
+    CELL.lastIndex = at;
+    const cell = CELL.exec(text);
+    if (cell === null) throw unreadable(path, `row ${lines.length} has a quote in or after a cell; double it`);
+    const [whole, quoted, plain] = cell;
+    end = cell[3];
+    lines.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
+    if (end?.endsWith('\n')) lines.push([]);
+    at += whole.length;
+  }
+  const [header = [], ...rows] = lines.filter((cells) => cells.some((cell) => cell !== ''));
+  const [file, label] = [header.indexOf('file'), header.indexOf('label')];
+  if (file < 0 || label < 0) throw unreadable(path, 'its first line does not name the columns file and label');
+  return rows.map((cells, index) => {
+    if (cells.length === header.length && cells[file] !== '')
+      return { file: cells[file] as string, label: cells[label] };
+    throw unreadable(path, `row ${index + 2} has ${cells.length} of ${header.length} cells, or no file`);
+  });
+}
+
+const unreadable = (path: string, problem: string, cause?: unknown): AppError =>
+  new AppError('FILE_UNREADABLE', `${path}: ${problem}.`, { details: { path }, ...(cause !== undefined && { cause }) });

@@ -1,0 +1,293 @@
+/**
+ * Built-in scores of labelled answers: a fraction 0…1, higher is better; NaN if the samples leave it undefined. Each
+ * sample is compared once, because the bootstrap scores it hundreds of times.
+ */
+import { inspect } from 'node:util';
+import { AppError, type PipelineSpec, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { distance } from 'fastest-levenshtein';
+import { z } from 'zod';
+import type { AnsweredSample, EvaluationModule } from './evaluation-module.js';
+
+type Metric = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']>;
+type Score = EvaluationModule['score'];
+
+const USUAL_K = 5;
+const USUAL_POSITIVE = '1';
+const USUAL_IOU = 0.5;
+/** Limit for pairs of characters, words or boxes in one sample: about a second. */
+const MOST_PAIRS = 1e9;
+
+export function metricScore(metric: Metric): Score {
+  return scores[metric.kind](metric);
+}
+
+const scores: Readonly<Record<Metric['kind'], (metric: Metric) => Score>> = {
+  accuracy: (metric) => scoreBy((sample) => Number(answerOf(sample, metric) === labelOf(sample, metric)), mean),
+  'top-k': (metric) =>
+    scoreBy((sample) => {
+      const best = rankedClasses(sample, metric).slice(0, metric.k ?? USUAL_K);
+      return Number(best.includes(labelOf(sample, metric)));
+    }, mean),
+  f1: (metric) => scoreBy(classPair(metric), (pairs) => f1Of(pairs, metric.positive ?? USUAL_POSITIVE)),
+  'f1-macro': (metric) =>
+    scoreBy(classPair(metric), (pairs) => {
+      const classes = new Set(pairs.flatMap(({ answer, label }) => [answer, label]));
+      return mean(Array.from(classes, (each) => f1Of(pairs, each)));
+    }),
+  cer: (metric) => scoreBy((sample) => textErrors(sample, metric, charactersOf), oneMinusRate),
+  wer: (metric) => scoreBy((sample) => textErrors(sample, metric, wordsOf), oneMinusRate),
+  'box-f1': (metric) =>
+    scoreBy(
+      (sample) => boxMatches(sample, metric),
+      (matches) => (2 * sumOf(matches, 'right')) / (sumOf(matches, 'answered') + sumOf(matches, 'present')),
+    ),
+  rmse: (metric) =>
+    scoreBy(
+      (sample) => valueErrors(sample, metric, (error) => error ** 2),
+      (errors) => Math.max(0, 1 - Math.sqrt(sumOf(errors, 'errors') / sumOf(errors, 'total')) / scaleOf(metric)),
+    ),
+  mae: (metric) =>
+    scoreBy(
+      (sample) => valueErrors(sample, metric, Math.abs),
+      (errors) => Math.max(0, 1 - sumOf(errors, 'errors') / sumOf(errors, 'total') / scaleOf(metric)),
+    ),
+};
+
+/** Score from one comparison per sample. */
+function scoreBy<C>(compare: (sample: AnsweredSample) => C, pool: (comparisons: readonly C[]) => number): Score {
+  const known = new WeakMap<AnsweredSample, { readonly comparison: C }>();
+  return (samples) =>
+    pool(
+      samples.map((sample) => {
+        const found = known.get(sample) ?? { comparison: compare(sample) };
+        known.set(sample, found);
+        return found.comparison;
+      }),
+    );
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function sumOf<K extends string>(records: readonly Readonly<Record<K, number>>[], field: K): number {
+  return records.reduce((sum, record) => sum + record[field], 0);
+}
+
+interface ClassPair {
+  readonly answer: string;
+  readonly label: string;
+}
+
+const classPair =
+  (metric: Metric) =>
+  (sample: AnsweredSample): ClassPair => ({ answer: answerOf(sample, metric), label: labelOf(sample, metric) });
+
+function f1Of(pairs: readonly ClassPair[], positive: string): number {
+  let [right, counted] = [0, 0];
+  for (const { answer, label } of pairs) {
+    if (answer === positive && label === positive) right += 1;
+    counted += Number(answer === positive) + Number(label === positive);
+  }
+  return (2 * right) / counted;
+}
+
+/** Name of a class that is given by name or by number. */
+function className(value: unknown, { classes = [] }: Metric): string {
+  const name = String(typeof value === 'boolean' ? Number(value) : value);
+  return classes.includes(name) ? name : (classes[Number(name)] ?? name);
+}
+
+function labelOf({ label }: AnsweredSample, metric: Metric): string {
+  if (['string', 'number', 'bigint', 'boolean'].includes(typeof label)) return className(label, metric);
+  throw wrongLabel(label, 'the name or number of a class');
+}
+
+function answerOf(sample: AnsweredSample, metric: Metric): string {
+  const tensor = outputOf(sample.outputs, metric.output);
+  if (!isScores(tensor) && tensor.data.length !== 1)
+    throw wrongOutput(
+      `is ${typeText(tensor)}; ${metric.kind} needs one class, or floating-point scores of all classes`,
+    );
+  return rankedClasses(sample, metric)[0] as string;
+}
+
+/** Classes by descending score, equal ones by position; or the classes that the tensor lists. */
+function rankedClasses({ outputs }: AnsweredSample, metric: Metric): readonly string[] {
+  const tensor = outputOf(outputs, metric.output);
+  const values = valuesOf(tensor);
+  if (!isScores(tensor)) {
+    const fraction = values.find((value) => Number.isFinite(value) && !Number.isInteger(value));
+    if (fraction !== undefined)
+      throw wrongOutput(`is ${fraction}; ${metric.kind} needs a class, or scores of all classes`);
+    return values.map((value) => className(value, metric));
+  }
+  if (tensor.shape.at(-1) !== tensor.data.length)
+    throw wrongOutput(`is ${typeText(tensor)}, the scores of several inputs`);
+  return bestFirst(values.map(Number)).map((position) => className(position, metric));
+}
+
+/** Positions by descending score, equal ones in order, NaN last. */
+function bestFirst(scores: readonly number[]): readonly number[] {
+  const ranks = scores.map((score, position) => ({ position, score: Number.isNaN(score) ? -Infinity : score }));
+  // Infinite scores have no difference.
+  ranks.sort((a, b) => Number(b.score > a.score) - Number(b.score < a.score));
+  return ranks.map(({ position }) => position);
+}
+
+const isScores = ({ datatype, data }: Tensor): boolean => datatype.startsWith('FP') && data.length > 1;
+
+interface ErrorRate {
+  readonly errors: number;
+  readonly total: number;
+}
+
+/** Error rates exceed 1 if an answer is much longer than its label. */
+const oneMinusRate = (rates: readonly ErrorRate[]): number =>
+  Math.max(0, 1 - sumOf(rates, 'errors') / sumOf(rates, 'total'));
+
+/** Code points. */
+const charactersOf = (text: string): readonly string[] => Array.from(text);
+
+const wordsOf = (text: string): readonly string[] => (text === '' ? [] : text.split(/\s+/));
+
+function textErrors(
+  { outputs, label }: AnsweredSample,
+  { output }: Metric,
+  unitsOf: (text: string) => readonly string[],
+): ErrorRate {
+  const expected = [label].flat();
+  if (!expected.every((part) => typeof part === 'string')) throw wrongLabel(label, 'a text');
+  const answer = unitsOf(valuesOf(outputOf(outputs, output)).join(' ').trim());
+  const right = unitsOf(expected.join(' ').trim());
+  return { errors: editDistance(answer, right), total: right.length };
+}
+
+/** Levenshtein's distance of characters or words. */
+function editDistance(a: readonly string[], b: readonly string[]): number {
+  requirePairs(a.length, b.length, 'characters or words');
+  // The library compares UTF-16 code units, so each distinct unit gets one.
+  const codes = new Map<string, number>();
+  const encode = (units: readonly string[]): string =>
+    units
+      .map((unit) => {
+        const code = codes.get(unit) ?? codes.size;
+        codes.set(unit, code);
+        return String.fromCharCode(code);
+      })
+      .join('');
+  const encoded = [encode(a), encode(b)] as const;
+  if (codes.size > 2 ** 16) throw wrongOutput(`has ${codes.size} different words with its label, more than ${2 ** 16}`);
+  return distance(...encoded);
+}
+
+interface BoxMatches {
+  readonly right: number;
+  readonly answered: number;
+  readonly present: number;
+}
+
+/** Left, top, right, bottom. */
+const boxSchema = z.tuple([z.number(), z.number(), z.number(), z.number()]);
+type Box = z.output<typeof boxSchema>;
+
+const boxLabelSchema = z.array(z.object({ box: boxSchema, class: z.union([z.string(), z.number()]).optional() }));
+
+/** Answered boxes, best first, each take the free box of their class that overlaps most, as COCO does. */
+function boxMatches({ outputs, label }: AnsweredSample, metric: Metric): BoxMatches {
+  const { output, boxClasses, boxScores, iou = USUAL_IOU } = metric;
+  const labelled = boxLabelSchema.safeParse(label);
+  const isWhole = labelled.data?.every((each) => boxClasses === undefined || each.class !== undefined);
+  if (!labelled.success || isWhole !== true)
+    throw wrongLabel(label, '[{ "box": [left, top, right, bottom], "class": … }, …]');
+  const boxes = outputOf(outputs, output);
+  const corners = valuesOf(boxes).map(Number);
+  if (boxes.shape.at(-1) !== 4) throw wrongOutput(`is ${typeText(boxes)}; box-f1 needs boxes [n, 4]`);
+  const count = corners.length / 4;
+  requirePairs(count, labelled.data.length, 'boxes');
+  const perBox = (name: string, field: string) => {
+    const values = valuesOf(outputOf(outputs, name, field));
+    if (values.length !== count) throw wrongOutput(`has ${values.length} values for ${count} boxes`, field);
+    return values;
+  };
+  const classes = boxClasses === undefined ? undefined : perBox(boxClasses, 'boxClasses');
+  const scored = boxScores === undefined ? Array.from({ length: count }, () => 0) : perBox(boxScores, 'boxScores');
+  const free = new Set(labelled.data);
+  for (const index of bestFirst(scored.map(Number))) {
+    const box = corners.slice(4 * index, 4 * index + 4) as Box;
+    const name = classes && className(classes[index], metric);
+    const ofClass = [...free].filter((each) => name === undefined || name === className(each.class, metric));
+    const overlaps = ofClass.map((each) => intersectionOverUnion(box, each.box));
+    const [best] = bestFirst(overlaps);
+    const overlap = overlaps[best ?? -1] ?? 0;
+    if (overlap > 0 && overlap >= iou) free.delete(ofClass[best as number] as (typeof ofClass)[number]);
+  }
+  return { right: labelled.data.length - free.size, answered: count, present: labelled.data.length };
+}
+
+function intersectionOverUnion(a: Box, b: Box): number {
+  const side = (low: 0 | 1): number =>
+    Math.max(0, Math.min(a[low + 2] as number, b[low + 2] as number) - Math.max(a[low], b[low]));
+  const shared = side(0) * side(1);
+  return shared / (areaOf(a) + areaOf(b) - shared);
+}
+
+const areaOf = ([left, top, right, bottom]: Box): number => Math.max(0, right - left) * Math.max(0, bottom - top);
+
+const scaleOf = ({ scale }: Metric): number => scale as number;
+
+/** An answer that is no finite number is infinitely wrong. */
+function valueErrors(
+  { outputs, label }: AnsweredSample,
+  { output }: Metric,
+  errorOf: (difference: number) => number,
+): ErrorRate {
+  const expected = [label].flat(Number.POSITIVE_INFINITY).map(numberOf);
+  const tensor = outputOf(outputs, output);
+  const values = valuesOf(tensor).map(Number);
+  if (!expected.every(Number.isFinite)) throw wrongLabel(label, 'a number or an array of numbers');
+  if (values.length !== expected.length)
+    throw wrongOutput(`is ${typeText(tensor)}, but a label has ${expected.length} values`);
+  const errors = values.map((value, index) =>
+    Number.isFinite(value) ? errorOf(value - (expected[index] as number)) : Number.POSITIVE_INFINITY,
+  );
+  return { errors: errors.reduce((sum, error) => sum + error, 0), total: errors.length };
+}
+
+/** Cells of a CSV file are texts. */
+function numberOf(value: unknown): number {
+  return typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
+}
+
+function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'): Tensor {
+  const names = Object.keys(outputs);
+  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  if (wanted !== undefined && Object.hasOwn(outputs, wanted)) return outputs[wanted] as Tensor;
+  const list = names.join(', ') || 'no tensors';
+  if (name !== undefined) throw wrongOutput(`is not in the answer, which has ${list}`, field);
+  throw wrongOutput(`is not set, and the answer has ${list}`);
+}
+
+const decoder = new TextDecoder();
+
+function valuesOf({ datatype, data }: Tensor): readonly (string | number | bigint)[] {
+  if (datatype === 'FP16') throw wrongOutput('is FP16, which has no values to compare; let the stage return FP32');
+  return Array.from(data as Iterable<string | number | bigint | Uint8Array>, (value) =>
+    value instanceof Uint8Array ? decoder.decode(value) : value,
+  );
+}
+
+function requirePairs(answered: number, labelled: number, what: string): void {
+  if (answered * labelled <= MOST_PAIRS) return;
+  throw wrongOutput(`has ${answered} ${what} and its label ${labelled}, too many to compare`);
+}
+
+const typeText = ({ datatype, shape }: Tensor): string => `${datatype} [${shape.join(', ')}]`;
+
+const wrongOutput = (problem: string, field = 'output'): AppError =>
+  new AppError('INVALID_PIPELINE', `The tensor of spec.evaluation.${field} ${problem}.`, {
+    details: { path: `spec.evaluation.${field}` },
+  });
+
+function wrongLabel(label: unknown, expected: string): AppError {
+  const found = inspect(label, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 80);
+  return new AppError('FILE_UNREADABLE', `The metric expects as label ${expected}, found ${found}.`);
+}
