@@ -167,7 +167,10 @@ function addMeasurements(program: Command): void {
       'measure the end-to-end accuracy of the combinations of variants: all (at most 64), or by a search that stops what no plan would choose (at most 1024)',
     )
     .option('--data <folder>', 'folder of labelled samples; default: evaluation.data of the pipeline file')
-    .option('--out <file>', 'write the accuracy table to this file, for accuracyTable of the pipeline file')
+    .option(
+      '--out <file>',
+      'write the accuracy table to this file, for accuracyTable of the pipeline file; resumes an unfinished evaluation',
+    )
     .option('--samples <n>', 'use only the first n samples', count)
     .option('--budget <runs>', 'search; end after this number of stage runs (one item through one stage)', count)
     .option('--confidence <f>', 'search; certainty at which two combinations stop competing (default: 0.98)', fraction)

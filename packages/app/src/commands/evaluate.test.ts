@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -96,12 +96,16 @@ describe('equipoise evaluate', () => {
     // Always odd: both odd files right, one false answer. Always even: no odd file right.
     expect(documentOf(ended)).toMatchObject({ combinations: [{ accuracy: 0, samples: 3 }, { accuracy: 0.8 }] });
     folder.write('metric.yaml', text.replace('metric: f1', 'output: pairity, metric: f1'));
-    expect(documentOf(await evaluate('metric.yaml', '--samples', '1', '--json'))).toMatchObject({
+    expect(documentOf(await evaluate('metric.yaml', '--samples', '1', '--out', 'kept.json', '--json'))).toMatchObject({
       error: {
         code: 'INVALID_PIPELINE',
         message: 'The tensor of spec.evaluation.output is not in the answer, which has parity.',
       },
     });
+    expect(existsSync(join(folder.path, 'kept.json.answers'))).toBe(true);
+    folder.write('metric.yaml', text);
+    expect((await evaluate('metric.yaml', '--samples', '1', '--out', 'kept.json')).exitCode).toBe(0);
+    expect(readdirSync(folder.path).filter((name) => name.startsWith('kept'))).toEqual(['kept.json']);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
 import { AppError, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import {
+  AnswersFile,
   type Evaluation,
   type EvaluationModule,
   type EvaluationRequest,
@@ -16,7 +17,7 @@ import {
   metricScore,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { requireArtifacts } from '../compose/artifacts.js';
+import { requireArtifacts, stageRules } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
@@ -35,7 +36,10 @@ interface EvaluateOptions {
   readonly arrivalRps?: EvaluationSearch['rates'];
 }
 
-/** Writes the table to `out`, in the form of `accuracyTable`. */
+/**
+ * Writes the table to `out`, in the form of `accuracyTable`. The answers are kept next to it until every combination is
+ * decided, so that a later run resumes an interrupted evaluation or a search that ran out of budget.
+ */
 export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
   // The evaluation module must not write to stdout.
   globalThis.console = new Console(process.stderr);
@@ -44,14 +48,25 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
   const search = searchOf(spec, file, options);
   const imported = await importEvaluation(spec, { ...options, file });
   const output = out === undefined ? undefined : await outputFile(out);
-  const evaluation = await measure(spec, imported, {
-    ...(samples !== undefined && { maxSamples: samples }),
-    ...search,
-  });
-  const { table, stageRuns, leftOut } = evaluation;
-  await output?.write(table);
-  const json = { ...table, stageRuns, ...(leftOut !== undefined && { leftOut }) };
-  return { json, text: evaluationText(spec, evaluation) };
+  const answers = out === undefined ? undefined : new AnswersFile(resolve(`${out}.answers`));
+  let isDone = false;
+  try {
+    const evaluation = await measure(spec, imported, {
+      ...(samples !== undefined && { maxSamples: samples }),
+      ...(answers !== undefined && { kept: { file: answers, locate: stageRules.locate } }),
+      ...search,
+    });
+    const { table, stageRuns, leftOut } = evaluation;
+    await output?.write(table);
+    isDone = table.combinations.every(({ verdict }) => verdict !== 'undecided');
+    const json = { ...table, stageRuns, ...(leftOut !== undefined && { leftOut }) };
+    const text = [evaluationText(spec, evaluation)];
+    if (answers !== undefined && !isDone)
+      text.push(pc.dim(`${answers.path} keeps the answers; a larger --budget resumes`));
+    return { json, text: text.join('\n') };
+  } finally {
+    answers?.close({ remove: isDone });
+  }
 }
 
 /** Any flag of a search selects it. */
@@ -74,7 +89,7 @@ function searchOf(
 async function measure(
   spec: PipelineSpec,
   { module, dataDir }: ImportedEvaluation,
-  how: Pick<EvaluationRequest, 'maxSamples' | 'search'>,
+  how: Pick<EvaluationRequest, 'kept' | 'maxSamples' | 'search'>,
 ): Promise<Evaluation> {
   await requireArtifacts(spec);
   const display = progressDisplay('evaluating');

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { PipelineSpec, StageSpec, TensorMap } from '@equipoise/core/model';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   FakeLauncher,
   type FakeStage,
@@ -13,6 +16,7 @@ import {
 import type { WorkProgress } from '../progress-meter.js';
 import { type Evaluation, type EvaluationRequest, evaluatePipeline } from './evaluate-pipeline.js';
 import { type EvaluationModule, evaluationModule } from './evaluation-module.js';
+import { AnswersFile } from './kept-answers.js';
 import { variantCombinations } from './variant-combinations.js';
 
 const accurate = (name: string, value: number) => variant(name, { accuracy: { value, metric: 'accuracy' } });
@@ -225,24 +229,25 @@ describe('evaluatePipeline', () => {
   });
 });
 
+/** `lossy` costs less than `exact`, and `off` less than `right`. */
+const costsMs: Readonly<Record<string, number>> = { only: 1, exact: 9, lossy: 3, right: 5, off: 4 };
+const priced: PipelineSpec = {
+  ...sumPipeline,
+  budget: { cpuCores: 4 },
+  stages: sumPipeline.stages.map((each) => ({
+    ...each,
+    variants: each.variants.map((of) => {
+      const meanMs = costsMs[of.id] ?? 1;
+      return { ...of, profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs }] };
+    }),
+  })),
+};
+const many: EvaluationModule = {
+  ...scenes,
+  loadSamples: async () => (await Promise.all(Array.from({ length: 20 }, () => scenes.loadSamples('')))).flat(),
+};
+
 describe('a search', () => {
-  /** `lossy` costs less than `exact`, and `off` less than `right`. */
-  const costsMs: Readonly<Record<string, number>> = { only: 1, exact: 9, lossy: 3, right: 5, off: 4 };
-  const priced: PipelineSpec = {
-    ...sumPipeline,
-    budget: { cpuCores: 4 },
-    stages: sumPipeline.stages.map((each) => ({
-      ...each,
-      variants: each.variants.map((of) => {
-        const meanMs = costsMs[of.id] ?? 1;
-        return { ...of, profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs }] };
-      }),
-    })),
-  };
-  const many: EvaluationModule = {
-    ...scenes,
-    loadSamples: async () => (await Promise.all(Array.from({ length: 20 }, () => scenes.loadSamples('')))).flat(),
-  };
   const searching = (search: Partial<EvaluationRequest['search']> = {}) =>
     bench({ spec: priced, module: many, search: { profiles: [], ...search } });
 
@@ -292,6 +297,66 @@ describe('a search', () => {
     await expect(searching({ rates: { leastRps: 900, mostRps: 900 } }).evaluate()).rejects.toMatchObject({
       code: 'WRONG_USAGE',
     });
+  });
+});
+
+describe('an evaluation that keeps its answers', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'equipoise-answers-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Evaluates with the file; returns also the batches that it ran. */
+  async function keeping(over: Partial<EvaluationRequest> = {}, stages = fakes) {
+    const file = new AnswersFile(join(folder, 'accuracy.json.answers'));
+    const { launcher, evaluate } = bench({ kept: { file, locate: () => undefined }, ...over }, stages);
+    try {
+      const ended = await evaluate().catch((error: unknown) => error);
+      return { ended, ran: launcher.batches.length };
+    } finally {
+      file.close({ remove: false });
+    }
+  }
+
+  it('resumes after a larger budget, and ends as if it were not interrupted', async () => {
+    const over = { spec: priced, module: many };
+    const search = { profiles: [] };
+    const whole = await bench({ ...over, search }).evaluate();
+    const first = await keeping({ ...over, search: { ...search, budgetRuns: 500 } });
+    const second = await keeping({ ...over, search });
+    expect(second.ended).toEqual(whole);
+    expect(first.ran).toBeGreaterThanOrEqual(500);
+    expect(first.ran + second.ran).toBe(whole.stageRuns);
+  });
+
+  it('resumes after a failure, and runs again what changed', async () => {
+    const whole = await bench().evaluate();
+    let left = 40;
+    const run: NonNullable<FakeStage['run']> = (...args) => {
+      if (--left < 0) failing();
+      return (fakes['read'] as Required<FakeStage>).run(...args);
+    };
+    const failed = await keeping({}, { ...fakes, read: inMs(run) });
+    expect(failed.ended).toBeInstanceOf(Error);
+    const repaired = await keeping();
+    expect(repaired.ended).toEqual(whole);
+    expect(repaired.ran).toBeLessThan(whole.stageRuns);
+    expect((await keeping()).ran).toBe(0);
+    const stages = sumPipeline.stages.map((each) =>
+      each.id === 'read'
+        ? { ...each, variants: [each.variants[0], accurate('new', 0.5)] as StageSpec['variants'] }
+        : each,
+    );
+    const changed = await keeping({ spec: { ...sumPipeline, stages } });
+    // Only the combinations with the new variant run.
+    const alone = await bench({
+      spec: {
+        ...sumPipeline,
+        stages: stages.map((each) => ({ ...each, variants: each.variants.filter(({ id }) => id !== 'right') })),
+      },
+    }).evaluate();
+    expect(changed.ran).toBe(alone.stageRuns);
   });
 });
 

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { type AccuracyTable, AppError, type Clock, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { CombinationRace, combinationCosts } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
+import type { LocateFile } from '../profiling/profile-identity.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import {
   type AnsweredSample,
@@ -15,6 +16,7 @@ import {
   noFraction,
   scoreOf,
 } from './evaluation-module.js';
+import { type AnswersFile, KeptAnswers } from './kept-answers.js';
 import { SampleAnswers, type SampleResult } from './sample-answers.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
@@ -32,6 +34,8 @@ export interface EvaluationRequest {
   readonly seed?: number;
   /** Limit for the shared stage outputs of one sample; default 256 MiB. */
   readonly cacheBytes?: number;
+  /** Answers of an earlier evaluation; new ones are added. The caller closes the file. */
+  readonly kept?: { readonly file: AnswersFile; readonly locate: LocateFile };
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
@@ -140,9 +144,10 @@ interface RaceRun {
 
 /** Runs the blocks of the race and returns the number of stage runs. */
 async function runRace(request: EvaluationRequest, { race, samples, choices, answers }: RaceRun): Promise<number> {
-  const { spec, launcher, clock, cacheBytes, search, onProgress } = request;
+  const { spec, launcher, clock, cacheBytes, search, kept, onProgress } = request;
   const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
   const runner = new SampleAnswers(spec, launcher, cacheBytes);
+  const keeper = kept && new KeptAnswers(spec, { runner, ...kept });
   const progress = new ProgressMeter(clock, {
     totalUnits: samples.length,
     expectedUnitMs: EXPECTED_SAMPLE_MS,
@@ -159,7 +164,9 @@ async function runRace(request: EvaluationRequest, { race, samples, choices, ans
       progress.leaveOut((sampleUnits - running.length / choices.length) * (samples.length - samplesDone));
       sampleUnits = running.length / choices.length;
       const results = await inTurn(numbers, budgetRuns - stageRuns, async (number) => {
-        const result = await runner.answer((samples[number] as LabelledSample).inputs, running).catch((cause) => {
+        const { inputs } = samples[number] as LabelledSample;
+        const answered = keeper?.answer(number, inputs, running) ?? runner.answer(inputs, running);
+        const result = await answered.catch((cause) => {
           throw sampleFailed(number, cause);
         });
         progress.finish(sampleUnits, `${running.length} combinations on ${samples.length} samples`);

@@ -74,7 +74,7 @@ function packageDigest(module: string, baseDir: string, locate: LocateFile): str
   return sha256('reference', module, text);
 }
 
-function tensorsDigest(tensors: TensorMap): string {
+export function tensorsDigest(tensors: TensorMap): string {
   const parts = Object.entries(tensors).flatMap(([name, { datatype, shape, data }]) => [
     canonicalJson([name, datatype, shape]),
     ArrayBuffer.isView(data)
@@ -84,15 +84,36 @@ function tensorsDigest(tensors: TensorMap): string {
   return sha256(...parts);
 }
 
+/** Digests of the code, model and parameters of variants. */
+export class CodeDigests {
+  readonly #baseDir: string;
+  readonly #locate: LocateFile;
+  readonly #modules = new Map<StageSpec, string>();
+  readonly #artifacts = new Map<VariantSpec, string>();
+
+  constructor(baseDir: string, locate: LocateFile) {
+    this.#baseDir = baseDir;
+    this.#locate = locate;
+  }
+
+  of(stage: StageSpec, variant: VariantSpec): Pick<VariantIdentity, 'artifact' | 'module' | 'parameters'> {
+    const [baseDir, locate] = [this.#baseDir, this.#locate];
+    return {
+      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir, locate)),
+      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir, locate)),
+      parameters: sha256(canonicalJson(variant.parameters)),
+    };
+  }
+}
+
 export class ProfileIdentities {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
   readonly #machine: MachineFingerprint;
   readonly #samples: string;
   readonly #rules: LaunchRules;
-  readonly #modules = new Map<StageSpec, string>();
+  readonly #code: CodeDigests;
   readonly #runtimes = new Map<StageSpec, StageRuntime>();
-  readonly #artifacts = new Map<VariantSpec, string>();
 
   constructor(
     spec: PipelineSpec,
@@ -107,28 +128,19 @@ export class ProfileIdentities {
     this.#graph = measured.graph;
     this.#machine = measured.machine;
     this.#rules = measured.rules;
+    this.#code = new CodeDigests(spec.baseDir, measured.rules.locate);
     this.#samples = sha256(...measured.samples.map(({ inputs }) => tensorsDigest(inputs)));
   }
 
   of(stage: StageSpec, variant: VariantSpec): VariantIdentity {
     const runtime = remembered(this.#runtimes, stage, () => this.#rules.runtimeOf(stage, this.#spec.baseDir));
-    return { machine: this.#machine, runtime, ...this.#code(stage, variant), inputs: this.#inputs(stage) };
-  }
-
-  #code(stage: StageSpec, variant: VariantSpec) {
-    const { baseDir } = this.#spec;
-    const { locate } = this.#rules;
-    return {
-      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir, locate)),
-      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir, locate)),
-      parameters: sha256(canonicalJson(variant.parameters)),
-    };
+    return { machine: this.#machine, runtime, ...this.#code.of(stage, variant), inputs: this.#inputs(stage) };
   }
 
   #inputs(stage: StageSpec): string {
     const before = stagesBefore(this.#graph, this.#spec.stages.indexOf(stage)).map((index) => {
       const upstream = this.#spec.stages[index] as StageSpec;
-      return canonicalJson(this.#code(upstream, flowVariant(upstream)));
+      return canonicalJson(this.#code.of(upstream, flowVariant(upstream)));
     });
     return sha256(this.#samples, ...before);
   }

@@ -1,0 +1,134 @@
+/**
+ * Answers of an evaluation in a file, so that a later one resumes it. A key changes with the sample and with code, model
+ * and parameters of every variant, so changed parts run again.
+ */
+import { rmSync } from 'node:fs';
+import { deserialize, serialize } from 'node:v8';
+import type { PipelineSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
+import type Database from 'libsql';
+import { canonicalJson, sha256 } from '../digest.js';
+import { CodeDigests, type LocateFile, tensorsDigest } from '../profiling/profile-identity.js';
+import { attempt, checkPages, inTransaction, openStateFile } from '../store/state-file.js';
+import type { SampleAnswers, SampleResult } from './sample-answers.js';
+import type { VariantChoice } from './variant-combinations.js';
+
+const MOST_BYTES = 4 * 2 ** 30;
+
+const TABLES = `CREATE TABLE IF NOT EXISTS answer (sample TEXT, combination TEXT, outputs BLOB, PRIMARY KEY (sample, combination));
+CREATE TABLE IF NOT EXISTS runs (sample TEXT PRIMARY KEY, stage_runs INTEGER)`;
+
+/** Texts are read as bytes: libsql ends the process if a damaged file has a text that is not UTF-8. */
+const ANSWERS = 'SELECT CAST(combination AS BLOB) AS combination, outputs FROM answer WHERE sample = ?';
+
+/** Kept answers to one sample, and the stage runs that they took. */
+interface KnownAnswers {
+  readonly responses: ReadonlyMap<string, TensorMap>;
+  readonly stageRuns: number;
+}
+
+export class AnswersFile {
+  readonly path: string;
+  readonly #database: Database.Database;
+
+  /** Throws STORE_FAILED if the file is damaged or cannot be written. */
+  constructor(path: string) {
+    this.path = path;
+    this.#database = attempt(path, () => {
+      const database = openStateFile(path, MOST_BYTES);
+      checkPages(database);
+      database.exec(TABLES);
+      return database;
+    });
+  }
+
+  of(sample: string): KnownAnswers {
+    return attempt(this.path, () => {
+      const rows = this.#database.prepare(ANSWERS).all(sample);
+      const runs = this.#database.prepare('SELECT stage_runs FROM runs WHERE sample = ?').get(sample);
+      const responses = (rows as { readonly combination: Buffer; readonly outputs: Buffer }[]).map(
+        ({ combination, outputs }) =>
+          [Buffer.from(combination).toString(), deserialize(Buffer.from(outputs)) as TensorMap] as const,
+      );
+      return {
+        responses: new Map(responses),
+        stageRuns: (runs as { readonly stage_runs: number } | undefined)?.stage_runs ?? 0,
+      };
+    });
+  }
+
+  /** Adds answers and runs to those of the sample. */
+  add(sample: string, { responses, stageRuns }: KnownAnswers): void {
+    attempt(this.path, () =>
+      inTransaction(this.#database, () => {
+        const answer = this.#database.prepare('INSERT OR REPLACE INTO answer VALUES (?, ?, ?)');
+        for (const [combination, outputs] of responses) answer.run(sample, combination, serialize(outputs));
+        this.#database
+          .prepare(
+            'INSERT INTO runs VALUES (?, ?) ON CONFLICT DO UPDATE SET stage_runs = stage_runs + excluded.stage_runs',
+          )
+          .run(sample, stageRuns);
+      }),
+    );
+  }
+
+  close({ remove }: { readonly remove: boolean }): void {
+    attempt(this.path, () => {
+      this.#database.close();
+      if (remove) for (const end of ['', '-wal', '-shm']) rmSync(this.path + end, { force: true });
+    });
+  }
+}
+
+/**
+ * Takes answers from a file and runs the rest. Counts the kept runs of a sample too, so a resumed evaluation
+ * ends where an uninterrupted one does.
+ */
+export class KeptAnswers {
+  readonly #spec: PipelineSpec;
+  readonly #runner: SampleAnswers;
+  readonly #file: AnswersFile;
+  readonly #code: CodeDigests;
+  readonly #graph: string;
+
+  constructor(
+    spec: PipelineSpec,
+    {
+      runner,
+      file,
+      locate,
+    }: { readonly runner: SampleAnswers; readonly file: AnswersFile; readonly locate: LocateFile },
+  ) {
+    this.#spec = spec;
+    this.#runner = runner;
+    this.#file = file;
+    this.#code = new CodeDigests(spec.baseDir, locate);
+    const { edges, outputs, stages } = spec;
+    this.#graph = canonicalJson({ edges, outputs, stages: stages.map(({ id }) => id) });
+  }
+
+  /** `number` tells equal samples apart. */
+  async answer(number: number, inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
+    const sample = sha256(String(number), tensorsDigest(inputs));
+    const keys = choices.map((choice) => this.#keyOf(choice));
+    const known = this.#file.of(sample);
+    const responses = new Map(known.responses);
+    const missing = choices.filter((_, index) => !responses.has(keys[index] as string));
+    let { stageRuns } = known;
+    if (missing.length > 0) {
+      const added = await this.#runner.answer(inputs, missing);
+      const found = missing.map((choice, index) => [this.#keyOf(choice), added.responses[index] as TensorMap] as const);
+      this.#file.add(sample, { responses: new Map(found), stageRuns: added.stageRuns });
+      for (const [key, outputs] of found) responses.set(key, outputs);
+      stageRuns += added.stageRuns;
+    }
+    return { responses: keys.map((key) => responses.get(key) as TensorMap), stageRuns };
+  }
+
+  #keyOf(choice: VariantChoice): string {
+    const code = this.#spec.stages.map((stage) => {
+      const variant = stage.variants.find(({ id }) => id === choice[stage.id]) as VariantSpec;
+      return canonicalJson({ id: variant.id, ...this.#code.of(stage, variant) });
+    });
+    return sha256(this.#graph, ...code);
+  }
+}
