@@ -30,10 +30,10 @@ where FIGURES are
 meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p99IntervalMs?: [low, high], endedBy: "sure" or "time-cap"`,
   evaluate: `{
   combinations: [{
-    variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], samples, measured,
+    variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], measured, samples?: if measured,
     verdict?: after a search, "kept", "dropped" or "undecided", droppedFor?: {STAGE: VARIANT}
   }],
-  stageRuns, leftOut?: {combinations, reason}
+  stageRuns, leftOut?: {combinations, reason}, modelError?
 }`,
   plan: `{
   kind: "feasible", plan: PLAN, objectiveValue,

@@ -2,6 +2,7 @@
 export { pipelineAccuracy } from './estimate/pas.js';
 export { combinationCosts } from './evaluate/combination-costs.js';
 export { CombinationRace } from './evaluate/combination-race.js';
+export { interactionModel } from './evaluate/interaction-model.js';
 export { explainPlan } from './optimize/explain.js';
 export type { VerifierAt } from './optimize/explanation/explained-plan.js';
 export type {
@@ -10,7 +11,7 @@ export type {
   RejectedVariant,
   StageExplanation,
 } from './optimize/explanation/plan-explanation.js';
-export { type Frontier, type FrontierPoint, frontier } from './optimize/frontier.js';
+export { type Frontier, frontier } from './optimize/frontier.js';
 export { optimize } from './optimize/optimize.js';
 export type { Estimator, PlanningProblem, Policy, VerifyPlan } from './optimize/planning-problem.js';
 export { type PolicyName, policies } from './optimize/policies.js';

@@ -56,9 +56,13 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
       ...(answers !== undefined && { kept: { file: answers, locate: stageRules.locate } }),
       ...search,
     });
-    const { table, stageRuns, leftOut } = evaluation;
+    const { stageRuns, leftOut, modelled } = evaluation;
+    const table = {
+      combinations: [...evaluation.table.combinations, ...(modelled?.combinations ?? [])],
+      ...(modelled !== undefined && { modelError: modelled.crossValidatedError }),
+    };
     await output?.write(table);
-    isDone = table.combinations.every(({ verdict }) => verdict !== 'undecided');
+    isDone = evaluation.table.combinations.every(({ verdict }) => verdict !== 'undecided');
     const json = { ...table, stageRuns, ...(leftOut !== undefined && { leftOut }) };
     const text = [evaluationText(spec, evaluation)];
     if (answers !== undefined && !isDone)
@@ -109,7 +113,7 @@ async function measure(
 }
 
 /** Combinations, best first, then samples, and skipped combinations with reasons. */
-function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut }: Evaluation): string {
+function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, modelled }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
   const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');
@@ -128,6 +132,11 @@ function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut }:
   const notes = [
     `${samples} ${samples === 1 ? 'sample' : 'samples'}, ${stageRuns} stage runs`,
     ...(leftOut === undefined ? [] : [leftOut.reason]),
+    ...(modelled === undefined
+      ? []
+      : [
+          `${modelled.combinations.length} accuracies computed from the measured ones, which the same computation misses by ${fractionText(modelled.crossValidatedError)} (root mean square, each left out)`,
+        ]),
   ];
   const searched = isSearch ? [{ right: 'samples' }, 'verdict'] : [];
   return [

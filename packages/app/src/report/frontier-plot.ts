@@ -1,4 +1,4 @@
-import type { FrontierPoint } from '@equipoise/core/plan';
+import type { Frontier } from '@equipoise/core/plan';
 import { plotSvg } from './plot.js';
 
 export interface FrontierCaption {
@@ -9,7 +9,7 @@ export interface FrontierCaption {
 }
 
 export function frontierSvg(
-  points: readonly FrontierPoint[],
+  points: Frontier['points'],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,
 ): Promise<string> {
   const values = points.map(({ pas, costPerHour }) => ({ pas, costPerHour }));

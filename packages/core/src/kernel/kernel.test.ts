@@ -4,6 +4,7 @@ import { EventHeap } from './event-heap.js';
 import { LatencyHistogram } from './latency-histogram.js';
 import { RingBuffer } from './ring-buffer.js';
 import { SeededRng } from './rng.js';
+import { symmetricSolver } from './symmetric-solver.js';
 
 describe('EventHeap', () => {
   it('gives events by time, then by rank, then in the order they went in (property)', () => {
@@ -111,5 +112,37 @@ describe('SeededRng', () => {
     expect(first.reduce((sum, x) => sum + x, 0) / first.length).toBeCloseTo(0.5, 2);
     expect(Math.min(...first)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...first)).toBeLessThan(1);
+  });
+});
+
+const solved = (rows: readonly (readonly number[])[], right: readonly number[]) =>
+  Array.from(symmetricSolver(Float64Array.from(rows.flat()), right.length)(Float64Array.from(right)));
+
+describe('symmetricSolver', () => {
+  it('solves a system with a known answer', () => {
+    // The right side is A·(1, −2, 3).
+    expect(
+      solved(
+        [
+          [4, 2, 1],
+          [2, 5, 3],
+          [1, 3, 6],
+        ],
+        [3, 1, 13],
+      ),
+    ).toEqual([1, -2, 3].map((x) => expect.closeTo(x, 12)));
+  });
+
+  it('leaves out a column that the others explain', () => {
+    expect(
+      solved(
+        [
+          [2, 2],
+          [2, 2],
+        ],
+        [6, 6],
+      ),
+    ).toEqual([expect.closeTo(3, 12), 0]);
+    expect(solved([[0]], [1])).toEqual([0]);
   });
 });

@@ -10,7 +10,7 @@ export const accuracyTableSchema = z
           variants: z
             .record(z.string(), z.string())
             .describe('Variant name by stage name; stages with a single variant may be omitted.'),
-          accuracy: fraction().describe('Measured end-to-end accuracy, a fraction 0…1.'),
+          accuracy: fraction().describe('End-to-end accuracy, a fraction 0…1.'),
           confidence95: z
             .array(fraction())
             .length(2)
@@ -28,7 +28,12 @@ export const accuracyTableSchema = z
             .describe('Combination that costs no more and is more accurate than this dropped one, for people.'),
         }),
       )
-      .describe('Measured combinations.'),
+      .describe('Combinations with a measured or computed accuracy.'),
+    modelError: fraction()
+      .optional()
+      .describe(
+        'Root mean square error of computed accuracies, found by computing each measured one from the others, for people.',
+      ),
     stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z
       .strictObject({

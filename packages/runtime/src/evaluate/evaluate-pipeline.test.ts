@@ -300,6 +300,27 @@ describe('a search', () => {
   });
 });
 
+describe('combinations that are not measured', () => {
+  it('get a modelled accuracy, with the error of the model', async () => {
+    const modelled = async (maxCombinations: number) =>
+      (await bench({ maxCombinations, spec: wide }).evaluate()).modelled;
+    const wide: PipelineSpec = {
+      ...sumPipeline,
+      stages: sumPipeline.stages.map((each) =>
+        each.id === 'detect'
+          ? { ...each, variants: [...each.variants, accurate('third', 0.8)] as unknown as StageSpec['variants'] }
+          : each,
+      ),
+    };
+    const found = await modelled(5);
+    expect(found?.combinations).toHaveLength(1);
+    expect(found?.combinations[0]).toMatchObject({ measured: false, accuracy: expect.any(Number) });
+    expect(found?.crossValidatedError).toBeLessThan(0.5);
+    expect(await modelled(6)).toBeUndefined();
+    expect(await modelled(3)).toBeUndefined();
+  });
+});
+
 describe('an evaluation that keeps its answers', () => {
   let folder: string;
   beforeEach(() => {

@@ -3,8 +3,15 @@
  * a race of them. Samples run concurrently; this changes no answer.
  */
 import { availableParallelism } from 'node:os';
-import { type AccuracyTable, AppError, type Clock, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
-import { CombinationRace, combinationCosts } from '@equipoise/core/plan';
+import {
+  type AccuracyTable,
+  AppError,
+  type Clock,
+  type PipelineSpec,
+  type ProfileSet,
+  type StageId,
+} from '@equipoise/core/model';
+import { CombinationRace, combinationCosts, interactionModel } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import type { LocateFile } from '../profiling/profile-identity.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
@@ -56,8 +63,24 @@ type Combination = Required<AccuracyTable['combinations'][number]> & {
   readonly droppedFor?: VariantChoice;
 };
 
+/** Accuracy that the interaction model gives. */
+interface ModelledCombination {
+  readonly variants: VariantChoice;
+  readonly accuracy: number;
+  readonly confidence95: readonly [number, number];
+  readonly measured: false;
+}
+
 export interface Evaluation {
-  readonly table: { readonly combinations: readonly Combination[] };
+  readonly table: {
+    readonly combinations: readonly Combination[];
+  };
+  /** Combinations of `leftOut`, as far as the measured ones say something about them. */
+  readonly modelled?: {
+    readonly combinations: readonly ModelledCombination[];
+    /** Root mean square error of the model for measured combinations, each left out. */
+    readonly crossValidatedError: number;
+  };
   /** Number of items that stages ran. */
   readonly stageRuns: number;
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
@@ -65,6 +88,7 @@ export interface Evaluation {
 
 const USUAL_COMBINATIONS = 64;
 const MOST_SEARCHED = 1024;
+const MOST_MODELLED = 4096;
 const USUAL_CONFIDENCE = 0.98;
 /** Estimated time (ms) of a sample, used until the first is done. */
 const EXPECTED_SAMPLE_MS = 500;
@@ -73,7 +97,8 @@ const EXPECTED_SAMPLE_MS = 500;
 export async function evaluatePipeline(request: EvaluationRequest): Promise<Evaluation> {
   const { spec, module, dataDir, maxSamples, search, seed = 1 } = request;
   const { maxCombinations = search === undefined ? USUAL_COMBINATIONS : MOST_SEARCHED } = request;
-  const { choices, costs, leftOut } = competitors(variantCombinations(spec, maxCombinations), spec, search);
+  const every = variantCombinations(spec, maxCombinations);
+  const { choices, costs, leftOut } = competitors(every, spec, search);
   const samples = (await labelledSamples(module, dataDir)).slice(0, maxSamples);
   const answers = choices.map(() => new Array<AnsweredSample>(samples.length));
   const race = new CombinationRace({
@@ -102,7 +127,35 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
       ...(better !== undefined && { droppedFor: better }),
     };
   });
-  return { table: { combinations }, stageRuns, ...(leftOut !== undefined && { leftOut }) };
+  const modelled = modelledCombinations(spec, combinations, every.omitted);
+  return {
+    table: { combinations },
+    stageRuns,
+    ...(leftOut !== undefined && { leftOut }),
+    ...(modelled !== undefined && { modelled }),
+  };
+}
+
+/** Undefined if there are none, or too many for a table. */
+function modelledCombinations(
+  { stages, edges }: PipelineSpec,
+  measured: readonly Combination[],
+  omitted: readonly VariantChoice[],
+): Evaluation['modelled'] {
+  if (omitted.length === 0 || omitted.length > MOST_MODELLED) return undefined;
+  const positionsOf = (choice: VariantChoice) =>
+    stages.map(({ id, variants }) => variants.findIndex((variant) => variant.id === choice[id]));
+  const stageAt = (id: StageId) => stages.findIndex((stage) => stage.id === id);
+  const model = interactionModel({
+    measured: measured.map(({ variants, ...rest }) => ({ ...rest, variants: positionsOf(variants) })),
+    adjacent: edges.map(({ from, to }) => [stageAt(from), stageAt(to)] as const),
+  });
+  if (model === undefined) return undefined;
+  const combinations = omitted.flatMap((variants): ModelledCombination[] => {
+    const predicted = model.predict(positionsOf(variants));
+    return predicted === undefined ? [] : [{ variants, ...predicted, measured: false }];
+  });
+  return { combinations, crossValidatedError: model.crossValidatedError };
 }
 
 interface Competitors {

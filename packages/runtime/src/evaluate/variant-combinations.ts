@@ -11,6 +11,7 @@ export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };
+  readonly omitted: readonly VariantChoice[];
 }
 
 const MOST_ENUMERATED = 100_000;
@@ -56,11 +57,16 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
     throw new AppError('WRONG_USAGE', message, { details: { combinations: count } });
   }
   const all = product(spec.stages);
-  if (count <= most) return { kept: all };
-  const kept = ranked(spec, all)
-    .sort((a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order)
-    .slice(0, most)
-    .sort((a, b) => a.order - b.order);
+  if (count <= most) return { kept: all, omitted: [] };
+  const mostEvenFirst = ranked(spec, all).sort(
+    (a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order,
+  );
+  const inOrder = (choices: readonly RankedChoice[]) =>
+    choices.toSorted((a, b) => a.order - b.order).map(({ choice }) => choice);
   const reason = `of ${count} combinations the ${most} whose variants have the most similar ranks by declared accuracy are evaluated`;
-  return { kept: kept.map(({ choice }) => choice), leftOut: { combinations: count - most, reason } };
+  return {
+    kept: inOrder(mostEvenFirst.slice(0, most)),
+    leftOut: { combinations: count - most, reason },
+    omitted: inOrder(mostEvenFirst.slice(most)),
+  };
 }

@@ -1,48 +1,6 @@
+import { symmetricSolver } from '../../kernel/symmetric-solver.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { fullWindow, remember, type TrainingPeaks } from '../peak-series.js';
-
-/** A·x = b. `matrix` has A row by row (only its lower triangle is read), `right` is b. */
-export interface SymmetricSystem {
-  readonly matrix: Float64Array;
-  readonly right: Float64Array;
-}
-
-/** Solves by Cholesky, for positive definite A. Collinear columns get the component 0. */
-export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array {
-  const size = right.length;
-  const lower = choleskyFactor(matrix, size);
-  const solution = Float64Array.from(right);
-  for (let row = 0; row < size; row++) {
-    let sum = solution[row] as number;
-    for (let k = 0; k < row; k++) sum -= (lower[row * size + k] as number) * (solution[k] as number);
-    solution[row] = divide(sum, lower[row * size + row] as number);
-  }
-  for (let row = size - 1; row >= 0; row--) {
-    let sum = solution[row] as number;
-    for (let k = row + 1; k < size; k++) sum -= (lower[k * size + row] as number) * (solution[k] as number);
-    solution[row] = divide(sum, lower[row * size + row] as number);
-  }
-  return solution;
-}
-
-/** Pivots below this fraction of the diagonal count as zero. */
-const NO_PIVOT = 1e-12;
-
-const divide = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
-
-function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
-  const lower = new Float64Array(size * size);
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column <= row; column++) {
-      let sum = matrix[row * size + column] as number;
-      for (let k = 0; k < column; k++) sum -= (lower[row * size + k] as number) * (lower[column * size + k] as number);
-      const diagonal = matrix[row * size + row] as number;
-      if (row === column) lower[row * size + row] = sum > NO_PIVOT * diagonal ? Math.sqrt(sum) : 0;
-      else lower[row * size + column] = divide(sum, lower[column * size + column] as number);
-    }
-  }
-  return lower;
-}
 
 /**
  * Linear quantile regression on the lags (Koenker and Bassett 1978): intercept + Σ coefficient·lag. Fitted by
@@ -112,7 +70,7 @@ function improveCoefficients(
     const weight = 1 / (epsilon + Math.abs(target - linearForecast(current, maximaRps, i - lags)));
     accumulate(system, row, { weight, right: weight * target + 2 * fraction - 1 });
   }
-  return Array.from(solveSymmetric(system));
+  return Array.from(symmetricSolver(system.matrix, size)(system.right));
 }
 
 function accumulate(
