@@ -3,6 +3,13 @@
  * that has no in-edge. Without `outputs`, every stage that has no out-edge answers.
  */
 
+const SOURCE = 'source.';
+
+/** Tensor of the request that an edge input takes; undefined for an output of a stage. */
+export function sourceTensorOf(from: string): string | undefined {
+  return from.startsWith(SOURCE) ? from.slice(SOURCE.length) : undefined;
+}
+
 export interface NamedEdge {
   readonly from: string;
   readonly to: string;

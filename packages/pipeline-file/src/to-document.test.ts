@@ -63,7 +63,15 @@ spec:
         - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
   edges:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
-    - { from: b, to: c, join: all, onMissing: partial }
+    - from: b
+      to: c
+      join: all
+      onMissing: partial
+      inputs:
+        - { name: label }
+        - { name: text, from: caption }
+        - { name: photo, from: source.image }
+        - { name: threshold, constant: { datatype: FP32, shape: [1, 2], data: [0.5, 1] } }
   outputs: [{ from: c, tensors: [counts], types: [{ name: counts, datatype: INT32, shape: [-1, 2] }] }]
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }

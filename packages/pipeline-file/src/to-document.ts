@@ -82,6 +82,12 @@ function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: V
   };
 }
 
-function edgeEntry({ from, to, ...how }: EdgeSpec) {
-  return { from, to, ...how };
+function edgeEntry({ from, to, inputs, ...how }: EdgeSpec) {
+  return { from, to, ...how, ...(inputs && { inputs: inputs.map(inputEntry) }) };
+}
+
+function inputEntry(input: NonNullable<EdgeSpec['inputs']>[number]) {
+  const { name } = input;
+  if ('constant' in input) return { name, constant: input.constant };
+  return { name, from: 'source' in input ? `source.${input.source}` : input.output };
 }

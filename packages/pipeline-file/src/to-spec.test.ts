@@ -49,6 +49,20 @@ test('branches, joins and outputs are taken over as they are written', () => {
   expect(spec.outputs).toEqual(outputs);
 });
 
+test('an input of an edge is an output of its stage, a tensor of the request, or a constant', () => {
+  const constant = { datatype: 'BOOL', shape: [], data: [true] };
+  const { edges } = specAfter((draft) => {
+    const inputs = [{ name: 'box' }, { name: 'at', from: 'box' }, { name: 'photo', from: 'source.image' }];
+    draft.edges[0].inputs = [...inputs, { name: 'strict', constant }];
+  });
+  expect(edges[0]?.inputs).toEqual([
+    { name: 'box', output: 'box' },
+    { name: 'at', output: 'box' },
+    { name: 'photo', source: 'image' },
+    { name: 'strict', constant },
+  ]);
+});
+
 describe('the replicas of a stage', () => {
   const detect = (change: Loose) => specAfter((draft) => Object.assign(draft.stages[0], change)).stages[0];
 

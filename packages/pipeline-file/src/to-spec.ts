@@ -16,7 +16,7 @@ import {
 } from '@equipoise/core/model';
 import { isSameCores } from './core-counts.js';
 import { fieldDefaults } from './field-defaults.js';
-import { chainEdges, entryStages, lastStages } from './implied-graph.js';
+import { chainEdges, entryStages, lastStages, sourceTensorOf } from './implied-graph.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
 import { withoutUndefined } from './without-undefined.js';
 
@@ -24,6 +24,8 @@ type FileSpec = PipelineFile['spec'];
 type FileStage = FileSpec['stages'][number];
 type FileVariant = FileStage['variants'][number];
 type FileSource = NonNullable<FileSpec['sources']>[number];
+type FileEdge = NonNullable<FileSpec['edges']>[number];
+type FileEdgeInput = NonNullable<FileEdge['inputs']>[number];
 type FileOutput = NonNullable<FileSpec['outputs']>[number];
 type FileEvaluation = NonNullable<FileSpec['evaluation']>;
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
@@ -135,14 +137,21 @@ function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): Inferen
   return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });
 }
 
-function toEdge({ from, to, fanOut, onMissing, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
+function toEdge({ from, to, fanOut, onMissing, inputs, ...kind }: FileEdge): EdgeSpec {
   return withoutUndefined({
     ...kind,
     from: stageId(from),
     to: stageId(to),
     onMissing: onMissing === 'partial' ? onMissing : undefined,
     fanOut: fanOut && withoutUndefined(fanOut),
+    inputs: inputs?.map(toEdgeInput),
   });
+}
+
+function toEdgeInput({ name, from = name, constant }: FileEdgeInput): NonNullable<EdgeSpec['inputs']>[number] {
+  if (constant !== undefined) return { name, constant };
+  const source = sourceTensorOf(from);
+  return source === undefined ? { name, output: from } : { name, source };
 }
 
 function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {

@@ -92,6 +92,20 @@ export const badPipelines: readonly BadPipeline[] = [
     'expected edges without a cycle, found one from a stage to itself',
   ),
   bad(
+    'an input of an edge with two origins',
+    goodPipeline({
+      edges: [
+        {
+          from: 'detect',
+          to: 'classify',
+          inputs: [{ name: 'a', from: 'b', constant: { datatype: 'FP32', shape: [], data: [1] } }],
+        },
+      ],
+    }),
+    'spec.edges[0].inputs[0]',
+    'expected either from or constant, found both',
+  ),
+  bad(
     'a model without an accuracy',
     withDetect({ variants: [{ name: 'small', profile: [{ cpuCores: 1, batchSize: 1, meanMs: 20 }] }] }),
     'spec.stages[0].variants',

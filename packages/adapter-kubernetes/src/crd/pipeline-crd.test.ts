@@ -113,6 +113,7 @@ describe('every node of the schema', () => {
       '.spec.stages[].variants[].server.url',
       '.spec.stages[].variants[].resources.cpuCores',
       '.spec.edges[].join',
+      '.spec.edges[].inputs[].constant.data[]',
       '.spec.accuracyTable',
     ]);
   });

@@ -24,6 +24,8 @@ const maxItems: Additions['maxItems'] = {
   'spec.stages[].bounds.cpuCores': 64,
   'spec.edges': 128,
   'spec.edges[].fanOut.distribution': 256,
+  'spec.edges[].inputs': 32,
+  'spec.edges[].inputs[].constant.shape': 16,
   'spec.outputs': 32,
   'spec.outputs[].tensors': 32,
   'spec.outputs[].types': 32,
@@ -51,6 +53,7 @@ const listKeys: Additions['listKeys'] = {
   'spec.stages': ['name'],
   'spec.stages[].variants': ['name'],
   'spec.edges': ['from', 'to'],
+  'spec.edges[].inputs': ['name'],
   'spec.outputs': ['from'],
   'spec.outputs[].types': ['name'],
 };

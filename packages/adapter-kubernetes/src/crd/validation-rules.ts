@@ -131,6 +131,9 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
   'spec.edges[]': [
     { rule: 'self.from != self.to', message: 'expected edges without a cycle, found one from a stage to itself' },
   ],
+  'spec.edges[].inputs[]': [
+    { rule: '!(has(self.from) && has(self.constant))', message: 'expected either from or constant, found both' },
+  ],
   'spec.admission.priorities': [
     {
       rule: 'self.default <= size(self.shares)',

@@ -275,6 +275,12 @@ describe('equipoise validate', () => {
     expect(svg.match(/<rect x=/g)).toHaveLength(4);
     expect(svg).toContain('>if output.confidence &#60; 0.8 (30 %)</text>');
     expect((await validate('cascade.yaml', '--out', 'x.svg')).exitCode).toBe(2);
+    const constant = 'constant: { datatype: FP32, shape: [], data: [0.5] }';
+    const inputs = `inputs: [{ name: crop }, { name: photo, from: source.image }, { name: least, ${constant} }]`;
+    folder.write('inputs.yaml', cascade.replace('      when:', `      ${inputs}\n      when:`));
+    expect((await validate('inputs.yaml', '--graph', 'text')).stdout).toContain(
+      '→ large: if output.confidence < 0.8 (30 %); passes crop, source.image as photo, least (constant)',
+    );
   });
 
   it('draws line breaks and control characters in names as spaces', async () => {

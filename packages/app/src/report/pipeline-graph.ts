@@ -55,7 +55,7 @@ const stageNode = ({ id, kind, variants }: StageSpec): GraphNode => ({
 const variantText = ({ id, accuracy }: VariantSpec): string =>
   accuracy === undefined ? id : `${id} ${Number(accuracy.value.toFixed(3))}`;
 
-function edgeLabel({ to, when, fanOut, join, onMissing }: EdgeSpec, edges: readonly EdgeSpec[]): string {
+function edgeLabel({ to, when, fanOut, join, onMissing, inputs }: EdgeSpec, edges: readonly EdgeSpec[]): string {
   const parts = edges.filter((edge) => edge.to === to).length === 1 || join === 'all' ? 'item' : 'result';
   const count = join === 'any' ? 1 : typeof join === 'object' ? join.quorum : undefined;
   return [
@@ -63,9 +63,17 @@ function edgeLabel({ to, when, fanOut, join, onMissing }: EdgeSpec, edges: reado
     fanOut && `× ${fanOut.expected} items`,
     join && (count === undefined ? `join all ${parts}s` : `first ${count === 1 ? parts : `${count} ${parts}s`}`),
     onMissing && 'missing parts allowed',
+    inputs && `passes ${inputs.map(inputText).join(', ')}`,
   ]
     .filter(Boolean)
     .join('; ');
+}
+
+function inputText(input: NonNullable<EdgeSpec['inputs']>[number]): string {
+  const { name } = input;
+  if ('constant' in input) return `${name} (constant)`;
+  const origin = 'source' in input ? `source.${input.source}` : input.output;
+  return origin === name ? name : `${origin} as ${name}`;
 }
 
 function drawText({ name, nodes, edges }: PipelineGraph): string {

@@ -1,7 +1,7 @@
 import type { AccuracyTable } from './accuracy-table.js';
 import type { StageId, VariantId } from './ids.js';
 import type { ProfilePoint } from './profile-point.js';
-import type { TensorType } from './tensor.js';
+import type { Datatype, TensorType } from './tensor.js';
 
 /** Pipeline file with defaults and checked references, for planner, simulator, data plane and profiler. */
 
@@ -138,6 +138,22 @@ export interface StageSpec {
 export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
+ * Tensor that an edge passes on as `name`: an output of the stage that it leaves, a tensor of the request (`source`), or
+ * a constant with row-major data.
+ */
+type EdgeInput = { readonly name: string } & (
+  | { readonly output: string }
+  | { readonly source: string }
+  | {
+      readonly constant: {
+        readonly datatype: Datatype;
+        readonly shape: readonly number[];
+        readonly data: readonly (number | boolean | string)[];
+      };
+    }
+);
+
+/**
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
  * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
  * or a quorum. `when`: an item takes the stage's first edge whose condition is true. Probabilities sum to at most 1.
@@ -158,6 +174,8 @@ export interface EdgeSpec {
    */
   readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };
+  /** Tensors that the edge passes on. Default: all outputs of the stage. */
+  readonly inputs?: readonly EdgeInput[];
 }
 
 export interface NodeGroup extends Resources {

@@ -50,6 +50,30 @@ const branches: Case[] = [
   ],
 ];
 
+const INPUTS = { inputs: [{ name: 'crop', output: 'box' }] };
+
+const inputs: Case[] = [
+  ['the inputs of a plain edge are selected', [way('a>b', INPUTS), way('b>c')], {}, '3 xa<crop of 0>bc'],
+  [
+    'the inputs of one edge of several',
+    [way('a>b', INPUTS), way('a>c'), way('b>d', INPUTS), way('c>d')],
+    {},
+    '3 {xa<crop of 0>b<crop of 0>|xac}d',
+  ],
+  [
+    'a fan-out and a join select by themselves',
+    [way('a>b', { ...FAN_OUT, ...INPUTS }), way('b>c', { ...ALL, ...INPUTS })],
+    {},
+    '4 [xa0b xa1b]c',
+  ],
+  [
+    'a condition reads the whole output',
+    [when('a>b', INPUTS)],
+    { takes: (_, output) => output === 'xa' },
+    '2 xa<crop of 0>b',
+  ],
+];
+
 const groups: Case[] = [
   [
     'items that go on and items that do not: what came back, in order',
@@ -317,6 +341,7 @@ const partials: Case[] = [
 
 describe.each<[string, Case[]]>([
   ['branches', branches],
+  ['inputs of edges', inputs],
   ['groups', groups],
   ['early joins', early],
   ['losses', losses],

@@ -22,17 +22,22 @@ import {
   withoutHoles,
 } from './waiting-parts.js';
 
-/** Operations on payloads, and branch decisions. The simulator's payloads are keys of random paths. */
-export interface PayloadAlgebra<Payload> {
+/**
+ * Operations on payloads, and branch decisions. `context` belongs to the request. The simulator's payloads are keys of
+ * random paths.
+ */
+export interface PayloadAlgebra<Payload, Context = unknown> {
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
-  takes(edge: ServingEdge, output: Payload): boolean;
+  takes(edge: ServingEdge, output: Payload, context: Context): boolean;
   /** Number of items of an output, in constant time. Called before the items exist. */
   items(edge: ServingEdge, output: Payload): number;
+  /** The `inputs` of a plain edge that has any. `fanOut` and `join` apply those of their edges themselves. */
+  select(edge: ServingEdge, output: Payload, context: Context): Payload;
   /** Items of an output, in order; may be empty. */
-  fanOut(edge: ServingEdge, output: Payload): readonly Payload[];
-  join(edge: ServingEdge, parts: readonly Payload[]): Payload;
+  fanOut(edge: ServingEdge, output: Payload, context: Context): readonly Payload[];
+  join(edge: ServingEdge, parts: readonly Payload[], context: Context): Payload;
   /** One payload from the inputs of a stage, by edge; holes for missing inputs. */
-  merge(stage: number, parts: readonly (Payload | undefined)[]): Payload;
+  merge(stage: number, parts: readonly (Payload | undefined)[], context: Context): Payload;
   /** Second reference to a payload that takes two paths. */
   share(payload: Payload): Payload;
 }
@@ -70,10 +75,10 @@ export class GraphWalk<Payload, Context> {
   readonly #stages: readonly ServingStage[];
   readonly #entries: readonly Door[];
   readonly #hasEarlyJoins: boolean;
-  readonly #algebra: PayloadAlgebra<Payload>;
+  readonly #algebra: PayloadAlgebra<Payload, Context>;
   readonly #effects: WalkEffects<Payload, Context>;
 
-  constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload>, effects: WalkEffects<Payload, Context>) {
+  constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
     this.#stages = graph.stages;
     this.#entries = graph.entries.map(({ index }) => ({ index: -1, to: index, slot: 0, partial: false }));
@@ -104,7 +109,7 @@ export class GraphWalk<Payload, Context> {
     for (let i = 0; i < outEdges.length; i++) {
       const edge = outEdges[i] as ServingEdge;
       if (edge.condition !== undefined) {
-        const isTaken = !hasBranched && this.#algebra.takes(edge, output);
+        const isTaken = !hasBranched && this.#algebra.takes(edge, output, request.context);
         this.edgeCounts.branched(edge.index, isTaken);
         if (!isTaken) {
           this.#settleEdge(request, edge, { scope: from.scope, kind: 'skipped' });
@@ -144,8 +149,10 @@ export class GraphWalk<Payload, Context> {
     scope: Scope<Payload> | undefined,
     payload: Payload,
   ): void {
-    if (edge.kind === 'plain') this.#arrive(request, edge, scope, payload);
-    else if (edge.kind === 'fan-out') this.#spread(request, edge, scope, payload);
+    if (edge.kind === 'plain') {
+      const passed = edge.inputs === undefined ? payload : this.#algebra.select(edge, payload, request.context);
+      this.#arrive(request, edge, scope, passed);
+    } else if (edge.kind === 'fan-out') this.#spread(request, edge, scope, payload);
     else if (scope !== undefined) this.#gather(request, edge, scope, payload);
     else if (edge.kind === 'answer') request.answer(edge.slot, payload);
   }
@@ -157,7 +164,7 @@ export class GraphWalk<Payload, Context> {
     payload: Payload,
   ): void {
     if (!this.#effects.admits(request, edge, this.#algebra.items(edge, payload))) return;
-    const parts = this.#algebra.fanOut(edge, payload);
+    const parts = this.#algebra.fanOut(edge, payload, request.context);
     this.edgeCounts.fannedOut(edge.index, parts.length);
     const group: FanOutGroup<Payload> = { parent: scope, size: parts.length, joined: [] };
     for (let i = 0; i < parts.length; i++) {
@@ -196,7 +203,7 @@ export class GraphWalk<Payload, Context> {
     edge: ServingEdge,
     { group, parts }: { readonly group: FanOutGroup<Payload>; readonly parts: readonly Payload[] },
   ): void {
-    const joined = this.#algebra.join(edge, parts);
+    const joined = this.#algebra.join(edge, parts, request.context);
     if (edge.kind === 'answer') this.#travel(request, edge, group.parent, joined);
     else this.#arrive(request, edge, group.parent, joined);
   }
@@ -232,7 +239,7 @@ export class GraphWalk<Payload, Context> {
       return;
     }
     if (hasGoneOnEarly(waiting)) this.#effects.discard(request, stage.discards);
-    this.#effects.deliver(request, stage.index, scope, this.#algebra.merge(stage.index, parts));
+    this.#effects.deliver(request, stage.index, scope, this.#algebra.merge(stage.index, parts, request.context));
   }
 
   /** Settles an edge along which nothing arrives. The join that closes a skipped fan-out gets no items. */

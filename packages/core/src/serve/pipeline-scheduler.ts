@@ -60,7 +60,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     graph: ServingGraph,
     limits: SchedulerLimits,
     effects: ServingEffects<Payload, Context, Failure>,
-    payloads: PayloadAlgebra<Payload>,
+    payloads: PayloadAlgebra<Payload, Context>,
   ) {
     this.#graph = graph;
     this.#effects = effects;

@@ -141,6 +141,10 @@ export class Bench implements ServingEffects<string, string, string> {
   merge(_stage: number, parts: readonly string[]): string {
     return `{${parts.join('&')}}`;
   }
+  select(_edge: unknown, output: string): string {
+    return output;
+  }
+
   share(payload: string): string {
     return payload;
   }

@@ -6,7 +6,7 @@
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
-import { awaitedParts, closesFanOut, type PipelineSpec } from '../model/pipeline-spec.js';
+import { awaitedParts, closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
@@ -21,6 +21,8 @@ export interface ServingEdge {
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
   /** A stage takes its first `when` edge whose condition is true, and all edges without a condition. */
   readonly condition: string | undefined;
+  /** Tensors to pass on; undefined for all. */
+  readonly inputs: EdgeSpec['inputs'];
   /** Items to wait for when a fan-out closes; Infinity for all. */
   readonly awaited: number;
   /** True if `to` continues without lost items. */
@@ -78,7 +80,13 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
     const stage = indexOf.get(from);
     invariant(stage !== undefined, `output ${from} names an unknown stage`);
-    const common = { condition: undefined, awaited: Number.POSITIVE_INFINITY, partial: false, closedBy: [] };
+    const common = {
+      condition: undefined,
+      inputs: undefined,
+      awaited: Number.POSITIVE_INFINITY,
+      partial: false,
+      closedBy: [],
+    };
     return { index: edges.length + slot, from: stage, to: RESPONSE, kind: 'answer', slot, ...common };
   });
   const order = topologicalOrder(spec.stages.length, edges);
@@ -125,7 +133,8 @@ function draftEdges(spec: PipelineSpec) {
     const kind = edge.fanOut ? 'fan-out' : closes ? 'join' : 'plain';
     const awaited = awaitedParts(edge.join);
     const partial = edge.onMissing === 'partial';
-    return { index, from, to, kind, condition: edge.when?.condition, awaited, partial, slot, closedBy: [] };
+    const passed = { condition: edge.when?.condition, inputs: edge.inputs };
+    return { index, from, to, kind, ...passed, awaited, partial, slot, closedBy: [] };
   });
   return { edges, inputs, entryIds, indexOf };
 }

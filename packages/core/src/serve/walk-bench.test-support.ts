@@ -156,6 +156,9 @@ class WalkBench implements ServingEffects<string, number, string> {
   fanOut(edge: unknown, output: string): readonly string[] {
     return Array.from({ length: this.items(edge, output) }, (_, i) => `${output}${i}`);
   }
+  select({ inputs = [] }: ServingEdge, output: string, context: number): string {
+    return `${output}<${inputs.map(({ name }) => name).join()} of ${context}>`;
+  }
   join(_edge: unknown, parts: readonly string[]): string {
     return `[${parts.join(' ')}]`;
   }

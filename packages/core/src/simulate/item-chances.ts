@@ -84,6 +84,10 @@ export class ItemChances implements PayloadAlgebra<number> {
     return items;
   }
 
+  select(_edge: unknown, key: number): number {
+    return key;
+  }
+
   join(_edge: unknown, parts: readonly number[]): number {
     return sumOf(parts);
   }

@@ -1,5 +1,6 @@
+import { type Datatype, elementCount } from '@equipoise/core/model';
 import { z } from 'zod';
-import { count, fraction, nonNegative, positive, text } from './scalars.js';
+import { count, fraction, nonNegative, positive, text, wholeNumber } from './scalars.js';
 import { tensorTypeSchema } from './source-schema.js';
 
 const MEAN_TOLERANCE = 0.01;
@@ -9,6 +10,68 @@ function meanItems(distribution: readonly number[]): number {
   const sum = distribution.reduce((total, share) => total + share, 0);
   return distribution.reduce((total, share, items) => total + items * share, 0) / sum;
 }
+
+/** Each item of a stage gets a constant, so constants are small. */
+const MOST_CONSTANT_ELEMENTS = 4096;
+
+const LARGEST: Readonly<Record<string, number>> = { FP16: 65_504, FP32: 3.4028234663852886e38 };
+
+/** Range of the numbers of a data type. Integers beyond ±(2^53 − 1) are not exact in a file. */
+function rangeOf(datatype: Datatype): { readonly lowest: number; readonly highest: number; readonly whole: boolean } {
+  const [, unsigned, bits] = /^(U?)INT(\d+)$/.exec(datatype) ?? [];
+  if (bits === undefined) {
+    const highest = LARGEST[datatype] ?? Number.MAX_VALUE;
+    return { lowest: -highest, highest, whole: false };
+  }
+  const span = unsigned === 'U' ? 2 ** Number(bits) : 2 ** (Number(bits) - 1);
+  const highest = Math.min(span - 1, Number.MAX_SAFE_INTEGER);
+  return { lowest: unsigned === 'U' ? 0 : Math.max(-span, Number.MIN_SAFE_INTEGER), highest, whole: true };
+}
+
+/** Expected elements in words, or undefined if the element is one. */
+function expectedInstead(datatype: Datatype, element: number | boolean | string): string | undefined {
+  if (datatype === 'BYTES') return typeof element === 'string' ? undefined : 'text';
+  if (datatype === 'BOOL') return typeof element === 'boolean' ? undefined : 'true or false';
+  const { lowest, highest, whole } = rangeOf(datatype);
+  const fits = typeof element === 'number' && element >= lowest && element <= highest;
+  return fits && (!whole || Number.isInteger(element))
+    ? undefined
+    : `a ${whole ? 'whole ' : ''}number from ${lowest} to ${highest}`;
+}
+
+const constantSchema = z
+  .strictObject({
+    datatype: tensorTypeSchema.shape.datatype,
+    shape: z.array(wholeNumber()).describe('Sizes of the dimensions; an empty list for a single value.'),
+    data: z
+      .array(z.union([z.number(), z.boolean(), z.string()]))
+      .max(MOST_CONSTANT_ELEMENTS)
+      .describe('Elements in row-major order: numbers, `true` and `false` for `BOOL`, or text for `BYTES`.'),
+  })
+  .check(({ value: { datatype, shape, data }, issues }) => {
+    const wanted = elementCount(shape);
+    if (data.length !== wanted) {
+      const message = `expected as many elements as the shape has, ${wanted}`;
+      issues.push({ code: 'custom', input: data, path: ['data'], message });
+    }
+    for (const [index, element] of data.entries()) {
+      const expected = expectedInstead(datatype, element);
+      if (expected === undefined) continue;
+      const message = `expected ${expected} as element of ${datatype}`;
+      issues.push({ code: 'custom', input: element, path: ['data', index], message });
+      return;
+    }
+  });
+
+const edgeInputSchema = z.strictObject({
+  name: text().describe('Name of the tensor in the stage that the edge enters.'),
+  from: text()
+    .optional()
+    .describe(
+      'Output tensor of the stage that the edge leaves, or `source.TENSOR` for a declared tensor of the request. Default: the output tensor `name`.',
+    ),
+  constant: constantSchema.optional().describe('The same tensor for every item, in place of `from`.'),
+});
 
 export const edgeSchema = z.strictObject({
   from: text().describe('Name of the stage that the edge leaves.'),
@@ -68,6 +131,13 @@ export const edgeSchema = z.strictObject({
     .optional()
     .describe(
       'The edge is taken only if the condition is true. If several `when` edges leave a stage, only the first edge in the file whose condition is true is taken. A stage that gets no input is skipped.',
+    ),
+  inputs: z
+    .array(edgeInputSchema)
+    .min(1)
+    .optional()
+    .describe(
+      'Tensors that the edge passes on, under names of your choice. A fan-out cuts the output tensors and a join stacks them; tensors of the request and constants stay whole. Behind several edges these names have no prefix. Default: all output tensors of the stage.',
     ),
 });
 

@@ -37,8 +37,27 @@ interface Certainty {
  * Warns if no output is certain: a request may get an empty answer. An output is certain if some path to it has no
  * condition. A join runs even without items, so it is certain if its fan-out is.
  */
-export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
-  if (!graph.complete || cycles.length > 0 || graph.outputs.length === 0) return [];
+export function checkCertainAnswer(graph: GraphDraft, topology: Topology): Finding[] {
+  const known = certainties(graph, topology);
+  const [output] = graph.outputs;
+  const isCertain = graph.outputs.some(({ stage }) => {
+    const { runs = false, entered: [outermost] = [] } = known.get(stage) ?? {};
+    return outermost ?? runs;
+  });
+  if (known.size === 0 || isCertain || output === undefined) return [];
+  const message = `a request for which "${graph.names[output.stage]}" is skipped may be answered without tensors: list another output, as for a cascade`;
+  return [{ path: ['spec', 'outputs'], message, severity: 'warning' }];
+}
+
+/** Edges that every request takes, in file order; none if the graph is malformed. */
+export function certainEdges(graph: GraphDraft, topology: Topology): readonly GraphEdge[] {
+  const known = certainties(graph, topology);
+  return graph.edges.filter((edge) => known.has(edge.from) && behind(edge, known.get(edge.from)).runs);
+}
+
+/** By stage; empty if the graph is malformed. */
+function certainties(graph: GraphDraft, { order, cycles }: Topology): ReadonlyMap<number, Certainty> {
+  if (!graph.complete || cycles.length > 0) return new Map();
   const known = new Map<number, Certainty>(graph.entries.map((stage) => [stage, { runs: true, entered: [] }]));
   for (const stage of order) {
     const ways = (graph.incoming[stage] ?? []).map((edge) => behind(edge, known.get(edge.from)));
@@ -46,14 +65,7 @@ export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topolog
     const runs = ways.some((way) => way.runs) || known.get(stage)?.runs === true || ways.length === 0;
     known.set(stage, { runs, entered: first.entered });
   }
-  const [output] = graph.outputs;
-  const isCertain = graph.outputs.some(({ stage }) => {
-    const { runs = false, entered: [outermost] = [] } = known.get(stage) ?? {};
-    return outermost ?? runs;
-  });
-  if (isCertain || output === undefined) return [];
-  const message = `a request for which "${graph.names[output.stage]}" is skipped may be answered without tensors: list another output, as for a cascade`;
-  return [{ path: ['spec', 'outputs'], message, severity: 'warning' }];
+  return known;
 }
 
 function behind(edge: GraphEdge, from: Certainty = { runs: false, entered: [] }): Certainty {

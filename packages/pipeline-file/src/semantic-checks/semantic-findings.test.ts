@@ -268,6 +268,107 @@ const targets: Case[] = [
   ],
 ];
 
+/** Sets the inputs of an edge. */
+const passes = (spec: Loose, edge: number, inputs: readonly object[]) => {
+  spec.edges[edge].inputs = inputs;
+};
+const constant = (datatype: string, shape: readonly number[], ...data: readonly unknown[]) => ({
+  name: 'c',
+  constant: { datatype, shape, data },
+});
+const badElements = [
+  ['INT8', 200, /^expected a whole number from -128 to 127 as element of INT8, found 200$/],
+  ['UINT64', -1, /^expected a whole number from 0 to 9007199254740991 as element of UINT64/],
+  ['INT32', 0.5, /^expected a whole number from -2147483648 to 2147483647/],
+  ['FP16', 65_505, /^expected a number from -65504 to 65504/],
+  ['BOOL', 1, /^expected true or false as element of BOOL/],
+  ['BYTES', 1, /^expected text as element of BYTES/],
+] as const;
+
+const edgeInputs: Case[] = [
+  [
+    'an edge passes on each name once',
+    (spec) => passes(spec, 1, [{ name: 'box' }, { name: 'box', from: 'label' }]),
+    { path: 'spec.edges[1].inputs[1].name', message: /^expected each name once, found "box" again$/ },
+  ],
+  [
+    'an input has one origin',
+    (spec) => passes(spec, 1, [{ ...constant('BOOL', [], true), from: 'box' }]),
+    { path: 'spec.edges[1].inputs[0].from', message: /^expected either from or constant, found both$/ },
+  ],
+  [
+    'a tensor of the request is a declared one',
+    (spec) => passes(spec, 1, [{ name: 'photo', from: 'source.imgae' }]),
+    {
+      path: 'spec.edges[1].inputs[0].from',
+      message: /^unknown tensor "imgae" of the source, expected image$/,
+      suggestion: 'source.image',
+    },
+  ],
+  [
+    'a tensor of the request is declared',
+    (spec) => {
+      delete spec.sources;
+      passes(spec, 1, [{ name: 'source.image' }]);
+    },
+    { path: 'spec.edges[1].inputs[0].name', message: /declares its tensor "image", found a source without tensors/ },
+  ],
+  [
+    'a fan-out has a tensor to cut',
+    (spec) => passes(spec, 0, [{ name: 'photo', from: 'source.image' }, constant('FP32', [], 1)]),
+    { path: 'spec.edges[0].inputs', message: /^expected an output tensor of the stage for the fan-out to cut/ },
+  ],
+  [
+    'edges into one stage give different names',
+    (spec) => {
+      meeting(spec, [{}, {}]);
+      passes(spec, 1, [{ name: 'label' }]);
+      passes(spec, 2, [{ name: 'text' }, { name: 'label', from: 'word' }]);
+    },
+    {
+      path: 'spec.edges[2].inputs[1].name',
+      message: /no other edge into "count" gives, found "label", which edge 1 gives; rename one$/,
+    },
+  ],
+  [
+    'an edge that is always taken gives names of its own',
+    (spec) => {
+      const inputs = [{ name: 'label' }];
+      chainOf(spec, [
+        ['detect', 'classify', when('true', 0.3)],
+        ['detect', 'count', { inputs }],
+        ['classify', 'count', { inputs }],
+      ]);
+    },
+    { path: 'spec.edges[2].inputs[0].name', message: /found "label", which edge 1 gives/ },
+  ],
+  [
+    'alternatives may give the same name',
+    (spec) => {
+      const inputs = [{ name: 'label' }];
+      spec.stages.push({ ...spec.stages[1], name: 'other' });
+      chainOf(spec, [
+        ['detect', 'classify', when('output.n < 3', 0.3)],
+        ['detect', 'other', when('true', 0.7)],
+        ['classify', 'count', { inputs }],
+        ['other', 'count', { inputs }],
+      ]);
+    },
+  ],
+  ...badElements.map(
+    ([datatype, element, message]): Case => [
+      `elements of ${datatype} fit it`,
+      (spec) => passes(spec, 1, [constant(datatype, [1], element)]),
+      { path: 'spec.edges[1].inputs[0].constant.data[0]', message },
+    ],
+  ),
+  [
+    'a constant has as many elements as its shape',
+    (spec) => passes(spec, 1, [constant('FP32', [2, 2], 1, 2)]),
+    { path: 'spec.edges[1].inputs[0].constant.data', message: /^expected as many elements as the shape has, 4/ },
+  ],
+];
+
 const variants: Case[] = [
   [
     'a variant of a model has an accuracy',
@@ -664,6 +765,7 @@ const rules = [
   ...references,
   ...graph,
   ...branching,
+  ...edgeInputs,
   ...targets,
   ...variants,
   ...servers,

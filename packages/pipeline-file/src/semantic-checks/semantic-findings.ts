@@ -3,6 +3,7 @@ import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
 import { checkBranches, checkCertainAnswer } from './branches.js';
+import { checkEdgeInputs } from './edge-inputs.js';
 import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
 import { graphDraft } from './graph-draft.js';
@@ -35,6 +36,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkJointAccuracy(spec),
     ...checkFanOutDepth(graph, topology),
     ...checkFanOutItems(spec),
+    ...checkEdgeInputs(spec, graph, topology),
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),

@@ -1,4 +1,5 @@
-import { stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { type EdgeSpec, stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { type ServingEdge, servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -10,7 +11,10 @@ import {
   mergeTensors,
   pickTensors,
   responseTensors,
+  sourceTensors,
+  tensorAlgebra,
 } from './payload-algebra.js';
+import { edge, servingSpec } from './serving-bench.test-support.js';
 
 const fp32 = (shape: number[], values: number[]): Tensor => ({
   datatype: 'FP32',
@@ -37,6 +41,86 @@ describe('the digest of an input', () => {
     ];
     expect(new Set(inputs.map(inputDigest)).size).toBe(inputs.length);
     expect(inputDigest({ x: bytes })).toBe(inputDigest({ x: text('a', 'bc') }));
+  });
+});
+
+describe('inputs of edges', () => {
+  const inputs: EdgeSpec['inputs'] = [
+    { name: 'image', output: 'crop' },
+    { name: 'again', output: 'crop' },
+    { name: 'whole', source: 'photo' },
+    { name: 'limit', constant: { datatype: 'INT64', shape: [2], data: [3, -1] } },
+  ];
+  const limit: Tensor = { datatype: 'INT64', shape: [2], data: BigInt64Array.of(3n, -1n) };
+  const photo = fp32([3], [7, 8, 9]);
+  const request = { source: { photo } };
+  const crop = fp32([2, 1], [1, 2]);
+  /** Algebra and edge of a pipeline of two stages. */
+  const compiled = (more: Partial<EdgeSpec>) => {
+    const graph = servingGraph(servingSpec(['detect', 'classify'], { edges: [edge('detect', 'classify', more)] }));
+    return { algebra: tensorAlgebra(graph), between: graph.edges[0] as ServingEdge, graph };
+  };
+
+  it('rename outputs, and add tensors of the request and constants', () => {
+    const { algebra, between } = compiled({ inputs });
+    const passed = { image: crop, again: crop, whole: photo, limit };
+    expect(algebra.select(between, { crop, score: fp32([], [1]) }, request)).toEqual(passed);
+    expect(algebra.merge(1, [{ image: crop }], request)).toEqual({ image: crop });
+  });
+
+  it('are cut by a fan-out if they are outputs; the other outputs need no items', () => {
+    const { algebra, between } = compiled({ inputs, fanOut: { expected: 2 } });
+    const output = { size: fp32([5], [1, 2, 3, 4, 5]), crop };
+    expect(algebra.items(between, output)).toBe(2);
+    const item = (value: number) => ({ image: fp32([1], [value]), again: fp32([1], [value]), whole: photo, limit });
+    expect(algebra.fanOut(between, output, request)).toEqual([item(1), item(2)]);
+    expect(algebra.fanOut(between, { crop: fp32([0, 1], []) }, request)).toEqual([]);
+    expect(algebra.items(between, {})).toBe(0);
+  });
+
+  it('are stacked by a join if they are outputs; without items the others remain', () => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [
+        edge('detect', 'classify', { fanOut: { expected: 2 } }),
+        edge('classify', 'count', { join: 'all', inputs }),
+      ],
+    });
+    const graph = servingGraph(spec);
+    const algebra = tensorAlgebra(graph);
+    const join = graph.edges[1] as ServingEdge;
+    const item = (value: number) => ({ crop: fp32([], [value]), score: fp32([value], [1, 2].slice(0, value)) });
+    const stacked = fp32([2], [1, 2]);
+    expect(algebra.join(join, [item(1), item(2)], request)).toEqual({
+      image: stacked,
+      again: stacked,
+      whole: photo,
+      limit,
+    });
+    expect(algebra.join(join, [], request)).toEqual({ whole: photo, limit });
+  });
+
+  it('keep their names where several edges meet', () => {
+    const renamed = { inputs: [{ name: 'a', output: 'b' }] };
+    const graph = servingGraph(
+      servingSpec(['x', 'y', 'z'], { edges: [edge('x', 'y'), edge('x', 'z', renamed), edge('y', 'z')] }),
+    );
+    const [a, other] = [fp32([], [1]), fp32([], [2])];
+    expect(tensorAlgebra(graph).merge(2, [{ a }, { a: other, c: a }], request)).toEqual({ a, 'y.a': other, c: a });
+  });
+
+  it('name the tensor that an output or the request lacks', () => {
+    const { algebra, between } = compiled({ inputs });
+    expect(() => algebra.select(between, { box: crop }, request)).toThrow(
+      'Stage detect: its edge to classify passes on crop; it gave box.',
+    );
+    expect(() => algebra.select(between, { crop }, { source: {} })).toThrow(
+      'Stage detect: its edge to classify passes on photo of the request, but the request lacks it.',
+    );
+  });
+
+  it('keep only the tensors of the request that an edge passes on', () => {
+    expect(sourceTensors(compiled({ inputs }).graph)({ photo, text: crop })).toEqual({ photo });
+    expect(sourceTensors(compiled({}).graph)({ photo })).toEqual({});
   });
 });
 

@@ -3,10 +3,12 @@
  *
  * A fan-out cuts every tensor of an output along its leading dimension, which has the same size in all of them and may
  * be 0. A join stacks the tensors of each name along a new leading dimension; a join of no items has no tensors.
- * Tensors of several in-edges merge by name. Equal names get the prefix `stage.` (`request.` for the request itself).
- * An impossible operation throws AppError STAGE_FAILED with the name of the stage.
+ * Tensors of several in-edges merge by name. Equal names get the prefix `stage.` (`request.` for the request itself),
+ * apart from names that an edge chooses (`inputs`). An impossible operation throws AppError STAGE_FAILED with the name of
+ * the stage.
  *
- * A runner may transfer the buffers of its batch, so fan-out parts and shared payloads get their own buffers.
+ * Fan-out parts and shared payloads get their own buffers. Several payloads may hold the same tensor of the request, or
+ * the same constant, so the caller copies tensors before a runner may transfer or change them.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -21,41 +23,132 @@ import {
   type TensorType,
   unstackTensor,
 } from '@equipoise/core/model';
-import type { PayloadAlgebra, ServingGraph } from '@equipoise/core/serve';
+import type { PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
+import { decodeTensor } from '@equipoise/open-inference-codec';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
 
 export interface ProducedTensors {
   readonly producer: string;
   readonly tensors: TensorMap;
+  /** True if an edge chose the names. */
+  readonly keepsNames?: boolean;
+}
+
+type Door = Omit<ProducedTensors, 'tensors'>;
+
+/** `source`: the tensors of the request that edges pass on. */
+export interface RequestSource {
+  readonly source: TensorMap;
 }
 
 const REQUEST = 'request';
 
 /**
- * Tensor algebra for `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid CEL. `takes` throws AppError
- * CONDITION_FAILED if evaluation fails.
+ * Tensor algebra for `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid CEL, and TENSOR_MISMATCH if a
+ * constant does not have its type. `takes` throws AppError CONDITION_FAILED if evaluation fails.
  */
-export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
+export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, RequestSource> {
   const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
-  const producers = graph.stages.map(({ index, inputs }) => producersOf(graph, index, inputs));
+  const doors = graph.stages.map(({ index, inputs }) => doorsOf(graph, index, inputs));
   const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
+  const inputs = graph.edges.map((edge) => edgeInputs(edge, nameOf));
   return {
     takes: (edge, output) => conditions[edge.index]?.holds(output) ?? true,
-    items: (_edge, output) => itemsOf(output),
-    fanOut: (edge, output) => fanOutTensors(output, nameOf(edge.from)),
-    join: (edge, parts) => joinTensors(parts, nameOf(edge.from)),
+    items: (edge, output) => itemsOf(output, inputs[edge.index]?.counted),
+    select: (edge, output, { source }) => {
+      const { pick, whole } = inputs[edge.index] ?? ALL;
+      return { ...pick(output), ...whole(source) };
+    },
+    fanOut: (edge, output, { source }) => {
+      const { pick, whole } = inputs[edge.index] ?? ALL;
+      const items = fanOutTensors(pick(output), nameOf(edge.from));
+      const added = whole(source);
+      return added === NOTHING ? items : items.map((item) => ({ ...item, ...added }));
+    },
+    join: (edge, parts, { source }) => {
+      const { pick, whole } = inputs[edge.index] ?? ALL;
+      const joined = joinTensors(parts.map(pick), nameOf(edge.from));
+      const added = whole(source);
+      return added === NOTHING ? joined : { ...joined, ...added };
+    },
     merge: (stage, parts) =>
       mergeTensors(
         parts.flatMap((tensors, slot) =>
-          tensors === undefined ? [] : [{ producer: producers[stage]?.[slot] ?? REQUEST, tensors }],
+          tensors === undefined ? [] : [{ ...(doors[stage]?.[slot] ?? { producer: REQUEST }), tensors }],
         ),
       ),
     share: copyTensors,
   };
 }
 
-/** Number of items of an output: the leading dimension of its first tensor, or 0. */
-function itemsOf(output: TensorMap): number {
+/** Picks the tensors of a request that edges pass on. */
+export function sourceTensors(graph: ServingGraph): (inputs: TensorMap) => TensorMap {
+  const names = new Set(
+    graph.edges.flatMap(({ inputs = [] }) => inputs.flatMap((input) => ('source' in input ? [input.source] : []))),
+  );
+  if (names.size === 0) return () => NOTHING;
+  return (inputs) => Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
+}
+
+const NOTHING: TensorMap = Object.freeze({});
+
+/** Compiled `inputs` of an edge. */
+interface EdgeInputs {
+  /** Output tensor whose leading dimension is the number of items; undefined for the first one. */
+  readonly counted: string | undefined;
+  /** Passes on outputs of the stage; a fan-out cuts them, and a join stacks them. */
+  readonly pick: (output: TensorMap) => TensorMap;
+  /** Tensors of the request and constants, which each item gets whole. */
+  readonly whole: (source: TensorMap) => TensorMap;
+}
+
+/** An edge without `inputs`. */
+const ALL: EdgeInputs = { counted: undefined, pick: (output) => output, whole: () => NOTHING };
+
+function edgeInputs({ from, to, inputs }: ServingEdge, nameOf: (stage: number) => string): EdgeInputs | undefined {
+  if (inputs === undefined) return undefined;
+  const outputs = inputs.flatMap((input) => ('output' in input ? [[input.name, input.output] as const] : []));
+  const sources = inputs.flatMap((input) => ('source' in input ? [[input.name, input.source] as const] : []));
+  const constants = Object.fromEntries(
+    inputs.flatMap((input) => {
+      if (!('constant' in input)) return [];
+      const { datatype, shape, data } = input.constant;
+      return [[input.name, decodeTensor({ name: input.name, datatype, shape }, shape, data)] as const];
+    }),
+  );
+  const hasWhole = outputs.length < inputs.length;
+  const wants = `its edge to ${boundedName(nameOf(to))} passes on`;
+  return {
+    counted: outputs[0]?.[1],
+    pick: (output) =>
+      named(outputs, output, (missing, found) => stageFailed(nameOf(from), `${wants} ${missing}; it gave ${found}`)),
+    whole: (source) => {
+      if (!hasWhole) return NOTHING;
+      const lacks = (missing: string) =>
+        stageFailed(nameOf(from), `${wants} ${missing} of the request, but the request lacks it`);
+      return { ...constants, ...named(sources, source, lacks) };
+    },
+  };
+}
+
+/** Tensors under new names, given as [name, tensor]. `lacks` makes the error of a missing tensor. */
+function named(
+  wanted: readonly (readonly [string, string])[],
+  tensors: TensorMap,
+  lacks: (missing: string, found: string) => AppError,
+): TensorMap {
+  return Object.fromEntries(
+    wanted.map(([name, from]) => {
+      const tensor = tensorOf(tensors, from);
+      if (tensor !== undefined) return [name, tensor];
+      throw lacks(boundedName(from), Object.keys(tensors).map(boundedName).join(', ') || 'none');
+    }),
+  );
+}
+
+/** Number of items of an output: the leading dimension of `counted`, or else of its first tensor; 0 without. */
+function itemsOf(output: TensorMap, counted: string | undefined): number {
+  if (counted !== undefined) return tensorOf(output, counted)?.shape[0] ?? 0;
   for (const name in output) return output[name]?.shape[0] ?? 0;
   return 0;
 }
@@ -118,9 +211,9 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   const uses = new Map<string, number>();
   for (const { tensors } of parts) for (const name of Object.keys(tensors)) uses.set(name, (uses.get(name) ?? 0) + 1);
   const merged = new Map<string, Tensor>();
-  for (const { producer, tensors } of parts) {
+  for (const { producer, tensors, keepsNames = false } of parts) {
     for (const [name, tensor] of Object.entries(tensors)) {
-      const unique = uses.get(name) === 1 ? name : `${producer}.${name}`;
+      const unique = keepsNames || uses.get(name) === 1 ? name : `${producer}.${name}`;
       if (merged.has(unique))
         throw stageFailed(producer, `the name ${boundedName(unique)} would stand for two tensors; rename one`);
       merged.set(unique, tensor);
@@ -132,13 +225,12 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
 /** Tensors that a pipeline output selects; all tensors if `wanted` is undefined. */
 export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
   if (wanted === undefined) return tensors;
-  return Object.fromEntries(
-    wanted.map((name) => {
-      const tensor = tensorOf(tensors, name);
-      if (tensor !== undefined) return [name, tensor];
-      const found = Object.keys(tensors).map(boundedName).join(', ') || 'none';
-      throw stageFailed(producer, `the outputs of the pipeline name its tensor ${boundedName(name)}; it gave ${found}`);
-    }),
+  const lacks = (missing: string, found: string) =>
+    stageFailed(producer, `the outputs of the pipeline name its tensor ${missing}; it gave ${found}`);
+  return named(
+    wanted.map((name) => [name, name]),
+    tensors,
+    lacks,
   );
 }
 
@@ -226,12 +318,14 @@ function compiled(text: string | undefined, from: string, to: string): Condition
   throw new AppError('INVALID_PIPELINE', `Edge ${from} -> ${to}: \`when\` ${result.message}.`);
 }
 
-function producersOf(graph: ServingGraph, stage: number, inputs: number): readonly string[] {
-  const producers = new Array<string>(inputs).fill(REQUEST);
+/** Inputs of a stage, by slot. */
+function doorsOf(graph: ServingGraph, stage: number, inputs: number): readonly Door[] {
+  const doors = new Array<Door>(inputs).fill({ producer: REQUEST });
   for (const { id, outEdges } of graph.stages) {
-    for (const { to, slot } of outEdges) if (to === stage) producers[slot] = id;
+    for (const edge of outEdges)
+      if (edge.to === stage) doors[edge.slot] = { producer: id, keepsNames: edge.inputs !== undefined };
   }
-  return producers;
+  return doors;
 }
 
 function ownTensor(tensor: Tensor): Tensor {

@@ -4,59 +4,57 @@
  */
 import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
-import { responseTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
-import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } from './pending-request.js';
+import { responseTensors, sourceTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
+import type { PendingRequest, PipelineOutcome, ServedRequest } from './pending-request.js';
 
-export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
-  readonly #algebra: PayloadAlgebra<TensorMap>;
+export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
+  /** Picks the tensors of a request that edges pass on. */
+  readonly source: (inputs: TensorMap) => TensorMap;
+  readonly #algebra: ReturnType<typeof tensorAlgebra>;
   readonly #outputs: PipelineSpec['outputs'];
   readonly #nameOf: (part: MissingPart) => string;
 
   constructor(graph: ServingGraph, outputs: PipelineSpec['outputs']) {
+    this.source = sourceTensors(graph);
     this.#algebra = tensorAlgebra(graph);
     this.#outputs = outputs;
     this.#nameOf = ({ edge, items }) =>
       `${graph.stages[graph.edges[edge]?.from ?? -1]?.id}${items.map((item) => `[${item}]`).join('')}`;
   }
 
-  takes(edge: ServingEdge, { request, tensors }: RequestTensors): boolean {
-    return attempt(request, false, () => this.#algebra.takes(edge, tensors));
+  takes(edge: ServingEdge, output: TensorMap, request: PendingRequest): boolean {
+    return attempt(request, false, () => this.#algebra.takes(edge, output, request));
   }
 
-  items(edge: ServingEdge, { tensors }: RequestTensors): number {
-    return this.#algebra.items(edge, tensors);
+  items(edge: ServingEdge, output: TensorMap): number {
+    return this.#algebra.items(edge, output);
   }
 
-  fanOut(edge: ServingEdge, { request, tensors }: RequestTensors): readonly RequestTensors[] {
-    const parts = attempt(request, [], () => this.#algebra.fanOut(edge, tensors));
-    return parts.map((part) => ({ request, tensors: part }));
+  select(edge: ServingEdge, output: TensorMap, request: PendingRequest): TensorMap {
+    return attempt(request, {}, () => this.#algebra.select(edge, output, request));
   }
 
-  join(edge: ServingEdge, parts: readonly RequestTensors[]): RequestTensors {
-    const request = parts[0]?.request;
-    return { request, tensors: attempt(request, {}, () => this.#algebra.join(edge, parts.map(tensorsOf))) };
+  fanOut(edge: ServingEdge, output: TensorMap, request: PendingRequest): readonly TensorMap[] {
+    return attempt(request, [], () => this.#algebra.fanOut(edge, output, request));
   }
 
-  merge(stage: number, parts: readonly (RequestTensors | undefined)[]): RequestTensors {
-    const request = parts.find((part) => part?.request !== undefined)?.request;
-    const merged = () =>
-      this.#algebra.merge(
-        stage,
-        parts.map((part) => part?.tensors),
-      );
-    return { request, tensors: attempt(request, {}, merged) };
+  join(edge: ServingEdge, parts: readonly TensorMap[], request: PendingRequest): TensorMap {
+    return attempt(request, {}, () => this.#algebra.join(edge, parts, request));
   }
 
-  share({ request, tensors }: RequestTensors): RequestTensors {
-    return { request, tensors: this.#algebra.share(tensors) };
+  merge(stage: number, parts: readonly (TensorMap | undefined)[], request: PendingRequest): TensorMap {
+    return attempt(request, {}, () => this.#algebra.merge(stage, parts, request));
+  }
+
+  share(tensors: TensorMap): TensorMap {
+    return this.#algebra.share(tensors);
   }
 
   /** Outcome of a request whose walk has ended; `failed` if its outputs cannot be merged. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
-      const produced = request.outputs.map((output) => output?.tensors);
-      const output = responseTensors(this.#outputs, produced);
+      const output = responseTensors(this.#outputs, request.outputs);
       return { kind: 'completed', output, ...(request.missing && { missing: request.missing.map(this.#nameOf) }) };
     } catch (error) {
       return { kind: 'failed', failure: asAppError(error) };
@@ -64,16 +62,12 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
   }
 }
 
-function tensorsOf({ tensors }: RequestTensors): TensorMap {
-  return tensors;
-}
-
-/** Fails `request` if `work` throws, and returns `instead`. Without a request there are no items to fail. */
-function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
+/** Fails `request` if `work` throws, and returns `instead`. */
+function attempt<Result>(request: PendingRequest, instead: Result, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    if (request !== undefined) request.failure ??= asAppError(error);
+    request.failure ??= asAppError(error);
     return instead;
   }
 }

@@ -4,13 +4,7 @@ import type { CancelSignal } from './cancellation.js';
 
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
 
-/** Tensors with their request. The request is undefined if a fan-out has no items. */
-export interface RequestTensors {
-  readonly request: PendingRequest | undefined;
-  readonly tensors: TensorMap;
-}
-
-export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
+export type ServedRequest = RequestState<TensorMap, PendingRequest>;
 
 /** A client batch in flight. */
 export class PendingBatch {
@@ -33,6 +27,8 @@ export class PendingRequest {
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   inFlightBytes = 0;
+  /** Tensors of the request that edges pass on. They count as bytes in flight until the request ends. */
+  source: TensorMap = {};
   /** Set if the request's tensors could not be split or joined. The request then stops and fails. */
   failure: AppError | undefined;
 
@@ -50,6 +46,7 @@ export class PendingRequest {
   }
 
   end(outcome: PipelineOutcome): void {
+    this.source = {};
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#resolve(outcome);
   }

@@ -53,6 +53,47 @@ describe('a request', () => {
     expect(runners['classify']?.batches).toEqual([]);
   });
 
+  it('has its own tensors at any stage whose edge names them, also behind a fan-out without items', async () => {
+    const passed = {
+      inputs: [
+        { name: 'boxes', output: 'crop' },
+        { name: 'photo', source: 'x' },
+      ],
+    };
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [
+        edge('detect', 'classify', { fanOut: { expected: 2 }, ...passed }),
+        edge('classify', 'count', { join: 'all', inputs: [{ name: 'photo', source: 'x' }] }),
+      ],
+    });
+    const { clock, pipeline, runners } = setUp(spec, {
+      detect: ({ x: tensor }) => ({ crop: fp32([Number(tensor?.data[0]), 1], ...zeros(Number(tensor?.data[0]))) }),
+      classify: ({ boxes, photo }) => ({ n: fp32([], (boxes?.data.length ?? 0) + Number(photo?.data[0])) }),
+      count: echo,
+    });
+    const [two, none] = [x(2), x(0)] as const;
+    const outcomes = [two, none].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(25);
+    expect(pipeline.inFlightBytes).toBe(8);
+    await clock.advanceTo(400);
+    expect(await Promise.all(outcomes)).toEqual(
+      [2, 0].map((value) => ({ kind: 'completed', output: { photo: fp32([1], value) } })),
+    );
+    expect(pipeline.inFlightBytes).toBe(0);
+    const given = runners['classify']?.batches.flat().map(({ photo }) => photo?.data as Float32Array);
+    expect(given).toEqual([Float32Array.of(2), Float32Array.of(2)]);
+    expect(new Set([...(given ?? []), two['x']?.data].map((data) => (data as Float32Array).buffer)).size).toBe(3);
+  });
+
+  it('fails if a stage lacks a tensor that its edge passes on', async () => {
+    const spec = servingSpec(['a', 'b'], { edges: [edge('a', 'b', { inputs: [{ name: 'y', output: 'z' }] })] });
+    const { clock, pipeline, runners } = setUp(spec, { a: echo, b: echo });
+    const outcome = pipeline.submit(x(1));
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual(failed('STAGE_FAILED', /^Stage a: its edge to b passes on z; it gave x\.$/));
+    expect(runners['b']?.batches).toEqual([]);
+  });
+
   it('merges by name, prefixing what comes twice, and never shares memory between two ways', async () => {
     const spec = servingSpec(['split', 'left', 'right', 'both'], {
       edges: [edge('split', 'left'), edge('split', 'right'), edge('left', 'both'), edge('right', 'both')],

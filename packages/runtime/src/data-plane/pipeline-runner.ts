@@ -38,13 +38,7 @@ import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
 import { inputDigest } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
-import {
-  PendingBatch,
-  PendingRequest,
-  type PipelineOutcome,
-  type RequestTensors,
-  type ServedRequest,
-} from './pending-request.js';
+import { PendingBatch, PendingRequest, type PipelineOutcome, type ServedRequest } from './pending-request.js';
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
@@ -98,7 +92,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #graph: ServingGraph;
   readonly #clock: AlarmClock;
   readonly #flow: PayloadFlow;
-  readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
+  readonly #scheduler: PipelineScheduler<TensorMap, PendingRequest, AppError>;
   readonly #turns: TurnQueue;
   readonly #batches: ReplicaBatches;
   #priorities: PrioritySpec;
@@ -361,7 +355,7 @@ export class PipelineRunner implements ReplicaPool {
     });
   }
 
-  #effects(): ServingEffects<RequestTensors, PendingRequest, AppError> {
+  #effects(): ServingEffects<TensorMap, PendingRequest, AppError> {
     const flow = this.#flow;
     return {
       startBatch: (replica, nowMs) => this.#batches.start(replica, nowMs),
@@ -380,7 +374,7 @@ export class PipelineRunner implements ReplicaPool {
       runsLate: ({ replicaId, stage }, isLate) => this.#late.tell({ stageId: this.#idOf(stage), replicaId, isLate }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
       quarantineFailure: (stage) => quarantinedInput(this.#idOf(stage)),
-      inputKey: ({ request, payload }) => `${request.context.tenant} ${inputDigest(payload.tensors)}`,
+      inputKey: ({ request, payload }) => `${request.context.tenant} ${inputDigest(payload)}`,
       inputQuarantined: (stage, key) => this.#quarantined.tell(this.#quarantinedInput(stage, key)),
       tooManyItems: ({ from }, items, most) => tooManyItems(this.#idOf(from), items, most),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),
@@ -413,7 +407,8 @@ export class PipelineRunner implements ReplicaPool {
       this.#end(arrival, this.#drop('memory-full'), arrivedAtMs);
       return;
     }
-    const request = this.#scheduler.arrive(arrival, { request: context, tensors });
+    context.source = this.#flow.source(tensors);
+    const request = this.#scheduler.arrive(arrival, tensors);
     if (signal === undefined || request.ended) return;
     context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
   }
@@ -436,12 +431,11 @@ export class PipelineRunner implements ReplicaPool {
       return;
     }
     batch.bytes = bytes;
-    const inputs = items.map((tensors, item) => {
-      const { context: request } = arrivals[item] as Arrival<PendingRequest>;
-      request.inFlightBytes = sizes[item] as number;
-      return { request, tensors };
-    });
-    batch.requests = this.#scheduler.arriveAll(arrivals, inputs);
+    for (const [item, { context }] of arrivals.entries()) {
+      context.inFlightBytes = sizes[item] as number;
+      context.source = this.#flow.source(items[item] as TensorMap);
+    }
+    batch.requests = this.#scheduler.arriveAll(arrivals, items);
   }
 
   #loseBatch(batch: PendingBatch, reason: DropReason): void {

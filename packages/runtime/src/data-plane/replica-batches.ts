@@ -14,7 +14,7 @@ import {
 import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { PipelineScheduler } from '@equipoise/core/serve';
 import { copyTensors, stageFailed } from './payload-algebra.js';
-import type { PendingRequest, RequestTensors } from './pending-request.js';
+import type { PendingRequest } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas.js';
 import { internalError, StageFailure } from './stage-failure.js';
 import type { TurnQueue } from './turn-queue.js';
@@ -33,7 +33,7 @@ export interface BatchEnd {
 }
 
 export interface BatchDeps {
-  readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
+  readonly scheduler: PipelineScheduler<TensorMap, PendingRequest, AppError>;
   readonly turns: TurnQueue;
   turn(step: (nowMs: number) => void): void;
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
@@ -52,7 +52,7 @@ interface RunningBatch {
   readonly startedAtMs: number;
 }
 
-const nothing: RequestTensors = { request: undefined, tensors: {} };
+const nothing: TensorMap = {};
 
 export class ReplicaBatches {
   readonly #deps: BatchDeps;
@@ -70,7 +70,7 @@ export class ReplicaBatches {
     void runBatch(
       stageId,
       served.runner,
-      ran.map(({ payload }) => handedOver(payload.tensors, served.runner)),
+      ran.map(({ payload }) => handedOver(payload, served.runner)),
     ).then((answer) =>
       turn((nowMs) => {
         if (!turns.guard(() => this.#finish(running, answer, nowMs))) this.#giveUp(running, nowMs);
@@ -109,12 +109,12 @@ export class ReplicaBatches {
 
   #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler } = this.#deps;
-    const outputs = new Map<PolicyItem, RequestTensors>();
+    const outputs = new Map<PolicyItem, TensorMap>();
     const failures = new Map<PolicyItem, AppError>();
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
       if (result.kind === 'failed') failures.set(item, result.error);
-      else outputs.set(item, { request: item.request.context, tensors: result.output });
+      else outputs.set(item, result.output);
     }
     if (answer.items.length > 0 && answer.items.every(isStageFault)) {
       scheduler.failBatch(replica, failures, answer.items.every(isErrorOfStage) ? 'failed' : 'unavailable', nowMs);

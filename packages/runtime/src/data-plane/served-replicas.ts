@@ -1,12 +1,19 @@
 /** Replicas of a pipeline from entry into service until their last batch has ended. */
-import { type AppError, invariant, type ReplicaId, type StageId, type VariantId } from '@equipoise/core/model';
+import {
+  type AppError,
+  invariant,
+  type ReplicaId,
+  type StageId,
+  type TensorMap,
+  type VariantId,
+} from '@equipoise/core/model';
 import type { ModelRunner, ReadyReplica } from '@equipoise/core/ports';
 import type { PipelineScheduler, ServingReplica, StageItem } from '@equipoise/core/serve';
-import type { PendingRequest, RequestTensors } from './pending-request.js';
+import type { PendingRequest } from './pending-request.js';
 
-export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
+export type PolicyReplica = ServingReplica<TensorMap, PendingRequest>;
 
-export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
+export type PolicyItem = StageItem<TensorMap, PendingRequest>;
 
 /** An `open` replica gets no batches, a `half-open` one gets one item as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
@@ -51,7 +58,7 @@ export class ServedReplica {
 }
 
 export interface ReplicaDeps {
-  readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
+  readonly scheduler: PipelineScheduler<TensorMap, PendingRequest, AppError>;
   turn(step: (nowMs: number) => void): void;
   lost(served: ServedReplica): void;
 }

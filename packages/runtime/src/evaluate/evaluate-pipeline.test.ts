@@ -105,6 +105,22 @@ describe('evaluatePipeline', () => {
     expect(half?.confidence95[1]).toBeGreaterThan(0.5);
   });
 
+  it('gives a stage the tensors that its edge passes on', async () => {
+    const inputs = [
+      { name: 'found', output: 'x' },
+      { name: 'wanted', source: 'x' },
+    ];
+    const edges = sumPipeline.edges.map((edge) => (edge.join === undefined ? edge : { ...edge, inputs }));
+    const sum = inMs((_, input) => ({
+      missing: int32([], (numbersOf(input, 'wanted')[0] ?? Number.NaN) - numbersOf(input, 'found').length),
+    }));
+    const score: EvaluationModule['score'] = (samples) =>
+      samples.filter(({ outputs }) => numbersOf(outputs, 'missing')[0] === 0).length / samples.length;
+    const request = { spec: { ...sumPipeline, edges }, module: { ...scenes, score } };
+    const { table } = await bench(request, { ...fakes, sum }).evaluate();
+    expect(table.combinations.map(({ accuracy }) => accuracy)).toEqual([1, 1, 4 / 6, 4 / 6]);
+  });
+
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {
     const { launcher, evaluate } = bench();
     await evaluate();

@@ -138,11 +138,16 @@ export class ProfileIdentities {
   }
 
   #inputs(stage: StageSpec): string {
-    const before = stagesBefore(this.#graph, this.#spec.stages.indexOf(stage)).map((index) => {
+    const at = this.#spec.stages.indexOf(stage);
+    const indices = stagesBefore(this.#graph, at);
+    const before = indices.map((index) => {
       const upstream = this.#spec.stages[index] as StageSpec;
       return canonicalJson(this.#code.of(upstream, flowVariant(upstream)));
     });
-    return sha256(this.#samples, ...before);
+    const passed = this.#graph.edges.flatMap(({ to, inputs }) =>
+      inputs !== undefined && (to === at || indices.includes(to)) ? [canonicalJson({ to, inputs })] : [],
+    );
+    return sha256(this.#samples, ...before, ...passed);
   }
 }
 

@@ -190,6 +190,28 @@ describe('profilePipeline', () => {
     expect(launcher.launches).toEqual(['detect/good@1', 'detect/bad@1', 'classify/v@1', 'count/v@1']);
   });
 
+  it('measures a stage on the tensors that its edge passes on', async () => {
+    const chain = pipeline([stage('a', [variant('v')]), stage('b', [variant('v')])]);
+    const inputs = [
+      { name: 'y', output: 'x' },
+      { name: 'first', source: 'x' },
+    ];
+    const { profile, launcher } = bench(
+      { ...chain, edges: chain.edges.map((edge) => ({ ...edge, inputs })) },
+      {
+        a: { ...linear(5, 1), run: (_, input) => ({ x: int32([1], 10 * (numbersOf(input, 'x')[0] ?? 0)) }) },
+        b: linear(5, 1),
+      },
+    );
+    await profile();
+    const given = launcher.batches.filter(({ replica }) => replica === 'b/v@1').slice(0, 3);
+    expect(given.map(({ inputs: [item] }) => [...numbersOf(item, 'y'), ...numbersOf(item, 'first')])).toEqual([
+      [10, 1],
+      [20, 2],
+      [30, 3],
+    ]);
+  });
+
   it('measures one stage alone, behind stages that only run the samples', async () => {
     const { profile, launcher } = bench(fanOutPipeline([variant('v', { cpuCores: [0.25, 0.5] })]), {
       detect: { ...linear(5, 1), run: (_, input) => repeated(10, input) },

@@ -192,6 +192,8 @@ describe('kept profiles', () => {
     const [a, b] = spec().stages as [StageSpec, StageSpec];
     const tuned = { ...b, variants: [variant('v', { parameters: { threshold: 0.4 } })] };
     expect(await relaunched({ ...spec(), stages: [a, tuned] })).toEqual(['a/small@1', 'b/v@1']);
+    const passed = spec().edges.map((edge) => ({ ...edge, inputs: [{ name: 'x', source: 'x' }] }));
+    expect(await relaunched({ ...spec(), edges: passed })).toEqual(['a/small@1', 'b/v@1']);
     expect(await relaunched(spec(), { samples: samples.slice(1) })).toHaveLength(4);
     expect(
       await relaunched(spec(), { samples: samples.slice(1), machine: { ...machine, nodeVersion: 'v22' } }),

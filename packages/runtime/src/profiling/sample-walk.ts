@@ -5,12 +5,12 @@
  */
 import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
-import { tensorAlgebra } from '../data-plane/payload-algebra.js';
+import { type RequestSource, sourceTensors, tensorAlgebra } from '../data-plane/payload-algebra.js';
 
 /** Inputs in request order. */
 export type CapturedInputs = readonly TensorMap[];
 
-type Request = RequestState<TensorMap, undefined>;
+type Request = RequestState<TensorMap, RequestSource>;
 
 interface WaitingItem {
   readonly request: Request;
@@ -20,7 +20,7 @@ interface WaitingItem {
 
 /** Call `inputsOf` and then `leave` for each stage in topological order. */
 export class SampleWalk {
-  readonly #walk: GraphWalk<TensorMap, undefined>;
+  readonly #walk: GraphWalk<TensorMap, RequestSource>;
   readonly #waiting: WaitingItem[][];
   readonly #requests: Request[] = [];
 
@@ -35,8 +35,9 @@ export class SampleWalk {
       discard: () => {},
       cannotAnswer: () => {},
     });
+    const sourceOf = sourceTensors(graph);
     samples.forEach((inputs, sequence) => {
-      const arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
+      const arrival = { context: { source: sourceOf(inputs) }, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
       const request: Request = new RequestState(sequence, arrival, graph.answers.length);
       this.#requests.push(request);
       this.#walk.enter(request, inputs);

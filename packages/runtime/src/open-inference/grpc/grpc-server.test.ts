@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TensorMap } from '@equipoise/core/model';
+import { stageId, type TensorMap } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, healthCheck, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { fp32 } from '../../data-plane/serving-bench.test-support.js';
+import { edge, fp32, ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { tenantsOf } from '../http-bench.test-support.js';
 import { answered, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
 import { endBenches, held, image, patient, requestOf, start, x } from './grpc-calls.test-support.js';
@@ -105,6 +105,43 @@ describe('the methods', () => {
     ]);
   });
 
+  it('pass tensors of a request on to later stages, per item of a client batch, as REST does', async () => {
+    const inputs = [
+      { name: 'twice', output: 'y' },
+      { name: 'photo', source: 'image' },
+      { name: 'limit', constant: { datatype: 'INT32', shape: [], data: [7] } },
+    ] as const;
+    const sources = [{ name: 'input', to: [stageId('a')], tensors: [image] }];
+    const { inferred, runner, server } = await start({
+      spec: servingSpec(['a', 'b'], { sources, edges: [edge('a', 'b', { inputs })] }),
+      script: ({ image: photo }) => ({ y: fp32([1], 2 * Number(photo?.data[0])), unused: fp32([1], 0) }),
+    });
+    const later = new ScriptedRunner(
+      (item) => item,
+      async () => {},
+    );
+    serve(runner, 'b', later);
+    const photos = { datatype: 'UINT8', shape: [2, 1], data: Uint8Array.of(3, 4) } as const;
+    const limit = { datatype: 'INT32', shape: [2], data: Int32Array.of(7, 7) };
+    expect((await inferred(requestOf({ image: photos }))).outputs).toEqual({
+      twice: fp32([2, 1], 6, 8),
+      photo: photos,
+      limit,
+    });
+    const reply = await fetch(`${server.url}/v2/models/bench/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ inputs: [{ ...photos, name: 'image', data: [3, 4] }] }),
+    });
+    const { outputs } = (await reply.json()) as { outputs: { name: string; shape: number[]; data: number[] }[] };
+    expect(Object.fromEntries(outputs.map(({ name, shape, data }) => [name, { shape, data }]))).toEqual({
+      twice: { shape: [2, 1], data: [6, 8] },
+      photo: { shape: [2, 1], data: [3, 4] },
+      limit: { shape: [2], data: [7, 7] },
+    });
+    expect(later.batches.flat().map(({ photo }) => photo?.data[0])).toEqual([3, 4, 3, 4]);
+  });
+
   it('give the outputs that are asked for', async () => {
     const { inferred, infer } = await start();
     const inputs: TensorMap = { x: fp32([1], 1), y: fp32([1], 2) };
@@ -147,7 +184,8 @@ describe('deadlines', () => {
     const { infer, runner, replica } = await start({ ...patient, wait });
     const running = infer(requestOf(x)).ended;
     await expect.poll(() => replica.batches.length).toBe(1);
-    const queued = infer(requestOf(x), { deadline: Date.now() + 80 }).ended;
+    const queued = infer(requestOf(x), { deadline: Date.now() + 400 }).ended;
+    await expect.poll(() => runner.inFlight).toBe(2);
     expect((await queued).error?.code).toBe(status.DEADLINE_EXCEEDED);
     await expect.poll(() => runner.inFlight).toBe(1);
     letGo();
