@@ -14,7 +14,7 @@ export type Draft<T> = T extends readonly (infer Item)[]
 
 export type SpecDraft = Draft<PipelineFileInput['spec']>;
 export type StageDraft = Draft<PipelineFileInput['spec']['stages'][number]>;
-export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['variants'][number]>;
+export type VariantDraft = Draft<NonNullable<PipelineFileInput['spec']['stages'][number]['variants']>[number]>;
 
 type Container = Record<string | number, unknown>;
 

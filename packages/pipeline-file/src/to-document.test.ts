@@ -61,6 +61,9 @@ spec:
     - name: c
       variants:
         - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
+    - { name: mean, combine: { method: weighted, tensor: score, output: average, weights: { c: 2, d: 1 } } }
+    - { name: sure, combine: { method: first-confident, tensor: counts, confidence: p, atLeast: 0.5 } }
+    - { name: d, variants: [{ name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
   edges:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
     - from: b
@@ -72,6 +75,11 @@ spec:
         - { name: text, from: caption }
         - { name: photo, from: source.image }
         - { name: threshold, constant: { datatype: FP32, shape: [1, 2], data: [0.5, 1] } }
+    - { from: b, to: d, join: all }
+    - { from: c, to: mean }
+    - { from: d, to: mean }
+    - { from: c, to: sure }
+    - { from: d, to: sure }
   outputs: [{ from: c, tensors: [counts], types: [{ name: counts, datatype: INT32, shape: [-1, 2] }] }]
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }

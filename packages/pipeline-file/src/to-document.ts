@@ -13,7 +13,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, accuracyTable, robustness } = spec;
+  const { evaluation, accuracyTable, robustness, combines = [] } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -27,7 +27,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       ...objectiveFields(objective),
       robustness,
       sources: sources.map(sourceEntry),
-      stages: stages.map(stageEntry),
+      stages: [...stages.map(stageEntry), ...combines.map(({ id, ...combine }) => ({ name: id, combine }))],
       edges: edges.map(edgeEntry),
       outputs,
       control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge, canary }),

@@ -22,7 +22,7 @@ import { withoutUndefined } from './without-undefined.js';
 
 type FileSpec = PipelineFile['spec'];
 type FileStage = FileSpec['stages'][number];
-type FileVariant = FileStage['variants'][number];
+type FileVariant = NonNullable<FileStage['variants']>[number];
 type FileSource = NonNullable<FileSpec['sources']>[number];
 type FileEdge = NonNullable<FileSpec['edges']>[number];
 type FileEdgeInput = NonNullable<FileEdge['inputs']>[number];
@@ -45,7 +45,8 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     objective: toObjective(spec),
     robustness: spec.robustness,
     sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
-    stages: spec.stages.map(toStage),
+    stages: spec.stages.filter(({ combine }) => combine === undefined).map(toStage),
+    combines: toCombines(spec.stages),
     edges: edges.map(toEdge),
     outputs: (spec.outputs ?? lastStages(names, edges).map((from): FileOutput => ({ from }))).map(toOutput),
     control: withoutUndefined({
@@ -92,7 +93,7 @@ function toStage({
   python,
   runTimeoutMs,
   idempotent,
-  variants,
+  variants = [],
   bounds,
   pins,
 }: FileStage): StageSpec {
@@ -116,6 +117,16 @@ function toStage({
       replicas: pins.replicas,
     }),
   });
+}
+
+/** Undefined without combine stages. */
+function toCombines(stages: readonly FileStage[]): PipelineSpec['combines'] {
+  const combines = stages.flatMap(({ name, combine }) =>
+    combine === undefined
+      ? []
+      : [withoutUndefined({ id: stageId(name), ...combine, output: combine.output ?? combine.tensor })],
+  );
+  return combines.length === 0 ? undefined : combines;
 }
 
 function toVariant(variant: FileVariant, allowedCores: readonly number[] | undefined): VariantSpec {

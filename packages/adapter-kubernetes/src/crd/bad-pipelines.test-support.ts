@@ -60,6 +60,20 @@ export const badPipelines: readonly BadPipeline[] = [
     'expected a percentile between 1 and 100; write the 99th percentile as 99',
   ),
   bad('a latency of 0', goodPipeline({ slo: { latencyMs: 0 } }), 'spec.slo.latencyMs', 'should be greater than 0'),
+  bad(
+    'a stage with neither variants nor combine',
+    goodPipeline({ stages: [{ name: 'detect' }] }),
+    'spec.stages[0]',
+    'expected either variants or combine',
+  ),
+  bad(
+    'a combine stage with code',
+    goodPipeline({
+      stages: [stage('detect'), { name: 'vote', module: './a.ts', combine: { method: 'vote', tensor: 'x' } }],
+    }),
+    'spec.stages[1]',
+    'expected no code on a stage with combine, which has neither code nor replicas',
+  ),
   bad('no stage', goodPipeline({ stages: [] }), 'spec.stages', 'should have at least 1 items'),
   bad(
     'a stage twice',

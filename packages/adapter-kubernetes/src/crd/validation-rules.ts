@@ -50,22 +50,30 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
   ],
   'spec.stages[]': [
     {
-      rule: "self.kind != 'model' || self.variants.all(variant, has(variant.accuracy))",
+      rule: 'has(self.variants) != has(self.combine)',
+      message: 'expected either variants or combine',
+    },
+    {
+      rule: '!has(self.combine) || !(has(self.module) || has(self.isolation) || has(self.python) || has(self.runTimeoutMs))',
+      message: 'expected no code on a stage with combine, which has neither code nor replicas',
+    },
+    {
+      rule: "self.kind != 'model' || !has(self.variants) || self.variants.all(variant, has(variant.accuracy))",
       message:
         'missing field "accuracy", expected {value, metric} on a variant of a model (plain code is kind: transform)',
       fieldPath: '.variants',
     },
     {
-      rule: "self.kind != 'transform' || self.variants.all(variant, !has(variant.accuracy))",
+      rule: "self.kind != 'transform' || !has(self.variants) || self.variants.all(variant, !has(variant.accuracy))",
       message: 'expected no accuracy on a variant of a transform, which counts 1',
       fieldPath: '.variants',
     },
     {
-      rule: 'has(self.module) || self.variants.all(variant, has(variant.server) || has(variant.profile))',
+      rule: 'has(self.module) || !has(self.variants) || self.variants.all(variant, has(variant.server) || has(variant.profile))',
       message: 'expected a module on the stage, or a server or a profile on the variant, found none of them',
     },
     {
-      rule: '!has(self.module) || self.variants.all(variant, !has(variant.server))',
+      rule: '!has(self.module) || !has(self.variants) || self.variants.all(variant, !has(variant.server))',
       message: 'expected no server on a variant of a stage with a module: one of the two does the stage',
       fieldPath: '.variants',
     },
@@ -85,12 +93,12 @@ export const validationRules: Readonly<Record<string, readonly ValidationRule[]>
       fieldPath: '.python',
     },
     {
-      rule: '!has(self.runTimeoutMs) || has(self.module) || self.variants.exists(variant, has(variant.server))',
+      rule: '!has(self.runTimeoutMs) || has(self.module) || !has(self.variants) || self.variants.exists(variant, has(variant.server))',
       message: 'expected no runTimeoutMs on a stage without a module, which is synthetic',
       fieldPath: '.runTimeoutMs',
     },
     {
-      rule: '!has(self.pins) || !has(self.pins.variant) || self.variants.exists(variant, variant.name == self.pins.variant)',
+      rule: '!has(self.pins) || !has(self.pins.variant) || !has(self.variants) || self.variants.exists(variant, variant.name == self.pins.variant)',
       message: 'unknown variant in pins, expected the name of a variant of this stage',
       messageExpression: `'unknown variant "' + self.pins.variant + '", expected the name of a variant of this stage'`,
       fieldPath: '.pins.variant',

@@ -68,6 +68,20 @@ describe('sharedRouter', () => {
     expect(routerOf(sharedRouter(three, two))).toEqual(routerOf(three));
   });
 
+  it('keeps combine stages, which run in the router', () => {
+    const more = `    - { name: again, variants: [{ name: c, accuracy: { value: 0.6 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 20 }], server: { url: 'http://d:1', model: d } }] }
+    - { name: both, combine: { method: concatenation, tensor: x } }
+  edges: [{ from: only, to: both }, { from: again, to: both }]
+`;
+    const spec = specOf(ONE_MODEL_EACH + more);
+    const objects = renderPlan(requestFor('deployment', { spec, plan: planFor(spec, { only: 'a', again: 'c' }) }));
+    expect(routerOf(sharedRouter(objects, objects)).text).toBe(routerOf(objects).text);
+    expect(routerOf(objects).text).toContain('method: concatenation');
+    expect(objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata.name)).not.toContain(
+      'shelf--both',
+    );
+  });
+
   it('is none where a router cannot ask both for the same model', () => {
     const spec = specOf(ONE_MODEL_EACH);
     const of = (variant: string) =>

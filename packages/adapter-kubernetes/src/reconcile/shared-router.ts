@@ -11,7 +11,8 @@ import { CONFIG_DIGEST } from '../render/pod-template.js';
 
 interface RoutedStage {
   readonly name: string;
-  readonly variants: readonly RoutedVariant[];
+  /** Absent on a combine stage, which runs in the router. */
+  readonly variants?: readonly RoutedVariant[];
   readonly bounds: { readonly replicas: { readonly min: number; readonly max: number } };
   readonly pins: { readonly replicas: number };
 }
@@ -52,8 +53,9 @@ function routerFileOf(objects: readonly KubeObject[]): RouterFile | undefined {
 }
 
 function sharedStage(stage: RoutedStage, live: RouterFile): RoutedStage | undefined {
+  if (stage.variants === undefined) return stage;
   const before = live.spec.stages.find(({ name }) => name === stage.name);
-  const [variant, old] = [stage.variants[0], before?.variants[0]];
+  const [variant, old] = [stage.variants[0], before?.variants?.[0]];
   if (before === undefined || variant === undefined || old === undefined) return undefined;
   const [urls, oldUrls] = [urlsOf(variant.server), urlsOf(old.server)];
   const others = oldUrls.filter((url) => !urls.includes(url));

@@ -283,6 +283,19 @@ describe('equipoise validate', () => {
     );
   });
 
+  it('draws a combine stage', async () => {
+    const member = (name: string) =>
+      `    - { name: ${name}, variants: [{ name: v, accuracy: { value: 0.5 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }\n`;
+    const head = 'apiVersion: equipoise.dev/v1alpha1\nkind: InferencePipeline\nmetadata: { name: vote }\n';
+    const spec = `spec:\n  slo: { latencyMs: 50 }\n  sources: [{ name: x, datatype: FP32, shape: [1] }]\n  stages:\n${member('a')}${member('b')}`;
+    const combine = '    - { name: both, combine: { method: concatenation, tensor: x, output: y } }\n';
+    folder.write('vote.yaml', `${head}${spec}${combine}  edges: [{ from: a, to: both }, { from: b, to: both }]\n`);
+    const text = await validate('vote.yaml', '--graph', 'text');
+    expect(text.stdout).toContain('    → both\n  combine both: concatenation of x as y\n    → answer\n');
+    const mermaid = await validate('vote.yaml', '--graph', 'mermaid');
+    expect(mermaid.stdout).toContain('n3{{"both<br/>concatenation of x as y"}}');
+  });
+
   it('draws line breaks and control characters in names as spaces', async () => {
     const source = 'sources: [{ name: in, tensors: [{ name: "a\\n\\x01b", datatype: FP32, shape: [1] }] }]';
     folder.write('breaks.yaml', syntheticPipeline().replace('  stages:', `  ${source}\n  stages:`));

@@ -3,7 +3,7 @@
  * several ranks has a lane in each rank between, so it crosses no node.
  */
 export interface GraphNode {
-  readonly kind: 'source' | 'model' | 'transform' | 'answer';
+  readonly kind: 'source' | 'model' | 'transform' | 'combine' | 'answer';
   readonly title: string;
   readonly lines: readonly string[];
 }
@@ -26,7 +26,13 @@ const LINE = 17;
 const PADDING = 12;
 const MARGIN = 16;
 const GAP = { x: 44, y: 26 } as const;
-const FILLS = { source: '#fff4dd', model: '#e8f0fe', transform: '#f1f1f1', answer: '#fff4dd' } as const;
+const FILLS = {
+  source: '#fff4dd',
+  model: '#e8f0fe',
+  transform: '#f1f1f1',
+  combine: '#e9f5ea',
+  answer: '#fff4dd',
+} as const;
 
 /** Node, or lane of an edge, in the column of its rank. `before` are the cells in the rank before it. */
 interface Cell {

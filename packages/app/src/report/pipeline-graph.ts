@@ -20,9 +20,10 @@ function printable({ name, nodes, edges }: PipelineGraph): PipelineGraph {
   };
 }
 
-function graphOf({ name, sources, stages, edges, outputs }: PipelineSpec): PipelineGraph {
-  const stageAt = (id: string) => sources.length + stages.findIndex((stage) => stage.id === id);
-  const answer = sources.length + stages.length;
+function graphOf({ name, sources, stages, combines = [], edges, outputs }: PipelineSpec): PipelineGraph {
+  const inner = [...stages, ...combines];
+  const stageAt = (id: string) => sources.length + inner.findIndex((stage) => stage.id === id);
+  const answer = sources.length + inner.length;
   return {
     name,
     nodes: [
@@ -32,6 +33,11 @@ function graphOf({ name, sources, stages, edges, outputs }: PipelineSpec): Pipel
         lines: source.tensors.map((tensor) => `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`),
       })),
       ...stages.map(stageNode),
+      ...combines.map(({ id, method, tensor, output }) => ({
+        kind: 'combine' as const,
+        title: id,
+        lines: [`${method} of ${tensor}${output === tensor ? '' : ` as ${output}`}`],
+      })),
       { kind: 'answer', title: 'answer', lines: [] },
     ],
     edges: [
@@ -89,7 +95,13 @@ function drawText({ name, nodes, edges }: PipelineGraph): string {
 }
 
 function drawMermaid({ nodes, edges }: PipelineGraph): string {
-  const shapes = { source: ['([', '])'], model: ['[', ']'], transform: ['[/', '/]'], answer: ['([', '])'] } as const;
+  const shapes = {
+    source: ['([', '])'],
+    model: ['[', ']'],
+    transform: ['[/', '/]'],
+    combine: ['{{', '}}'],
+    answer: ['([', '])'],
+  } as const;
   const quoted = (lines: readonly string[]) => `"${lines.map(mermaidText).join('<br/>')}"`;
   return [
     'flowchart LR',

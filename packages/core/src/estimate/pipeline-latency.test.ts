@@ -90,6 +90,25 @@ describe('estimatePipeline', () => {
     expect(estimatePipeline(queryOf({ ...spec, edges }, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(35, 3);
   });
 
+  it('counts no time for a combine stage, whose members feed the next stage', () => {
+    const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const spec = pipeline(stages('a', 'b', 'd'), ['a->vote', 'b->vote', 'vote->d'], ['d']);
+    const vote = { id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' } as const;
+    const curves = { a: fixed(20), b: fixed(50), d: fixed(5) };
+    const voted = { ...spec, combines: [vote] };
+    expect(estimatePipeline(queryOf(voted, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(55, 3);
+    const first = {
+      ...voted,
+      edges: spec.edges.map((each) => (each.to === 'vote' ? { ...each, join: 'any' as const } : each)),
+    };
+    expect(estimatePipeline(queryOf(first, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(25, 3);
+    const joined = pipeline(stages('a', 'b', 'd'), ['a->d', 'b->d'], ['d']);
+    const busy = { a: medium, b: quick, d: quick };
+    expect(p99(queryOf(voted, 80, busy))).toBe(p99(queryOf(joined, 80, busy)));
+    const alone = pipeline(stages('a', 'b'), ['a->vote', 'b->vote'], ['vote']);
+    expect(estimatePipeline(queryOf({ ...alone, combines: [vote] }, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(50, 3);
+  });
+
   it('mixes the branches of `when` by probability', () => {
     const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
     const spec = pipeline(stages('a', 'b'), ['a->b'], ['a', 'b']);

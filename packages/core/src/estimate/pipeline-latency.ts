@@ -56,6 +56,14 @@ function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): numbe
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
+/** Stages that lead to a node, directly or through combine stages. */
+function stagesInto(spec: PipelineSpec, id: StageId): readonly StageId[] {
+  const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => from);
+  return before.flatMap((from) => (isCombine(spec, from) ? stagesInto(spec, from) : [from]));
+}
+
+const isCombine = ({ combines = [] }: PipelineSpec, node: StageId): boolean => combines.some(({ id }) => id === node);
+
 /** Batches of the previous stages, with sizes in items of this stage. */
 function upstreamBatches(
   { spec, stages }: PipelineQuery,
@@ -65,7 +73,7 @@ function upstreamBatches(
     readonly estimates: ReadonlyMap<StageId, StageEstimate>;
   },
 ): UpstreamBatches | undefined {
-  const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => from);
+  const before = stagesInto(spec, id);
   if (before.length === 0) return undefined;
   const visits = known.loads.get(id)?.visits ?? 1;
   const batches = before.map((from) => {
@@ -99,6 +107,7 @@ function stageEstimates(query: PipelineQuery): StageEstimates {
   const together = new Map<StageId, number>();
   const loads = stageLoads(spec, query.arrivalRps);
   for (const [id, load] of loads) {
+    if (isCombine(spec, id)) continue;
     const configuration = query.stages.get(id);
     invariant(configuration !== undefined, `stage ${id} has a configuration`);
     const { arrivalRps, groupSize } = load;
@@ -153,6 +162,8 @@ function meet(before: readonly Node[], needed: number, { law: own, together }: O
   };
 }
 
+const NO_TIME: OwnLaw = { law: constantLaw(0), together: 0 };
+
 function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: ReadonlyMap<StageId, OwnLaw>): LatencyLaw {
   const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0, together: 0 };
   const nodes = new Map<StageId, Node>();
@@ -163,11 +174,11 @@ function visitedLaw(spec: PipelineSpec, visited: ReadonlySet<StageId>, laws: Rea
     const reached = ways.filter((from) => from !== undefined && visited.has(from));
     const before = reached.length === 0 ? [start] : reached.map((from) => nodes.get(from as StageId) as Node);
     const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, before.length)), before.length);
-    nodes.set(id, meet(before, needed, laws.get(id) as OwnLaw));
+    nodes.set(id, meet(before, needed, laws.get(id) ?? NO_TIME));
   }
   const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
   const last = ends.length === 0 ? [start] : [...new Set(ends)];
-  return lawSince(start, meet(last, last.length, { law: constantLaw(0), together: 0 }));
+  return lawSince(start, meet(last, last.length, NO_TIME));
 }
 
 export function estimatePipeline(query: PipelineQuery): PipelineEstimate {

@@ -1,11 +1,11 @@
 import type { StageId } from '../model/ids.js';
-import { closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
+import { closesFanOut, type EdgeSpec, nodeIds, type PipelineSpec } from '../model/pipeline-spec.js';
 
-/** Omits stages on and after cycles. */
+/** Order of stages and combine stages. Omits those on and after cycles. */
 export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
-  const missing = new Map(spec.stages.map((stage) => [stage.id, 0]));
+  const missing = new Map(nodeIds(spec).map((id) => [id, 0]));
   for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);
-  const order = spec.stages.map((stage) => stage.id).filter((id) => missing.get(id) === 0);
+  const order = nodeIds(spec).filter((id) => missing.get(id) === 0);
   for (let i = 0; i < order.length; i++) {
     for (const edge of spec.edges) {
       if (edge.from !== order[i]) continue;

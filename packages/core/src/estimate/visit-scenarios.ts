@@ -4,7 +4,7 @@
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
-import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { type EdgeSpec, nodeIds, type PipelineSpec } from '../model/pipeline-spec.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 
 /** Probabilities of all scenarios sum to 1. */
@@ -50,7 +50,7 @@ function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice
 
 function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   const openers = fanOutOpeners(spec);
-  const ways = new Map(spec.stages.map(({ id }) => [id, branchChoices(spec, id)]));
+  const ways = new Map(nodeIds(spec).map((id) => [id, branchChoices(spec, id)]));
   let outcomes: readonly Outcome[] = [{ probability: 1, visited: new Set(), taken: new Set() }];
   for (const id of topologicalOrder(spec)) {
     const inEdges = spec.edges.filter((edge) => edge.to === id).map((edge) => openers.get(edge) ?? edge);
@@ -79,8 +79,7 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
 
 /** Throws AppError INVALID_PIPELINE for impossible probabilities or too many outcomes. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
-  if (spec.edges.every((edge) => edge.when === undefined))
-    return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];
+  if (spec.edges.every((edge) => edge.when === undefined)) return [{ probability: 1, visited: new Set(nodeIds(spec)) }];
   const scenarios = new Map<string, VisitScenario>();
   for (const { probability, visited } of outcomesOf(spec)) {
     const key = [...visited].join(' ');

@@ -53,15 +53,18 @@ export function combinationCosts(
     const endMs = new Map<StageId, number>();
     const stagesMs: number[] = [];
     for (const id of order) {
+      const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endMs.get(from) ?? 0);
+      const startMs = Math.max(0, ...before);
+      endMs.set(id, startMs);
       const stage = spec.stages.find((each) => each.id === id);
-      const variant = stage?.variants.find((each) => each.id === choice[id]) as VariantSpec;
+      if (stage === undefined) continue;
+      const variant = stage.variants.find((each) => each.id === choice[id]) as VariantSpec;
       const cost = byVariant.get(variant) as VariantCost;
       const visits = loads.get(id)?.visits ?? 1;
       coreMs += visits * cost.coreMs;
       gpuMs += visits * cost.busyMs * variant.gpus;
       memoryMs += visits * cost.busyMs * variant.memoryBytes;
-      const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endMs.get(from) ?? 0);
-      endMs.set(id, Math.max(0, ...before) + cost.shortestMs);
+      endMs.set(id, startMs + cost.shortestMs);
       stagesMs.push(cost.shortestMs);
     }
     const latenciesMs = awaitsAll ? [Math.max(...endMs.values())] : stagesMs;

@@ -134,6 +134,24 @@ export interface StageSpec {
   readonly pins: StagePins;
 }
 
+/**
+ * Combine stage: makes one answer from those of its members, without code, replicas or time of its own. Members are the
+ * stages of its in-edges, in edge order, or the items of the fan-out that its only in-edge closes.
+ */
+export interface CombineSpec {
+  readonly id: StageId;
+  readonly method: 'vote' | 'mean' | 'weighted' | 'median' | 'first-confident' | 'concatenation';
+  /** Tensor of each member. */
+  readonly tensor: string;
+  /** Name of the result. */
+  readonly output: string;
+  /** Of `weighted`, by member. */
+  readonly weights?: Readonly<Record<StageId, number>>;
+  /** Of `first-confident`: the first member whose tensor `confidence` is at least `atLeast` (0…1). */
+  readonly confidence?: string;
+  readonly atLeast?: number;
+}
+
 /** Number of parts to wait for: all, one, or `quorum`. */
 export type Join = 'all' | 'any' | { readonly quorum: number };
 
@@ -272,6 +290,7 @@ export interface PipelineSpec {
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
   readonly stages: readonly StageSpec[];
+  readonly combines?: readonly CombineSpec[];
   readonly edges: readonly EdgeSpec[];
   readonly outputs: readonly OutputSpec[];
   readonly control: ControlSpec;
@@ -281,6 +300,10 @@ export interface PipelineSpec {
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;
 }
+
+/** Nodes of the graph: stages, then combine stages. */
+export const nodeIds = ({ stages, combines = [] }: Pick<PipelineSpec, 'stages' | 'combines'>): readonly StageId[] =>
+  [...stages, ...combines].map(({ id }) => id);
 
 /**
  * True if the `join` of an edge closes the innermost fan-out. `all` always does. `any` and `quorum` do if the edge is
@@ -294,23 +317,28 @@ export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number):
 interface JoinedGraph {
   readonly edges?: readonly ({ readonly to?: string | undefined; readonly join?: unknown } | undefined)[] | undefined;
   readonly outputs?: readonly ({ readonly unless?: string | undefined } | undefined)[] | undefined;
+  readonly combines?: readonly ({ readonly method?: string | undefined } | undefined)[] | undefined;
 }
 
 /**
- * First edge or output due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum`
- * joins of several edges, and cascades (outputs with `unless`). Undefined if the product counts.
+ * First part due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum` joins of
+ * several edges, cascades (outputs with `unless`), and combine stages that choose or average. Undefined if the product
+ * counts.
  */
 export function measurementCause({
   edges = [],
   outputs = [],
-}: JoinedGraph): { readonly of: 'edges' | 'outputs'; readonly index: number } | undefined {
+  combines = [],
+}: JoinedGraph): { readonly of: 'edges' | 'outputs' | 'combines'; readonly index: number } | undefined {
   const joins = edges.findIndex(
     (edge) =>
       edge?.join !== undefined && edge.join !== 'all' && edges.filter((other) => other?.to === edge.to).length > 1,
   );
   if (joins >= 0) return { of: 'edges', index: joins };
   const cascade = outputs.findIndex((output) => output?.unless !== undefined);
-  return cascade >= 0 ? { of: 'outputs', index: cascade } : undefined;
+  if (cascade >= 0) return { of: 'outputs', index: cascade };
+  const combine = combines.findIndex((each) => each?.method !== undefined && each.method !== 'concatenation');
+  return combine >= 0 ? { of: 'combines', index: combine } : undefined;
 }
 
 /** Infinity for `all`. */

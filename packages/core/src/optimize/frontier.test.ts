@@ -13,7 +13,7 @@ import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import { surrogateFrontier } from './surrogate/surrogate-frontier.js';
 
 const SMALL = { variants: 3, replicas: 2, batches: 2 };
-const measured = ['any-join', 'quorum-join', 'accuracy-table', 'nodes'];
+const measured = ['any-join', 'quorum-join', 'combine', 'accuracy-table', 'nodes'];
 
 describe('surrogate frontier', () => {
   const product = families.filter((family) => !measured.includes(family) && !family.includes('switching'));

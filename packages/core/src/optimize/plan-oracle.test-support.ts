@@ -191,7 +191,7 @@ function accuracyOf(spec: PipelineSpec, plan: OraclePlan, visits: readonly Visit
   const entries = spec.accuracyTable?.combinations ?? [];
   const measured = entries.find((e) => Object.entries(e.variants).every(([s, v]) => plan[s]?.variant.id === v));
   if (measured !== undefined) return measured.accuracy;
-  const partial = spec.stages.some((s) => {
+  const partial = [...spec.stages, ...(spec.combines ?? [])].some((s) => {
     const into = spec.edges.filter((e) => e.to === s.id);
     return into.length > 1 && into.some((e) => e.join !== undefined && e.join !== 'all');
   });
@@ -265,7 +265,9 @@ function used(spec: PipelineSpec, plan: OraclePlan): readonly (readonly [number,
 
 function latencyOf(spec: PipelineSpec, plan: OraclePlan, { theta, kappa }: OracleFactors): number {
   const msOf = (id: StageId): number => {
-    const o = plan[id] as OracleOption;
+    const o = plan[id];
+    // A combine stage takes no time.
+    if (o === undefined) return 0;
     return kappa * (o.meanMs + theta * (o.tailMs - o.meanMs));
   };
   return Math.max(...spec.outputs.map((output) => finishOf(spec, output.from, msOf)));
@@ -304,16 +306,17 @@ export class PlanOracle {
 
   /** True if all options are allowed and the plan keeps every limit and the accuracy floor. */
   keepsAll(runs: readonly StageRun[]): boolean {
-    const found = runs.map((run, s) =>
-      this.options[s]?.find(
+    const found = this.options.map((options, s) => {
+      const run = runs[s];
+      return options.find(
         (o) =>
-          o.variant.id === run.variantId &&
+          o.variant.id === run?.variantId &&
           o.cpuCores === run.resources.cpuCores &&
           o.batch === run.maxBatchSize &&
           o.replicas === run.replicas,
-      ),
-    );
-    if (found.length !== this.spec.stages.length || found.some((o) => o === undefined)) return false;
+      );
+    });
+    if (found.some((o) => o === undefined)) return false;
     const plan = Object.fromEntries(this.spec.stages.map((stage, s) => [stage.id, found[s] as OracleOption]));
     const { pas } = this.judge(plan);
     return pas !== undefined && reachesFloor(this.spec, pas);

@@ -17,6 +17,7 @@ export const families = [
   'branches',
   'any-join',
   'quorum-join',
+  'combine',
   'bridge',
   'when',
   'when-alternatives',
@@ -100,6 +101,12 @@ function shapeOf(
       const branches = family === 'any-join' ? ['b', 'c'] : ['b', 'c', 'e'];
       const forks = family === 'any-join' ? branches.map((b) => edge('a', b)) : [];
       return { names, edges: [...forks, ...branches.map((b) => edge(b, 'd', join))] };
+    }
+    case 'combine': {
+      // The vote needs two of three members. With a stage behind it, that stage waits for another member, too.
+      const vote = ['b', 'c', 'e'].map((member) => edge(member, 'vote', { join: { quorum: 2 } }));
+      const behind = draw.chance(0.5) ? [edge('vote', 'd'), edge('c', 'd')] : [];
+      return { names: ['b', 'c', 'e', ...(behind.length > 0 ? ['d'] : [])], edges: [...vote, ...behind] };
     }
     case 'bridge':
       return {
@@ -232,9 +239,11 @@ function runningPlan(stages: readonly StageSpec[], draw: Draw): RunningPlan {
 function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
   const { names, edges } = shapeOf(family, draw);
   const stages = names.map((name) => stageOf(name, family, draw, size));
-  const ends = stages.filter((s) => !edges.some((e) => e.from === s.id));
-  const share = family === 'any-join' || family === 'quorum-join' ? draw.of([1, 0.8]) : draw.of([0.3, 1]);
-  const measured = family === 'any-join' || family === 'quorum-join' || family === 'accuracy-table';
+  const combines = family === 'combine' ? [VOTE] : [];
+  const ends = [...stages, ...combines].filter((s) => !edges.some((e) => e.from === s.id));
+  const early = family === 'any-join' || family === 'quorum-join' || family === 'combine';
+  const share = early ? draw.of([1, 0.8]) : draw.of([0.3, 1]);
+  const measured = early || family === 'accuracy-table';
   return {
     name: family,
     baseDir: '.',
@@ -248,6 +257,7 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
     objective: objectiveOf(draw),
     sources: [{ name: 'in', to: stages.map((s) => s.id).filter((id) => !edges.some((e) => e.to === id)), tensors: [] }],
     stages,
+    ...(combines.length > 0 && { combines }),
     edges,
     outputs: ends.map((s) => ({ from: s.id })),
     control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
@@ -255,6 +265,8 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
     ...(measured ? { accuracyTable: tableOf(stages, share, draw) } : {}),
   };
 }
+
+const VOTE = { id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' } as const;
 
 /** Pipeline of a family, without binding limits. */
 export function randomSpec(family: Family, seed: number, size: ProblemSize): PipelineSpec {

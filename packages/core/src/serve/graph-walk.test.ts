@@ -2,8 +2,8 @@
  * Results of combinations of branches, fan-outs and joins. An end reads "time output output…"; `-` is a skipped output.
  */
 import { describe, expect, it } from 'vitest';
-import { stageId } from '../model/ids.js';
-import type { EdgeSpec } from '../model/pipeline-spec.js';
+import { type StageId, stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { graphSpec, type WalkScript, walkThrough, way, when } from './walk-bench.test-support.js';
 
 type Case = [what: string, edges: readonly EdgeSpec[], script: WalkScript, end: string, runs?: string];
@@ -339,6 +339,70 @@ const partials: Case[] = [
   ],
 ];
 
+/** Stage `m` combines. Its answer is its merged or joined input. */
+const combines: Case[] = [
+  [
+    'members answer, and the combine stage at once; it never runs',
+    [way('a>b'), way('a>c'), way('b>m'), way('c>m')],
+    { serviceMs: { c: 5 } },
+    '6 {xab|xac}',
+    'a(x) b(xa) c(xa)',
+  ],
+  [
+    'a stage behind takes its answer',
+    [way('a>m'), way('b>m'), way('m>c'), way('b>c')],
+    { serviceMs: { a: 3 } },
+    '4 {{xa|xb}|xb}c',
+  ],
+  ['a cascade behind', [way('a>m'), way('b>m'), when('m>c')], { takes: take('m>c') }, '2 {xa|xb}c'],
+  [
+    'a quorum goes on without the slow member, whose later answer is ignored',
+    [way('a>m', quorum(2)), way('b>m', quorum(2)), way('c>m', quorum(2)), way('m>d')],
+    { serviceMs: { a: 5, b: 3, c: 9, d: 9 } },
+    '14 {xa|xb}d',
+  ],
+  [
+    'queued work of members that are not needed is taken out of the queue',
+    [way('a>b'), way('a>c'), way('b>m', ANY), way('c>m', ANY)],
+    { replicas: { b: 0 } },
+    '2 {|xac}',
+    'a(x) c(xa)',
+  ],
+  [
+    'combine stages in a row; the first is not needed any more',
+    [way('a>m', ANY), way('b>m', ANY), way('c>n', ANY), way('m>n', ANY), way('n>d')],
+    { serviceMs: { c: 1, a: 4, b: 6, d: 9 } },
+    '10 {xc}d',
+  ],
+  ['items of a fan-out', [way('a>b', FAN_OUT), way('b>m', ALL), way('m>c')], { items: () => 2 }, '4 [xa0b xa1b]c'],
+  ['a fan-out without items', [way('a>b', FAN_OUT), way('b>m', ALL)], { items: () => 0 }, '1 []'],
+  [
+    'a member that fails ends the request',
+    [way('a>m'), way('b>m')],
+    { fails: (_, stage) => stage === 'b', serviceMs: { a: 5 } },
+    '1 b failed',
+  ],
+  [
+    'a member that may be missing does not',
+    [way('a>m', { onMissing: 'partial' }), way('b>m', { onMissing: 'partial' })],
+    { fails: (_, stage) => stage === 'b', serviceMs: { a: 5 } },
+    '5 {xa} without b',
+  ],
+  ['members that are skipped', [when('a>b'), way('a>c'), way('b>m'), way('c>m')], {}, '2 {|xac}'],
+];
+
+/** The stages `m` and `n` of a case combine. */
+function combining(edges: readonly EdgeSpec[]): PipelineSpec {
+  const spec = graphSpec(edges);
+  const isCombine = ({ id }: { readonly id: StageId }) => id === 'm' || id === 'n';
+  const combine = { method: 'vote', tensor: 'label', output: 'label' } as const;
+  return {
+    ...spec,
+    stages: spec.stages.filter((stage) => !isCombine(stage)),
+    combines: spec.stages.filter(isCombine).map(({ id }) => ({ id, ...combine })),
+  };
+}
+
 describe.each<[string, Case[]]>([
   ['branches', branches],
   ['inputs of edges', inputs],
@@ -346,9 +410,10 @@ describe.each<[string, Case[]]>([
   ['early joins', early],
   ['losses', losses],
   ['partial results', partials],
+  ['combine stages', combines],
 ])('%s', (_, cases) => {
   it.each(cases)('%s', (_what, edges, script, end, runs) => {
-    const result = walkThrough(graphSpec(edges), script);
+    const result = walkThrough(combining(edges), script);
     expect(result.ends).toEqual([end]);
     expect(result.endsPerRequest).toEqual([1]);
     expect(result.scheduler.inFlight).toBe(0);

@@ -2,7 +2,8 @@
  * Routes the result of an item: along plain edges, through a fan-out as k items, or into a join, which waits for all
  * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
  * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
- * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request.
+ * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. A
+ * combine stage passes on its merged or joined input at once.
  */
 
 import type { DiscardRule } from './discardable-work.js';
@@ -35,8 +36,9 @@ export interface PayloadAlgebra<Payload, Context = unknown> {
   select(edge: ServingEdge, output: Payload, context: Context): Payload;
   /** Items of an output, in order; may be empty. */
   fanOut(edge: ServingEdge, output: Payload, context: Context): readonly Payload[];
+  /** One payload from items. For the only edge into a combine stage, the result of that stage. */
   join(edge: ServingEdge, parts: readonly Payload[], context: Context): Payload;
-  /** One payload from the inputs of a stage, by edge; holes for missing inputs. */
+  /** One payload from the inputs of a stage, by edge; holes for missing inputs. For a combine stage, its result. */
   merge(stage: number, parts: readonly (Payload | undefined)[], context: Context): Payload;
   /** Second reference to a payload that takes two paths. */
   share(payload: Payload): Payload;
@@ -80,9 +82,9 @@ export class GraphWalk<Payload, Context> {
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
-    this.#stages = graph.stages;
+    this.#stages = graph.nodes;
     this.#entries = graph.entries.map(({ index }) => ({ index: -1, to: index, slot: 0, partial: false }));
-    this.#hasEarlyJoins = graph.stages.some(({ discardedBy }) => discardedBy.length > 0);
+    this.#hasEarlyJoins = graph.nodes.some(({ discardedBy }) => discardedBy.length > 0);
     this.#algebra = algebra;
     this.#effects = effects;
   }
@@ -216,7 +218,7 @@ export class GraphWalk<Payload, Context> {
   ): void {
     const stage = this.#stages[door.to] as ServingStage;
     if (stage.inputs === 1) {
-      this.#effects.deliver(request, stage.index, scope, payload);
+      this.#deliver(request, stage, scope, payload);
       return;
     }
     const waiting = collectedOf(scope ?? request, stage);
@@ -239,7 +241,18 @@ export class GraphWalk<Payload, Context> {
       return;
     }
     if (hasGoneOnEarly(waiting)) this.#effects.discard(request, stage.discards);
-    this.#effects.deliver(request, stage.index, scope, this.#algebra.merge(stage.index, parts, request.context));
+    this.#deliver(request, stage, scope, this.#algebra.merge(stage.index, parts, request.context));
+  }
+
+  #deliver(
+    request: RequestState<Payload, Context>,
+    stage: ServingStage,
+    scope: Scope<Payload> | undefined,
+    payload: Payload,
+  ): void {
+    if (stage.combine === undefined) this.#effects.deliver(request, stage.index, scope, payload);
+    else if (!this.answer(request, { stage: stage.index, scope }, payload))
+      this.leave(request, { stage: stage.index, scope }, payload);
   }
 
   /** Settles an edge along which nothing arrives. The join that closes a skipped fan-out gets no items. */

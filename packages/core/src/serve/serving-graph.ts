@@ -6,7 +6,14 @@
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
-import { awaitedParts, closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
+import {
+  awaitedParts,
+  type CombineSpec,
+  closesFanOut,
+  type EdgeSpec,
+  nodeIds,
+  type PipelineSpec,
+} from '../model/pipeline-spec.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
@@ -36,6 +43,8 @@ export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
   readonly idempotent: boolean;
+  /** Set for a combine stage, whose items never wait. */
+  readonly combine: CombineSpec | undefined;
   /** Number of in-edges, plus one for the request at an entry. */
   readonly inputs: number;
   /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
@@ -50,8 +59,9 @@ export interface ServingStage {
   readonly discards: readonly number[];
 }
 
-/** `entries` are the stages that a request enters. */
+/** `nodes` are the stages, then the combine stages. `entries` are the stages that a request enters. */
 export interface ServingGraph {
+  readonly nodes: readonly ServingStage[];
   readonly stages: readonly ServingStage[];
   readonly entries: readonly ServingStage[];
   readonly edges: readonly ServingEdge[];
@@ -89,40 +99,45 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     };
     return { index: edges.length + slot, from: stage, to: RESPONSE, kind: 'answer', slot, ...common };
   });
-  const order = topologicalOrder(spec.stages.length, edges);
-  const open = closeFanOuts({ ids: spec.stages.map(({ id }) => id), edges, answers, order });
-  const awaited = spec.stages.map((_, stage) => awaitedInputs(spec, stage, inputs[stage] ?? 0));
+  const ids = nodeIds(spec);
+  const order = topologicalOrder(ids.length, edges);
+  const open = closeFanOuts({ ids, edges, answers, order });
+  const awaited = ids.map((id, stage) => awaitedInputs(spec, id, inputs[stage] ?? 0));
   const joins = earlyJoins({ edges, inputs, awaited, open });
   const rules = discardRules(
     {
       order,
-      successors: spec.stages.map((_, stage) => edges.filter(({ from }) => from === stage).map(({ to }) => to)),
-      answers: spec.stages.map((_, stage) => answers.some(({ from }) => from === stage)),
+      successors: ids.map((_, stage) => edges.filter(({ from }) => from === stage).map(({ to }) => to)),
+      answers: ids.map((_, stage) => answers.some(({ from }) => from === stage)),
       open: open.map(indices),
     },
     joins,
   );
   const missable = missableStages(order, edges);
-  const stages = spec.stages.map(({ id, idempotent = true }, index) => ({
+  const nodes = ids.map((id, index) => ({
     index,
     id,
-    idempotent,
+    idempotent: spec.stages[index]?.idempotent ?? true,
+    combine: spec.combines?.[index - spec.stages.length],
     inputs: inputs[index] ?? 0,
     awaited: awaited[index] ?? 0,
     outEdges: edges.filter((edge) => edge.from === index),
     answer: answers.find((answer) => answer.from === index),
     missable: missable[index] ?? false,
     discardedBy: rules[index] ?? [],
-    discards: rules.flatMap((of, stage) => (of.some(({ join }) => join.stage === index) ? [stage] : [])),
+    discards: rules.flatMap((of, stage) =>
+      stage < spec.stages.length && of.some(({ join }) => join.stage === index) ? [stage] : [],
+    ),
   }));
+  const stages = nodes.slice(0, spec.stages.length);
   const entries = stages.filter(({ id }) => entryIds.has(id));
-  return { stages, entries, edges, answers, topologicalOrder: order };
+  return { nodes, stages, entries, edges, answers, topologicalOrder: order };
 }
 
 function draftEdges(spec: PipelineSpec) {
-  const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
+  const indexOf = new Map(nodeIds(spec).map((id, index) => [id, index]));
   const entryIds = new Set(spec.sources.flatMap((source) => source.to));
-  const inputs: number[] = spec.stages.map((stage) => (entryIds.has(stage.id) ? 1 : 0));
+  const inputs: number[] = nodeIds(spec).map((id) => (entryIds.has(id) ? 1 : 0));
   const edges = spec.edges.map((edge, index): DraftEdge => {
     const from = indexOf.get(edge.from);
     const to = indexOf.get(edge.to);
@@ -147,8 +162,7 @@ function missableStages(order: readonly number[], edges: readonly ServingEdge[])
   return missable;
 }
 
-function awaitedInputs(spec: PipelineSpec, stage: number, inputs: number): number {
-  const id = spec.stages[stage]?.id;
+function awaitedInputs(spec: PipelineSpec, id: StageId, inputs: number): number {
   const inEdges = spec.edges.filter(({ to }) => to === id);
   const early = inEdges.filter(({ join }) => join !== undefined && join !== 'all');
   const [first] = early;

@@ -63,6 +63,25 @@ describe('branches', () => {
   });
 });
 
+describe('a combine stage', () => {
+  const vote = { id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' } as const;
+  const voted: PipelineSpec = {
+    ...stages,
+    combines: [vote],
+    edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'vote'), edge('c', 'vote'), edge('vote', 'd')],
+  };
+
+  it('adds neither time nor work, in the simulation and in the drop rule', () => {
+    const joined = { ...voted, combines: [], edges: [...voted.edges.slice(0, 2), edge('b', 'd'), edge('c', 'd')] };
+    const [with_, without] = [simulate(voted, true), simulate(joined, true)];
+    expect(with_.completed).toBe(with_.arrived);
+    expect(with_.latencyMs.quantileMs(0.99)).toBe(without.latencyMs.quantileMs(0.99));
+    expect(with_.stages.map(({ items }) => items)).toEqual(without.stages.map(({ items }) => items));
+    expect(leastRemainingMs(voted)).toEqual(leastRemainingMs(joined));
+    expect(leastRemainingMs(voted)).toEqual([32, 2, 2, 0]);
+  });
+});
+
 describe('a hedge', () => {
   it('takes as long as its faster branch', () => {
     const { latencyMs, arrived, completed } = simulate(hedge, false);

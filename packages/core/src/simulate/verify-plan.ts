@@ -15,16 +15,18 @@ import type { SimulatedReplica } from './simulated-fleet.js';
 
 /** Items of a request over all stages, if every branch is taken. */
 export function itemsPerRequest(spec: PipelineSpec): number {
-  const { stages, topologicalOrder } = servingGraph(spec);
-  const open = stages.map((): readonly number[] => []);
+  const { nodes, stages, topologicalOrder } = servingGraph(spec);
+  const open = nodes.map((): readonly number[] => []);
   for (const from of topologicalOrder) {
     const before = open[from] ?? [];
-    for (const { index, to, kind } of stages[from]?.outEdges ?? []) {
+    for (const { index, to, kind } of nodes[from]?.outEdges ?? []) {
       const items = spec.edges[index]?.fanOut?.expected ?? 1;
       open[to] = kind === 'fan-out' ? [...before, items] : kind === 'join' ? before.slice(0, -1) : before;
     }
   }
-  return open.reduce((sum, factors) => sum + factors.reduce((product, factor) => product * factor, 1), 0);
+  return open
+    .slice(0, stages.length)
+    .reduce((sum, factors) => sum + factors.reduce((product, factor) => product * factor, 1), 0);
 }
 
 /**

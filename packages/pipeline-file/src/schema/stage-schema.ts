@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
-import { count, name, nonNegative, positive, replicaCores, text } from './scalars.js';
+import { count, fraction, name, nonNegative, positive, replicaCores, text } from './scalars.js';
 import { variantSchema } from './variant-schema.js';
 
 const replicasSchema = z
@@ -43,6 +43,28 @@ const pinsSchema = z
   .prefault({})
   .describe('Choices that the planner must keep.');
 
+const combineSchema = z
+  .strictObject({
+    method: z
+      .enum(['vote', 'mean', 'weighted', 'median', 'first-confident', 'concatenation'])
+      .describe(
+        'How members become one answer. `vote`: the most frequent value; of equally frequent ones that of the first member. `mean`, `weighted` (mean by `weights`), `median`: of numbers. These work element by element. `first-confident`: the first member whose `confidence` is at least `atLeast`, else the most confident one. `concatenation`: along the first dimension.',
+      ),
+    tensor: text().describe('Name of the tensor that every member has. An edge can rename it with `inputs`.'),
+    output: text().optional().describe('Name of the result. Default: the name of the tensor.'),
+    weights: z
+      .record(text(), positive())
+      .optional()
+      .describe('For `weighted`: a weight for each member, by stage name.'),
+    confidence: text()
+      .optional()
+      .describe('For `first-confident`: name of the tensor with the confidence, one number. The answer has it, too.'),
+    atLeast: fraction().optional().describe('For `first-confident`: the confidence that is enough.'),
+  })
+  .describe(
+    'Makes one answer from those of several stages, without code, replicas or variants. Members are the stages whose edges lead here, in the order of the edges, or the items of the fan-out that the only edge joins. If a join goes on without a member, the others count.',
+  );
+
 export const stageSchema = z.strictObject({
   name: name().describe('Name of the stage, unique in the pipeline.'),
   kind: z
@@ -76,10 +98,14 @@ export const stageSchema = z.strictObject({
     .describe(
       'Allows further runs of a batch, provided that the requests can still meet their deadlines: if a replica is lost, its batch runs once more on another replica; if a batch of several items fails, each item runs alone. With `false` the requests of the batch fail instead.',
     ),
+  combine: combineSchema.optional(),
   variants: z
     .array(variantSchema)
     .min(1)
-    .describe('Alternative models or code for the stage; the planner chooses one.'),
+    .optional()
+    .describe(
+      'Alternative models or code for the stage; the planner chooses one. Required unless the stage has `combine`.',
+    ),
   bounds: boundsSchema,
   pins: pinsSchema,
 });

@@ -50,16 +50,22 @@ function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Findin
 
 const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);
 
+const MEASURED = {
+  edges: { place: 'behind a join that waits for some edges only', field: ['join'] },
+  outputs: { place: 'of a cascade', field: ['unless'] },
+  combines: { place: 'of a combined answer', field: ['combine', 'method'] },
+} as const;
+
 /**
- * With cascades and early joins over several edges, accuracy is not a product and must be measured. Without a table: a
+ * With cascades, combined answers and early joins over several edges, accuracy is not a product and must be measured. Without a table: a
  * warning if `evaluation` can measure it, else an error. Pins must leave a measured combination.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
-  const cause = measurementCause(spec);
+  const cause = measurementCause({ ...spec, combines: spec.stages?.map((stage) => stage?.combine) });
   if (cause === undefined) return [];
   if (Object.hasOwn(spec, 'accuracyTable')) return [...pinsBesideTable(spec)];
-  const path = ['spec', cause.of, cause.index, cause.of === 'edges' ? 'join' : 'unless'];
-  const place = cause.of === 'edges' ? 'behind a join that waits for some edges only' : 'of a cascade';
+  const { place, field } = MEASURED[cause.of];
+  const path = ['spec', cause.of === 'combines' ? 'stages' : cause.of, cause.index, ...field];
   const where = `the accuracy ${place} is not the product of those of the stages`;
   if (Object.hasOwn(spec, 'evaluation')) {
     const message = `${where}: measure it with \`equipoise evaluate\` before planning`;

@@ -35,7 +35,7 @@ export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
 /** Checks the stage and variant names in one combination. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
-  const known = knownNames(stages);
+  const known = knownNames(stages.filter((stage) => stage === undefined || !Object.hasOwn(stage, 'combine')));
   const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));
   return function* (combination: CombinationDraft, parent: ValuePath): Generator<Finding> {
     for (const [stage, variant] of Object.entries(combination)) {

@@ -579,6 +579,139 @@ const meeting = (spec: Loose, [left, right]: readonly [object, object]) => {
   spec.evaluation = { module: './evaluate.ts', data: './data' };
 };
 
+/** The classes of two stages behind `detect` are combined. */
+const combined = (spec: Loose, combine: object, edges: readonly (readonly [string, string, object?])[] = []) => {
+  const again = { ...spec.stages[1], name: 'again' };
+  spec.stages = [spec.stages[0], spec.stages[1], again, { name: 'vote', combine: { tensor: 'label', ...combine } }];
+  chainOf(spec, [
+    ['detect', 'classify'],
+    ['detect', 'again'],
+    ...(edges.length > 0
+      ? edges
+      : ([
+          ['classify', 'vote'],
+          ['again', 'vote'],
+        ] as const)),
+  ]);
+  spec.outputs = [{ from: 'vote' }];
+  spec.evaluation = { module: './evaluate.ts', data: './data' };
+};
+const combine = 'spec.stages[3].combine';
+const ofItems = (spec: Loose, how: object) => {
+  spec.stages[2] = { name: 'count', combine: { tensor: 'label', ...how } };
+  spec.evaluation = { module: './evaluate.ts', data: './data' };
+};
+
+const combines: Case[] = [
+  [
+    'a stage has variants or combines',
+    (spec) => delete spec.stages[2].variants,
+    { path: 'spec.stages[2].variants', message: /missing field "variants".*or combine/ },
+  ],
+  [
+    'a combine stage has neither code nor replicas',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      Object.assign(spec.stages[3], { module: './vote.ts', variants: [{ name: 'v' }], pins: { replicas: 2 } });
+    },
+    { path: 'spec.stages[3].module', message: /expected no module on a stage with combine/ },
+    { path: 'spec.stages[3].variants', message: /expected no variants on a stage with combine/ },
+    { path: 'spec.stages[3].pins.replicas', message: /expected no pins on a stage with combine/ },
+  ],
+  [
+    'a method is known',
+    (spec) => combined(spec, { method: 'votes' }),
+    { path: `${combine}.method`, message: /expected.*vote.*found the text "votes"/, suggestion: 'vote' },
+  ],
+  [
+    'a method has its own fields',
+    (spec) => combined(spec, { method: 'weighted', atLeast: 0.5 }),
+    { path: `${combine}.weights`, message: /missing field "weights", expected it for weighted/ },
+    { path: `${combine}.atLeast`, message: /no atLeast for weighted: it is for first-confident/ },
+  ],
+  [
+    'a confidence has a name and a limit',
+    (spec) => combined(spec, { method: 'first-confident' }),
+    { path: `${combine}.atLeast`, message: /missing field "atLeast"/ },
+    { path: `${combine}.confidence`, message: /missing field "confidence"/ },
+  ],
+  [
+    'the confidence is not the result',
+    (spec) => combined(spec, { method: 'first-confident', confidence: 'label', atLeast: 0.5 }),
+    { path: `${combine}.confidence`, message: /expected another tensor than the result, found "label"/ },
+  ],
+  [
+    'weights name members',
+    (spec) => combined(spec, { method: 'weighted', weights: { classify: 1, agian: 2 } }),
+    { path: `${combine}.weights`, message: /a weight of every member, found none of again/ },
+    {
+      path: `${combine}.weights.agian`,
+      message: /unknown member "agian", expected one of classify, again/,
+      suggestion: 'again',
+    },
+  ],
+  [
+    'items have no weights',
+    (spec) => ofItems(spec, { method: 'weighted', weights: { classify: 1 } }),
+    { path: 'spec.stages[2].combine.weights', message: /items of a join have no weights/ },
+  ],
+  [
+    'one stage is no ensemble',
+    (spec) => combined(spec, { method: 'vote' }, [['classify', 'vote']]),
+    { path: combine, message: /at least two members of "vote", or a join of items, found only "classify"/ },
+  ],
+  [
+    'a source is no member',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.sources[0].to = ['detect', 'vote'];
+    },
+    { path: combine, message: /expected edges from members into "vote", found a source/ },
+  ],
+  [
+    'a concatenation needs every member',
+    (spec) =>
+      combined(spec, { method: 'concatenation' }, [
+        ['classify', 'vote', { onMissing: 'partial' }],
+        ['again', 'vote'],
+      ]),
+    { path: 'spec.edges[2].onMissing', message: /every member at a concatenation/ },
+  ],
+  [
+    'an edge passes on what is combined',
+    (spec) =>
+      combined(spec, { method: 'vote' }, [
+        ['classify', 'vote', { inputs: [{ name: 'labels' }] }],
+        ['again', 'vote'],
+      ]),
+    { path: 'spec.edges[2].inputs', message: /the tensor "label", which the stage combines, found none/ },
+  ],
+  [
+    'an output lists tensors of the combined answer',
+    (spec) => {
+      combined(spec, { method: 'mean', output: 'score' });
+      spec.outputs[0].tensors = ['label'];
+    },
+    { path: 'spec.outputs[0].tensors[0]', message: /a tensor of the combined answer \(score\), found "label"/ },
+  ],
+  [
+    'the accuracy of an ensemble can be known',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      delete spec.evaluation;
+    },
+    { path: `${combine}.method`, message: /of a combined answer is not the product.*expected an accuracyTable/ },
+  ],
+  [
+    'a combine stage has no variant to measure',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.accuracyTable = { combinations: [{ variants: { detect: 'small', vote: 'x' }, accuracy: 0.5 }] };
+    },
+    { path: 'spec.accuracyTable.combinations[0].variants.vote', message: /unknown stage "vote"/ },
+  ],
+];
+
 const branching: Case[] = [
   [
     'a condition is CEL',
@@ -764,6 +897,7 @@ const rules = [
   ...names,
   ...references,
   ...graph,
+  ...combines,
   ...branching,
   ...edgeInputs,
   ...targets,
@@ -910,6 +1044,14 @@ test.each<readonly [string, (spec: Loose) => void]>([
     },
   ],
   ['a stage that answers in the middle', (spec) => spec.outputs.push({ from: 'detect' })],
+  [
+    'a concatenation, whose accuracy is a product',
+    (spec) => {
+      combined(spec, { method: 'concatenation' });
+      delete spec.evaluation;
+    },
+  ],
+  ['a concatenation of items', (spec) => ofItems(spec, { method: 'concatenation' })],
   [
     'core counts that are multiples of 0.05 up to rounding',
     (spec) => {

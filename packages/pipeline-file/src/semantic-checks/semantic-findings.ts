@@ -3,6 +3,7 @@ import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
 import { checkBranches, checkCertainAnswer } from './branches.js';
+import { checkCombines } from './combines.js';
 import { checkEdgeInputs } from './edge-inputs.js';
 import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
@@ -37,6 +38,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkFanOutDepth(graph, topology),
     ...checkFanOutItems(spec),
     ...checkEdgeInputs(spec, graph, topology),
+    ...checkCombines(spec, graph),
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),

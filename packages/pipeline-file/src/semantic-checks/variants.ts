@@ -6,6 +6,7 @@ import type { Finding, ValuePath } from '../problem.js';
 export function checkVariants(spec: SpecDraft): Finding[] {
   const findings: (Finding | undefined)[] = [];
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
+    if (Object.hasOwn(stage, 'combine')) continue;
     for (const [position, variant] of wellFormedEntries(stage.variants)) {
       const path = ['spec', 'stages', index, 'variants', position];
       findings.push(checkAccuracy(stage, variant, path), checkCode(stage, variant, path));
@@ -43,7 +44,7 @@ export function checkReplicas(spec: SpecDraft): Finding[] {
 }
 
 function* checkStage(stage: StageDraft, path: ValuePath): Generator<Finding> {
-  if (isMalformed(stage, 'module')) return;
+  if (isMalformed(stage, 'module') || Object.hasOwn(stage, 'combine')) return;
   const { module, isolation } = stage;
   if (module === undefined) {
     yield* checkStageWithoutCode(stage, path);

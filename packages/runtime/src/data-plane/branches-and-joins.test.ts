@@ -111,6 +111,40 @@ describe('early joins', () => {
   });
 });
 
+describe('a combine stage', () => {
+  const voters = ['a', 'b', 'c'];
+  const voted = (more: Partial<PipelineSpec> = {}): PipelineSpec =>
+    servingSpec(voters, {
+      sources: [{ name: 'input', to: voters.map(stageId), tensors: [] }],
+      combines: [{ id: stageId('vote'), method: 'vote', tensor: 'label', output: 'winner' }],
+      edges: voters.map((voter) => edge(voter, 'vote', { onMissing: 'partial' })),
+      outputs: [{ from: stageId('vote') }],
+      ...more,
+    });
+  const label =
+    (value: number): ItemScript =>
+    () => ({ label: fp32([], value), extra: fp32([], value) });
+
+  it('answers for its members, without a replica, and without a member that failed', async () => {
+    const { answers, pipeline } = await answersTo(voted(), { a: label(1), b: label(2), c: label(2) }, [x(0)]);
+    expect(answers).toEqual([{ kind: 'completed', output: { winner: fp32([], 2) } }]);
+    expect(pipeline.ready).toBe(true);
+    expect(Object.keys(pipeline.stageCounts())).toEqual(voters);
+    const b: ItemScript = () => new AppError('STAGE_FAILED', 'refused');
+    const tie = await answersTo(voted(), { a: label(1), b, c: label(2) }, [x(0)]);
+    expect(tie.answers).toEqual([{ kind: 'completed', output: { winner: fp32([], 1) }, missing: ['b'] }]);
+  });
+
+  it('fails its request alone if a member lacks the tensor', async () => {
+    const a: ItemScript = (item) => (firstValue(item) > 0 ? { lable: fp32([], 1) } : { label: fp32([], 1) });
+    const { answers } = await answersTo(voted(), { a, b: label(1), c: label(1) }, [x(1), x(0)]);
+    expect(answers).toMatchObject([
+      { kind: 'failed', failure: { code: 'STAGE_FAILED', message: /Stage vote: .*tensor label, but a gave lable/ } },
+      { kind: 'completed' },
+    ]);
+  });
+});
+
 it('a partial answer has the items that came, and says which did not', async () => {
   const spec = servingSpec(['split', 'work', 'end'], {
     edges: [

@@ -1,4 +1,4 @@
-import { type EdgeSpec, stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { type EdgeSpec, type PipelineSpec, stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
 import { type ServingEdge, servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -41,6 +41,111 @@ describe('the digest of an input', () => {
     ];
     expect(new Set(inputs.map(inputDigest)).size).toBe(inputs.length);
     expect(inputDigest({ x: bytes })).toBe(inputDigest({ x: text('a', 'bc') }));
+  });
+});
+
+describe('the rule of a combine stage', () => {
+  type Rule = NonNullable<PipelineSpec['combines']>[number];
+  const bytes = (...data: readonly (string | Uint8Array)[]): Tensor =>
+    ({ datatype: 'BYTES', shape: [data.length], data }) as Tensor;
+  const long = (...data: readonly bigint[]): Tensor => ({
+    datatype: 'INT64',
+    shape: [data.length],
+    data: BigInt64Array.from(data),
+  });
+  const scalar = (value: number) => fp32([], [value]);
+  const members = ['a', 'b', 'c', 'd'];
+  /** Combines tensors `x`, in order of members; undefined for a missing one. */
+  const combine = (rule: Partial<Rule>, ...parts: readonly (TensorMap | Tensor | undefined)[]): TensorMap => {
+    const of = { id: stageId('m'), method: 'vote', tensor: 'x', output: 'y', ...rule } as const;
+    const edges = members.slice(0, parts.length).map((member) => edge(member, 'm'));
+    const spec = servingSpec(members, { combines: [of], edges, outputs: [{ from: stageId('m') }] });
+    const inputs = parts.map((part) => (part !== undefined && 'datatype' in part ? { x: part as Tensor } : part));
+    return tensorAlgebra(servingGraph(spec)).merge(members.length, inputs as readonly TensorMap[], { source: {} });
+  };
+
+  it.each<[string, Partial<Rule>, readonly (TensorMap | Tensor | undefined)[], Tensor]>([
+    ['vote: the most frequent value', { method: 'vote' }, [bytes('p'), bytes('q'), bytes('q')], bytes('q')],
+    ['vote: of a tie the earlier member', { method: 'vote' }, [bytes('p'), bytes('q')], bytes('p')],
+    ['vote: a tie of two pairs', { method: 'vote' }, [bytes('q'), bytes('p'), bytes('p'), bytes('q')], bytes('q')],
+    ['vote: element by element', { method: 'vote' }, [long(1n, 2n), long(3n, 2n), long(3n, 4n)], long(3n, 2n)],
+    [
+      'vote: of byte strings',
+      { method: 'vote' },
+      [bytes(Uint8Array.of(1)), bytes(Uint8Array.of(2)), bytes(Uint8Array.of(2))],
+      bytes(Uint8Array.of(2)),
+    ],
+    ['vote: without a missing member', { method: 'vote' }, [undefined, bytes('q'), bytes('p')], bytes('q')],
+    ['mean', { method: 'mean' }, [fp32([2], [1, 2]), fp32([2], [3, 4])], fp32([2], [2, 3])],
+    [
+      'mean: of 64-bit numbers in FP64',
+      { method: 'mean' },
+      [long(1n), long(2n)],
+      { datatype: 'FP64', shape: [1], data: Float64Array.of(1.5) },
+    ],
+    [
+      'weighted: the weights of the members that came',
+      { method: 'weighted', weights: { [stageId('a')]: 100, [stageId('b')]: 3, [stageId('c')]: 1 } },
+      [undefined, scalar(1), scalar(5)],
+      scalar(2),
+    ],
+    ['median: of an odd number', { method: 'median' }, [scalar(9), scalar(-1), scalar(2)], scalar(2)],
+    ['median: of an even number', { method: 'median' }, [scalar(9), scalar(-1), scalar(2), scalar(3)], scalar(2.5)],
+    [
+      'concatenation: along the first dimension',
+      { method: 'concatenation' },
+      [fp32([1, 2], [1, 2]), fp32([2, 2], [3, 4, 5, 6])],
+      fp32([3, 2], [1, 2, 3, 4, 5, 6]),
+    ],
+    ['concatenation: of scalars', { method: 'concatenation' }, [scalar(1), scalar(2)], fp32([2], [1, 2])],
+  ])('%s', (_, rule, parts, result) => {
+    expect(combine(rule, ...parts)).toEqual({ y: result });
+  });
+
+  it('first-confident: the first that is confident enough, else the most confident', () => {
+    const rule = { method: 'first-confident', confidence: 'sure', atLeast: 0.5 } as const;
+    const sure = (x: string, confidence: number) => ({ x: bytes(x), sure: fp32([1], [confidence]) });
+    const answer = (x: string, confidence: number) => ({ y: bytes(x), sure: fp32([1], [confidence]) });
+    expect(combine(rule, sure('p', 0.25), sure('q', 0.5), sure('r', 0.75))).toEqual(answer('q', 0.5));
+    expect(combine(rule, sure('p', 0.125), sure('q', 0.25), sure('r', 0.25))).toEqual(answer('q', 0.25));
+    expect(() => combine(rule, { x: bytes('p'), sure: bytes('much') }, sure('q', 1))).toThrow(
+      /Stage m: the confidence must be one number, a gave BYTES \[1\]/,
+    );
+  });
+
+  it.each<[string, Partial<Rule>, readonly (TensorMap | Tensor)[], RegExp]>([
+    ['a member without the tensor', {}, [scalar(1), { z: scalar(1) }], /tensor x, but b gave z/],
+    [
+      'members of different shapes',
+      {},
+      [fp32([2], [1, 2]), fp32([1], [1])],
+      /equal types; a gave FP32 \[2\], b FP32 \[1\]/,
+    ],
+    ['members of different types', {}, [scalar(1), bytes('p')], /equal types/],
+    [
+      'a mean of texts',
+      { method: 'mean' },
+      [bytes('p'), bytes('q')],
+      /takes the mean of x, so it needs numbers; it got BYTES/,
+    ],
+    [
+      'a concatenation of different widths',
+      { method: 'concatenation' },
+      [fp32([1, 2], [1, 2]), fp32([1, 1], [1])],
+      /cannot concatenate.*the first is FP32 \[1, 2\], number 2 is FP32 \[1, 1\]/,
+    ],
+  ])('refuses %s', (_, rule, parts, message) => {
+    expect(() => combine(rule, ...parts)).toThrow(message);
+  });
+
+  it('takes the items of a fan-out; without items there is no answer', () => {
+    const of = { id: stageId('m'), method: 'mean', tensor: 'x', output: 'x' } as const;
+    const edges = [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'm', { join: 'all' })];
+    const graph = servingGraph(servingSpec(['a', 'b'], { combines: [of], edges, outputs: [{ from: stageId('m') }] }));
+    const { join } = tensorAlgebra(graph);
+    const last = graph.edges[1] as ServingEdge;
+    expect(join(last, [{ x: scalar(1) }, { x: scalar(3) }], { source: {} })).toEqual({ x: scalar(2) });
+    expect(join(last, [], { source: {} })).toEqual({});
   });
 });
 

@@ -26,6 +26,7 @@ import {
 import type { PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
 import { decodeTensor } from '@equipoise/open-inference-codec';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
+import { type CombineRule, combineTensors, type Member } from './combine-tensors.js';
 
 export interface ProducedTensors {
   readonly producer: string;
@@ -48,8 +49,8 @@ const REQUEST = 'request';
  * constant does not have its type. `takes` throws AppError CONDITION_FAILED if evaluation fails.
  */
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, RequestSource> {
-  const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
-  const doors = graph.stages.map(({ index, inputs }) => doorsOf(graph, index, inputs));
+  const nameOf = (stage: number): string => graph.nodes[stage]?.id ?? String(stage);
+  const doors = graph.nodes.map(({ index, inputs }) => doorsOf(graph, index, inputs));
   const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
   const inputs = graph.edges.map((edge) => edgeInputs(edge, nameOf));
   return {
@@ -67,16 +68,28 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, Re
     },
     join: (edge, parts, { source }) => {
       const { pick, whole } = inputs[edge.index] ?? ALL;
-      const joined = joinTensors(parts.map(pick), nameOf(edge.from));
+      const { combine, inputs: count } = graph.nodes[edge.to] ?? {};
+      const picked = parts.map(pick);
+      if (combine !== undefined && count === 1)
+        return combined(
+          combine,
+          picked.map((tensors, item) => ({ name: `item ${item + 1}`, tensors })),
+        );
+      const joined = joinTensors(picked, nameOf(edge.from));
       const added = whole(source);
       return added === NOTHING ? joined : { ...joined, ...added };
     },
-    merge: (stage, parts) =>
-      mergeTensors(
-        parts.flatMap((tensors, slot) =>
-          tensors === undefined ? [] : [{ ...(doors[stage]?.[slot] ?? { producer: REQUEST }), tensors }],
-        ),
-      ),
+    merge: (stage, parts) => {
+      const produced = parts.flatMap((tensors, slot) =>
+        tensors === undefined ? [] : [{ ...(doors[stage]?.[slot] ?? { producer: REQUEST }), tensors }],
+      );
+      const combine = graph.nodes[stage]?.combine;
+      if (combine === undefined) return mergeTensors(produced);
+      return combined(
+        combine,
+        produced.map(({ producer, tensors }) => ({ name: producer, tensors })),
+      );
+    },
     share: copyTensors,
   };
 }
@@ -173,6 +186,12 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 
 /** Payload of a join without items. An output that is this very object adds nothing to the response. */
 const NO_ITEMS: TensorMap = Object.freeze({});
+
+function combined(rule: CombineRule, members: readonly Member[]): TensorMap {
+  const present = members.filter(({ tensors }) => tensors !== NO_ITEMS);
+  if (present.length === 0) return NO_ITEMS;
+  return combineTensors(rule, present, (problem) => stageFailed(rule.id, problem));
+}
 
 /** Joins items, in order, into one payload. All items need equal tensor names, data types and shapes. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
@@ -321,7 +340,7 @@ function compiled(text: string | undefined, from: string, to: string): Condition
 /** Inputs of a stage, by slot. */
 function doorsOf(graph: ServingGraph, stage: number, inputs: number): readonly Door[] {
   const doors = new Array<Door>(inputs).fill({ producer: REQUEST });
-  for (const { id, outEdges } of graph.stages) {
+  for (const { id, outEdges } of graph.nodes) {
     for (const edge of outEdges)
       if (edge.to === stage) doors[edge.slot] = { producer: id, keepsNames: edge.inputs !== undefined };
   }

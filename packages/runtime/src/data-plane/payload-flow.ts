@@ -19,7 +19,7 @@ export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
     this.#algebra = tensorAlgebra(graph);
     this.#outputs = outputs;
     this.#nameOf = ({ edge, items }) =>
-      `${graph.stages[graph.edges[edge]?.from ?? -1]?.id}${items.map((item) => `[${item}]`).join('')}`;
+      `${graph.nodes[graph.edges[edge]?.from ?? -1]?.id}${items.map((item) => `[${item}]`).join('')}`;
   }
 
   takes(edge: ServingEdge, output: TensorMap, request: PendingRequest): boolean {

@@ -7,6 +7,7 @@ import {
   type AccuracyTable,
   AppError,
   type Clock,
+  type EdgeSpec,
   type PipelineSpec,
   type ProfileSet,
   type StageId,
@@ -138,7 +139,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
 
 /** Undefined if there are none, or too many for a table. */
 function modelledCombinations(
-  { stages, edges }: PipelineSpec,
+  { stages, combines = [], edges }: PipelineSpec,
   measured: readonly Combination[],
   omitted: readonly VariantChoice[],
 ): Evaluation['modelled'] {
@@ -148,7 +149,9 @@ function modelledCombinations(
   const stageAt = (id: StageId) => stages.findIndex((stage) => stage.id === id);
   const model = interactionModel({
     measured: measured.map(({ variants, ...rest }) => ({ ...rest, variants: positionsOf(variants) })),
-    adjacent: edges.map(({ from, to }) => [stageAt(from), stageAt(to)] as const),
+    adjacent: [...edges, ...combines.flatMap(({ id }) => memberPairs(edges, id))]
+      .map(({ from, to }) => [stageAt(from), stageAt(to)] as const)
+      .filter((pair) => !pair.includes(-1)),
   });
   if (model === undefined) return undefined;
   const combinations = omitted.flatMap((variants): ModelledCombination[] => {
@@ -156,6 +159,13 @@ function modelledCombinations(
     return predicted === undefined ? [] : [{ variants, ...predicted, measured: false }];
   });
   return { combinations, crossValidatedError: model.crossValidatedError };
+}
+
+/** Pairs of members of a combine stage, and of members and the stages behind it. */
+function memberPairs(edges: PipelineSpec['edges'], combine: StageId): readonly Pick<EdgeSpec, 'from' | 'to'>[] {
+  const members = edges.flatMap(({ from, to }) => (to === combine ? [from] : []));
+  const behind = edges.flatMap(({ from, to }) => (from === combine ? [to] : []));
+  return members.flatMap((from, i) => [...members.slice(i + 1), ...behind].map((to) => ({ from, to })));
 }
 
 interface Competitors {

@@ -102,8 +102,8 @@ export class KeptAnswers {
     this.#runner = runner;
     this.#file = file;
     this.#code = new CodeDigests(spec.baseDir, locate);
-    const { edges, outputs, stages } = spec;
-    this.#graph = canonicalJson({ edges, outputs, stages: stages.map(({ id }) => id) });
+    const { edges, outputs, stages, combines } = spec;
+    this.#graph = canonicalJson({ edges, outputs, combines, stages: stages.map(({ id }) => id) });
   }
 
   /** `number` tells equal samples apart. */

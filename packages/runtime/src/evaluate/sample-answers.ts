@@ -43,7 +43,7 @@ export class SampleAnswers {
     this.#runners = new VariantRunners(spec, launcher);
     this.#cacheBytes = cacheBytes;
     this.#dependsOn = spec.stages.map(({ id }, index) => [
-      ...stagesBefore(this.#graph, index).map((before) => (spec.stages[before] as StageSpec).id),
+      ...stagesBefore(this.#graph, index).flatMap((before) => spec.stages[before]?.id ?? []),
       id,
     ]);
   }
@@ -67,9 +67,10 @@ export class SampleAnswers {
     for (const choice of choices) {
       const walk = new SampleWalk(this.#graph, [inputs]);
       for (const index of this.#graph.topologicalOrder) {
+        const stage = this.#spec.stages[index];
+        if (stage === undefined) continue;
         const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
         const outputs = await shared.remember(key, () => {
-          const stage = this.#spec.stages[index] as StageSpec;
           const items = walk.inputsOf(index);
           stageRuns += items.length;
           return this.#runners.run(stage, variantOf(stage, choice[stage.id]), items);

@@ -13,11 +13,11 @@ export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }
 
-/** Indices of all stages before a stage, ascending. */
+/** Indices of all nodes before a node, ascending. */
 export function stagesBefore(graph: ServingGraph, stage: number): readonly number[] {
   const before = new Set<number>();
   const visit = (index: number): void => {
-    for (const upstream of graph.stages) {
+    for (const upstream of graph.nodes) {
       if (before.has(upstream.index) || !upstream.outEdges.some((edge) => edge.to === index)) continue;
       before.add(upstream.index);
       visit(upstream.index);

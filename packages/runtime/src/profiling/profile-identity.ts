@@ -141,8 +141,9 @@ export class ProfileIdentities {
     const at = this.#spec.stages.indexOf(stage);
     const indices = stagesBefore(this.#graph, at);
     const before = indices.map((index) => {
-      const upstream = this.#spec.stages[index] as StageSpec;
-      return canonicalJson(this.#code.of(upstream, flowVariant(upstream)));
+      const upstream = this.#spec.stages[index];
+      const combine = this.#graph.nodes[index]?.combine;
+      return canonicalJson(upstream === undefined ? combine : this.#code.of(upstream, flowVariant(upstream)));
     });
     const passed = this.#graph.edges.flatMap(({ to, inputs }) =>
       inputs !== undefined && (to === at || indices.includes(to)) ? [canonicalJson({ to, inputs })] : [],

@@ -131,7 +131,8 @@ class PipelineProfiler {
       this.#wanted.flatMap(({ stage }) => stagesBefore(this.#graph, this.#spec.stages.indexOf(stage))),
     );
     for (const index of this.#graph.topologicalOrder) {
-      const stage = this.#spec.stages[index] as StageSpec;
+      const stage = this.#spec.stages[index];
+      if (stage === undefined) continue;
       const wanted = this.#wanted.filter((entry) => entry.stage === stage);
       if (wanted.length === 0 && !feeding.has(index)) continue;
       const inputs = walk.inputsOf(index);

@@ -6,7 +6,7 @@
  */
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
-import { type PreparedStage, plannedRps } from '../options/prepared-stage.js';
+import { plannedRps } from '../options/prepared-stage.js';
 import { choiceKey, type SurrogateChoice, type SurrogateOption, surrogateProblem } from '../options/surrogate.js';
 import { fitsLimits } from '../surrogate/node-packing.js';
 import { pasOf } from '../surrogate/objective-value.js';
@@ -331,9 +331,10 @@ export class ChoiceSearch {
     const deviation = Math.max(LEAST_DEVIATION, this.#judge.deviation(this.#fastestOf(stages)));
     const latencyLimitMs = sloMs * Math.exp(FAR * deviation);
     const shape = { graph, limits, priceLimit, levels };
-    const spare = stages.map((options, s) =>
-      pessimistic(options, plannedRps((this.#prepared.stages[s] as PreparedStage).load)),
-    );
+    const spare = stages.map((options, s) => {
+      const stage = this.#prepared.stages[s];
+      return stage === undefined ? options : pessimistic(options, plannedRps(stage.load));
+    });
     return [
       ...fastChoices({ ...shape, stages, latencyLimitMs, perLevel }),
       ...fastChoices({

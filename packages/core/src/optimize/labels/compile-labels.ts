@@ -32,6 +32,7 @@ function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): nu
   for (let v = 0; v < a.length; v++) {
     const [above, below] = [a[v] as Float64Array, b[v] as Float64Array];
     for (let o = 0; o < above.length; o++) {
+      if (above[o] === 0 && below[o] === 0) continue;
       const here = (above[o] as number) / (below[o] as number);
       if (ratio < 0) ratio = here;
       if (!(here > 0 && Math.abs(here - ratio) <= 1e-13 * ratio)) return undefined;

@@ -7,7 +7,13 @@ import { type PlanningGraph, planningGraph } from '../problem/planning-graph.js'
 import { limitsOf, type ResourceUse } from '../problem/resource-use.js';
 import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
-import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
+import {
+  combineOption,
+  relaxedOptionsByBatch,
+  relaxedStageOptions,
+  type StageOption,
+  stageOptions,
+} from './stage-option.js';
 
 /** Planning problem with all precomputed data that latency factors do not change. */
 export interface PreparedProblem {
@@ -20,7 +26,7 @@ export interface PreparedProblem {
   /** SLO latency, the limit of the surrogate's estimate. */
   readonly sloMs: number;
   readonly stages: readonly PreparedStage[];
-  /** Options per stage, in the order of `stages`. */
+  /** Options per node of the graph: stages, then combine stages. */
   readonly options: readonly (readonly StageOption[])[];
 }
 
@@ -66,7 +72,7 @@ function prepareWith(
     limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,
     stages,
-    options: stages.map(optionsOf),
+    options: [...stages.map(optionsOf), ...(spec.combines ?? []).map(() => [combineOption])],
   };
 }
 

@@ -1,5 +1,5 @@
 import { sumOfTailsReplicas } from '../../estimate/sum-of-tails.js';
-import type { VariantId } from '../../model/ids.js';
+import { type VariantId, variantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningStage } from '../../model/running-plan.js';
@@ -58,6 +58,30 @@ export interface StageOption extends OptionTimes {
   readonly use: ResourceUse;
   readonly switchingCostPerHour: number;
 }
+
+/** The only option of a combine stage, which has no replicas and takes no time. */
+export const combineOption: StageOption = {
+  variantId: variantId('combine'),
+  variantIndex: 0,
+  curve: {
+    cpuCores: 0,
+    threadCores: 0,
+    shareFraction: 1,
+    batchSizes: [],
+    maxBatchSize: 0,
+    meanMs: () => 0,
+    law: () => ({ kind: 'constant', ms: 0 }),
+  },
+  resources: { cpuCores: 0, memoryBytes: 0, gpus: 0 },
+  maxBatchSize: 0,
+  replicas: 0,
+  capacityRps: Number.POSITIVE_INFINITY,
+  use: [0, 0, 0, 0],
+  switchingCostPerHour: 0,
+  meanMs: 0,
+  tailMs: 0,
+  exact: true,
+};
 
 const LEAST_GAIN = 1e-6;
 

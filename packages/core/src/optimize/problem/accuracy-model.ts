@@ -6,9 +6,9 @@ import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
-import { measurementCause, type PipelineSpec } from '../../model/pipeline-spec.js';
+import { measurementCause, nodeIds, type PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** `visited`: by stage index. */
+/** `visited`: by node of the graph. */
 export interface StageScenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
@@ -56,7 +56,7 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   if (!productCounts && measured.length === 0)
     throw new AppError(
       'INVALID_PIPELINE',
-      'Behind an `any` or `quorum` join and in a cascade the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',
+      'Behind a combine stage, behind an `any` or `quorum` join and in a cascade the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',
     );
   const choiceOf = (variantIndices: readonly number[]): Readonly<Record<StageId, VariantId>> =>
     Object.fromEntries(
@@ -67,7 +67,7 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
     productCounts,
     scenarios: visitScenarios(spec).map(({ probability, visited }) => ({
       probability,
-      visited: spec.stages.map((stage) => visited.has(stage.id)),
+      visited: nodeIds(spec).map((id) => visited.has(id)),
     })),
     stageAccuracy: (stage, variantIndex) => table[stage]?.[variantIndex] ?? 1,
     pas: (variantIndices) => {

@@ -4,9 +4,9 @@
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
-import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
+import { type EdgeSpec, nodeIds, type PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Graph of stages by index in the pipeline file. */
+/** Graph of stages, then combine stages, by index. */
 export interface PlanningGraph {
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
@@ -48,16 +48,16 @@ export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (
 
 /** Throws AppError INVALID_PIPELINE for a cycle. */
 export function planningGraph(spec: PipelineSpec): PlanningGraph {
-  const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
+  const nodes = nodeIds(spec);
+  const indexOf = new Map(nodes.map((id, index) => [id, index]));
   const order = topologicalOrder(spec).map((id) => indexOf.get(id) as number);
-  if (order.length < spec.stages.length)
-    throw new AppError('INVALID_PIPELINE', 'The edges of the pipeline form a cycle.');
-  const inEdges = spec.stages.map((stage) => spec.edges.filter((edge) => edge.to === stage.id));
+  if (order.length < nodes.length) throw new AppError('INVALID_PIPELINE', 'The edges of the pipeline form a cycle.');
+  const inEdges = nodes.map((id) => spec.edges.filter((edge) => edge.to === id));
   const shape = {
     order,
     predecessors: inEdges.map((edges) => edges.map((edge) => indexOf.get(edge.from) as number)),
-    successors: spec.stages.map((stage) =>
-      spec.edges.filter((edge) => edge.from === stage.id).map((edge) => indexOf.get(edge.to) as number),
+    successors: nodes.map((id) =>
+      spec.edges.filter((edge) => edge.from === id).map((edge) => indexOf.get(edge.to) as number),
     ),
     awaited: inEdges.map(awaitedOf),
     outputs: [...new Set(spec.outputs.map((output) => indexOf.get(output.from) as number))],
@@ -66,7 +66,7 @@ export function planningGraph(spec: PipelineSpec): PlanningGraph {
     ...shape,
     depth: Math.max(
       1,
-      graphLatencyMs(shape, () => 1),
+      graphLatencyMs(shape, (node) => (node < spec.stages.length ? 1 : 0)),
     ),
   };
 }

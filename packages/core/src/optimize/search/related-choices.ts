@@ -25,9 +25,10 @@ const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: n
   costPerHour * part,
 ];
 
-/** The choice with options of these kinds; empty if an option does not exist here. */
+/** The choice with options of these kinds, by stage; empty if an option does not exist here. */
 function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
   const choice = stages.map((options, s) => {
+    if (s >= kinds.length) return options[0];
     const kind = kinds[s];
     return kind && options.find(({ option }) => matchesOption(kind, option));
   });
