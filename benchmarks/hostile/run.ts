@@ -1,7 +1,8 @@
 /**
  * `npm run bench:hostile`: each attack of the corpus alone, then all attacks on a server together. Names select attacks
- * (`json`, `http1/slow-heads`, `together`); `--seconds N` sets the time of one attack, `--together N` that of all
- * together, `--left N` the wait for memory. results.json keeps all other results; `report` only writes the page.
+ * (`json`, `http1/slow-heads`, `together`, `together-plain`); `--seconds N` sets the time of one attack, `--together N`
+ * that of all together, `--left N` the wait for memory. results.json keeps all other results; `report` only writes the
+ * page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -41,7 +42,8 @@ async function measure(isSecure: boolean): Promise<void> {
   const all = attacks.filter(({ attack }) => (attack.server === 'secure') === isSecure);
   const alone = all.filter(({ name }) => isNamed(name));
   const together = `together-${isSecure ? 'secure' : 'plain'}`;
-  if (alone.length === 0 && !isNamed('together')) return;
+  const isTogether = isNamed('together') || isNamed(together);
+  if (alone.length === 0 && !isTogether) return;
   let server = await start(isSecure);
   server = await tryAndKeep(
     `nothing-${server.isSecure ? 'secure' : 'plain'}`,
@@ -53,7 +55,7 @@ async function measure(isSecure: boolean): Promise<void> {
   for (const each of alone) {
     server = await tryAndKeep(each.name, [each], server, Number(values.seconds), BARS.goodFraction);
   }
-  if (isNamed('together')) {
+  if (isTogether) {
     server = await tryAndKeep(together, all, server, Number(values.together), BARS.goodTogetherFraction);
   }
   await server.stop();

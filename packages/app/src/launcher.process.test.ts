@@ -9,7 +9,9 @@ import { TestFolder } from './equipoise.test-support.js';
 const folder = new TestFolder();
 const entry = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
 const installed = join(folder.path, 'installed');
-folder.write('node', '#!/bin/sh\nif [ "$1" = --version ]; then echo "$NODE"; else echo "$@"; fi\n');
+const settings = '$MALLOC_ARENA_MAX $MALLOC_MMAP_THRESHOLD_ $MALLOC_TRIM_THRESHOLD_';
+const prints = `elif [ "$PRINT" = settings ]; then echo "${settings}"; else echo "$@"; fi`;
+folder.write('node', `#!/bin/sh\nif [ "$1" = --version ]; then echo "$NODE"; ${prints}\n`);
 chmodSync(join(folder.path, 'node'), 0o755);
 symlinkSync(fileURLToPath(new URL('../bin/equipoise', import.meta.url)), installed);
 
@@ -32,6 +34,15 @@ it.each([
   const env = { PATH: `${folder.path}:${process.env['PATH']}`, NODE: version, NODE_OPTIONS: options };
   const started = execFileSync(installed, args, { env, encoding: 'utf8' });
   expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
+});
+
+it.each([
+  [['serve', 'pipeline.yaml'], {}, '1 1048576 1048576'],
+  [['demo'], { MALLOC_ARENA_MAX: '4' }, '4 1048576 1048576'],
+  [['plan'], {}, '  '],
+])('starts %j with environment %j and the settings %j of the allocator', (args, own, expected) => {
+  const env = { PATH: `${folder.path}:${process.env['PATH']}`, PRINT: 'settings', ...own };
+  expect(execFileSync(installed, args, { env, encoding: 'utf8' })).toBe(`${expected}\n`);
 });
 
 /** Runs after the command. Prints the young generation (MiB) of a thread whose limit is 12. */
