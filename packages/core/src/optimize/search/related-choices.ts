@@ -25,8 +25,12 @@ const partOf = ([cpuCores, memoryBytes, gpus, costPerHour]: ResourceUse, part: n
   costPerHour * part,
 ];
 
-/** The choice with options of these kinds, by stage; empty if an option does not exist here. */
+/**
+ * The choice with options of these kinds, by stage; empty if there are none, or if an option does not exist here. The
+ * only option of a combine stage needs no kind.
+ */
 function choicesOf(stages: StageOptions, kinds: readonly (OptionKind | undefined)[]): readonly SurrogateChoice[] {
+  if (kinds.length === 0) return [];
   const choice = stages.map((options, s) => {
     if (s >= kinds.length) return options[0];
     const kind = kinds[s];

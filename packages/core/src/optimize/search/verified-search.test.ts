@@ -4,6 +4,7 @@ import { optimize } from '../optimize.js';
 import { prepareProblem } from '../options/prepared-problem.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { VerifyPlan } from '../planning-problem.js';
+import { harderChoices } from './related-choices.js';
 import { searchPlan } from './search-plan.js';
 
 const spec = testPipeline([
@@ -135,4 +136,9 @@ describe('trimming', () => {
     expect(outcome.found.plan.stages[only.id]?.[0]).toMatchObject({ maxBatchSize: 1 });
     expect(outcome.found.value).toBeCloseTo(0.79, 12);
   });
+});
+
+it('takes no candidate from a harder problem without a plan', () => {
+  const slo = { latencyMs: 0.001, percentile: 99 };
+  expect(harderChoices(prepareProblem({ ...problem, slo }))).toEqual([]);
 });
