@@ -33,8 +33,12 @@ ${markdownTable(
     ['`canary`', 'a canary began a step or ended', '`stageId, variantId, state, fraction, why?`'],
     ['`replica-replaced`', 'a replica failed; the server replaces it', '`stageId, message`'],
     ['`input-quarantined`', 'an input was quarantined', '`stageId, tenant?, digest`'],
-    ['`failed`', 'a step of the loop failed; the running plan continues to serve', '`step, message`'],
-    ['`recovered`', 'a failed step works again', '`step`'],
+    [
+      '`failed`',
+      'a step of the loop failed, or (`accuracy`) the accuracy is lower than expected; the running plan continues to serve',
+      '`step, message`',
+    ],
+    ['`recovered`', 'a failed step works again, or the accuracy is as expected again', '`step`'],
   ],
 )}`;
 

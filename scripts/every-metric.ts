@@ -19,6 +19,7 @@ spec:
   slo: { latencyMs: 100 }
   budget: { cpuCores: 1 }
   objective: max-accuracy
+  feedback: {}
   stages:
     - name: only
       variants:

@@ -40,6 +40,7 @@ process.once('message', async (message) => {
     get statistics() {
       return runner.statistics;
     },
+    accuracy: undefined,
     stageCounts: () => runner.stageCounts(),
     submit: async (inputs, options) => {
       const asked = Number(inputs['number']?.data[0]) - numberPlace;

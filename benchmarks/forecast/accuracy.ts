@@ -4,7 +4,6 @@ import {
   type ForecastMethod,
   forecastFigures,
   forecastTrial,
-  type JudgedForecasts,
   type PeakSeries,
   type PeakTask,
   peakSeries,
@@ -13,6 +12,8 @@ import {
 } from '@equipoise/core/forecast';
 import { type LightGbmFigures, lightGbmFigures } from './light-gbm.js';
 import { DAY_S } from './trace.js';
+
+type JudgedForecasts = Parameters<typeof forecastFigures>[0];
 
 /** Seconds before `trainS` are for training. */
 export interface AccuracyQuestion {

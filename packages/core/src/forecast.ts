@@ -1,5 +1,5 @@
 /** Entry `@equipoise/core/forecast`: arrival-rate forecasts and their backtest. */
-export { type ForecastFigures, forecastFigures, type JudgedForecasts } from './forecast/backtest/forecast-figures.js';
+export { type ForecastFigures, forecastFigures } from './forecast/backtest/forecast-figures.js';
 export {
   forecastTrial,
   type Trial,

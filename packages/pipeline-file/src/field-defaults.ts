@@ -29,6 +29,8 @@ export const fieldDefaults = {
   maxQueueLength: 1000,
   maxWaitFraction: 0.8,
   maxInFlightBytes: 268_435_456,
+  feedbackRequests: 10_000,
+  feedbackMaxAgeMs: 86_400_000,
   priorityShares: defaultPriorities.shares,
   priority: defaultPriorities.default,
 } as const;

@@ -13,7 +13,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, accuracyTable, robustness, combines = [] } = spec;
+  const { evaluation, feedback, accuracyTable, robustness, combines = [] } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -33,6 +33,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge, canary }),
       admission,
       evaluation: evaluation && evaluationFields(evaluation),
+      feedback,
       accuracyTable: accuracyTable && { combinations: accuracyTable.combinations },
     }),
   };

@@ -60,6 +60,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     }),
     admission: withoutUndefined(spec.admission),
     evaluation: evaluation && toEvaluation(evaluation),
+    feedback: spec.feedback,
     accuracyTable: typeof accuracyTable === 'object' ? toAccuracyTable(accuracyTable) : undefined,
   });
 }

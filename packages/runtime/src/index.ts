@@ -20,6 +20,7 @@ export * from './evaluate/metric-score.js';
 export * from './keda/start-keda-scaler.js';
 export * from './load/load-file.js';
 export * from './load/run-load.js';
+export { AccuracyFaults } from './loop/accuracy-faults.js';
 export * from './loop/control-loop.js';
 export * from './loop/decision-log.js';
 export * from './loop/decision-log-file.js';

@@ -23,6 +23,7 @@ import { type PolicyName, profileEvidence, requireCurves, type ServiceCurves } f
 import type { GoodPlan } from '@equipoise/core/ports';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
+  AccuracyFaults,
   ActiveFaults,
   ControlLoop,
   DecisionLog,
@@ -85,6 +86,7 @@ export class PipelineComposition {
   readonly #store: ThreadedPlanStore;
   #served: ServedSpec;
   readonly #faults: ActiveFaults;
+  readonly #accuracyFaults: AccuracyFaults | undefined;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
   /** Planner for what-if requests, which must not delay a tick. */
@@ -133,6 +135,16 @@ export class PipelineComposition {
       onCanary: (stageId, news) => report({ kind: 'canary', stageId, ...news }),
       onFailure: (stageId, error) => report({ kind: 'replica-replaced', stageId, error }),
     });
+    const { accuracy } = this.runner;
+    this.#accuracyFaults =
+      accuracy &&
+      new AccuracyFaults({
+        watch: accuracy,
+        faults: this.#faults,
+        runningPlan: () => this.actuator.runningPlan(),
+        nowMs: () => this.runner.nowMs,
+        epochNowMs: Date.now,
+      });
     this.runner.onInputQuarantined((input) => report({ kind: 'input-quarantined', ...input }));
     this.loop = this.#controlLoop();
     this.control = this.#pipelineControl();
@@ -231,6 +243,7 @@ export class PipelineComposition {
     this.runner.setSloLatency(spec.slo.latencyMs);
     this.runner.setAdmission(served.answering.admission);
     this.runner.setHostCores(served.setup.hostCores);
+    this.runner.accuracy?.follow(spec);
     this.actuator.setBounds(served.setup.spec);
     await this.#saveSetup();
     this.#followMode(before.spec.control.mode, spec.control.mode);
@@ -318,7 +331,10 @@ export class PipelineComposition {
       faults: this.#faults,
       // Only a server that adapts its plan saves plans.
       keepsPlans: policy === 'equipoise' && !fixed,
-      onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
+      onChanged: () => {
+        this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs);
+        this.#accuracyFaults?.check();
+      },
       onLearned: (kept) => {
         this.#planner.remember(kept);
         this.#follow(kept);

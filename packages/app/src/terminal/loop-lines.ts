@@ -25,7 +25,7 @@ export class LoopLines {
         return this.#failed(event.step, messageOf(event.error));
       case 'recovered':
         this.#toldFailures.delete(event.step);
-        return pc.green(`${event.step} works again`);
+        return pc.green(event.step === 'accuracy' ? 'the accuracy is as expected again' : `${event.step} works again`);
       case 'in-force':
         this.#served = event.plan;
         return `plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`;
@@ -48,7 +48,7 @@ export class LoopLines {
   #failed(step: string, message: string): string | undefined {
     if (this.#toldFailures.get(step) === message) return undefined;
     this.#toldFailures.set(step, message);
-    return `${pc.red(`${step} failed`)}: ${message}`;
+    return `${pc.red(step === 'accuracy' ? 'lower accuracy' : `${step} failed`)}: ${message}`;
   }
 
   #decided({ id, decision, mode, trigger, observation }: DecidedRecord): string | undefined {

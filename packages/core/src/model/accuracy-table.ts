@@ -23,7 +23,14 @@ export function measuredAccuracy(
   table: AccuracyTable | undefined,
   choice: Readonly<Record<StageId, VariantId>>,
 ): number | undefined {
+  return measuredCombination(table, choice)?.accuracy;
+}
+
+export function measuredCombination(
+  table: AccuracyTable | undefined,
+  choice: Readonly<Record<StageId, VariantId>>,
+): MeasuredCombination | undefined {
   return table?.combinations.find((combination) =>
     Object.entries(combination.variants).every(([stage, variant]) => choice[stage as StageId] === variant),
-  )?.accuracy;
+  );
 }

@@ -278,6 +278,13 @@ export interface MetricSpec {
   readonly scale?: number;
 }
 
+/** Bounds on the answered requests that are kept for feedback. */
+export interface FeedbackSpec {
+  /** Items of a client batch count one by one. */
+  readonly maxRequests: number;
+  readonly maxAgeMs: number;
+}
+
 /** Paths are relative to `baseDir`, the folder of the file. */
 export interface PipelineSpec {
   readonly name: string;
@@ -296,6 +303,8 @@ export interface PipelineSpec {
   readonly control: ControlSpec;
   readonly admission: AdmissionSpec;
   readonly evaluation?: EvaluationSpec;
+  /** By default, feedback is refused. */
+  readonly feedback?: FeedbackSpec;
   /** By default, replicas are not packed on machines. */
   readonly nodes?: readonly NodeGroup[];
   readonly accuracyTable?: AccuracyTable;

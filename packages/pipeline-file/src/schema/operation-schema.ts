@@ -132,3 +132,20 @@ export const evaluationSchema = z
   })
   .optional()
   .describe('Data and code with which `equipoise evaluate` measures end-to-end accuracy.');
+
+const MOST_FEEDBACK_REQUESTS = 1_000_000;
+
+export const feedbackSchema = z
+  .strictObject({
+    maxRequests: count()
+      .max(MOST_FEEDBACK_REQUESTS)
+      .default(fieldDefaults.feedbackRequests)
+      .describe('Number of newest answers that are kept for feedback. Each item of a client batch counts.'),
+    maxAgeMs: positive()
+      .default(fieldDefaults.feedbackMaxAgeMs)
+      .describe('Time after an answer in which its feedback may come, in milliseconds.'),
+  })
+  .optional()
+  .describe(
+    'Clients may send the score of an answer later (`POST /v2/models/{pipeline}/feedback`). The server keeps the id and the variants of each answer. Default: feedback is refused.',
+  );

@@ -4,7 +4,7 @@ import { API_VERSION, PIPELINE_KIND } from '../api-version.js';
 import { fieldDefaults } from '../field-defaults.js';
 import { accuracyTableFieldSchema } from './accuracy-table-schema.js';
 import { edgeSchema, outputSchema } from './graph-schema.js';
-import { admissionSchema, controlSchema, evaluationSchema } from './operation-schema.js';
+import { admissionSchema, controlSchema, evaluationSchema, feedbackSchema } from './operation-schema.js';
 import { fraction, name, nonNegative, positive, wholeNumber } from './scalars.js';
 import { sourceSchema } from './source-schema.js';
 import { stageSchema } from './stage-schema.js';
@@ -113,6 +113,7 @@ const specSchema = z
     control: controlSchema,
     admission: admissionSchema,
     evaluation: evaluationSchema,
+    feedback: feedbackSchema,
     accuracyTable: accuracyTableFieldSchema,
   })
   .describe('The pipeline.');

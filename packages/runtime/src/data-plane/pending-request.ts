@@ -1,8 +1,10 @@
 import type { AppError, RequestOutcome, TensorMap } from '@equipoise/core/model';
 import type { RequestState } from '@equipoise/core/serve';
+import type { RequestVariants, VariantChoice } from '../accuracy/served-variants.js';
 import type { CancelSignal } from './cancellation.js';
 
-export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
+/** `choice`: the variants that answered, if the pipeline takes feedback and they are known. */
+export type PipelineOutcome = RequestOutcome<TensorMap, AppError> & { readonly choice?: VariantChoice | undefined };
 
 export type ServedRequest = RequestState<TensorMap, PendingRequest>;
 
@@ -31,6 +33,8 @@ export class PendingRequest {
   source: TensorMap = {};
   /** Set if the request's tensors could not be split or joined. The request then stops and fails. */
   failure: AppError | undefined;
+  /** Undefined if the pipeline takes no feedback. */
+  variants: RequestVariants | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '', batch?: PendingBatch) {
     this.#resolve = resolve;

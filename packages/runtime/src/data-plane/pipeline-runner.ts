@@ -33,6 +33,8 @@ import {
   servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
+import { AccuracyWatch } from '../accuracy/accuracy-watch.js';
+import { ServedVariants } from '../accuracy/served-variants.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
@@ -87,6 +89,8 @@ export interface QuarantinedInput {
 export class PipelineRunner implements ReplicaPool {
   /** Resolves after `beginDraining`, once no request is left. */
   readonly drained: Promise<void>;
+  /** Undefined if the pipeline takes no feedback. */
+  readonly accuracy: AccuracyWatch | undefined;
   #spec: PipelineSpec;
   #statistics: RequestStatistics;
   readonly #graph: ServingGraph;
@@ -101,6 +105,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
   readonly #replicas: ServedReplicas;
+  readonly #variants: ServedVariants | undefined;
   readonly #lost: Listeners<LostReplica>;
   readonly #unhealthy: Listeners<UnhealthyReplica>;
   readonly #late: Listeners<LostReplica & { readonly isLate: boolean }>;
@@ -138,6 +143,10 @@ export class PipelineRunner implements ReplicaPool {
       lost: ({ stage, replicaId }) => this.#lost.tell({ stageId: this.#idOf(stage), replicaId }),
     });
     this.#batches = this.#replicaBatches();
+    if (spec.feedback !== undefined) {
+      this.accuracy = new AccuracyWatch(spec);
+      this.#variants = new ServedVariants(spec);
+    }
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
     });
@@ -201,7 +210,7 @@ export class PipelineRunner implements ReplicaPool {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
       this.#turn((nowMs) => {
-        const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant);
+        const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant));
         const level = priorityLevel(this.#priorities, priority);
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
@@ -223,7 +232,7 @@ export class PipelineRunner implements ReplicaPool {
     const ends = items.map(
       () =>
         new Promise<PipelineOutcome>((resolve) => {
-          contexts.push(new PendingRequest(resolve, arrivedAtMs, tenant, batch));
+          contexts.push(this.#pending(new PendingRequest(resolve, arrivedAtMs, tenant, batch)));
         }),
     );
     const cancel = () => this.#loseBatch(batch, 'cancelled');
@@ -359,7 +368,7 @@ export class PipelineRunner implements ReplicaPool {
     const flow = this.#flow;
     return {
       startBatch: (replica, nowMs) => this.#batches.start(replica, nowMs),
-      complete: (request, nowMs) => this.#end(request, flow.outcome(request), nowMs),
+      complete: (request, nowMs) => this.#end(request, this.#withChoice(request, flow.outcome(request)), nowMs),
       fail: (request, failure, nowMs) => this.#end(request, { kind: 'failed', failure }, nowMs),
       drop: (request, reason, nowMs) => {
         if (request.droppedAtStage !== undefined) this.#stageStatistics[request.droppedAtStage]?.dropped(reason);
@@ -381,6 +390,15 @@ export class PipelineRunner implements ReplicaPool {
     };
   }
 
+  #pending(request: PendingRequest): PendingRequest {
+    request.variants = this.#variants?.begin();
+    return request;
+  }
+
+  #withChoice({ context: { variants } }: ServedRequest, outcome: PipelineOutcome): PipelineOutcome {
+    return variants === undefined ? outcome : { ...outcome, choice: this.#variants?.choiceOf(variants) };
+  }
+
   #replicaBatches(): ReplicaBatches {
     return new ReplicaBatches({
       scheduler: this.#scheduler,
@@ -389,6 +407,9 @@ export class PipelineRunner implements ReplicaPool {
       place: ({ replicaId, stage }) => ({ served: this.#replicas.named(replicaId), stageId: this.#idOf(stage) }),
       lose: (served) => this.#replicas.lose(served),
       lookAgain: (nowMs) => this.#lookAgain(nowMs),
+      answered: ({ request: { context }, stage }, variantId) => {
+        if (context.variants !== undefined) this.#variants?.note(context.variants, stage, variantId);
+      },
       ended: (batch) => {
         this.#stageStatistics[this.#indexOf(batch.stageId)]?.finished(batch);
         this.#batchEnded.tell(batch);

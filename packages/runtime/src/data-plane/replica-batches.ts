@@ -39,6 +39,7 @@ export interface BatchDeps {
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
   lose(served: ServedReplica): void;
   lookAgain(nowMs: number): void;
+  answered(item: PolicyItem, variantId: VariantId): void;
   ended(batch: BatchEnd): void;
 }
 
@@ -107,14 +108,17 @@ export class ReplicaBatches {
     });
   }
 
-  #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { scheduler } = this.#deps;
+  #handOn({ served, replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
+    const { scheduler, answered } = this.#deps;
     const outputs = new Map<PolicyItem, TensorMap>();
     const failures = new Map<PolicyItem, AppError>();
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
       if (result.kind === 'failed') failures.set(item, result.error);
-      else outputs.set(item, result.output);
+      else {
+        answered(item, served.variantId);
+        outputs.set(item, result.output);
+      }
     }
     if (answer.items.length > 0 && answer.items.every(isStageFault)) {
       scheduler.failBatch(replica, failures, answer.items.every(isErrorOfStage) ? 'failed' : 'unavailable', nowMs);

@@ -9,7 +9,8 @@ import type {
 } from '@equipoise/core/model';
 import type { QuarantinedInput } from '../data-plane/pipeline-runner.js';
 
-export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
+/** `accuracy` fails while the accuracy in operation is lower than expected. */
+export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store' | 'accuracy';
 
 /**
  * `decided` comes before any change is applied. `manual` is an action without a plan. `amended` brings later facts

@@ -10,6 +10,7 @@ const STEPS: Readonly<Record<LoopStep, true>> = {
   decide: true,
   apply: true,
   store: true,
+  accuracy: true,
 };
 
 const OUTCOMES: Readonly<Record<DecisionOutcome['kind'], true>> = { applied: true, 'given-up': true, failed: true };
@@ -33,7 +34,7 @@ export class LoopMetrics {
     });
     this.#failures = new Counter({
       name: 'equipoise_loop_failures_total',
-      help: 'Failed steps of the control loop: observe, forecast, decide, apply or store. The plan in force continues to serve.',
+      help: 'Failed steps of the control loop: observe, forecast, decide, apply or store; accuracy if the accuracy in operation is lower than expected. The plan in force continues to serve.',
       labelNames: ['step'],
       registers,
     });

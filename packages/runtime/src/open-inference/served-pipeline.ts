@@ -4,8 +4,11 @@
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
+import { AnsweredRequests, type Feedback } from '../accuracy/answered-requests.js';
+import type { VariantChoice } from '../accuracy/served-variants.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
+import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import {
   type CompletedTensors,
@@ -20,10 +23,12 @@ import { admitOtherItems, type Tenant } from './tenants/tenants.js';
 
 export type Runner = Pick<
   PipelineRunner,
-  'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs' | 'statistics' | 'stageCounts'
+  'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs' | 'statistics' | 'stageCounts' | 'accuracy'
 >;
 
 interface RunOptions extends RequestParameters {
+  /** Id under which the answer takes feedback. */
+  readonly requestId: string;
   readonly signal: CancelSignal;
   /** Undefined if the server has no tenants. */
   readonly tenant: Tenant | undefined;
@@ -46,6 +51,7 @@ export class ServedPipeline {
   readonly inputs: readonly SourceTensor[];
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
+  readonly #answered: AnsweredRequests | undefined;
 
   constructor(runner: Runner, stageTypes = new StageTypes()) {
     const [source] = runner.spec.sources;
@@ -54,6 +60,8 @@ export class ServedPipeline {
     this.inputs = source?.tensors ?? [];
     this.#runner = runner;
     this.#stageTypes = stageTypes;
+    const { feedback } = runner.spec;
+    this.#answered = feedback && new AnsweredRequests(feedback);
   }
 
   /** Undefined for an unknown stage. */
@@ -99,7 +107,7 @@ export class ServedPipeline {
   /** Rejects with the AppError of a request that did not complete. */
   async run(
     inputs: TensorMap,
-    { timeoutMs, priority, signal, tenant, arrivedAtMs, items }: RunOptions,
+    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items }: RunOptions,
   ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const options = {
@@ -109,12 +117,33 @@ export class ServedPipeline {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     };
-    const { output, missing } =
+    const outcomes =
       items === undefined
-        ? completedTensors(await this.#runner.submit(inputs, options))
-        : stackedTensors(await this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options));
+        ? [await this.#runner.submit(inputs, options)]
+        : await this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options);
+    const { output, missing } =
+      items === undefined ? completedTensors(outcomes[0] as PipelineOutcome) : stackedTensors(outcomes);
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
-    return { output, missing, latencyMs: this.#runner.nowMs - sinceMs };
+    const { nowMs } = this.#runner;
+    const choices = outcomes.map(({ choice }) => choice);
+    this.#answered?.keep({ id: requestId, tenant: tenant?.name, choices }, nowMs);
+    return { output, missing, latencyMs: nowMs - sinceMs };
+  }
+
+  /**
+   * Scores an answer. Throws AppError NOT_FOUND if the answer is not kept for this tenant, CONFLICT if it has its
+   * feedback, or if the pipeline takes none.
+   */
+  judge(feedback: Feedback, tenant: Tenant | undefined): VariantChoice | undefined {
+    const { accuracy, nowMs } = this.#runner;
+    if (this.#answered === undefined || accuracy === undefined)
+      throw new AppError(
+        'CONFLICT',
+        `The pipeline ${this.name} keeps no answers for feedback; set spec.feedback in its file.`,
+      );
+    const choice = this.#answered.judge(feedback, tenant?.name, nowMs);
+    if (choice !== undefined) accuracy.note(choice, feedback.score, nowMs);
+    return choice;
   }
 
   /** Splits a batch. Each item counts as a request of the tenant. */

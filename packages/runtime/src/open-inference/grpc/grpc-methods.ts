@@ -143,8 +143,10 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
   requireServing(request.phase);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant } = request;
-  const { output, missing } = await pipeline.run(inputs, { signal, tenant, items, ...parameters, timeoutMs });
-  const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
+  const requestId = id ?? request.requestId;
+  const options = { requestId, signal, tenant, items, ...parameters, timeoutMs };
+  const { output, missing } = await pipeline.run(inputs, options);
+  const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
 }
 

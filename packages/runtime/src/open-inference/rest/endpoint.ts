@@ -9,6 +9,7 @@ import type { ServingPhase } from '../../net/drain.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
+import { MOST_QUESTION_BYTES } from '../serving-rules.js';
 import type { Tenant } from '../tenants/tenants.js';
 
 export interface RestRequest {
@@ -38,6 +39,12 @@ export type Endpoint = (request: RestRequest) => Answer | Promise<Answer>;
 
 export function readJsonBody({ readBody, maxJsonBytes }: RestRequest): Promise<Uint8Array<ArrayBuffer>> {
   const limit = { mostBytes: maxJsonBytes, error: () => largeJson(maxJsonBytes) };
+  return readBody({ alignAt: 0, isTransient: true }, limit);
+}
+
+/** Body of a request other than inference. */
+export function readQuestion({ readBody }: RestRequest): Promise<Uint8Array> {
+  const limit = { mostBytes: MOST_QUESTION_BYTES, error: () => largeJson(MOST_QUESTION_BYTES) };
   return readBody({ alignAt: 0, isTransient: true }, limit);
 }
 

@@ -27,14 +27,16 @@ export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const request = await readRequest(call, pipeline);
   const { signal, arrivedAtMs, tenant } = call;
+  const id = request.id ?? call.requestId;
   const { output, missing } = await pipeline.run(request.inputs, {
+    requestId: id,
     signal,
     arrivedAtMs,
     tenant,
     items: request.items,
     ...request.parameters,
   });
-  const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
+  const names = { modelName: pipeline.name, id, missing };
   const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
 }

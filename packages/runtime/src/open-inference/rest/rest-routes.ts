@@ -1,13 +1,13 @@
 /** Routes of the serving port, with the endpoints of health, metadata and metrics. */
-import { largeJson, readIndexRequest } from '@equipoise/open-inference-codec';
+import { readIndexRequest } from '@equipoise/open-inference-codec';
 import { type Answer, allReadyAnswer, liveAnswer, ok, readyAnswer } from '../../net/answer.js';
 import type { Purpose } from '../../net/call.js';
 import { type MetricsPage, SharedPage } from '../../net/metrics-page.js';
 import type { Route } from '../../net/router.js';
 import { metadataOf, serverMetadataOf } from '../served-pipeline.js';
-import { MOST_QUESTION_BYTES } from '../serving-rules.js';
 import { modelConfigOf, modelStatisticsOf, repositoryIndexOf } from '../triton-extensions.js';
-import { type Endpoint, pipelineOf, type RestRequest } from './endpoint.js';
+import { type Endpoint, pipelineOf, type RestRequest, readQuestion } from './endpoint.js';
+import { feedback } from './feedback-endpoint.js';
 import { infer } from './infer-endpoint.js';
 import { run } from './run-endpoint.js';
 
@@ -38,6 +38,7 @@ export function restRoutes(version: string, page?: MetricsPage): readonly RestRo
     { method: 'GET', path: '/v2/models/{pipeline}/config', endpoint: modelConfig, purpose: 'metadata' },
     { method: 'GET', path: '/v2/models/{pipeline}/stats', endpoint: statistics, purpose: 'metadata' },
     { method: 'POST', path: '/v2/repository/index', endpoint: repositoryIndex, purpose: 'metadata' },
+    { method: 'POST', path: '/v2/models/{pipeline}/feedback', endpoint: feedback, purpose: 'metadata' },
     { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer, purpose: 'inference' },
     { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run, purpose: 'inference' },
   ];
@@ -67,8 +68,7 @@ function statistics({ pipelines, pipelineName }: RestRequest): Answer {
 }
 
 /** The body is empty or `{"ready": BOOLEAN}`. */
-async function repositoryIndex({ pipelines, phase, readBody }: RestRequest): Promise<Answer> {
-  const limit = { mostBytes: MOST_QUESTION_BYTES, error: () => largeJson(MOST_QUESTION_BYTES) };
-  const isReadyOnly = readIndexRequest(await readBody({ alignAt: 0, isTransient: true }, limit));
-  return ok(repositoryIndexOf(pipelines, phase, isReadyOnly));
+async function repositoryIndex(request: RestRequest): Promise<Answer> {
+  const isReadyOnly = readIndexRequest(await readQuestion(request));
+  return ok(repositoryIndexOf(request.pipelines, request.phase, isReadyOnly));
 }

@@ -17,10 +17,11 @@ export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
   const inputs = await readInputs(pipeline, request);
-  const { signal, arrivedAtMs, tenant } = request;
-  const { output, missing, latencyMs } = await pipeline.run(inputs, { signal, arrivedAtMs, tenant, ...parameters });
+  const { requestId, signal, arrivedAtMs, tenant } = request;
+  const options = { requestId, signal, arrivedAtMs, tenant, ...parameters };
+  const { output, missing, latencyMs } = await pipeline.run(inputs, options);
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
-  const named = `"id":${JSON.stringify(request.requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
+  const named = `"id":${JSON.stringify(requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
   const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
   return {
     status: 200,

@@ -1,0 +1,76 @@
+/** Accuracy of each choice of variants in operation, from feedback. Reports when it is lower than expected. */
+import type { PipelineSpec } from '@equipoise/core/model';
+import { AccuracyTest } from '@equipoise/core/serve';
+import type { VariantChoice } from './served-variants.js';
+
+export interface WatchedAccuracy {
+  readonly choice: VariantChoice;
+  /** The choice as text, such as `detect=small classify=large`. */
+  readonly variants: string;
+  readonly test: AccuracyTest;
+  scores: number;
+}
+
+/** Beyond it, the choice whose feedback is oldest is forgotten. */
+const MOST_CHOICES = 50;
+
+export class AccuracyWatch {
+  #spec: PipelineSpec;
+  /** Least recently judged first. */
+  readonly #watched = new Map<string, WatchedAccuracy>();
+  readonly #listeners: (() => void)[] = [];
+
+  constructor(spec: PipelineSpec) {
+    this.#spec = spec;
+  }
+
+  get all(): readonly WatchedAccuracy[] {
+    return [...this.#watched.values()];
+  }
+
+  /** Calls `listener` when a drop is found or over. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Begins again if the measured accuracies differ. */
+  follow(spec: PipelineSpec): void {
+    const isSame = JSON.stringify(spec.accuracyTable) === JSON.stringify(this.#spec.accuracyTable);
+    this.#spec = spec;
+    if (isSame) return;
+    this.#watched.clear();
+    this.#tell();
+  }
+
+  /** `score` is a fraction, more is better. */
+  note(choice: VariantChoice, score: number, atMs: number): void {
+    const variants = this.#text(choice);
+    const watched = this.#watched.get(variants) ?? {
+      choice,
+      variants,
+      test: AccuracyTest.of(this.#spec, choice),
+      scores: 0,
+    };
+    this.#watched.delete(variants);
+    this.#watched.set(variants, watched);
+    for (const oldest of this.#watched.keys()) {
+      if (this.#watched.size <= MOST_CHOICES) break;
+      this.#watched.delete(oldest);
+    }
+    const wasLower = watched.test.drop !== undefined;
+    watched.scores += 1;
+    watched.test.note(score, atMs);
+    if (wasLower !== (watched.test.drop !== undefined)) this.#tell();
+  }
+
+  /** Names only stages with several variants, if there are any. */
+  #text(choice: VariantChoice): string {
+    const { stages } = this.#spec;
+    const several = stages.filter(({ variants }) => variants.length > 1);
+    return (several.length > 0 ? several : stages).map(({ id }) => `${id}=${choice[id]}`).join(' ');
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
