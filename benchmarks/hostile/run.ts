@@ -16,9 +16,9 @@ import { BARS, loadAttacks, missedBars, type NamedAttack, tryAttacks } from './t
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
 const ARRIVAL_RPS = 20;
-/** The young generation grows to its full size first, so that this does not count as memory of an attack. */
+/** Until the young generation has its full size: otherwise its growth would count as memory of an attack. */
 const WARM_UP_RPS = 100;
-const WARM_UP_MS = 20_000;
+const WARM_UP_MS = 100_000;
 
 process.once('SIGTERM', () => process.exit(1));
 const { values, positionals } = parseArgs({
