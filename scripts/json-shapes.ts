@@ -33,10 +33,10 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
     variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], measured, samples?: if measured,
     verdict?: after a search, "kept", "dropped" or "undecided", droppedFor?: {STAGE: VARIANT}
   }],
-  stageRuns, leftOut?: {combinations, reason}, modelError?
+  stageRuns, leftOut?: {combinations, reason}, modelError?, productError?
 }`,
   plan: `{
-  kind: "feasible", plan: PLAN, objectiveValue,
+  kind: "feasible", plan: PLAN, accuracy: SOURCE, objectiveValue,
   certificate: {
     claim, theta, kappa, optimal, gapFraction, upperBound, gapToBoundFraction, solver, elapsedMs, labels,
     search?: {simulated, looked, exhausted, skippedByEstimate}
@@ -52,10 +52,10 @@ or, with exit code 1,
   kind: "infeasible", proven: true; or kind: "not-found", tried: the number of tried plans,
   bindingConstraint: "slo", "budget", "accuracy-floor", "capacity" or "unmeasured-accuracy",
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
-  bestEffort?: PLAN
+  bestEffort?: PLAN, accuracy?: SOURCE of bestEffort
 }
 or, for the frontier,
-{points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
+{points: [{pas, costPerHour, cpuCores, plan: PLAN, accuracy: SOURCE}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
 each result also has
@@ -70,6 +70,8 @@ each result also has
 }
 where PLAN is
 ${PLAN}
+SOURCE is
+{source: "measured", "computed" or "product", samples?, confidence95?: [low, high], error?: of such accuracies, for measured combinations},
 CHANGED is
 {value?, costPerHour?, changedStages: [STAGE]}; value and costPerHour are absent if no plan is feasible,
 and LOST is

@@ -129,7 +129,7 @@ export class PlanJudge {
 
   /** False for a combination whose accuracy must be measured and is not. No plan may use it. */
   isAllowed(choice: Readonly<Record<StageId, VariantId>>): boolean {
-    return measurementCause(this.spec) === undefined || pipelineAccuracy(this.spec, choice).measured;
+    return measurementCause(this.spec) === undefined || pipelineAccuracy(this.spec, choice).entry !== undefined;
   }
 
   priceOf({ cpuCores, memoryBytes }: Pick<StagePlan['resources'], 'cpuCores' | 'memoryBytes'>): number {

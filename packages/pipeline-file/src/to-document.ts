@@ -34,7 +34,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       admission,
       evaluation: evaluation && evaluationFields(evaluation),
       feedback,
-      accuracyTable: accuracyTable && { combinations: accuracyTable.combinations },
+      accuracyTable,
     }),
   };
 }

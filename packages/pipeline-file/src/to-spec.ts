@@ -170,8 +170,10 @@ function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
   return withoutUndefined({ ...rest, from: stageId(from), unless: unless === undefined ? undefined : stageId(unless) });
 }
 
-export function toAccuracyTable({ combinations }: FileTable): AccuracyTable {
-  return {
+export function toAccuracyTable({ combinations, modelError, productError }: FileTable): AccuracyTable {
+  return withoutUndefined({
+    modelError,
+    productError,
     combinations: combinations.map(({ variants, confidence95, verdict: _, droppedFor: __, ...rest }) =>
       withoutUndefined({
         ...rest,
@@ -179,7 +181,7 @@ export function toAccuracyTable({ combinations }: FileTable): AccuracyTable {
         confidence95: confidence95 as [number, number] | undefined,
       }),
     ),
-  };
+  });
 }
 
 const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b);

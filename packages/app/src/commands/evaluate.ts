@@ -56,10 +56,10 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
       ...(answers !== undefined && { kept: { file: answers, locate: stageRules.locate } }),
       ...search,
     });
-    const { stageRuns, leftOut, modelled } = evaluation;
+    const { stageRuns, leftOut, computed } = evaluation;
     const table = {
-      combinations: [...evaluation.table.combinations, ...(modelled?.combinations ?? [])],
-      ...(modelled !== undefined && { modelError: modelled.crossValidatedError }),
+      ...computed,
+      combinations: [...evaluation.table.combinations, ...(computed?.combinations ?? [])],
     };
     await output?.write(table);
     isDone = evaluation.table.combinations.every(({ verdict }) => verdict !== 'undecided');
@@ -113,7 +113,7 @@ async function measure(
 }
 
 /** Combinations, best first, then samples, and skipped combinations with reasons. */
-function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, modelled }: Evaluation): string {
+function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, computed }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
   const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');
@@ -132,17 +132,23 @@ function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, m
   const notes = [
     `${samples} ${samples === 1 ? 'sample' : 'samples'}, ${stageRuns} stage runs`,
     ...(leftOut === undefined ? [] : [leftOut.reason]),
-    ...(modelled === undefined
-      ? []
-      : [
-          `${modelled.combinations.length} accuracies computed from the measured ones, which the same computation misses by ${fractionText(modelled.crossValidatedError)} (root mean square, each left out)`,
-        ]),
+    ...(computed === undefined ? [] : [computedText(computed)]),
   ];
   const searched = isSearch ? [{ right: 'samples' }, 'verdict'] : [];
   return [
     textTable([...shown, { right: 'accuracy' }, { right: '95 % interval' }, ...searched], rows),
     ...notes.map((note) => pc.dim(note)),
   ].join('\n');
+}
+
+function computedText({ combinations, modelError, productError }: NonNullable<Evaluation['computed']>): string {
+  const errors = [
+    ...(modelError === undefined ? [] : [`${fractionText(modelError)} if computed from the others`]),
+    ...(productError === undefined ? [] : [`${fractionText(productError)} for the product of the stage accuracies`]),
+  ];
+  const others =
+    combinations.length === 0 ? 'accuracies of the others are products' : `${combinations.length} accuracies computed`;
+  return [others, ...(errors.length === 0 ? [] : [`error of measured ones: ${errors.join(', ')}`])].join('; ');
 }
 
 interface ImportedEvaluation {

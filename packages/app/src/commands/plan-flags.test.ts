@@ -41,7 +41,7 @@ describe('plan --frontier', () => {
     expect(Object.keys(long.document as object)).toEqual([
       ...['points', 'complete', 'toleranceFraction', 'omittedPoints', 'arrivalRps'],
     ]);
-    expect(points.map((point) => Object.keys(point))).toEqual([['pas', 'costPerHour', 'cpuCores', 'plan']]);
+    expect(points.map((point) => Object.keys(point))).toEqual([['pas', 'costPerHour', 'cpuCores', 'plan', 'accuracy']]);
     expect(points[0]).toMatchObject({
       pas: 0.4,
       costPerHour: 2,
@@ -57,7 +57,7 @@ describe('plan --frontier', () => {
     expect(shown.exitCode).toBe(0);
     expect(shown.stdout).toMatch(/^accuracy\n.*│/);
     expect(shown.stdout.match(/●/g)).toHaveLength(2);
-    expect(shown.stdout).toMatch(/│ +0\.400 │ +3\.00 │ +3 │ .* │ detect=large classify=only │/);
+    expect(shown.stdout).toMatch(/│ +0\.400 │ product │ +3\.00 │ +3 │ .* │ detect=large classify=only │/);
     expect(shown.stdout).toContain('2 plans, each more accurate than every cheaper one');
     expect(shown.stdout).toContain('written to f.svg');
     expect(written('f.svg')).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg".*synthetic at 60 rps.*<\/svg>$/s);

@@ -81,6 +81,7 @@ describe('equipoise plan', () => {
         labels: number,
       },
       arrivalRps: 10,
+      accuracy: { source: 'product' },
     });
     expect(choiceOf(result), JSON.stringify(result)).toBe('detect=large×1 classify=only×1');
   });
@@ -95,6 +96,7 @@ describe('equipoise plan', () => {
       fixes: { budget: { cpuCores: number } },
       bestEffort: { ...planShape, predicted: { ...planShape.predicted, latencyMs: null }, verified },
       arrivalRps: 400,
+      accuracy: { source: 'product' },
     });
     const cpuCores = result.kind !== 'feasible' ? (result.fixes.budget?.cpuCores ?? 0) : 0;
     expect(cpuCores).toBeGreaterThan(3);

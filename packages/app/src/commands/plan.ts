@@ -20,7 +20,14 @@ import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
-import { planText, priceText, type RobustnessPrice } from '../terminal/plan-text.js';
+import {
+  accuraciesText,
+  accuracySource,
+  accuracyText,
+  planText,
+  priceText,
+  type RobustnessPrice,
+} from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
@@ -76,8 +83,10 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
       );
       return { file, question, result: asDocument(answer, asked) };
     }
-    const text = [frontierText(front), ...(asked.price ? [priceText(asked.price)] : [])].join('\n');
-    const result = { json: frontierDocument(front), text, answerIsNo: false };
+    const points = front.points.map((point) => ({ ...point, accuracy: accuracySource(spec, point.plan) }));
+    const sources = points.map(({ accuracy }) => accuracy.source);
+    const text = [frontierText(front, sources), ...(asked.price ? [priceText(asked.price)] : [])].join('\n');
+    const result = { json: frontierDocument({ ...front, points }), text, answerIsNo: false };
     return { file, question, result: asDocument(result, asked), frontier: front };
   } finally {
     await progress.stop();
@@ -133,7 +142,11 @@ function planned(asked: Asked): CommandResult {
   const { objective } = problem.spec;
   const { uncertainPoints } = profileEvidence(problem.profiles);
   const reasons = explanationText({ explanation, plan: chosen, objective, nominal: price?.nominal, uncertainPoints });
-  return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
+  return {
+    ...answer,
+    json: { ...(answer.json as object), explanation },
+    text: `${answer.text}\n\n${reasons}\n\n${accuraciesText(problem.spec)}`,
+  };
 }
 
 /** The frontier without its factors, which are internal to the solver. */
@@ -144,9 +157,15 @@ const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }
   omittedPoints,
 });
 
-function answered(result: PlanResult, { options, price }: Asked): CommandResult {
-  const text = [planText(result, options), ...(price ? [priceText(price)] : [])].join('\n');
-  return { json: result, text, answerIsNo: result.kind !== 'feasible' };
+function answered(result: PlanResult, { problem, options, price }: Asked): CommandResult {
+  const shown = result.kind === 'feasible' ? result.plan : result.bestEffort;
+  const accuracy = shown && accuracySource(problem.spec, shown);
+  const notes = [...(accuracy ? [pc.dim(accuracyText(accuracy))] : []), ...(price ? [priceText(price)] : [])];
+  return {
+    json: { ...result, ...(accuracy && { accuracy }) },
+    text: [planText(result, options), ...notes].join('\n'),
+    answerIsNo: result.kind !== 'feasible',
+  };
 }
 
 const withNote = (answer: CommandResult, note: string): CommandResult => ({

@@ -30,7 +30,8 @@ const front = {
 } as const;
 
 it('of one plan says in words that there is nothing to choose', () => {
-  const text = frontierText({ ...front, points: [point(2, 0.5)] });
+  const text = frontierText({ ...front, points: [point(2, 0.5)] }, ['product']);
+  expect(text).toMatch(/0\.500 │ product +│ +2\.00/);
   expect(text).not.toContain('●');
   expect(text.split('\n').at(-1)).toBe(
     'There is only one plan to choose: no cheaper one meets the SLO, and no more expensive one is more accurate.',
@@ -39,8 +40,8 @@ it('of one plan says in words that there is nothing to choose', () => {
 
 it('says what a front leaves out', () => {
   const lastLinesOf = (text: string) => text.split('\n').slice(-2);
-  expect(lastLinesOf(frontierText(front)).at(-1)).toBe('2 plans, each more accurate than every cheaper one');
-  expect(lastLinesOf(frontierText({ ...front, omittedPoints: 3, complete: false }))).toEqual([
+  expect(lastLinesOf(frontierText(front, [])).at(-1)).toBe('2 plans, each more accurate than every cheaper one');
+  expect(lastLinesOf(frontierText({ ...front, omittedPoints: 3, complete: false }, []))).toEqual([
     '2 plans, each more accurate than every cheaper one; 3 more between them are omitted',
     'The search ended at its limit of labels: there may be better plans between these.',
   ]);

@@ -3,22 +3,27 @@ import pc from 'picocolors';
 import { choiceText, fractionText, msText } from './plan-table.js';
 import { textTable } from './text-table.js';
 
-export function frontierText({ points, toleranceFraction, omittedPoints, complete }: Frontier): string {
-  const rows = points.map(({ pas, costPerHour, cpuCores, plan }) => [
+/** `sources`: by point, where its accuracy comes from. */
+export function frontierText(
+  { points, toleranceFraction, omittedPoints, complete }: Frontier,
+  sources: readonly string[],
+): string {
+  const rows = points.map(({ pas, costPerHour, cpuCores, plan }, index) => [
     fractionText(pas),
+    sources[index] ?? '',
     costPerHour.toFixed(2),
     Number(cpuCores.toFixed(2)),
     msText(plan.predicted.latencyMs),
     plan.verified === undefined ? '–' : msText(plan.verified.latencyMs),
     choiceText(plan),
   ]);
-  const figures = ['accuracy', 'cost per hour', 'cores', 'estimated', 'simulated'].map((right) => ({ right }));
+  const figures = ['cost per hour', 'cores', 'estimated', 'simulated'].map((right) => ({ right }));
   const thin =
     toleranceFraction > 0 ? `; of plans closer than ${100 * toleranceFraction} % of accuracy one is shown` : '';
   const omitted = omittedPoints > 0 ? `; ${omittedPoints} more between them are omitted` : '';
   return [
     ...(points.length > 1 ? [frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas })))] : []),
-    textTable([...figures, 'variants'], rows),
+    textTable([{ right: 'accuracy' }, 'source', ...figures, 'variants'], rows),
     pc.dim(
       points.length > 1
         ? `${points.length} plans, each more accurate than every cheaper one${thin}${omitted}`

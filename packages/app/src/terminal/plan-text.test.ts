@@ -1,7 +1,7 @@
-import type { Certificate, Plan, PlanResult } from '@equipoise/core/model';
+import type { Certificate, PipelineSpec, Plan, PlanResult } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { planSummary } from './plan-table.js';
-import { type PlanAsked, planText } from './plan-text.js';
+import { accuraciesText, accuracySource, accuracyText, type PlanAsked, planText } from './plan-text.js';
 
 const plan: Plan = {
   stages: {},
@@ -97,5 +97,47 @@ describe('the text of a plan', () => {
     expect(planText({ ...result, kind: 'infeasible', proven: true }, { ...asked, policy: 'rim' })).toMatch(
       /^No plan of rim meets the SLO at 10 rps: the latency target is too tight\.\n/,
     );
+  });
+});
+
+describe('the source of an accuracy', () => {
+  const variants = ['s', 'm', 'l'].map((id) => ({ id }));
+  const specWith = (accuracyTable?: object) =>
+    ({ stages: [{ id: 'detect', variants }], edges: [], outputs: [], accuracyTable }) as unknown as PipelineSpec;
+  const spec = specWith({
+    combinations: [
+      { variants: { detect: 's' }, accuracy: 0.8, samples: 200, confidence95: [0.74, 0.86] },
+      { variants: { detect: 'm' }, accuracy: 0.82, confidence95: [0.7, 0.9], measured: false },
+    ],
+    modelError: 0.012,
+    productError: 0.05,
+  });
+
+  it.each([
+    ['s', spec, 'accuracy measured on 200 samples, 95 % interval 0.740 to 0.860'],
+    [
+      'm',
+      spec,
+      'accuracy computed from measured combinations, 95 % interval 0.700 to 0.900, error of such accuracies 0.012 for measured combinations',
+    ],
+    [
+      'l',
+      spec,
+      'accuracy is the product of the stage accuracies, error of such accuracies 0.050 for measured combinations',
+    ],
+    ['l', specWith(), 'accuracy is the product of the stage accuracies'],
+  ])('of the variant %s', (variantId, of, text) => {
+    const stages = { detect: [{ variantId }] } as unknown as Plan['stages'];
+    expect(accuracyText(accuracySource(of, { ...plan, stages }))).toBe(text);
+  });
+
+  it('is counted for all combinations', () => {
+    expect(accuraciesText(spec).split('\n').slice(1)).toEqual([
+      '  1 of 3 measured',
+      '  1 of 3 computed from these, error 0.012 for measured ones',
+      '  1 of 3 products of the stage accuracies, error 0.050 for measured ones',
+    ]);
+    const cascade = { ...spec, outputs: [{ from: 'detect', unless: [{}] }] } as unknown as PipelineSpec;
+    expect(accuraciesText(cascade)).toContain('1 of 3 unknown, so no plan has them');
   });
 });

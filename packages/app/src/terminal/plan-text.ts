@@ -1,7 +1,18 @@
 /** Text of a plan with its proof, or of the binding constraint with remedies. */
-import { bindingText, type Certificate, type PlanResult, showsSloMet } from '@equipoise/core/model';
-import type { Estimator, PolicyName } from '@equipoise/core/plan';
+import {
+  bindingText,
+  type Certificate,
+  measurementCause,
+  type PipelineSpec,
+  type Plan,
+  type PlanResult,
+  type StageId,
+  showsSloMet,
+  type VariantId,
+} from '@equipoise/core/model';
+import { type Estimator, type PolicyName, pipelineAccuracy } from '@equipoise/core/plan';
 import pc from 'picocolors';
+import { counted } from './counted.js';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
 export interface PlanAsked {
@@ -24,6 +35,63 @@ function feasibleText({ plan, certificate }: Feasible, asked: PlanAsked): string
       ? []
       : [pc.yellow('The simulation does not confirm that this plan meets the SLO.')];
   return [planTable(plan), planSummary(plan), ...unconfirmed, pc.dim(proofText(certificate, asked))].join('\n');
+}
+
+/** `error`: root mean square error of such accuracies for measured combinations. */
+export interface AccuracySource {
+  readonly source: 'measured' | 'computed' | 'product';
+  readonly samples?: number | undefined;
+  readonly confidence95?: readonly [number, number] | undefined;
+  readonly error?: number | undefined;
+}
+
+export function accuracySource(spec: PipelineSpec, { stages }: Plan): AccuracySource {
+  const { modelError, productError } = spec.accuracyTable ?? {};
+  const choice = Object.entries(stages).map(([id, [first]]) => [id, first?.variantId] as const);
+  const { entry } = pipelineAccuracy(spec, Object.fromEntries(choice) as Record<StageId, VariantId>);
+  if (entry === undefined) return { source: 'product', error: productError };
+  const { samples, confidence95, measured = true } = entry;
+  return measured
+    ? { source: 'measured', samples, confidence95 }
+    : { source: 'computed', confidence95, error: modelError };
+}
+
+const groundTexts = {
+  measured: 'accuracy measured',
+  computed: 'accuracy computed from measured combinations',
+  product: 'accuracy is the product of the stage accuracies',
+} as const;
+
+export function accuracyText({ source, samples, confidence95, error }: AccuracySource): string {
+  return [
+    `${groundTexts[source]}${samples === undefined ? '' : ` on ${counted(samples, 'sample')}`}`,
+    ...(confidence95 === undefined ? [] : [`95 % interval ${confidence95.map(fractionText).join(' to ')}`]),
+    ...(error === undefined ? [] : [`error of such accuracies ${fractionText(error)} for measured combinations`]),
+  ].join(', ');
+}
+
+/** Sources of the accuracies of all combinations of variants. */
+export function accuraciesText(spec: PipelineSpec): string {
+  const { stages, accuracyTable } = spec;
+  const all = stages.reduce((count, { variants }) => count * variants.length, 1);
+  const { combinations = [], modelError, productError } = accuracyTable ?? {};
+  const computed = combinations.filter(({ measured }) => measured === false).length;
+  const groups = [
+    ['measured', combinations.length - computed, undefined],
+    ['computed from these', computed, modelError],
+    [
+      measurementCause(spec) === undefined ? 'products of the stage accuracies' : 'unknown, so no plan has them',
+      all - combinations.length,
+      productError,
+    ],
+  ] as const;
+  const lines = groups
+    .filter(([, count]) => count > 0)
+    .map(([name, count, error]) => {
+      const errorText = error === undefined ? '' : `, error ${fractionText(error)} for measured ones`;
+      return `  ${count} of ${all} ${name}${errorText}`;
+    });
+  return [pc.bold('Where accuracies of combinations come from'), ...lines].join('\n');
 }
 
 /** Only the default policy considers every plan. */

@@ -8,10 +8,11 @@ const spec = pipeline([modelStage('a'), transform, modelStage('b')], ['a->t*4', 
 const choice = { a: variantId('v'), t: variantId('v'), b: variantId('v') };
 
 it('multiplies the models visited, each once whatever the fan-out; transforms count 1', () => {
-  expect(pipelineAccuracy(spec, choice)).toEqual({ pas: 0.9 * 0.9, measured: false });
+  expect(pipelineAccuracy(spec, choice)).toEqual({ pas: 0.9 * 0.9 });
 });
 
 it('lets a measurement win', () => {
-  const measured = { ...spec, accuracyTable: { combinations: [{ variants: { a: variantId('v') }, accuracy: 0.77 }] } };
-  expect(pipelineAccuracy(measured, choice)).toEqual({ pas: 0.77, measured: true });
+  const entry = { variants: { a: variantId('v') }, accuracy: 0.77 };
+  const measured = { ...spec, accuracyTable: { combinations: [entry] } };
+  expect(pipelineAccuracy(measured, choice)).toEqual({ pas: 0.77, entry });
 });

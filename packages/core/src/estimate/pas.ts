@@ -2,15 +2,15 @@
  * Pipeline accuracy score (PAS): product of the accuracies of the visited stages, each counted once (IPA, JSys 2024).
  * With `when` edges, the mean over scenarios. A measurement by `equipoise evaluate` takes precedence.
  */
-import { measuredAccuracy } from '../model/accuracy-table.js';
+import { type MeasuredCombination, measuredCombination } from '../model/accuracy-table.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import { visitScenarios } from './visit-scenarios.js';
 
-/** Fraction 0…1. */
+/** `pas`: fraction 0…1. `entry`: entry of the accuracy table that gives it; undefined for the product. */
 export interface PipelineAccuracy {
   readonly pas: number;
-  readonly measured: boolean;
+  readonly entry: MeasuredCombination | undefined;
 }
 
 /** 1 for transforms and undeclared accuracies. */
@@ -20,11 +20,11 @@ export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefin
 }
 
 export function pipelineAccuracy(spec: PipelineSpec, choice: Readonly<Record<StageId, VariantId>>): PipelineAccuracy {
-  const measured = measuredAccuracy(spec.accuracyTable, choice);
-  if (measured !== undefined) return { pas: measured, measured: true };
+  const entry = measuredCombination(spec.accuracyTable, choice);
+  if (entry !== undefined) return { pas: entry.accuracy, entry };
   const pas = visitScenarios(spec).reduce((mean, { probability, visited }) => {
     const stages = spec.stages.filter((stage) => visited.has(stage.id));
     return mean + probability * stages.reduce((score, stage) => score * variantAccuracy(stage, choice[stage.id]), 1);
   }, 0);
-  return { pas, measured: false };
+  return { pas, entry };
 }

@@ -1,6 +1,6 @@
 /**
- * End-to-end accuracies of variant combinations, measured by `equipoise evaluate`. Stages interact, so a measurement
- * takes precedence over the product of their accuracies.
+ * End-to-end accuracies of variant combinations, measured or computed by `equipoise evaluate`. Stages interact, so they
+ * take precedence over the product of the accuracies of stages.
  */
 import type { StageId, VariantId } from './ids.js';
 
@@ -11,19 +11,15 @@ export interface MeasuredCombination {
   readonly accuracy: number;
   readonly confidence95?: readonly [number, number];
   readonly samples?: number;
+  /** False if computed from measured combinations; default true. */
   readonly measured?: boolean;
 }
 
 export interface AccuracyTable {
   readonly combinations: readonly MeasuredCombination[];
-}
-
-/** Fraction; undefined if not measured. */
-export function measuredAccuracy(
-  table: AccuracyTable | undefined,
-  choice: Readonly<Record<StageId, VariantId>>,
-): number | undefined {
-  return measuredCombination(table, choice)?.accuracy;
+  /** Root mean square errors for measured combinations: of computing each from the others, and of the product. */
+  readonly modelError?: number;
+  readonly productError?: number;
 }
 
 export function measuredCombination(

@@ -17,7 +17,10 @@ export const accuracyTableSchema = z
             .optional()
             .describe('Lower and upper end of the 95 % confidence interval of the accuracy.'),
           samples: count().optional().describe('Number of samples that gave the accuracy.'),
-          measured: z.boolean().optional().describe('True if the accuracy was measured, false if it was computed.'),
+          measured: z
+            .boolean()
+            .optional()
+            .describe('True if the accuracy was measured, false if it was computed from measured ones.'),
           verdict: z
             .enum(['kept', 'dropped', 'undecided'])
             .optional()
@@ -31,9 +34,10 @@ export const accuracyTableSchema = z
       .describe('Combinations with a measured or computed accuracy.'),
     modelError: fraction()
       .optional()
-      .describe(
-        'Root mean square error of computed accuracies, found by computing each measured one from the others, for people.',
-      ),
+      .describe('Root mean square error of computed accuracies, found by computing each measured one from the others.'),
+    productError: fraction()
+      .optional()
+      .describe('Root mean square error of the product of the accuracies of stages, for measured combinations.'),
     stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z
       .strictObject({

@@ -317,23 +317,35 @@ describe('a search', () => {
 });
 
 describe('combinations that are not measured', () => {
-  it('get a modelled accuracy, with the error of the model', async () => {
-    const modelled = async (maxCombinations: number) =>
-      (await bench({ maxCombinations, spec: wide }).evaluate()).modelled;
-    const wide: PipelineSpec = {
-      ...sumPipeline,
-      stages: sumPipeline.stages.map((each) =>
-        each.id === 'detect'
-          ? { ...each, variants: [...each.variants, accurate('third', 0.8)] as unknown as StageSpec['variants'] }
-          : each,
-      ),
-    };
-    const found = await modelled(5);
-    expect(found?.combinations).toHaveLength(1);
-    expect(found?.combinations[0]).toMatchObject({ measured: false, accuracy: expect.any(Number) });
-    expect(found?.crossValidatedError).toBeLessThan(0.5);
-    expect(await modelled(6)).toBeUndefined();
-    expect(await modelled(3)).toBeUndefined();
+  const wide = (stages: readonly StageSpec[], accuracy: number): PipelineSpec => ({
+    ...sumPipeline,
+    stages: stages.map((each) =>
+      each.id === 'detect'
+        ? { ...each, variants: [...each.variants, accurate('third', accuracy)] as unknown as StageSpec['variants'] }
+        : each,
+    ),
+  });
+
+  it('get a computed accuracy, with the error of the computation and of the product', async () => {
+    const computed = async (maxCombinations: number) =>
+      (await bench({ maxCombinations, spec: wide(sumPipeline.stages, 0.8) }).evaluate()).computed;
+    const found = await computed(5);
+    expect(found?.combinations).toMatchObject([{ measured: false, accuracy: expect.any(Number) }]);
+    const { modelError = 1, productError = 0 } = found ?? {};
+    expect(modelError).toBeLessThan(productError);
+    expect(await computed(6)).toBeUndefined();
+    expect(await computed(3)).toEqual({ combinations: [], productError: expect.any(Number) });
+  });
+
+  it('have their product if it is closer to what was measured', async () => {
+    const known: Readonly<Record<string, number>> = { lossy: 2 / 3, off: 1 / 2 };
+    const right = sumPipeline.stages.map((each) => ({
+      ...each,
+      variants: each.variants.map(({ id }) => accurate(id, known[id] ?? 1)),
+    })) as unknown as readonly StageSpec[];
+    const { computed } = await bench({ maxCombinations: 5, spec: wide(right, 1) }).evaluate();
+    expect(computed?.combinations).toEqual([]);
+    expect(computed?.productError).toBeLessThan(computed?.modelError ?? 0);
   });
 });
 

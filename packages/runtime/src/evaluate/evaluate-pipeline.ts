@@ -8,11 +8,12 @@ import {
   AppError,
   type Clock,
   type EdgeSpec,
+  measurementCause,
   type PipelineSpec,
   type ProfileSet,
   type StageId,
 } from '@equipoise/core/model';
-import { CombinationRace, combinationCosts, interactionModel } from '@equipoise/core/plan';
+import { CombinationRace, combinationCosts, interactionModel, pipelineAccuracy } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import type { LocateFile } from '../profiling/profile-identity.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
@@ -65,23 +66,22 @@ type Combination = Required<AccuracyTable['combinations'][number]> & {
 };
 
 /** Accuracy that the interaction model gives. */
-interface ModelledCombination {
+interface ComputedCombination {
   readonly variants: VariantChoice;
   readonly accuracy: number;
   readonly confidence95: readonly [number, number];
   readonly measured: false;
 }
 
+/** Empty if the product of the accuracies of stages is closer to the measured accuracies. */
+type ComputedAccuracies = Pick<AccuracyTable, 'modelError' | 'productError'> & {
+  readonly combinations: readonly ComputedCombination[];
+};
+
 export interface Evaluation {
-  readonly table: {
-    readonly combinations: readonly Combination[];
-  };
-  /** Combinations of `leftOut`, as far as the measured ones say something about them. */
-  readonly modelled?: {
-    readonly combinations: readonly ModelledCombination[];
-    /** Root mean square error of the model for measured combinations, each left out. */
-    readonly crossValidatedError: number;
-  };
+  readonly table: { readonly combinations: readonly Combination[] };
+  /** About combinations that were not measured; absent if there are none. */
+  readonly computed?: ComputedAccuracies;
   /** Number of items that stages ran. */
   readonly stageRuns: number;
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
@@ -89,7 +89,7 @@ export interface Evaluation {
 
 const USUAL_COMBINATIONS = 64;
 const MOST_SEARCHED = 1024;
-const MOST_MODELLED = 4096;
+const MOST_COMPUTED = 4096;
 const USUAL_CONFIDENCE = 0.98;
 /** Estimated time (ms) of a sample, used until the first is done. */
 const EXPECTED_SAMPLE_MS = 500;
@@ -128,22 +128,22 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
       ...(better !== undefined && { droppedFor: better }),
     };
   });
-  const modelled = modelledCombinations(spec, combinations, every.omitted);
+  const computed = every.omitted.length > 0 && { computed: computedAccuracies(spec, combinations, every.omitted) };
   return {
     table: { combinations },
     stageRuns,
     ...(leftOut !== undefined && { leftOut }),
-    ...(modelled !== undefined && { modelled }),
+    ...computed,
   };
 }
 
-/** Undefined if there are none, or too many for a table. */
-function modelledCombinations(
-  { stages, combines = [], edges }: PipelineSpec,
+/** None are computed if the product is closer to the measured accuracies, or if they are too many for a table. */
+function computedAccuracies(
+  spec: PipelineSpec,
   measured: readonly Combination[],
   omitted: readonly VariantChoice[],
-): Evaluation['modelled'] {
-  if (omitted.length === 0 || omitted.length > MOST_MODELLED) return undefined;
+): ComputedAccuracies {
+  const { stages, combines = [], edges } = spec;
   const positionsOf = (choice: VariantChoice) =>
     stages.map(({ id, variants }) => variants.findIndex((variant) => variant.id === choice[id]));
   const stageAt = (id: StageId) => stages.findIndex((stage) => stage.id === id);
@@ -153,12 +153,24 @@ function modelledCombinations(
       .map(({ from, to }) => [stageAt(from), stageAt(to)] as const)
       .filter((pair) => !pair.includes(-1)),
   });
-  if (model === undefined) return undefined;
-  const combinations = omitted.flatMap((variants): ModelledCombination[] => {
-    const predicted = model.predict(positionsOf(variants));
+  const modelError = model?.crossValidatedError;
+  const productError = measurementCause(spec) === undefined ? errorOfProduct(spec, measured) : undefined;
+  const isComputed = omitted.length <= MOST_COMPUTED && (modelError ?? 1) <= (productError ?? 1);
+  const combinations = omitted.flatMap((variants): ComputedCombination[] => {
+    const predicted = isComputed ? model?.predict(positionsOf(variants)) : undefined;
     return predicted === undefined ? [] : [{ variants, ...predicted, measured: false }];
   });
-  return { combinations, crossValidatedError: model.crossValidatedError };
+  return {
+    combinations,
+    ...(modelError !== undefined && { modelError }),
+    ...(productError !== undefined && { productError }),
+  };
+}
+
+/** Root mean square. */
+function errorOfProduct({ accuracyTable: _, ...spec }: PipelineSpec, measured: readonly Combination[]): number {
+  const squares = measured.map(({ variants, accuracy }) => (pipelineAccuracy(spec, variants).pas - accuracy) ** 2);
+  return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
 }
 
 /** Pairs of members of a combine stage, and of members and the stages behind it. */

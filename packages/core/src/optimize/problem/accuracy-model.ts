@@ -71,8 +71,8 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
     })),
     stageAccuracy: (stage, variantIndex) => table[stage]?.[variantIndex] ?? 1,
     pas: (variantIndices) => {
-      const { pas, measured } = pipelineAccuracy(spec, choiceOf(variantIndices));
-      return measured || productCounts ? pas : undefined;
+      const { pas, entry } = pipelineAccuracy(spec, choiceOf(variantIndices));
+      return entry !== undefined || productCounts ? pas : undefined;
     },
   };
 }
