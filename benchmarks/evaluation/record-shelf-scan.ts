@@ -22,8 +22,9 @@ const { table } = await evaluatePipeline({
 });
 const givenBy = ({ outputs }: AnsweredSample) => outputs['labels']?.data.length ?? 0;
 const present = ({ label }: AnsweredSample) => (label as readonly unknown[]).length;
+const scored = answered.filter((samples) => samples.length > 1);
 // 200 resamples follow each score of all scenes.
-const whole = answered.filter((_, index) => index % 201 === 0);
+const whole = scored.filter((_, index) => index % 201 === 0);
 const combinations = table.combinations.map(({ variants }, index) => {
   const samples = whole[index] ?? [];
   const right = samples.map((each) => Math.round((module.score([each]) * (givenBy(each) + present(each))) / 2));

@@ -185,7 +185,17 @@ describe('evaluatePipeline', () => {
     const spec = { ...sumPipeline, outputs: [{ from: sum.id, tensors: ['total'] }] };
     const { table } = await bench({ spec, module, maxSamples: 2 }).evaluate();
     expect(table.combinations[0]?.samples).toBe(2);
-    expect(seen[0]).toEqual(['total', 'total']);
+    expect(seen.at(-1)).toEqual(['total', 'total']);
+  });
+
+  it('scores the answers to the first sample alone, so that a wrong score fails early', async () => {
+    const sizes: number[] = [];
+    const score = (samples: readonly unknown[]): number => {
+      sizes.push(samples.length);
+      return failing();
+    };
+    await expect(bench({ module: { ...scenes, score } }).evaluate()).rejects.toMatchObject({ code: 'MODULE_INVALID' });
+    expect(sizes).toEqual([1]);
   });
 
   it('keeps even combinations beyond the limit and says what is left out', async () => {

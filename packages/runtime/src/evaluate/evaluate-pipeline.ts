@@ -23,6 +23,7 @@ import {
   type LabelledSample,
   labelledSamples,
   noFraction,
+  rawScore,
   scoreOf,
 } from './evaluation-module.js';
 import { type AnswersFile, KeptAnswers } from './kept-answers.js';
@@ -219,7 +220,7 @@ interface RaceRun {
 
 /** Runs the blocks of the race and returns the number of stage runs. */
 async function runRace(request: EvaluationRequest, { race, samples, choices, answers }: RaceRun): Promise<number> {
-  const { spec, launcher, clock, cacheBytes, search, kept, onProgress } = request;
+  const { spec, module, launcher, clock, cacheBytes, search, kept, onProgress } = request;
   const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
   const runner = new SampleAnswers(spec, launcher, cacheBytes);
   const keeper = kept && new KeptAnswers(spec, { runner, ...kept });
@@ -239,11 +240,14 @@ async function runRace(request: EvaluationRequest, { race, samples, choices, ans
       progress.leaveOut((sampleUnits - running.length / choices.length) * (samples.length - samplesDone));
       sampleUnits = running.length / choices.length;
       const results = await inTurn(numbers, budgetRuns - stageRuns, async (number) => {
-        const { inputs } = samples[number] as LabelledSample;
+        const { inputs, label } = samples[number] as LabelledSample;
         const answered = keeper?.answer(number, inputs, running) ?? runner.answer(inputs, running);
         const result = await answered.catch((cause) => {
           throw sampleFailed(number, cause);
         });
+        // A score that reads a tensor that is not there fails before the other samples run.
+        if (samplesDone === 0 && number === numbers[0])
+          for (const outputs of result.responses) rawScore(module, [{ outputs, label }]);
         progress.finish(sampleUnits, `${running.length} combinations on ${samples.length} samples`);
         return result;
       });

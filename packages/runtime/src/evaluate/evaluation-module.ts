@@ -61,16 +61,20 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
 
 /** Score of the answers: a fraction or NaN. Throws MODULE_INVALID if the module throws or returns anything else. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
-  let score: unknown;
+  const score = rawScore(module, samples);
+  // Recall without a positive sample is undefined. Larger sets of samples may have a score.
+  if (typeof score === 'number' && ((score >= 0 && score <= 1) || Number.isNaN(score))) return score;
+  throw noFraction(String(score));
+}
+
+/** Throws MODULE_INVALID if the module throws. */
+export function rawScore(module: EvaluationModule, samples: readonly AnsweredSample[]): unknown {
   try {
-    score = module.score(samples);
+    return module.score(samples);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError('MODULE_INVALID', `The score of the evaluation module failed: ${described(cause)}`, { cause });
   }
-  // Recall without a positive sample is undefined. Larger sets of samples may have a score.
-  if (typeof score === 'number' && ((score >= 0 && score <= 1) || Number.isNaN(score))) return score;
-  throw noFraction(String(score));
 }
 
 export const noFraction = (found: string): AppError =>

@@ -269,10 +269,18 @@ function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'
 const decoder = new TextDecoder();
 
 function valuesOf({ datatype, data }: Tensor): readonly (string | number | bigint)[] {
-  if (datatype === 'FP16') throw wrongOutput('is FP16, which has no values to compare; let the stage return FP32');
+  if (datatype === 'FP16') return Array.from(data as Uint16Array, halfValue);
   return Array.from(data as Iterable<string | number | bigint | Uint8Array>, (value) =>
     value instanceof Uint8Array ? decoder.decode(value) : value,
   );
+}
+
+/** Value of the bits of a half-precision number. */
+function halfValue(bits: number): number {
+  const sign = bits >> 15 === 0 ? 1 : -1;
+  const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? 2 ** -24 * fraction : 2 ** (exponent - 25) * (0x400 + fraction));
 }
 
 function requirePairs(answered: number, labelled: number, what: string): void {
