@@ -97,7 +97,8 @@ describe('init --server', () => {
     const written = await run('init', 'front', '--json', '--server', url, '--model', 'served');
     expect(written).toMatchObject({ exitCode: 0, stderr: '' });
     expect(documentOf(await run('validate', 'front/pipeline.yaml', '--json'))).toEqual({ valid: true, problems: [] });
-    folder.write('front/data/one.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 1 }));
+    folder.write('front/data/one.json', JSON.stringify({ features: [1, 2, 3] }));
+    folder.write('front/data/labels.json', JSON.stringify([{ file: 'one.json', label: 1 }]));
     expect(documentOf(await run('evaluate', 'front/pipeline.yaml', '--json'))).toMatchObject({
       combinations: [{ variants: { served: 'served' }, accuracy: 1 }],
     });

@@ -78,8 +78,9 @@ describe('a pipeline for ONNX files', () => {
       plan: { stages: { score: [{ replicas: expect.any(Number) }] } },
     });
 
-    folder.write('own/data/one.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 1 }));
-    folder.write('own/data/two.json', JSON.stringify({ inputs: { features: [1, 2, 3] }, label: 0 }));
+    folder.write('own/data/one.json', JSON.stringify({ features: [1, 2, 3] }));
+    const labels = [1, 0].map((label) => ({ file: 'one.json', label }));
+    folder.write('own/data/labels.json', JSON.stringify(labels));
     expect(documentOf(await run('evaluate', pipeline, '--json'))).toMatchObject({
       combinations: [{ variants: { score: 'score-small' }, accuracy: 0.5 }, { accuracy: 0.5 }],
     });

@@ -61,13 +61,14 @@ export function modelPipeline(target: string, found: FoundModels): NewPipeline {
   const first = found.models[0] as FoundModel;
   const last = stages.at(-1)?.models[0] as FoundModel;
   const name = plainName(basename(target), 'pipeline');
-  const text = pipelineText(name, stages, found);
+  const output = last.outputs[0] as TensorType;
+  const text = pipelineText(name, stages, found, output);
   requireValid(text, found.models);
   const samples = sampleFiles(first, found.anySize);
   const files = {
     'pipeline.yaml': text,
-    'evaluate.mjs': evaluationText(first, last),
-    'data/README.md': dataText(first),
+    'data/README.md': dataText(first, output),
+    'data/labels.json': '[]\n',
     ...samples,
   };
   const file = Object.keys(samples)[0] as string;
@@ -172,7 +173,12 @@ export function yaml(text: string): string {
   return isPlain ? text : JSON.stringify(text);
 }
 
-function pipelineText(name: string, stages: readonly Stage[], { models, stageFields }: FoundModels): string {
+function pipelineText(
+  name: string,
+  stages: readonly Stage[],
+  { models, stageFields }: FoundModels,
+  output: TensorType,
+): string {
   const [first] = models as readonly [FoundModel];
   return `# Written by \`equipoise init\` for ${models.map(({ origin }) => JSON.stringify(origin)).join(', ')}
 #   npx equipoise profile pipeline.yaml --quick       measures the variants on this machine
@@ -198,7 +204,7 @@ spec:
 ${first.inputs.map((type) => `        - ${tensorYaml(type)}`).join('\n')}
   stages:
 ${[...stages.map((stage) => stageText(stage, stageFields)), ...outputLines(stages.at(-1) as Stage)].join('\n')}
-  evaluation: { module: ./evaluate.mjs, data: ./data }
+  evaluation: { metric: accuracy, output: ${yaml(output.name)}, data: ./data } # data/README.md says how to label samples
 `;
 }
 
@@ -311,81 +317,20 @@ export function isDatatype(text: string): text is Datatype {
   return Object.hasOwn(randomElement, text);
 }
 
-/** Expression that makes the data of a tensor of the flat `values`. */
-const dataOf: Readonly<Record<Datatype, string>> = {
-  BOOL: 'Uint8Array.from(values, Number)',
-  UINT8: 'Uint8Array.from(values)',
-  UINT16: 'Uint16Array.from(values)',
-  UINT32: 'Uint32Array.from(values)',
-  UINT64: 'BigUint64Array.from(values, BigInt)',
-  INT8: 'Int8Array.from(values)',
-  INT16: 'Int16Array.from(values)',
-  INT32: 'Int32Array.from(values)',
-  INT64: 'BigInt64Array.from(values, BigInt)',
-  FP16: 'Uint16Array.from(values)',
-  FP32: 'Float32Array.from(values)',
-  FP64: 'Float64Array.from(values)',
-  BYTES: 'values',
-};
+const dataText = ({ inputs }: FoundModel, output: TensorType): string => `# Labelled samples
 
-function evaluationText({ inputs }: FoundModel, { outputs }: FoundModel): string {
-  const [output] = outputs;
-  const isScore = output !== undefined && /^FP/.test(output.datatype) && output.shape.some((size) => size !== 1);
-  const answer = isScore
-    ? 'data.reduce((best, value, index) => (value > data[best] ? index : best), 0)'
-    : output?.datatype === 'BYTES'
-      ? 'data[0]'
-      : 'Number(data[0])';
-  const meaning = isScore ? 'the position of the largest value' : 'the first value';
-  return `/**
- * Accuracy of the pipeline on your data, for \`equipoise evaluate pipeline.yaml\`.
- * Each file data/NAME.json is a labelled sample: {"inputs": {TENSOR: nested arrays}, "label": the right answer}.
- */
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
-const makeData = {
-${inputs.map(({ name, datatype }) => `  [${JSON.stringify(name)}]: { datatype: '${datatype}', of: (values) => ${dataOf[datatype]} },`).join('\n')}
-};
-
-const shapeOf = (value) => (Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : []);
-
-/** All labelled samples: the tensors of a request and the label that \`score\` expects. */
-export async function loadSamples(folder) {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.json')).sort();
-  return Promise.all(
-    files.map(async (file) => {
-      const { inputs, label } = JSON.parse(await readFile(join(folder, file), 'utf8'));
-      const tensors = Object.entries(makeData).map(([name, { datatype, of }]) => {
-        if (inputs?.[name] === undefined) throw new Error(\`\${file} has no input \${name}\`);
-        return [name, { datatype, shape: shapeOf(inputs[name]), data: of([inputs[name]].flat(Infinity)) }];
-      });
-      return { inputs: Object.fromEntries(tensors), label };
-    }),
-  );
-}
-
-/** Answer of the pipeline that is compared with the label: ${meaning} of the first output. Change it to suit your task. */
-function answerOf(outputs) {
-  const { data } = outputs[${JSON.stringify(output?.name ?? '')}];
-  return ${answer};
-}
-
-/** Accuracy: the fraction of right answers. Any score from 0 to 1 will do; higher is better. */
-export function score(samples) {
-  return samples.filter(({ outputs, label }) => answerOf(outputs) === label).length / samples.length;
-}
-`;
-}
-
-const dataText = ({ inputs }: FoundModel): string => `# Labelled samples
-
-\`equipoise evaluate pipeline.yaml\` measures the accuracy of all variants with the samples in this folder. One file \`NAME.json\` is one
-sample:
+\`equipoise evaluate pipeline.yaml\` measures the accuracy of all variants with the samples that \`labels.json\` lists:
 
 \`\`\`json
-{ "inputs": { ${inputs.map(({ name, shape }) => `${JSON.stringify(name)}: ${shape.map(() => '[').join('')}…${shape.map(() => ']').join('')}`).join(', ')} }, "label": 3 }
+[{ "file": "one.json", "label": 3 }]
 \`\`\`
 
-\`inputs\` has the form of the files in \`samples/\`. \`label\` is the right answer, as \`score\` in \`evaluate.mjs\` compares it.
+\`one.json\` has the form of the files in \`samples/\`:
+
+\`\`\`json
+{ ${inputs.map(({ name, shape }) => `${JSON.stringify(name)}: ${shape.map(() => '[').join('')}…${shape.map(() => ']').join('')}`).join(', ')} }
+\`\`\`
+
+\`label\` is the right class: the position of the largest value of ${JSON.stringify(output.name)}, or its only value. For another score, change \`evaluation\` in
+\`pipeline.yaml\`.
 `;
