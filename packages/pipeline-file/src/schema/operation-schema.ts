@@ -147,5 +147,5 @@ export const feedbackSchema = z
   })
   .optional()
   .describe(
-    'Clients may send the score of an answer later (`POST /v2/models/{pipeline}/feedback`). The server keeps the id and the variants of each answer. Default: feedback is refused.',
+    'Clients may send the score of an answer later, or its label if `evaluation.metric` is set (`POST /v2/models/{pipeline}/feedback`). The server keeps the id and the variants of each answer, and with a metric its outputs. Default: feedback is refused.',
   );

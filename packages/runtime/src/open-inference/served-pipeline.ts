@@ -4,7 +4,6 @@
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
-import { AnsweredRequests, type Feedback } from '../accuracy/answered-requests.js';
 import type { VariantChoice } from '../accuracy/served-variants.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
@@ -17,6 +16,8 @@ import {
   mostBatchItems,
   stackedTensors,
 } from './client-batch.js';
+import { AnsweredRequests, type Feedback } from './feedback/answered-requests.js';
+import { labelledOutputs, labelScore } from './feedback/label-score.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
 import { admitOtherItems, type Tenant } from './tenants/tenants.js';
@@ -125,26 +126,33 @@ export class ServedPipeline {
       items === undefined ? completedTensors(outcomes[0] as PipelineOutcome) : stackedTensors(outcomes);
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
     const { nowMs } = this.#runner;
-    const choices = outcomes.map(({ choice }) => choice);
-    this.#answered?.keep({ id: requestId, tenant: tenant?.name, choices }, nowMs);
+    this.#answered?.keep({ id: requestId, tenant: tenant?.name, items: outcomes.map(this.#answeredItem) }, nowMs);
     return { output, missing, latencyMs: nowMs - sinceMs };
   }
 
   /**
-   * Scores an answer. Throws AppError NOT_FOUND if the answer is not kept for this tenant, CONFLICT if it has its
-   * feedback, or if the pipeline takes none.
+   * Scores an answer. Throws AppError NOT_FOUND if the answer is not kept for this tenant. Throws CONFLICT if it has its
+   * feedback or the pipeline takes none, INVALID_FIELDS if it cannot be compared with the label.
    */
-  judge(feedback: Feedback, tenant: Tenant | undefined): VariantChoice | undefined {
-    const { accuracy, nowMs } = this.#runner;
+  judge(feedback: Feedback, tenant: Tenant | undefined): { readonly score: number; readonly variants?: VariantChoice } {
+    const { accuracy, nowMs, spec } = this.#runner;
     if (this.#answered === undefined || accuracy === undefined)
       throw new AppError(
         'CONFLICT',
         `The pipeline ${this.name} keeps no answers for feedback; set spec.feedback in its file.`,
       );
-    const choice = this.#answered.judge(feedback, tenant?.name, nowMs);
-    if (choice !== undefined) accuracy.note(choice, feedback.score, nowMs);
-    return choice;
+    return this.#answered.judge(feedback, { tenant: tenant?.name, nowMs }, ({ choice, outputs }) => {
+      const score = 'score' in feedback ? feedback.score : labelScore(spec.evaluation?.metric, outputs, feedback.label);
+      if (choice !== undefined) accuracy.note(choice, score, nowMs);
+      return { score, ...(choice && { variants: choice }) };
+    });
   }
+
+  readonly #answeredItem = (outcome: PipelineOutcome) => ({
+    choice: outcome.choice,
+    outputs:
+      outcome.kind === 'completed' ? labelledOutputs(this.#runner.spec.evaluation?.metric, outcome.output) : undefined,
+  });
 
   /** Splits a batch. Each item counts as a request of the tenant. */
   #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
+import { stageId, variantId } from '../../model/ids.js';
 import { AccuracyTest } from './accuracy-test.js';
 
 /** Scores until the test tells of a drop; Infinity if `scores` end before. */
@@ -102,4 +103,32 @@ describe('AccuracyTest', () => {
     expect(scoresToDrop(test, new Array<number>(5000).fill(0.9))).toBe(Number.POSITIVE_INFINITY);
     expect(scoresToDrop(test, new Array<number>(5000).fill(0.7))).toBeLessThan(500);
   });
+});
+
+it('AccuracyTest.of expects measured or declared accuracies, unless the metric is no mean', () => {
+  const variants = [
+    {
+      id: variantId('v'),
+      accuracy: { value: 0.8, metric: 'accuracy' },
+      cpuCores: [1],
+      memoryBytes: 0,
+      gpus: 0,
+      parameters: {},
+    },
+  ];
+  const stage = {
+    id: stageId('a'),
+    kind: 'model',
+    variants,
+    bounds: { minReplicas: 1, maxReplicas: 1, maxBatchWaitMs: 0 },
+    pins: {},
+  } as const;
+  const choice = { [stage.id]: variantId('v'), [stageId('b')]: variantId('v') };
+  const combination = { variants: choice, accuracy: 0.9, confidence95: [0.85, 0.95] } as const;
+  const least = (spec: Parameters<typeof AccuracyTest.of>[0]) => AccuracyTest.of(spec, choice).leastExpected;
+  expect(least({ stages: [stage] })).toBeCloseTo(0.79, 12);
+  expect(least({ stages: [stage, { ...stage, id: stageId('b') }] })).toBeUndefined();
+  expect(least({ stages: [stage], accuracyTable: { combinations: [combination] } })).toBeCloseTo(0.85, 12);
+  const evaluation = { dataPath: '.', metric: { kind: 'f1' } } as const;
+  expect(least({ stages: [stage], evaluation })).toBeUndefined();
 });

@@ -59,12 +59,15 @@ const RECOVERY = 20;
 export class AccuracyTest {
   /**
    * Expects the measured accuracy of the choice or, of a pipeline with one model stage, the declared one. Products of
-   * declared accuracies are too inexact.
+   * declared accuracies are too inexact. A metric whose score of a set is not the mean of its answers, such as F1, is no
+   * expectation for that mean.
    */
   static of(
-    { accuracyTable, stages }: Pick<PipelineSpec, 'accuracyTable' | 'stages'>,
+    { accuracyTable, stages, evaluation }: Pick<PipelineSpec, 'accuracyTable' | 'stages' | 'evaluation'>,
     choice: Readonly<Record<StageId, VariantId>>,
   ): AccuracyTest {
+    const { kind: metric = 'accuracy' } = evaluation?.metric ?? {};
+    if (metric !== 'accuracy' && metric !== 'top-k') return new AccuracyTest();
     const combination = measuredCombination(accuracyTable, choice);
     if (combination !== undefined && combination.measured !== false) return new AccuracyTest(combination);
     const [model, ...others] = stages.filter(({ kind }) => kind === 'model');

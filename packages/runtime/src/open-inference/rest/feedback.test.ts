@@ -1,7 +1,7 @@
 import { AppError } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
-import { AnsweredRequests } from '../../accuracy/answered-requests.js';
 import { servingSpec } from '../../data-plane/serving-bench.test-support.js';
+import { AnsweredRequests } from '../feedback/answered-requests.js';
 import { tenantsOf } from '../http-bench.test-support.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
 
@@ -59,6 +59,7 @@ describe('POST /v2/models/{pipeline}/feedback', () => {
     [{ id: 'a' }, 'score'],
     [{ id: 'a', score: 1.1 }, 'score'],
     [{ id: 'a', score: 'secret' }, 'score'],
+    [{ id: 'a', score: 1, label: 1 }, 'label'],
     [{ id: 'a', score: 1, item: -1 }, 'item'],
     [{ id: 'a', score: 1, item: 0.5 }, 'item'],
   ])('refuses %j', async (body, field) => {
@@ -82,21 +83,78 @@ function startWith(more: Parameters<typeof start>[2] = {}) {
   );
 }
 
+describe('a label', () => {
+  const labelled = (metric: object) =>
+    start({ ...spec, evaluation: { dataPath: '.', metric } } as typeof spec, (item) => item);
+  const judged = async (metric: object, label: unknown, value = 1) => {
+    const { json, runner } = await labelled(metric);
+    await json(RUN, { x: [value] }, { 'x-request-id': 'a' });
+    const { status, body } = await json(PATH, { id: 'a', label });
+    return { status, body, runner, again: (by: unknown) => json(PATH, { id: 'a', ...(by as object) }) };
+  };
+
+  it('is scored by the metric of the pipeline', async () => {
+    expect((await judged({ kind: 'accuracy' }, 1)).body).toEqual({ id: 'a', score: 1, variants: { a: 'v' } });
+    const { body, runner } = await judged({ kind: 'accuracy' }, 2);
+    expect(body).toMatchObject({ score: 0 });
+    expect(runner.accuracy?.all).toMatchObject([{ scores: 1, test: { seen: { accuracy: 0 } } }]);
+    expect((await judged({ kind: 'mae', scale: 4 }, 2)).body).toMatchObject({ score: 0.75 });
+  });
+
+  it.each([
+    [{ kind: 'accuracy' }, { secret: 1 }, 'does not have the form that the metric accuracy needs'],
+    [{ kind: 'accuracy', output: 'none' }, 1, 'does not have the form that the metric accuracy needs'],
+    [{ kind: 'f1', positive: '9' }, 1, 'The metric f1 is undefined for this answer alone'],
+  ])('that the metric %j cannot compare is refused, and may be corrected', async (metric, label, words) => {
+    const { status, body, again } = await judged(metric, label);
+    expect([status, body]).toMatchObject([422, { code: 'INVALID_FIELDS', error: expect.stringContaining(words) }]);
+    expect(JSON.stringify(body)).not.toContain('secret');
+    expect(await again({ score: 1 })).toMatchObject({ status: 200 });
+    expect(await again({ score: 1 })).toMatchObject({ status: 409 });
+  });
+
+  it('needs a metric, and an answer that is not too large', async () => {
+    const { json } = await startWith();
+    await json(RUN, one, { 'x-request-id': 'a' });
+    const error = expect.stringContaining('names no spec.evaluation.metric');
+    expect(await json(PATH, { id: 'a', label: 1 })).toMatchObject({ status: 422, body: { error } });
+    const { sources } = specFor([tensorOf('FP32', [5000])]);
+    const evaluation = { dataPath: '.', metric: { kind: 'accuracy' } } as const;
+    const { json: toLarge } = await start({ ...spec, sources, evaluation });
+    await toLarge(RUN, { x: new Array<number>(5000).fill(1) }, { 'x-request-id': 'a' });
+    const tooLarge = expect.stringContaining('too large to be kept');
+    expect(await toLarge(PATH, { id: 'a', label: 1 })).toMatchObject({ status: 422, body: { error: tooLarge } });
+  });
+});
+
 describe('AnsweredRequests', () => {
-  const choices = [undefined];
+  const items = [{ choice: undefined, outputs: undefined }];
+  const at = (nowMs: number) => ({ tenant: undefined, nowMs });
+  const outputsOf = ({ outputs }: { readonly outputs: unknown }) => outputs;
 
   it('forgets old answers', () => {
     const answered = new AnsweredRequests({ maxRequests: 10, maxAgeMs: 100 });
-    answered.keep({ id: 'a', tenant: undefined, choices }, 0);
-    answered.keep({ id: 'b', tenant: undefined, choices }, 1);
-    expect(() => answered.judge({ id: 'a' }, undefined, 101)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
-    expect(answered.judge({ id: 'b' }, undefined, 101)).toBeUndefined();
+    answered.keep({ id: 'a', tenant: undefined, items }, 0);
+    answered.keep({ id: 'b', tenant: undefined, items }, 1);
+    expect(() => answered.judge({ id: 'a' }, at(101), outputsOf)).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND' }),
+    );
+    expect(answered.judge({ id: 'b' }, at(101), outputsOf)).toBeUndefined();
   });
 
   it('takes the newest answer of an id, and no long ids', () => {
     const answered = new AnsweredRequests({ maxRequests: 2, maxAgeMs: 100 });
-    for (const id of ['a', 'b', 'a', 'b', 'x'.repeat(201)]) answered.keep({ id, tenant: undefined, choices }, 0);
-    for (const id of ['a', 'b']) expect(answered.judge({ id }, undefined, 0)).toBeUndefined();
-    expect(() => answered.judge({ id: 'x'.repeat(201) }, undefined, 0)).toThrow(/No answer/);
+    for (const id of ['a', 'b', 'a', 'b', 'x'.repeat(201)]) answered.keep({ id, tenant: undefined, items }, 0);
+    for (const id of ['a', 'b']) expect(answered.judge({ id }, at(0), outputsOf)).toBeUndefined();
+    expect(() => answered.judge({ id: 'x'.repeat(201) }, at(0), outputsOf)).toThrow(/No answer/);
+  });
+
+  it('keeps at most 64 MiB of outputs', () => {
+    const answered = new AnsweredRequests({ maxRequests: 10_000, maxAgeMs: 100 });
+    const outputs = { y: { datatype: 'UINT8' as const, shape: [16_384], data: new Uint8Array(16_384) } };
+    for (let id = 0; id <= 4096; id++)
+      answered.keep({ id: `${id}`, tenant: undefined, items: [{ choice: undefined, outputs }] }, 0);
+    expect(() => answered.judge({ id: '0' }, at(0), outputsOf)).toThrow(/No answer/);
+    expect(answered.judge({ id: '1' }, at(0), outputsOf)).toEqual(outputs);
   });
 });
