@@ -136,7 +136,7 @@ Other phases name the step that the next run continues:
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],
       evidence: {
         forecast: {method, meanRps, upperRps}, load?: {arrivalRps, …}, result?, necessary?, burst?,
-        learnedEdges?: [{edge, from, to, kind: "fan-out" or "branch", value, stated, standardError, outputs}],
+        learnedEdges?: [{edge, from, to, kind: "fan-out" or "branch", variantId?, value, stated, standardError, outputs}],
         passedOver?: {plan: PLAN, reason},
         robustness?: {serviceFactor}, uncertainPoints?: [{…}], scaledProfiles?: [{…}]
       }

@@ -177,8 +177,8 @@ async function answersOf(of: PipelineSpec, { loadSamples }: EvaluationModule): P
     await runner.start(choices);
     const answered: AnsweredSample[][] = [];
     for (const [number, { inputs, label }] of samples.entries()) {
-      const { responses } = await keeper.answer(number, inputs, choices);
-      answered.push(responses.map((outputs) => ({ outputs, label })));
+      const { answers } = await keeper.answer(number, inputs, choices);
+      answered.push(answers.map(({ outputs }) => ({ outputs, label })));
       process.stderr.write(`\rsample ${number + 1} of ${samples.length}`);
     }
     process.stderr.write('\n');

@@ -54,7 +54,6 @@ export {
   type Slo,
   type SourceSpec,
   type SourceTensor,
-  type StageBounds,
   type StagePins,
   type StageSpec,
   servedAnswerMarginMs,
@@ -72,6 +71,7 @@ export {
 } from './model/plan.js';
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
+export { resolvedSpec } from './model/resolved-spec.js';
 export {
   DwellTracker,
   type HealthIssue,

@@ -42,6 +42,10 @@ export function* wellFormedEntries<T>(list: readonly (T | undefined)[] | undefin
   for (const [index, entry] of (list ?? []).entries()) if (entry !== undefined) yield [index, entry];
 }
 
+/** Well-formed values of a map. */
+export const definedValues = <T>(map: Readonly<Record<string, T | undefined>>): readonly T[] =>
+  Object.values(map).filter((value): value is T => value !== undefined);
+
 function containerAt(root: unknown, path: ValuePath): Container | undefined {
   let value = root;
   for (const step of path.slice(0, -1)) value = (value as Container | undefined)?.[step];

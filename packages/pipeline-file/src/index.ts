@@ -5,3 +5,4 @@ export { type PipelineFileOrigin, type PipelineFileResult, parsePipelineFile } f
 export type { Finding, Problem } from './problem.js';
 export { type JsonSchemaNode, pipelineJsonSchema } from './schema/pipeline-json-schema.js';
 export { type PipelineDocument, toDocument } from './to-document.js';
+export { type MeasuredTable, withAccuracyTable } from './to-spec.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type AccuracyTable, AppError, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
 import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-file.js';
@@ -9,7 +9,7 @@ import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
 import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
 import { checkFiles, type MissingReference } from './semantic-checks/files.js';
-import { toAccuracyTable, toSpec } from './to-spec.js';
+import { type MeasuredTable, toAccuracyTable, toSpec, withAccuracyTable } from './to-spec.js';
 
 /** Checks of the files that a pipeline file names. `unusable` runs only if there are no other problems. */
 export interface FileChecks {
@@ -49,7 +49,7 @@ async function readPipelineFile(path: string, missing: MissingReference | undefi
   );
   if (read.kind === 'invalid')
     return { kind: 'invalid', problems: read.problems.map((problem) => atReference(problem, table, checked)) };
-  return { kind: 'valid', spec: { ...spec, accuracyTable: read.table }, warnings, problemAt };
+  return { kind: 'valid', spec: withAccuracyTable(spec, read.table), warnings, problemAt };
 }
 
 function atReference(
@@ -66,7 +66,7 @@ function atReference(
 }
 
 type AccuracyTableResult =
-  | { readonly kind: 'valid'; readonly table: AccuracyTable }
+  | { readonly kind: 'valid'; readonly table: MeasuredTable }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
 /** Throws FILE_NOT_FOUND or FILE_UNREADABLE. */

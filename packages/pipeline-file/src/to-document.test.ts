@@ -70,6 +70,7 @@ spec:
       to: c
       join: all
       onMissing: partial
+      when: { condition: 'true', probability: { cpu: 0.25, far: 0.5 } }
       inputs:
         - { name: label }
         - { name: text, from: caption }

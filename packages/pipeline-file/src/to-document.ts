@@ -83,8 +83,15 @@ function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: V
   };
 }
 
-function edgeEntry({ from, to, inputs, ...how }: EdgeSpec) {
-  return { from, to, ...how, ...(inputs && { inputs: inputs.map(inputEntry) }) };
+function edgeEntry({ from, to, fanOut, when, inputs, ...how }: EdgeSpec) {
+  const { byVariant: itemsByVariant, ...items } = fanOut ?? {};
+  const { byVariant: shareByVariant, ...branch } = when ?? {};
+  return {
+    ...{ from, to, ...how },
+    ...(fanOut && { fanOut: { ...items, expected: itemsByVariant ?? fanOut.expected } }),
+    ...(when && { when: { ...branch, probability: shareByVariant ?? when.probability } }),
+    ...(inputs && { inputs: inputs.map(inputEntry) }),
+  };
 }
 
 function inputEntry(input: NonNullable<EdgeSpec['inputs']>[number]) {

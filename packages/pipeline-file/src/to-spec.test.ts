@@ -63,6 +63,30 @@ test('an input of an edge is an output of its stage, a tensor of the request, or
   ]);
 });
 
+test('shares by variant come with their mean', () => {
+  const [fanOut, branch] = specAfter((draft) => {
+    draft.edges[0].fanOut = { expected: { small: 2, large: 4 } };
+    draft.edges[0].when = { condition: 'true', probability: { small: 1, large: 0.25 } };
+  }).edges.flatMap((edge) => [edge.fanOut, edge.when]);
+  expect(fanOut).toEqual({ expected: 3, byVariant: { small: 2, large: 4 } });
+  expect(branch).toEqual({ condition: 'true', probability: 0.625, byVariant: { small: 1, large: 0.25 } });
+});
+
+test('measured shares by variant replace stated ones, unless too few outputs were seen', () => {
+  const of = { from: 'detect', to: 'classify' };
+  const { edges, accuracyTable } = specAfter((draft) => {
+    draft.accuracyTable = {
+      combinations: [],
+      shares: [
+        { ...of, variant: 'small', outputs: 50, expected: 5 },
+        { ...of, variant: 'large', outputs: 3, expected: 9 },
+      ],
+    };
+  });
+  expect(edges[0]?.fanOut).toEqual({ expected: 4, byVariant: { small: 5, large: 3 } });
+  expect(accuracyTable).toEqual({ combinations: [] });
+});
+
 describe('the replicas of a stage', () => {
   const detect = (change: Loose) => specAfter((draft) => Object.assign(draft.stages[0], change)).stages[0];
 

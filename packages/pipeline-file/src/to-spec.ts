@@ -36,7 +36,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
   const edges = spec.edges ?? chainEdges(names);
   const entries = entryStages(names, edges).map(stageId);
   const { accuracyTable, control, evaluation } = spec;
-  return withoutUndefined({
+  const written: PipelineSpec = withoutUndefined({
     name: metadata.name,
     baseDir,
     slo: spec.slo,
@@ -61,8 +61,8 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     admission: withoutUndefined(spec.admission),
     evaluation: evaluation && toEvaluation(evaluation),
     feedback: spec.feedback,
-    accuracyTable: typeof accuracyTable === 'object' ? toAccuracyTable(accuracyTable) : undefined,
   });
+  return typeof accuracyTable === 'object' ? withAccuracyTable(written, toAccuracyTable(accuracyTable)) : written;
 }
 
 function toEvaluation({ module, data, metric, ...options }: FileEvaluation): NonNullable<PipelineSpec['evaluation']> {
@@ -149,13 +149,21 @@ function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): Inferen
   return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });
 }
 
-function toEdge({ from, to, fanOut, onMissing, inputs, ...kind }: FileEdge): EdgeSpec {
+function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge): EdgeSpec {
+  const items = fanOut && toShare(fanOut.expected);
+  const share = when && toShare(when.probability);
   return withoutUndefined({
     ...kind,
     from: stageId(from),
     to: stageId(to),
     onMissing: onMissing === 'partial' ? onMissing : undefined,
-    fanOut: fanOut && withoutUndefined(fanOut),
+    fanOut:
+      items &&
+      withoutUndefined({ expected: items.value, distribution: fanOut?.distribution, byVariant: items.byVariant }),
+    when:
+      when &&
+      share &&
+      withoutUndefined({ condition: when.condition, probability: share.value, byVariant: share.byVariant }),
     inputs: inputs?.map(toEdgeInput),
   });
 }
@@ -166,12 +174,65 @@ function toEdgeInput({ name, from = name, constant }: FileEdgeInput): NonNullabl
   return source === undefined ? { name, output: from } : { name, source };
 }
 
+interface Share {
+  readonly value: number;
+  readonly byVariant?: Readonly<Record<VariantId, number>> | undefined;
+}
+
+function toShare(given: number | Readonly<Record<string, number>>): Share {
+  if (typeof given === 'number') return { value: given };
+  const values = Object.values(given);
+  const value = values.reduce((sum, each) => sum + each, 0) / values.length;
+  return { value, byVariant: given as Readonly<Record<VariantId, number>> };
+}
+
 function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
   return withoutUndefined({ ...rest, from: stageId(from), unless: unless === undefined ? undefined : stageId(unless) });
 }
 
-export function toAccuracyTable({ combinations, modelError, productError }: FileTable): AccuracyTable {
+/** Accuracies and shares that `equipoise evaluate` measured. */
+export type MeasuredTable = AccuracyTable & { readonly shares?: NonNullable<FileTable['shares']> };
+
+/** Fewer outputs say little about a share. */
+const FEWEST_OUTPUTS = 20;
+/** A stage gets at least this many items, so that plans never leave it without replicas. */
+const FEWEST_ITEMS = 0.02;
+
+/** The spec with measured accuracies. Measured shares by variant replace the stated ones. */
+export function withAccuracyTable(spec: PipelineSpec, { shares = [], ...accuracyTable }: MeasuredTable): PipelineSpec {
+  const known = shares.filter(({ outputs }) => outputs >= FEWEST_OUTPUTS);
+  if (known.length === 0) return { ...spec, accuracyTable };
+  const edges = spec.edges.map((edge): EdgeSpec => {
+    const { when, fanOut } = edge;
+    const own = known.filter(({ from, to }) => from === edge.from && to === edge.to);
+    const names = spec.stages.find(({ id }) => id === edge.from)?.variants.map(({ id }) => id) ?? [];
+    const merged = (stated: { value: number; byVariant?: Share['byVariant'] }, field: 'probability' | 'expected') => {
+      if (own.every((share) => share[field] === undefined)) return undefined;
+      const values = names.map((name): readonly [VariantId, number] => {
+        const measured = own.find(({ variant }) => variant === name)?.[field];
+        return [name, measured ?? stated.byVariant?.[name] ?? stated.value];
+      });
+      return toShare(Object.fromEntries(values));
+    };
+    const share = when && merged({ ...when, value: when.probability }, 'probability');
+    const items = fanOut?.distribution
+      ? undefined
+      : fanOut && merged({ ...fanOut, value: fanOut.expected }, 'expected');
+    return {
+      ...edge,
+      ...(when && share?.byVariant && { when: { ...when, probability: share.value, byVariant: share.byVariant } }),
+      ...(items?.byVariant && { fanOut: { expected: items.value, byVariant: atLeast(FEWEST_ITEMS, items.byVariant) } }),
+    };
+  });
+  return { ...spec, accuracyTable, edges };
+}
+
+const atLeast = (least: number, values: NonNullable<Share['byVariant']>): NonNullable<Share['byVariant']> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Math.max(least, value)]));
+
+export function toAccuracyTable({ combinations, shares, modelError, productError }: FileTable): MeasuredTable {
   return withoutUndefined({
+    shares,
     modelError,
     productError,
     combinations: combinations.map(({ variants, confidence95, verdict: _, droppedFor: __, ...rest }) =>

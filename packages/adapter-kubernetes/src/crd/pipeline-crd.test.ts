@@ -112,7 +112,9 @@ describe('every node of the schema', () => {
       '.spec.sources[].to',
       '.spec.stages[].variants[].server.url',
       '.spec.stages[].variants[].resources.cpuCores',
+      '.spec.edges[].fanOut.expected',
       '.spec.edges[].join',
+      '.spec.edges[].when.probability',
       '.spec.edges[].inputs[].constant.data[]',
       '.spec.accuracyTable',
     ]);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type PipelineSpec, stageId } from '@equipoise/core/model';
+import { type PipelineSpec, type StageSpec, stageId, variantId } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
@@ -59,6 +59,16 @@ describe.each(targets)('a plan for %s', (target) => {
     expect(result).toMatchObject({ kind: 'feasible', plan });
     expect(routed.control.mode).toBe('off');
   });
+});
+
+it('gives the router the shares of the variants in the plan', () => {
+  const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+  const byVariant = { [variantId('small')]: 2, [variantId('medium')]: 3, [variantId('large')]: 4 };
+  const edges = spec.edges.map((edge) => ({ ...edge, fanOut: { expected: 3, byVariant } }));
+  const detect = spec.stages[0] as StageSpec;
+  const plan = planFor(spec, { [detect.id]: 'large' });
+  const objects = renderPlan(requestFor('deployment', { spec: { ...spec, edges }, profiles, plan }));
+  expect(servedSpec(objects, 'detect-and-classify').edges.map(({ fanOut }) => fanOut)).toEqual([{ expected: 4 }]);
 });
 
 describe('a stage that is code', () => {

@@ -3,6 +3,7 @@ import {
   AppError,
   type InferenceServerSpec,
   type PipelineSpec,
+  resolvedSpec,
   type StageSpec,
   type VariantId,
 } from '@equipoise/core/model';
@@ -28,8 +29,8 @@ export function routerSpec(
   chosen: readonly ChosenVariant[],
   serverOf: (chosen: ChosenVariant) => InferenceServerSpec,
 ): PipelineSpec {
-  const { evaluation: _, accuracyTable, ...rest } = spec;
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
+  const { evaluation: _, accuracyTable, ...rest } = resolvedSpec(spec, (id) => variantOf.get(id));
   const combinations = (accuracyTable?.combinations ?? []).filter(({ variants }) =>
     Object.entries(variants).every(([stage, variant]) => variantOf.get(stage) === variant),
   );

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -72,6 +72,20 @@ describe('equipoise evaluate', () => {
         },
       ],
     });
+  });
+
+  it('writes the shares of a branch behind each variant, and prints them', async () => {
+    const cascade = `  edges: [{ from: parity, to: same, when: { condition: 'output.parity[0] == 1', probability: 0.5 } }]
+  outputs: [{ from: parity, unless: same }, { from: same }]
+`;
+    folder.write('cascade.yaml', `${pipeline('evaluation: { module: ./score.ts, data: ./data }')}${cascade}`);
+    const { stdout } = await evaluate('cascade.yaml', '--out', 'shares.json');
+    expect(stdout).toContain('parity (odd) → same: taken by 1.000 of 4 outputs');
+    const of = { from: 'parity', to: 'same', outputs: 4 };
+    expect(JSON.parse(readFileSync(join(folder.path, 'shares.json'), 'utf8')).shares).toEqual([
+      { ...of, variant: 'even', probability: 0 },
+      { ...of, variant: 'odd', probability: 1 },
+    ]);
   });
 
   it('prints the combinations, best first, by the stages that have a choice', async () => {

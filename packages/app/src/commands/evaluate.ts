@@ -58,6 +58,7 @@ export async function evaluate(file: string, options: EvaluateOptions): Promise<
     });
     const { stageRuns, leftOut, computed } = evaluation;
     const table = {
+      ...evaluation.table,
       ...computed,
       combinations: [...evaluation.table.combinations, ...(computed?.combinations ?? [])],
     };
@@ -129,7 +130,13 @@ function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, c
         : []),
     ]);
   const samples = Math.max(...table.combinations.map((combination) => combination.samples));
+  const shares = (table.shares ?? []).map(({ from, variant, to, probability, expected, outputs }) => {
+    const taken = probability === undefined ? [] : [`taken by ${fractionText(probability)}`];
+    const items = expected === undefined ? [] : [`${Number(expected.toFixed(2))} items`];
+    return `${from} (${variant}) → ${to}: ${[...taken, ...items].join(', ')} of ${outputs} outputs`;
+  });
   const notes = [
+    ...shares,
     `${samples} ${samples === 1 ? 'sample' : 'samples'}, ${stageRuns} stage runs`,
     ...(leftOut === undefined ? [] : [leftOut.reason]),
     ...(computed === undefined ? [] : [computedText(computed)]),

@@ -1,7 +1,7 @@
 /** Turns the flags of `plan` into a planning problem. */
-import { type AccuracyTable, AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
+import { AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
 import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
-import { loadAccuracyTable } from '@equipoise/pipeline-file';
+import { loadAccuracyTable, withAccuracyTable } from '@equipoise/pipeline-file';
 import { loadSpec, problemLines } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { readRunningPlan } from '../compose/read-plan.js';
@@ -40,8 +40,8 @@ const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontie
 export async function planQuestion(file: string, options: PlanOptions): Promise<PlanQuestion> {
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
-  const table = accuracyTable === undefined ? undefined : await accuracyTableFor(accuracyTable, ofFile);
-  const spec = applyOverrides({ ...ofFile, ...(table !== undefined && { accuracyTable: table }) }, options);
+  const measured = accuracyTable === undefined ? ofFile : await withTableOf(accuracyTable, ofFile);
+  const spec = applyOverrides(measured, options);
   return {
     problem: {
       spec,
@@ -87,9 +87,9 @@ function checkForSeveral(count: number, { svg, out, runningPlan, accuracyTable }
 
 const wrongUsage = (message: string): AppError => new AppError('WRONG_USAGE', message);
 
-async function accuracyTableFor(path: string, { stages }: PipelineSpec): Promise<AccuracyTable> {
-  const read = await loadAccuracyTable(path, stages);
-  if (read.kind === 'valid') return read.table;
+async function withTableOf(path: string, spec: PipelineSpec): Promise<PipelineSpec> {
+  const read = await loadAccuracyTable(path, spec.stages);
+  if (read.kind === 'valid') return withAccuracyTable(spec, read.table);
   const message = `${path} does not fit the pipeline:\n${problemLines(path, read.problems).join('\n')}`;
   throw new AppError('INVALID_PIPELINE', message, { details: { problems: read.problems } });
 }

@@ -133,11 +133,11 @@ class KeyedRunner implements ModelRunner {
     const { index, outEdges } = this.#stage;
     const key = chances.output(index, input);
     const fanOut = outEdges.find(({ kind }) => kind === 'fan-out');
-    const keys = fanOut === undefined ? [key] : [...chances.fanOut(fanOut, key)];
+    const keys = fanOut === undefined ? [key] : [...chances.fanOut(fanOut, key, undefined, this.#replica.variantId)];
     const tensors: Record<string, Tensor> = { key: int32([keys.length], keys) };
     for (const edge of outEdges) {
       if (edge.condition === undefined) continue;
-      const isTaken = chances.takes(edge, key);
+      const isTaken = chances.takes(edge, key, undefined, this.#replica.variantId);
       const width = isTaken ? 1 : 2;
       tensors[`way${edge.index}`] =
         edge === fanOut

@@ -252,6 +252,25 @@ export const namedScenarios: readonly NamedScenario[] = [
     shows: [/a 4\/0 .*a-v-3:ready a-w-4:ready/, /a-w-6:ready$/m],
   },
   {
+    name: 'shares by variant, while the variants are switched under load',
+    scenario: made({
+      edges: [
+        {
+          ...{ from: a, to: b, fanOut: { expected: 3, byVariant: { [v.id]: 2, [w.id]: 4 } } },
+          when: { condition: conditionOf(0, true), probability: 0.5, byVariant: { [v.id]: 0.9, [w.id]: 0.2 } },
+        },
+        { from: b, to: c, join: 'all' },
+      ],
+      arrivals: every(10, 120),
+      plan: [{ maxBatchSize: 4, replicas: 2 }],
+      next: [[{ variantId: w.id, maxBatchSize: 4, replicas: 2 }]],
+      tickMs: 400,
+      over: relaxed,
+    }),
+    // Behind v an output becomes two items, behind w four.
+    shows: [/^\d+ b-\S+ \S+ \[\S+ \S+\]$/m, /^[4-9]\d\d\S* b-w-\S+ \S+ \[\S+ \S+ \S+ \S+\]$/m],
+  },
+  {
     name: 'a change without room is refused',
     scenario: made({
       ...steady,

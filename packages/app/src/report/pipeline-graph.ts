@@ -65,8 +65,8 @@ function edgeLabel({ to, when, fanOut, join, onMissing, inputs }: EdgeSpec, edge
   const parts = edges.filter((edge) => edge.to === to).length === 1 || join === 'all' ? 'item' : 'result';
   const count = join === 'any' ? 1 : typeof join === 'object' ? join.quorum : undefined;
   return [
-    when && `if ${when.condition} (${Number((when.probability * 100).toFixed(1))} %)`,
-    fanOut && `× ${fanOut.expected} items`,
+    when && `if ${when.condition} (${shareText(when.byVariant, when.probability, percent)})`,
+    fanOut && `× ${shareText(fanOut.byVariant, fanOut.expected, String)} items`,
     join && (count === undefined ? `join all ${parts}s` : `first ${count === 1 ? parts : `${count} ${parts}s`}`),
     onMissing && 'missing parts allowed',
     inputs && `passes ${inputs.map(inputText).join(', ')}`,
@@ -81,6 +81,20 @@ function inputText(input: NonNullable<EdgeSpec['inputs']>[number]): string {
   const origin = 'source' in input ? `source.${input.source}` : input.output;
   return origin === name ? name : `${origin} as ${name}`;
 }
+
+const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;
+
+/** `90 % small, 25 % medium`, or one value for all variants. */
+const shareText = (
+  byVariant: Readonly<Record<string, number>> | undefined,
+  value: number,
+  text: (value: number) => string,
+): string =>
+  byVariant === undefined
+    ? text(value)
+    : Object.entries(byVariant)
+        .map(([variant, own]) => `${text(own)} ${variant}`)
+        .join(', ');
 
 function drawText({ name, nodes, edges }: PipelineGraph): string {
   const lines = nodes

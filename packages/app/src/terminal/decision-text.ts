@@ -118,11 +118,21 @@ function correctionTable(corrections: StepInput['corrections']): readonly string
   return ['measured service times relative to the profile', textTable(columns, cells)];
 }
 
-export function learnedEdgeText({ from, to, kind, value, stated, standardError, outputs }: LearnedEdge): string {
+export function learnedEdgeText({
+  from,
+  to,
+  kind,
+  variantId,
+  value,
+  stated,
+  standardError,
+  outputs,
+}: LearnedEdge): string {
+  const edge = `${from}${variantId === undefined ? '' : ` (${variantId})`} → ${to}`;
   const [learned, said, error] = [value, stated, standardError].map((of) => Number(of.toPrecision(3)));
   return kind === 'fan-out'
-    ? `${from} → ${to}: ${learned} items per output (the file says ${said}; ±${error}, from ${outputs} outputs)`
-    : `${from} → ${to}: taken by ${learned} of the outputs (the file says ${said}; ±${error}, from ${outputs} outputs)`;
+    ? `${edge}: ${learned} items per output (the file says ${said}; ±${error}, from ${outputs} outputs)`
+    : `${edge}: taken by ${learned} of the outputs (the file says ${said}; ±${error}, from ${outputs} outputs)`;
 }
 
 const right = (title: string) => ({ right: title });

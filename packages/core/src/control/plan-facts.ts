@@ -3,6 +3,7 @@ import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import { specOfPlan } from '../model/resolved-spec.js';
 import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
@@ -106,7 +107,7 @@ export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan
 
 /** Rate (rps) that the stages sustain if latency does not matter; Infinity if no stage is profiled. */
 export function sustainableRps(spec: PipelineSpec, stages: Plan['stages'], curves: ServiceCurves): number {
-  const loads = stageLoads(spec, 1);
+  const loads = stageLoads(specOfPlan(spec, stages), 1);
   let leastRps = Number.POSITIVE_INFINITY;
   for (const [id, stagePlans] of Object.entries(stages)) {
     const visits = loads.get(id as StageId)?.visits ?? 0;

@@ -19,6 +19,8 @@ import {
 } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { PlanResult } from '../model/plan.js';
+import { specOfPlan } from '../model/resolved-spec.js';
+import { runningStages } from '../model/running-plan.js';
 
 /** Minimum SLO that is verified with the envelope. */
 const ENVELOPE_SLO_MS = 2_000;
@@ -93,10 +95,10 @@ function loadBucket(steps: readonly ExpectedLoad[], arrivalRps: number): LoadBuc
   return { steps, covering: covering < 0 ? steps.length - 1 : covering };
 }
 
-function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps: number): number {
+function waitingRequests(spec: PipelineSpec, { stages, runningPlan }: Observation, arrivalRps: number): number {
   if (Object.values(stages).every(({ queueLength }) => queueLength === 0)) return 0;
   const sloS = spec.slo.latencyMs / 1000;
-  const loads = stageLoads(spec, arrivalRps);
+  const loads = stageLoads(specOfPlan(spec, runningStages(spec, runningPlan) ?? {}), arrivalRps);
   const queues = spec.stages.map(({ id }) => {
     const load = loads.get(id);
     const items = stages[id]?.queueLength ?? 0;

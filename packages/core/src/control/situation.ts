@@ -11,6 +11,7 @@ import type { ExpectedLoad } from '../model/expected-load.js';
 import type { StageId, StageVariant } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import { specOfPlan } from '../model/resolved-spec.js';
 import { liveReplicas, runningStages } from '../model/running-plan.js';
 import { capacityRps, plannedCurves, type ServiceCurve } from '../profile/service-curves.js';
 import { type BackOff, holdsBack } from '../serve/rollout/trial.js';
@@ -194,7 +195,7 @@ export class Situation {
   /** Time (ms) until the replicas that `upperRps` needs have started; 0 for rate 0. */
   #startingMs(growths: readonly StageGrowth[], upperRps: number): number {
     if (upperRps === 0) return 0;
-    const loads = stageLoads(this.spec, upperRps);
+    const loads = stageLoads(specOfPlan(this.spec, this.runningStages ?? {}), upperRps);
     return growths.reduce((sumMs, { id, stage, curve, startMs, atOnce }) => {
       const needed = Math.ceil((loads.get(id)?.arrivalRps ?? 0) / capacityRps(curve, 1, stage.maxBatchSize));
       const missing = Math.max(0, needed - liveReplicas(this.observation.runningPlan.stages[id]).length);

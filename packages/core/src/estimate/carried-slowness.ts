@@ -5,6 +5,7 @@
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
+import { specOfPlan } from '../model/resolved-spec.js';
 import { type ServiceCurves, slowedCurve } from '../profile/service-curves.js';
 import { estimatePipeline, type StageConfiguration } from './pipeline-latency.js';
 import { stageLoads } from './stage-load.js';
@@ -30,7 +31,8 @@ export interface SlowedPlan {
  * if it stays stable.
  */
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
-  const { spec, stageId } = plan;
+  const { stageId } = plan;
+  const spec = specOfPlan(plan.spec, plan.stages);
   const configurations = configurationsOf(plan);
   const slowed = configurations?.get(stageId);
   const itemsPerRequest = stageLoads(spec, 1).get(stageId)?.visits ?? 0;

@@ -16,3 +16,11 @@ it('lets a measurement win', () => {
   const measured = { ...spec, accuracyTable: { combinations: [entry] } };
   expect(pipelineAccuracy(measured, choice)).toEqual({ pas: 0.77, entry });
 });
+
+it('weighs visits by the shares of the chosen variants', () => {
+  const [a, b] = ['a', 'b'].map((name) => modelStage(name)) as [never, never];
+  const { edges } = pipeline([a, b], ['a->b'], ['b']);
+  const when = { condition: 'x', probability: 0.5, byVariant: { [variantId('v')]: 0.25 } };
+  const branch = { ...pipeline([a, b], ['a->b'], ['b']), edges: edges.map((edge) => ({ ...edge, when })) };
+  expect(pipelineAccuracy(branch, choice).pas).toBeCloseTo(0.75 * 0.9 + 0.25 * 0.9 * 0.9, 12);
+});

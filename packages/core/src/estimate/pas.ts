@@ -5,6 +5,7 @@
 import { type MeasuredCombination, measuredCombination } from '../model/accuracy-table.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
+import { resolvedSpec } from '../model/resolved-spec.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /** `pas`: fraction 0…1. `entry`: entry of the accuracy table that gives it; undefined for the product. */
@@ -22,7 +23,7 @@ export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefin
 export function pipelineAccuracy(spec: PipelineSpec, choice: Readonly<Record<StageId, VariantId>>): PipelineAccuracy {
   const entry = measuredCombination(spec.accuracyTable, choice);
   if (entry !== undefined) return { pas: entry.accuracy, entry };
-  const pas = visitScenarios(spec).reduce((mean, { probability, visited }) => {
+  const pas = visitScenarios(resolvedSpec(spec, (id) => choice[id])).reduce((mean, { probability, visited }) => {
     const stages = spec.stages.filter((stage) => visited.has(stage.id));
     return mean + probability * stages.reduce((score, stage) => score * variantAccuracy(stage, choice[stage.id]), 1);
   }, 0);

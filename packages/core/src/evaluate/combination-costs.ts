@@ -9,6 +9,7 @@ import { topologicalOrder } from '../estimate/stage-order.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
+import { resolvedSpec } from '../model/resolved-spec.js';
 import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 
@@ -36,7 +37,8 @@ export function combinationCosts(
   rates: { readonly leastRps: number; readonly mostRps: number } = { leastRps: 0, mostRps: Number.POSITIVE_INFINITY },
 ): readonly (readonly number[] | undefined)[] {
   const curves = plannedCurves(requireCurves(spec, profiles));
-  const loads = stageLoads(spec, 1);
+  const stated = stageLoads(spec, 1);
+  const loadsOf = (resolved: PipelineSpec) => (resolved === spec ? stated : stageLoads(resolved, 1));
   const byVariant = new Map<VariantSpec, VariantCost>();
   for (const { id, variants } of spec.stages)
     for (const variant of variants) {
@@ -49,6 +51,7 @@ export function combinationCosts(
   const limits = [cpuCores, gpus, memoryBytes].map((limit) => 1000 * (limit ?? Number.POSITIVE_INFINITY));
   const costMatters = spec.objective.kind !== 'max-accuracy' || costPerHour !== undefined;
   return choices.map((choice) => {
+    const loads = loadsOf(resolvedSpec(spec, (id) => choice[id]));
     let [coreMs, gpuMs, memoryMs] = [0, 0, 0];
     const endMs = new Map<StageId, number>();
     const stagesMs: number[] = [];

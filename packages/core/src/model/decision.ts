@@ -23,13 +23,18 @@ export interface Burst {
   readonly rateRps: number;
 }
 
-/** Counts of one edge, from which probabilities and fan-out factors are learned. Counts that do not apply are 0. */
-export interface EdgeCount {
+/** Counts from which probabilities and fan-out factors are learned. Counts that do not apply are 0. */
+export interface EdgeTally {
   /** Outputs of the stage before this `when` edge. */
   readonly offered: number;
   readonly taken: number;
   readonly fanOuts: number;
   readonly items: number;
+}
+
+/** Counts of one edge. `byVariant`: if its shares are stated by variant, for each variant that made outputs. */
+export interface EdgeCount extends EdgeTally {
+  readonly byVariant?: Readonly<Record<VariantId, EdgeTally>>;
 }
 
 /** Learned value that replaces the one in the pipeline file. */
@@ -38,6 +43,8 @@ export interface LearnedEdge {
   readonly from: StageId;
   readonly to: StageId;
   readonly kind: 'fan-out' | 'branch';
+  /** Variant of `from`, if the pipeline file states values by variant. */
+  readonly variantId?: VariantId;
   /** Mean items of a fan-out, or probability (0…1) of a `when` edge. */
   readonly value: number;
   readonly stated: number;

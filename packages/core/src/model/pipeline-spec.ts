@@ -175,7 +175,8 @@ type EdgeInput = { readonly name: string } & (
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
  * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
  * or a quorum. `when`: an item takes the stage's first edge whose condition is true. Probabilities sum to at most 1.
- * Probabilities and fan-out factors apply until learned from traffic.
+ * Probabilities and fan-out factors apply until learned from traffic. `byVariant` gives them for each variant of `from`;
+ * then the plain number is the mean over the variants (see `resolvedSpec`).
  */
 export interface EdgeSpec {
   readonly from: StageId;
@@ -184,6 +185,8 @@ export interface EdgeSpec {
     readonly expected: number;
     /** Entry k: fraction of outputs that become k items. The mean is `expected`. */
     readonly distribution?: readonly number[];
+    /** Never with `distribution`. */
+    readonly byVariant?: Readonly<Record<VariantId, number>>;
   };
   readonly join?: Join;
   /**
@@ -191,7 +194,11 @@ export interface EdgeSpec {
    * By default a lost part ends the request.
    */
   readonly onMissing?: 'partial';
-  readonly when?: { readonly condition: string; readonly probability: number };
+  readonly when?: {
+    readonly condition: string;
+    readonly probability: number;
+    readonly byVariant?: Readonly<Record<VariantId, number>>;
+  };
   /** Tensors that the edge passes on. Default: all outputs of the stage. */
   readonly inputs?: readonly EdgeInput[];
 }

@@ -3,6 +3,7 @@
  * come from the surrogate with a pinned variant.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
+import { specOfPlan } from '../model/resolved-spec.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
 import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js';
 import { feasibleRps } from './explanation/feasible-rate.js';
@@ -73,9 +74,9 @@ export function explainPlan(
   given: Feasible,
   verifierAt?: VerifierAt,
 ): { readonly result: Feasible; readonly explanation: PlanExplanation } {
-  const prepared = prepareProblem(problem);
   const explainedOf = (result: Feasible): ExplainedPlan => {
     const { theta, kappa } = result.certificate;
+    const prepared = prepareProblem({ ...problem, spec: specOfPlan(problem.spec, result.plan.stages) });
     return { problem, prepared, result, factors: { theta, kappa }, verifierAt };
   };
   let explained = explainedOf(given);

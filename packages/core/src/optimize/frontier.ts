@@ -9,8 +9,10 @@ import { type PreparedProblem, prepareProblem } from './options/prepared-problem
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
-import { answerOf, relaxationBound } from './search/infeasibility.js';
+import { shareCases } from './problem/share-cases.js';
+import { answerOf } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
+import { relaxationBound } from './search/relaxation-bound.js';
 import { isDecidedBySimulation, judgeOf, searchPrepared, simulationJudge } from './search/search-plan.js';
 import { type Judge, type JudgedChoice, trimChoice } from './search/verified-search.js';
 import { costOf, pasOf } from './surrogate/objective-value.js';
@@ -171,7 +173,35 @@ export function frontier(
   options: FrontierOptions = {},
 ): Frontier | PlanResult {
   const { runningPlan: _, ...fresh } = problem;
-  const asked: PlanningProblem = { ...fresh, objective: { kind: 'max-accuracy' } };
+  const cases = shareCases({ ...fresh, objective: { kind: 'max-accuracy' } });
+  const answers = cases.map((each) => caseFrontier(each, verify, options));
+  const [first, ...others] = answers.filter(({ kind }) => kind === 'frontier') as Frontier[];
+  if (first === undefined) return answers.find(({ kind }) => kind === 'not-found') ?? (answers[0] as PlanResult);
+  return others.reduce(mergedFronts, first);
+}
+
+function mergedFronts(a: Frontier, b: Frontier): Frontier {
+  const all = [...a.points, ...b.points].sort((p, q) => p.costPerHour - q.costPerHour || q.pas - p.pas);
+  let reached = 0;
+  const points = all.filter(({ pas }) => {
+    if (pas <= reached) return false;
+    reached = pas;
+    return true;
+  });
+  return {
+    ...a,
+    points,
+    toleranceFraction: Math.max(a.toleranceFraction, b.toleranceFraction),
+    complete: a.complete && b.complete,
+    omittedPoints: a.omittedPoints + b.omittedPoints,
+  };
+}
+
+function caseFrontier(
+  asked: PlanningProblem,
+  verify: VerifyPlan | undefined,
+  options: FrontierOptions,
+): Frontier | PlanResult {
   const prepared = prepareProblem(asked);
   const decided =
     verify !== undefined && isDecidedBySimulation(prepared) ? simulationJudge(prepared, verify) : undefined;

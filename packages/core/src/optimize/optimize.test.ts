@@ -335,3 +335,55 @@ describe('static policies', () => {
     expect(bestEffort?.predicted.cpuCores).toBe(8);
   });
 });
+
+describe('shares by variant', () => {
+  const first = testStage('first', [
+    { name: 'small', accuracy: 0.7, fixedMs: 1, perItemMs: 3 },
+    { name: 'medium', accuracy: 0.8, fixedMs: 1, perItemMs: 5 },
+  ]);
+  const second = testStage('second', [{ name: 'only', accuracy: 0.9, fixedMs: 5, perItemMs: 30 }]);
+  /** The same accuracy whichever variant runs first, so that cost decides. */
+  const cascade = (small: number, medium: number): PipelineSpec => {
+    const when = { condition: 'unsure', probability: (small + medium) / 2, byVariant: { small, medium } };
+    const plain = testPipeline([first, second]);
+    const combinations = first.variants.map(({ id }) => ({ variants: { [first.id]: id }, accuracy: 0.9 }));
+    return {
+      ...plain,
+      objective: { kind: 'min-cost', accuracyFloor: 0.5 },
+      edges: [{ from: first.id, to: second.id, when }],
+      outputs: [{ from: first.id, unless: second.id }, { from: second.id }],
+      accuracyTable: { combinations },
+    };
+  };
+
+  it.each([
+    [1, 0.25, 'medium'],
+    [0.25, 1, 'small'],
+  ])('behind small %d, behind medium %d: the plan takes the variant that escalates less', (small, medium, taken) => {
+    const asked = problemOf(cascade(small, medium), 40);
+    const { plan, certificate } = feasible(optimize(asked));
+    expect(variantsOf(plan)[0]).toBe(taken);
+    const other = taken === 'small' ? variantId('medium') : variantId('small');
+    const pinned = feasible(optimize({ ...asked, pins: { [first.id]: { variantId: other } } }));
+    expect(pinned.plan.predicted.costPerHour).toBeGreaterThan(plan.predicted.costPerHour);
+    expect(certificate.upperBound).toBeLessThanOrEqual(plan.predicted.costPerHour);
+  });
+
+  it('is verified with the share of the variant that runs', () => {
+    const byVariant = cascade(1, 0.25);
+    const curves = curvesOf(byVariant, []);
+    if (curves.kind === 'invalid') throw new Error('the profiles of the test are invalid');
+    const verify = planVerifier({
+      ...{ spec: byVariant, curves, arrivalRps: 40, hostCores: Number.POSITIVE_INFINITY },
+      ...{ seed: 1, workStageRequests: 20_000 },
+    });
+    const { plan } = feasible(optimize(problemOf(byVariant, 40), verify));
+    expect(variantsOf(plan)[0]).toBe('medium');
+    // Behind small, the same replicas get four times the load.
+    const swapped = {
+      ...plan,
+      stages: { ...plan.stages, [first.id]: [{ ...plan.stages[first.id]?.[0], variantId: variantId('small') }] },
+    } as Plan;
+    expect(verify(swapped, byVariant.slo).sloAttainmentFraction).toBeLessThan(0.9);
+  });
+});

@@ -4,7 +4,8 @@
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
-import { answerOf, relaxationBound } from './search/infeasibility.js';
+import { answerOf } from './search/infeasibility.js';
+import { boundedCases } from './search/relaxation-bound.js';
 import { type FoundPlan, searchPlan } from './search/search-plan.js';
 
 function gapToBound(value: number, bound: number): number {
@@ -31,9 +32,10 @@ function certificateOf(bound: number, found: FoundPlan, labels: number): Omit<Ce
  */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
-  const bound = relaxationBound(problem);
+  const cases = boundedCases(problem);
+  const bound = cases[0]?.bound;
   // Without any plan, the search only looks for the best effort.
-  const search = searchPlan(bound === undefined ? { ...problem, workLimit: 0 } : problem, verify);
+  const search = searchPlan(bound === undefined ? { ...problem, workLimit: 0 } : problem, verify, cases);
   const outcome = answerOf(problem, search, { verify, isInfeasible: () => bound === undefined });
   if (outcome.kind === 'none') return outcome.result;
   const { plan, value } = outcome.found;

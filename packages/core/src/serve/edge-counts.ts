@@ -1,12 +1,13 @@
 /** Counts branches and fan-outs of edges, in constant memory. */
-import type { EdgeCount } from '../model/decision.js';
+import type { EdgeCount, EdgeTally } from '../model/decision.js';
+import type { VariantId } from '../model/ids.js';
 
-export class EdgeCounts {
+class Tallies {
   readonly #offered: Float64Array;
   readonly #taken: Float64Array;
   readonly #fanOuts: Float64Array;
   readonly #items: Float64Array;
-  #reported: readonly EdgeCount[] = [];
+  #reported: readonly EdgeTally[] = [];
 
   constructor(edgeCount: number) {
     this.#offered = new Float64Array(edgeCount);
@@ -25,7 +26,7 @@ export class EdgeCounts {
     this.#items[edge] = (this.#items[edge] ?? 0) + items;
   }
 
-  get all(): readonly EdgeCount[] {
+  get all(): readonly EdgeTally[] {
     return [...this.#offered].map((offered, edge) => ({
       offered,
       taken: this.#taken[edge] ?? 0,
@@ -34,8 +35,7 @@ export class EdgeCounts {
     }));
   }
 
-  /** Counts since the previous call, in edge order. */
-  take(): readonly EdgeCount[] {
+  take(): readonly EdgeTally[] {
     const { all } = this;
     const fresh = all.map((now, edge) => difference(now, this.#reported[edge]));
     this.#reported = all;
@@ -43,7 +43,55 @@ export class EdgeCounts {
   }
 }
 
-function difference(now: EdgeCount, before: EdgeCount | undefined): EdgeCount {
+/** Counts by variant only what is reported with a variant. */
+export class EdgeCounts {
+  readonly #edgeCount: number;
+  readonly #total: Tallies;
+  readonly #byVariant = new Map<VariantId, Tallies>();
+
+  constructor(edgeCount: number) {
+    this.#edgeCount = edgeCount;
+    this.#total = new Tallies(edgeCount);
+  }
+
+  branched(edge: number, isTaken: boolean, variant?: VariantId): void {
+    this.#total.branched(edge, isTaken);
+    if (variant !== undefined) this.#of(variant).branched(edge, isTaken);
+  }
+
+  fannedOut(edge: number, items: number, variant?: VariantId): void {
+    this.#total.fannedOut(edge, items);
+    if (variant !== undefined) this.#of(variant).fannedOut(edge, items);
+  }
+
+  get all(): readonly EdgeCount[] {
+    return this.#counts((tallies) => tallies.all);
+  }
+
+  /** Counts since the previous call, in edge order. */
+  take(): readonly EdgeCount[] {
+    return this.#counts((tallies) => tallies.take());
+  }
+
+  #of(variant: VariantId): Tallies {
+    const known = this.#byVariant.get(variant) ?? new Tallies(this.#edgeCount);
+    this.#byVariant.set(variant, known);
+    return known;
+  }
+
+  #counts(read: (tallies: Tallies) => readonly EdgeTally[]): readonly EdgeCount[] {
+    const own = [...this.#byVariant].map(([variant, tallies]) => [variant, read(tallies)] as const);
+    return read(this.#total).map((total, edge): EdgeCount => {
+      const seen = own.flatMap(([variant, tallies]) => {
+        const tally = tallies[edge];
+        return tally !== undefined && tally.offered + tally.fanOuts > 0 ? [[variant, tally] as const] : [];
+      });
+      return seen.length === 0 ? total : { ...total, byVariant: Object.fromEntries(seen) };
+    });
+  }
+}
+
+function difference(now: EdgeTally, before: EdgeTally | undefined): EdgeTally {
   if (before === undefined) return now;
   return {
     offered: now.offered - before.offered,

@@ -6,6 +6,7 @@
  * combine stage passes on its merged or joined input at once.
  */
 
+import type { VariantId } from '../model/ids.js';
 import type { DiscardRule } from './discardable-work.js';
 import { EdgeCounts } from './edge-counts.js';
 import type { RequestState } from './request-state.js';
@@ -24,18 +25,18 @@ import {
 } from './waiting-parts.js';
 
 /**
- * Operations on payloads, and branch decisions. `context` belongs to the request. The simulator's payloads are keys of
- * random paths.
+ * Operations on payloads, and branch decisions. `context` belongs to the request; `variant` made the output. The
+ * simulator's payloads are keys of random paths.
  */
 export interface PayloadAlgebra<Payload, Context = unknown> {
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
-  takes(edge: ServingEdge, output: Payload, context: Context): boolean;
+  takes(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId): boolean;
   /** Number of items of an output, in constant time. Called before the items exist. */
-  items(edge: ServingEdge, output: Payload): number;
+  items(edge: ServingEdge, output: Payload, variant?: VariantId): number;
   /** The `inputs` of a plain edge that has any. `fanOut` and `join` apply those of their edges themselves. */
   select(edge: ServingEdge, output: Payload, context: Context): Payload;
   /** Items of an output, in order; may be empty. */
-  fanOut(edge: ServingEdge, output: Payload, context: Context): readonly Payload[];
+  fanOut(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId): readonly Payload[];
   /** One payload from items. For the only edge into a combine stage, the result of that stage. */
   join(edge: ServingEdge, parts: readonly Payload[], context: Context): Payload;
   /** One payload from the inputs of a stage, by edge; holes for missing inputs. For a combine stage, its result. */
@@ -68,6 +69,12 @@ export interface WalkEffects<Payload, Context> {
 interface Absence<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly kind: 'skipped' | 'lost';
+}
+
+interface SpreadOutput<Payload> {
+  readonly scope: Scope<Payload> | undefined;
+  readonly payload: Payload;
+  readonly variant: VariantId | undefined;
 }
 
 type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial'>;
@@ -104,15 +111,20 @@ export class GraphWalk<Payload, Context> {
   }
 
   /** Sends a stage's output along its edges. This may complete the response, because skipped stages do not answer. */
-  leave(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): void {
+  leave(
+    request: RequestState<Payload, Context>,
+    from: WalkOrigin<Payload>,
+    output: Payload,
+    variant?: VariantId,
+  ): void {
     const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
     let isGiven = answer !== undefined;
     let hasBranched = false;
     for (let i = 0; i < outEdges.length; i++) {
       const edge = outEdges[i] as ServingEdge;
       if (edge.condition !== undefined) {
-        const isTaken = !hasBranched && this.#algebra.takes(edge, output, request.context);
-        this.edgeCounts.branched(edge.index, isTaken);
+        const isTaken = !hasBranched && this.#algebra.takes(edge, output, request.context, variant);
+        this.edgeCounts.branched(edge.index, isTaken, edge.byVariant ? variant : undefined);
         if (!isTaken) {
           this.#settleEdge(request, edge, { scope: from.scope, kind: 'skipped' });
           continue;
@@ -121,7 +133,8 @@ export class GraphWalk<Payload, Context> {
       }
       const payload = isGiven ? this.#algebra.share(output) : output;
       isGiven = true;
-      this.#travel(request, edge, from.scope, payload);
+      if (edge.kind === 'fan-out') this.#spread(request, edge, { scope: from.scope, payload, variant });
+      else this.#travel(request, edge, from.scope, payload);
     }
   }
 
@@ -154,20 +167,18 @@ export class GraphWalk<Payload, Context> {
     if (edge.kind === 'plain') {
       const passed = edge.inputs === undefined ? payload : this.#algebra.select(edge, payload, request.context);
       this.#arrive(request, edge, scope, passed);
-    } else if (edge.kind === 'fan-out') this.#spread(request, edge, scope, payload);
-    else if (scope !== undefined) this.#gather(request, edge, scope, payload);
+    } else if (scope !== undefined) this.#gather(request, edge, scope, payload);
     else if (edge.kind === 'answer') request.answer(edge.slot, payload);
   }
 
   #spread(
     request: RequestState<Payload, Context>,
     edge: ServingEdge,
-    scope: Scope<Payload> | undefined,
-    payload: Payload,
+    { scope, payload, variant }: SpreadOutput<Payload>,
   ): void {
-    if (!this.#effects.admits(request, edge, this.#algebra.items(edge, payload))) return;
-    const parts = this.#algebra.fanOut(edge, payload, request.context);
-    this.edgeCounts.fannedOut(edge.index, parts.length);
+    if (!this.#effects.admits(request, edge, this.#algebra.items(edge, payload, variant))) return;
+    const parts = this.#algebra.fanOut(edge, payload, request.context, variant);
+    this.edgeCounts.fannedOut(edge.index, parts.length, edge.byVariant ? variant : undefined);
     const group: FanOutGroup<Payload> = { parent: scope, size: parts.length, joined: [] };
     for (let i = 0; i < parts.length; i++) {
       const member: Scope<Payload> = { group, indexInGroup: i, collected: undefined };

@@ -166,7 +166,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     try {
       for (let i = 0; i < batch.length; i++) {
         const item = batch[i] as StageItem<Payload, Context>;
-        if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
+        if (!item.request.ended) this.#advanceItem(item, replica, outputs[i] as Payload);
       }
     } finally {
       // Even after an exception: these items must not be in the next batch.
@@ -517,11 +517,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return new RetriedItem<Payload, Context>(request, place);
   }
 
-  #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
+  #advanceItem(
+    item: StageItem<Payload, Context>,
+    { stage, variantId }: ServingReplica<Payload, Context>,
+    output: Payload,
+  ): void {
     const { request, scope } = item;
     if (item.withdrawn || this.#walk.isCancelled(request, stage, scope)) return;
     if (!this.#walk.answer(request, item, output)) {
-      this.#walk.leave(request, item, output);
+      this.#walk.leave(request, item, output, variantId);
       if (request.ended || request.missingOutputs > 0) return;
     }
     this.#end(request);

@@ -1,5 +1,5 @@
 /** A replica as the policies see it. The driver runs it. */
-import type { ReplicaId } from '../model/ids.js';
+import type { ReplicaId, VariantId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
 import { ReplicaHealth } from './health/replica-health.js';
 import type { StageItem } from './request-state.js';
@@ -7,12 +7,15 @@ import type { StageItem } from './request-state.js';
 /** `cpuCores` below 1 is a share of one thread. */
 export interface ReplicaDescription {
   readonly replicaId: ReplicaId;
+  /** Decides the shares of edges that depend on the variant. */
+  readonly variantId?: VariantId;
   readonly cpuCores: number;
   readonly inCanary?: boolean;
 }
 
 export class ServingReplica<Payload, Context> {
   readonly replicaId: ReplicaId;
+  readonly variantId: VariantId | undefined;
   readonly stage: number;
   /** Number of the replica in its pipeline, in order of entering service. */
   readonly index: number;
@@ -36,6 +39,7 @@ export class ServingReplica<Payload, Context> {
     this.stage = place.stage;
     this.index = place.index;
     this.replicaId = description.replicaId;
+    this.variantId = description.variantId;
     this.inCanary = description.inCanary === true;
     this.threads = Math.max(1, Math.ceil(description.cpuCores));
     this.health = at.watched ? new ReplicaHealth() : undefined;

@@ -14,6 +14,7 @@ import {
   nodeIds,
   type PipelineSpec,
 } from '../model/pipeline-spec.js';
+import { sharesByVariant } from '../model/resolved-spec.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
@@ -30,6 +31,8 @@ export interface ServingEdge {
   readonly condition: string | undefined;
   /** Tensors to pass on; undefined for all. */
   readonly inputs: EdgeSpec['inputs'];
+  /** True if outputs are counted by the variant that made them. */
+  readonly byVariant: boolean;
   /** Items to wait for when a fan-out closes; Infinity for all. */
   readonly awaited: number;
   /** True if `to` continues without lost items. */
@@ -93,6 +96,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     const common = {
       condition: undefined,
       inputs: undefined,
+      byVariant: false,
       awaited: Number.POSITIVE_INFINITY,
       partial: false,
       closedBy: [],
@@ -148,7 +152,11 @@ function draftEdges(spec: PipelineSpec) {
     const kind = edge.fanOut ? 'fan-out' : closes ? 'join' : 'plain';
     const awaited = awaitedParts(edge.join);
     const partial = edge.onMissing === 'partial';
-    const passed = { condition: edge.when?.condition, inputs: edge.inputs };
+    const passed = {
+      condition: edge.when?.condition,
+      inputs: edge.inputs,
+      byVariant: sharesByVariant(edge).length > 0,
+    };
     return { index, from, to, kind, ...passed, awaited, partial, slot, closedBy: [] };
   });
   return { edges, inputs, entryIds, indexOf };

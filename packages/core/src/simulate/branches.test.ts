@@ -1,7 +1,7 @@
 /** Branches and early joins in the simulator: frequency, cost, and the remaining time that drops assume. */
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { stageId } from '../model/ids.js';
+import { stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
@@ -60,6 +60,41 @@ describe('branches', () => {
     const hurried = { ...cascade, slo: { latencyMs: 20, percentile: 99 } };
     const { completed, arrived } = simulate(hurried, true);
     expect(completed / arrived).toBeCloseTo(0.5, 1); // requests on the 30-ms path are dropped
+  });
+});
+
+describe('a cascade whose escalation depends on the variant', () => {
+  const variants = [variantId('small'), variantId('medium')] as const;
+  const [first, ...others] = stages.stages;
+  const spec: PipelineSpec = {
+    ...stages,
+    stages: [
+      { ...first, variants: variants.map((id) => ({ ...first?.variants[0], id })) },
+      ...others,
+    ] as PipelineSpec['stages'],
+    edges: [
+      edge('a', 'b', {
+        when: { condition: 'x', probability: 0.6, byVariant: { [variants[0]]: 0.9, [variants[1]]: 0.3 } },
+      }),
+      edge('b', 'c'),
+      edge('c', 'd'),
+    ],
+    outputs: [{ from: stageId('a') }, { from: stageId('d') }],
+  };
+
+  it.each([
+    ['small', 0.9],
+    ['medium', 0.3],
+  ])('escalates as often as %s does', (name, share) => {
+    const chosen = {
+      ...spec,
+      stages: spec.stages.map((stage) => ({
+        ...stage,
+        variants: stage.variants.filter(({ id }) => id === name || id === 'v'),
+      })),
+    };
+    const { stages: counts, arrived } = simulate(chosen, false);
+    expect((counts[1]?.items ?? 0) / arrived).toBeCloseTo(share, 1);
   });
 });
 

@@ -1,5 +1,7 @@
 import type { Rng } from '../kernel/rng.js';
+import type { VariantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { resolvedSpec, sharesByVariant } from '../model/resolved-spec.js';
 import type { PayloadAlgebra } from '../serve/graph-walk.js';
 
 /**
@@ -47,17 +49,33 @@ const BY_EDGE = 0xc2b2ae3d;
 const BY_ITEM = 0x27d4eb2f;
 const FOR_BRANCH = 0x165667b1;
 
-export class ItemChances implements PayloadAlgebra<number> {
+interface EdgeChances {
+  readonly branch: readonly number[];
+  readonly itemsAt: readonly ((chance: number) => number)[];
+}
+
+function edgeChances(spec: PipelineSpec): EdgeChances {
+  const itemsAt = spec.edges.map(({ fanOut = { expected: 1 } }) => fanOutItems(fanOut));
+  return { branch: branchChances(spec), itemsAt };
+}
+
+/** Chances of the outputs of a variant. Stages may share names of variants: only out-edges of its stage are asked for. */
+function chancesByVariant(spec: PipelineSpec): ReadonlyMap<VariantId | undefined, EdgeChances> {
+  const variants = new Set(spec.edges.flatMap(sharesByVariant).flatMap((shares) => Object.keys(shares) as VariantId[]));
+  return new Map([...variants].map((variant) => [variant, edgeChances(resolvedSpec(spec, () => variant))]));
+}
+
+export class ItemChances implements PayloadAlgebra<number, undefined> {
   readonly #seed: number;
-  readonly #itemsAt: readonly ((chance: number) => number)[];
-  readonly #branch: readonly number[];
+  readonly #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
+  readonly #otherwise: EdgeChances;
   /** Reused, because walks do not overlap. */
   readonly #items: number[] = [];
 
   constructor(spec: PipelineSpec, rng: Rng) {
     this.#seed = Math.floor(rng.fork('items').next() * TWO_POW_32);
-    this.#itemsAt = spec.edges.map(({ fanOut = { expected: 1 } }) => fanOutItems(fanOut));
-    this.#branch = branchChances(spec);
+    this.#byVariant = chancesByVariant(spec);
+    this.#otherwise = edgeChances(spec);
   }
 
   request(sequence: number): number {
@@ -68,18 +86,23 @@ export class ItemChances implements PayloadAlgebra<number> {
     return mixKey(key + Math.imul(stage + 1, BY_STAGE));
   }
 
-  takes({ index }: { readonly index: number }, key: number): boolean {
-    return uniformOf(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
+  takes({ index }: { readonly index: number }, key: number, _context: undefined, variant?: VariantId): boolean {
+    return uniformOf(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#of(variant).branch[index] ?? 1);
   }
 
-  items({ index }: { readonly index: number }, key: number): number {
-    return this.#itemsOf(index, fanOutKey(index, key));
+  items({ index }: { readonly index: number }, key: number, variant?: VariantId): number {
+    return this.#itemsOf(index, fanOutKey(index, key), variant);
   }
 
-  fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
+  fanOut(
+    { index }: { readonly index: number },
+    key: number,
+    _context: undefined,
+    variant?: VariantId,
+  ): readonly number[] {
     const edgeKey = fanOutKey(index, key);
     const items = this.#items;
-    items.length = this.#itemsOf(index, edgeKey);
+    items.length = this.#itemsOf(index, edgeKey, variant);
     for (let i = 0; i < items.length; i++) items[i] = mixKey(edgeKey + Math.imul(i + 1, BY_ITEM));
     return items;
   }
@@ -100,8 +123,12 @@ export class ItemChances implements PayloadAlgebra<number> {
     return key;
   }
 
-  #itemsOf(index: number, edgeKey: number): number {
-    return this.#itemsAt[index]?.(uniformOf(edgeKey)) ?? 1;
+  #itemsOf(index: number, edgeKey: number, variant: VariantId | undefined): number {
+    return this.#of(variant).itemsAt[index]?.(uniformOf(edgeKey)) ?? 1;
+  }
+
+  #of(variant: VariantId | undefined): EdgeChances {
+    return this.#byVariant.get(variant) ?? this.#otherwise;
   }
 }
 

@@ -1,6 +1,6 @@
 /** End-to-end accuracies of variant combinations, inline or in a file that `equipoise evaluate` wrote. */
 import { z } from 'zod';
-import { count, fraction } from './scalars.js';
+import { count, fraction, nonNegative } from './scalars.js';
 
 export const accuracyTableSchema = z
   .strictObject({
@@ -38,6 +38,21 @@ export const accuracyTableSchema = z
     productError: fraction()
       .optional()
       .describe('Root mean square error of the product of the accuracies of stages, for measured combinations.'),
+    shares: z
+      .array(
+        z.strictObject({
+          from: z.string().describe('Name of the stage that the edge leaves.'),
+          to: z.string().describe('Name of the stage that the edge enters.'),
+          variant: z.string().describe('Name of the variant of `from` that made the outputs.'),
+          outputs: count().describe('Number of outputs. Shares of fewer than 20 outputs do not count.'),
+          probability: fraction().optional().describe('Measured fraction of the outputs that take the `when` edge.'),
+          expected: nonNegative().optional().describe('Measured mean number of items of the fan-out.'),
+        }),
+      )
+      .optional()
+      .describe(
+        'Measured shares of edges by variant. They replace `when.probability` and `fanOut.expected`. A fan-out with a `distribution` keeps it.',
+      ),
     stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z
       .strictObject({

@@ -1,6 +1,6 @@
 import { type Datatype, elementCount } from '@equipoise/core/model';
 import { z } from 'zod';
-import { count, fraction, nonNegative, positive, text, wholeNumber } from './scalars.js';
+import { count, fraction, nonNegative, positive, text, variantName, wholeNumber } from './scalars.js';
 import { tensorTypeSchema } from './source-schema.js';
 
 const MEAN_TOLERANCE = 0.01;
@@ -73,12 +73,17 @@ const edgeInputSchema = z.strictObject({
   constant: constantSchema.optional().describe('The same tensor for every item, in place of `from`.'),
 });
 
+/** A value, or values by the variant of the stage that the edge leaves. */
+const byVariant = <T extends z.ZodNumber>(value: T) => z.union([value, z.record(variantName(), value)]);
+
 export const edgeSchema = z.strictObject({
   from: text().describe('Name of the stage that the edge leaves.'),
   to: text().describe('Name of the stage that the edge enters.'),
   fanOut: z
     .strictObject({
-      expected: positive().describe('Mean number of items. It applies until the mean is learned from traffic.'),
+      expected: byVariant(positive()).describe(
+        'Mean number of items, or the mean by variant of the stage that the edge leaves. It applies until the mean is learned from traffic.',
+      ),
       distribution: z
         .array(nonNegative())
         .min(2)
@@ -89,6 +94,15 @@ export const edgeSchema = z.strictObject({
     })
     .check(({ value: { expected, distribution }, issues }) => {
       if (distribution === undefined) return;
+      if (typeof expected === 'object') {
+        issues.push({
+          code: 'custom',
+          input: distribution,
+          path: ['distribution'],
+          message: 'expected no distribution, because "expected" gives a mean for each variant',
+        });
+        return;
+      }
       const mean = meanItems(distribution);
       if (Math.abs(mean - expected) <= MEAN_TOLERANCE * expected) return;
       issues.push({
@@ -124,8 +138,8 @@ export const edgeSchema = z.strictObject({
       condition: text().describe(
         'CEL expression that is true or false. `output.NAME` is an output tensor of the stage that the edge leaves: a single value if the tensor has no dimensions, otherwise nested lists. `shape.NAME` is the list of the dimensions of this tensor.',
       ),
-      probability: fraction().describe(
-        'Escalation probability: the fraction of outputs that take the edge. It applies until the fraction is learned from traffic.',
+      probability: byVariant(fraction()).describe(
+        'Escalation probability: the fraction of outputs that take the edge, or this fraction by variant of the stage that the edge leaves. It applies until the fraction is learned from traffic.',
       ),
     })
     .optional()

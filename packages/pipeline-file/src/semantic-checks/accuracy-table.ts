@@ -18,9 +18,17 @@ export function checkAccuracyTable(
   { stages, path }: { readonly stages: Stages; readonly path: ValuePath },
 ): Finding[] {
   const unknownNames = combinationNames(stages);
+  const shares = [...wellFormedEntries(table.shares)].flatMap(([index, { from, variant }]) =>
+    from === undefined
+      ? []
+      : [...unknownNames({ [from]: variant }, path)].map(({ place: _, ...finding }) => ({
+          ...finding,
+          path: [...path, 'shares', index],
+        })),
+  );
   const several = stages.filter((stage) => (stage?.variants?.length ?? 0) > 1).map((stage) => stage?.name);
   const seen = new Map<string, number>();
-  return [...wellFormedEntries(table.combinations)].flatMap(([index, { variants, confidence95 }]) => {
+  const combinations = [...wellFormedEntries(table.combinations)].flatMap(([index, { variants, confidence95 }]) => {
     const entry = [...path, 'combinations', index];
     const interval = checkInterval(confidence95, [...entry, 'confidence95']);
     if (variants === undefined) return [...interval];
@@ -32,6 +40,7 @@ export function checkAccuracyTable(
       ...checkUniqueness(variants, { seen, index, path: place }),
     ];
   });
+  return [...combinations, ...shares];
 }
 
 function* checkInterval(confidence95: Interval | undefined, path: ValuePath): Generator<Finding> {

@@ -1,30 +1,56 @@
 import { compileCondition } from '../condition/compile-condition.js';
-import { type SpecDraft, wellFormedEntries } from '../draft.js';
-import type { Finding } from '../problem.js';
+import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
+import type { Finding, ValuePath } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 import type { Topology } from './topology.js';
 
 const ROUNDING = 1e-9;
 
-/** Conditions must be valid CEL. Probabilities of the edges from one stage sum to at most 1. */
+/** Conditions must be valid CEL. For each variant, probabilities of the edges from one stage sum to at most 1. */
 export function checkBranches(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const sums = new Map<string, number>();
+  const variantsOf = new Map(spec.stages?.map((stage) => [stage?.name, variantNames(stage)]));
   for (const [index, { from, when }] of wellFormedEntries(spec.edges)) {
     if (when === undefined) continue;
     const path = ['spec', 'edges', index, 'when'];
     const compiled = when.condition === undefined ? undefined : compileCondition(when.condition);
     if (compiled?.kind === 'invalid')
       findings.push({ path: [...path, 'condition'], message: compiled.message, inside: compiled.offset });
-    if (from === undefined || when.probability === undefined) continue;
-    const sum = (sums.get(from) ?? 0) + when.probability;
-    sums.set(from, sum);
-    if (sum > 1 + ROUNDING && sum - when.probability <= 1 + ROUNDING) {
-      const message = `expected probabilities of at most 1 together on the \`when\` edges that leave "${from}" (the first that holds is taken), found ${Number(sum.toPrecision(6))} up to here`;
-      findings.push({ path: [...path, 'probability'], message });
-    }
+    const { probability } = when;
+    if (from === undefined || probability === undefined) continue;
+    const of = { from, variants: variantsOf.get(from) ?? [''], path: [...path, 'probability'] };
+    findings.push(...aboveOne(probability, of, sums));
   }
   return findings;
+}
+
+type Probability = number | Readonly<Record<string, number | undefined>>;
+
+/** Adds the probabilities of an edge to the sums by variant. A plain number is reported once. */
+function aboveOne(
+  probability: Probability,
+  { from, variants, path }: { readonly from: string; readonly variants: readonly string[]; readonly path: ValuePath },
+  sums: Map<string, number>,
+): readonly Finding[] {
+  const isPlain = typeof probability === 'number';
+  const found = variants.flatMap((variant): readonly Finding[] => {
+    const share = (isPlain ? probability : probability[variant]) ?? 0;
+    const key = JSON.stringify([from, variant]);
+    const sum = (sums.get(key) ?? 0) + share;
+    sums.set(key, sum);
+    if (sum <= 1 + ROUNDING || sum - share > 1 + ROUNDING) return [];
+    const where = isPlain ? `"${from}"` : `variant "${variant}" of "${from}"`;
+    const message = `expected probabilities of at most 1 together on the \`when\` edges that leave ${where} (the first that holds is taken), found ${Number(sum.toPrecision(6))} up to here`;
+    return [{ path: isPlain ? path : [...path, variant], message }];
+  });
+  return isPlain ? found.slice(0, 1) : found;
+}
+
+/** A stage whose variants are malformed or omitted counts as one variant without a name. */
+function variantNames(stage: StageDraft | undefined): readonly string[] {
+  const names = (stage?.variants ?? []).map((variant) => variant?.name).filter((name) => name !== undefined);
+  return names.length === 0 ? [''] : names;
 }
 
 /** `runs`: every request runs the stage. `entered`: per open fan-out, every request enters it. */

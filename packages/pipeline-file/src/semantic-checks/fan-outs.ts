@@ -2,7 +2,7 @@
  * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All edges into a stage must have the same open
  * fan-outs; otherwise their items never meet.
  */
-import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
+import { definedValues, isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
@@ -75,9 +75,10 @@ export function checkFanOutItems(spec: SpecDraft): Finding[] {
   if (isMalformed(spec, 'admission') || isMalformed(admission, 'maxQueueLength')) return [];
   const most = admission.maxQueueLength ?? fieldDefaults.maxQueueLength;
   return [...wellFormedEntries(edges)].flatMap(([index, { fanOut }]): Finding[] => {
-    const expected = fanOut?.expected;
-    if (expected === undefined || expected <= most) return [];
-    const message = `a fan-out of more items than may wait at a stage fails its request: expected at most ${most}, which is admission.maxQueueLength, found ${expected}; raise the bound`;
+    const { expected } = fanOut ?? {};
+    const expectedItems = typeof expected === 'object' ? Math.max(0, ...definedValues(expected)) : (expected ?? 0);
+    if (expectedItems <= most) return [];
+    const message = `a fan-out of more items than may wait at a stage fails its request: expected at most ${most}, which is admission.maxQueueLength, found ${expectedItems}; raise the bound`;
     return [{ path: ['spec', 'edges', index, 'fanOut', 'expected'], message, severity: 'warning' }];
   });
 }

@@ -14,6 +14,10 @@ export function checkReferences(spec: SpecDraft): Finding[] {
   for (const [index, edge] of wellFormedEntries(spec.edges)) {
     stage(edge.from, ['edges', index, 'from']);
     stage(edge.to, ['edges', index, 'to']);
+    const of = spec.stages?.find((each) => each !== undefined && each.name === edge.from);
+    const place = ['spec', 'edges', index];
+    findings.push(...shareNames(edge.when?.probability, of, [...place, 'when', 'probability']));
+    findings.push(...shareNames(edge.fanOut?.expected, of, [...place, 'fanOut', 'expected']));
   }
   for (const [index, output] of wellFormedEntries(spec.outputs)) {
     stage(output.from, ['outputs', index, 'from']);
@@ -29,6 +33,28 @@ export function checkReferences(spec: SpecDraft): Finding[] {
     findings.push(unknownName(pins?.variant, { path, known, what: 'variant' }));
   }
   return findings.filter((finding) => finding !== undefined);
+}
+
+/** Shares by variant name every variant of the stage that the edge leaves. */
+function* shareNames(
+  shares: number | Readonly<Record<string, number | undefined>> | undefined,
+  of: StageDraft | undefined,
+  path: ValuePath,
+): Generator<Finding> {
+  if (typeof shares !== 'object') return;
+  if (of !== undefined && Object.hasOwn(of, 'combine')) {
+    yield { path, message: `expected one number, as the combine stage "${of.name}" has no variants` };
+    return;
+  }
+  const known = knownNames(of?.variants);
+  if (known === undefined) return;
+  for (const name of Object.keys(shares)) {
+    const unknown = unknownName(name, { path: [...path, name], known, what: 'variant' });
+    if (unknown !== undefined) yield { ...unknown, place: 'key' };
+  }
+  const missing = [...known.names].filter((name) => !Object.hasOwn(shares, name));
+  if (missing.length > 0)
+    yield { path, message: `expected a value for each variant of "${of?.name}", found none for ${missing.join(', ')}` };
 }
 
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;

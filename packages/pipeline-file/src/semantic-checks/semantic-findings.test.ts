@@ -565,7 +565,9 @@ const table: Case[] = [
   ],
 ];
 
-const when = (condition: string, probability: number) => ({ when: { condition, probability } });
+const when = (condition: string, probability: number | Record<string, number>) => ({
+  when: { condition, probability },
+});
 const QUORUM = { join: { quorum: 2 } };
 const ANY = { join: 'any' };
 
@@ -617,6 +619,19 @@ const combines: Case[] = [
     { path: 'spec.stages[3].module', message: /expected no module on a stage with combine/ },
     { path: 'spec.stages[3].variants', message: /expected no variants on a stage with combine/ },
     { path: 'spec.stages[3].pins.replicas', message: /expected no pins on a stage with combine/ },
+  ],
+  [
+    'an edge from a combine stage has one share',
+    (spec) => {
+      combined(spec, { method: 'vote' }, [
+        ['classify', 'vote'],
+        ['again', 'vote'],
+        ['vote', 'last', when('true', { fast: 0.5 })],
+      ]);
+      spec.stages.push({ ...spec.stages[1], name: 'last' });
+      spec.outputs = [{ from: 'vote' }, { from: 'last' }];
+    },
+    { path: 'spec.edges[4].when.probability', message: /expected one number, as the combine stage "vote"/ },
   ],
   [
     'a method is known',
@@ -747,7 +762,7 @@ const branching: Case[] = [
         ['detect', 'classify', when('true', 30)],
         ['classify', 'count'],
       ]),
-    { path: 'spec.edges[0].when.probability', message: /from 0 to 1, found 30/, suggestion: '0.3' },
+    { path: 'spec.edges[0].when.probability', message: /from 0 to 1 or a mapping, found 30/, suggestion: '0.3' },
   ],
   [
     'the branches of a stage are taken with at most 1 together',
@@ -757,6 +772,35 @@ const branching: Case[] = [
         ['detect', 'count', when('true', 0.4)],
       ]),
     { path: 'spec.edges[1].when.probability', message: /at most 1 together.*leave "detect".*found 1.1/ },
+  ],
+  [
+    'for each variant, the branches of a stage are taken with at most 1 together',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('true', { small: 0.7, large: 0.2 })],
+        ['detect', 'count', when('true', 0.4)],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[1].when.probability', message: /at most 1 together.*leave "detect".*found 1.1/ },
+  ],
+  [
+    'shares by variant name variants of the stage before the edge',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('true', { small: 0.7, large: 0.2, lagre: 0.2 })],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[0].when.probability.lagre', message: /unknown variant "lagre"/, suggestion: 'large' },
+  ],
+  [
+    'shares by variant name all variants of the stage before the edge',
+    (spec) => (spec.edges[0].fanOut.expected = { small: 2 }),
+    { path: 'spec.edges[0].fanOut.expected', message: /each variant of "detect", found none for large/ },
+  ],
+  [
+    'a distribution belongs to one expected number',
+    (spec) => (spec.edges[0].fanOut = { expected: { small: 1, large: 2 }, distribution: [0, 1] }),
+    { path: 'spec.edges[0].fanOut.distribution', message: /no distribution/ },
   ],
   [
     'a join is one of three',

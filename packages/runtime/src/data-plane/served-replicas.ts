@@ -87,13 +87,14 @@ export class ServedReplicas {
   }
 
   add(stage: number, replica: ReadyReplica): void {
-    const { replicaId, resources } = replica;
+    const { replicaId, variantId, resources } = replica;
     invariant(!this.#byId.has(replicaId), `replica ${replicaId} is in service already`);
     const served = new ServedReplica(stage, replica);
     this.#byId.set(replicaId, served);
     const { scheduler, turn } = this.#deps;
     turn((nowMs) => {
-      const description = { replicaId, cpuCores: resources.cpuCores, inCanary: replica.inCanary === true };
+      const { cpuCores } = resources;
+      const description = { replicaId, variantId, cpuCores, inCanary: replica.inCanary === true };
       served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
       replica.runner.onLost(() => turn(() => this.lose(served)));
     });

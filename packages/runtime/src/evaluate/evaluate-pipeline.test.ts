@@ -121,6 +121,15 @@ describe('evaluatePipeline', () => {
     expect(table.combinations.map(({ accuracy }) => accuracy)).toEqual([1, 1, 4 / 6, 4 / 6]);
   });
 
+  it('gives the shares of edges behind each variant, with each sample once', async () => {
+    const { table } = await bench().evaluate();
+    const of = { from: 'detect', to: 'read', outputs: 6 };
+    expect(table.shares).toEqual([
+      { ...of, variant: 'exact', expected: expect.closeTo(15 / 6, 9) },
+      { ...of, variant: 'lossy', expected: expect.closeTo(13 / 6, 9) },
+    ]);
+  });
+
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {
     const { launcher, evaluate } = bench();
     await evaluate();

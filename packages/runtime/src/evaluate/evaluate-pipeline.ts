@@ -7,11 +7,13 @@ import {
   type AccuracyTable,
   AppError,
   type Clock,
+  type EdgeCount,
   type EdgeSpec,
   measurementCause,
   type PipelineSpec,
   type ProfileSet,
   type StageId,
+  type VariantId,
 } from '@equipoise/core/model';
 import { CombinationRace, combinationCosts, interactionModel, pipelineAccuracy } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
@@ -80,12 +82,23 @@ type ComputedAccuracies = Pick<AccuracyTable, 'modelError' | 'productError'> & {
 };
 
 export interface Evaluation {
-  readonly table: { readonly combinations: readonly Combination[] };
+  /** Shares are absent without `when` edges and fan-outs. */
+  readonly table: { readonly combinations: readonly Combination[]; readonly shares?: readonly MeasuredShare[] };
   /** About combinations that were not measured; absent if there are none. */
   readonly computed?: ComputedAccuracies;
   /** Number of items that stages ran. */
   readonly stageRuns: number;
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
+}
+
+/** Fraction of the outputs of a variant that took an edge, or their mean number of items. */
+export interface MeasuredShare {
+  readonly from: StageId;
+  readonly to: StageId;
+  readonly variant: VariantId;
+  readonly outputs: number;
+  readonly probability?: number;
+  readonly expected?: number;
 }
 
 const USUAL_COMBINATIONS = 64;
@@ -117,7 +130,8 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
       );
     },
   });
-  const stageRuns = await runRace(request, { race, samples, choices, answers });
+  const counts = new ShareCounts(spec);
+  const stageRuns = await runRace(request, { race, samples, choices, answers, counts });
   const combinations = race.results().map(({ verdict, droppedFor, ...measured }, c): Combination => {
     if (Number.isNaN(measured.accuracy)) throw noFraction(`NaN on all ${measured.samples} samples`);
     const better = droppedFor === undefined ? undefined : choices[droppedFor];
@@ -130,8 +144,9 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
     };
   });
   const computed = every.omitted.length > 0 && { computed: computedAccuracies(spec, combinations, every.omitted) };
+  const shares = counts.all();
   return {
-    table: { combinations },
+    table: { combinations, ...(shares.length > 0 && { shares }) },
     stageRuns,
     ...(leftOut !== undefined && { leftOut }),
     ...computed,
@@ -216,10 +231,54 @@ interface RaceRun {
   readonly choices: readonly VariantChoice[];
   /** By combination, then by sample; filled by the run. */
   readonly answers: readonly AnsweredSample[][];
+  readonly counts: ShareCounts;
+}
+
+/**
+ * Counts of edges by the variant of the stage that the edge leaves. Each sample counts once for a variant: as the mean
+ * over the combinations with it.
+ */
+class ShareCounts {
+  readonly #spec: PipelineSpec;
+  readonly #tallies: readonly Map<VariantId, { offered: number; taken: number; fanOuts: number; items: number }>[];
+
+  constructor(spec: PipelineSpec) {
+    this.#spec = spec;
+    this.#tallies = spec.edges.map(() => new Map());
+  }
+
+  /** Adds the counts of one sample, by combination. */
+  add(choices: readonly VariantChoice[], counts: readonly (readonly EdgeCount[])[]): void {
+    this.#spec.edges.forEach(({ from }, edge) => {
+      choices.forEach((choice, c) => {
+        const [count, variant] = [counts[c]?.[edge], choice[from]];
+        if (count === undefined || variant === undefined) return;
+        const weight = 1 / choices.filter((other) => other[from] === variant).length;
+        const tally = this.#tallies[edge]?.get(variant) ?? { offered: 0, taken: 0, fanOuts: 0, items: 0 };
+        tally.offered += weight * count.offered;
+        tally.taken += weight * count.taken;
+        tally.fanOuts += weight * count.fanOuts;
+        tally.items += weight * count.items;
+        this.#tallies[edge]?.set(variant, tally);
+      });
+    });
+  }
+
+  all(): readonly MeasuredShare[] {
+    return this.#spec.edges.flatMap(({ from, to }, edge) =>
+      [...(this.#tallies[edge] ?? [])].flatMap(([variant, { offered, taken, fanOuts, items }]): MeasuredShare[] => {
+        const outputs = Math.round(Math.max(offered, fanOuts));
+        if (outputs === 0) return [];
+        const probability = offered > 0 && { probability: Math.min(1, taken / offered) };
+        return [{ from, to, variant, outputs, ...probability, ...(fanOuts > 0 && { expected: items / fanOuts }) }];
+      }),
+    );
+  }
 }
 
 /** Runs the blocks of the race and returns the number of stage runs. */
-async function runRace(request: EvaluationRequest, { race, samples, choices, answers }: RaceRun): Promise<number> {
+async function runRace(request: EvaluationRequest, run: RaceRun): Promise<number> {
+  const { race, samples, choices, answers, counts } = run;
   const { spec, module, launcher, clock, cacheBytes, search, kept, onProgress } = request;
   const budgetRuns = search?.budgetRuns ?? Number.POSITIVE_INFINITY;
   const runner = new SampleAnswers(spec, launcher, cacheBytes);
@@ -247,15 +306,19 @@ async function runRace(request: EvaluationRequest, { race, samples, choices, ans
         });
         // A score that reads a tensor that is not there fails before the other samples run.
         if (samplesDone === 0 && number === numbers[0])
-          for (const outputs of result.responses) rawScore(module, [{ outputs, label }]);
+          for (const { outputs } of result.answers) rawScore(module, [{ outputs, label }]);
         progress.finish(sampleUnits, `${running.length} combinations on ${samples.length} samples`);
         return result;
       });
-      results.forEach(({ responses, stageRuns: runs }, position) => {
+      results.forEach(({ answers: given, stageRuns: runs }, position) => {
         const number = numbers[position] as number;
         const { label } = samples[number] as LabelledSample;
         stageRuns += runs;
-        responses.forEach((outputs, index) => {
+        counts.add(
+          running,
+          given.map(({ edges }) => edges),
+        );
+        given.forEach(({ outputs }, index) => {
           (answers[combinations[index] as number] as AnsweredSample[])[number] = { outputs, label };
         });
       });

@@ -9,20 +9,20 @@ import type Database from 'libsql';
 import { canonicalJson, sha256 } from '../digest.js';
 import { CodeDigests, type LocateFile, tensorsDigest } from '../profiling/profile-identity.js';
 import { attempt, checkPages, inTransaction, openStateFile } from '../store/state-file.js';
-import type { SampleAnswers, SampleResult } from './sample-answers.js';
+import type { CombinationAnswer, SampleAnswers, SampleResult } from './sample-answers.js';
 import type { VariantChoice } from './variant-combinations.js';
 
 const MOST_BYTES = 4 * 2 ** 30;
 
-const TABLES = `CREATE TABLE IF NOT EXISTS answer (sample TEXT, combination TEXT, outputs BLOB, PRIMARY KEY (sample, combination));
+const TABLES = `CREATE TABLE IF NOT EXISTS answer (sample TEXT, combination TEXT, answer BLOB, PRIMARY KEY (sample, combination));
 CREATE TABLE IF NOT EXISTS runs (sample TEXT PRIMARY KEY, stage_runs INTEGER)`;
 
 /** Texts are read as bytes: libsql ends the process if a damaged file has a text that is not UTF-8. */
-const ANSWERS = 'SELECT CAST(combination AS BLOB) AS combination, outputs FROM answer WHERE sample = ?';
+const ANSWERS = 'SELECT CAST(combination AS BLOB) AS combination, answer FROM answer WHERE sample = ?';
 
 /** Kept answers to one sample, and the stage runs that they took. */
 interface KnownAnswers {
-  readonly responses: ReadonlyMap<string, TensorMap>;
+  readonly answers: ReadonlyMap<string, CombinationAnswer>;
   readonly stageRuns: number;
 }
 
@@ -45,23 +45,23 @@ export class AnswersFile {
     return attempt(this.path, () => {
       const rows = this.#database.prepare(ANSWERS).all(sample);
       const runs = this.#database.prepare('SELECT stage_runs FROM runs WHERE sample = ?').get(sample);
-      const responses = (rows as { readonly combination: Buffer; readonly outputs: Buffer }[]).map(
-        ({ combination, outputs }) =>
-          [Buffer.from(combination).toString(), deserialize(Buffer.from(outputs)) as TensorMap] as const,
+      const answers = (rows as { readonly combination: Buffer; readonly answer: Buffer }[]).map(
+        ({ combination, answer }) =>
+          [Buffer.from(combination).toString(), deserialize(Buffer.from(answer)) as CombinationAnswer] as const,
       );
       return {
-        responses: new Map(responses),
+        answers: new Map(answers),
         stageRuns: (runs as { readonly stage_runs: number } | undefined)?.stage_runs ?? 0,
       };
     });
   }
 
   /** Adds answers and runs to those of the sample. */
-  add(sample: string, { responses, stageRuns }: KnownAnswers): void {
+  add(sample: string, { answers, stageRuns }: KnownAnswers): void {
     attempt(this.path, () =>
       inTransaction(this.#database, () => {
         const answer = this.#database.prepare('INSERT OR REPLACE INTO answer VALUES (?, ?, ?)');
-        for (const [combination, outputs] of responses) answer.run(sample, combination, serialize(outputs));
+        for (const [combination, each] of answers) answer.run(sample, combination, serialize(each));
         this.#database
           .prepare(
             'INSERT INTO runs VALUES (?, ?) ON CONFLICT DO UPDATE SET stage_runs = stage_runs + excluded.stage_runs',
@@ -111,17 +111,19 @@ export class KeptAnswers {
     const sample = sha256(String(number), tensorsDigest(inputs));
     const keys = choices.map((choice) => this.#keyOf(choice));
     const known = this.#file.of(sample);
-    const responses = new Map(known.responses);
-    const missing = choices.filter((_, index) => !responses.has(keys[index] as string));
+    const answers = new Map(known.answers);
+    const missing = choices.filter((_, index) => !answers.has(keys[index] as string));
     let { stageRuns } = known;
     if (missing.length > 0) {
       const added = await this.#runner.answer(inputs, missing);
-      const found = missing.map((choice, index) => [this.#keyOf(choice), added.responses[index] as TensorMap] as const);
-      this.#file.add(sample, { responses: new Map(found), stageRuns: added.stageRuns });
-      for (const [key, outputs] of found) responses.set(key, outputs);
+      const found = missing.map(
+        (choice, index) => [this.#keyOf(choice), added.answers[index] as CombinationAnswer] as const,
+      );
+      this.#file.add(sample, { answers: new Map(found), stageRuns: added.stageRuns });
+      for (const [key, answer] of found) answers.set(key, answer);
       stageRuns += added.stageRuns;
     }
-    return { responses: keys.map((key) => responses.get(key) as TensorMap), stageRuns };
+    return { answers: keys.map((key) => answers.get(key) as CombinationAnswer), stageRuns };
   }
 
   #keyOf(choice: VariantChoice): string {

@@ -1,6 +1,7 @@
 /** Runs samples through combinations of variants. */
 import {
   AppError,
+  type EdgeCount,
   type PipelineSpec,
   type StageId,
   type StageSpec,
@@ -19,9 +20,14 @@ import type { VariantChoice } from './variant-combinations.js';
 /** Limit for the shared outputs of one sample. As many samples as cores run at once. */
 const CACHE_BYTES = 256 * 2 ** 20;
 
+export interface CombinationAnswer {
+  readonly outputs: TensorMap;
+  readonly edges: readonly EdgeCount[];
+}
+
 /** Answers of many combinations to one sample, and the number of items that stages ran for them. */
 export interface SampleResult {
-  readonly responses: readonly TensorMap[];
+  readonly answers: readonly CombinationAnswer[];
   readonly stageRuns: number;
 }
 
@@ -62,7 +68,7 @@ export class SampleAnswers {
 
   async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
     const shared = new SharedOutputs(this.#cacheBytes);
-    const responses: TensorMap[] = [];
+    const answers: CombinationAnswer[] = [];
     let stageRuns = 0;
     for (const choice of choices) {
       const walk = new SampleWalk(this.#graph, [inputs]);
@@ -77,9 +83,10 @@ export class SampleAnswers {
         });
         walk.leave(index, outputs);
       }
-      responses.push(responseTensors(this.#spec.outputs, walk.responses()[0] ?? []));
+      const outputs = responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
+      answers.push({ outputs, edges: walk.edgeCounts() });
     }
-    return { responses, stageRuns };
+    return { answers, stageRuns };
   }
 }
 

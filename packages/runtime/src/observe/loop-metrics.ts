@@ -201,11 +201,12 @@ class LearnedMetrics {
     new Gauge({
       name,
       help,
-      labelNames: ['from', 'to'],
+      labelNames: ['from', 'to', 'variant'],
       registers: [registry],
       collect() {
         this.reset();
-        for (const { from, to, value } of edges()) this.set({ from, to }, value);
+        for (const { from, to, variantId, value } of edges())
+          this.set({ from, to, ...(variantId !== undefined && { variant: variantId }) }, value);
       },
     });
   }

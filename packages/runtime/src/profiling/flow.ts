@@ -2,11 +2,13 @@
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 
-/** Most accurate variant; the first of equally accurate ones. */
-export function flowVariant(stage: StageSpec): VariantSpec {
-  const accuracyOf = (variant: VariantSpec): number => variant.accuracy?.value ?? 0;
-  return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
+/** Most accurate variant first; equally accurate ones in file order. */
+export function byAccuracy({ variants }: StageSpec): readonly VariantSpec[] {
+  return variants.toSorted((a, b) => (b.accuracy?.value ?? 0) - (a.accuracy?.value ?? 0));
 }
+
+/** Most accurate variant; the first of equally accurate ones. */
+export const flowVariant = (stage: StageSpec): VariantSpec => byAccuracy(stage)[0] as VariantSpec;
 
 /** Cores of a variant that runs without being measured: its fewest whole cores, or else its largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {

@@ -1,4 +1,7 @@
-import { type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core/model';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type PipelineSpec, SeededRng, type SourceTensor, stageId, variantId } from '@equipoise/core/model';
 import { curvesOf } from '@equipoise/core/plan';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +21,8 @@ import {
   stage,
   variant,
 } from './profile-pipeline.test-support.js';
+
+const none = { x: int32([0, 1]) };
 
 describe('profilePipeline', () => {
   it('gives the known service times with the way to the replica and back, and the throughput of both', async () => {
@@ -232,6 +237,49 @@ describe('profilePipeline', () => {
     const buffers = launcher.handedOver;
     expect(new Set(buffers).size).toBe(buffers.length);
     expect(buffers).not.toContain(samples[0]?.inputs.x.data);
+  });
+
+  it('takes the inputs of a stage from a less accurate variant if the most accurate one gives none', async () => {
+    const spec = fanOutPipeline([
+      variant('good', { accuracy: { value: 0.9, metric: 'f1' } }),
+      variant('bad', { accuracy: { value: 0.5, metric: 'f1' } }),
+    ]);
+    const { profile, launcher } = bench(spec, {
+      detect: {
+        ...linear(5, 1),
+        run: ({ variant: { id } }, input) => (id === 'good' ? { x: int32([0, 1]) } : repeated(100, input)),
+      },
+      classify: linear(5, 1),
+      count: linear(5, 1),
+    });
+    const { variants } = await profile();
+    expect(variants.map(({ stageId: id }) => id)).toEqual(['detect', 'detect', 'classify', 'count']);
+    const seen = launcher.batches.filter(({ replica }) => replica === 'classify/v@1');
+    expect(numbersOf(seen[0]?.inputs[0], 'x')).toEqual([101]);
+    expect(launcher.open).toBe(0);
+  });
+
+  it('draws more samples of the folder for a stage that few of the usual 24 reach', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'equipoise-draw-'));
+    try {
+      for (let x = 10; x < 70; x++) writeFileSync(join(folder, `${x}.json`), JSON.stringify({ x: [x] }));
+      const spec = fanOutPipeline([variant('v')]);
+      const tensors: SourceTensor[] = [{ name: 'x', datatype: 'INT32', shape: [1], contentTypes: [] }];
+      const sources = spec.sources.map((source) => ({ ...source, tensors, samplesPath: folder }));
+      const { profile, launcher } = bench(
+        { ...spec, sources },
+        {
+          detect: { ...linear(5, 1), run: (_, input) => ((numbersOf(input, 'x')[0] ?? 0) < 32 ? none : input) },
+          classify: linear(5, 1),
+          count: linear(5, 1),
+        },
+      );
+      await profile({ samples: undefined });
+      const eight = launcher.batches.find(({ replica, inputs }) => replica === 'classify/v@1' && inputs.length === 8);
+      expect(eight?.inputs.map((input) => numbersOf(input, 'x')[0])).toEqual([32, 33, 34, 35, 36, 37, 38, 39]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('names the stage that no sample reaches, and the stage that refuses one', async () => {

@@ -1,6 +1,6 @@
 /**
  * Profiles a pipeline stage by stage on real inputs: samples that passed the most accurate variant of each earlier
- * stage. Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues. Expects an
+ * stage. A stage that few samples reach gets more (see `drawInputs`). Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues. Expects an
  * otherwise idle machine and event loop.
  */
 import {
@@ -10,6 +10,7 @@ import {
   type StageId,
   type StageSpec,
   type TensorMap,
+  type VariantSpec,
 } from '@equipoise/core/model';
 import { monotoneFit } from '@equipoise/core/plan';
 import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
@@ -17,6 +18,7 @@ import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import type { NeighbourLoad } from './busy-neighbours.js';
+import { drawInputs, FEWEST_INPUTS } from './draw-inputs.js';
 import { flowCores, flowVariant, stagesBefore } from './flow.js';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import { pointLimits } from './measure-point.js';
@@ -36,7 +38,7 @@ export interface ProfileRequest {
   readonly clock: Clock;
   readonly rules: LaunchRules;
   /** Default: the samples folder, read if any variant is measurable. */
-  readonly samples?: readonly PipelineSample[];
+  readonly samples?: readonly PipelineSample[] | undefined;
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
   /** Keeps the free cores busy. Default: they stay idle. */
@@ -135,30 +137,50 @@ class PipelineProfiler {
       if (stage === undefined) continue;
       const wanted = this.#wanted.filter((entry) => entry.stage === stage);
       if (wanted.length === 0 && !feeding.has(index)) continue;
-      const inputs = walk.inputsOf(index);
-      if (inputs.length === 0) throw noInputs(stage, this.#samples.length);
-      const outputs = await this.#measureStage({ stage, wanted, inputs, feeds: feeding.has(index) });
+      const own = walk.inputsOf(index);
+      const inputs = wanted.length > 0 && own.length < FEWEST_INPUTS ? await this.#drawInputs(index, own) : own;
+      const outputs = await this.#measureStage({ stage, wanted, inputs, own, feeds: feeding.has(index) });
       if (outputs !== undefined) walk.leave(index, outputs);
     }
   }
 
-  /** Returns the outputs of a stage if a later stage needs them. */
+  async #drawInputs(index: number, found: CapturedInputs): Promise<CapturedInputs> {
+    const stage = this.#spec.stages[index] as StageSpec;
+    const all = this.#request.samples ?? loadPipelineSamples(this.#spec, MOST_SAMPLES).samples;
+    if (found.length > 0 && all.length <= this.#samples.length) return found;
+    this.#progress.begin(`drawing samples that reach ${stage.id}`);
+    const drawn = await drawInputs({
+      spec: this.#spec,
+      graph: this.#graph,
+      stage: index,
+      used: this.#samples.map(({ inputs }) => inputs),
+      more: all.slice(this.#samples.length).map(({ inputs }) => inputs),
+      found,
+      launch: (before, variant) => this.#launch(before, variant),
+      run: runEach,
+    });
+    if (drawn.length === 0) throw noInputs(stage, all.length);
+    return drawn;
+  }
+
+  /** Returns the outputs for the stage's `own` inputs if a later stage needs them. */
   async #measureStage(job: {
     readonly stage: StageSpec;
     readonly wanted: readonly VariantGrid[];
     readonly inputs: CapturedInputs;
+    readonly own: CapturedInputs;
     readonly feeds: boolean;
   }): Promise<readonly TensorMap[] | undefined> {
-    const { stage, wanted, inputs, feeds } = job;
+    const { stage, wanted, inputs, own, feeds } = job;
     const feeder = flowVariant(stage);
     let outputs: readonly TensorMap[] | undefined;
     for (const entry of wanted) {
       const capture = async (runner: ModelRunner) => {
-        if (feeds && entry.variant === feeder) outputs = await runEach(runner, stage, inputs);
+        if (feeds && entry.variant === feeder) outputs = await runEach(runner, stage, own);
       };
       await this.#measureOne(entry, inputs, capture);
     }
-    if (feeds && outputs === undefined) outputs = await this.#feed(stage, inputs);
+    if (feeds && outputs === undefined) outputs = own.length === 0 ? [] : await this.#feed(stage, own);
     return outputs;
   }
 
@@ -227,20 +249,23 @@ class PipelineProfiler {
   async #feed(stage: StageSpec, inputs: CapturedInputs): Promise<readonly TensorMap[]> {
     const variant = flowVariant(stage);
     this.#progress.begin(`${stage.id}/${variant.id} running the samples`);
-    const resources = {
-      cpuCores: flowCores(variant),
-      memoryBytes: variant.memoryBytes,
-      gpus: variant.gpus,
-    };
-    const { baseDir } = this.#spec;
-    const { runner } = await this.#request.launcher.launch({ stage, variant, resources, baseDir });
+    const runner = await this.#launch(stage, variant);
     try {
       return await runEach(runner, stage, inputs);
     } finally {
       await runner.close();
     }
   }
+
+  async #launch(stage: StageSpec, variant: VariantSpec): Promise<ModelRunner> {
+    const resources = { cpuCores: flowCores(variant), memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+    const { baseDir } = this.#spec;
+    return (await this.#request.launcher.launch({ stage, variant, resources, baseDir })).runner;
+  }
 }
+
+/** Samples to draw from for a stage that few of the usual ones reach. */
+const MOST_SAMPLES = 240;
 
 const nameOf = ({ stageId, variantId }: Pick<UnfinishedProfile, 'stageId' | 'variantId'>): string =>
   `${stageId}/${variantId}`;

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PipelineSpec, type StageBounds, type StageSpec, stageId, variantId } from '@equipoise/core/model';
+import { type PipelineSpec, type StageSpec, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
 import { ProfileCache } from './profile-cache.js';
@@ -35,7 +35,7 @@ describe('kept profiles', () => {
   });
   afterEach(() => rmSync(baseDir, { recursive: true }));
 
-  const spec = (bounds?: StageBounds): PipelineSpec =>
+  const spec = (bounds?: StageSpec['bounds']): PipelineSpec =>
     pipeline(
       [
         stage('a', [variant('small', { artifact: './model' }), variant('large', { cpuCores: [1, 2] })]),

@@ -3,7 +3,7 @@
  * the earliest stages of the graph; the other stages run, too. Payloads are shared by reference: copy an item before
  * running it.
  */
-import type { TensorMap } from '@equipoise/core/model';
+import type { EdgeCount, TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
 import { type RequestSource, sourceTensors, tensorAlgebra } from '../data-plane/payload-algebra.js';
 
@@ -58,6 +58,10 @@ export class SampleWalk {
       this.#walk.answer(request, { stage, scope }, output);
       this.#walk.leave(request, { stage, scope }, output);
     });
+  }
+
+  edgeCounts(): readonly EdgeCount[] {
+    return this.#walk.edgeCounts.all;
   }
 
   /** Responses by request, then by output slot. */

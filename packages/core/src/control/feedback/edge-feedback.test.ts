@@ -193,3 +193,37 @@ describe('what was learned', () => {
     expect(next.inForce).toEqual(state.inForce);
   });
 });
+
+describe('a share by variant', () => {
+  const spec: PipelineSpec = {
+    ...plain,
+    edges: [
+      { from: a, to: b, when: { condition: 'x', probability: 0.6, byVariant: { small: 0.9, medium: 0.3 } } as never },
+      { from: a, to: c, when: { condition: 'y', probability: 0.1 } },
+    ],
+  };
+  /** One variant makes all outputs. */
+  const madeBy = (variant: string, taken: number): readonly EdgeCount[] => {
+    const tally = { offered: 100, taken, fanOuts: 0, items: 0 };
+    return [
+      { ...tally, byVariant: { [variant]: tally } as never },
+      { ...tally, taken: 10 },
+    ];
+  };
+
+  it('is learned for the variant that made the outputs, and kept after a switch', () => {
+    const state = after(spec, 60, () => madeBy('small', 60));
+    expect(state.inForce).toMatchObject([{ edge: 0, kind: 'branch', variantId: 'small', stated: 0.9 }]);
+    const later = after(spec, 300, () => madeBy('medium', 30), state, 60_000);
+    const [edge] = learnedSpec(spec, later.inForce).edges;
+    expect(edge?.when?.byVariant).toEqual({ small: 0.6, medium: 0.3 });
+    expect(edge?.when?.probability).toBeCloseTo(0.45, 12);
+  });
+
+  it('never sums to more than 1 with the other branches of the stage', () => {
+    const { inForce } = after(spec, 60, () => madeBy('small', 98));
+    const [first, second] = learnedSpec(spec, inForce).edges;
+    const small = (first?.when?.byVariant as Record<string, number> | undefined)?.['small'] ?? 0;
+    expect(small + (second?.when?.probability ?? 0)).toBeLessThanOrEqual(1);
+  });
+});

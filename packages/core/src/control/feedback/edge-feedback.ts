@@ -10,14 +10,18 @@
  *
  * A value stays in force until the estimate differs from it by more than a tenth and by more than four standard errors.
  * It moves in steps, so that noise causes no new plans. The branches of a stage are updated together.
+ *
+ * Values that the file states by variant are learned by variant. A variant without traffic keeps its value.
  */
 import { medianOf } from '../../kernel/count-statistics.js';
-import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/decision.js';
+import type { Decision, EdgeCount, EdgeTally, LearnedEdge, Observation } from '../../model/decision.js';
+import type { VariantId } from '../../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
+import { sharesByVariant } from '../../model/resolved-spec.js';
 import type { ControllerRules } from '../rules.js';
 
 export interface EdgeState {
-  /** One memory per edge, in the order of the pipeline. */
+  /** One memory per edge, in the order of the pipeline; after it one per variant, if shares are stated by variant. */
   readonly memories: readonly EdgeMemory[];
   readonly inForce: readonly LearnedEdge[];
 }
@@ -36,8 +40,8 @@ const AGREES = 0.5;
 
 export interface EdgeMemory {
   /** Full blocks, oldest first. */
-  readonly blocks: readonly EdgeCount[];
-  readonly open: EdgeCount;
+  readonly blocks: readonly EdgeTally[];
+  readonly open: EdgeTally;
   /** Start of the open block (ms); absent before the first tick. */
   readonly openSinceMs?: number;
 }
@@ -62,7 +66,7 @@ const LEAST_DEVIATION_FRACTION = 0.1;
 /** Turns the median absolute deviation into a standard deviation (normal law). */
 const NORMAL_SCALE = 1.4826;
 
-const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
+const nothing: EdgeTally = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
 const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
@@ -86,9 +90,10 @@ export function observeEdgeCounts(
   before: EdgeState,
   { counts, atMs, due }: { readonly counts: readonly EdgeCount[]; readonly atMs: number; readonly due: boolean },
 ): EdgeState {
-  const memories = edges.map(({ fanOut, when }, edge) => {
-    const memory = before.memories[edge] ?? nothingCounted;
-    const fresh = counts[edge];
+  const memories = learnedParts(edges).map(({ edge, variantId, spec: { fanOut, when } }, part) => {
+    const memory = before.memories[part] ?? nothingCounted;
+    const count = counts[edge];
+    const fresh = variantId === undefined ? count : count?.byVariant?.[variantId];
     return fresh === undefined || (fanOut === undefined && when === undefined)
       ? memory
       : withCounts(memory, fresh, atMs);
@@ -105,9 +110,9 @@ function learnedEdges(
   { edges }: Pick<PipelineSpec, 'edges'>,
   { memories, inForce }: EdgeState,
 ): readonly LearnedEdge[] {
-  const standings = edges.flatMap((spec, edge) => {
-    const memory = memories[edge] ?? nothingCounted;
-    return [fanOutStanding(spec, edge, memory), branchStanding(spec, edge, memory)].flatMap((found) =>
+  const standings = learnedParts(edges).flatMap((learned, part) => {
+    const memory = memories[part] ?? nothingCounted;
+    return [fanOutStanding(learned, memory), branchStanding(learned, memory)].flatMap((found) =>
       found === undefined ? [] : [{ ...found, present: presentOf(inForce, found.of) }],
     );
   });
@@ -130,42 +135,94 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
       ...each,
       ...(each.fanOut && items !== undefined && { fanOut: stretched(each.fanOut, items) }),
       ...(each.when && share !== undefined && { when: { ...each.when, probability: share } }),
+      ...(each.fanOut?.byVariant && { fanOut: itemsByVariant(each.fanOut.byVariant, inForce, edge) }),
+      ...(each.when?.byVariant && {
+        when: { ...each.when, byVariant: withLearned(each.when.byVariant, inForce, { edge, kind: 'branch' }) },
+      }),
     };
   });
   return { ...spec, edges: edges.map((each) => withinOne(each, edges)) };
 }
 
 type FanOut = NonNullable<EdgeSpec['fanOut']>;
+type ByVariant = Readonly<Record<VariantId, number>>;
 
-type Subject = Pick<LearnedEdge, 'edge' | 'from' | 'to' | 'kind' | 'stated'>;
+type Subject = Pick<LearnedEdge, 'edge' | 'from' | 'to' | 'kind' | 'variantId' | 'stated'>;
+
+/** An edge with the values that are stated for all variants, or for one variant. */
+interface LearnedPart {
+  readonly edge: number;
+  readonly variantId?: VariantId;
+  readonly spec: EdgeSpec;
+}
+
+function learnedParts(edges: readonly EdgeSpec[]): readonly LearnedPart[] {
+  return edges.flatMap((each, edge): readonly LearnedPart[] => {
+    const { when, fanOut, ...rest } = each;
+    const variants = new Set(sharesByVariant(each).flatMap((shares) => Object.keys(shares) as VariantId[]));
+    const forAll: EdgeSpec = {
+      ...rest,
+      ...(when && when.byVariant === undefined && { when }),
+      ...(fanOut && fanOut.byVariant === undefined && { fanOut }),
+    };
+    const forVariant = (variant: VariantId): EdgeSpec => ({
+      ...rest,
+      ...(when?.byVariant && { when: { ...when, probability: when.byVariant[variant] ?? when.probability } }),
+      ...(fanOut?.byVariant && { fanOut: { expected: fanOut.byVariant[variant] ?? fanOut.expected } }),
+    });
+    return [
+      { edge, spec: forAll },
+      ...[...variants].map((variantId) => ({ edge, variantId, spec: forVariant(variantId) })),
+    ];
+  });
+}
+
+function withLearned(
+  stated: ByVariant,
+  inForce: readonly LearnedEdge[],
+  { edge, kind }: Pick<Subject, 'edge' | 'kind'>,
+): ByVariant {
+  const learned = inForce.flatMap((each) =>
+    each.edge === edge && each.kind === kind && each.variantId !== undefined ? [[each.variantId, each.value]] : [],
+  );
+  return { ...stated, ...Object.fromEntries(learned) };
+}
+
+function itemsByVariant(stated: ByVariant, inForce: readonly LearnedEdge[], edge: number): FanOut {
+  const byVariant = withLearned(stated, inForce, { edge, kind: 'fan-out' });
+  const values: readonly number[] = Object.values(byVariant);
+  return { expected: values.reduce((sum, value) => sum + value, 0) / values.length, byVariant };
+}
 
 interface Standing {
   readonly of: Subject;
   readonly estimate: EdgeEstimate | undefined;
 }
 
-function fanOutStanding({ from, to, fanOut }: EdgeSpec, edge: number, memory: EdgeMemory): Standing | undefined {
+function fanOutStanding({ spec, ...part }: LearnedPart, memory: EdgeMemory): Standing | undefined {
+  const { from, to, fanOut } = spec;
   if (fanOut === undefined) return undefined;
   const stated = fanOut.expected;
-  return { of: { edge, from, to, kind: 'fan-out', stated }, estimate: itemsEstimate(memory, stated) };
+  return { of: { ...part, from, to, kind: 'fan-out', stated }, estimate: itemsEstimate(memory, stated) };
 }
 
-function branchStanding({ from, to, when }: EdgeSpec, edge: number, memory: EdgeMemory): Standing | undefined {
+function branchStanding({ spec, ...part }: LearnedPart, memory: EdgeMemory): Standing | undefined {
+  const { from, to, when } = spec;
   if (when === undefined) return undefined;
   const stated = when.probability;
-  return { of: { edge, from, to, kind: 'branch', stated }, estimate: shareEstimate(memory, stated) };
+  return { of: { ...part, from, to, kind: 'branch', stated }, estimate: shareEstimate(memory, stated) };
 }
 
 const isBranchOf =
-  ({ from }: Subject) =>
+  ({ from, variantId }: Subject) =>
   ({ of }: Standing): boolean =>
-    of.kind === 'branch' && of.from === from;
+    of.kind === 'branch' && of.from === from && of.variantId === variantId;
 
 function presentOf(
   inForce: readonly LearnedEdge[],
-  { edge, kind }: Pick<Subject, 'edge' | 'kind'>,
+  { edge, kind, variantId }: Pick<Subject, 'edge' | 'kind' | 'variantId'>,
 ): LearnedEdge | undefined {
-  return inForce.find((each) => each.edge === edge && each.kind === kind);
+  return inForce.find((each) => each.edge === edge && each.kind === kind && each.variantId === variantId);
 }
 
 function hasLeft(estimate: EdgeEstimate | undefined, value: number, kind: LearnedEdge['kind']): boolean {
@@ -204,15 +261,32 @@ function stretched({ expected, distribution }: FanOut, mean: number): FanOut {
   return { expected: mean, distribution: fractions };
 }
 
-/** Scales probabilities down if their rounded sum exceeds 1. */
+/** Scales probabilities down if their rounded sum exceeds 1, for any variant. */
 function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
   const { when, from } = edge;
   if (when === undefined) return edge;
-  const sum = edges.reduce((shares, each) => shares + (each.from === from ? (each.when?.probability ?? 0) : 0), 0);
-  return sum <= 1 ? edge : { ...edge, when: { ...when, probability: when.probability / sum } };
+  const branches = edges.flatMap((each) => (each.from === from && each.when !== undefined ? [each.when] : []));
+  const variants = [...new Set(branches.flatMap(({ byVariant = {} }) => Object.keys(byVariant) as VariantId[]))];
+  const sharesOf = (variant?: VariantId): number =>
+    total(
+      branches,
+      ({ byVariant, probability }) => (variant === undefined ? undefined : byVariant?.[variant]) ?? probability,
+    );
+  if (when.byVariant === undefined) {
+    const sum = Math.max(1, sharesOf(), ...variants.map((id) => sharesOf(id)));
+    return sum === 1 ? edge : { ...edge, when: { ...when, probability: when.probability / sum } };
+  }
+  const values = Object.entries(when.byVariant);
+  const byVariant = Object.fromEntries(
+    values.map(([id, value]) => [id, value / Math.max(1, sharesOf(id as VariantId))]),
+  );
+  return {
+    ...edge,
+    when: { ...when, byVariant, probability: total(Object.values(byVariant), Number) / values.length },
+  };
 }
 
-function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMemory {
+function withCounts(before: EdgeMemory, counts: EdgeTally, atMs: number): EdgeMemory {
   const open = sumOf(before.open, counts);
   const { openSinceMs = atMs } = before;
   // The clock may have been set back.
@@ -243,9 +317,9 @@ function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | u
   return estimateOf(seen, stated, (share) => share * (1 - share));
 }
 
-const outputsOf = ({ offered, fanOuts }: EdgeCount): number => Math.max(offered, fanOuts);
+const outputsOf = ({ offered, fanOuts }: EdgeTally): number => Math.max(offered, fanOuts);
 
-function sumOf(a: EdgeCount, b: EdgeCount): EdgeCount {
+function sumOf(a: EdgeTally, b: EdgeTally): EdgeTally {
   return {
     offered: a.offered + b.offered,
     taken: a.taken + b.taken,
@@ -289,5 +363,5 @@ function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
   }));
 }
 
-const total = (blocks: readonly Block[], each: (block: Block) => number): number =>
-  blocks.reduce((sum, block) => sum + each(block), 0);
+const total = <T>(all: readonly T[], amountOf: (each: T) => number): number =>
+  all.reduce((sum, each) => sum + amountOf(each), 0);

@@ -1,11 +1,10 @@
 /** Plan for a changed bound or load, found and judged like the original plan. */
 
 import type { Plan } from '../../model/plan.js';
-import { prepareProblem } from '../options/prepared-problem.js';
 import { matchesOption } from '../options/stage-option.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { searchPrepared } from '../search/search-plan.js';
+import { searchPlan } from '../search/search-plan.js';
 import { isBetter } from '../surrogate/objective-value.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { ChangedOutcome } from './plan-explanation.js';
@@ -18,11 +17,10 @@ export interface FoundOutcome extends ChangedOutcome {
 }
 
 export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): FoundOutcome {
-  const prepared = prepareProblem({ ...changed, candidates: [result.plan.stages] });
-  const outcome = searchPrepared(prepared, verifierAt?.(changed.arrivalRps));
+  const outcome = searchPlan({ ...changed, candidates: [result.plan.stages] }, verifierAt?.(changed.arrivalRps));
   if (outcome.kind === 'none') return { changedStages: [] };
   const { choice, value } = outcome.found;
-  const changedStages = prepared.spec.stages.flatMap(({ id }, s) => {
+  const changedStages = changed.spec.stages.flatMap(({ id }, s) => {
     const [part] = result.plan.stages[id] ?? [];
     return part !== undefined && matchesOption(part, (choice[s] as SurrogateOption).option) ? [] : [id];
   });

@@ -4,9 +4,9 @@ import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
 import { hasKnownAccuracy, prepareProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
-import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
 import { ratedVariants } from '../problem/rated-variants.js';
+import { shareCases } from '../problem/share-cases.js';
 import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
@@ -41,12 +41,11 @@ export function rejectedVariants(
 }
 
 function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): VariantVerdict {
-  const { objective, accuracy } = explained.prepared;
+  const { objective } = explained.prepared;
   const held = holdVariant(explained, s, variantId);
-  const choice = bestOf(explained, held);
-  if (choice === undefined) return { kind: 'impossible', bindingConstraint: bindingOf(explained, held, s) };
-  const value = objectiveValue(objective, accuracy, choice);
-  const costPerHour = costOf(choice);
+  const best = bestOf(explained, held);
+  if (best === undefined) return { kind: 'impossible', bindingConstraint: bindingOf(explained, held, s) };
+  const { value, costPerHour } = best;
   const { objectiveValue: taken } = explained.result;
   if (isBetter(objective, taken, value)) return { kind: 'worse', value, costPerHour };
   if (!isBetter(objective, value, taken)) return { kind: 'dearer', value, costPerHour };
@@ -59,8 +58,22 @@ function holdVariant({ prepared, problem }: ExplainedPlan, s: number, variantId:
   return { ...problem, pins: Object.fromEntries(pins) };
 }
 
-function bestOf({ factors }: ExplainedPlan, problem: PlanningProblem): readonly SurrogateOption[] | undefined {
-  return new SurrogateSolver(prepareProblem(problem)).solve(factors).choice;
+interface BestChoice {
+  readonly value: number;
+  readonly costPerHour: number;
+}
+
+function bestOf({ factors }: ExplainedPlan, problem: PlanningProblem): BestChoice | undefined {
+  let best: BestChoice | undefined;
+  for (const each of shareCases(problem)) {
+    const prepared = prepareProblem(each);
+    const { choice } = new SurrogateSolver(prepared).solve(factors);
+    if (choice === undefined) continue;
+    const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
+    if (best === undefined || isBetter(prepared.objective, value, best.value))
+      best = { value, costPerHour: costOf(choice) };
+  }
+  return best;
 }
 
 function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): BindingConstraint {
@@ -69,6 +82,7 @@ function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): 
   if (bestOf(explained, unhurried) !== undefined) return 'slo';
   const unlimited = { ...held, budget: {} };
   if (bestOf(explained, unlimited) !== undefined) return 'budget';
-  if (!hasKnownAccuracy(prepareProblem({ ...unlimited, arrivalRps: 0 }))) return 'unmeasured-accuracy';
-  return prepareProblem(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
+  const cases = (problem: PlanningProblem) => shareCases(problem).map(prepareProblem);
+  if (!cases({ ...unlimited, arrivalRps: 0 }).some(hasKnownAccuracy)) return 'unmeasured-accuracy';
+  return cases(unlimited).every(({ options }) => options[s]?.length === 0) ? 'capacity' : 'accuracy-floor';
 }

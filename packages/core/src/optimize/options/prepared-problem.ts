@@ -41,6 +41,7 @@ function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly P
   const loads = stageLoads(spec, problem.arrivalRps);
   return spec.stages.map((stage) => ({
     stage,
+    variants: problem.variants?.get(stage.id),
     load: loads.get(stage.id) ?? { arrivalRps: problem.arrivalRps, visits: 1, groupSize: 1, joined: false },
     curveOf: (variant, cpuCores) => curves.curve(stage.id, variant, cpuCores),
     loadMsOf: (variant) =>

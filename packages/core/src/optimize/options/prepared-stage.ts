@@ -11,6 +11,8 @@ import { type ResourceUse, useOf } from '../problem/resource-use.js';
 
 export interface PreparedStage {
   readonly stage: StageSpec;
+  /** Variants to choose from. Default: all. */
+  readonly variants: readonly VariantId[] | undefined;
   readonly load: StageLoad;
   readonly curveOf: (variant: VariantId, cpuCores: number) => ServiceCurve | undefined;
   readonly loadMsOf: (variant: VariantSpec) => number;
@@ -38,10 +40,11 @@ export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.
 
 /** Replica kinds that pins allow and that have a profile. */
 export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
-  const { stage, curveOf } = prepared;
+  const { stage, variants, curveOf } = prepared;
   const { pins } = stage;
   return stage.variants.flatMap((variant, variantIndex) => {
     if (pins.variantId !== undefined && pins.variantId !== variant.id) return [];
+    if (variants?.includes(variant.id) === false) return [];
     const cores = variant.cpuCores.filter((c) => pins.cpuCores === undefined || pins.cpuCores === c);
     return cores.flatMap((cpuCores) => {
       const curve = curveOf(variant.id, cpuCores);

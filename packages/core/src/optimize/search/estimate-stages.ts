@@ -4,6 +4,7 @@ import { invariant } from '../../kernel/invariant.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan, PlanPrediction } from '../../model/plan.js';
+import { specOfPlan } from '../../model/resolved-spec.js';
 import { capacityRps, plannedCurves, type ServiceCurves } from '../../profile/service-curves.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
@@ -21,10 +22,11 @@ export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): nu
 
 /** Estimates as the planner does, with `robustness`. Each stage needs one entry with a curve. */
 export function estimateStages(
-  { spec, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
+  { spec: stated, curves }: { readonly spec: PipelineSpec; readonly curves: ServiceCurves },
   stages: Plan['stages'],
   arrivalRps: number,
 ): Pick<PlanPrediction, 'latencyMs' | 'capacityRps'> {
+  const spec = specOfPlan(stated, stages);
   const planned = plannedCurves(curves);
   const configurations = new Map(spec.stages.map(({ id }) => [id, configurationOf(id, stages[id], planned)]));
   const itemsRps = [...configurations.values()].map((of) => capacityRps(of.curve, of.replicas, of.maxBatchSize));

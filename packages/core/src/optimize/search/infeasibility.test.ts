@@ -4,7 +4,7 @@ import { optimize } from '../optimize.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { VerifyPlan } from '../planning-problem.js';
 import { type Family, randomProblem } from '../random-problems.test-support.js';
-import { relaxationBound } from './infeasibility.js';
+import { relaxationBound } from './relaxation-bound.js';
 
 const SEEDS = Array.from({ length: 24 }, (_, i) => i + 1);
 

@@ -1,38 +1,14 @@
-import type { Budget, Objective, PipelineSpec } from '../../model/pipeline-spec.js';
+import type { Budget, PipelineSpec } from '../../model/pipeline-spec.js';
 import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
 import { hasKnownAccuracy, type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
 import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
-import { objectiveValue } from '../surrogate/objective-value.js';
+import { shareCases } from '../problem/share-cases.js';
 import { solve } from '../surrogate/solve.js';
 import { planOf } from './plan-of.js';
+import { boundedCases, relaxationBound } from './relaxation-bound.js';
 import { DEFAULT_WORK_LIMIT, type FoundPlan, type PlanSearch, searchPlan } from './search-plan.js';
-
-/**
- * Relaxation that no plan can beat: smallest service times, minimum stable replicas, only `usualPaths`. If it has no
- * plan, the problem has none.
- */
-
-/** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
-function trivialBound(objective: Objective): number {
-  if (objective.kind === 'min-cost') return 0;
-  return objective.kind === 'weights' ? objective.accuracy : 1;
-}
-
-/** Bound on the objective (from below for `min-cost`). Undefined if the relaxation is proven infeasible. */
-export function relaxationBound(problem: PlanningProblem): number | undefined {
-  const prepared = prepareRelaxation(problem);
-  const { objective } = prepared;
-  const { choice, optimal, gapFraction } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
-  if (choice === undefined) return optimal ? undefined : trivialBound(objective);
-  const value = objectiveValue(objective, prepared.accuracy, choice);
-  if (optimal) return value;
-  if (gapFraction >= 1) return trivialBound(objective);
-  return objective.kind === 'min-cost'
-    ? value * (1 - gapFraction)
-    : Math.min(trivialBound(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
-}
 
 /** Plan of largest capacity within the budget, ignoring accuracy and SLO. Bisects the rate to 1 %. */
 
@@ -46,14 +22,18 @@ interface StablePlan {
 }
 
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
-  const prepared = prepareRelaxation({
+  const asked: PlanningProblem = {
     ...problem,
     arrivalRps,
     objective: { kind: 'min-cost', accuracyFloor: 0 },
     slo: { ...(problem.slo ?? problem.spec.slo), latencyMs: Number.MAX_VALUE },
-  });
-  const { choice } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
-  return choice === undefined ? undefined : { prepared, choice };
+  };
+  for (const each of shareCases(asked)) {
+    const prepared = prepareRelaxation(each);
+    const { choice } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
+    if (choice !== undefined) return { prepared: { ...prepared, problem: { ...problem, spec: each.spec } }, choice };
+  }
+  return undefined;
 }
 
 /** Plan for the largest rate up to the problem's rate; undefined if rate 0 has none. */
@@ -71,7 +51,7 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
     else [best, low] = [stable, middle];
   }
   const options = best.choice.map((o) => o.option);
-  return planOf({ ...best.prepared, problem }, options);
+  return planOf(best.prepared, options);
 }
 
 /**
@@ -102,9 +82,10 @@ interface Fix {
 const ADVICE_WORK_FRACTION = 0.25;
 
 function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
-  if (relaxationBound(problem) === undefined) return undefined;
+  const cases = boundedCases(problem);
+  if (cases.length === 0) return undefined;
   const { workLimit = DEFAULT_WORK_LIMIT } = problem;
-  const outcome = searchPlan({ ...problem, workLimit: workLimit * ADVICE_WORK_FRACTION }, verify);
+  const outcome = searchPlan({ ...problem, workLimit: workLimit * ADVICE_WORK_FRACTION }, verify, cases);
   return outcome.kind === 'found' ? outcome.found : undefined;
 }
 
@@ -180,8 +161,8 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
   if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
-  const unloaded = prepareRelaxation({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
-  return hasKnownAccuracy(unloaded) ? 'capacity' : 'unmeasured-accuracy';
+  const unloaded = shareCases({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
+  return unloaded.some((each) => hasKnownAccuracy(prepareRelaxation(each))) ? 'capacity' : 'unmeasured-accuracy';
 }
 
 function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: VerifyPlan | undefined): Plan | undefined {

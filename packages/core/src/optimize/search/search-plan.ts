@@ -2,17 +2,21 @@
  * Finds the best plan of a problem, if any. Without `verify`, the estimate of the whole graph decides. For the sum of
  * tails, one solve of the surrogate suffices.
  */
+import type { Objective } from '../../model/pipeline-spec.js';
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
+import { hasSharesByVariant } from '../../model/resolved-spec.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';
 import { ChoiceSearch, type Improvement } from '../improve/improve-choice.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
+import { shareCases } from '../problem/share-cases.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
-import { objectiveValue } from '../surrogate/objective-value.js';
+import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { harderChoices, knownChoices } from './related-choices.js';
+import { type BoundedCase, boundedCases } from './relaxation-bound.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** Default of `workLimit`, in full verifications. */
@@ -160,5 +164,64 @@ export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan, j
     : searchByEstimate(prepared, verify);
 }
 
-export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
-  searchPrepared(prepareProblem(problem), verify);
+type Found = Extract<PlanSearch, { kind: 'found' }>;
+type NotFound = Extract<PlanSearch, { kind: 'none' }>;
+
+/**
+ * Searches each case of shares by variant, best bound first. Cases share the work limit. A case that cannot have a
+ * better plan than the one found is cut. `bounded`: the cases of the problem, if they are known.
+ */
+export function searchPlan(
+  problem: PlanningProblem,
+  verify?: VerifyPlan,
+  bounded?: readonly BoundedCase[],
+): PlanSearch {
+  if (!hasSharesByVariant(problem.spec)) return searchPrepared(prepareProblem(problem), verify);
+  const { objective = problem.spec.objective, workLimit = DEFAULT_WORK_LIMIT } = problem;
+  const cases = bounded ?? boundedCases(problem);
+  // Without any plan, the searches only look for the best effort.
+  const searched = cases.length > 0 ? cases : shareCases(problem).map((each) => ({ problem: each, bound: undefined }));
+  let found: Found | undefined;
+  let none: NotFound = { kind: 'none', fastest: undefined, tried: 0, labels: 0 };
+  for (const { problem: each, bound } of searched) {
+    if (found !== undefined && bound !== undefined && isBetter(objective, found.found.value, bound)) break;
+    const outcome = searchPrepared(prepareProblem({ ...each, workLimit: workLimit / searched.length }), verify);
+    if (outcome.kind === 'found') found = found === undefined ? outcome : betterOf(objective, found, outcome);
+    else none = bothNone(none, outcome);
+  }
+  return found === undefined ? none : { ...found, labels: found.labels + none.labels };
+}
+
+/** The better plan, or the cheaper of two equally good ones. The certificate is as weak as the weaker one. */
+function betterOf(objective: Objective, a: Found, b: Found): Found {
+  const [p, q] = [a.found, b.found];
+  const isEqual = !isBetter(objective, p.value, q.value) && !isBetter(objective, q.value, p.value);
+  const second = isEqual ? prefersSecond(objective, p, q) : isBetter(objective, q.value, p.value);
+  const best = second ? q : p;
+  const solution = {
+    ...best.solution,
+    optimal: p.solution.optimal && q.solution.optimal,
+    gapFraction: Math.max(p.solution.gapFraction, q.solution.gapFraction),
+  };
+  const search = p.search && q.search && totalEffort(p.search, q.search);
+  return { kind: 'found', labels: a.labels + b.labels, found: { ...best, solution, ...(search && { search }) } };
+}
+
+const prefersSecond = ({ kind }: Objective, p: FoundPlan, q: FoundPlan): boolean =>
+  kind === 'min-cost' ? q.plan.predicted.pas > p.plan.predicted.pas : costOf(q.choice) < costOf(p.choice);
+
+const totalEffort = (a: SearchEffort, b: SearchEffort): SearchEffort => ({
+  simulated: a.simulated + b.simulated,
+  looked: a.looked + b.looked,
+  exhausted: a.exhausted && b.exhausted,
+  skippedByEstimate: a.skippedByEstimate + b.skippedByEstimate,
+});
+
+function bothNone(a: NotFound, b: NotFound): NotFound {
+  const isFaster = latencyOf(b.fastest) < latencyOf(a.fastest);
+  const fastest = a.fastest === undefined || isFaster ? b.fastest : a.fastest;
+  return { kind: 'none', fastest, tried: a.tried + b.tried, labels: a.labels + b.labels };
+}
+
+const latencyOf = (plan: Plan | undefined): number =>
+  plan === undefined ? Number.POSITIVE_INFINITY : (plan.verified?.latencyMs ?? plan.predicted.latencyMs);

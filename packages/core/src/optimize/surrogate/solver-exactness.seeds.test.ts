@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../../kernel/rng.js';
+import type { StageId, VariantId } from '../../model/ids.js';
+import type { EdgeSpec } from '../../model/pipeline-spec.js';
 import { bruteForce } from '../brute-force.test-support.js';
 import { prepareProblem } from '../options/prepared-problem.js';
 import { PlanOracle } from '../plan-oracle.test-support.js';
+import type { PlanningProblem } from '../planning-problem.js';
 import { families, randomProblem } from '../random-problems.test-support.js';
+import { searchPlan } from '../search/search-plan.js';
 import { objectiveValue } from './objective-value.js';
 import { SurrogateSolver } from './surrogate-solver.js';
 
@@ -34,6 +39,81 @@ describe.each(families)('exact on %s', (family) => {
       if (prepared.objective.kind !== 'weights')
         expect(Math.abs(cost - oracle.best.cost), context).toBeLessThanOrEqual(1e-9 * Math.max(1, cost));
       expect(solution.optimal).toBe(true);
+    }
+  });
+});
+
+type Shares = NonNullable<NonNullable<EdgeSpec['when']>['byVariant']>;
+
+/** The problem with shares by variant instead of each share. Factors of at most 1 keep sums of branches below 1. */
+function byVariant({ spec, ...problem }: PlanningProblem, rng: SeededRng): PlanningProblem {
+  const sharesOf = (from: StageId, most: number, least: number): Shares => {
+    const { variants = [] } = spec.stages.find(({ id }) => id === from) ?? {};
+    return Object.fromEntries(variants.map(({ id }) => [id, least + ((most - least) * Math.ceil(3 * rng.next())) / 3]));
+  };
+  const edges = spec.edges.map(
+    ({ when, fanOut, ...edge }): EdgeSpec => ({
+      ...edge,
+      ...(when && { when: { ...when, byVariant: sharesOf(edge.from, when.probability, 0) } }),
+      ...(fanOut && { fanOut: { expected: fanOut.expected, byVariant: sharesOf(edge.from, fanOut.expected, 1) } }),
+    }),
+  );
+  return { ...problem, spec: { ...spec, edges } };
+}
+
+/** One problem for each choice of variants of the stages that decide, with plain shares. */
+function pinnedProblems(problem: PlanningProblem): readonly PlanningProblem[] {
+  const deciding = problem.spec.stages.filter(({ id }) =>
+    problem.spec.edges.some(({ from, when, fanOut }) => from === id && (when ?? fanOut) !== undefined),
+  );
+  let choices: readonly Readonly<Record<StageId, VariantId>>[] = [{}];
+  for (const { id, variants } of deciding)
+    choices = choices.flatMap((before) => variants.map((variant) => ({ ...before, [id]: variant.id })));
+  return choices.map((choice) => {
+    const plain = (shares: Shares | undefined, from: StageId): number => shares?.[choice[from] as VariantId] as number;
+    const edges = problem.spec.edges.map(
+      ({ when, fanOut, ...edge }): EdgeSpec => ({
+        ...edge,
+        ...(when && { when: { condition: when.condition, probability: plain(when.byVariant, edge.from) } }),
+        ...(fanOut && { fanOut: { expected: plain(fanOut.byVariant, edge.from) } }),
+      }),
+    );
+    const stages = problem.spec.stages.map((stage) => {
+      const variantId = choice[stage.id];
+      return variantId === undefined ? stage : { ...stage, pins: { ...stage.pins, variantId } };
+    });
+    return { ...problem, spec: { ...problem.spec, stages, edges } };
+  });
+}
+
+describe.each(['when', 'when-alternatives', 'when-nested', 'fan-out'] as const)('exact on %s by variant', (family) => {
+  it('equals the best brute force over the variants of the deciding stages', () => {
+    const seeds = process.env['EQUIPOISE_SEEDS'] === 'all' ? 75 : 5;
+    for (let seed = 1; seed <= seeds; seed++) {
+      const plain = randomProblem(family, seed, { size: SMALL, estimator: 'sum-of-tails' }).problem;
+      const problem = byVariant(plain, new SeededRng(seed));
+      const { objective } = problem.spec;
+      const context = `${family} seed ${seed} ${JSON.stringify(objective)}`;
+      const answers = pinnedProblems(problem).flatMap((each) => bruteForce(each, 1, 1).best ?? []);
+      const outcome = searchPlan(problem);
+      expect(outcome.kind === 'found', context).toBe(answers.length > 0);
+      if (outcome.kind === 'none') continue;
+      const { value, choice, plan } = outcome.found;
+      const signed = objective.kind === 'min-cost' ? -value : value;
+      const best = Math.max(...answers.map((answer) => answer.value));
+      expect(Math.abs(signed - best), context).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(best)));
+      const tied = answers.filter((answer) => answer.value >= best - 1e-9 * Math.max(1, Math.abs(best)));
+      const cost = choice.reduce((sum, o) => sum + o.costPerHour, 0);
+      if (objective.kind === 'max-accuracy')
+        expect(cost, context).toBeLessThanOrEqual(Math.min(...tied.map((answer) => answer.cost)) * (1 + 1e-9));
+      const own = pinnedProblems(problem).find(({ spec }) =>
+        spec.stages.every(
+          ({ id, pins }) => (pins.variantId ?? plan.stages[id]?.[0]?.variantId) === plan.stages[id]?.[0]?.variantId,
+        ),
+      );
+      expect(own && new PlanOracle(own, { theta: 1, kappa: 1 }).keepsAll(choice.map((o) => o.option)), context).toBe(
+        true,
+      );
     }
   });
 });
