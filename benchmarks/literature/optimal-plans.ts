@@ -5,7 +5,7 @@
  */
 import { type ControlContext, variantChoice } from '@equipoise/core/control';
 import {
-  type ExpectedLoad,
+  type DecisionEvidence,
   type PipelineSpec,
   type Plan,
   type StagePlan,
@@ -19,7 +19,7 @@ import { grid } from './grid.js';
 export interface PlannedInterval {
   readonly atMs: number;
   readonly plan: Plan;
-  readonly load: ExpectedLoad;
+  readonly load: NonNullable<DecisionEvidence['load']>;
 }
 
 type Judging = Pick<ControlContext, 'spec' | 'curves' | 'verifierAt'>;

@@ -3,14 +3,7 @@
  * gets the cores of the policy's plan as its budget, and `min-cost` that plan's PAS as its floor. Everything else is
  * equal.
  */
-import {
-  arrivalRng,
-  type ControlContext,
-  controlPolicies,
-  firstPlan,
-  type PlanningTarget,
-  simulateControl,
-} from '@equipoise/core/control';
+import { arrivalRng, type ControlContext, controlPolicies, firstPlan, simulateControl } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
 import type { PipelineSpec, Plan } from '@equipoise/core/model';
 import { type Policy, type PolicyName, requireCurves } from '@equipoise/core/plan';
@@ -18,6 +11,8 @@ import { arrivalsOf, type LoadSpec, simulationReport, verifiersOf } from '@equip
 import { type GridPipeline, grid } from './grid.js';
 import { dominated, type PlannedInterval } from './optimal-plans.js';
 import { withPins } from './pipelines.js';
+
+type Target = ReturnType<NonNullable<ControlContext['targetAt']>>;
 
 /** PAS ×100. */
 export interface RunFigures {
@@ -86,7 +81,7 @@ export class CellBench {
   readonly #verifierAt: ControlContext['verifierAt'];
   /** One context for our runs, so that plans are cached. */
   readonly #ours: ControlContext;
-  #targetAt: (atMs: number) => PlanningTarget = () => ({});
+  #targetAt: (atMs: number) => Target = () => ({});
 
   /** `fastLoop`: our loop detects bursts between plans. */
   constructor(published: PipelineSpec, { fastLoop }: { readonly fastLoop: boolean }) {
@@ -122,7 +117,7 @@ export class CellBench {
       if (interval === undefined) throw new Error('a run without any interval');
       return interval.plan;
     };
-    const ours = (targetAt: (atMs: number) => PlanningTarget): OneRun => {
+    const ours = (targetAt: (atMs: number) => Target): OneRun => {
       this.#targetAt = targetAt;
       return this.#run(this.#ours, load, seed);
     };

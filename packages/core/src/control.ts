@@ -26,7 +26,6 @@ export {
   type ControlContext,
   type ControllerRules,
   controlPolicies,
-  type PlanningTarget,
   usualGuardrails,
 } from './control/rules.js';
 export {

@@ -30,9 +30,10 @@ export type {
   ObservedOutcome,
   PinsByStage,
 } from './model/decision-record.js';
-export type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './model/expected-load.js';
+export type { ArrivalEnvelope, Burstiness } from './model/expected-load.js';
 export { type ReplicaId, replicaId, type StageId, stageId, type VariantId, variantId } from './model/ids.js';
 export { buildObservation } from './model/observation.js';
+export { OMITTED, omittedNodes } from './model/omission.js';
 export {
   awaitedParts,
   type ControlMode,
@@ -71,7 +72,7 @@ export {
 } from './model/plan.js';
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
-export { resolvedSpec } from './model/resolved-spec.js';
+export { specOfPlan } from './model/resolved-spec.js';
 export {
   DwellTracker,
   type HealthIssue,

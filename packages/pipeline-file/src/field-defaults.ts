@@ -13,6 +13,7 @@ export const fieldDefaults = {
   stageKind: 'model',
   runTimeoutMs: defaultRunTimeoutMs,
   idempotent: true,
+  optional: false,
   minReplicas: 1,
   maxReplicas: 64,
   maxBatchWaitMs: 0,

@@ -63,7 +63,7 @@ spec:
         - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
     - { name: mean, combine: { method: weighted, tensor: score, output: average, weights: { c: 2, d: 1 } } }
     - { name: sure, combine: { method: first-confident, tensor: counts, confidence: p, atLeast: 0.5 } }
-    - { name: d, variants: [{ name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
+    - { name: d, optional: true, variants: [{ name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
   edges:
     - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
     - from: b
@@ -85,7 +85,7 @@ spec:
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data, metric: top-k, output: counts, classes: [a, b], k: 1 }
-  accuracyTable: { combinations: [{ variants: { b: cpu }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
+  accuracyTable: { combinations: [{ variants: { b: cpu, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
 `;
 
 /** Another test compares the generated page with its generator. */

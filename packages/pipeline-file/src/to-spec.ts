@@ -94,6 +94,7 @@ function toStage({
   python,
   runTimeoutMs,
   idempotent,
+  optional,
   variants = [],
   bounds,
   pins,
@@ -104,6 +105,7 @@ function toStage({
     ...(module === undefined ? {} : { module, isolation, python }),
     ...(module !== undefined || variants.some(({ server }) => server !== undefined) ? { runTimeoutMs } : {}),
     ...(idempotent ? {} : { idempotent }),
+    ...(optional && { optional }),
     variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
     bounds: withoutUndefined({
       minReplicas: bounds.replicas.min,

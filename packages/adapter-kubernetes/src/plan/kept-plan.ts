@@ -1,5 +1,5 @@
 import { planObjection, planOfStages } from '@equipoise/core/control';
-import type { PipelineSpec, Plan, StageId, StagePlan } from '@equipoise/core/model';
+import { omittedNodes, type PipelineSpec, type Plan, type StageId, type StagePlan } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
@@ -47,8 +47,15 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
   const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
   if (parsed.kind === 'invalid') return undefined;
   const stages: Record<StageId, readonly StagePlan[]> = {};
+  const routedStages = new Map(parsed.spec.stages.map((stage) => [stage.id, stage]));
+  const missing = spec.stages.filter(({ id }) => !routedStages.has(id));
+  const omitted = omittedNodes(
+    spec,
+    missing.flatMap(({ id, optional }) => (optional ? [id] : [])),
+  );
   for (const { id, variants } of spec.stages) {
-    const routed = parsed.spec.stages.find((stage) => stage.id === id);
+    const routed = routedStages.get(id);
+    if (routed === undefined && omitted?.has(id)) continue;
     const { variantId, cpuCores, maxBatchSize, replicas } = routed?.pins ?? {};
     const variant = variants.find((each) => each.id === variantId);
     if (routed === undefined || variant === undefined) return undefined;

@@ -61,6 +61,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
     });
     stages[id] = {
       ...{ replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs },
+      ...(replicas === 0 && { omitted: true as const }),
       ...(rolledBack.length > 0 && { rolledBack }),
     };
   }

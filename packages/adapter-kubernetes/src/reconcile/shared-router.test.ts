@@ -1,9 +1,11 @@
+import { stageId } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import { isRouter } from '../cluster/observed-objects.js';
+import { routedPlan } from '../plan/kept-plan.js';
 import type { ConfigMap, Deployment } from '../render/manifest-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { planFor, requestFor, specOf } from '../render/render-request.test-support.js';
@@ -80,6 +82,34 @@ describe('sharedRouter', () => {
     expect(objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata.name)).not.toContain(
       'shelf--both',
     );
+  });
+
+  it('has neither a stage that the plan omits nor its weight, from which the plan is read back', () => {
+    const member = (name: string, more = '') =>
+      `    - { name: ${name}${more}, variants: [{ name: v, accuracy: { value: 0.6 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 20 }], server: { command: [serve], url: 'http://127.0.0.1:{port}', model: m } }] }\n`;
+    const measured = (again: string) => `{ variants: { again: ${again} }, accuracy: 0.7 }`;
+    const spec =
+      specOf(`${ONE_MODEL_EACH.slice(0, ONE_MODEL_EACH.indexOf('    - name: only'))}${member('only')}${member('again', ', optional: true')}
+    - { name: both, combine: { method: weighted, tensor: x, weights: { only: 2, again: 1 } } }
+  edges: [{ from: only, to: both }, { from: again, to: both }]
+  accuracyTable: { combinations: [${measured('v')}, ${measured('omitted')}] }
+`);
+    const { stages } = planFor(spec);
+    const again = stages[stageId('again')]?.map((part) => ({ ...part, replicas: 0 })) ?? [];
+    const plan = { stages: { ...stages, [stageId('again')]: again } };
+    const objects = renderPlan(requestFor('deployment', { spec, plan }));
+    expect(objects.map(({ metadata }) => metadata.name).filter((name) => name.includes('again'))).toEqual([]);
+    const file = parsePipelineFile(routerOf(objects).text, { fileName: 'router', baseDir: '/' });
+    expect(file).toMatchObject({
+      kind: 'valid',
+      spec: { combines: [{ weights: { only: 2 } }], accuracyTable: { combinations: [{ accuracy: 0.7 }] } },
+    });
+    const routed = routedPlan(spec, objects);
+    expect(routed?.stages).toMatchObject({ only: [{ replicas: 1 }], again: [{ replicas: 0 }] });
+    expect(routed?.predicted.pas).toBe(0.7);
+    expect(routedPlan(spec, renderPlan(requestFor('deployment', { spec })))?.stages).toMatchObject({
+      again: [{ replicas: 2 }],
+    });
   });
 
   it('is none where a router cannot ask both for the same model', () => {

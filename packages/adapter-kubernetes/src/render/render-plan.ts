@@ -1,5 +1,5 @@
 /** A plan as objects of the target engine, and the router. Equal plans give equal objects. */
-import type { InferenceServerSpec } from '@equipoise/core/model';
+import { type InferenceServerSpec, specOfPlan } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
 import { deploymentObjects } from './engines/deployment.js';
@@ -23,9 +23,10 @@ const engines: Readonly<Record<RenderTarget, Engine>> = {
 };
 
 /** AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
-export function renderPlan(request: RenderRequest): readonly KubeObject[] {
-  const { spec, target, images } = request;
-  checkImages(images, spec);
+export function renderPlan(asked: RenderRequest): readonly KubeObject[] {
+  checkImages(asked.images, asked.spec);
+  const request = { ...asked, spec: specOfPlan(asked.spec, asked.plan.stages) };
+  const { spec, target } = request;
   const chosen = chosenVariants(request);
   const workloads = chosen.map((each) => stageWorkload(each, request)).filter((workload) => workload !== undefined);
   const rendered = new Map(workloads.map((workload) => [workload.stage.id, engines[target](workload, request)]));

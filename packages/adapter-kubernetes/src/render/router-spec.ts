@@ -3,7 +3,6 @@ import {
   AppError,
   type InferenceServerSpec,
   type PipelineSpec,
-  resolvedSpec,
   type StageSpec,
   type VariantId,
 } from '@equipoise/core/model';
@@ -30,7 +29,7 @@ export function routerSpec(
   serverOf: (chosen: ChosenVariant) => InferenceServerSpec,
 ): PipelineSpec {
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
-  const { evaluation: _, accuracyTable, ...rest } = resolvedSpec(spec, (id) => variantOf.get(id));
+  const { evaluation: _, accuracyTable, ...rest } = spec;
   const combinations = (accuracyTable?.combinations ?? []).filter(({ variants }) =>
     Object.entries(variants).every(([stage, variant]) => variantOf.get(stage) === variant),
   );

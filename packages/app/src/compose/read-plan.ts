@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   AppError,
+  omittedNodes,
   type PipelineSpec,
   type Plan,
   type Resources,
@@ -36,7 +37,25 @@ function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['s
     const message = `${path} is a plan of another pipeline: it has the stages ${found}; ${spec.name} has ${ids.join(', ')}.`;
     throw new AppError('NOT_FOUND', message, { details: { path, unknown, missing } });
   }
-  return Object.fromEntries(spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })]));
+  const plan = spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })] as const);
+  checkOmitted(
+    plan.flatMap(([id, [first]]) => (first?.replicas === 0 ? [id] : [])),
+    spec,
+    path,
+  );
+  return Object.fromEntries(plan);
+}
+
+/** Only optional stages, and stages that only they need, may have no replicas. */
+function checkOmitted(omitted: readonly StageId[], spec: PipelineSpec, path: string): void {
+  const optional = spec.stages.filter((stage) => stage.optional && omitted.includes(stage.id));
+  const gone = omittedNodes(
+    spec,
+    optional.map(({ id }) => id),
+  );
+  if (omitted.every((id) => gone?.has(id))) return;
+  const message = `${path} has no replicas for ${omitted.join(', ')}: expected at least 1 replica of each stage that is not optional, and a part for each join.`;
+  throw new AppError('FILE_UNREADABLE', message, { details: { path: resolve(path), omitted } });
 }
 
 export async function readRunningPlan(path: string, spec: PipelineSpec): Promise<RunningPlan> {
@@ -55,7 +74,10 @@ function runningStage(id: StageId, parts: readonly StagePlan[]): RunningStage {
       status: 'ready' as const,
     })),
   );
-  return { replicas, maxBatchSize: first?.maxBatchSize ?? 1, maxBatchWaitMs: first?.maxBatchWaitMs ?? 0 };
+  return {
+    ...{ replicas, maxBatchSize: first?.maxBatchSize ?? 1, maxBatchWaitMs: first?.maxBatchWaitMs ?? 0 },
+    ...(first?.replicas === 0 && { omitted: true as const }),
+  };
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -124,7 +146,7 @@ function stagePlan(value: unknown, at: Place): StagePlan {
     resources: resourcesOf(value['resources'], at),
     maxBatchSize: wholeNumber(value, 'maxBatchSize', at),
     maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
-    replicas: wholeNumber(value, 'replicas', at),
+    replicas: wholeNumber(value, 'replicas', at, 0),
     trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
   };
 }
@@ -144,8 +166,8 @@ function numberFrom(from: JsonObject, { field, least }: { field: string; least: 
   throw wrong(at, `expected ${field}, a number of at least ${least}`, value);
 }
 
-function wholeNumber(from: JsonObject, field: string, at: Place): number {
-  const value = numberFrom(from, { field, least: 1 }, at);
+function wholeNumber(from: JsonObject, field: string, at: Place, least = 1): number {
+  const value = numberFrom(from, { field, least }, at);
   if (Number.isSafeInteger(value)) return value;
   throw wrong(at, `expected ${field}, a whole number`, value);
 }

@@ -52,10 +52,10 @@ function graphOf({ name, sources, stages, combines = [], edges, outputs }: Pipel
   };
 }
 
-const stageNode = ({ id, kind, variants }: StageSpec): GraphNode => ({
+const stageNode = ({ id, kind, variants, optional }: StageSpec): GraphNode => ({
   kind,
   title: id,
-  lines: variants.map(variantText),
+  lines: [...variants.map(variantText), ...(optional ? ['optional'] : [])],
 });
 
 const variantText = ({ id, accuracy }: VariantSpec): string =>

@@ -180,6 +180,7 @@ function changeText(change: Change): string {
     case 'scale':
       return `${stageId}: ${change.fromReplicas} → ${counted(to.replicas, 'replica')}`;
     case 'switch-variant':
+      if (to.replicas === 0) return `${stageId}: ${change.fromVariantId ?? 'nothing'} → omitted`;
       return `${stageId}: ${change.fromVariantId ?? 'nothing'} → ${to.variantId} (${counted(to.replicas, 'replica')})`;
     case 'set-batch':
       return `${stageId}: batches of at most ${to.maxBatchSize}`;

@@ -6,13 +6,11 @@ import { textTable } from './text-table.js';
 
 export function planTable(plan: Plan): string {
   const rows = Object.entries(plan.stages).flatMap(([id, stagePlans]) =>
-    stagePlans.map(({ variantId, resources, replicas, maxBatchSize }) => [
-      id,
-      pc.bold(variantId),
-      resources.cpuCores,
-      replicas,
-      maxBatchSize,
-    ]),
+    stagePlans.map(({ variantId, resources, replicas, maxBatchSize }) =>
+      replicas === 0
+        ? [id, pc.dim('omitted'), '', 0, '']
+        : [id, pc.bold(variantId), resources.cpuCores, replicas, maxBatchSize],
+    ),
   );
   return textTable(['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }], rows);
 }
@@ -33,7 +31,7 @@ export function planSummary(plan: Plan): string {
 
 export function choiceText(plan: Plan): string {
   return Object.entries(plan.stages)
-    .map(([id, [stage]]) => `${id}=${stage?.variantId}`)
+    .map(([id, [stage]]) => `${id}=${stage?.replicas === 0 ? 'omitted' : stage?.variantId}`)
     .join(' ');
 }
 

@@ -140,4 +140,25 @@ describe('the source of an accuracy', () => {
     const cascade = { ...spec, outputs: [{ from: 'detect', unless: [{}] }] } as unknown as PipelineSpec;
     expect(accuraciesText(cascade)).toContain('1 of 3 unknown, so no plan has them');
   });
+
+  it('counts omitted stages', () => {
+    const variants = [{ id: 's' }, { id: 'l' }];
+    const ensemble = {
+      stages: [
+        { id: 'a', variants },
+        { id: 'b', variants, optional: true },
+      ],
+      combines: [{ id: 'both', method: 'vote', tensor: 'label' }],
+      edges: [
+        { from: 'a', to: 'both' },
+        { from: 'b', to: 'both' },
+      ],
+      outputs: [{ from: 'both' }],
+      accuracyTable: { combinations: [{ variants: { a: 'l', b: 'omitted' }, accuracy: 0.8, samples: 90 }] },
+    } as unknown as PipelineSpec;
+    expect(accuraciesText(ensemble)).toContain('5 of 6 unknown');
+    const stages = { a: [{ variantId: 'l', replicas: 1 }], b: [{ variantId: 's', replicas: 0 }] };
+    const source = accuracySource(ensemble, { ...plan, stages: stages as unknown as Plan['stages'] });
+    expect(source).toEqual({ source: 'measured', samples: 90, confidence95: undefined });
+  });
 });

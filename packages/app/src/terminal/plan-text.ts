@@ -1,14 +1,15 @@
 /** Text of a plan with its proof, or of the binding constraint with remedies. */
+import { variantChoice } from '@equipoise/core/control';
 import {
   bindingText,
   type Certificate,
   measurementCause,
+  omittedNodes,
   type PipelineSpec,
   type Plan,
   type PlanResult,
   type StageId,
   showsSloMet,
-  type VariantId,
 } from '@equipoise/core/model';
 import { type Estimator, type PolicyName, pipelineAccuracy } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -47,8 +48,7 @@ export interface AccuracySource {
 
 export function accuracySource(spec: PipelineSpec, { stages }: Plan): AccuracySource {
   const { modelError, productError } = spec.accuracyTable ?? {};
-  const choice = Object.entries(stages).map(([id, [first]]) => [id, first?.variantId] as const);
-  const { entry } = pipelineAccuracy(spec, Object.fromEntries(choice) as Record<StageId, VariantId>);
+  const { entry } = pipelineAccuracy(spec, variantChoice(stages));
   if (entry === undefined) return { source: 'product', error: productError };
   const { samples, confidence95, measured = true } = entry;
   return measured
@@ -72,9 +72,8 @@ export function accuracyText({ source, samples, confidence95, error }: AccuracyS
 
 /** Sources of the accuracies of all combinations of variants. */
 export function accuraciesText(spec: PipelineSpec): string {
-  const { stages, accuracyTable } = spec;
-  const all = stages.reduce((count, { variants }) => count * variants.length, 1);
-  const { combinations = [], modelError, productError } = accuracyTable ?? {};
+  const all = combinationCount(spec);
+  const { combinations = [], modelError, productError } = spec.accuracyTable ?? {};
   const computed = combinations.filter(({ measured }) => measured === false).length;
   const groups = [
     ['measured', combinations.length - computed, undefined],
@@ -92,6 +91,24 @@ export function accuraciesText(spec: PipelineSpec): string {
       return `  ${count} of ${all} ${name}${errorText}`;
     });
   return [pc.bold('Where accuracies of combinations come from'), ...lines].join('\n');
+}
+
+/** Of the whole pipeline, and without each set of optional stages that a plan may omit. */
+function combinationCount(spec: PipelineSpec): number {
+  let sets: readonly (readonly StageId[])[] = [[]];
+  for (const { id } of spec.stages.filter(({ optional }) => optional))
+    sets = sets.flatMap((set) => [set, [...set, id]]);
+  const counts = new Map<string, number>();
+  for (const set of sets) {
+    const gone = omittedNodes(spec, set);
+    if (gone === undefined) continue;
+    const left = spec.stages.filter(({ id }) => !gone.has(id));
+    counts.set(
+      [...gone].sort().join(' '),
+      left.reduce((count, { variants }) => count * variants.length, 1),
+    );
+  }
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
 /** Only the default policy considers every plan. */

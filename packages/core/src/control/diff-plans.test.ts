@@ -70,6 +70,31 @@ const anyStage = fc
   .map(stagePlan);
 const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
 
+describe('a stage that a plan omits', () => {
+  const present = planWith({ a: stagePlan(), b: stagePlan() });
+  const omitted = planWith({ a: stagePlan(), b: stagePlan({ replicas: 0 }) });
+  const skipping: RunningPlan = {
+    stages: {
+      [stageA]: runningStage(stagePlan()),
+      [stageB]: { ...runningStage(stagePlan({ replicas: 0 })), omitted: true },
+    },
+  };
+  const shown = (changes: readonly Change[]) => changes.map(({ kind, stageId: id }) => `${kind} ${id}`);
+
+  it('is switched off after all growth, and not twice', () => {
+    const grown = planWith({ a: stagePlan({ replicas: 3 }), b: stagePlan({ replicas: 0 }) });
+    expect(shown(diffPlans(runningWith(present), grown, unbounded))).toEqual(['scale a', 'switch-variant b']);
+    expect(diffPlans(skipping, omitted, unbounded)).toEqual([]);
+  });
+
+  it('starts only within the headroom: others shrink first', () => {
+    const wide = { stages: { ...skipping.stages, [stageA]: runningStage(stagePlan({ replicas: 3 })) } };
+    const wanted = planWith({ a: stagePlan(), b: stagePlan({ replicas: 2 }) });
+    const bounds = { ...within(3), control: { surgeCpuCores: 0 } };
+    expect(shown(diffPlans(wide, wanted, bounds))).toEqual(['scale a', 'switch-variant b']);
+  });
+});
+
 describe('diffPlans', () => {
   const base = planWith({ a: stagePlan(), b: stagePlan() });
 

@@ -67,6 +67,10 @@ function inOrder(changes: readonly Change[]): readonly Change[] {
 function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {
   const live = liveReplicas(running);
   const current = live.at(-1);
+  if (to.replicas === 0) {
+    const isOmitted = running?.omitted && live.length === 0;
+    return isOmitted ? [] : [{ kind: 'switch-variant', stageId, fromVariantId: current?.variantId, to }];
+  }
   if (running === undefined || current === undefined || current.variantId !== to.variantId) {
     return [{ kind: 'switch-variant', stageId, fromVariantId: current?.variantId, to }];
   }
@@ -82,6 +86,7 @@ function stageChanges(stageId: StageId, running: RunningStage | undefined, to: S
 
 function shrinks(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
+  if (change.to.replicas === 0) return true;
   return change.kind === 'set-resources' && change.to.resources.cpuCores < change.fromResources.cpuCores;
 }
 
@@ -99,11 +104,12 @@ function arrangedChanges(
   for (const [id, stage] of Object.entries(running.stages))
     replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
   const fromCores = onItsWay ? 0 : coresOf([...replicas.values()].flat().map(oneOf));
-  const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
+  const isNew = (id: StageId) => running.stages[id]?.omitted !== true && replicas.get(id)?.length === 0;
+  const first = arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: true });
   // If stages grow into the surge, later changes may lack headroom.
   return first.left.length === 0
     ? first.order
-    : inOneRow(arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: false }));
+    : inOneRow(arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: false }));
 }
 
 interface Arranged {
@@ -131,6 +137,8 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 interface Room {
   readonly bounds: ChangeBounds;
   readonly fromCores: number;
+  /** True for a stage that never ran, whose first plan needs no headroom. */
+  readonly isNew: (stageId: StageId) => boolean;
   /** True if a stage may use surge cores until others have shrunk. */
   readonly growsIntoSurge: boolean;
 }
@@ -138,10 +146,10 @@ interface Room {
 function hasRoom(
   { kind, stageId, to }: Change,
   replicas: ReplicasByStage,
-  { bounds, fromCores, growsIntoSurge }: Room,
+  { bounds, fromCores, isNew, growsIntoSurge }: Room,
 ): boolean {
   const own = replicas.get(stageId) ?? [];
-  if (kind === 'set-batch' || own.length === 0) return true;
+  if (kind === 'set-batch' || (own.length === 0 && isNew(stageId))) return true;
   const all = [...replicas.values()].flat();
   const inForce = all.map(oneOf);
   const heldByOthers = coresOf(inForce) - coresOf(own.map(oneOf));

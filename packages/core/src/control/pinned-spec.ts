@@ -1,5 +1,6 @@
 import type { PinsByStage } from '../model/decision-record.js';
 import type { StageId } from '../model/ids.js';
+import { isOmissible, omittedStages } from '../model/omission.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import {
@@ -48,7 +49,8 @@ export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | u
   return kind === undefined ? undefined : `at least ${least[beyond]} ${kind} for a budget of ${limits[beyond]}`;
 }
 
-function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): ResourceUse {
+function leastUse({ variants, pins, bounds, optional }: StageSpec, prices: Prices): ResourceUse {
+  if (optional && pins.replicas === undefined) return [0, 0, 0, 0];
   const replicas = pins.replicas ?? bounds.minReplicas;
   const uses = variants
     .filter(({ id }) => id === (pins.variantId ?? id))
@@ -97,7 +99,8 @@ export function unprofiledPins(
 /** Reason why a plan exceeds the profiles of its stages; undefined if it does not. */
 export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, 'curve'>): string | undefined {
   for (const [id, parts] of Object.entries(stages)) {
-    for (const { variantId, resources, maxBatchSize } of parts) {
+    for (const { variantId, resources, maxBatchSize, replicas } of parts) {
+      if (replicas === 0) continue;
       const known = curves.curve(id as StageId, variantId, resources.cpuCores);
       const what = `the profile of ${id}/${variantId} says nothing of`;
       if (known === undefined) return `${what} ${resources.cpuCores} cores`;
@@ -114,7 +117,7 @@ export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>):
     const [part] = stages[id as StageId] ?? [];
     if (part === undefined) return [];
     const has = { ...part, cpuCores: part.resources.cpuCores };
-    const asked = Object.entries({ variantId, cpuCores, maxBatchSize, replicas });
+    const asked = Object.entries(part.replicas === 0 ? { replicas } : { variantId, cpuCores, maxBatchSize, replicas });
     return asked.flatMap(([name, value]) =>
       value === undefined || value === has[name as keyof typeof has] ? [] : [`${id}: ${name} ${value}`],
     );
@@ -130,10 +133,13 @@ export function planObjection(spec: PipelineSpec, plan: Plan): string | undefine
     const [stagePlan, ...more] = plan.stages[stage.id] ?? [];
     if (stagePlan === undefined || more.length > 0) return `stage ${stage.id} needs one entry`;
     const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas } = stagePlan;
+    if (replicas === 0 && stage.pins.replicas === undefined) continue;
     const objection = pinObjection(stage, { variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas });
     if (objection !== undefined) return objection;
     if (maxBatchWaitMs > stage.bounds.maxBatchWaitMs)
       return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
   }
+  if (!isOmissible(spec, plan.stages))
+    return `it cannot omit ${omittedStages(plan.stages).join(', ')}: only optional stages may have no replicas, and each join needs a part`;
   return fitsBudget(spec, plan) ? undefined : 'it exceeds the budget of the pipeline';
 }

@@ -1,6 +1,7 @@
 import { pipelineAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
+import { isOmissible, OMITTED, withOmitted } from '../model/omission.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import { specOfPlan } from '../model/resolved-spec.js';
@@ -14,8 +15,9 @@ export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | 
   return stages && planOfStages(spec, stages);
 }
 
-/** Plan with these stages. Latency and capacity are unknown: 0. */
-export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
+/** Plan with these stages; it omits optional ones that are not among them. Latency and capacity are unknown: 0. */
+export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
+  const stages = withOmitted(spec, given);
   const [cpuCores, , , costPerHour] = planUse(spec, stages);
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));
   return {
@@ -27,7 +29,7 @@ export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
 export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
   const choice: Record<StageId, VariantId> = {};
   for (const [id, [stagePlan]] of Object.entries(stages))
-    if (stagePlan !== undefined) choice[id as StageId] = stagePlan.variantId;
+    if (stagePlan !== undefined) choice[id as StageId] = stagePlan.replicas === 0 ? OMITTED : stagePlan.variantId;
   return choice;
 }
 
@@ -49,19 +51,24 @@ export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, pins }) =>
     (stages[id] ?? []).every(
       ({ variantId, resources, maxBatchSize, replicas }) =>
-        variantId === (pins.variantId ?? variantId) &&
-        resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
-        maxBatchSize === (pins.maxBatchSize ?? maxBatchSize) &&
-        replicas === (pins.replicas ?? replicas),
+        replicas === (pins.replicas ?? replicas) &&
+        (pins.omitted ?? replicas === 0) === (replicas === 0) &&
+        (replicas === 0 ||
+          (variantId === (pins.variantId ?? variantId) &&
+            resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
+            maxBatchSize === (pins.maxBatchSize ?? maxBatchSize))),
     ),
   );
 }
 
-/** True if a plan has every stage, within its bounds on replicas. */
+/** True if a plan has every stage, within its bounds on replicas, but for stages that it may omit. */
 export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
+  if (!isOmissible(spec, stages)) return false;
   return spec.stages.every(({ id, bounds }) => {
     const replicas = stages[id]?.[0]?.replicas;
-    return replicas !== undefined && replicas >= bounds.minReplicas && replicas <= bounds.maxReplicas;
+    return (
+      replicas === 0 || (replicas !== undefined && replicas >= bounds.minReplicas && replicas <= bounds.maxReplicas)
+    );
   });
 }
 
@@ -88,7 +95,7 @@ export function withLeastReplicas(
 ): Plan {
   const stages = Object.fromEntries(
     Object.entries(plan.stages).map(([id, [first, ...rest]]) => {
-      if (first === undefined) return [id, []];
+      if (first === undefined || first.replicas === 0) return [id, first === undefined ? [] : [first]];
       return [id, [{ ...first, replicas: Math.max(first.replicas, leastFor(id as StageId, first)) }, ...rest]];
     }),
   );

@@ -99,10 +99,9 @@ function waitingRequests(spec: PipelineSpec, { stages, runningPlan }: Observatio
   if (Object.values(stages).every(({ queueLength }) => queueLength === 0)) return 0;
   const sloS = spec.slo.latencyMs / 1000;
   const loads = stageLoads(specOfPlan(spec, runningStages(spec, runningPlan) ?? {}), arrivalRps);
-  const queues = spec.stages.map(({ id }) => {
-    const load = loads.get(id);
+  const queues = [...loads].map(([id, load]) => {
     const items = stages[id]?.queueLength ?? 0;
-    return { requests: items / (load?.visits || 1), excessive: items > (load?.arrivalRps ?? 0) * sloS };
+    return { requests: items / (load.visits || 1), excessive: items > load.arrivalRps * sloS };
   });
   if (!queues.some(({ excessive }) => excessive)) return 0;
   return queues.reduce((sum, { requests }) => sum + requests, 0);

@@ -282,6 +282,7 @@ function mayContinue(situation: Situation, { plan, changes, load }: Proposal): s
 function isAllowed({ spec, rules: { curves }, accuracyFloor = 0 }: Situation, running: Plan): boolean {
   const isProfiled = spec.stages.every(({ id }) => {
     const stage = running.stages[id]?.[0];
+    if (stage?.replicas === 0) return true;
     return stage !== undefined && curves.curve(id, stage.variantId, stage.resources.cpuCores) !== undefined;
   });
   if (!isProfiled || running.predicted.pas < accuracyFloor) return false;

@@ -209,7 +209,7 @@ export class Situation {
     return spec.stages.flatMap(({ id }) => {
       const [stage] = running[id] ?? [];
       const curve = stage && rules.curves.curve(id, stage.variantId, stage.resources.cpuCores);
-      if (stage === undefined || curve === undefined) return [];
+      if (stage === undefined || curve === undefined || stage.replicas === 0) return [];
       return [{ id, stage, curve, ...startOf(rules, starts, { stageId: id, variantId: stage.variantId }) }];
     });
   }

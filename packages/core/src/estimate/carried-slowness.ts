@@ -33,7 +33,7 @@ export interface SlowedPlan {
 export function carriedSlowness(plan: SlowedPlan): (slowness: number, itemsPerSecond: number) => boolean {
   const { stageId } = plan;
   const spec = specOfPlan(plan.spec, plan.stages);
-  const configurations = configurationsOf(plan);
+  const configurations = configurationsOf({ ...plan, spec });
   const slowed = configurations?.get(stageId);
   const itemsPerRequest = stageLoads(spec, 1).get(stageId)?.visits ?? 0;
   if (configurations === undefined || slowed === undefined || itemsPerRequest === 0) return () => true;

@@ -7,6 +7,7 @@
 import { stageLoads } from '../estimate/stage-load.js';
 import { topologicalOrder } from '../estimate/stage-order.js';
 import type { StageId, VariantId } from '../model/ids.js';
+import { OMITTED, omittedNodes, withoutNodes } from '../model/omission.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { resolvedSpec } from '../model/resolved-spec.js';
@@ -36,41 +37,14 @@ export function combinationCosts(
   choices: readonly Readonly<Record<StageId, VariantId>>[],
   rates: { readonly leastRps: number; readonly mostRps: number } = { leastRps: 0, mostRps: Number.POSITIVE_INFINITY },
 ): readonly (readonly number[] | undefined)[] {
-  const curves = plannedCurves(requireCurves(spec, profiles));
-  const stated = stageLoads(spec, 1);
-  const loadsOf = (resolved: PipelineSpec) => (resolved === spec ? stated : stageLoads(resolved, 1));
-  const byVariant = new Map<VariantSpec, VariantCost>();
-  for (const { id, variants } of spec.stages)
-    for (const variant of variants) {
-      const offered = variant.cpuCores.flatMap((cores) => curves.curve(id, variant.id, cores) ?? []);
-      byVariant.set(variant, variantCost(offered, spec.slo.percentile / 100));
-    }
+  const times = combinationTimes(spec, profiles);
   const awaitsAll = spec.edges.every(({ when, join = 'all' }) => when === undefined && join === 'all');
-  const order = topologicalOrder(spec);
   const { cpuCores, gpus, memoryBytes, costPerHour } = spec.budget;
   const limits = [cpuCores, gpus, memoryBytes].map((limit) => 1000 * (limit ?? Number.POSITIVE_INFINITY));
   const costMatters = spec.objective.kind !== 'max-accuracy' || costPerHour !== undefined;
   return choices.map((choice) => {
-    const loads = loadsOf(resolvedSpec(spec, (id) => choice[id]));
-    let [coreMs, gpuMs, memoryMs] = [0, 0, 0];
-    const endMs = new Map<StageId, number>();
-    const stagesMs: number[] = [];
-    for (const id of order) {
-      const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endMs.get(from) ?? 0);
-      const startMs = Math.max(0, ...before);
-      endMs.set(id, startMs);
-      const stage = spec.stages.find((each) => each.id === id);
-      if (stage === undefined) continue;
-      const variant = stage.variants.find((each) => each.id === choice[id]) as VariantSpec;
-      const cost = byVariant.get(variant) as VariantCost;
-      const visits = loads.get(id)?.visits ?? 1;
-      coreMs += visits * cost.coreMs;
-      gpuMs += visits * cost.busyMs * variant.gpus;
-      memoryMs += visits * cost.busyMs * variant.memoryBytes;
-      endMs.set(id, startMs + cost.shortestMs);
-      stagesMs.push(cost.shortestMs);
-    }
-    const latenciesMs = awaitsAll ? [Math.max(...endMs.values())] : stagesMs;
+    const { coreMs, gpuMs, memoryMs, endMs, stagesMs } = times(choice);
+    const latenciesMs = awaitsAll ? [endMs] : stagesMs;
     const memoryCounts = spec.budget.memoryBytes !== undefined || spec.prices.memoryGibPerHour > 0;
     const costs = [coreMs, gpuMs, memoryCounts ? memoryMs : 0];
     const isTooMuch = (cost: number, kind: number) => cost > (limits[kind] as number) / rates.leastRps;
@@ -85,6 +59,42 @@ export function combinationCosts(
     const shortMs = (SHORT_FRACTION * spec.slo.latencyMs) / latenciesMs.length;
     return [...counted, ...latenciesMs.map((ms) => Math.max(ms, shortMs))];
   });
+}
+
+/** Times of a combination in ms: sums over its stages, the longest path, and each stage. */
+function combinationTimes(spec: PipelineSpec, profiles: ProfileSet) {
+  const curves = plannedCurves(requireCurves(spec, profiles));
+  const stated = stageLoads(spec, 1);
+  const byVariant = new Map<VariantSpec, VariantCost>();
+  for (const { id, variants } of spec.stages)
+    for (const variant of variants) {
+      const offered = variant.cpuCores.flatMap((cores) => curves.curve(id, variant.id, cores) ?? []);
+      byVariant.set(variant, variantCost(offered, spec.slo.percentile / 100));
+    }
+  const order = topologicalOrder(spec);
+  return (choice: Readonly<Record<StageId, VariantId>>) => {
+    const omitted = spec.stages.flatMap(({ id }) => (choice[id] === OMITTED ? [id] : []));
+    const resolved = resolvedSpec(withoutNodes(spec, omittedNodes(spec, omitted) ?? new Set()), (id) => choice[id]);
+    const loads = resolved === spec ? stated : stageLoads(resolved, 1);
+    let [coreMs, gpuMs, memoryMs] = [0, 0, 0];
+    const endsMs = new Map<StageId, number>();
+    const stagesMs: number[] = [];
+    for (const id of order) {
+      const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endsMs.get(from) ?? 0);
+      const startMs = Math.max(0, ...before);
+      const variants = spec.stages.find((stage) => stage.id === id)?.variants;
+      const variant = variants?.find((each) => each.id === choice[id]);
+      const cost = variant && byVariant.get(variant);
+      endsMs.set(id, startMs + (cost?.shortestMs ?? 0));
+      if (cost === undefined || variant === undefined) continue;
+      const visits = loads.get(id)?.visits ?? 1;
+      coreMs += visits * cost.coreMs;
+      gpuMs += visits * cost.busyMs * variant.gpus;
+      memoryMs += visits * cost.busyMs * variant.memoryBytes;
+      stagesMs.push(cost.shortestMs);
+    }
+    return { coreMs, gpuMs, memoryMs, endMs: Math.max(...endsMs.values()), stagesMs };
+  };
 }
 
 function variantCost(curves: readonly ServiceCurve[], sloFraction: number): VariantCost {

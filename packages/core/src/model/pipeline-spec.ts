@@ -108,6 +108,8 @@ export interface StagePins {
   readonly cpuCores?: number;
   readonly maxBatchSize?: number;
   readonly replicas?: number;
+  /** For optional stages; by default a plan chooses. */
+  readonly omitted?: boolean;
 }
 
 export const defaultRunTimeoutMs = 60_000;
@@ -129,6 +131,8 @@ export interface StageSpec {
   readonly runTimeoutMs?: number;
   /** True (default) if a lost batch may run again. */
   readonly idempotent?: boolean;
+  /** True if a plan may omit the stage (`omittedNodes`). */
+  readonly optional?: true;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;
@@ -334,18 +338,20 @@ interface JoinedGraph {
   readonly edges?: readonly ({ readonly to?: string | undefined; readonly join?: unknown } | undefined)[] | undefined;
   readonly outputs?: readonly ({ readonly unless?: string | undefined } | undefined)[] | undefined;
   readonly combines?: readonly ({ readonly method?: string | undefined } | undefined)[] | undefined;
+  readonly stages?: readonly ({ readonly optional?: boolean | undefined } | undefined)[] | undefined;
 }
 
 /**
  * First part due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum` joins of
- * several edges, cascades (outputs with `unless`), and combine stages that choose or average. Undefined if the product
- * counts.
+ * several edges, cascades (outputs with `unless`), combine stages that choose or average, and optional stages. Undefined
+ * if the product counts.
  */
 export function measurementCause({
   edges = [],
   outputs = [],
   combines = [],
-}: JoinedGraph): { readonly of: 'edges' | 'outputs' | 'combines'; readonly index: number } | undefined {
+  stages = [],
+}: JoinedGraph): { readonly of: 'edges' | 'outputs' | 'combines' | 'stages'; readonly index: number } | undefined {
   const joins = edges.findIndex(
     (edge) =>
       edge?.join !== undefined && edge.join !== 'all' && edges.filter((other) => other?.to === edge.to).length > 1,
@@ -354,7 +360,9 @@ export function measurementCause({
   const cascade = outputs.findIndex((output) => output?.unless !== undefined);
   if (cascade >= 0) return { of: 'outputs', index: cascade };
   const combine = combines.findIndex((each) => each?.method !== undefined && each.method !== 'concatenation');
-  return combine >= 0 ? { of: 'combines', index: combine } : undefined;
+  if (combine >= 0) return { of: 'combines', index: combine };
+  const optional = stages.findIndex((stage) => stage?.optional === true);
+  return optional >= 0 ? { of: 'stages', index: optional } : undefined;
 }
 
 /** Infinity for `all`. */

@@ -1,7 +1,7 @@
 import type { StageId, VariantId } from './ids.js';
 import type { Budget, Resources } from './pipeline-spec.js';
 
-/** `trafficFraction` (0…1) is the variant's share of the stage's items. */
+/** `trafficFraction` (0…1) is the variant's share of the stage's items. Without replicas, the plan omits the stage. */
 export interface StagePlan {
   readonly variantId: VariantId;
   readonly resources: Resources;

@@ -3,6 +3,7 @@
  * a small detector finds fewer objects. A resolved spec has one number per edge, for given variants.
  */
 import type { StageId, VariantId } from './ids.js';
+import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
 import type { EdgeSpec, PipelineSpec } from './pipeline-spec.js';
 import type { Plan } from './plan.js';
 
@@ -34,6 +35,8 @@ function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec 
   };
 }
 
-/** Spec with the shares of the variants that a plan runs. */
-export const specOfPlan = (spec: PipelineSpec, stages: Plan['stages']): PipelineSpec =>
-  resolvedSpec(spec, (id) => stages[id]?.[0]?.variantId);
+/** Spec without the stages that a plan omits, with the shares of the variants that it runs. */
+export function specOfPlan(spec: PipelineSpec, stages: Plan['stages']): PipelineSpec {
+  const gone = omittedNodes(spec, omittedStages(stages));
+  return resolvedSpec(gone === undefined ? spec : withoutNodes(spec, gone), (id) => stages[id]?.[0]?.variantId);
+}

@@ -1,4 +1,5 @@
 import type { ReplicaId, StageId, VariantId } from './ids.js';
+import { omittedPlan } from './omission.js';
 import type { PipelineSpec, Resources } from './pipeline-spec.js';
 import type { Plan, StagePlan } from './plan.js';
 
@@ -19,6 +20,8 @@ export interface RunningStage {
   readonly replicas: readonly RunningReplica[];
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
+  /** True while requests skip the stage. */
+  readonly omitted?: true;
   readonly canary?: RunningCanary;
   /** Variants in back-off after failed changes; absent if there are none. */
   readonly rolledBack?: readonly RolledBackVariant[];
@@ -62,7 +65,7 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 }
 
 /**
- * Running plan; undefined while a stage has no ready replica. If a stage has several replica kinds, the most frequent
+ * Running plan; undefined while a stage that is not omitted has no ready replica. If a stage has several replica kinds, the most frequent
  * one counts. Canaries count only without others.
  */
 export function runningStages(
@@ -70,10 +73,11 @@ export function runningStages(
   running: RunningPlan,
 ): Plan['stages'] | undefined {
   const found: Record<StageId, readonly StagePlan[]> = {};
-  for (const { id } of stages) {
-    const stagePlan = servingStage(running.stages[id]);
+  for (const stage of stages) {
+    const present = running.stages[stage.id];
+    const stagePlan = present?.omitted ? omittedPlan(stage) : servingStage(present);
     if (stagePlan === undefined) return undefined;
-    found[id] = [stagePlan];
+    found[stage.id] = [stagePlan];
   }
   return found;
 }

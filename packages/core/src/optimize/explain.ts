@@ -76,7 +76,13 @@ export function explainPlan(
 ): { readonly result: Feasible; readonly explanation: PlanExplanation } {
   const explainedOf = (result: Feasible): ExplainedPlan => {
     const { theta, kappa } = result.certificate;
-    const prepared = prepareProblem({ ...problem, spec: specOfPlan(problem.spec, result.plan.stages) });
+    const { stages } = result.plan;
+    const omitted = problem.spec.stages.filter(({ id }) => stages[id]?.[0]?.replicas === 0);
+    const prepared = prepareProblem({
+      ...problem,
+      spec: specOfPlan(problem.spec, stages),
+      ...(omitted.length > 0 && { omitted }),
+    });
     return { problem, prepared, result, factors: { theta, kappa }, verifierAt };
   };
   let explained = explainedOf(given);

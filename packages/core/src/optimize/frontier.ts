@@ -9,7 +9,7 @@ import { type PreparedProblem, prepareProblem } from './options/prepared-problem
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
-import { shareCases } from './problem/share-cases.js';
+import { planCases } from './problem/plan-cases.js';
 import { answerOf } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
 import { relaxationBound } from './search/relaxation-bound.js';
@@ -173,7 +173,7 @@ export function frontier(
   options: FrontierOptions = {},
 ): Frontier | PlanResult {
   const { runningPlan: _, ...fresh } = problem;
-  const cases = shareCases({ ...fresh, objective: { kind: 'max-accuracy' } });
+  const cases = planCases({ ...fresh, objective: { kind: 'max-accuracy' } });
   const answers = cases.map((each) => caseFrontier(each, verify, options));
   const [first, ...others] = answers.filter(({ kind }) => kind === 'frontier') as Frontier[];
   if (first === undefined) return answers.find(({ kind }) => kind === 'not-found') ?? (answers[0] as PlanResult);

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { replicaId, variantId } from '../model/ids.js';
+import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult } from '../model/plan.js';
 import { curvesOf } from '../profile/service-curves.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
 import { staticBest, staticCheapest } from './baselines/static-policies.js';
+import { frontier } from './frontier.js';
 import { optimize } from './optimize.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
-import type { VerifyPlan } from './planning-problem.js';
+import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 
 const detect = testStage('detect', [
   { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
@@ -19,11 +20,11 @@ const classify = testStage('classify', [
 ]);
 const spec = testPipeline([detect, classify]);
 
-function verifierAt(arrivalRps: number): VerifyPlan {
-  const curves = curvesOf(spec, []);
+function verifierAt(arrivalRps: number, of = spec): VerifyPlan {
+  const curves = curvesOf(of, []);
   if (curves.kind === 'invalid') throw new Error('the profiles of the test are invalid');
   return planVerifier({
-    spec,
+    spec: of,
     curves,
     arrivalRps,
     hostCores: Number.POSITIVE_INFINITY,
@@ -279,6 +280,54 @@ describe('optimize', () => {
       bindingConstraint: 'unmeasured-accuracy',
       fixes: {},
     });
+  });
+
+  it('omits optional members where they do not fit, and says so by entries without replicas', () => {
+    const member = (name: string, optional?: true): StageSpec => ({
+      ...testStage(name, [{ name: 'v', accuracy: 0.8, fixedMs: 2, perItemMs: 10 }]),
+      ...(optional && { optional }),
+    });
+    const [a, b, c] = [member('a'), member('b', true), member('c', true)];
+    const vote = { id: stageId('vote'), method: 'vote', tensor: 'label', output: 'label' } as const;
+    const measured = (of: string, accuracy: number) => {
+      const [first, second] = of.split(' ');
+      return { variants: { [b.id]: variantId(first ?? ''), [c.id]: variantId(second ?? '') }, accuracy };
+    };
+    const ensemble: PipelineSpec = {
+      ...testPipeline([a, b, c]),
+      combines: [vote],
+      edges: [a, b, c].map(({ id }) => ({ from: id, to: vote.id })),
+      sources: [{ name: 'in', to: [a.id, b.id, c.id], tensors: [] }],
+      outputs: [{ from: vote.id }],
+      accuracyTable: {
+        combinations: [
+          measured('v v', 0.95),
+          measured('v omitted', 0.7),
+          measured('omitted v', 0.9),
+          measured('omitted omitted', 0.85),
+        ],
+      },
+    };
+    const shown = (cpuCores: number, more: Partial<PlanningProblem> = {}) => {
+      const { plan } = feasible(optimize({ ...problemOf(ensemble, 30), budget: { cpuCores }, ...more }));
+      const counts = [a, b, c].map(({ id }) => Math.min(1, plan.stages[id]?.[0]?.replicas ?? -1));
+      return [...counts, plan.predicted.pas, plan.predicted.cpuCores];
+    };
+    expect(shown(8)).toEqual([1, 1, 1, 0.95, 3]);
+    expect(shown(2)).toEqual([1, 0, 1, 0.9, 2]);
+    expect(shown(1)).toEqual([1, 0, 0, 0.85, 1]);
+    expect(shown(8, { pins: { [b.id]: { omitted: true } } })).toEqual([1, 0, 1, 0.9, 2]);
+    expect(shown(2, { pins: { [b.id]: { replicas: 1 } } })).toEqual([1, 1, 0, 0.7, 2]);
+    const { plan } = feasible(optimize({ ...problemOf(ensemble, 30), budget: { cpuCores: 2 } }));
+    const verified = verifierAt(30, ensemble)(plan, ensemble.slo);
+    expect(verified).toMatchObject({ conclusive: true, sloAttainmentFraction: 1 });
+    const front = frontier({ ...problemOf(ensemble, 120), budget: { cpuCores: 4 } }, verifierAt(120, ensemble));
+    const shownPoints =
+      front.kind === 'frontier' && front.points.map(({ pas, plan: of }) => [pas, variantsOf(of).length]);
+    expect(shownPoints).toEqual([
+      [0.85, 3],
+      [0.9, 3],
+    ]);
   });
 
   it('stops at the label limit with a gap instead of a proof', () => {

@@ -192,6 +192,7 @@ function accuracyOf(spec: PipelineSpec, plan: OraclePlan, visits: readonly Visit
   const measured = entries.find((e) => Object.entries(e.variants).every(([s, v]) => plan[s]?.variant.id === v));
   if (measured !== undefined) return measured.accuracy;
   const partial = [...spec.stages, ...(spec.combines ?? [])].some((s) => {
+    if ('method' in s) return true;
     const into = spec.edges.filter((e) => e.to === s.id);
     return into.length > 1 && into.some((e) => e.join !== undefined && e.join !== 'all');
   });

@@ -6,7 +6,7 @@ import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
 import type { Burstiness } from '../model/expected-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
-import type { Budget, Objective, PipelineSpec, Slo, StagePins } from '../model/pipeline-spec.js';
+import type { Budget, Objective, PipelineSpec, Slo, StagePins, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult, SimulatedRun } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
@@ -30,6 +30,8 @@ export interface PlanningProblem {
   readonly pins?: Readonly<Record<StageId, StagePins>>;
   /** Variants to choose from, by stage. Default: all. */
   readonly variants?: ReadonlyMap<StageId, readonly VariantId[]>;
+  /** Of a case: stages that `spec` lacks because its plans omit them. Only measured accuracies count. */
+  readonly omitted?: readonly StageSpec[];
   /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
   /** Maximum work of a search in full verifications; default 150. */

@@ -211,13 +211,12 @@ function objectiveOf(draw: Draw): Objective {
 function tableOf(stages: readonly StageSpec[], share: number, draw: Draw): AccuracyTable {
   let choices: Record<string, string>[] = [{}];
   for (const stage of stages) choices = choices.flatMap((c) => stage.variants.map((v) => ({ ...c, [stage.id]: v.id })));
+  const drawn = choices.filter(() => draw.chance(share));
   return {
-    combinations: choices
-      .filter(() => draw.chance(share))
-      .map(
-        (variants) =>
-          ({ variants, accuracy: draw.whole(30, 90) / 100 }) as unknown as AccuracyTable['combinations'][number],
-      ),
+    combinations: (drawn.length > 0 ? drawn : choices).map(
+      (variants) =>
+        ({ variants, accuracy: draw.whole(30, 90) / 100 }) as unknown as AccuracyTable['combinations'][number],
+    ),
   };
 }
 

@@ -16,6 +16,8 @@ export interface BatchPolicy {
   readonly hungAtMostMs?: readonly number[];
   /** Minimum time in ms that a request needs after this stage. */
   readonly remainingMs: number;
+  /** True if the plan omits the stage: new requests skip it. */
+  readonly isOmitted?: boolean;
 }
 
 /** Reason to drop an item that would start now and needs `leastMs`; undefined if it is in time. */

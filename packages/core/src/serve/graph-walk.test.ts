@@ -388,6 +388,32 @@ const combines: Case[] = [
     { fails: (_, stage) => stage === 'b', serviceMs: { a: 5 } },
     '5 {xa} without b',
   ],
+  [
+    'an omitted member, with the stage that leads to it alone',
+    [way('a>p'), way('p>b'), way('a>c'), way('b>m'), way('c>m')],
+    { omits: ['p', 'b'] },
+    '2 {|xac}',
+    'a(x) c(xa)',
+  ],
+  [
+    'an omitted entry',
+    [way('a>m', quorum(2)), way('b>m', quorum(2)), way('c>m', quorum(2))],
+    { omits: ['a'], serviceMs: { c: 4 } },
+    '4 {|xb|xc}',
+  ],
+  [
+    'a quorum of which too few are left',
+    [way('a>m', quorum(2)), way('b>m', quorum(2)), way('c>m', quorum(2))],
+    { omits: ['a', 'b'] },
+    '1 {||xc}',
+  ],
+  [
+    'an omitted member behind a fan-out and its join',
+    [way('a>b', FAN_OUT), way('b>d', ALL), way('d>m'), way('a>c'), way('c>m')],
+    { omits: ['b', 'd'], serviceMs: { c: 3 } },
+    '4 {|xac}',
+    'a(x) c(xa)',
+  ],
   ['members that are skipped', [when('a>b'), way('a>c'), way('b>m'), way('c>m')], {}, '2 {|xac}'],
 ];
 

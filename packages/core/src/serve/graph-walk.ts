@@ -3,7 +3,7 @@
  * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
  * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
  * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. A
- * combine stage passes on its merged or joined input at once.
+ * combine stage passes on its merged or joined input at once. A stage that the plan omits is skipped.
  */
 
 import type { VariantId } from '../model/ids.js';
@@ -77,7 +77,7 @@ interface SpreadOutput<Payload> {
   readonly variant: VariantId | undefined;
 }
 
-type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial'>;
+type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial' | 'kind'>;
 
 export class GraphWalk<Payload, Context> {
   readonly edgeCounts: EdgeCounts;
@@ -86,11 +86,20 @@ export class GraphWalk<Payload, Context> {
   readonly #hasEarlyJoins: boolean;
   readonly #algebra: PayloadAlgebra<Payload, Context>;
   readonly #effects: WalkEffects<Payload, Context>;
+  /** By node: true if requests skip it. */
+  readonly #omitted: boolean[];
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
     this.#stages = graph.nodes;
-    this.#entries = graph.entries.map(({ index }) => ({ index: -1, to: index, slot: 0, partial: false }));
+    this.#omitted = graph.nodes.map(() => false);
+    this.#entries = graph.entries.map(({ index }) => ({
+      index: -1,
+      to: index,
+      slot: 0,
+      partial: false,
+      kind: 'plain',
+    }));
     this.#hasEarlyJoins = graph.nodes.some(({ discardedBy }) => discardedBy.length > 0);
     this.#algebra = algebra;
     this.#effects = effects;
@@ -136,6 +145,15 @@ export class GraphWalk<Payload, Context> {
       if (edge.kind === 'fan-out') this.#spread(request, edge, { scope: from.scope, payload, variant });
       else this.#travel(request, edge, from.scope, payload);
     }
+  }
+
+  /** Has requests skip a stage from now on, or pass it again. Items that are in the stage stay. */
+  omit(stage: number, isOmitted: boolean): void {
+    this.#omitted[stage] = isOmitted;
+  }
+
+  omits(stage: number): boolean {
+    return this.#omitted[stage] === true;
   }
 
   /** True if a join on every path of an item has continued without it. */
@@ -229,7 +247,9 @@ export class GraphWalk<Payload, Context> {
   ): void {
     const stage = this.#stages[door.to] as ServingStage;
     if (stage.inputs === 1) {
-      this.#deliver(request, stage, scope, payload);
+      const isMember = stage.combine !== undefined && door.kind === 'plain';
+      const input = isMember ? this.#algebra.merge(stage.index, [payload], request.context) : payload;
+      this.#deliver(request, stage, scope, input);
       return;
     }
     const waiting = collectedOf(scope ?? request, stage);
@@ -261,7 +281,8 @@ export class GraphWalk<Payload, Context> {
     scope: Scope<Payload> | undefined,
     payload: Payload,
   ): void {
-    if (stage.combine === undefined) this.#effects.deliver(request, stage.index, scope, payload);
+    if (this.#omitted[stage.index]) this.#settleStage(request, stage, { scope, kind: 'skipped' });
+    else if (stage.combine === undefined) this.#effects.deliver(request, stage.index, scope, payload);
     else if (!this.answer(request, { stage: stage.index, scope }, payload))
       this.leave(request, { stage: stage.index, scope }, payload);
   }

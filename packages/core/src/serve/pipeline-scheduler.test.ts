@@ -272,6 +272,53 @@ describe('replicas', () => {
   });
 });
 
+describe('a stage that the plan omits', () => {
+  const PARTIAL = { onMissing: 'partial' } as const;
+  const spec = {
+    ...chainSpec({ a: points, b: points, c: points, d: points }),
+    edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd', PARTIAL), edge('c', 'd', PARTIAL)],
+  };
+  const omitted = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, isOmitted: true };
+
+  it('runs what waits there before its replicas leave; later requests skip it', () => {
+    const bench = new Bench(spec);
+    const [a, b, c, d] = [0, 1, 2, 3].map((stage) => bench.serve(stage)) as [Replica, Replica, Replica, Replica];
+    for (const [i, name] of ['x', 'y', 'z'].entries()) bench.arrive(name, i);
+    bench.finish(a, 3);
+    bench.finish(a, 4);
+    bench.scheduler.setPolicy(1, omitted, 5);
+    bench.scheduler.drainReplica(b);
+    bench.finish(b, 6);
+    expect(bench.log).not.toContain('drained r1');
+    bench.finish(b, 7);
+    expect(bench.log.at(-1)).toBe('drained r1');
+    bench.finish(a, 8);
+    for (const atMs of [9, 10, 11]) bench.finish(c, atMs);
+    for (const atMs of [12, 13, 14]) bench.finish(d, atMs);
+    expect(bench.log.filter((line) => line.includes('done'))).toEqual([
+      '12 done {x>0>1&x>0>2}>3',
+      '13 done {y>0>1&y>0>2}>3',
+      '14 done {&z>0>2}>3',
+    ]);
+    expect(bench.scheduler.inFlight).toBe(0);
+  });
+
+  it('lets its replica go when the waiting items are cancelled, or when the replica is lost', () => {
+    const bench = new Bench(spec);
+    const [a, b] = [bench.serve(0), bench.serve(1), bench.serve(2)] as [Replica, Replica, Replica];
+    const requests = ['x', 'y', 'z'].map((name, atMs) => bench.arrive(name, atMs));
+    for (const atMs of [3, 4, 5]) bench.finish(a, atMs);
+    const other = bench.scheduler.addReplica(1, { replicaId: replicaId('other'), cpuCores: 1 }, 6);
+    bench.scheduler.setPolicy(1, omitted, 7);
+    for (const replica of [b, other]) bench.scheduler.drainReplica(replica);
+    bench.scheduler.loseReplica(b, 'gone', 8);
+    expect(bench.log.filter((line) => line.startsWith('drained'))).toEqual(['drained r1']);
+    for (const request of requests) bench.scheduler.cancel(request, 9);
+    if (other.busy) bench.finish(other, 10);
+    expect(bench.log.filter((line) => line.startsWith('drained'))).toEqual(['drained r1', 'drained other']);
+  });
+});
+
 describe('a lost replica', () => {
   it.each([
     ['in time, so its batch runs once more', 25, ['12 run 0 [a]', '22 done a>0']],

@@ -43,6 +43,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #limits: SchedulerLimits;
   #answerMarginMs: number;
   readonly #dirty: StageScheduler<Payload, Context>[] = [];
+  /** Replicas of omitted stages that leave once the queue of their stage is empty. */
+  #lingering: ServingReplica<Payload, Context>[] = [];
   readonly #quarantine = new Quarantine();
   /** Last loss per request, which a join may tolerate. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
@@ -162,7 +164,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (replica.health?.isLate) this.#setLate(replica, false);
     if (replica.runsSuspect && !replica.draining) this.#acquit(replica);
     stage.finish(replica, nowMs, cpuMs);
-    if (replica.draining) this.#release(replica);
+    if (replica.draining && !replica.lingers) this.#release(replica);
     try {
       for (let i = 0; i < batch.length; i++) {
         const item = batch[i] as StageItem<Payload, Context>;
@@ -186,7 +188,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Removes a lost replica. Its items run again or fail. */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
-    this.drainReplica(replica);
+    this.#leave(replica);
     if (!replica.busy) return;
     const lost = { fault: 'lost', batchSize: replica.batch.length } as const;
     for (const item of replica.batch) this.#runAgainOrFail(item, lost, failure);
@@ -271,6 +273,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   setPolicy(stage: number, policy: BatchPolicy, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#stage(stage).setPolicy(policy);
+    this.#walk.omit(stage, policy.isOmitted ?? false);
     for (const lane of this.#lanesOf(stage)) this.#markDirty(lane);
     this.#settle();
   }
@@ -337,11 +340,19 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Calls `drained` at once if the replica is free, otherwise after its batch. */
+  /**
+   * Calls `drained` at once if the replica is free, otherwise after its batch. A replica of an omitted stage first runs
+   * the waiting items.
+   */
   drainReplica(replica: ServingReplica<Payload, Context>): void {
     if (replica.draining) return;
+    if (!this.#hasLeftovers(replica)) {
+      this.#leave(replica);
+      return;
+    }
     replica.draining = true;
-    if (!replica.busy) this.#release(replica);
+    replica.lingers = true;
+    this.#lingering.push(replica);
   }
 
   beginDraining(): void {
@@ -505,6 +516,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #replace(replica: ServingReplica<Payload, Context>, trouble: HealthIssue): void {
     this.#laneOf(replica).issues[trouble] += 1;
     replica.draining = true;
+    replica.lingers = false;
     this.#effects.unhealthy(replica, trouble, this.#nowMs);
   }
 
@@ -589,6 +601,23 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     }
   }
 
+  #hasLeftovers({ stage }: ServingReplica<Payload, Context>): boolean {
+    return this.#walk.omits(stage) && this.#stage(stage).length > 0;
+  }
+
+  #leave(replica: ServingReplica<Payload, Context>): void {
+    if (replica.draining && !replica.lingers) return;
+    replica.draining = true;
+    replica.lingers = false;
+    if (!replica.busy) this.#release(replica);
+  }
+
+  #releaseLingering(): void {
+    for (const replica of this.#lingering)
+      if (replica.lingers && !replica.busy && !this.#hasLeftovers(replica)) this.#leave(replica);
+    this.#lingering = this.#lingering.filter(({ lingers }) => lingers);
+  }
+
   #release(replica: ServingReplica<Payload, Context>): void {
     const { replicas } = this.#laneOf(replica);
     const position = replicas.indexOf(replica);
@@ -624,6 +653,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
       attention[first] = attention[attention.length - 1] as StageScheduler<Payload, Context>;
       attention.pop();
     }
+    if (this.#lingering.length > 0) this.#releaseLingering();
   }
 
   #stage(index: number): StageScheduler<Payload, Context> {

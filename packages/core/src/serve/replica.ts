@@ -27,6 +27,8 @@ export class ServingReplica<Payload, Context> {
   /** True if the batch is one suspect item. */
   runsSuspect = false;
   draining = false;
+  /** Set while a draining replica of an omitted stage still runs the waiting items. */
+  lingers = false;
   inCanary = false;
   /** Undefined if not watched. */
   readonly health: ReplicaHealth | undefined;

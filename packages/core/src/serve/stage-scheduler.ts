@@ -405,7 +405,7 @@ export class StageScheduler<Payload, Context> {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.replicas.length; i++) {
       const replica = this.replicas[i] as ServingReplica<Payload, Context>;
-      if (replica.busy || replica.draining) continue;
+      if (replica.busy || (replica.draining && !replica.lingers)) continue;
       if (replica.health !== undefined && replica.health.openUntilMs > nowMs) {
         soonestMs = Math.min(soonestMs, replica.health.openUntilMs);
         continue;

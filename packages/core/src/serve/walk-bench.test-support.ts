@@ -43,6 +43,8 @@ export interface WalkScript {
   readonly fails?: (input: string, stage: string) => boolean;
   readonly replicas?: Readonly<Record<string, number>>;
   readonly maxQueueLength?: number;
+  /** Stages that the plan omits. */
+  readonly omits?: readonly string[];
   /** Expected service time (ms) for early drops. Without it, deadlines drop nothing. */
   readonly expectedMs?: Readonly<Record<string, number>>;
 }
@@ -81,7 +83,14 @@ class WalkBench implements ServingEffects<string, number, string> {
     this.#scheduler = new PipelineScheduler(graph, limits, this, this);
     for (const { id, index } of graph.stages) {
       const serviceMs = expectedMs?.[id] ?? 0;
-      const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, serviceMs] };
+      const isOmitted = script.omits?.includes(id) ?? false;
+      const policy = {
+        maxBatchSize: 1,
+        maxBatchWaitMs: 0,
+        remainingMs: 0,
+        expectedServiceMs: [0, serviceMs],
+        isOmitted,
+      };
       this.#scheduler.setPolicy(index, policy, 0);
       for (let i = 0; i < (script.replicas?.[id] ?? 1); i++)
         this.#scheduler.addReplica(index, { replicaId: replicaId(`${id}${i}`), cpuCores: 1 }, 0);

@@ -23,11 +23,13 @@ export function batchPolicies(
 ): readonly BatchPolicy[] {
   const graph = servingGraph(spec);
   const expected = spec.stages.map((stage) => expectedBatches(stage, { plan, curves, sloMs: spec.slo.latencyMs }));
+  const isOmitted = (node: number): boolean => plan.stages[graph.nodes[node]?.id as StageId]?.[0]?.replicas === 0;
   const remainingMs = graph.nodes.map(() => 0);
   const leastMs = ({ to }: ServingEdge): number => (expected[to]?.serviceMs[1] ?? 0) + (remainingMs[to] ?? 0);
   const canSpare = ({ to }: ServingEdge): boolean => (graph.nodes[to]?.discardedBy.length ?? 0) > 0;
   for (const index of graph.topologicalOrder.toReversed()) {
-    const certain = graph.nodes[index]?.outEdges.filter(({ condition }) => condition === undefined) ?? [];
+    const certain =
+      graph.nodes[index]?.outEdges.filter(({ condition, to }) => condition === undefined && !isOmitted(to)) ?? [];
     const spared = certain.filter(canSpare).map(leastMs);
     const needed = certain.filter((edge) => !canSpare(edge)).map(leastMs);
     remainingMs[index] = Math.max(0, ...needed, spared.length > 0 ? Math.min(...spared) : 0);
@@ -39,6 +41,7 @@ export function batchPolicies(
     hungAfterMs: expected[index]?.hungAfterMs ?? [],
     hungAtMostMs: expected[index]?.hungAtMostMs ?? [],
     remainingMs: remainingMs[index] ?? 0,
+    ...(isOmitted(index) && { isOmitted: true }),
   }));
 }
 

@@ -265,6 +265,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #cancel(): void {
     const first = this.#impatient.shift();
     if (first !== undefined) this.#scheduler.cancel(first.request, this.#nowMs);
+    if (this.#fleet.unsettled) this.#settleFleet();
   }
 
   #drawArrival(): void {

@@ -99,6 +99,12 @@ export const stageSchema = z.strictObject({
       'Allows further runs of a batch, provided that the requests can still meet their deadlines: if a replica is lost, its batch runs once more on another replica; if a batch of several items fails, each item runs alone. With `false` the requests of the batch fail instead.',
     ),
   combine: combineSchema.optional(),
+  optional: z
+    .boolean()
+    .default(fieldDefaults.optional)
+    .describe(
+      'Lets a plan omit the stage: then it has no replicas, and requests skip it. Allowed if a join behind can do without it: a combine stage, an `any` or `quorum` join, or `onMissing: partial`. The accuracy without the stage must be measured.',
+    ),
   variants: z
     .array(variantSchema)
     .min(1)

@@ -26,7 +26,9 @@ export function checkAccuracyTable(
           path: [...path, 'shares', index],
         })),
   );
-  const several = stages.filter((stage) => (stage?.variants?.length ?? 0) > 1).map((stage) => stage?.name);
+  const several = stages
+    .filter((stage) => (stage?.variants?.length ?? 0) > 1 || stage?.optional === true)
+    .map((stage) => stage?.name);
   const seen = new Map<string, number>();
   const combinations = [...wellFormedEntries(table.combinations)].flatMap(([index, { variants, confidence95 }]) => {
     const entry = [...path, 'combinations', index];
@@ -58,7 +60,7 @@ function* checkCompleteness(
   if (missing.length > 0)
     yield {
       path,
-      message: `expected a variant of every stage that has several, found none of ${missing.join(', ')}`,
+      message: `expected a variant of every stage that has several or is optional, found none of ${missing.join(', ')}`,
     };
 }
 

@@ -1,4 +1,8 @@
-/** A stage has variants or combines the answers of its members. The rules of `combine` depend on its method. */
+/**
+ * A stage has variants or combines the answers of its members. The rules of `combine` depend on its method. An optional
+ * stage leads to a join that can do without it.
+ */
+import { OMITTED, omittedNodes, type StageId } from '@equipoise/core/model';
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
@@ -29,6 +33,8 @@ function* checkStage(spec: SpecDraft, graph: GraphDraft, index: number, stage: S
       };
   for (const field of Object.keys(stage.pins ?? {}))
     yield { path: [...path, 'pins', field], message: 'expected no pins on a stage with combine: a plan omits it' };
+  if (stage.optional === true)
+    yield { path: [...path, 'optional'], message: 'expected no optional on a stage with combine: its members may be' };
   const { combine } = stage;
   if (combine === undefined) return;
   const at = [...path, 'combine'];
@@ -58,6 +64,29 @@ function* checkFields(combine: CombineDraft, path: ValuePath): Generator<Finding
     yield { path: [...path, 'confidence'], message: `expected another tensor than the result, found "${confidence}"` };
 }
 
+export function checkOptional(spec: SpecDraft, { names, edges, outputs, complete }: GraphDraft): Finding[] {
+  if (!complete) return [];
+  const id = (stage: number) => names[stage] as StageId;
+  const nodes = [...wellFormedEntries(spec.stages)].map(([index, { combine }]) => ({ id: id(index), ...combine }));
+  const graph = {
+    stages: nodes,
+    combines: nodes.filter(({ method }) => method !== undefined),
+    edges: edges.map(({ from, to, position }) => ({ ...spec.edges?.[position], from: id(from), to: id(to) })),
+    outputs: outputs.map(({ stage }) => ({ from: id(stage) })),
+  } as unknown as Parameters<typeof omittedNodes>[0];
+  return [...wellFormedEntries(spec.stages)].flatMap(([index, { optional, combine, variants }]): Finding[] => {
+    if (optional !== true || combine !== undefined) return [];
+    const path = ['spec', 'stages', index];
+    const name = variants?.findIndex((variant) => variant?.name === OMITTED) ?? -1;
+    const taken = `expected another name: in measured combinations, "${OMITTED}" stands for an optional stage that a plan omits`;
+    const message = `expected joins that can do without "${names[index]}" behind it (a combine stage, an any or quorum join, or onMissing: partial): something needs its answer`;
+    return [
+      ...(name < 0 ? [] : [{ path: [...path, 'variants', name, 'name'], message: taken }]),
+      ...(omittedNodes(graph, [id(index)]) === undefined ? [{ path: [...path, 'optional'], message }] : []),
+    ];
+  });
+}
+
 interface Place {
   readonly index: number;
   readonly combine: CombineDraft;
@@ -68,33 +97,31 @@ function* checkMembers(spec: SpecDraft, graph: GraphDraft, { index, combine, pat
   const name = graph.names[index];
   const incoming = graph.incoming[index] ?? [];
   const members = incoming.map(({ from }) => graph.names[from] as string);
-  const [first] = incoming;
+  const isOfItems = incoming.length === 1 && incoming[0]?.kind === 'join';
   if (graph.entries.includes(index))
     yield { path, message: `expected edges from members into "${name}", found a source; let another stage start` };
-  else if (incoming.length === 1 && first?.kind === 'plain')
-    yield {
-      path,
-      message: `expected at least two members of "${name}", or a join of items, found only "${members[0]}"`,
-    };
-  const isOfItems = incoming.length === 1;
-  if (isOfItems && Object.hasOwn(combine, 'weights'))
-    yield {
-      path: [...path, 'weights'],
-      message: 'expected several edges into the stage: items of a join have no weights',
-    };
-  else yield* checkWeights(combine, members, [...path, 'weights']);
-  for (const [position, edge] of wellFormedEntries(spec.edges)) {
-    if (edge.to !== name) continue;
-    const at = ['spec', 'edges', position];
-    if (Object.hasOwn(edge, 'fanOut'))
-      yield {
-        path: [...at, 'fanOut'],
-        message: `expected no fan-out into "${name}", which combines; fan out to a stage`,
-      };
-    if (combine.method === 'concatenation' && !isOfItems) yield* checkConcatenated(edge, at);
-    yield* checkPassed(edge, combine, at);
+  else if (incoming.length === 1 && !isOfItems) {
+    const message = `expected at least two members of "${name}", or a join of items, found only "${members[0]}"`;
+    yield { path, message, severity: 'warning' };
   }
+  if (isOfItems && Object.hasOwn(combine, 'weights')) {
+    const message = 'expected several edges into the stage: items of a join have no weights';
+    yield { path: [...path, 'weights'], message };
+  } else yield* checkWeights(combine, members, [...path, 'weights']);
+  for (const [position, edge] of wellFormedEntries(spec.edges))
+    if (edge.to === name) yield* checkInEdge(edge, combine, { path: ['spec', 'edges', position], isOfItems });
   yield* checkAnswer(spec, name, combine);
+}
+
+function* checkInEdge(
+  edge: EdgeDraft,
+  combine: CombineDraft,
+  { path, isOfItems }: { readonly path: ValuePath; readonly isOfItems: boolean },
+): Generator<Finding> {
+  const message = `expected no fan-out into "${edge.to}", which combines; fan out to a stage`;
+  if (Object.hasOwn(edge, 'fanOut')) yield { path: [...path, 'fanOut'], message };
+  if (combine.method === 'concatenation' && !isOfItems) yield* checkConcatenated(edge, path);
+  yield* checkPassed(edge, combine, path);
 }
 
 function* checkWeights({ weights }: CombineDraft, members: readonly string[], path: ValuePath): Generator<Finding> {

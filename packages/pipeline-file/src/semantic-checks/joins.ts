@@ -54,6 +54,7 @@ const MEASURED = {
   edges: { place: 'behind a join that waits for some edges only', field: ['join'] },
   outputs: { place: 'of a cascade', field: ['unless'] },
   combines: { place: 'of a combined answer', field: ['combine', 'method'] },
+  stages: { place: 'with optional stages', field: ['optional'] },
 } as const;
 
 /**

@@ -2,6 +2,7 @@
  * References must name something that exists. A reference may mean a name that is malformed. So while a name is
  * malformed, an unknown reference is reported only if it resembles a known name.
  */
+import { OMITTED } from '@equipoise/core/model';
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
@@ -62,7 +63,10 @@ export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 /** Checks the stage and variant names in one combination. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
   const known = knownNames(stages.filter((stage) => stage === undefined || !Object.hasOwn(stage, 'combine')));
-  const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));
+  const omitted = stages.some((stage) => stage?.optional === true) ? [{ name: OMITTED }] : [];
+  const variantsOf = new Map(
+    stages.map((stage) => [stage?.name, knownNames(stage?.variants && [...stage.variants, ...omitted])]),
+  );
   return function* (combination: CombinationDraft, parent: ValuePath): Generator<Finding> {
     for (const [stage, variant] of Object.entries(combination)) {
       const path = [...parent, stage];

@@ -671,9 +671,39 @@ const combines: Case[] = [
     { path: 'spec.stages[2].combine.weights', message: /items of a join have no weights/ },
   ],
   [
-    'one stage is no ensemble',
-    (spec) => combined(spec, { method: 'vote' }, [['classify', 'vote']]),
-    { path: combine, message: /at least two members of "vote", or a join of items, found only "classify"/ },
+    'a member is optional where the answer can do without it',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      for (const stage of [0, 1]) spec.stages[stage].optional = true;
+    },
+    { path: 'spec.stages[0].optional', message: /joins that can do without "detect" behind it.*needs its answer/ },
+  ],
+  [
+    'a concatenation needs its members',
+    (spec) => {
+      combined(spec, { method: 'concatenation' });
+      spec.stages[1].optional = true;
+    },
+    { path: 'spec.stages[1].optional', message: /joins that can do without "classify"/ },
+  ],
+  [
+    'the members of a combine stage are optional, not the stage',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.stages[3].optional = true;
+    },
+    { path: 'spec.stages[3].optional', message: /no optional on a stage with combine/ },
+  ],
+  [
+    'measurements say of an optional stage whether it ran',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.stages[1].optional = true;
+      spec.stages[1].variants[0].name = 'omitted';
+      spec.accuracyTable = { combinations: [{ variants: { detect: 'small' }, accuracy: 0.5 }] };
+    },
+    { path: 'spec.stages[1].variants[0].name', message: /expected another name.*"omitted" stands for/ },
+    { path: 'spec.accuracyTable.combinations[0].variants', message: /several or is optional, found none of classify/ },
   ],
   [
     'a source is no member',
@@ -1094,6 +1124,23 @@ test.each<readonly [string, (spec: Loose) => void]>([
       combined(spec, { method: 'concatenation' });
       delete spec.evaluation;
     },
+  ],
+  [
+    'optional members, measured with and without',
+    (spec) => {
+      combined(spec, { method: 'vote' });
+      spec.stages[1].optional = true;
+      const of = (classify: string) => ({ variants: { detect: 'small', classify }, accuracy: 0.5 });
+      spec.accuracyTable = { combinations: [of('mlp'), of('omitted')] };
+    },
+  ],
+  [
+    'a combine stage with one member, which is a warning',
+    (spec) =>
+      combined(spec, { method: 'vote' }, [
+        ['classify', 'vote'],
+        ['again', 'classify'],
+      ]),
   ],
   ['a concatenation of items', (spec) => ofItems(spec, { method: 'concatenation' })],
   [

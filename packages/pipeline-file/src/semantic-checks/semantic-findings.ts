@@ -3,7 +3,7 @@ import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
 import { checkBranches, checkCertainAnswer } from './branches.js';
-import { checkCombines } from './combines.js';
+import { checkCombines, checkOptional } from './combines.js';
 import { checkEdgeInputs } from './edge-inputs.js';
 import { checkEvaluation } from './evaluation.js';
 import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
@@ -39,6 +39,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkFanOutItems(spec),
     ...checkEdgeInputs(spec, graph, topology),
     ...checkCombines(spec, graph),
+    ...checkOptional(spec, graph),
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),

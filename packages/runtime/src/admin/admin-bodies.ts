@@ -51,7 +51,7 @@ const stagePlan = z
     }),
     maxBatchSize: count(),
     maxBatchWaitMs: z.number().min(0).default(0),
-    replicas: count(),
+    replicas: z.int().min(0),
     trafficFraction: z.literal(1).default(1),
   })
   .transform((value): StagePlan => value);

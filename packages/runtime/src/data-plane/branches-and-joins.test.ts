@@ -135,6 +135,20 @@ describe('a combine stage', () => {
     expect(tie.answers).toEqual([{ kind: 'completed', output: { winner: fp32([], 1) }, missing: ['b'] }]);
   });
 
+  it('answers each request once while the plan omits a member and takes it back', async () => {
+    const clock = new ManualClock();
+    const { pipeline } = bench(voted(), clock, { a: label(1), b: label(2), c: label(2) });
+    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
+    const answers = [];
+    for (const isOmitted of [false, true, false]) {
+      pipeline.setPolicy(stageId('b'), { ...policy, isOmitted });
+      answers.push(pipeline.submit(x(0)), pipeline.submit(x(0)));
+      await clock.advanceTo(clock.nowMs() + 50);
+    }
+    const winners = (await Promise.all(answers)).map((answer) => answer.kind === 'completed' && answer.output);
+    expect(winners).toEqual([2, 2, 1, 1, 2, 2].map((winner) => ({ winner: fp32([], winner) })));
+  });
+
   it('fails its request alone if a member lacks the tensor', async () => {
     const a: ItemScript = (item) => (firstValue(item) > 0 ? { lable: fp32([], 1) } : { label: fp32([], 1) });
     const { answers } = await answersTo(voted(), { a, b: label(1), c: label(1) }, [x(1), x(0)]);

@@ -197,9 +197,12 @@ export class PipelineRunner implements ReplicaPool {
     return this.#bytes.sum;
   }
 
-  /** True while the runner accepts requests and every stage has a replica. */
+  /** True while the runner accepts requests and every stage that the plan does not omit has a replica. */
   get ready(): boolean {
-    return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
+    if (this.#draining) return false;
+    return this.#graph.stages.every(
+      ({ index }) => this.#replicas.stages.has(index) || this.#policies[index]?.isOmitted,
+    );
   }
 
   /** Serves a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */

@@ -130,6 +130,47 @@ describe('evaluatePipeline', () => {
     ]);
   });
 
+  it('measures with and without optional members, each of which runs once', async () => {
+    const optional = (of: StageSpec): StageSpec => ({ ...of, optional: true });
+    const stages = [
+      stage('split', [variant('only')]),
+      stage('left', [accurate('right', 0.9), accurate('off', 0.6)]),
+      optional(stage('middle', [accurate('only', 0.9)])),
+      optional(stage('last', [accurate('only', 0.9)])),
+    ];
+    const [split, ...members] = stages.map(({ id }) => id) as [never, never, never, never];
+    const mean = 'mean' as never;
+    const spec = pipeline(stages, {
+      combines: [{ id: mean, method: 'median', tensor: 'x', output: 'total' }],
+      edges: members.flatMap((member) => [
+        { from: split, to: member },
+        { from: member, to: mean },
+      ]),
+      outputs: [{ from: mean }],
+    });
+    const module: EvaluationModule = {
+      loadSamples: async () => [5, 0, 4, 1, 3, 2].map((k) => ({ inputs: { x: int32([], k) }, label: k })),
+      score: scenes.score,
+    };
+    const echo = inMs((_, input) => ({ x: int32([], one(input)) }));
+    const left = inMs(({ variant: { id } }, input) => ({
+      x: int32([], one(input) + (id === 'off' ? one(input) % 2 : 0)),
+    }));
+    const request = { spec, module };
+    const evaluation = await bench(request, { split: echo, left, middle: echo, last: echo }).evaluate();
+    expect(chosen(evaluation)).toEqual([
+      ['only right only only', 1],
+      ['only right only omitted', 1],
+      ['only right omitted only', 1],
+      ['only right omitted omitted', 1],
+      ['only off only only', 1],
+      ['only off only omitted', 3 / 6],
+      ['only off omitted only', 3 / 6],
+      ['only off omitted omitted', 3 / 6],
+    ]);
+    expect(evaluation.stageRuns).toBe(5 * 6);
+  });
+
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {
     const { launcher, evaluate } = bench();
     await evaluate();

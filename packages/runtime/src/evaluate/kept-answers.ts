@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
-import type { PipelineSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
+import { OMITTED, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type Database from 'libsql';
 import { canonicalJson, sha256 } from '../digest.js';
 import { CodeDigests, type LocateFile, tensorsDigest } from '../profiling/profile-identity.js';
@@ -128,8 +128,8 @@ export class KeptAnswers {
 
   #keyOf(choice: VariantChoice): string {
     const code = this.#spec.stages.map((stage) => {
-      const variant = stage.variants.find(({ id }) => id === choice[stage.id]) as VariantSpec;
-      return canonicalJson({ id: variant.id, ...this.#code.of(stage, variant) });
+      const variant = stage.variants.find(({ id }) => id === choice[stage.id]);
+      return canonicalJson(variant === undefined ? OMITTED : { id: variant.id, ...this.#code.of(stage, variant) });
     });
     return sha256(this.#graph, ...code);
   }

@@ -2,6 +2,7 @@
 import {
   AppError,
   type EdgeCount,
+  OMITTED,
   type PipelineSpec,
   type StageId,
   type StageSpec,
@@ -71,10 +72,11 @@ export class SampleAnswers {
     const answers: CombinationAnswer[] = [];
     let stageRuns = 0;
     for (const choice of choices) {
-      const walk = new SampleWalk(this.#graph, [inputs]);
+      const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
+      const walk = new SampleWalk(this.#graph, [inputs], omitted);
       for (const index of this.#graph.topologicalOrder) {
         const stage = this.#spec.stages[index];
-        if (stage === undefined) continue;
+        if (stage === undefined || omitted.includes(index)) continue;
         const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
         const outputs = await shared.remember(key, () => {
           const items = walk.inputsOf(index);

@@ -3,7 +3,15 @@
  * rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go to the
  * larger sum of ranks.
  */
-import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
+import {
+  AppError,
+  OMITTED,
+  omittedNodes,
+  type PipelineSpec,
+  type StageId,
+  type StageSpec,
+  type VariantId,
+} from '@equipoise/core/model';
 
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
@@ -30,12 +38,26 @@ function ranksOf({ variants }: StageSpec): ReadonlyMap<VariantId, number> {
   return new Map(worstFirst.map(({ id }, index) => [id, index / (worstFirst.length - 1)]));
 }
 
-function product(stages: readonly StageSpec[]): VariantChoice[] {
-  return stages.reduce<VariantChoice[]>(
-    (choices, { id, variants }) =>
-      choices.flatMap((choice) => variants.map((variant) => ({ ...choice, [id]: variant.id }))),
+/** Choices of a stage: its variants, and to omit it if it is optional. */
+const choicesOf = ({ variants, optional }: StageSpec): readonly VariantId[] => [
+  ...variants.map(({ id }) => id),
+  ...(optional ? [OMITTED] : []),
+];
+
+function product(spec: PipelineSpec): readonly VariantChoice[] {
+  const choices = spec.stages.reduce<VariantChoice[]>(
+    (before, stage) => before.flatMap((choice) => choicesOf(stage).map((of) => ({ ...choice, [stage.id]: of }))),
     [{}],
   );
+  if (!spec.stages.some(({ optional }) => optional)) return choices;
+  const valid = choices.flatMap((choice) => {
+    const omitted = spec.stages.flatMap(({ id }) => (choice[id] === OMITTED ? [id] : []));
+    const gone = omittedNodes(spec, omitted);
+    if (gone === undefined) return [];
+    const without = spec.stages.flatMap(({ id }) => (gone.has(id) ? [[id, OMITTED] as const] : []));
+    return [{ ...choice, ...Object.fromEntries(without) }];
+  });
+  return [...new Map(valid.map((choice) => [JSON.stringify(choice), choice])).values()];
 }
 
 function ranked(spec: PipelineSpec, choices: readonly VariantChoice[]): RankedChoice[] {
@@ -51,12 +73,13 @@ function ranked(spec: PipelineSpec, choices: readonly VariantChoice[]): RankedCh
 
 /** Selects at most `most` combinations. Throws WRONG_USAGE if there are too many to enumerate. */
 export function variantCombinations(spec: PipelineSpec, most: number): VariantCombinations {
-  const count = spec.stages.reduce((total, { variants }) => total * variants.length, 1);
-  if (count > MOST_ENUMERATED) {
-    const message = `The pipeline has ${count} combinations of variants, more than ${MOST_ENUMERATED}; evaluate it in parts or with fewer variants.`;
-    throw new AppError('WRONG_USAGE', message, { details: { combinations: count } });
+  const enumerated = spec.stages.reduce((total, stage) => total * choicesOf(stage).length, 1);
+  if (enumerated > MOST_ENUMERATED) {
+    const message = `The pipeline has ${enumerated} combinations of variants, more than ${MOST_ENUMERATED}; evaluate it in parts or with fewer variants.`;
+    throw new AppError('WRONG_USAGE', message, { details: { combinations: enumerated } });
   }
-  const all = product(spec.stages);
+  const all = product(spec);
+  const count = all.length;
   if (count <= most) return { kept: all, omitted: [] };
   const mostEvenFirst = ranked(spec, all).sort(
     (a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order,

@@ -24,7 +24,8 @@ export class SampleWalk {
   readonly #waiting: WaitingItem[][];
   readonly #requests: Request[] = [];
 
-  constructor(graph: ServingGraph, samples: readonly TensorMap[]) {
+  /** Samples skip the stages `omitted`. */
+  constructor(graph: ServingGraph, samples: readonly TensorMap[], omitted: readonly number[] = []) {
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
     this.#walk = new GraphWalk(graph, algebra, {
@@ -35,6 +36,7 @@ export class SampleWalk {
       discard: () => {},
       cannotAnswer: () => {},
     });
+    for (const stage of omitted) this.#walk.omit(stage, true);
     const sourceOf = sourceTensors(graph);
     samples.forEach((inputs, sequence) => {
       const arrival = { context: { source: sourceOf(inputs) }, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };

@@ -35,12 +35,14 @@ const BY_CHANCE = 1.11;
 const REST_FACTOR = 4;
 const ROUNDING = 1e-9;
 
-/** Pins to the variants of a plan. Existing pins take precedence. */
+/** Pins to the variants of a plan, and to the stages that it omits. Existing pins take precedence. */
 export function variantPins(spec: PipelineSpec, stages: Plan['stages']): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
-    spec.stages.map(({ id, pins }) => {
+    spec.stages.map(({ id, pins, optional = false }) => {
       const [stage] = stages[id] ?? [];
-      return [id, stage === undefined ? pins : { variantId: stage.variantId, ...pins }];
+      if (stage === undefined) return [id, pins];
+      if (stage.replicas === 0) return [id, { omitted: true, ...pins }];
+      return [id, { variantId: stage.variantId, ...(optional && { omitted: false }), ...pins }];
     }),
   );
 }

@@ -2,7 +2,6 @@
 
 import type { Plan } from '../../model/plan.js';
 import { matchesOption } from '../options/stage-option.js';
-import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
 import { searchPlan } from '../search/search-plan.js';
 import { isBetter } from '../surrogate/objective-value.js';
@@ -19,12 +18,11 @@ export interface FoundOutcome extends ChangedOutcome {
 export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): FoundOutcome {
   const outcome = searchPlan({ ...changed, candidates: [result.plan.stages] }, verifierAt?.(changed.arrivalRps));
   if (outcome.kind === 'none') return { changedStages: [] };
-  const { choice, value } = outcome.found;
-  const changedStages = changed.spec.stages.flatMap(({ id }, s) => {
-    const [part] = result.plan.stages[id] ?? [];
-    return part !== undefined && matchesOption(part, (choice[s] as SurrogateOption).option) ? [] : [id];
+  const { plan, value } = outcome.found;
+  const changedStages = changed.spec.stages.flatMap(({ id }) => {
+    const [[part], [other]] = [result.plan.stages[id] ?? [], plan.stages[id] ?? []];
+    return part !== undefined && other !== undefined && matchesOption(part, other) ? [] : [id];
   });
-  const { plan } = outcome.found;
   return { value, changedStages, costPerHour: plan.predicted.costPerHour, plan };
 }
 

@@ -2,11 +2,11 @@
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
-import { hasKnownAccuracy, prepareProblem } from '../options/prepared-problem.js';
+import { hasKnownAccuracy, type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { PlanningProblem } from '../planning-problem.js';
+import { planCases } from '../problem/plan-cases.js';
 import { ratedVariants } from '../problem/rated-variants.js';
-import { shareCases } from '../problem/share-cases.js';
 import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
@@ -54,9 +54,15 @@ function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): V
 }
 
 function holdVariant({ prepared, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
-  const pins = prepared.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
+  const pins = prepared.spec.stages.map((stage, t) => [stage.id, t === s ? held(stage, variantId) : stage.pins]);
   return { ...problem, pins: Object.fromEntries(pins) };
 }
+
+const held = ({ pins, optional }: StageSpec, variantId: VariantId): StageSpec['pins'] => ({
+  ...pins,
+  variantId,
+  ...(optional && { omitted: false }),
+});
 
 interface BestChoice {
   readonly value: number;
@@ -65,7 +71,7 @@ interface BestChoice {
 
 function bestOf({ factors }: ExplainedPlan, problem: PlanningProblem): BestChoice | undefined {
   let best: BestChoice | undefined;
-  for (const each of shareCases(problem)) {
+  for (const each of planCases(problem)) {
     const prepared = prepareProblem(each);
     const { choice } = new SurrogateSolver(prepared).solve(factors);
     if (choice === undefined) continue;
@@ -82,7 +88,10 @@ function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): 
   if (bestOf(explained, unhurried) !== undefined) return 'slo';
   const unlimited = { ...held, budget: {} };
   if (bestOf(explained, unlimited) !== undefined) return 'budget';
-  const cases = (problem: PlanningProblem) => shareCases(problem).map(prepareProblem);
+  const cases = (problem: PlanningProblem) => planCases(problem).map(prepareProblem);
   if (!cases({ ...unlimited, arrivalRps: 0 }).some(hasKnownAccuracy)) return 'unmeasured-accuracy';
-  return cases(unlimited).every(({ options }) => options[s]?.length === 0) ? 'capacity' : 'accuracy-floor';
+  const id = explained.prepared.spec.stages[s]?.id;
+  const isEmpty = ({ spec, options }: PreparedProblem) =>
+    options[spec.stages.findIndex((stage) => stage.id === id)]?.length === 0;
+  return cases(unlimited).every(isEmpty) ? 'capacity' : 'accuracy-floor';
 }

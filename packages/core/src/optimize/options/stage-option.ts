@@ -205,7 +205,7 @@ export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOp
 /** Identifies an option, also in plans and related problems. */
 export type OptionKind = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 'replicas'>;
 
-export const matchesOption = (kind: OptionKind, o: StageOption): boolean =>
+export const matchesOption = (kind: OptionKind, o: OptionKind): boolean =>
   o.variantId === kind.variantId &&
   o.resources.cpuCores === kind.resources.cpuCores &&
   o.maxBatchSize === kind.maxBatchSize &&

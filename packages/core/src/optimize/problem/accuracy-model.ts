@@ -48,10 +48,12 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** Throws AppError INVALID_PIPELINE if measurements are needed and none exists. */
-export function accuracyModel(spec: PipelineSpec): AccuracyModel {
+/**
+ * Throws AppError INVALID_PIPELINE if measurements are needed and none exists. They are with `onlyMeasured`, too.
+ */
+export function accuracyModel(spec: PipelineSpec, onlyMeasured = false): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
-  const productCounts = measurementCause(spec) === undefined;
+  const productCounts = !onlyMeasured && measurementCause(spec) === undefined;
   const measured = measuredVariants(spec);
   if (!productCounts && measured.length === 0)
     throw new AppError(

@@ -3,8 +3,8 @@ import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, sho
 import { hasKnownAccuracy, type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
 import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
+import { planCases } from '../problem/plan-cases.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
-import { shareCases } from '../problem/share-cases.js';
 import { solve } from '../surrogate/solve.js';
 import { planOf } from './plan-of.js';
 import { boundedCases, relaxationBound } from './relaxation-bound.js';
@@ -21,6 +21,8 @@ interface StablePlan {
   readonly choice: NonNullable<Solution['choice']>;
 }
 
+const pickCase = ({ spec, omitted }: PlanningProblem) => ({ spec, ...(omitted && { omitted }) });
+
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
   const asked: PlanningProblem = {
     ...problem,
@@ -28,10 +30,10 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
     objective: { kind: 'min-cost', accuracyFloor: 0 },
     slo: { ...(problem.slo ?? problem.spec.slo), latencyMs: Number.MAX_VALUE },
   };
-  for (const each of shareCases(asked)) {
+  for (const each of planCases(asked)) {
     const prepared = prepareRelaxation(each);
     const { choice } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
-    if (choice !== undefined) return { prepared: { ...prepared, problem: { ...problem, spec: each.spec } }, choice };
+    if (choice !== undefined) return { prepared: { ...prepared, problem: { ...problem, ...pickCase(each) } }, choice };
   }
   return undefined;
 }
@@ -161,7 +163,7 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   const { percentile } = problem.slo ?? problem.spec.slo;
   const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
   if (relaxationBound({ ...problem, slo: unhurried }) !== undefined) return 'slo';
-  const unloaded = shareCases({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
+  const unloaded = planCases({ ...problem, arrivalRps: 0, slo: unhurried, budget: {} });
   return unloaded.some((each) => hasKnownAccuracy(prepareRelaxation(each))) ? 'capacity' : 'unmeasured-accuracy';
 }
 

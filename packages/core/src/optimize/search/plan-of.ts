@@ -1,3 +1,4 @@
+import { omittedPlan } from '../../model/omission.js';
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
@@ -32,13 +33,14 @@ function predictionOf(prepared: PreparedProblem, choice: StageChoice, latencyMs:
   };
 }
 
-function stagesOf({ spec }: PreparedProblem, choice: StageChoice): Plan['stages'] {
+function stagesOf({ spec, problem }: PreparedProblem, choice: StageChoice): Plan['stages'] {
   const stages = spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
     const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
     const { maxBatchWaitMs } = stage.bounds;
     return [stage.id, [{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 }]];
   });
-  return Object.fromEntries(stages);
+  const omitted = problem.omitted?.map((stage): [string, readonly StagePlan[]] => [stage.id, [omittedPlan(stage)]]);
+  return Object.fromEntries([...stages, ...(omitted ?? [])]);
 }
 
 const sumOfTailsMs = ({ graph }: PreparedProblem, choice: StageChoice): number =>

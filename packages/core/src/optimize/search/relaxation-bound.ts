@@ -6,7 +6,7 @@ import type { Objective } from '../../model/pipeline-spec.js';
 import { prepareRelaxation } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { shareCases } from '../problem/share-cases.js';
+import { planCases } from '../problem/plan-cases.js';
 import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
 
@@ -38,7 +38,7 @@ function caseBound(problem: PlanningProblem): number | undefined {
 /** Cases whose relaxation is not proven infeasible, best bound first. */
 export function boundedCases(problem: PlanningProblem): readonly BoundedCase[] {
   const { objective = problem.spec.objective } = problem;
-  const cases = shareCases(problem).flatMap((each) => {
+  const cases = planCases(problem).flatMap((each) => {
     const bound = caseBound(each);
     return bound === undefined ? [] : [{ problem: each, bound }];
   });

@@ -4,13 +4,12 @@
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { Plan, PlanVerification, SearchEffort } from '../../model/plan.js';
-import { hasSharesByVariant } from '../../model/resolved-spec.js';
 import { ChoiceJudge } from '../improve/choice-judge.js';
 import { ChoiceSearch, type Improvement } from '../improve/improve-choice.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
-import { shareCases } from '../problem/share-cases.js';
+import { planCases } from '../problem/plan-cases.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
 import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
@@ -168,7 +167,7 @@ type Found = Extract<PlanSearch, { kind: 'found' }>;
 type NotFound = Extract<PlanSearch, { kind: 'none' }>;
 
 /**
- * Searches each case of shares by variant, best bound first. Cases share the work limit. A case that cannot have a
+ * Searches each case of a problem (`planCases`), best bound first. Cases share the work limit. A case that cannot have a
  * better plan than the one found is cut. `bounded`: the cases of the problem, if they are known.
  */
 export function searchPlan(
@@ -176,11 +175,12 @@ export function searchPlan(
   verify?: VerifyPlan,
   bounded?: readonly BoundedCase[],
 ): PlanSearch {
-  if (!hasSharesByVariant(problem.spec)) return searchPrepared(prepareProblem(problem), verify);
+  const every = planCases(problem);
+  if (every.length === 1) return searchPrepared(prepareProblem(every[0]), verify);
   const { objective = problem.spec.objective, workLimit = DEFAULT_WORK_LIMIT } = problem;
   const cases = bounded ?? boundedCases(problem);
   // Without any plan, the searches only look for the best effort.
-  const searched = cases.length > 0 ? cases : shareCases(problem).map((each) => ({ problem: each, bound: undefined }));
+  const searched = cases.length > 0 ? cases : every.map((each) => ({ problem: each, bound: undefined }));
   let found: Found | undefined;
   let none: NotFound = { kind: 'none', fastest: undefined, tried: 0, labels: 0 };
   for (const { problem: each, bound } of searched) {

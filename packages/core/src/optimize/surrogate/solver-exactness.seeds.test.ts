@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
 import type { StageId, VariantId } from '../../model/ids.js';
-import type { EdgeSpec } from '../../model/pipeline-spec.js';
+import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import { bruteForce } from '../brute-force.test-support.js';
 import { prepareProblem } from '../options/prepared-problem.js';
 import { PlanOracle } from '../plan-oracle.test-support.js';
@@ -116,4 +116,78 @@ describe.each(['when', 'when-alternatives', 'when-nested', 'fan-out'] as const)(
       );
     }
   });
+});
+
+/** The problem with optional members, and measurements with and without each. */
+function withOptional({ spec, ...problem }: PlanningProblem, rng: SeededRng): PlanningProblem {
+  const isMember = (id: StageId) => spec.edges.some(({ from, to }) => from === id && to === 'vote');
+  const stages = spec.stages.map((stage) =>
+    isMember(stage.id) && rng.next() < 0.7
+      ? { ...stage, optional: isNeeded(spec, stage.id) ? undefined : true }
+      : stage,
+  ) as PipelineSpec['stages'];
+  let choices: readonly Readonly<Record<StageId, VariantId>>[] = [{}];
+  for (const { id, variants, optional } of stages) {
+    const names = [...variants.map((variant) => variant.id), ...(optional ? ['omitted' as VariantId] : [])];
+    choices = choices.flatMap((before) => names.map((name) => ({ ...before, [id]: name })));
+  }
+  const combinations = choices
+    .filter(() => rng.next() < 0.8)
+    .map((variants) => ({ variants, accuracy: 0.3 + 0.6 * rng.next() }));
+  return { ...problem, spec: { ...spec, stages, accuracyTable: { combinations } } };
+}
+
+/** True if a stage other than the vote waits for the stage. */
+const isNeeded = ({ edges }: PipelineSpec, id: StageId): boolean =>
+  edges.some(({ from, to }) => from === id && to !== 'vote');
+
+/** One problem for each set of members that stay. */
+function problemsOfMembers({ spec, ...problem }: PlanningProblem): readonly PlanningProblem[] {
+  let sets: readonly (readonly StageId[])[] = [[]];
+  for (const { id, optional } of spec.stages) sets = sets.flatMap((set) => (optional ? [set, [...set, id]] : [set]));
+  return sets.flatMap((gone) => {
+    const left = spec.edges.filter(({ from }) => !gone.includes(from));
+    const votes = left.filter(({ to }) => to === 'vote').length;
+    if (votes === 0) return [];
+    const combinations = (spec.accuracyTable?.combinations ?? []).flatMap(({ variants, ...rest }) => {
+      const entries = Object.entries(variants) as [StageId, VariantId][];
+      if (entries.some(([id, name]) => (name === 'omitted') !== gone.includes(id))) return [];
+      return [{ ...rest, variants: Object.fromEntries(entries.filter(([id]) => !gone.includes(id))) }];
+    });
+    const edges = left.map(({ join, ...edge }) => ({
+      ...edge,
+      ...(join !== undefined && votes > 1 && { join: { quorum: Math.min(2, votes) } }),
+    }));
+    const stages = spec.stages.filter(({ id }) => !gone.includes(id));
+    return [{ ...problem, spec: { ...spec, stages, edges, accuracyTable: { combinations } } }];
+  });
+}
+
+it('exact with optional members: equals the best brute force over the sets of members', () => {
+  const seeds = process.env['EQUIPOISE_SEEDS'] === 'all' ? 300 : 12;
+  let omitting = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const plain = randomProblem('combine', seed, { size: SMALL, estimator: 'sum-of-tails' }).problem;
+    const problem = withOptional(plain, new SeededRng(seed));
+    const { objective } = problem.spec;
+    const context = `seed ${seed} ${JSON.stringify(objective)}`;
+    const answers = problemsOfMembers(problem).flatMap((each) =>
+      each.spec.accuracyTable?.combinations.length === 0 ? [] : (bruteForce(each, 1, 1).best ?? []),
+    );
+    const outcome = searchPlan(problem);
+    expect(outcome.kind === 'found', context).toBe(answers.length > 0);
+    if (outcome.kind === 'none') continue;
+    const { value, choice, plan } = outcome.found;
+    const signed = objective.kind === 'min-cost' ? -value : value;
+    const best = Math.max(...answers.map((answer) => answer.value));
+    expect(Math.abs(signed - best), context).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(best)));
+    const tied = answers.filter((answer) => answer.value >= best - 1e-9 * Math.max(1, Math.abs(best)));
+    const cost = choice.reduce((sum, o) => sum + o.costPerHour, 0);
+    if (objective.kind === 'max-accuracy')
+      expect(cost, context).toBeLessThanOrEqual(Math.min(...tied.map((answer) => answer.cost)) * (1 + 1e-9));
+    const gone = Object.entries(plan.stages).flatMap(([id, [part]]) => (part?.replicas === 0 ? [id] : []));
+    expect(Object.keys(plan.stages), context).toHaveLength(problem.spec.stages.length);
+    if (gone.length > 0) omitting += 1;
+  }
+  expect(omitting).toBeGreaterThan(seeds / 6);
 });

@@ -99,6 +99,36 @@ describe('FleetScheduler, a change', () => {
     expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ maxBatchSize: 8 });
   });
 
+  it('to no replicas lets requests skip the stage first; from none, all replicas are ready first', () => {
+    const bench = benchWith(planFor('s', 2));
+    expect(bench.applied(changeTo(planFor('t', 0)))).toEqual({ kind: 'done' });
+    expect(bench.events.map(([, , what]) => what)).toEqual(['adopt', 'drain', 'drain']);
+    expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ replicas: [], omitted: true });
+    bench.events.length = 0;
+    const end = bench.apply(changeTo(planFor('l', 3)));
+    bench.advanceTo(bench.nowMs + 15);
+    expect(bench.shown()).toEqual(['l:ready', 'l:ready', 'l:starting']);
+    expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ omitted: true });
+    bench.advanceTo(bench.nowMs + 10);
+    expect(end).toEqual([{ kind: 'done' }]);
+    expect(bench.events.map(([, , what]) => what).slice(-2)).toEqual(['serve', 'adopt']);
+    expect(bench.fleet.runningPlan().stages[stageA]?.omitted).toBeUndefined();
+  });
+
+  it('from no replicas is given up as a whole when a start fails', () => {
+    const bench = benchWith(planFor('s', 0));
+    let starts = 0;
+    const start = bench.start.bind(bench);
+    bench.start = (stage, replica) => {
+      starts += 1;
+      start(stage, starts === 3 ? { ...replica, variantId: planFor('broken', 1).variantId } : replica);
+    };
+    expect(bench.applied(changeTo(planFor('s', 3)))).toMatchObject({ kind: 'failed' });
+    bench.advanceTo(bench.nowMs + 10);
+    expect(bench.shown()).toEqual([]);
+    expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ omitted: true });
+  });
+
   it('is given up when a start fails in the middle: the old plan is restored after the back-off', () => {
     const bench = new FleetBench({ budgetCpuCores: 3 });
     bench.applied(changeTo(planFor('s', 3)));

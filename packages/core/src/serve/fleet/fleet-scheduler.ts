@@ -349,7 +349,7 @@ export class FleetScheduler {
     // The headroom belongs to the running change.
     const waits = stage.isOnItsOwn && this.#active !== undefined;
     const to = { ...target, replicas: target.replicas + this.#spares(stage, target) };
-    const present = { replicas: stage.all(), to, before, adopted };
+    const present = { replicas: stage.all(), to, before, adopted, omitted: stage.isOmitted };
     const headroom = {
       cpuCores: limitCores - this.#heldCores(),
       starts: waits ? 0 : this.#limits.startConcurrency - launching,
@@ -385,7 +385,8 @@ export class FleetScheduler {
   /** True if a change starts a variant that needs a canary, with enough headroom for the first step. */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
-    if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
+    if (atOnce === true || to.replicas === 0 || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId))
+      return false;
     if (!stage.all().some(({ status, variantId }) => status === 'ready' && variantId !== to.variantId)) return false;
     const first = newReplicasFor(canaryFractions[0] ?? 1, to.replicas);
     const free = this.#mostCores(to) - this.#heldCores() + this.#leavingCores(stage);

@@ -74,7 +74,8 @@ export class FleetStage {
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
     const alive = this.fittingAlive();
-    const grows = target !== undefined && before.others === 0 && alive > 0 && alive < target.replicas;
+    const grows =
+      target !== undefined && !this.isOmitted && before.others === 0 && alive > 0 && alive < target.replicas;
     if (grows) this.headFor({ ...target, replicas: alive });
     this.#alone = { from };
     this.aloneEndsAtMs = endsAtMs;
@@ -156,7 +157,8 @@ export class FleetStage {
     const { target, before } = this;
     if (target === undefined || before.others > 0 || grown === 0) return previous;
     // If no replica of another kind is ready, the change may still replace lost replicas.
-    const isGrowth = previous === undefined || (isOfKind(previous, target) && grown >= previous.replicas);
+    const isGrowth =
+      previous === undefined || (previous.replicas > 0 && isOfKind(previous, target) && grown >= previous.replicas);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
@@ -174,9 +176,15 @@ export class FleetStage {
       target !== undefined &&
       serving !== undefined &&
       isOfKind(serving, target) &&
+      serving.replicas > 0 === target.replicas > 0 &&
       serving.maxBatchSize === target.maxBatchSize &&
       serving.maxBatchWaitMs === target.maxBatchWaitMs
     );
+  }
+
+  /** True while requests skip the stage. */
+  get isOmitted(): boolean {
+    return this.serving?.replicas === 0;
   }
 
   all(): readonly FleetReplica[] {
@@ -249,7 +257,11 @@ export class FleetStage {
     const rolledBack = [...this.#backOffs].flatMap(([variantId, backOff]) =>
       nowMs < backOff.untilMs ? [{ variantId, untilMs: backOff.untilMs }] : [],
     );
-    const stage = { replicas, maxBatchSize, maxBatchWaitMs, ...(rolledBack.length > 0 && { rolledBack }) };
+    const stage = {
+      ...{ replicas, maxBatchSize, maxBatchWaitMs },
+      ...(this.isOmitted && { omitted: true as const }),
+      ...(rolledBack.length > 0 && { rolledBack }),
+    };
     const { canary, target } = this;
     if (canary === undefined || target === undefined) return stage;
     const { fraction, missingOutcomes } = canary;

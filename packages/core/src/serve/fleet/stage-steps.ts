@@ -27,6 +27,8 @@ export interface StageOnItsWay {
   readonly to: StagePlan;
   readonly before: ReadyCounts;
   readonly adopted: boolean;
+  /** True if requests skip the stage until it is adopted. */
+  readonly omitted?: boolean;
 }
 
 /** `comesFree`: more may become free when a replica has left or started. */
@@ -155,9 +157,12 @@ function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places):
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** True if (ready ÷ wanted replicas of the new kind) is at least (`staying` ÷ initial replicas of other kinds). */
-function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
-  if (ready === 0) return to.replicas === 0;
+/**
+ * True if (ready ÷ wanted replicas of the new kind) is at least (`staying` ÷ initial replicas of other kinds). An omitted
+ * stage begins with all its replicas.
+ */
+function carriesEnough({ to, before, omitted = false }: StageOnItsWay, ready: number, staying: number): boolean {
+  if (ready === 0 || omitted) return ready >= to.replicas;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
 }
 

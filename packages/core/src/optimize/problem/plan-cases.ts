@@ -1,0 +1,87 @@
+/**
+ * Cases of a problem with optional stages, or with shares of edges that depend on variants. A case omits a fixed set of
+ * stages, and all variants of a deciding stage have equal shares. So neither graph nor loads depend on the choice, and
+ * each case is solved like any other problem. The cases together hold every choice once.
+ */
+import { AppError } from '../../model/app-error.js';
+import type { StageId, VariantId } from '../../model/ids.js';
+import { OMITTED, omittedNodes, withoutNodes } from '../../model/omission.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import { hasSharesByVariant, resolvedSpec, sharesByVariant } from '../../model/resolved-spec.js';
+import { type PlanningProblem, specOf } from '../planning-problem.js';
+
+const MOST_CASES = 256;
+
+/** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
+export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
+  const [first = problem, ...others] = omissions(problem).flatMap(shareCases);
+  if (others.length >= MOST_CASES) throw tooMany('Optional stages and shares by variant');
+  return [first, ...others];
+}
+
+/** The problem without the stages that a plan may omit together, for each such set with a measured accuracy. */
+function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
+  const { stages } = specOf(problem);
+  const optional = stages.filter(
+    ({ optional: is, pins }) => is && pins.replicas === undefined && pins.omitted !== false,
+  );
+  if (optional.length === 0 || problem.omitted !== undefined) return [problem];
+  if (2 ** optional.length > MOST_CASES) throw tooMany('Optional stages');
+  let sets: readonly (readonly StageId[])[] = [[]];
+  for (const { id, pins } of optional)
+    sets = sets.flatMap((set) => (pins.omitted ? [[...set, id]] : [set, [...set, id]]));
+  const cases = new Map<string, PlanningProblem>();
+  for (const set of sets) {
+    const gone = omittedNodes(problem.spec, set);
+    if (gone === undefined) continue;
+    const spec = withoutNodes(problem.spec, gone);
+    const omitted = stages.filter(({ id }) => gone.has(id));
+    const isMeasured = spec.accuracyTable?.combinations.some(
+      ({ variants }) => !Object.values(variants).includes(OMITTED),
+    );
+    if (isMeasured) cases.set([...gone].sort().join(' '), { ...problem, spec, omitted });
+  }
+  return cases.size === 0 ? [problem] : [...cases.values()];
+}
+
+const tooMany = (what: string): AppError =>
+  new AppError(
+    'INVALID_PIPELINE',
+    `${what} give more than ${MOST_CASES} cases; make fewer stages optional, or give variants equal shares.`,
+  );
+
+function shareCases(problem: PlanningProblem): readonly PlanningProblem[] {
+  if (!hasSharesByVariant(problem.spec)) return [problem];
+  const { stages } = specOf(problem);
+  let cases: readonly NonNullable<PlanningProblem['variants']>[] = [new Map()];
+  for (const { id, variants, pins } of stages) {
+    const names = variants.map((variant) => variant.id);
+    const pinned = names.filter((name) => name === pins.variantId);
+    const classes = classesOf(problem.spec, id, pinned.length === 0 ? names : pinned);
+    if (classes === undefined) continue;
+    cases = cases.flatMap((before) => classes.map((of) => new Map(before).set(id, of)));
+    if (cases.length > MOST_CASES) throw tooMany('Shares by variant');
+  }
+  const { spec } = problem;
+  return cases.map((variants) => ({
+    ...problem,
+    variants,
+    spec: resolvedSpec(spec, (id) => variants.get(id)?.[0]),
+  }));
+}
+
+/** Variants by equal shares; undefined if the stage has no shares by variant. */
+function classesOf(
+  { edges }: PipelineSpec,
+  stage: StageId,
+  variants: readonly VariantId[],
+): readonly (readonly VariantId[])[] | undefined {
+  const shares = edges.filter(({ from }) => from === stage).flatMap(sharesByVariant);
+  if (shares.length === 0) return undefined;
+  const classes = new Map<string, VariantId[]>();
+  for (const variant of variants) {
+    const key = shares.map((values) => values[variant]).join(' ');
+    classes.set(key, [...(classes.get(key) ?? []), variant]);
+  }
+  return [...classes.values()];
+}
