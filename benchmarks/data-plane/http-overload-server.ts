@@ -49,6 +49,7 @@ process.once('message', async (message) => {
       return outcome;
     },
     submitBatch: (items, options) => runner.submitBatch(items, options),
+    submitPart: (place, inputs, options) => runner.submitPart(place, inputs, options),
   };
   const server = await startServer({ runners: [watched], version: 'benchmark', port: 0 });
   process.on('message', (question) => {

@@ -7,6 +7,7 @@ import {
   cores,
   count,
   fraction,
+  gapMs,
   nodeCores,
   port,
   positive,
@@ -15,6 +16,7 @@ import {
   rateRange,
   seed,
   serviceFactor,
+  sourcePaths,
   timeoutMs,
   weights,
 } from './terminal/flag-values.js';
@@ -411,6 +413,12 @@ function addLoad(program: Command): void {
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
     .option('--body <path>', 'file to send, or folder whose files are sent in turn; default: the JSON {}')
+    .option(
+      '--part <source=path>',
+      'part of a source of several, as file or folder (repeat for each source); the parts of a request share an id',
+      sourcePaths,
+    )
+    .option('--part-gap-ms <n>', 'mean time between the parts of a request, which come in any order', gapMs, 0)
     .option('--content-type <type>', 'media type of the bodies; default: by file extension')
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)

@@ -16,6 +16,7 @@ export { type ChangeBounds, changeBounds, coresDuringChange, startableReplicas }
 export { oldReplicasByShare, replicasByCount } from './serve/rollout/share.js';
 export { backOffAfter, holdsBack, standingBackOff, TRIAL_MS } from './serve/rollout/trial.js';
 export type { SchedulerLimits, ServingEffects } from './serve/serving-effects.js';
-export { type ServingEdge, type ServingGraph, type ServingStage, servingGraph } from './serve/serving-graph.js';
+export { type ServingEdge, type ServingGraph, servingGraph } from './serve/serving-graph.js';
+export { SourceJoin } from './serve/source-join.js';
 export { type RateLimit, TokenBucket } from './serve/token-bucket.js';
 export type { Scope } from './serve/waiting-parts.js';

@@ -10,6 +10,8 @@ export const fieldDefaults = {
   gpuPerHour: 0,
   objective: 'max-accuracy',
   sourceName: 'input',
+  maxSourceWaitMs: 5000,
+  maxWaiting: 1000,
   stageKind: 'model',
   runTimeoutMs: defaultRunTimeoutMs,
   idempotent: true,

@@ -27,6 +27,8 @@ spec:
         - { name: image, datatype: UINT8, shape: [-1], contentTypes: [image/png] }
         - { name: limit, datatype: INT32, shape: [] }
       samples: ./samples
+    - { name: scan, to: [a], tensors: [{ name: scan, datatype: UINT8, shape: [-1] }], samples: ./scans, onMissing: partial, share: 0.6 }
+  sourceJoin: { maxWaitMs: 250, maxWaiting: 7 }
   stages:
     - name: a
       kind: transform

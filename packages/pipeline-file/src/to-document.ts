@@ -13,7 +13,7 @@ export interface PipelineDocument {
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, surgeMaxMs, canary } = control;
-  const { evaluation, feedback, accuracyTable, robustness, combines = [] } = spec;
+  const { evaluation, feedback, accuracyTable, robustness, combines = [], sourceJoin } = spec;
   const maxSeconds = surgeMaxMs === undefined ? undefined : surgeMaxMs / 1000;
   const surge = surgeCpuCores === undefined ? undefined : withoutUndefined({ cpuCores: surgeCpuCores, maxSeconds });
   return {
@@ -27,6 +27,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       ...objectiveFields(objective),
       robustness,
       sources: sources.map(sourceEntry),
+      sourceJoin,
       stages: [...stages.map(stageEntry), ...combines.map(({ id, ...combine }) => ({ name: id, combine }))],
       edges: edges.map(edgeEntry),
       outputs,
@@ -49,7 +50,7 @@ function evaluationFields({ module, dataPath, metric }: NonNullable<PipelineSpec
   return withoutUndefined({ module, data: dataPath, metric: kind, ...options });
 }
 
-function sourceEntry({ name, to, tensors, samplesPath }: SourceSpec) {
+function sourceEntry({ name, to, tensors, samplesPath, onMissing, share }: SourceSpec) {
   const declared = tensors.map(({ contentTypes, ...tensor }) =>
     contentTypes.length === 0 ? tensor : { ...tensor, contentTypes },
   );
@@ -58,6 +59,8 @@ function sourceEntry({ name, to, tensors, samplesPath }: SourceSpec) {
     to,
     tensors: declared.length === 0 ? undefined : declared,
     samples: samplesPath,
+    onMissing,
+    share,
   });
 }
 

@@ -130,6 +130,14 @@ describe('a source', () => {
     const [source] = specAfter((spec) => (spec.sources = [{ name: 'text', to, samples: './samples' }])).sources;
     expect(source).toEqual({ name: 'text', to: expected, tensors: [], samplesPath: './samples' });
   });
+
+  test('several wait for each other', () => {
+    const [text, scan] = ['text', 'scan'].map((name) => ({ name, to: 'detect', datatype: 'UINT8', shape: [-1] }));
+    const { sources, sourceJoin } = specAfter((spec) => (spec.sources = [text, { ...scan, onMissing: 'partial' }]));
+    expect(sources.map(({ onMissing }) => onMissing)).toEqual([undefined, 'partial']);
+    expect(sourceJoin).toEqual({ maxWaitMs: 5000, maxWaiting: 1000 });
+    expect(specAfter((spec) => (spec.sources = [text])).sourceJoin).toBeUndefined();
+  });
 });
 
 test.each([

@@ -45,6 +45,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     objective: toObjective(spec),
     robustness: spec.robustness,
     sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
+    sourceJoin: (spec.sources?.length ?? 1) > 1 ? spec.sourceJoin : undefined,
     stages: spec.stages.filter(({ combine }) => combine === undefined).map(toStage),
     combines: toCombines(spec.stages),
     edges: edges.map(toEdge),
@@ -79,11 +80,18 @@ function toObjective({ objective, accuracyFloor }: FileSpec): Objective {
 }
 
 function toSource(source: FileSource, entries: readonly StageId[]): SourceSpec {
-  const { name, to, datatype, shape, contentTypes, samples } = source;
+  const { name, to, datatype, shape, contentTypes, samples, onMissing, share } = source;
   const single = datatype && shape ? [{ name, datatype, shape, contentTypes }] : [];
   const tensors = (source.tensors ?? single).map((tensor) => ({ ...tensor, contentTypes: tensor.contentTypes ?? [] }));
   const names = typeof to === 'string' ? [to] : to;
-  return withoutUndefined({ name, to: names?.map(stageId) ?? entries, tensors, samplesPath: samples });
+  return withoutUndefined({
+    name,
+    to: names?.map(stageId) ?? entries,
+    tensors,
+    samplesPath: samples,
+    onMissing: onMissing === 'partial' ? onMissing : undefined,
+    share,
+  });
 }
 
 function toStage({

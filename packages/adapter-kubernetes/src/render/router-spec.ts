@@ -23,11 +23,17 @@ export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'pla
   });
 }
 
+/** AppError INVALID_PIPELINE for several sources. */
 export function routerSpec(
   { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
   chosen: readonly ChosenVariant[],
   serverOf: (chosen: ChosenVariant) => InferenceServerSpec,
 ): PipelineSpec {
+  if (spec.sources.length > 1)
+    throw new AppError(
+      'INVALID_PIPELINE',
+      'On a cluster a pipeline has one source, because several routers could not join parts. Serve it on one machine, or send all tensors in one request.',
+    );
   const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
   const { evaluation: _, accuracyTable, ...rest } = spec;
   const combinations = (accuracyTable?.combinations ?? []).filter(({ variants }) =>

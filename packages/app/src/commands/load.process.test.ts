@@ -79,6 +79,22 @@ describe('equipoise load', () => {
     expect(documentOf(await load('/v1/pipelines/synthetic/run', ...flags))).toMatchObject({ sent: drawn, failed: 0 });
   });
 
+  it('sends the parts of several sources, which meet', async () => {
+    const source = (name: string) => `{ name: ${name}, datatype: BYTES, shape: [1], to: detect }`;
+    const spec = `sources: [${source('letter')}, ${source('scan')}]`;
+    folder.write('mail.yaml', syntheticPipeline({ name: 'mail', latencyMs: 9000, cpuCores: 2, spec }));
+    const { url, command } = await serving(folder.path, 'mail.yaml', '--fixed', '--policy', 'static-best');
+    const flags = ['--arrival-rps', '20', '--duration-s', '0.5', '--arrivals', 'deterministic', '--part-gap-ms', '20'];
+    const send = (...parts: string[]) =>
+      equipoiseHere(folder.path, 'load', `${url}/v1/pipelines/mail/run`, ...flags, ...parts, '--json');
+    const both = await send('--part', 'letter=text.txt', '--part', 'scan=text.txt');
+    expect(documentOf(both)).toMatchObject({ sent: 10, ok: 10, byStatus: { 200: 10 } });
+    const one = await send('--part', 'letter=text.txt');
+    expect([one.exitCode, one.stderr || one.stdout]).toEqual([2, expect.stringContaining('each of several sources')]);
+    command.signal('SIGTERM');
+    expect((await command.ended).exitCode).toBe(0);
+  });
+
   it('leaves with 1 where requests fail', async () => {
     const refused = await load('/v1/pipelines/other/run', '--arrival-rps', '20', '--duration-s', '0.2');
     expect(refused.exitCode).toBe(1);

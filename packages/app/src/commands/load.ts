@@ -2,9 +2,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { arrivalRng } from '@equipoise/core/control';
-import { AppError } from '@equipoise/core/model';
+import { AppError, type Rng } from '@equipoise/core/model';
 import { arrivalsOf, loadDurationS } from '@equipoise/core/simulate';
-import { type LoadBody, type LoadResult, runLoad } from '@equipoise/runtime';
+import { type LoadBody, type LoadResult, type LoadOptions as RunLoadOptions, runLoad } from '@equipoise/runtime';
 import { tokenIn } from '../compose/admin-port.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { msText } from '../terminal/plan-table.js';
@@ -14,6 +14,9 @@ import { stopSignal } from '../terminal/stop-signal.js';
 
 export interface LoadOptions extends LoadRequest {
   readonly body?: string;
+  /** Paths by source. */
+  readonly part?: Readonly<Record<string, string>>;
+  readonly partGapMs: number;
   readonly contentType?: string;
   readonly timeoutMs: number;
   readonly tokenFile?: string;
@@ -41,6 +44,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
+  const parts = await partsOf(url, options);
   const token = tokenIn(options.tokenFile);
   const display = progressDisplay('load');
   const showProgress = (sent: number, elapsedMs: number) =>
@@ -52,7 +56,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
     });
   try {
     const { timeoutMs } = options;
-    const sent = { url, arrivals, bodies, timeoutMs, ...(token !== undefined && { token }) };
+    const sent = { url, arrivals, bodies, timeoutMs, ...parts, ...(token !== undefined && { token }) };
     const stops = options.keepGoing !== true;
     const result = await runLoad({
       ...sent,
@@ -86,8 +90,44 @@ function rethrowWithRemedy(error: unknown): never {
   throw new AppError('UNREACHABLE', `${message} ${remedy}`, { details, retryable, cause: error });
 }
 
+/** Parts of each request, in random order with exponential gaps. */
+async function partsOf(
+  url: string,
+  { part, partGapMs, contentType, seed, body }: LoadOptions,
+): Promise<Pick<RunLoadOptions, 'parts' | 'partDelaysMs'>> {
+  if (part === undefined) return {};
+  const sources = Object.entries(part);
+  if (body !== undefined || sources.length < 2)
+    throw new AppError('WRONG_USAGE', 'Give --part for each of several sources, in place of --body.');
+  const address = /^(.*\/v[12]\/(?:pipelines|models)\/[^/]+)(\/.*)$/.exec(url);
+  if (address === null)
+    throw new AppError('WRONG_USAGE', `${url} does not name a pipeline; expected …/v1/pipelines/NAME/run.`);
+  const parts = await Promise.all(
+    sources.map(async ([source, path]) => ({
+      url: `${address[1]}.${source}${address[2]}`,
+      bodies: await bodiesOf({ body: path, contentType }),
+    })),
+  );
+  const rng = arrivalRng(seed).fork('parts');
+  return { parts, partDelaysMs: () => partDelaysMs(parts.length, partGapMs, rng) };
+}
+
+function partDelaysMs(count: number, meanGapMs: number, rng: Rng): readonly number[] {
+  const order = Array.from({ length: count }, (_, index) => ({ index, at: rng.next() })).sort((a, b) => a.at - b.at);
+  const delays = new Array<number>(count).fill(0);
+  let delayMs = 0;
+  for (const [position, { index }] of order.entries()) {
+    if (position > 0) delayMs -= meanGapMs * Math.log(1 - rng.next());
+    delays[index] = delayMs;
+  }
+  return delays;
+}
+
 /** Bodies to send: all files of a folder by name; default: an empty JSON object. */
-async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly LoadBody[]> {
+async function bodiesOf({
+  body,
+  contentType,
+}: Pick<LoadOptions, 'body'> & { readonly contentType?: string | undefined }): Promise<readonly LoadBody[]> {
   if (body === undefined)
     return [{ contentType: contentType ?? 'application/json', bytes: new TextEncoder().encode('{}') }];
   const found = await stat(body).catch((cause: unknown) => {

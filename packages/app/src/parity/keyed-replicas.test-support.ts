@@ -15,7 +15,7 @@ import {
 } from '@equipoise/core/model';
 import { drawMs } from '@equipoise/core/plan';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import type { ServingStage } from '@equipoise/core/serve';
+import type { ServingGraph } from '@equipoise/core/serve';
 import { failsBatches, hangs, type ItemChances, type ReplicaFault, slowness } from '@equipoise/core/simulate';
 import type { Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';
@@ -23,7 +23,7 @@ import type { TraceWriter } from './trace.test-support.js';
 /** Shared state of the replicas. */
 export interface KeyedDeps {
   readonly scenario: Scenario;
-  readonly stages: readonly ServingStage[];
+  readonly stages: ServingGraph['stages'];
   readonly chances: ItemChances;
   readonly serviceRng: Rng;
   readonly trace: TraceWriter;
@@ -61,7 +61,7 @@ export class KeyedLauncher implements ReplicaLauncher {
 }
 
 class KeyedRunner implements ModelRunner {
-  readonly #stage: ServingStage;
+  readonly #stage: ServingGraph['stages'][number];
   readonly #replica: RunningReplica;
   readonly #around: KeyedDeps;
   #faults: readonly ReplicaFault[] = [];

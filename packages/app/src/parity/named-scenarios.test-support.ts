@@ -1,5 +1,12 @@
 /** One scenario per shared behaviour of simulator and data plane, with required traces. */
-import { type EdgeSpec, type StagePlan, stageId, type VariantSpec } from '@equipoise/core/model';
+import {
+  type EdgeSpec,
+  type SourceSpec,
+  type StageId,
+  type StagePlan,
+  stageId,
+  type VariantSpec,
+} from '@equipoise/core/model';
 import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import { conditionOf } from './random-graph.test-support.js';
 import {
@@ -78,6 +85,11 @@ function faults(
   };
 }
 
+const sourceTo = (name: string, ...to: readonly StageId[]): SourceSpec => ({
+  name,
+  to,
+  tensors: [{ name: `${name}.key`, datatype: 'INT32', shape: [1], contentTypes: [] }],
+});
 const chain: readonly EdgeSpec[] = [
   { from: a, to: b },
   { from: b, to: c },
@@ -103,6 +115,19 @@ export const namedScenarios: readonly NamedScenario[] = [
     name: 'a chain, batches of eight',
     scenario: made({ edges: chain, arrivals: every(1, 60), plan: [{ maxBatchSize: 8 }], over: relaxed }),
     shows: [/\[(-?\d+ ){7}-?\d+\]/],
+  },
+  {
+    name: 'two sources, one of which enters two stages and is often missing',
+    scenario: made({
+      edges: [
+        { from: a, to: c },
+        { from: b, to: c },
+      ],
+      arrivals: every(6, 60),
+      plan: [{}],
+      over: { sources: [sourceTo('left', a), { ...sourceTo('right', b, c), onMissing: 'partial', share: 0.5 }] },
+    }),
+    shows: [/completed/, /b-v-1/],
   },
   {
     name: 'waits for companions',

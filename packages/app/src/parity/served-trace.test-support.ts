@@ -1,7 +1,7 @@
 /** Runs a scenario on the data plane: real runner, actuator and drop rules, keyed replicas, manual clock. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
-import { type Change, type Plan, SeededRng } from '@equipoise/core/model';
+import { type Change, type Plan, SeededRng, type TensorMap } from '@equipoise/core/model';
 import { eventRank, servingGraph } from '@equipoise/core/serve';
 import { ItemChances, ServingPolicies } from '@equipoise/core/simulate';
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
@@ -108,13 +108,24 @@ class ServedScenario {
     const leaves = new AbortController();
     const patienceMs = clients?.patienceMs(sequence) ?? Number.POSITIVE_INFINITY;
     const timeoutMs = clients?.timeoutMs(sequence) ?? spec.slo.latencyMs;
-    const inputs = tensorsOfKey(this.#chances.request(sequence));
+    const inputs = this.#inputsOf(this.#chances.request(sequence));
     const priority = clients?.priority?.(sequence) ?? 0;
     void this.#runner.submit(inputs, { timeoutMs, priority, signal: leaves.signal }).then((outcome) => {
       this.#trace.outcome(sequence, this.#clock.nowMs(), nameOf(outcome));
     });
     if (patienceMs < Number.POSITIVE_INFINITY)
       this.#clock.ringAt(this.#clock.nowMs() + patienceMs, () => leaves.abort(), eventRank.cancellation);
+  }
+
+  /** Several sources have one tensor each, with a key of its own. */
+  #inputsOf(key: number): TensorMap {
+    const { sources } = this.#scenario.spec;
+    if (sources.length === 1) return tensorsOfKey(key);
+    const parts = sources.flatMap(({ tensors }, source) => {
+      const part = this.#chances.part(source, key);
+      return part === undefined ? [] : tensors.map(({ name }) => [name, tensorsOfKey(part)['key']]);
+    });
+    return Object.fromEntries(parts);
   }
 
   /** Like the control loop: idle during changes; if one fails, skips the rest. */

@@ -41,7 +41,9 @@ function graphOf({ name, sources, stages, combines = [], edges, outputs }: Pipel
       { kind: 'answer', title: 'answer', lines: [] },
     ],
     edges: [
-      ...sources.flatMap(({ to }, index) => to.map((id) => ({ from: index, to: stageAt(id), label: '' }))),
+      ...sources.flatMap(({ to, onMissing }, index) =>
+        to.map((id) => ({ from: index, to: stageAt(id), label: onMissing ? 'may be missing' : '' })),
+      ),
       ...edges.map((edge) => ({ from: stageAt(edge.from), to: stageAt(edge.to), label: edgeLabel(edge, edges) })),
       ...outputs.map(({ from, tensors, unless }) => ({
         from: stageAt(from),

@@ -40,6 +40,8 @@ describe('values of flags', () => {
     ['load', '--duration-s', ['0', '-1']],
     ['load', '--timeout-ms', ['0', '1.5', '1e12']],
     ['load', '--seed', ['-1', '0.5']],
+    ['load', '--part', ['scan', '=x', 'scan=']],
+    ['load', '--part-gap-ms', ['-1', 'x']],
   ])('%s refuses wrong %s', (name, flag, texts) => {
     for (const text of texts) {
       expect(() => optionsOf(name, flag, text)).toThrow(

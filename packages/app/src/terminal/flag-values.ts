@@ -38,6 +38,7 @@ export const timeoutMs = numberWithin('a whole number of milliseconds above 0', 
   most: 2 ** 31 - 1,
   whole: true,
 });
+export const gapMs = numberWithin('a number of milliseconds, 0 or more', { least: 0 });
 export const seed = numberWithin('a whole number, 0 or more', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true });
 export const port = numberWithin('a port from 1 to 65535, or 0 for any free one', {
   least: 0,
@@ -90,6 +91,13 @@ export function images(text: string, before: readonly ImageFlag[] = []): readonl
   const image = rest.length === 0 ? first : rest.join('=');
   if (/^\S+$/.test(image) && first !== '') return [...before, rest.length === 0 ? { image } : { image, of: first }];
   throw new InvalidArgumentError('Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE.');
+}
+
+/** Appends `SOURCE=PATH`. */
+export function sourcePaths(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, source = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (path !== '' && !Object.hasOwn(before, source)) return { ...before, [source]: path };
+  throw new InvalidArgumentError('Expected SOURCE=PATH, each source once.');
 }
 
 export function namespace(text: string): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { stageId, variantId } from '../model/ids.js';
-import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { type StageId, stageId, variantId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec, SourceSpec } from '../model/pipeline-spec.js';
 import { pipelineAccuracy } from './pas.js';
 import { modelStage, pipeline } from './pipeline.test-support.js';
 import { stageLoads } from './stage-load.js';
@@ -83,5 +83,38 @@ describe('visit scenarios', () => {
   it('refuses impossible probabilities', () => {
     expect(() => visitScenarios(branching({ ab: 0.7, ac: 0.5 }))).toThrow(/sum to at most 1/);
     expect(() => visitScenarios(branching({ ab: -0.1 }))).toThrow(/at least 0/);
+  });
+});
+
+describe('sources that may be missing', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map(stageId) as [StageId, StageId, StageId];
+  const source = (name: string, to: readonly StageId[], share?: number): SourceSpec => ({
+    name,
+    to,
+    tensors: [],
+    ...(share !== undefined && { onMissing: 'partial' as const, share }),
+  });
+  const visits = (sources: readonly SourceSpec[]) => {
+    const spec = { ...pipeline([a, b, c].map(modelStage), ['a->c', 'b->c'], ['c']), sources };
+    return [...stageLoads(spec, 1).entries()].map(([id, load]) => [id, load.visits]);
+  };
+
+  it('give their stages their share of the load', () => {
+    expect(visits([source('l', [a]), source('r', [b], 0.25)])).toEqual([
+      [a, 1],
+      [b, 0.25],
+      [c, 1],
+    ]);
+  });
+
+  it('are independent, and a stage runs with any of its parts', () => {
+    const sources = [source('l', [a], 0.5), source('r', [b], 0.25), source('m', [b, c], 0.5)];
+    expect(new Map(visits(sources) as [StageId, number][])).toEqual(
+      new Map([
+        [a, 0.5],
+        [b, 1 - 0.75 * 0.5],
+        [c, 1 - 0.5 * 0.75 * 0.5],
+      ]),
+    );
   });
 });

@@ -1,10 +1,10 @@
 /**
- * Visited stages and their probability: one scenario per outcome of the `when` edges. A stage takes at most one of its
- * `when` edges. A stage after a join is visited whenever the fan-out is. Scenarios with equal visits merge.
+ * Visited stages and their probability: one scenario per outcome of the `when` edges and of the parts of sources. A stage
+ * takes at most one of its `when` edges. A stage after a join is visited whenever the fan-out is. Scenarios with equal visits merge.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
-import { type EdgeSpec, nodeIds, type PipelineSpec } from '../model/pipeline-spec.js';
+import { type EdgeSpec, nodeIds, type PipelineSpec, type SourceSpec } from '../model/pipeline-spec.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 
 /** Probabilities of all scenarios sum to 1. */
@@ -17,6 +17,7 @@ interface Outcome {
   readonly probability: number;
   readonly visited: ReadonlySet<StageId>;
   readonly taken: ReadonlySet<EdgeSpec>;
+  readonly missing: ReadonlySet<SourceSpec>;
 }
 
 interface BranchChoice {
@@ -51,11 +52,11 @@ function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice
 function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   const openers = fanOutOpeners(spec);
   const ways = new Map(nodeIds(spec).map((id) => [id, branchChoices(spec, id)]));
-  let outcomes: readonly Outcome[] = [{ probability: 1, visited: new Set(), taken: new Set() }];
+  let outcomes = sourceOutcomes(spec);
   for (const id of topologicalOrder(spec)) {
     const inEdges = spec.edges.filter((edge) => edge.to === id).map((edge) => openers.get(edge) ?? edge);
     outcomes = outcomes.flatMap((before) =>
-      inEdges.length === 0 || inEdges.some((edge) => isTaken(edge, before))
+      isEntered(spec, id, before) || inEdges.some((edge) => isTaken(edge, before))
         ? visitStage(id, before, ways.get(id) ?? [])
         : [before],
     );
@@ -63,6 +64,34 @@ function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
       throw new AppError('INVALID_PIPELINE', `The \`when\` edges have more than ${MOST_OUTCOMES} outcomes; use fewer.`);
   }
   return outcomes;
+}
+
+/** The parts that are there, independently of each other. */
+function sourceOutcomes({ sources }: PipelineSpec): readonly Outcome[] {
+  const all: Outcome = { probability: 1, visited: new Set(), taken: new Set(), missing: new Set() };
+  return sources.reduce<readonly Outcome[]>(
+    (outcomes, source) => {
+      const { share = 1 } = source;
+      return outcomes
+        .flatMap((outcome) => [
+          { ...outcome, probability: outcome.probability * share },
+          {
+            ...outcome,
+            probability: outcome.probability * (1 - share),
+            missing: new Set([...outcome.missing, source]),
+          },
+        ])
+        .filter(({ probability }) => probability > 0);
+    },
+    [all],
+  );
+}
+
+/** A stage without in-edges is an entry, even if no source names it. */
+function isEntered({ sources, edges }: PipelineSpec, id: StageId, { missing }: Outcome): boolean {
+  const entering = sources.filter(({ to }) => to.includes(id));
+  if (entering.length === 0) return !edges.some(({ to }) => to === id);
+  return entering.some((source) => !missing.has(source));
 }
 
 const isTaken = (edge: EdgeSpec, { visited, taken }: Outcome): boolean =>
@@ -74,12 +103,15 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
     probability: before.probability * probability,
     visited,
     taken: edge === undefined ? before.taken : new Set([...before.taken, edge]),
+    missing: before.missing,
   }));
 }
 
 /** Throws AppError INVALID_PIPELINE for impossible probabilities or too many outcomes. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
-  if (spec.edges.every((edge) => edge.when === undefined)) return [{ probability: 1, visited: new Set(nodeIds(spec)) }];
+  const { edges, sources } = spec;
+  if (edges.every(({ when }) => when === undefined) && sources.every(({ share }) => share === undefined))
+    return [{ probability: 1, visited: new Set(nodeIds(spec)) }];
   const scenarios = new Map<string, VisitScenario>();
   for (const { probability, visited } of outcomesOf(spec)) {
     const key = [...visited].join(' ');

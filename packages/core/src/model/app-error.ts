@@ -118,6 +118,18 @@ export const errorCodes = {
     remedy:
       'Do not send this input again: it hung a stage. After you correct the stage, clear its quarantine on the admin port, or wait 10 minutes.',
   },
+  PART_MISSING: {
+    httpStatus: 408,
+    exitCode: 3,
+    remedy:
+      'Send the parts of all sources under the same id, within `sourceJoin.maxWaitMs`. Check the source that the message names.',
+  },
+  PART_LATE: {
+    httpStatus: 409,
+    exitCode: 3,
+    remedy: 'Send the part earlier, or raise `sourceJoin.maxWaitMs`. To try again, send all parts under a new id.',
+  },
+  PART_DUPLICATE: { httpStatus: 409, exitCode: 2, remedy: 'Use a new id for each request.' },
   RATE_LIMITED: {
     httpStatus: 429,
     exitCode: 3,

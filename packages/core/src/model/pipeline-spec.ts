@@ -38,12 +38,18 @@ export interface Resources {
   readonly gpus: number;
 }
 
+/**
+ * Origin of a part of each request. `partial`: requests continue without the part, and its stages are skipped. `share`:
+ * fraction of requests that have the part, default 1.
+ */
 export interface SourceSpec {
   readonly name: string;
   readonly to: readonly StageId[];
   readonly tensors: readonly SourceTensor[];
   /** Example inputs, one file per request. */
   readonly samplesPath?: string;
+  readonly onMissing?: 'partial';
+  readonly share?: number;
 }
 
 /** `contentTypes` are media types of raw bodies. */
@@ -307,6 +313,8 @@ export interface PipelineSpec {
   /** Default: plans use profiled service times. */
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
+  /** Limits of the parts that wait for those of other sources; set if there are several sources. */
+  readonly sourceJoin?: { readonly maxWaitMs: number; readonly maxWaiting: number };
   readonly stages: readonly StageSpec[];
   readonly combines?: readonly CombineSpec[];
   readonly edges: readonly EdgeSpec[];

@@ -482,6 +482,40 @@ describe('outputs', () => {
   });
 });
 
+describe('several sources', () => {
+  const sources = (to: Readonly<Record<string, readonly string[]>>) =>
+    Object.entries(to).map(([name, stages]) => ({ name, to: stages.map(stageId), tensors: [] }));
+  const meeting = [way('a>c'), way('b>c'), way('c>d')];
+  const left: [string, readonly EdgeSpec[], Readonly<Record<string, readonly string[]>>, readonly number[], string][] =
+    [
+      ['send their parts to their stages, which meet', meeting, { l: ['a'], r: ['b'] }, [], '3 {x.0a|x.1b}cd'],
+      ['send one part to several stages', meeting, { l: ['a', 'b'], r: ['b'] }, [], '3 {x.0a|{x.0|x.1}b}cd'],
+      ['meet an edge', [way('a>b'), way('b>c')], { l: ['a'], r: ['c'] }, [], '3 {x.1|x.0ab}c'],
+      ['skip the stages of a missing part', meeting, { l: ['a'], r: ['b'] }, [1], '3 {x.0a}cd without r'],
+      [
+        'skip all stages that only it reaches',
+        [way('a>b'), way('b>c'), way('d>c')],
+        { l: ['a'], r: ['d'] },
+        [0],
+        '2 {|x.1d}c without l',
+      ],
+      ['name a missing part once', meeting, { l: ['a', 'b'], r: ['b'] }, [0], '3 {|{|x.1}b}cd without l'],
+      [
+        'leave out the answer of a missing part',
+        [way('a>b'), way('c>d')],
+        { l: ['a'], r: ['c'] },
+        [0],
+        '2 - x.1cd without l',
+      ],
+    ];
+  it.each(left)('%s', (_, edges, to, lacks, end) => {
+    const result = walkThrough(graphSpec(edges, { sources: sources(to) }), { lacks });
+    expect(result.ends).toEqual([end]);
+    expect(result.endsPerRequest).toEqual([1]);
+    expect(result.scheduler.inFlight).toBe(0);
+  });
+});
+
 describe('a graph that cannot be walked', () => {
   it.each<[string, readonly EdgeSpec[], RegExp, object?]>([
     ['a join without a fan-out', [way('a>b', ALL)], /join at stage b cannot be served: there is no fan-out/],

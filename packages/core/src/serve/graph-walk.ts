@@ -29,6 +29,8 @@ import {
  * simulator's payloads are keys of random paths.
  */
 export interface PayloadAlgebra<Payload, Context = unknown> {
+  /** Part of a source in a request; undefined if it is missing. Called only if the graph has several sources. */
+  part(source: number, inputs: Payload): Payload | undefined;
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
   takes(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId): boolean;
   /** Number of items of an output, in constant time. Called before the items exist. */
@@ -79,10 +81,14 @@ interface SpreadOutput<Payload> {
 
 type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial' | 'kind'>;
 
+/** `isFirst`: first entry of its source. */
+type EntryDoor = Door & { readonly source: number; readonly isFirst: boolean };
+
 export class GraphWalk<Payload, Context> {
   readonly edgeCounts: EdgeCounts;
   readonly #stages: readonly ServingStage[];
-  readonly #entries: readonly Door[];
+  readonly #entries: readonly EntryDoor[];
+  readonly #hasSources: boolean;
   readonly #hasEarlyJoins: boolean;
   readonly #algebra: PayloadAlgebra<Payload, Context>;
   readonly #effects: WalkEffects<Payload, Context>;
@@ -93,22 +99,30 @@ export class GraphWalk<Payload, Context> {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
     this.#stages = graph.nodes;
     this.#omitted = graph.nodes.map(() => false);
-    this.#entries = graph.entries.map(({ index }) => ({
-      index: -1,
-      to: index,
-      slot: 0,
-      partial: false,
-      kind: 'plain',
-    }));
+    this.#entries = graph.entries.map(({ source, to, slot }, position) => {
+      const isFirst = graph.entries[position - 1]?.source !== source;
+      return { index: sourceIndex(source), source, isFirst, to, slot, partial: false, kind: 'plain' };
+    });
+    this.#hasSources = graph.sources.length > 1;
     this.#hasEarlyJoins = graph.nodes.some(({ discardedBy }) => discardedBy.length > 0);
     this.#algebra = algebra;
     this.#effects = effects;
   }
 
+  /** Sends the part of each source to its stages. Without a part, the stages are skipped. */
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
     for (let i = 0; i < this.#entries.length; i++) {
-      const payload = i === 0 ? inputs : this.#algebra.share(inputs);
-      this.#arrive(request, this.#entries[i] as Door, undefined, payload);
+      const door = this.#entries[i] as EntryDoor;
+      const part = this.#hasSources ? this.#algebra.part(door.source, inputs) : inputs;
+      if (part !== undefined) {
+        this.#arrive(request, door, undefined, door.isFirst ? part : this.#algebra.share(part));
+        continue;
+      }
+      if (door.isFirst) {
+        request.missing ??= [];
+        request.missing.push({ edge: door.index, items: [] });
+      }
+      this.#settleInput(request, door, { scope: undefined, kind: 'skipped' });
     }
   }
 
@@ -341,6 +355,9 @@ export class GraphWalk<Payload, Context> {
     for (const edge of stage.outEdges) this.#settleEdge(request, edge, absence);
   }
 }
+
+/** Index of a source in place of an edge. */
+const sourceIndex = (source: number): number => -1 - source;
 
 /** Item indices in the surrounding fan-outs, outermost first. */
 function itemsAround(scope: Scope<unknown> | undefined): readonly number[] {

@@ -124,8 +124,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   /** Reason of an entry stage to refuse requests that arrive together; undefined if all may enter. */
   refusal(requests: number, arrival: Arrival<Context>): DropReason | undefined {
-    for (const { index } of this.#graph.entries) {
-      const reason = this.#stage(index).refusal(requests, arrival);
+    for (const { to } of this.#graph.entries) {
+      const reason = this.#stage(to).refusal(requests, arrival);
       if (reason !== undefined) return reason;
     }
     return undefined;
@@ -429,7 +429,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   /** Minimum time in ms that a new request needs; 0 if unknown. */
   #leastMs(): number {
     let leastMs = 0;
-    for (const { index } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(index).leastMs);
+    for (const { to } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(to).leastMs);
     return leastMs;
   }
 

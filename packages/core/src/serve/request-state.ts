@@ -4,8 +4,9 @@
  */
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
-/** Tolerated loss: the edge, and the item in each surrounding fan-out. */
+/** Tolerated loss: the edge, and the item in each surrounding fan-out; or a source without a part. */
 export interface MissingPart {
+  /** −1 − s for the source s. */
   readonly edge: number;
   /** Outermost fan-out first. */
   readonly items: readonly number[];

@@ -141,6 +141,9 @@ export class Bench implements ServingEffects<string, string, string> {
   merge(_stage: number, parts: readonly string[]): string {
     return `{${parts.join('&')}}`;
   }
+  part(source: number, inputs: string): string {
+    return `${inputs}.${source}`;
+  }
   select(_edge: unknown, output: string): string {
     return output;
   }

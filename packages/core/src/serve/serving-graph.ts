@@ -13,6 +13,7 @@ import {
   type EdgeSpec,
   nodeIds,
   type PipelineSpec,
+  type SourceSpec,
 } from '../model/pipeline-spec.js';
 import { sharesByVariant } from '../model/resolved-spec.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
@@ -48,7 +49,7 @@ export interface ServingStage {
   readonly idempotent: boolean;
   /** Set for a combine stage, whose items never wait. */
   readonly combine: CombineSpec | undefined;
-  /** Number of in-edges, plus one for the request at an entry. */
+  /** Number of in-edges and of sources that enter. */
   readonly inputs: number;
   /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
@@ -62,11 +63,20 @@ export interface ServingStage {
   readonly discards: readonly number[];
 }
 
-/** `nodes` are the stages, then the combine stages. `entries` are the stages that a request enters. */
+/** A stage that the part of a source enters. Entries of one source are neighbours. */
+export interface ServingEntry {
+  readonly source: number;
+  readonly to: number;
+  /** Position among the inputs of `to`. */
+  readonly slot: number;
+}
+
+/** `nodes` are the stages, then the combine stages. */
 export interface ServingGraph {
   readonly nodes: readonly ServingStage[];
   readonly stages: readonly ServingStage[];
-  readonly entries: readonly ServingStage[];
+  readonly sources: readonly Pick<SourceSpec, 'name' | 'tensors'>[];
+  readonly entries: readonly ServingEntry[];
   readonly edges: readonly ServingEdge[];
   /** Answers by output slot. */
   readonly answers: readonly ServingEdge[];
@@ -89,7 +99,7 @@ const RESPONSE = -1;
 
 /** Builds the graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that cannot be served. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
-  const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
+  const { edges, inputs, entries, indexOf } = draftEdges(spec);
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
     const stage = indexOf.get(from);
     invariant(stage !== undefined, `output ${from} names an unknown stage`);
@@ -134,14 +144,21 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     ),
   }));
   const stages = nodes.slice(0, spec.stages.length);
-  const entries = stages.filter(({ id }) => entryIds.has(id));
-  return { nodes, stages, entries, edges, answers, topologicalOrder: order };
+  return { nodes, stages, sources: spec.sources, entries, edges, answers, topologicalOrder: order };
 }
 
 function draftEdges(spec: PipelineSpec) {
-  const indexOf = new Map(nodeIds(spec).map((id, index) => [id, index]));
-  const entryIds = new Set(spec.sources.flatMap((source) => source.to));
-  const inputs: number[] = nodeIds(spec).map((id) => (entryIds.has(id) ? 1 : 0));
+  const ids = nodeIds(spec);
+  const indexOf = new Map(ids.map((id, index) => [id, index]));
+  const inputs: number[] = ids.map(() => 0);
+  const entries = spec.sources.flatMap(({ to: entered }, source) =>
+    ids.flatMap((id, to): readonly ServingEntry[] => {
+      if (!entered.includes(id)) return [];
+      const slot = inputs[to] ?? 0;
+      inputs[to] = slot + 1;
+      return [{ source, to, slot }];
+    }),
+  );
   const edges = spec.edges.map((edge, index): DraftEdge => {
     const from = indexOf.get(edge.from);
     const to = indexOf.get(edge.to);
@@ -159,7 +176,7 @@ function draftEdges(spec: PipelineSpec) {
     };
     return { index, from, to, kind, ...passed, awaited, partial, slot, closedBy: [] };
   });
-  return { edges, inputs, entryIds, indexOf };
+  return { edges, inputs, entries, indexOf };
 }
 
 /** By stage: true if a later join may continue without its items. */

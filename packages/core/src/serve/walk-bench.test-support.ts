@@ -35,8 +35,9 @@ export function when(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
   return way(ends, { when: { condition: ends, probability: 0.3 }, ...more });
 }
 
-/** Script of a walk: branches, fan-outs, service times, failures and replicas of stages. */
+/** Script of a walk: branches, fan-outs, service times, failures and replicas of stages; sources that send nothing. */
 export interface WalkScript {
+  readonly lacks?: readonly number[];
   readonly takes?: (edge: string, output: string) => boolean;
   readonly items?: (output: string) => number;
   readonly serviceMs?: Readonly<Record<string, number>>;
@@ -124,7 +125,8 @@ class WalkBench implements ServingEffects<string, number, string> {
   complete(request: Request, nowMs: number): void {
     const outputs = this.#spec.outputs.map((_, slot) => request.outputs[slot] ?? '-');
     const missing = request.missing?.map(
-      ({ edge, items }) => `${this.#spec.edges[edge]?.from}${items.map((item) => `[${item}]`).join('')}`,
+      ({ edge, items }) =>
+        `${edge < 0 ? this.#spec.sources[-1 - edge]?.name : this.#spec.edges[edge]?.from}${items.map((item) => `[${item}]`).join('')}`,
     );
     this.#end(request, `${nowMs} ${outputs.join(' ')}${missing === undefined ? '' : ` without ${missing.join(' ')}`}`);
   }
@@ -156,6 +158,9 @@ class WalkBench implements ServingEffects<string, number, string> {
     return `edge ${index} gives ${items} items of at most ${most}`;
   }
 
+  part(source: number, inputs: string): string | undefined {
+    return this.#script.lacks?.includes(source) ? undefined : `${inputs}.${source}`;
+  }
   takes({ condition = '' }: ServingEdge, output: string): boolean {
     return this.#script.takes?.(condition, output) ?? false;
   }

@@ -117,6 +117,22 @@ describe('a combine stage', () => {
   });
 });
 
+describe('a source that may be missing', () => {
+  it('sends its share of the parts, and no request waits for the others', () => {
+    const [a, b] = [stageId('a'), stageId('b')];
+    const right = { name: 'r', to: [b], tensors: [], onMissing: 'partial' as const, share: 0.3 };
+    const spec: PipelineSpec = {
+      ...stages,
+      sources: [{ name: 'l', to: [a], tensors: [] }, right],
+      edges: [edge('a', 'c'), edge('b', 'c'), edge('c', 'd')],
+    };
+    const { stages: counts, arrived, completed } = simulate(spec, false);
+    expect(completed).toBe(arrived);
+    const shares = counts.map(({ items }) => items / arrived);
+    for (const [stage, share] of [1, 0.3, 1, 1].entries()) expect(shares[stage]).toBeCloseTo(share, 1);
+  });
+});
+
 describe('a hedge', () => {
   it('takes as long as its faster branch', () => {
     const { latencyMs, arrived, completed } = simulate(hedge, false);

@@ -69,6 +69,7 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
   readonly #seed: number;
   readonly #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
   readonly #otherwise: EdgeChances;
+  readonly #shares: readonly number[];
   /** Reused, because walks do not overlap. */
   readonly #items: number[] = [];
 
@@ -76,6 +77,7 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
     this.#seed = Math.floor(rng.fork('items').next() * TWO_POW_32);
     this.#byVariant = chancesByVariant(spec);
     this.#otherwise = edgeChances(spec);
+    this.#shares = spec.sources.map(({ share = 1 }) => share);
   }
 
   request(sequence: number): number {
@@ -105,6 +107,11 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
     items.length = this.#itemsOf(index, edgeKey, variant);
     for (let i = 0; i < items.length; i++) items[i] = mixKey(edgeKey + Math.imul(i + 1, BY_ITEM));
     return items;
+  }
+
+  part(source: number, key: number): number | undefined {
+    const own = mixKey(key + Math.imul(source + 1, BY_ITEM));
+    return uniformOf(own) < (this.#shares[source] ?? 1) ? own : undefined;
   }
 
   select(_edge: unknown, key: number): number {

@@ -6,7 +6,7 @@ import { accuracyTableFieldSchema } from './accuracy-table-schema.js';
 import { edgeSchema, outputSchema } from './graph-schema.js';
 import { admissionSchema, controlSchema, evaluationSchema, feedbackSchema } from './operation-schema.js';
 import { fraction, name, nonNegative, positive, wholeNumber } from './scalars.js';
-import { sourceSchema } from './source-schema.js';
+import { sourceJoinSchema, sourceSchema } from './source-schema.js';
 import { stageSchema } from './stage-schema.js';
 
 const MOST_SERVICE_FACTOR = 10;
@@ -98,8 +98,9 @@ const specSchema = z
       .min(1)
       .optional()
       .describe(
-        'Entry point of requests; exactly one source for now. Default: a source `input` without declared tensors, which leads to every stage without an incoming edge.',
+        'Entry points of requests. With several sources, each sends a part of every request. Default: a source `input` without declared tensors, which leads to every stage without an incoming edge.',
       ),
+    sourceJoin: sourceJoinSchema,
     stages: z.array(stageSchema).min(1).describe('The steps of the pipeline.'),
     edges: z
       .array(edgeSchema)

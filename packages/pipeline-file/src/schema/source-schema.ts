@@ -1,6 +1,7 @@
 /** Sources. A source lists its tensors, or declares a single tensor inline. */
 import { z } from 'zod';
-import { name, text } from './scalars.js';
+import { fieldDefaults } from '../field-defaults.js';
+import { count, fraction, name, positive, text } from './scalars.js';
 
 const datatype = () =>
   z
@@ -59,7 +60,9 @@ export const sourceSchema = z.strictObject({
   to: z
     .union([text(), z.array(text()).min(1)])
     .optional()
-    .describe('Stage or stages that receive the request. Default: every stage without an incoming edge.'),
+    .describe(
+      'Stage or stages that receive the request. Required if there are several sources. Default: every stage without an incoming edge.',
+    ),
   tensors: z
     .array(tensorSchema)
     .min(1)
@@ -73,6 +76,31 @@ export const sourceSchema = z.strictObject({
   samples: text()
     .optional()
     .describe(
-      'Folder of example inputs, one file per request. `profile` measures with them, and `serve` warms up the first replicas with them.',
+      'Folder of example inputs, one file per request. `profile` measures with them, and `serve` warms up the first replicas with them. If there are several sources, the first files of all folders belong to one request, and so on.',
+    ),
+  onMissing: z
+    .enum(['fail', 'partial'])
+    .optional()
+    .describe(
+      'Effect if this source of several sends no part of a request in time. `fail` (default) ends the request. With `partial` the stages that only this source reaches are skipped, and the answer names the source as missing.',
+    ),
+  share: fraction()
+    .optional()
+    .describe(
+      'Expected fraction of requests that have a part of this source; only with `onMissing: partial`. Default: 1.',
     ),
 });
+
+export const sourceJoinSchema = z
+  .strictObject({
+    maxWaitMs: positive()
+      .default(fieldDefaults.maxSourceWaitMs)
+      .describe('Maximum time between the first and the last part of a request.'),
+    maxWaiting: count()
+      .default(fieldDefaults.maxWaiting)
+      .describe('Maximum requests that wait for parts. Parts of further requests are dropped as `queue-full`.'),
+  })
+  .prefault({})
+  .describe(
+    'How the parts of several sources meet: by the id that they share. The time limits of the SLO and of clients start with the last part.',
+  );

@@ -6,6 +6,7 @@ import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
 import { certainEdges } from './branches.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
+import { tensorNames } from './sources-and-outputs.js';
 import type { Topology } from './topology.js';
 
 type EdgeDraft = NonNullable<NonNullable<SpecDraft['edges']>[number]>;
@@ -64,13 +65,12 @@ function* checkOrigin(
   yield { path: at, message, ...(suggestion === undefined ? {} : { suggestion: `source.${suggestion}` }) };
 }
 
-/** Tensors that sources declare; undefined while a part is malformed. */
+/** Declared tensors that every request has; undefined while a part is malformed. */
 function declaredTensors(spec: SpecDraft): ReadonlySet<string> | undefined {
   if (isMalformed(spec, 'sources')) return undefined;
   const names = (spec.sources ?? []).flatMap((source): readonly (string | undefined)[] => {
     if (source === undefined || isMalformed(source, 'tensors')) return [undefined];
-    if (source.tensors !== undefined) return source.tensors.map((tensor) => tensor?.name);
-    return Object.hasOwn(source, 'datatype') ? [source.name] : [];
+    return source.onMissing === 'partial' ? [] : tensorNames(source);
   });
   return names.includes(undefined) ? undefined : new Set(names as readonly string[]);
 }

@@ -81,9 +81,10 @@ function explicitEntries(spec: SpecDraft): string[] | undefined {
   const sources = spec.sources ?? [];
   if (sources.length === 0 || sources.some((source) => source !== undefined && !Object.hasOwn(source, 'to')))
     return undefined;
-  return sources
-    .flatMap((source) => (typeof source?.to === 'string' ? [source.to] : [...(source?.to ?? [''])]))
-    .map((name) => name ?? '');
+  const entered = sources.flatMap((source) =>
+    typeof source?.to === 'string' ? [source.to] : [...(source?.to ?? [''])],
+  );
+  return [...new Set(entered.map((name) => name ?? ''))];
 }
 
 function grouped(edges: readonly GraphEdge[], stages: number, end: 'from' | 'to'): GraphEdge[][] {

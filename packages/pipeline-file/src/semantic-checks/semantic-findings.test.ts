@@ -13,6 +13,12 @@ type Case = readonly [rule: string, change: (spec: Loose) => void, ...problems: 
 const chainOf = (spec: Loose, edges: readonly (readonly [string, string, object?])[]) => {
   spec.edges = edges.map(([from, to, kind]) => ({ from, to, ...kind }));
 };
+/** Adds a source `text` that enters `detect`, too. */
+const twoSources = (spec: Loose) => {
+  spec.sources[0].to = 'detect';
+  spec.sources.push({ name: 'text', to: 'detect', datatype: 'BYTES', shape: [1] });
+  return spec.sources[1];
+};
 const FAN_OUT = { fanOut: { expected: 2 } };
 const JOIN = { join: 'all' };
 
@@ -251,10 +257,69 @@ const targets: Case[] = [
     (spec) => (spec.objective = { weights: { accuracy: 0, cost: 0, batch: 0 } }),
     { path: 'spec.objective.weights', message: /found 0 for all three/ },
   ],
+  ['there may be several sources', (spec) => twoSources(spec)],
   [
-    'there is one source',
-    (spec) => spec.sources.push({ name: 'second' }, { name: 'third' }),
-    { path: 'spec.sources[1]', message: /expected one source, found 3; more are not supported yet/ },
+    'each of several sources names its stages',
+    (spec) => delete twoSources(spec).to,
+    { path: 'spec.sources[1].to', message: /^missing field "to", expected it at each of several sources$/ },
+  ],
+  [
+    'if one of several sources has samples, each has',
+    (spec) => (twoSources(spec).samples = '.'),
+    { path: 'spec.sources[0].samples', message: /^missing field "samples"/ },
+  ],
+  [
+    'each of several sources declares its tensors',
+    (spec) => {
+      delete twoSources(spec).datatype;
+      delete spec.sources[1].shape;
+    },
+    { path: 'spec.sources[1]', message: /^expected the tensors of each of several sources, found none/ },
+  ],
+  [
+    'several sources have different tensors',
+    (spec) => {
+      twoSources(spec);
+      spec.sources[1] = { name: 'other', to: 'detect', tensors: [{ name: 'image', datatype: 'FP32', shape: [1] }] };
+    },
+    {
+      path: 'spec.sources[1]',
+      message: /^expected tensor names that no other source has, found "image", which source 0/,
+    },
+  ],
+  [
+    'one of several sources is not called like a stage',
+    (spec) => (twoSources(spec).name = 'count'),
+    { path: 'spec.sources[1].name', message: /^expected a name that no stage has, found "count"/ },
+  ],
+  [
+    'a source with a share may be missing',
+    (spec) => (twoSources(spec).share = 0.5),
+    { path: 'spec.sources[1].share', message: /^expected `onMissing: partial` next to a share/ },
+  ],
+  [
+    'one of several sources is always there',
+    (spec) => {
+      twoSources(spec).onMissing = 'partial';
+      spec.sources[0].onMissing = 'partial';
+    },
+    { path: 'spec.sources', message: /^expected a source without `onMissing: partial`, found none/ },
+  ],
+  [
+    'a single source cannot be missing',
+    (spec) => (spec.sources[0].onMissing = 'partial'),
+    { path: 'spec.sources[0].onMissing', message: /^expected several sources for `onMissing`, found one/ },
+  ],
+  [
+    'edges pass on tensors of sources that are always there',
+    (spec) => {
+      twoSources(spec).onMissing = 'partial';
+      passes(spec, 1, [
+        { name: 'image', from: 'source.image' },
+        { name: 'text', from: 'source.text' },
+      ]);
+    },
+    { path: 'spec.edges[1].inputs[1].from', message: /^unknown tensor "text" of the source, expected image$/ },
   ],
   [
     'tensors are declared in one way',

@@ -53,7 +53,14 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, Re
   const doors = graph.nodes.map(({ index, inputs }) => doorsOf(graph, index, inputs));
   const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
   const inputs = graph.edges.map((edge) => edgeInputs(edge, nameOf));
+  const sourceNames = graph.sources.map(({ tensors }) => tensors.map(({ name }) => name));
   return {
+    part: (source, tensors) => {
+      const present = sourceNames[source]?.filter((name) => Object.hasOwn(tensors, name)) ?? [];
+      return present.length === 0
+        ? undefined
+        : Object.fromEntries(present.map((name) => [name, tensors[name] as Tensor]));
+    },
     takes: (edge, output) => conditions[edge.index]?.holds(output) ?? true,
     items: (edge, output) => itemsOf(output, inputs[edge.index]?.counted),
     select: (edge, output, { source }) => {

@@ -18,8 +18,14 @@ export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
     this.source = sourceTensors(graph);
     this.#algebra = tensorAlgebra(graph);
     this.#outputs = outputs;
-    this.#nameOf = ({ edge, items }) =>
-      `${graph.nodes[graph.edges[edge]?.from ?? -1]?.id}${items.map((item) => `[${item}]`).join('')}`;
+    this.#nameOf = ({ edge, items }) => {
+      const producer = edge < 0 ? graph.sources[-1 - edge]?.name : graph.nodes[graph.edges[edge]?.from ?? -1]?.id;
+      return `${producer}${items.map((item) => `[${item}]`).join('')}`;
+    };
+  }
+
+  part(source: number, inputs: TensorMap): TensorMap | undefined {
+    return this.#algebra.part(source, inputs);
   }
 
   takes(edge: ServingEdge, output: TensorMap, request: PendingRequest): boolean {

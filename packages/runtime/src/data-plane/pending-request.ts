@@ -8,6 +8,18 @@ export type PipelineOutcome = RequestOutcome<TensorMap, AppError> & { readonly c
 
 export type ServedRequest = RequestState<TensorMap, PendingRequest>;
 
+/** `timeoutMs` defaults to the latency of the SLO. */
+export interface SubmitOptions {
+  /** Arrival on the runner's clock; default now. */
+  readonly arrivedAtMs?: number;
+  readonly timeoutMs?: number;
+  /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
+  readonly priority?: number;
+  /** Inputs are quarantined per tenant. */
+  readonly tenant?: string | undefined;
+  readonly signal?: CancelSignal;
+}
+
 /** A client batch in flight. */
 export class PendingBatch {
   /** Empty until all items have entered the policies. */

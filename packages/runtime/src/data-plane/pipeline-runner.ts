@@ -40,11 +40,18 @@ import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
 import { inputDigest } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
-import { PendingBatch, PendingRequest, type PipelineOutcome, type ServedRequest } from './pending-request.js';
+import {
+  PendingBatch,
+  PendingRequest,
+  type PipelineOutcome,
+  type ServedRequest,
+  type SubmitOptions,
+} from './pending-request.js';
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type ReplicaBreaker, ServedReplicas } from './served-replicas.js';
+import { type PartPlace, type SourceCounts, SourceParts } from './source-parts.js';
 import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';
@@ -56,18 +63,6 @@ export interface PipelineRunnerOptions {
   readonly clock?: AlarmClock;
   /** Receives defects of the data plane or of a listener. By default they become process warnings. */
   readonly onDefect?: (error: unknown) => void;
-}
-
-/** `timeoutMs` defaults to the latency of the SLO. */
-export interface SubmitOptions {
-  /** Arrival on the runner's clock; default now. */
-  readonly arrivedAtMs?: number;
-  readonly timeoutMs?: number;
-  /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
-  readonly priority?: number;
-  /** Inputs are quarantined per tenant. */
-  readonly tenant?: string | undefined;
-  readonly signal?: CancelSignal;
 }
 
 interface LostReplica {
@@ -101,6 +96,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #batches: ReplicaBatches;
   #priorities: PrioritySpec;
   readonly #bytes: BytesInFlight;
+  readonly #parts: SourceParts;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
@@ -147,6 +143,12 @@ export class PipelineRunner implements ReplicaPool {
       this.accuracy = new AccuracyWatch(spec);
       this.#variants = new ServedVariants(spec);
     }
+    this.#parts = new SourceParts(spec, {
+      clock,
+      bytes: this.#bytes,
+      turn: (step) => this.#turn(step),
+      submit: (inputs, options) => this.submit(inputs, options),
+    });
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
     });
@@ -251,6 +253,25 @@ export class PipelineRunner implements ReplicaPool {
     signal?.removeEventListener('abort', cancel);
     this.#bytes.release(batch.bytes);
     return outcomes;
+  }
+
+  /**
+   * Takes the part of one source. Its request begins when all parts are there, or when the wait ends, and its time-out
+   * starts then. Otherwise as `submit`.
+   */
+  submitPart(place: PartPlace, inputs: TensorMap, options: SubmitOptions = {}): Promise<PipelineOutcome> {
+    return new Promise((resolve) => {
+      this.#turn((nowMs) => {
+        if (this.#draining) resolve(this.#drop('draining'));
+        else if (!this.#turns.guard(() => this.#parts.offer(place, { inputs, options, resolve }, nowMs)))
+          resolve({ kind: 'failed', failure: internalError() });
+      });
+    });
+  }
+
+  /** Counts of parts by source, in the order of `spec.sources`, and requests that wait for parts. */
+  get partCounts(): { readonly sources: readonly SourceCounts[]; readonly waiting: number } {
+    return this.#parts.counts;
   }
 
   addReplica(stageId: StageId, replica: ReadyReplica): void {
@@ -363,6 +384,7 @@ export class PipelineRunner implements ReplicaPool {
   beginDraining(): void {
     this.#turn(() => {
       this.#draining = true;
+      this.#parts.drain();
       this.#scheduler.beginDraining();
     });
   }

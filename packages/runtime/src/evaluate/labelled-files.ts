@@ -1,6 +1,7 @@
 /**
  * Labelled samples without code: `labels.json` ([{ "file", "label" }, …]) or `labels.csv` (columns `file` and `label`)
- * lists the files of a folder. The first source accepts them as it does the files of its `samples`.
+ * lists the files of a folder. They are accepted like the files of `samples`; with several sources, a JSON file has the
+ * tensors of all.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ export async function labelledFiles(
   folder: string,
   limit?: number,
 ): Promise<readonly LabelledSample[]> {
-  const tensors = sources[0]?.tensors ?? [];
+  const tensors = sources.flatMap((source) => source.tensors);
   if (tensors.length === 0) {
     const message =
       'The source declares no tensors, so labelled files cannot become inputs. Declare its tensors in spec.sources.';

@@ -56,6 +56,32 @@ describe('runLoad', () => {
     expect(await runLoad(load)).toMatchObject({ sent: 4, ok: 3, dropped: 1, sloAttainmentFraction: 0.5 });
   });
 
+  it('sends the parts of a request under one id, and counts it once, from its last part', async () => {
+    const waiting = new Map<string, () => void>();
+    let requests = 0;
+    const url = await serve((request, response) => {
+      request.resume();
+      const id = String(request.headers['x-request-id']);
+      const other = waiting.get(id);
+      waiting.set(id, () => response.end());
+      if (other === undefined) return;
+      requests += 1;
+      response.statusCode = requests === 2 ? 503 : 200;
+      for (const end of [other, () => response.end()]) end();
+    });
+    const parts = ['left', 'right'].map((source) => ({ url: `${url}${source}`, bodies }));
+    const result = await runLoad({
+      url,
+      bodies,
+      arrivals: deterministicArrivals(50, 60),
+      timeoutMs: 10_000,
+      parts,
+      partDelaysMs: () => [200, 0],
+    });
+    expect(waiting.size).toBe(3);
+    expect(result).toMatchObject({ sent: 3, ok: 2, dropped: 1, failed: 0, byStatus: { 200: 2, 503: 1 } });
+  });
+
   it('keeps sending while the server stalls, and counts latency from the scheduled instant', async () => {
     let arrived = 0;
     const held: (() => void)[] = [];

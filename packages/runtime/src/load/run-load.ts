@@ -3,6 +3,7 @@
  * server cannot hide its stall (coordinated omission). If a timer is late, all due requests are sent at once; later
  * requests keep their schedule.
  */
+import { randomUUID } from 'node:crypto';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
 import type { ArrivalProcess, SimulationReport } from '@equipoise/core/simulate';
@@ -25,6 +26,16 @@ export interface LoadOptions {
   /** Stops sending; requests in flight are awaited. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
+  /** Parts of each request, in place of `url` and `bodies`. Latency counts from the last part. */
+  readonly parts?: readonly LoadPart[];
+  /** Delays (ms) of the parts of the next request; default 0. */
+  readonly partDelaysMs?: () => readonly number[];
+}
+
+/** Part of a source. The parts of a request have the same `x-request-id`. */
+export interface LoadPart {
+  readonly url: string;
+  readonly bodies: readonly LoadBody[];
 }
 
 export interface LoadBody {
@@ -84,6 +95,7 @@ class LoadRun {
   readonly #latencies = new LatencyHistogram();
   readonly #byStatus = new Map<string, number>();
   readonly #pending = new Set<Promise<void>>();
+  readonly #name = `load-${randomUUID()}`;
   #sent = 0;
   #ok = 0;
   #withinSlo = 0;
@@ -132,13 +144,34 @@ class LoadRun {
   }
 
   #send(scheduledAtMs: number): void {
-    const { bodies, url, timeoutMs, token } = this.#options;
-    const body = bodies[this.#sent % Math.max(1, bodies.length)];
+    const { parts, partDelaysMs } = this.#options;
+    const delays = parts === undefined ? [] : (partDelaysMs?.() ?? []);
+    const sent = parts === undefined ? this.#post(this.#options) : this.#postAll(parts, delays, scheduledAtMs);
     this.#sent += 1;
-    const ended = post({ url, body, timeoutMs, token, agent: this.#agent })
-      .then((end) => this.#note(end, performance.now() - scheduledAtMs))
+    const wholeAtMs = scheduledAtMs + Math.max(0, ...delays);
+    const ended = sent
+      .then((end) => this.#note(end, performance.now() - wholeAtMs))
       .finally(() => this.#pending.delete(ended));
     this.#pending.add(ended);
+  }
+
+  #post({ url, bodies }: LoadPart, number = this.#sent, id?: string): Promise<RequestEnd> {
+    const { timeoutMs, token } = this.#options;
+    const body = bodies[number % Math.max(1, bodies.length)];
+    return post({ url, body, timeoutMs, token, id, agent: this.#agent });
+  }
+
+  /** Sends the parts of a request. Its end is that of the first part without success, if there is one. */
+  async #postAll(parts: readonly LoadPart[], delays: readonly number[], scheduledAtMs: number): Promise<RequestEnd> {
+    const number = this.#sent;
+    const ends = await Promise.all(
+      parts.map(async (part, index) => {
+        const { [index]: delayMs = 0 } = delays;
+        if (delayMs > 0) await sleepUntil(scheduledAtMs + delayMs, () => false);
+        return this.#post(part, number, `${this.#name}-${number}`);
+      }),
+    );
+    return ends.find(({ status }) => typeof status !== 'number' || status >= 300) ?? (ends[0] as RequestEnd);
   }
 
   #note({ status, body }: RequestEnd, latencyMs: number): void {
@@ -191,6 +224,7 @@ interface Post {
   readonly body: LoadBody | undefined;
   readonly timeoutMs: number;
   readonly token: string | undefined;
+  readonly id: string | undefined;
   readonly agent: Agent;
 }
 
@@ -202,11 +236,12 @@ interface RequestEnd {
 
 const MOST_BODY_BYTES = 4096;
 
-function post({ url, body, timeoutMs, token, agent }: Post): Promise<RequestEnd> {
+function post({ url, body, timeoutMs, token, id, agent }: Post): Promise<RequestEnd> {
   return new Promise((resolve) => {
     const headers = {
       ...(body !== undefined && { 'content-type': body.contentType, 'content-length': body.bytes.length }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(id !== undefined && { 'x-request-id': id }),
     };
     const failed = (error: NodeJS.ErrnoException) => resolve({ status: errorCode(error), body: '' });
     const sent = httpRequest(

@@ -59,6 +59,7 @@ export class RequestMetrics {
     const registers = [this.#registry];
     this.#gauges(runner);
     watchArrivals(this.#registry, runner);
+    watchParts(this.#registry, runner);
     const requests = new Tally();
     new Counter({
       name: 'equipoise_requests_total',
@@ -150,6 +151,32 @@ function reasonOf(end: RequestEnd): string {
     case 'failed':
       return end.code.toLowerCase();
   }
+}
+
+/** Metrics of several sources. */
+function watchParts(registry: Registry, runner: PipelineRunner): void {
+  const registers = [registry];
+  const names = runner.spec.sources.length > 1 ? runner.spec.sources.map(({ name }) => name) : [];
+  new Counter({
+    name: 'equipoise_source_parts_total',
+    help: 'Parts of several sources, by outcome: joined (the request began), unmatched (given up, because another part did not come), late, duplicate or dropped; and missing (requests that began without a part).',
+    labelNames: ['source', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      const { sources } = runner.partCounts;
+      for (const [index, source] of names.entries())
+        for (const [outcome, count] of Object.entries(sources[index] ?? {})) this.inc({ source, outcome }, count);
+    },
+  });
+  new Gauge({
+    name: 'equipoise_source_waiting_requests',
+    help: 'Requests that wait for parts of other sources.',
+    registers,
+    collect() {
+      this.set(runner.partCounts.waiting);
+    },
+  });
 }
 
 /** Metrics of arrival times, for a control loop in another process. */

@@ -7,8 +7,9 @@ import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/o
 import type { VariantChoice } from '../accuracy/served-variants.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
-import type { PipelineOutcome } from '../data-plane/pending-request.js';
+import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { PartPlace } from '../data-plane/source-parts.js';
 import {
   type CompletedTensors,
   checkBatchSize,
@@ -24,7 +25,7 @@ import { admitOtherItems, type Tenant } from './tenants/tenants.js';
 
 export type Runner = Pick<
   PipelineRunner,
-  'spec' | 'ready' | 'submit' | 'submitBatch' | 'nowMs' | 'statistics' | 'stageCounts' | 'accuracy'
+  'spec' | 'ready' | 'submit' | 'submitBatch' | 'submitPart' | 'nowMs' | 'statistics' | 'stageCounts' | 'accuracy'
 >;
 
 interface RunOptions extends RequestParameters {
@@ -37,6 +38,8 @@ interface RunOptions extends RequestParameters {
   readonly items?: number | undefined;
   /** Arrival on the runner's clock; default now. */
   readonly arrivedAtMs?: number | undefined;
+  /** Stated by the client. The parts of several sources share it. */
+  readonly id?: string | undefined;
 }
 
 interface CompletedRun extends CompletedTensors {
@@ -45,24 +48,42 @@ interface CompletedRun extends CompletedTensors {
 
 export const SERVER_NAME = 'equipoise';
 
+const MOST_ID_CHARACTERS = 256;
+
+/** A pipeline, or one of several sources of a pipeline: a model with its own inputs and the outputs of the pipeline. */
 export class ServedPipeline {
   readonly name: string;
   readonly sourceName: string;
   /** Empty if the pipeline declares none. */
   readonly inputs: readonly SourceTensor[];
+  /** Index of the source; undefined for the whole pipeline. */
+  readonly #source: number | undefined;
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
   readonly #answered: AnsweredRequests | undefined;
 
-  constructor(runner: Runner, stageTypes = new StageTypes()) {
-    const [source] = runner.spec.sources;
-    this.name = runner.spec.name;
-    this.sourceName = source?.name ?? 'input';
-    this.inputs = source?.tensors ?? [];
+  /** `part`: source of the pipeline `whole`, with which it shares the answers that wait for feedback. */
+  constructor(
+    runner: Runner,
+    stageTypes = new StageTypes(),
+    part?: { readonly source: number; readonly whole: ServedPipeline },
+  ) {
+    const source = part?.source;
+    const { name, sources } = runner.spec;
+    const own = source === undefined ? sources : sources.slice(source, source + 1);
+    this.sourceName = own[0]?.name ?? 'input';
+    this.name = source === undefined ? name : `${name}.${this.sourceName}`;
+    this.inputs = own.flatMap(({ tensors }) => tensors);
+    this.#source = source;
     this.#runner = runner;
     this.#stageTypes = stageTypes;
     const { feedback } = runner.spec;
-    this.#answered = feedback && new AnsweredRequests(feedback);
+    this.#answered = part === undefined ? feedback && new AnsweredRequests(feedback) : part.whole.#answered;
+  }
+
+  /** True for a source of several. Its requests are single items, which wait for those of the other sources. */
+  get isPart(): boolean {
+    return this.#source !== undefined;
   }
 
   /** Undefined for an unknown stage. */
@@ -87,9 +108,9 @@ export class ServedPipeline {
     return [...byName.values()];
   }
 
-  /** Maximum items of a client batch; 0 if the pipeline declares no inputs. */
+  /** Maximum items of a client batch; 0 for a source, or if the pipeline declares no inputs. */
   get maxBatchSize(): number {
-    return this.inputs.length === 0 ? 0 : mostBatchItems(this.#runner.spec.admission);
+    return this.inputs.length === 0 || this.isPart ? 0 : mostBatchItems(this.#runner.spec.admission);
   }
 
   /** Counts since the start. `latestArrivalAtEpochMs` is 0 before the first request. */
@@ -108,7 +129,7 @@ export class ServedPipeline {
   /** Rejects with the AppError of a request that did not complete. */
   async run(
     inputs: TensorMap,
-    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items }: RunOptions,
+    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items, id }: RunOptions,
   ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const options = {
@@ -118,10 +139,7 @@ export class ServedPipeline {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     };
-    const outcomes =
-      items === undefined
-        ? [await this.#runner.submit(inputs, options)]
-        : await this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options);
+    const outcomes = await this.#submit(inputs, { items, tenant, id }, options);
     const { output, missing } =
       items === undefined ? completedTensors(outcomes[0] as PipelineOutcome) : stackedTensors(outcomes);
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
@@ -154,12 +172,51 @@ export class ServedPipeline {
       outcome.kind === 'completed' ? labelledOutputs(this.#runner.spec.evaluation?.metric, outcome.output) : undefined,
   });
 
+  async #submit(
+    inputs: TensorMap,
+    { items, tenant, id }: Pick<RunOptions, 'items' | 'tenant' | 'id'>,
+    options: SubmitOptions,
+  ): Promise<readonly PipelineOutcome[]> {
+    if (this.#source !== undefined)
+      return [await this.#runner.submitPart(partOf(this.#source, id, items), inputs, options)];
+    if (items === undefined) return [await this.#runner.submit(inputs, options)];
+    return this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options);
+  }
+
   /** Splits a batch. Each item counts as a request of the tenant. */
   #itemsOf(inputs: TensorMap, items: number, tenant: Tenant | undefined): readonly TensorMap[] {
     checkBatchSize(items, { inputs, admission: this.#runner.spec.admission, burst: tenant?.bucket?.limit.burst });
     if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
     return fanOutTensors(inputs, this.sourceName);
   }
+}
+
+/** Throws MALFORMED_REQUEST without a usable id, BATCH_SIZE_INVALID for a client batch. */
+function partOf(source: number, id: string | undefined, items: number | undefined): PartPlace {
+  if (items !== undefined)
+    throw new AppError('BATCH_SIZE_INVALID', 'The part of a source is a single item, without a batch dimension.', {
+      details: { items },
+    });
+  if (id !== undefined && id.length > 0 && id.length <= MOST_ID_CHARACTERS) return { source, id };
+  throw new AppError(
+    'MALFORMED_REQUEST',
+    `The part of a source needs the id of its request, of at most ${MOST_ID_CHARACTERS} characters: the field \`id\` (over REST, also the header x-request-id).`,
+  );
+}
+
+/** By name: the pipelines, and their sources if there are several. */
+export function servedPipelines(
+  runners: readonly Runner[],
+  stageTypes: ReadonlyMap<string, StageTypes> | undefined,
+): ReadonlyMap<string, ServedPipeline> {
+  const all = runners.flatMap((runner) => {
+    const { name, sources } = runner.spec;
+    const types = stageTypes?.get(name) ?? new StageTypes();
+    const whole = new ServedPipeline(runner, types);
+    if (sources.length === 1) return [whole];
+    return [whole, ...sources.map((_, source) => new ServedPipeline(runner, types, { source, whole }))];
+  });
+  return new Map(all.map((pipeline) => [pipeline.name, pipeline]));
 }
 
 /** Finds a pipeline; AppError NOT_FOUND lists the served pipelines. */
@@ -189,8 +246,9 @@ export function serverMetadataOf(version: string): ServerMetadata {
 }
 
 /**
- * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage
- * are its variants. With declared inputs, the first dimension of a pipeline's tensors is that of a client batch.
+ * Metadata of a pipeline, of a source by `PIPELINE.SOURCE` if there are several, or of a stage by `PIPELINE.STAGE`;
+ * AppError NOT_FOUND for other names. Versions of a stage are its variants. With declared inputs, the first dimension of
+ * a pipeline's tensors is that of a client batch.
  */
 export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ModelMetadata {
   if (!pipelines.has(name)) {
@@ -199,11 +257,12 @@ export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name:
       if (stage !== undefined && name.startsWith(`${pipeline.name}.`)) return { name, platform: SERVER_NAME, ...stage };
     }
   }
-  const { inputs, outputs } = pipelineByName(pipelines, name);
-  return {
-    name,
-    platform: SERVER_NAME,
-    inputs: inputs.map(({ name: input, datatype, shape }) => ({ name: input, datatype, shape: [-1, ...shape] })),
-    outputs: inputs.length === 0 ? outputs : outputs.map(({ shape, ...type }) => ({ ...type, shape: [-1, ...shape] })),
-  };
+  const { inputs, outputs, maxBatchSize } = pipelineByName(pipelines, name);
+  const batchDimension = maxBatchSize === 0 ? [] : [-1];
+  const batched = ({ name: tensor, datatype, shape }: TensorMetadata) => ({
+    name: tensor,
+    datatype,
+    shape: [...batchDimension, ...shape],
+  });
+  return { name, platform: SERVER_NAME, inputs: inputs.map(batched), outputs: outputs.map(batched) };
 }

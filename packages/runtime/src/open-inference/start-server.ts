@@ -1,4 +1,5 @@
 /** The serving ports: HTTP and, if wanted, gRPC on the same host; loopback by default. */
+import { AppError } from '@equipoise/core/model';
 import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -14,7 +15,7 @@ import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/grpc-server.js';
 import { RestCall, type RestPort } from './rest/rest-call.js';
 import { restRoutes } from './rest/rest-routes.js';
-import { type Runner, ServedPipeline } from './served-pipeline.js';
+import { type Runner, servedPipelines } from './served-pipeline.js';
 import type { ServingRules } from './serving-rules.js';
 import type { StageTypes } from './stage-types.js';
 import type { Tenants } from './tenants/tenants.js';
@@ -148,12 +149,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxJsonBytes = DEFAULT_MAX_JSON_BYTES } = options;
   const inbound = new InboundBytes(mostInboundBytes(options), maxBodyBytes);
   return {
-    pipelines: new Map(
-      options.runners.map((runner) => {
-        const { name } = runner.spec;
-        return [name, new ServedPipeline(runner, options.stageTypes?.get(name))];
-      }),
-    ),
+    pipelines: servedPipelines(options.runners, options.stageTypes),
     version: options.version,
     maxBodyBytes,
     maxJsonBytes,
@@ -188,6 +184,8 @@ function shareOf(options: ServerOptions): TrafficShare | undefined {
   const { share, runners } = options;
   const [runner] = runners;
   if (share === undefined || runner === undefined) return undefined;
+  if (runner.spec.sources.length > 1)
+    throw new AppError('WRONG_USAGE', 'Requests of several sources are not shared: their parts would not meet.');
   const { maxInFlightBytes = Number.POSITIVE_INFINITY } = runner.spec.admission;
   return new TrafficShare(share, runner, Math.min(mostInboundBytes(options), maxInFlightBytes));
 }

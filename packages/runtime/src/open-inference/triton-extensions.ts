@@ -63,11 +63,11 @@ function tensorConfig({ name, datatype, shape }: Pick<TensorType, 'name' | 'shap
 }
 
 /** Statistics of a pipeline, in which an execution is a request, and of its stages. */
-function statisticsOf({ name, statistics }: ServedPipeline) {
+function statisticsOf({ name, statistics, isPart }: ServedPipeline) {
   const { requests, latencySums, latestArrivalAtEpochMs } = statistics;
   const { completed, failed, dropped } = requests;
   const lost = Object.values(dropped).reduce((sum, count) => sum + count, failed);
-  const stages = Object.entries<StageCounts>(statistics.stages);
+  const stages = isPart ? [] : Object.entries<StageCounts>(statistics.stages);
   const ofStages = stages.map(([, counts]) => counts);
   return [
     {

@@ -1,5 +1,5 @@
 /**
- * Example requests: the files of the first source's samples folder, by name. A file becomes a UINT8 [-1] tensor of
+ * Example requests: the files of the sources' samples folders, by name. A file becomes a UINT8 [-1] tensor of
  * bytes or a BYTES tensor of text; a .json file holds {tensor: nested arrays}. Unaccepted files, such as labels, are
  * skipped and reported.
  */
@@ -9,6 +9,7 @@ import {
   AppError,
   type Datatype,
   type PipelineSpec,
+  type SourceSpec,
   type SourceTensor,
   type Tensor,
   type TensorData,
@@ -110,15 +111,25 @@ function filesOf(folder: string): readonly string[] {
 }
 
 /**
- * First `limit` samples. Throws INVALID_PIPELINE if the file names no samples folder, FILE_NOT_FOUND if the folder is
- * missing or has no sample.
+ * First `limit` samples. With several sources, a sample has the next file of each. Throws INVALID_PIPELINE if the file
+ * names no samples folder, FILE_NOT_FOUND if a folder is missing or has no sample.
  */
 export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): PipelineSamples {
-  const source = spec.sources[0];
-  if (source?.samplesPath === undefined)
+  const parts = spec.sources.map((source) => sourceSamples(spec, source, limit));
+  const count = Math.min(...parts.map(({ samples }) => samples.length));
+  const samples = Array.from({ length: count }, (_, index): PipelineSample => {
+    const files = parts.map((part) => part.samples[index] as PipelineSample);
+    const inputs: TensorMap = Object.assign({}, ...files.map((file) => file.inputs));
+    return { name: files.map(({ name }) => name).join('+'), inputs };
+  });
+  return { samples, ignored: parts.flatMap(({ ignored }) => ignored) };
+}
+
+function sourceSamples(spec: PipelineSpec, source: SourceSpec, limit: number): PipelineSamples {
+  if (source.samplesPath === undefined)
     throw new AppError(
       'INVALID_PIPELINE',
-      `Pipeline ${spec.name} names no samples; give its first source ${source === undefined ? '' : `(${source.name}) `}a folder of example inputs (\`samples:\`), one file a request, or every variant an inline \`profile:\`.`,
+      `Pipeline ${spec.name} names no samples; give its source ${source.name} a folder of example inputs (\`samples:\`), one file a request, or every variant an inline \`profile:\`.`,
     );
   const folder = resolve(spec.baseDir, source.samplesPath);
   const samples: PipelineSample[] = [];

@@ -26,6 +26,16 @@ describe('usual paths', () => {
     expect(shape(testPipeline(stages, likelier))).toEqual(['ad', 'ab', 'bc', 'cd']);
   });
 
+  it('leaves out the stages of a source that is rarely there', () => {
+    const spec = testPipeline(stages, [edge('a', 'c'), edge('b', 'c'), edge('c', 'd')]);
+    const withShare = (share: number): PipelineSpec => {
+      const right = { name: 'r', to: [stageId('b')], tensors: [], onMissing: 'partial' as const, share };
+      return { ...spec, sources: [{ name: 'l', to: [stageId('a')], tensors: [] }, right] };
+    };
+    expect(shape(withShare(0.01))).toEqual(['ac', 'cd']);
+    expect(shape(withShare(0.02))).toEqual(['ac', 'bc', 'cd']);
+  });
+
   it('keeps only as many branches as are rarely taken together', () => {
     const edges = [edge('a', 'b', 0.1), edge('a', 'c'), edge('b', 'c'), edge('c', 'd', 0.05)];
     expect(shape(testPipeline(stages, edges))).toEqual(['ab', 'ac', 'bc']);

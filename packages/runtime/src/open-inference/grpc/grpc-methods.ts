@@ -144,7 +144,7 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
   const { signal, tenant } = request;
   const requestId = id ?? request.requestId;
-  const options = { requestId, signal, tenant, items, ...parameters, timeoutMs };
+  const options = { requestId, id, signal, tenant, items, ...parameters, timeoutMs };
   const { output, missing } = await pipeline.run(inputs, options);
   const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);

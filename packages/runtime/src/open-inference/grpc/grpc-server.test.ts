@@ -3,7 +3,15 @@ import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stageId, type TensorMap } from '@equipoise/core/model';
-import { grpcMethods, grpcPath, healthCheck, readMessage, writeMessage } from '@equipoise/open-inference-codec';
+import {
+  grpcMethods,
+  grpcPath,
+  healthCheck,
+  readGrpcResponse,
+  readMessage,
+  writeGrpcRequest,
+  writeMessage,
+} from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { edge, fp32, ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
@@ -158,6 +166,99 @@ describe('the methods', () => {
     await inferred(requestOf({ d: { datatype: 'FP64', shape: [2], data: Float64Array.of(1, 2) } }));
     const data = replica.batches[0]?.[0]?.['d']?.data as Float64Array;
     expect(data.buffer.byteLength).toBeLessThan(200);
+  });
+});
+
+describe('several sources', () => {
+  const number = (name: string) => ({ name, datatype: 'FP32' as const, shape: [1], contentTypes: [] });
+  const spec = servingSpec(['a', 'b', 'both'], {
+    sources: [
+      { name: 'left', to: [stageId('a')], tensors: [number('l')] },
+      { name: 'right', to: [stageId('b')], tensors: [number('r')], onMissing: 'partial' },
+    ],
+    sourceJoin: { maxWaitMs: 60_000, maxWaiting: 10 },
+    edges: [edge('a', 'both'), edge('b', 'both')],
+  });
+  const echo = () =>
+    new ScriptedRunner(
+      (item) => item,
+      async () => {},
+    );
+  const served = async (more: object = {}) => {
+    const bench = await start({ spec: { ...spec, ...more } });
+    for (const stage of ['b', 'both']) serve(bench.runner, stage, echo());
+    const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
+      const sent = { method: 'POST', headers: { 'content-type': 'application/json', ...headers } };
+      const reply = await fetch(`${bench.server.url}${path}`, { ...sent, body: JSON.stringify(body) });
+      return { status: reply.status, body: (await reply.json()) as { readonly outputs?: unknown } };
+    };
+    return { ...bench, post };
+  };
+  const part = (model: string, inputs: TensorMap, more: object = {}) =>
+    writeGrpcRequest(model, { inputs, ...more }, true);
+  const rest = (name: string, value: number) => ({ inputs: [{ name, datatype: 'FP32', shape: [1], data: [value] }] });
+
+  it('are models, whose parts meet over gRPC and REST', async () => {
+    const { infer, post, call, server } = await served();
+    const left = infer(part('bench.left', { l: fp32([1], 1) }, { id: 'q' })).ended;
+    const right = await post('/v2/models/bench.right/infer', { id: 'q', ...rest('r', 2) });
+    const both = { l: fp32([1], 1), r: fp32([1], 2) };
+    expect(readGrpcResponse((await left).answer ?? new Uint8Array(0))).toEqual({
+      modelName: 'bench.left',
+      id: 'q',
+      outputs: both,
+    });
+    expect(right).toMatchObject({ status: 200, body: { model_name: 'bench.right', id: 'q' } });
+    expect(right.body.outputs).toMatchObject([
+      { name: 'l', data: [1] },
+      { name: 'r', data: [2] },
+    ]);
+    const plain = [
+      post('/v1/pipelines/bench.left/run', { l: [3] }, { 'x-request-id': 'p' }),
+      post('/v1/pipelines/bench.right/run', { r: [4] }, { 'x-request-id': 'p' }),
+    ];
+    for (const reply of await Promise.all(plain)) expect(reply.body.outputs).toEqual({ l: [3], r: [4] });
+    const whole = await post('/v2/models/bench/infer', { inputs: [...rest('l', 5).inputs, ...rest('r', 6).inputs] });
+    expect(whole.body.outputs).toMatchObject([
+      { name: 'l', data: [5] },
+      { name: 'r', data: [6] },
+    ]);
+    const metadata = async (name: string) =>
+      answered(grpcMethods.modelMetadata.output, await call('modelMetadata', { name })).inputs;
+    expect(await metadata('bench.right')).toMatchObject([{ name: 'r', shape: [1n] }]);
+    expect(await metadata('bench')).toMatchObject([
+      { name: 'l', shape: [-1n, 1n] },
+      { name: 'r', shape: [-1n, 1n] },
+    ]);
+    const config = await (await fetch(`${server.url}/v2/models/bench.left/config`)).json();
+    expect(config).toMatchObject({ name: 'bench.left', max_batch_size: 0, input: [{ name: 'l', dims: [1] }] });
+  });
+
+  it('refuse parts without a usable id, batches, and parts that are late or repeated', async () => {
+    const { infer, post, runner } = await served({ sourceJoin: { maxWaitMs: 30, maxWaiting: 10 } });
+    const left = '/v2/models/bench.left/infer';
+    expect(await post(left, rest('l', 1))).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+    const long = { id: 'x'.repeat(257), ...rest('l', 1) };
+    expect(await post(left, long)).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+    const two = { id: 'q', inputs: [{ name: 'l', datatype: 'FP32', shape: [2, 1], data: [1, 2] }] };
+    expect(await post(left, two)).toMatchObject({ status: 422, body: { code: 'BATCH_SIZE_INVALID' } });
+    const alone = await post(left, { id: 'q', ...rest('l', 1) });
+    expect(alone).toMatchObject({ status: 200, body: { parameters: { missing: 'right' } } });
+    const missing = await post('/v2/models/bench.right/infer', { id: 'other', ...rest('r', 1) });
+    expect(missing).toMatchObject({ status: 408, body: { code: 'PART_MISSING', details: { sources: ['left'] } } });
+    const { error } = await infer(part('bench.left', { l: fp32([1], 1) })).ended;
+    expect(error?.code).toBe(status.INVALID_ARGUMENT);
+    expect(runner.partCounts.sources).toMatchObject([{ joined: 1 }, { missing: 1, unmatched: 1 }]);
+  });
+
+  it('tell late and repeated parts apart', async () => {
+    const { post, runner } = await served();
+    const send = (name: string, model: string) => post(`/v2/models/${model}/infer`, { id: 'q', ...rest(name, 1) });
+    const first = send('l', 'bench.left');
+    await expect.poll(() => runner.partCounts.waiting).toBe(1);
+    expect(await send('l', 'bench.left')).toMatchObject({ status: 409, body: { code: 'PART_DUPLICATE' } });
+    expect(await send('r', 'bench.right')).toMatchObject({ status: 200 });
+    expect(await first).toMatchObject({ status: 200 });
   });
 });
 

@@ -60,6 +60,11 @@ export function decodeJson<K extends 'infer' | 'run'>(
   return requestDecoders[kind](body) as Decoded<K>;
 }
 
+/** Id of the request in its header, if the client stated a valid one. */
+export function statedId({ headers, requestId }: RestRequest): string | undefined {
+  return headers['x-request-id'] === requestId ? requestId : undefined;
+}
+
 export function pipelineOf({ pipelines, pipelineName }: RestRequest): ServedPipeline {
   return pipelineByName(pipelines, pipelineName);
 }

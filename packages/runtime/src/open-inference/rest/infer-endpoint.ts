@@ -14,7 +14,7 @@ import {
 import type { Answer } from '../../net/answer.js';
 import type { Decoded } from '../decoding/request-decoders.js';
 import type { ServedPipeline } from '../served-pipeline.js';
-import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
+import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
 
 /** Media types read as JSON, including none and curl's default. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
@@ -34,6 +34,7 @@ export async function infer(call: RestRequest): Promise<Answer> {
     arrivedAtMs,
     tenant,
     items: request.items,
+    id: request.id ?? statedId(call),
     ...request.parameters,
   });
   const names = { modelName: pipeline.name, id, missing };

@@ -9,7 +9,7 @@ import { checkShape, decodeText, encodeNested } from '@equipoise/open-inference-
 import type { Answer } from '../../net/answer.js';
 import { readQueryParameters } from '../request-parameters.js';
 import type { ServedPipeline } from '../served-pipeline.js';
-import { decodeJson, pipelineOf, type RestRequest, readJsonBody } from './endpoint.js';
+import { decodeJson, pipelineOf, type RestRequest, readJsonBody, statedId } from './endpoint.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -18,7 +18,7 @@ export async function run(request: RestRequest): Promise<Answer> {
   const parameters = readQueryParameters(request.query);
   const inputs = await readInputs(pipeline, request);
   const { requestId, signal, arrivedAtMs, tenant } = request;
-  const options = { requestId, signal, arrivedAtMs, tenant, ...parameters };
+  const options = { requestId, id: statedId(request), signal, arrivedAtMs, tenant, ...parameters };
   const { output, missing, latencyMs } = await pipeline.run(inputs, options);
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
   const named = `"id":${JSON.stringify(requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;

@@ -1,0 +1,195 @@
+/** Several sources on real tensors: parts that meet, that do not, and what they hold meanwhile. */
+import {
+  type PipelineSpec,
+  SeededRng,
+  type SourceSpec,
+  type StageId,
+  stageId,
+  type TensorMap,
+} from '@equipoise/core/model';
+import { describe, expect, it } from 'vitest';
+import { Cancellation } from './cancellation.js';
+import type { PipelineOutcome } from './pending-request.js';
+import { failed, setUp } from './runner-bench.test-support.js';
+import { edge, fp32, type ItemScript, servingSpec } from './serving-bench.test-support.js';
+
+const LETTER = 0;
+const SCAN = 1;
+
+const source = (name: string, to: string, more: Partial<SourceSpec> = {}): SourceSpec => ({
+  name,
+  to: [stageId(to) as StageId],
+  tensors: [{ name, datatype: 'FP32', shape: [1], contentTypes: [] }],
+  ...more,
+});
+const letter = (value: number): TensorMap => ({ letter: fp32([1], value) });
+const scan = (value: number): TensorMap => ({ scan: fp32([1], value) });
+const dropped = (reason: string) => expect.objectContaining({ kind: 'dropped', reason });
+
+/** `read` and `detect` each add 1 to a part of their own, and `sort` gets both. A stage takes 10 ms. */
+function mail({ scanMayMiss = false, ...more }: Partial<PipelineSpec> & { scanMayMiss?: boolean } = {}) {
+  const spec = servingSpec(['read', 'detect', 'sort'], {
+    sources: [source('letter', 'read'), source('scan', 'detect', scanMayMiss ? { onMissing: 'partial' } : {})],
+    sourceJoin: { maxWaitMs: 1000, maxWaiting: 2 },
+    edges: [edge('read', 'sort'), edge('detect', 'sort')],
+    slo: { latencyMs: 100, percentile: 99 },
+    ...more,
+  });
+  const plusOne: ItemScript = (item) =>
+    Object.fromEntries(Object.entries(item).map(([name, { data }]) => [name, fp32([1], Number(data[0]) + 1)]));
+  return setUp(spec, { read: plusOne, detect: plusOne, sort: (item) => item });
+}
+
+describe('parts of a request', () => {
+  it('begin it once all are there, and all get its answer', async () => {
+    const { clock, pipeline, runners, ends } = mail();
+    const first = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20));
+    await clock.advanceTo(600);
+    expect([pipeline.inFlight, pipeline.inFlightBytes, runners['detect']?.batches]).toEqual([0, 4, []]);
+    const second = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    await clock.advanceTo(700);
+    const answer = { kind: 'completed', output: { letter: fp32([1], 11), scan: fp32([1], 21) } };
+    expect(await Promise.all([first, second])).toEqual([answer, answer]);
+    expect(runners['read']?.batches).toEqual([[letter(10)]]);
+    expect(runners['detect']?.batches).toEqual([[scan(20)]]);
+    // The clock of the SLO starts with the last part.
+    expect(ends).toMatchObject([{ kind: 'completed', arrivedAtMs: 600, latencyMs: 20 }]);
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+
+  it('meet by their ids, each id within its tenant', async () => {
+    const { clock, pipeline } = mail();
+    const outcomes = [
+      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { tenant: 'red' }),
+      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(2), { tenant: 'blue' }),
+      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20), { tenant: 'blue' }),
+    ];
+    await clock.advanceTo(1000);
+    const answer = { kind: 'completed', output: { letter: fp32([1], 3), scan: fp32([1], 21) } };
+    expect(await Promise.all(outcomes)).toEqual([failed('PART_MISSING', /^No part of scan came/), answer, answer]);
+  });
+
+  it('enter alone if the missing source is optional; the answer names it', async () => {
+    const { clock, pipeline, runners } = mail({ scanMayMiss: true });
+    const outcome = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    await clock.advanceTo(1100);
+    expect(await outcome).toEqual({ kind: 'completed', output: { letter: fp32([1], 11) }, missing: ['scan'] });
+    expect(runners['detect']?.batches).toEqual([]);
+    const late = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20));
+    expect(await late).toEqual(failed('PART_LATE', /^The part of scan came after/));
+    const again = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    expect(await again).toEqual(failed('PART_DUPLICATE', /^A part of letter was sent under this id before/));
+  });
+
+  it('take the shortest time-out and the most urgent priority, from the last part on', async () => {
+    const { clock, pipeline } = mail();
+    const outcomes = [
+      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { timeoutMs: 5, priority: 0 }),
+      clock.advanceTo(500).then(() => pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2), { timeoutMs: 90 })),
+    ];
+    await clock.advanceTo(700);
+    const late = dropped('deadline-passed');
+    expect(await Promise.all(outcomes)).toEqual([late, late]);
+  });
+
+  it('are no requests if they are refused', async () => {
+    const { clock, pipeline, ends } = mail({ admission: { maxQueueLength: 10, maxInFlightBytes: 12 } });
+    const outcomes = ['a', 'b', 'c'].map((id) => pipeline.submitPart({ source: LETTER, id }, letter(1)));
+    const large = pipeline.submitPart({ source: SCAN, id: 'a' }, { scan: fp32([2], 1, 2) });
+    expect([await outcomes[2], await large]).toEqual([dropped('queue-full'), dropped('memory-full')]);
+    await clock.advanceTo(1000);
+    await Promise.all(outcomes);
+    expect(ends).toEqual([]);
+    expect(pipeline.statistics.total.arrived).toBe(0);
+    expect(pipeline.inFlightBytes).toBe(0);
+    expect(pipeline.partCounts).toEqual({
+      sources: [
+        { joined: 0, missing: 0, unmatched: 2, late: 0, duplicate: 0, dropped: 1 },
+        { joined: 0, missing: 0, unmatched: 0, late: 0, duplicate: 0, dropped: 1 },
+      ],
+      waiting: 0,
+    });
+  });
+});
+
+describe('clients', () => {
+  it('take their parts with them while they wait', async () => {
+    const { clock, pipeline } = mail();
+    const gone = new Cancellation();
+    const outcome = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { signal: gone });
+    gone.abort();
+    expect(await outcome).toEqual(dropped('cancelled'));
+    expect([pipeline.inFlightBytes, pipeline.partCounts.waiting]).toEqual([0, 0]);
+    const next = [
+      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2)),
+      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(3)),
+    ];
+    await clock.advanceTo(50);
+    expect((await Promise.all(next)).map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+  });
+
+  it('cancel a request that has begun only if all of them go', async () => {
+    const { clock, pipeline, ends } = mail();
+    const [one, other] = [new Cancellation(), new Cancellation()];
+    const outcomes = [
+      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { signal: one }),
+      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2), { signal: other }),
+    ];
+    one.abort();
+    expect(pipeline.inFlight).toBe(1);
+    other.abort();
+    expect(pipeline.inFlight).toBe(0);
+    await clock.advanceTo(50);
+    expect(await Promise.all(outcomes)).toEqual([dropped('cancelled'), dropped('cancelled')]);
+    expect(ends).toHaveLength(1);
+  });
+
+  it('hear at once that the server shuts down', async () => {
+    const { pipeline } = mail();
+    const waiting = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1));
+    pipeline.beginDraining();
+    const later = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(1));
+    expect(await Promise.all([waiting, later])).toEqual([dropped('draining'), dropped('draining')]);
+    await pipeline.drained;
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+});
+
+it('every part has one outcome, and nothing stays, whatever is late, missing, repeated or cancelled', async () => {
+  const { clock, pipeline, ends } = mail({ scanMayMiss: true, sourceJoin: { maxWaitMs: 100, maxWaiting: 3 } });
+  const rng = new SeededRng(20);
+  const outcomes: Promise<PipelineOutcome>[] = [];
+  const send = (source: number, id: string) => {
+    const signal = new Cancellation();
+    if (rng.next() < 0.1) clock.ringAt(clock.nowMs() + 150 * rng.next(), () => signal.abort());
+    outcomes.push(pipeline.submitPart({ source, id }, source === LETTER ? letter(1) : scan(1), { signal }));
+  };
+  for (let request = 0; request < 400; request++) {
+    for (const source of [LETTER, SCAN, SCAN]) {
+      const atMs = 20 * request + 150 * rng.next();
+      if (rng.next() < 0.6) clock.ringAt(atMs, () => send(source, `r${request}`));
+    }
+  }
+  await clock.advanceTo(20_000);
+  const kinds = (await Promise.all(outcomes)).map((outcome) =>
+    outcome.kind === 'failed' ? outcome.failure.code : outcome.kind === 'dropped' ? outcome.reason : outcome.kind,
+  );
+  const seen = new Set(kinds);
+  for (const kind of ['completed', 'cancelled', 'queue-full', 'PART_MISSING', 'PART_LATE', 'PART_DUPLICATE'])
+    expect(seen).toContain(kind);
+  const { sources, waiting } = pipeline.partCounts;
+  const counted = sources.map(({ missing: _, ...counts }) =>
+    Object.values(counts).reduce((sum, count) => sum + count, 0),
+  );
+  expect(counted.reduce((sum, count) => sum + count, 0)).toBe(outcomes.length);
+  expect(sources.map(({ joined, missing }) => joined + missing)).toEqual([ends.length, ends.length]);
+  expect([waiting, pipeline.inFlight, pipeline.inFlightBytes]).toEqual([0, 0, 0]);
+});
+
+it('a whole request has the parts of all sources', async () => {
+  const { clock, pipeline, runners } = mail();
+  const outcome = pipeline.submit({ ...letter(10), ...scan(20) });
+  await clock.advanceTo(50);
+  expect(await outcome).toMatchObject({ kind: 'completed' });
+  expect([runners['read']?.batches, runners['detect']?.batches]).toEqual([[[letter(10)]], [[scan(20)]]]);
+});
