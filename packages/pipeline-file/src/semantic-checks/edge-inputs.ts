@@ -75,13 +75,13 @@ function declaredTensors(spec: SpecDraft): ReadonlySet<string> | undefined {
   return names.includes(undefined) ? undefined : new Set(names as readonly string[]);
 }
 
-/** Edges that give a stage the same name. Only alternatives may: edges behind conditions, or a join of the first part. */
+/** Edges that give a stage the same name. Only members and alternatives may: edges behind conditions, or a join of the first part. */
 function clashingNames(spec: SpecDraft, graph: GraphDraft, topology: Topology): Finding[] {
   const certain = new Set(certainEdges(graph, topology));
   const givers = new Map<string, GraphEdge[]>();
   return graph.edges.flatMap((edge) => {
     const { inputs, join } = spec.edges?.[edge.position] ?? {};
-    if (awaitedParts(join as Join | undefined) === 1) return [];
+    if (awaitedParts(join as Join | undefined) === 1 || spec.stages?.[edge.to]?.combine !== undefined) return [];
     return [...wellFormedEntries(inputs)].flatMap(([index, { name }]): Finding[] => {
       if (name === undefined) return [];
       const key = JSON.stringify([edge.to, name]);

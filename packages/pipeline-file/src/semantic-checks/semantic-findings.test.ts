@@ -1207,6 +1207,16 @@ test.each<readonly [string, (spec: Loose) => void]>([
         ['again', 'classify'],
       ]),
   ],
+  [
+    'members whose edges pass on the tensor that is combined',
+    (spec) => {
+      const inputs = [{ name: 'label' }];
+      combined(spec, { method: 'concatenation' }, [
+        ['classify', 'vote', { inputs }],
+        ['again', 'vote', { inputs }],
+      ]);
+    },
+  ],
   ['a concatenation of items', (spec) => ofItems(spec, { method: 'concatenation' })],
   [
     'core counts that are multiples of 0.05 up to rounding',
