@@ -70,7 +70,11 @@ describe('a saved plan', () => {
       'FILE_UNREADABLE',
       'replicas, a whole number, found 1.5',
     ],
-    [{ stages: { ...plan.stages, detect: [part('small', 0)] } }, 'FILE_UNREADABLE', 'at least 1 replica of each stage that is not optional'],
+    [
+      { stages: { ...plan.stages, detect: [part('small', 0)] } },
+      'FILE_UNREADABLE',
+      'at least 1 replica of each stage that is not optional',
+    ],
     [{ stages: { ...plan.stages, classify: [{ ...part('only'), resources: null }] } }, 'FILE_UNREADABLE', 'found null'],
   ])('that is %j is refused', async (document, code, message) => {
     await expect(readPlan(written(document), spec)).rejects.toMatchObject({
