@@ -283,7 +283,7 @@ describe('equipoise validate', () => {
     );
   });
 
-  it('draws a combine stage', async () => {
+  it('draws and counts a combine stage', async () => {
     const member = (name: string) =>
       `    - { name: ${name}, variants: [{ name: v, accuracy: { value: 0.5 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }\n`;
     const head = 'apiVersion: equipoise.dev/v1alpha1\nkind: InferencePipeline\nmetadata: { name: vote }\n';
@@ -294,6 +294,7 @@ describe('equipoise validate', () => {
     expect(text.stdout).toContain('    → both\n  combine both: concatenation of x as y\n    → answer\n');
     const mermaid = await validate('vote.yaml', '--graph', 'mermaid');
     expect(mermaid.stdout).toContain('n3{{"both<br/>concatenation of x as y"}}');
+    expect((await validate('vote.yaml')).stdout).toBe('valid: pipeline vote with 3 stages and 2 variants\n');
   });
 
   it('draws line breaks and control characters in names as spaces', async () => {

@@ -30,9 +30,9 @@ export async function validate(file: string, { graph: format, out }: ValidateOpt
     const graph = format && drawPipeline(result.spec, format);
     if (graph !== undefined) await output?.writeText(graph);
     const warnings = problemLines(file, result.warnings).map((line) => `${pc.yellow('warning')} ${line}`);
-    const { stages, name } = result.spec;
+    const { stages, combines = [], name } = result.spec;
     const variants = stages.reduce((sum, stage) => sum + stage.variants.length, 0);
-    const text = `${pc.green('valid')}: pipeline ${name} with ${counted(stages.length, 'stage')} and ${counted(variants, 'variant')}`;
+    const text = `${pc.green('valid')}: pipeline ${name} with ${counted(stages.length + combines.length, 'stage')} and ${counted(variants, 'variant')}`;
     const shown = graph === undefined ? text : out === undefined ? graph : `${text}\n${pc.dim(`drawn in ${out}`)}`;
     return {
       json: { valid: true, problems: [], ...(graph !== undefined && { graph }) },
