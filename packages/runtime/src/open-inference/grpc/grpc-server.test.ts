@@ -13,7 +13,7 @@ import {
   writeMessage,
 } from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { edge, fp32, ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { tenantsOf } from '../http-bench.test-support.js';
 import { answered, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
@@ -285,8 +285,11 @@ describe('deadlines', () => {
     const { infer, runner, replica } = await start({ ...patient, wait });
     const running = infer(requestOf(x)).ended;
     await expect.poll(() => replica.batches.length).toBe(1);
-    const queued = infer(requestOf(x), { deadline: Date.now() + 400 }).ended;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const queued = infer(requestOf(x), { deadline: Date.now() + 30_000 }).ended;
     await expect.poll(() => runner.inFlight).toBe(2);
+    vi.advanceTimersByTime(30_000);
+    vi.useRealTimers();
     expect((await queued).error?.code).toBe(status.DEADLINE_EXCEEDED);
     await expect.poll(() => runner.inFlight).toBe(1);
     letGo();
