@@ -3,7 +3,8 @@
  * items or for the first ones. A stage takes its first `when` edge whose condition is true. Edges that are not taken
  * are settled at once. A stage waits for the inputs that can still arrive. Without any input it is skipped, and so are
  * its out-edges. A join of a fan-out omits skipped items. An output stage inside fan-outs answers once per request. A
- * combine stage passes on its merged or joined input at once. A stage that the plan omits is skipped.
+ * combine stage passes on its merged or joined input at once; a join without items gives it no member. A stage that the
+ * plan omits is skipped.
  */
 
 import type { VariantId } from '../model/ids.js';
@@ -248,6 +249,10 @@ export class GraphWalk<Payload, Context> {
     edge: ServingEdge,
     { group, parts }: { readonly group: FanOutGroup<Payload>; readonly parts: readonly Payload[] },
   ): void {
+    if (parts.length === 0 && this.#stages[edge.to]?.combine !== undefined) {
+      this.#settleInput(request, edge, { scope: group.parent, kind: 'skipped' });
+      return;
+    }
     const joined = this.#algebra.join(edge, parts, request.context);
     if (edge.kind === 'answer') this.#travel(request, edge, group.parent, joined);
     else this.#arrive(request, edge, group.parent, joined);

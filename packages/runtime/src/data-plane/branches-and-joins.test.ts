@@ -149,6 +149,27 @@ describe('a combine stage', () => {
     expect(winners).toEqual([2, 2, 1, 1, 2, 2].map((winner) => ({ winner: fp32([], winner) })));
   });
 
+  it('is skipped, as the stages behind it, by a request without items', async () => {
+    const inputs = [{ name: 'best', output: 'winner' }] as const;
+    const spec = voted({
+      sources: [{ name: 'input', to: [stageId('a')], tensors: [] }],
+      edges: [
+        edge('a', 'b', { fanOut: { expected: 2 } }),
+        edge('b', 'vote', { join: 'all' }),
+        edge('vote', 'c', { inputs }),
+      ],
+      outputs: [{ from: stageId('c') }],
+    });
+    const { answers } = await answersTo(spec, { a: echo, b: label(3), c: echo }, [
+      { x: fp32([0]) },
+      { x: fp32([2], 1, 2) },
+    ]);
+    expect(answers).toEqual([
+      { kind: 'completed', output: {} },
+      { kind: 'completed', output: { best: fp32([], 3) } },
+    ]);
+  });
+
   it('fails its request alone if a member lacks the tensor', async () => {
     const a: ItemScript = (item) => (firstValue(item) > 0 ? { lable: fp32([], 1) } : { label: fp32([], 1) });
     const { answers } = await answersTo(voted(), { a, b: label(1), c: label(1) }, [x(1), x(0)]);

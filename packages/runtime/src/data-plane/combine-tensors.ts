@@ -34,7 +34,7 @@ export function combineTensors(
   };
   if (method === 'first-confident') {
     const chosen = firstConfident(
-      members.map((member) => confidenceOf(member, named(member, confidence), failed)),
+      members.map((member) => checkedConfidence(member, named(member, confidence), failed)),
       atLeast,
     );
     const member = members[chosen] as Member;
@@ -51,18 +51,21 @@ export function combineTensors(
   return { [output]: elementwise(tensors, first, method === 'median' ? median : weightedMean(factors)) };
 }
 
-/** Position of the first value that is at least `atLeast`, else of the first largest one. */
-function firstConfident(values: readonly number[], atLeast: number): number {
-  const enough = values.findIndex((value) => value >= atLeast);
-  return enough >= 0 ? enough : values.reduce((best, value, i) => (value > (values[best] as number) ? i : best), 0);
+/** Position of the first confidence that is at least `atLeast`, else of the first largest one. NaN is the lowest. */
+function firstConfident(confidences: readonly Tensor[], atLeast: number): number {
+  const values = confidences.map(({ data }) =>
+    Number.isNaN(Number(data[0])) ? Number.NEGATIVE_INFINITY : Number(data[0]),
+  );
+  // FP32 holds the nearest number to a limit such as 0.7, which may be below it.
+  const enough = confidences.findIndex(
+    ({ datatype }, i) => (values[i] as number) >= (datatype === 'FP32' ? Math.fround(atLeast) : atLeast),
+  );
+  return enough >= 0 ? enough : values.indexOf(Math.max(...values));
 }
 
-function confidenceOf(
-  { name }: Member,
-  { datatype, shape, data }: Tensor,
-  failed: (problem: string) => AppError,
-): number {
-  if (elementCount(shape) === 1 && datatype !== 'BYTES' && datatype !== 'FP16') return Number(data[0]);
+function checkedConfidence({ name }: Member, tensor: Tensor, failed: (problem: string) => AppError): Tensor {
+  const { datatype, shape } = tensor;
+  if (elementCount(shape) === 1 && datatype !== 'BYTES' && datatype !== 'FP16') return tensor;
   throw failed(`the confidence must be one number, ${boundedName(name)} gave ${typeText({ datatype, shape })}`);
 }
 
@@ -95,12 +98,10 @@ function vote(tensors: readonly Tensor[], first: Tensor): Tensor {
   const winners = Array.from({ length: first.data.length }, (_, element) => {
     const counts = new Map<unknown, number>();
     let [winner, most] = [0, 0];
-    for (const { data } of tensors) {
-      const key = keyOf(data[element]);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
-    for (const [i, { data }] of tensors.entries()) {
-      const count = counts.get(keyOf(data[element])) as number;
+    const keys = tensors.map(({ data }) => keyOf(data[element]));
+    for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+    for (const [i, key] of keys.entries()) {
+      const count = counts.get(key) as number;
       if (count > most) [winner, most] = [i, count];
     }
     return (tensors[winner] as Tensor).data[element];
@@ -108,8 +109,11 @@ function vote(tensors: readonly Tensor[], first: Tensor): Tensor {
   return { ...first, data: Array.isArray(first.data) ? (winners as readonly string[]) : typedLike(first, winners) };
 }
 
-/** Byte strings are equal if their bytes are. */
-const keyOf = (value: unknown): unknown => (value instanceof Uint8Array ? `bytes ${value.join()}` : value);
+/** Elements of BYTES are equal if their bytes are; a text stands for its UTF-8. */
+function keyOf(value: Tensor['data'][number] | undefined): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+  return typeof value === 'string' ? Buffer.from(value).toString('latin1') : value;
+}
 
 function typedLike({ data }: Tensor, values: readonly unknown[]): Tensor['data'] {
   const copy = (data as Float64Array).slice();

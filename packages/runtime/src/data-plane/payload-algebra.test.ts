@@ -75,6 +75,12 @@ describe('the rule of a combine stage', () => {
       [bytes(Uint8Array.of(1)), bytes(Uint8Array.of(2)), bytes(Uint8Array.of(2))],
       bytes(Uint8Array.of(2)),
     ],
+    [
+      'vote: of texts, as strings or as bytes',
+      { method: 'vote' },
+      [bytes('spam', 'é'), bytes('ham', Uint8Array.of(0xe9)), bytes(Buffer.from('ham'), Buffer.from('é'))],
+      bytes('ham', 'é'),
+    ],
     ['vote: without a missing member', { method: 'vote' }, [undefined, bytes('q'), bytes('p')], bytes('q')],
     ['mean', { method: 'mean' }, [fp32([2], [1, 2]), fp32([2], [3, 4])], fp32([2], [2, 3])],
     [
@@ -113,6 +119,16 @@ describe('the rule of a combine stage', () => {
     );
   });
 
+  it.each<[string, Tensor, number, string]>([
+    ['NaN is less than any confidence', fp32([1], [Number.NaN]), 0.9, 'q'],
+    ['the limit is rounded to FP32 for FP32', fp32([1], [0.7]), 0.7, 'p'],
+    ['but not for FP64', { datatype: 'FP64', shape: [1], data: Float64Array.of(Math.fround(0.7)) }, 0.7, 'q'],
+  ])('first-confident: %s', (_, sure, atLeast, chosen) => {
+    const rule = { method: 'first-confident', confidence: 'sure', atLeast } as const;
+    const second = { x: bytes('q'), sure: fp32([1], [0.75]) };
+    expect(combine(rule, { x: bytes('p'), sure }, second)).toMatchObject({ y: bytes(chosen) });
+  });
+
   it.each<[string, Partial<Rule>, readonly (TensorMap | Tensor)[], RegExp]>([
     ['a member without the tensor', {}, [scalar(1), { z: scalar(1) }], /tensor x, but b gave z/],
     [
@@ -138,14 +154,13 @@ describe('the rule of a combine stage', () => {
     expect(() => combine(rule, ...parts)).toThrow(message);
   });
 
-  it('takes the items of a fan-out; without items there is no answer', () => {
+  it('takes the items of a fan-out', () => {
     const of = { id: stageId('m'), method: 'mean', tensor: 'x', output: 'x' } as const;
     const edges = [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'm', { join: 'all' })];
     const graph = servingGraph(servingSpec(['a', 'b'], { combines: [of], edges, outputs: [{ from: stageId('m') }] }));
     const { join } = tensorAlgebra(graph);
     const last = graph.edges[1] as ServingEdge;
     expect(join(last, [{ x: scalar(1) }, { x: scalar(3) }], { source: {} })).toEqual({ x: scalar(2) });
-    expect(join(last, [], { source: {} })).toEqual({});
   });
 });
 

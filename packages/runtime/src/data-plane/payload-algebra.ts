@@ -195,9 +195,7 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 const NO_ITEMS: TensorMap = Object.freeze({});
 
 function combined(rule: CombineRule, members: readonly Member[]): TensorMap {
-  const present = members.filter(({ tensors }) => tensors !== NO_ITEMS);
-  if (present.length === 0) return NO_ITEMS;
-  return combineTensors(rule, present, (problem) => stageFailed(rule.id, problem));
+  return combineTensors(rule, members, (problem) => stageFailed(rule.id, problem));
 }
 
 /** Joins items, in order, into one payload. All items need equal tensor names, data types and shapes. */
