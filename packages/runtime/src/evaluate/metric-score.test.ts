@@ -217,6 +217,20 @@ describe('metricScore', () => {
     ['a text that is none', { kind: 'wer' }, sample(texts('a'), 3), 'FILE_UNREADABLE', /a text, found 3/],
     ['a number that is none', { kind: 'mae', scale: 1 }, sample(int64(1), null), 'FILE_UNREADABLE', /found null/],
     ['a box without its class', ofBoxes, sample(boxes([], []), [{ box: [0, 0, 1, 1] }]), 'FILE_UNREADABLE', /"class"/],
+    [
+      'too many boxes',
+      ofBoxes,
+      sample(boxes(new Array(1000).fill(1), new Array(1000).fill('a'), ...new Array(4000).fill(1)), new Array(10_001)),
+      'INVALID_PIPELINE',
+      /1000 boxes and its label 10001, too many/,
+    ],
+    [
+      'numbers in too many arrays',
+      { kind: 'mae', scale: 1 },
+      sample(int64(1), JSON.parse('['.repeat(20_000) + ']'.repeat(20_000))),
+      'FILE_UNREADABLE',
+      /number or an array/,
+    ],
     ['a box that is none', ofBoxes, sample(boxes([], []), [{ box: [0, 0, 1] }]), 'FILE_UNREADABLE', /"box"/],
   ])('refuses %s', (_, metric, wrong, code, message) => {
     expect(() => metricScore(metric)([wrong])).toThrow(

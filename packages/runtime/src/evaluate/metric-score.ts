@@ -8,14 +8,19 @@ import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import type { AnsweredSample, EvaluationModule } from './evaluation-module.js';
 
-type Metric = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']>;
+type Metric = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']> & {
+  /** Limits for pairs in one sample that are compared. */
+  readonly mostPairs?: { readonly units: number; readonly boxes: number };
+};
 type Score = EvaluationModule['score'];
 
 const USUAL_K = 5;
 const USUAL_POSITIVE = '1';
 const USUAL_IOU = 0.5;
-/** Limit for pairs of characters, words or boxes in one sample: about a second. */
-const MOST_PAIRS = 1e9;
+/** About a second. The text algorithm compares 32 characters or words at a time. */
+const MOST_PAIRS = { units: 1e9, boxes: 1e7 };
+/** Arrays in arrays of a label. */
+const MOST_LEVELS = 64;
 
 export function metricScore(metric: Metric): Score {
   return scores[metric.kind](metric);
@@ -151,19 +156,19 @@ const wordsOf = (text: string): readonly string[] => (text === '' ? [] : text.sp
 
 function textErrors(
   { outputs, label }: AnsweredSample,
-  { output }: Metric,
+  { output, mostPairs = MOST_PAIRS }: Metric,
   unitsOf: (text: string) => readonly string[],
 ): ErrorRate {
   const expected = [label].flat();
   if (!expected.every((part) => typeof part === 'string')) throw wrongLabel(label, 'a text');
   const answer = unitsOf(valuesOf(outputOf(outputs, output)).join(' ').trim());
   const right = unitsOf(expected.join(' ').trim());
+  requirePairs([answer.length, right.length], 'characters or words', mostPairs.units);
   return { errors: editDistance(answer, right), total: right.length };
 }
 
 /** Levenshtein's distance of characters or words. */
 function editDistance(a: readonly string[], b: readonly string[]): number {
-  requirePairs(a.length, b.length, 'characters or words');
   // The library compares UTF-16 code units, so each distinct unit gets one.
   const codes = new Map<string, number>();
   const encode = (units: readonly string[]): string =>
@@ -189,20 +194,16 @@ interface BoxMatches {
 const boxSchema = z.tuple([z.number(), z.number(), z.number(), z.number()]);
 type Box = z.output<typeof boxSchema>;
 
-const boxLabelSchema = z.array(z.object({ box: boxSchema, class: z.union([z.string(), z.number()]).optional() }));
+const labelledBoxSchema = z.object({ box: boxSchema, class: z.union([z.string(), z.number()]).optional() });
 
 /** Answered boxes, best first, each take the free box of their class that overlaps most, as COCO does. */
 function boxMatches({ outputs, label }: AnsweredSample, metric: Metric): BoxMatches {
   const { output, boxClasses, boxScores, iou = USUAL_IOU } = metric;
-  const labelled = boxLabelSchema.safeParse(label);
-  const isWhole = labelled.data?.every((each) => boxClasses === undefined || each.class !== undefined);
-  if (!labelled.success || isWhole !== true)
-    throw wrongLabel(label, '[{ "box": [left, top, right, bottom], "class": … }, …]');
   const boxes = outputOf(outputs, output);
   const corners = valuesOf(boxes).map(Number);
   if (boxes.shape.at(-1) !== 4) throw wrongOutput(`is ${typeText(boxes)}; box-f1 needs boxes [n, 4]`);
   const count = corners.length / 4;
-  requirePairs(count, labelled.data.length, 'boxes');
+  const labelled = labelledBoxes(label, count, metric);
   const perBox = (name: string, field: string) => {
     const values = valuesOf(outputOf(outputs, name, field));
     if (values.length !== count) throw wrongOutput(`has ${values.length} values for ${count} boxes`, field);
@@ -210,23 +211,51 @@ function boxMatches({ outputs, label }: AnsweredSample, metric: Metric): BoxMatc
   };
   const classes = boxClasses === undefined ? undefined : perBox(boxClasses, 'boxClasses');
   const scored = boxScores === undefined ? Array.from({ length: count }, () => 0) : perBox(boxScores, 'boxScores');
-  const free = new Set(labelled.data);
+  let right = 0;
   for (const index of bestFirst(scored.map(Number))) {
     const box = corners.slice(4 * index, 4 * index + 4) as Box;
-    const name = classes && className(classes[index], metric);
-    const ofClass = [...free].filter((each) => name === undefined || name === className(each.class, metric));
-    const overlaps = ofClass.map((each) => intersectionOverUnion(box, each.box));
-    const [best] = bestFirst(overlaps);
-    const overlap = overlaps[best ?? -1] ?? 0;
-    if (overlap > 0 && overlap >= iou) free.delete(ofClass[best as number] as (typeof ofClass)[number]);
+    const best = closestFree(box, classes && className(classes[index], metric), labelled);
+    if (best === undefined || intersectionOverUnion(box, best.box) < iou) continue;
+    best.isFree = false;
+    right += 1;
   }
-  return { right: labelled.data.length - free.size, answered: count, present: labelled.data.length };
+  return { right, answered: count, present: labelled.length };
+}
+
+interface FreeBox {
+  readonly box: Box;
+  /** Undefined if all boxes have one class. */
+  readonly name: string | undefined;
+  isFree: boolean;
+}
+
+function labelledBoxes(label: unknown, count: number, metric: Metric): readonly FreeBox[] {
+  const { boxClasses, mostPairs = MOST_PAIRS } = metric;
+  const wrong = () => wrongLabel(label, '[{ "box": [left, top, right, bottom], "class": … }, …]');
+  if (!Array.isArray(label)) throw wrong();
+  requirePairs([count, label.length], 'boxes', mostPairs.boxes);
+  return label.map((each) => {
+    const { data } = labelledBoxSchema.safeParse(each);
+    if (data === undefined || (boxClasses !== undefined && data.class === undefined)) throw wrong();
+    return { box: data.box, name: boxClasses === undefined ? undefined : className(data.class, metric), isFree: true };
+  });
+}
+
+/** Free box of the class with the largest overlap; undefined if none overlaps. */
+function closestFree(box: Box, name: string | undefined, labelled: readonly FreeBox[]): FreeBox | undefined {
+  let closest: FreeBox | undefined;
+  let most = 0;
+  for (const each of labelled) {
+    const overlap = each.isFree && each.name === name ? intersectionOverUnion(box, each.box) : 0;
+    if (overlap > most) [closest, most] = [each, overlap];
+  }
+  return closest;
 }
 
 function intersectionOverUnion(a: Box, b: Box): number {
-  const side = (low: 0 | 1): number =>
-    Math.max(0, Math.min(a[low + 2] as number, b[low + 2] as number) - Math.max(a[low], b[low]));
-  const shared = side(0) * side(1);
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  const shared = Math.max(0, width) * Math.max(0, height);
   return shared / (areaOf(a) + areaOf(b) - shared);
 }
 
@@ -240,7 +269,7 @@ function valueErrors(
   { output }: Metric,
   errorOf: (difference: number) => number,
 ): ErrorRate {
-  const expected = [label].flat(Number.POSITIVE_INFINITY).map(numberOf);
+  const expected = [label].flat(MOST_LEVELS).map(numberOf);
   const tensor = outputOf(outputs, output);
   const values = valuesOf(tensor).map(Number);
   if (!expected.every(Number.isFinite)) throw wrongLabel(label, 'a number or an array of numbers');
@@ -283,8 +312,8 @@ function halfValue(bits: number): number {
   return sign * (exponent === 0 ? 2 ** -24 * fraction : 2 ** (exponent - 25) * (0x400 + fraction));
 }
 
-function requirePairs(answered: number, labelled: number, what: string): void {
-  if (answered * labelled <= MOST_PAIRS) return;
+function requirePairs([answered, labelled]: readonly [number, number], what: string, most: number): void {
+  if (answered * labelled <= most) return;
   throw wrongOutput(`has ${answered} ${what} and its label ${labelled}, too many to compare`);
 }
 

@@ -2,6 +2,7 @@ import { AppError } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { servingSpec } from '../../data-plane/serving-bench.test-support.js';
 import { AnsweredRequests } from '../feedback/answered-requests.js';
+import { labelScore } from '../feedback/label-score.js';
 import { tenantsOf } from '../http-bench.test-support.js';
 import { endServers, INFER, RUN, specFor, start, tensorOf, x } from '../server-bench.test-support.js';
 
@@ -124,6 +125,17 @@ describe('a label', () => {
     await toLarge(RUN, { x: new Array<number>(5000).fill(1) }, { 'x-request-id': 'a' });
     const tooLarge = expect.stringContaining('too large to be kept');
     expect(await toLarge(PATH, { id: 'a', label: 1 })).toMatchObject({ status: 422, body: { error: tooLarge } });
+  });
+});
+
+describe('labelScore', () => {
+  const zeros = { datatype: 'FP32', shape: [1000, 4], data: new Float32Array(4000) } as const;
+  it.each([
+    [{ kind: 'box-f1' }, zeros, new Array(51).fill({ box: [0, 0, 1, 1] })],
+    [{ kind: 'cer' }, { datatype: 'BYTES', shape: [1], data: ['a'.repeat(10_000)] } as const, 'b'.repeat(5001)],
+  ] as const)('refuses a label whose comparison by %j takes too long', (metric, answer, label) => {
+    expect(() => labelScore(metric, { answer }, label)).toThrow(expect.objectContaining({ code: 'INVALID_FIELDS' }));
+    expect(labelScore(metric, { answer }, label.slice(1))).toBe(0);
   });
 });
 
