@@ -63,10 +63,10 @@ export class AccuracyWatch {
     if (wasLower !== (watched.test.drop !== undefined)) this.#tell();
   }
 
-  /** Names only stages with several variants, if there are any. */
+  /** Names only stages with several variants and optional ones, if there are any. */
   #text(choice: VariantChoice): string {
     const { stages } = this.#spec;
-    const several = stages.filter(({ variants }) => variants.length > 1);
+    const several = stages.filter(({ variants, optional }) => variants.length > 1 || optional);
     return (several.length > 0 ? several : stages).map(({ id }) => `${id}=${choice[id]}`).join(' ');
   }
 

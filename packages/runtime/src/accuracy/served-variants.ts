@@ -1,43 +1,57 @@
 /** Variants that answered a request, by stage. */
 import type { PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
 
+/** An omitted stage has the variant OMITTED. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** Variant by stage index. `isMixed`: several variants of a stage took part, as during a change. */
+type ByStage = readonly (VariantId | undefined)[];
+
+/** By stage index. `isMixed`: several variants of a stage took part, as during a change. */
 export interface RequestVariants {
-  readonly byStage: (VariantId | undefined)[];
+  readonly visited: (VariantId | undefined)[];
+  /** In service when the request began. */
+  readonly inService: ByStage;
   isMixed: boolean;
 }
 
 export class ServedVariants {
   readonly #stages: readonly StageId[];
-  /** Variant that ran last, by stage. It stands for stages that a request did not visit. */
-  readonly #latest: (VariantId | undefined)[] = [];
+  readonly #inService: (stage: number) => VariantId | undefined;
   #known: VariantChoice = {};
 
-  constructor({ stages }: Pick<PipelineSpec, 'stages'>) {
+  /** `inService`: the variant in service, or OMITTED; undefined if there are several. */
+  constructor({ stages }: Pick<PipelineSpec, 'stages'>, inService: (stage: number) => VariantId | undefined) {
     this.#stages = stages.map(({ id }) => id);
+    this.#inService = inService;
   }
 
   begin(): RequestVariants {
-    return { byStage: [], isMixed: false };
+    return { visited: [], inService: this.#allInService(), isMixed: false };
   }
 
   note(request: RequestVariants, stage: number, variant: VariantId): void {
-    const known = request.byStage[stage];
+    const known = request.visited[stage];
     if (known !== undefined && known !== variant) request.isMixed = true;
-    request.byStage[stage] = variant;
-    this.#latest[stage] = variant;
+    request.visited[stage] = variant;
   }
 
-  /** Undefined if the answer is of no single choice, or a stage has not run yet. */
-  choiceOf({ byStage, isMixed }: RequestVariants): VariantChoice | undefined {
+  /**
+   * Stages that the request did not visit have the variant in service. Undefined if the answer is of no single choice,
+   * or if such a stage changed meanwhile.
+   */
+  choiceOf({ visited, inService, isMixed }: RequestVariants): VariantChoice | undefined {
     if (isMixed) return undefined;
-    const variants = this.#stages.map((_, stage) => byStage[stage] ?? this.#latest[stage]);
+    const variants = this.#allInService().map(
+      (variant, stage) => visited[stage] ?? (variant === inService[stage] ? variant : undefined),
+    );
     if (variants.includes(undefined)) return undefined;
     // Requests share the object, because most have the same choice.
     if (this.#stages.some((id, stage) => this.#known[id] !== variants[stage]))
       this.#known = Object.fromEntries(this.#stages.map((id, stage) => [id, variants[stage]])) as VariantChoice;
     return this.#known;
+  }
+
+  #allInService(): ByStage {
+    return this.#stages.map((_, stage) => this.#inService(stage));
   }
 }

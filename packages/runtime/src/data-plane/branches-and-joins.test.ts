@@ -2,7 +2,15 @@
 import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { bench, edge, fp32, type ItemScript, servingSpec } from './serving-bench.test-support.js';
+import {
+  bench,
+  edge,
+  fp32,
+  type ItemScript,
+  ScriptedRunner,
+  serve,
+  servingSpec,
+} from './serving-bench.test-support.js';
 
 const echo: ItemScript = (item) => item;
 const x = (value: number): TensorMap => ({ x: fp32([1], value) });
@@ -47,6 +55,21 @@ describe('a cascade', () => {
     expect(answers[1]).toMatchObject({
       failure: { code: 'CONDITION_FAILED', message: /"output.confidence < 0.8".*confidence/ },
     });
+  });
+
+  it('answers as a choice of the variants in service, also for a stage that was not reached', async () => {
+    const clock = new ManualClock();
+    const { pipeline, runners } = bench({ ...spec, feedback: { maxRequests: 1, maxAgeMs: 1 } }, clock, scripts);
+    const choice = async () => {
+      const answer = pipeline.submit(x(0.9));
+      await clock.advanceTo(clock.nowMs() + 50);
+      return (await answer).choice;
+    };
+    expect(await choice()).toEqual({ cheap: 'v', big: 'v' });
+    serve(pipeline, 'big', new ScriptedRunner(echo, async () => {}), 1, 'w');
+    expect(await choice()).toBeUndefined();
+    runners['big']?.lose(new AppError('STAGE_FAILED', 'lost'), false);
+    expect(await choice()).toEqual({ cheap: 'v', big: 'w' });
   });
 
   it('is refused when the condition is no CEL', () => {
@@ -137,7 +160,8 @@ describe('a combine stage', () => {
 
   it('answers each request once while the plan omits a member and takes it back', async () => {
     const clock = new ManualClock();
-    const { pipeline } = bench(voted(), clock, { a: label(1), b: label(2), c: label(2) });
+    const feedback = { maxRequests: 1, maxAgeMs: 1 };
+    const { pipeline } = bench(voted({ feedback }), clock, { a: label(1), b: label(2), c: label(2) });
     const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
     const answers = [];
     for (const isOmitted of [false, true, false]) {
@@ -145,8 +169,9 @@ describe('a combine stage', () => {
       answers.push(pipeline.submit(x(0)), pipeline.submit(x(0)));
       await clock.advanceTo(clock.nowMs() + 50);
     }
-    const winners = (await Promise.all(answers)).map((answer) => answer.kind === 'completed' && answer.output);
-    expect(winners).toEqual([2, 2, 1, 1, 2, 2].map((winner) => ({ winner: fp32([], winner) })));
+    const outcomes = await Promise.all(answers);
+    expect(outcomes).toMatchObject([2, 2, 1, 1, 2, 2].map((winner) => ({ output: { winner: fp32([], winner) } })));
+    expect(outcomes.map(({ choice }) => choice?.[stageId('b')])).toEqual(['v', 'v', 'omitted', 'omitted', 'v', 'v']);
   });
 
   it('is skipped, as the stages behind it, by a request without items', async () => {

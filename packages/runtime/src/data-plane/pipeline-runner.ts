@@ -14,6 +14,7 @@ import {
   type EdgeCount,
   type HealthIssue,
   invariant,
+  OMITTED,
   type PipelineSpec,
   type PrioritySpec,
   priorityLevel,
@@ -141,7 +142,9 @@ export class PipelineRunner implements ReplicaPool {
     this.#batches = this.#replicaBatches();
     if (spec.feedback !== undefined) {
       this.accuracy = new AccuracyWatch(spec);
-      this.#variants = new ServedVariants(spec);
+      this.#variants = new ServedVariants(spec, (stage) =>
+        this.#policies[stage]?.isOmitted ? OMITTED : this.#replicas.variants[stage],
+      );
     }
     this.#parts = new SourceParts(spec, {
       clock,

@@ -64,6 +64,8 @@ export interface ReplicaDeps {
 }
 
 export class ServedReplicas {
+  /** By stage: the variant in service, or that served last; undefined if there are several. */
+  readonly variants: (VariantId | undefined)[] = [];
   readonly #deps: ReplicaDeps;
   readonly #byId = new Map<ReplicaId, ServedReplica>();
 
@@ -96,6 +98,7 @@ export class ServedReplicas {
       const { cpuCores } = resources;
       const description = { replicaId, variantId, cpuCores, inCanary: replica.inCanary === true };
       served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
+      this.#noteVariants(stage);
       replica.runner.onLost(() => turn(() => this.lose(served)));
     });
   }
@@ -121,7 +124,15 @@ export class ServedReplicas {
     this.#deps.lost(served);
   }
 
-  #takeOut({ inPolicies }: ServedReplica): void {
-    if (inPolicies !== undefined) this.#deps.scheduler.drainReplica(inPolicies);
+  #takeOut({ inPolicies, stage }: ServedReplica): void {
+    if (inPolicies === undefined) return;
+    this.#deps.scheduler.drainReplica(inPolicies);
+    this.#noteVariants(stage);
+  }
+
+  #noteVariants(stage: number): void {
+    const inService = this.all.filter((each) => each.stage === stage && each.inPolicies?.draining === false);
+    const [variant, ...others] = new Set(inService.map(({ variantId }) => variantId));
+    if (variant !== undefined) this.variants[stage] = others.length === 0 ? variant : undefined;
   }
 }

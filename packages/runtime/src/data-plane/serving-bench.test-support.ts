@@ -90,11 +90,11 @@ export class ScriptedRunner implements ModelRunner {
 let replicas = 0;
 
 /** Puts a runner into service; returns the replica's name. */
-export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunner, cpuCores = 1) {
+export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunner, cpuCores = 1, variant = 'v') {
   replicas += 1;
   const id = replicaId(`${stage}-${replicas}`);
   const resources = { cpuCores, memoryBytes: 0, gpus: 0 };
-  pipeline.addReplica(stageId(stage), { replicaId: id, variantId: variantId('v'), resources, runner });
+  pipeline.addReplica(stageId(stage), { replicaId: id, variantId: variantId(variant), resources, runner });
   return id;
 }
 

@@ -1,4 +1,4 @@
-import { type RunningPlan, replicaId, stageId, type VariantId, variantId } from '@equipoise/core/model';
+import { OMITTED, type RunningPlan, replicaId, stageId, type VariantId, variantId } from '@equipoise/core/model';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { AccuracyWatch } from '../accuracy/accuracy-watch.js';
@@ -111,17 +111,41 @@ it('metrics show the accuracy with its interval', async () => {
   ]);
 });
 
+it('keeps the answers of an ensemble without its optional stage apart', () => {
+  const stages = spec.stages.map((stage) => ({ ...stage, ...(stage.id === read && { optional: true as const }) }));
+  const watch = new AccuracyWatch({ ...spec, stages });
+  watch.note(choice, 1, 0);
+  watch.note({ ...choice, [read]: OMITTED }, 0, 0);
+  expect(watch.all.map(({ variants }) => variants)).toEqual(['detect=small read=v', 'detect=small read=omitted']);
+});
+
+it('a choice with an omitted stage is in service while the stage is omitted', () => {
+  const bench = new Bench();
+  for (let i = 0; i < 200; i++) bench.watch.note({ ...choice, [read]: OMITTED }, 0, 1_000);
+  expect(bench.active.all).toEqual([]);
+  const { [detect]: first } = running(small).stages;
+  const none = { replicas: [], maxBatchSize: 1, maxBatchWaitMs: 0, omitted: true as const };
+  bench.plan = { stages: { ...(first && { [detect]: first }), [read]: none } };
+  bench.faults.check();
+  expect(bench.active.all).toHaveLength(1);
+});
+
 it('ServedVariants knows the choice of variants that answered', () => {
-  const served = new ServedVariants(spec);
-  const [first, second, third] = [served.begin(), served.begin(), served.begin()];
-  served.note(first, 0, small);
-  expect(served.choiceOf(first)).toBeUndefined();
-  served.note(first, 1, variantId('v'));
-  expect(served.choiceOf(first)).toEqual(choice);
-  // A stage that a request did not visit has the variant that ran last.
-  served.note(second, 0, large);
-  expect(served.choiceOf(second)).toEqual({ ...choice, [detect]: large });
-  served.note(third, 0, large);
-  served.note(third, 0, small);
-  expect(served.choiceOf(third)).toBeUndefined();
+  const inService: (VariantId | undefined)[] = [small, variantId('v')];
+  const served = new ServedVariants(spec, (stage) => inService[stage]);
+  const answered = (...ran: readonly VariantId[]) => {
+    const request = served.begin();
+    for (const variant of ran) served.note(request, 0, variant);
+    return request;
+  };
+  // A stage that a request did not visit has the variant in service.
+  expect(served.choiceOf(answered(small))).toEqual(choice);
+  expect(served.choiceOf(answered(large))).toEqual({ ...choice, [detect]: large });
+  expect(served.choiceOf(answered(large, small))).toBeUndefined();
+  const before = answered(small);
+  inService[1] = OMITTED;
+  expect(served.choiceOf(before)).toBeUndefined();
+  expect(served.choiceOf(answered(small))).toEqual({ ...choice, [read]: OMITTED });
+  inService[1] = undefined;
+  expect(served.choiceOf(answered(small))).toBeUndefined();
 });

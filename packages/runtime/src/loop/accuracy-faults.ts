@@ -1,5 +1,5 @@
 /** Raises the fault `accuracy` while variants in service are less accurate than expected. */
-import type { RunningPlan, StageId } from '@equipoise/core/model';
+import { OMITTED, type RunningPlan, type StageId } from '@equipoise/core/model';
 import type { AccuracyWatch, WatchedAccuracy } from '../accuracy/accuracy-watch.js';
 import type { ActiveFaults } from './loop-event.js';
 
@@ -46,7 +46,9 @@ export class AccuracyFaults {
 }
 
 function isServed(choice: WatchedAccuracy['choice'], { stages }: RunningPlan): boolean {
-  return Object.entries(choice).every(([stage, variant]) =>
-    stages[stage as StageId]?.replicas.some(({ variantId, status }) => variantId === variant && status === 'ready'),
-  );
+  return Object.entries(choice).every(([stage, variant]) => {
+    const { omitted, replicas = [] } = stages[stage as StageId] ?? {};
+    if (variant === OMITTED) return omitted;
+    return replicas.some(({ variantId, status }) => variantId === variant && status === 'ready');
+  });
 }
