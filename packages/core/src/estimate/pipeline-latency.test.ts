@@ -119,6 +119,18 @@ describe('estimatePipeline', () => {
     expect(estimate.quantileMs(0.9)).toBeCloseTo(110, 3);
   });
 
+  it('counts no time for stages that no request reaches, one behind the other', () => {
+    const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const spec = pipeline(stages('a', 'b', 'c'), ['a->b', 'b->c'], ['a', 'b', 'c']);
+    const curves = { a: fixed(10), b: fixed(20), c: fixed(50) };
+    const at = (probability: number) => {
+      const [first, ...others] = spec.edges as [(typeof spec.edges)[0]];
+      const edges = [{ ...first, when: { condition: 'true', probability } }, ...others];
+      return estimatePipeline(queryOf({ ...spec, edges }, 0.001, curves)).quantileMs(0.9);
+    };
+    expect([at(0), at(1)]).toEqual([expect.closeTo(10, 3), expect.closeTo(80, 3)]);
+  });
+
   it('is infinite when a stage is unstable', () => {
     const spec = pipeline(stages('a', 'b'), ['a->b'], ['b']);
     const estimate = estimatePipeline(queryOf(spec, 1e9, { a: slow, b: quick }));

@@ -79,7 +79,8 @@ function upstreamBatches(
   const batches = before.map((from) => {
     const estimate = known.estimates.get(from) as StageEstimate;
     const { curve } = stages.get(from) as StageConfiguration;
-    const ratio = visits / (known.loads.get(from)?.visits ?? visits);
+    // No request may reach either stage.
+    const ratio = visits / (known.loads.get(from)?.visits || visits || 1);
     return {
       sizes: estimate.batchSizes().map((size) => size * ratio),
       serviceMs: curve.meanMs(Math.round(estimate.meanBatchSize)) / curve.shareFraction,
