@@ -228,6 +228,13 @@ describe('inputs of edges', () => {
     expect(tensorAlgebra(graph).merge(2, [{ a }, { a: other, c: a }], request)).toEqual({ a, 'y.a': other, c: a });
   });
 
+  it('leave the prefix `request.` to a request that enters the same stage', () => {
+    const sources = [{ name: 'in', to: ['x', 'y'].map(stageId), tensors: [] }];
+    const graph = servingGraph(servingSpec(['x', 'y'], { sources, edges: [edge('x', 'y')] }));
+    const [a, other] = [fp32([], [1]), fp32([], [2])];
+    expect(tensorAlgebra(graph).merge(1, [{ a }, { a: other }], request)).toEqual({ 'request.a': a, 'x.a': other });
+  });
+
   it('name the tensor that an output or the request lacks', () => {
     const { algebra, between } = compiled({ inputs });
     expect(() => algebra.select(between, { box: crop }, request)).toThrow(
