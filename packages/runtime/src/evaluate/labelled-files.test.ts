@@ -42,12 +42,18 @@ describe('labelledFiles', () => {
       '\uFEFFlabel,by,file\r\ncat,x,a.txt\r\n3,,"b, c.txt"\r\n',
       ['cat', '3'],
     ],
+    ['lines of old Macs', 'file,label\ra.txt,cat\r"b, c.txt",3\r', ['cat', '3']],
     ['quotes, line breaks and empty cells', 'file,label\na.txt,"a ""b"",\nc"\n\n"b, c.txt",', ['a "b",\nc', '']],
   ])('reads CSV with %s', async (_, csv, [first, second]) => {
     expect(await labelled('labels.csv', csv)).toEqual([
       ['a.txt', first],
       ['b, c.txt', second],
     ]);
+  });
+
+  it('reads JSON with a byte order mark, and files outside of the folder', async () => {
+    const json = `\uFEFF${JSON.stringify([{ file: join(folder, 'a.txt'), label: 1 }])}`;
+    expect(await labelled('labels.json', json)).toEqual([['a.txt', 1]]);
   });
 
   it('reads a long cell', async () => {
@@ -62,10 +68,13 @@ describe('labelledFiles', () => {
     ['labels.json', '[{"file": "a.txt"}]', /labels\.json: 0\.label is wrong/],
     ['labels.json', '[{"file": "gone.txt", "label": 1}]', /gone\.txt is no input: it cannot be read \(ENOENT/],
     ['labels.csv', 'a.txt,cat', /labels\.csv: its first line does not name the columns file and label/],
-    ['labels.csv', 'file,label\na.txt,cat,3', /row 2 has 3 of 2 cells/],
-    ['labels.csv', 'file,label\n,cat', /row 2 .* or no file/],
-    ['labels.csv', 'file,label\na.txt,"cat', /row 2 has a quote in or after a cell/],
-    ['labels.csv', 'file,label\na.txt,c"at', /row 2 has a quote/],
+    ['labels.csv', 'file,label\na.txt,cat,3', /line 2 has 3 of 2 cells/],
+    ['labels.csv', 'file,label\na.txt,"1\r\n2"\n\nb.txt\n', /line 5 has 1 of 2 cells/],
+    ['labels.csv', 'file,label\n,cat', /line 2 .* or no file/],
+    ['labels.csv', 'file,label\na.txt,"cat', /line 2 opens a quote that does not end/],
+    ['labels.csv', 'file,label\na.txt, "cat, dog"', /line 2 has a space before a quote/],
+    ['labels.csv', 'file,label\na.txt,c"at', /line 2 has a quote in or after a cell/],
+    ['labels.csv', 'file,label\na.txt,"c"at', /line 2 has a quote in or after a cell/],
   ])('refuses %s with %s', async (name, content, message) => {
     await expect(labelled(name, content)).rejects.toMatchObject({
       code: 'FILE_UNREADABLE',

@@ -4,7 +4,7 @@
  * tensors of all.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { z } from 'zod';
 import { sampleInputs } from '../profiling/pipeline-samples.js';
@@ -31,9 +31,10 @@ export async function labelledFiles(
     throw new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.sources' } });
   }
   return (await labelRows(folder)).slice(0, limit).map(({ file, label }) => {
-    const inputs = sampleInputs(join(folder, file), tensors);
+    const path = resolve(folder, file);
+    const inputs = sampleInputs(path, tensors);
     if (typeof inputs !== 'string') return { inputs, label };
-    throw new AppError('FILE_UNREADABLE', `The labelled sample ${join(folder, file)} is no input: ${inputs}.`);
+    throw new AppError('FILE_UNREADABLE', `The labelled sample ${path} is no input: ${inputs}.`);
   });
 }
 
@@ -48,7 +49,7 @@ async function labelRows(folder: string): Promise<readonly Row[]> {
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new AppError('FILE_UNREADABLE', `${path} cannot be read.`, { details: { path }, cause });
@@ -68,29 +69,37 @@ function jsonRows(text: string, path: string): readonly Row[] {
 }
 
 /** Cells as in RFC 4180: quotes enclose commas and line breaks, and a doubled quote is a quote. */
-const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n?|\n|$)/y;
 
 function csvRows(text: string, path: string): readonly Row[] {
-  const lines: string[][] = [[]];
-  let at = text.startsWith('\uFEFF') ? 1 : 0;
+  const lineAt = (end: number) => text.slice(0, end).split(/\r\n?|\n/).length;
+  const rows: { readonly at: number; readonly cells: string[] }[] = [{ at: 0, cells: [] }];
+  let at = 0;
   for (let end: string | undefined; end !== ''; ) {
     CELL.lastIndex = at;
     const cell = CELL.exec(text);
-    if (cell === null) throw unreadable(path, `row ${lines.length} has a quote in or after a cell; double it`);
+    if (cell === null) throw unreadable(path, `line ${lineAt(at)} ${quoteFault(text.slice(at))}`);
     const [whole, quoted, plain] = cell;
     end = cell[3];
-    lines.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
-    if (end?.endsWith('\n')) lines.push([]);
+    rows.at(-1)?.cells.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
     at += whole.length;
+    if (end !== ',' && end !== '') rows.push({ at, cells: [] });
   }
-  const [header = [], ...rows] = lines.filter((cells) => cells.some((cell) => cell !== ''));
-  const [file, label] = [header.indexOf('file'), header.indexOf('label')];
+  const [header, ...others] = rows.filter(({ cells }) => cells.some((cell) => cell !== ''));
+  const names = header?.cells ?? [];
+  const [file, label] = [names.indexOf('file'), names.indexOf('label')];
   if (file < 0 || label < 0) throw unreadable(path, 'its first line does not name the columns file and label');
-  return rows.map((cells, index) => {
-    if (cells.length === header.length && cells[file] !== '')
+  return others.map(({ at: start, cells }) => {
+    if (cells.length === names.length && cells[file] !== '')
       return { file: cells[file] as string, label: cells[label] };
-    throw unreadable(path, `row ${index + 2} has ${cells.length} of ${header.length} cells, or no file`);
+    throw unreadable(path, `line ${lineAt(start)} has ${cells.length} of ${names.length} cells, or no file`);
   });
+}
+
+function quoteFault(rest: string): string {
+  if (/^ +"/.test(rest)) return 'has a space before a quote; remove it';
+  const isOpen = rest.startsWith('"') && !/^"[^"]*(""[^"]*)*"/.test(rest);
+  return isOpen ? 'opens a quote that does not end' : 'has a quote in or after a cell; double it';
 }
 
 const unreadable = (path: string, problem: string, cause?: unknown): AppError =>
