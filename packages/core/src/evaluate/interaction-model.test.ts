@@ -96,5 +96,14 @@ describe('interactionModel', () => {
     expect(model?.predict([0, 2])).toBeUndefined();
     expect(model?.predict([1, 1])?.accuracy).toBeGreaterThan(0.95);
     expect(interactionModel({ measured: measured.slice(1), adjacent: [] })).toBeUndefined();
+    const unsampled = measured.map((each, index) => ({ ...each, samples: index === 0 ? 0 : 20 }));
+    expect(interactionModel({ measured: unsampled, adjacent: [] })).toBeUndefined();
+  });
+
+  it('compares its predictions with the accuracies as measured', () => {
+    const measured = [0, 1].flatMap((a) => [0, 1].map((b) => ({ variants: [a, b], accuracy: 1, samples: 5 })));
+    const model = interactionModel({ measured, adjacent: [[0, 1]] });
+    // Half a wrong answer among six.
+    expect(model?.crossValidatedError).toBeCloseTo(0.5 / 6, 9);
   });
 });

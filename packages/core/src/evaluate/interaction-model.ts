@@ -23,7 +23,10 @@ interface MeasuredPositions {
 export interface InteractionModel {
   /** Root mean square error of the predictions of the measured combinations, each from the others. */
   readonly crossValidatedError: number;
-  /** Undefined if a variant is in no measured combination. */
+  /**
+   * Undefined if a variant is in no measured combination. The interval is that of the model: it assumes its structure,
+   * and often covers less if few combinations are measured or stages that are not adjacent interact.
+   */
   predict(
     variants: readonly number[],
   ): { readonly accuracy: number; readonly confidence95: readonly [number, number] } | undefined;
@@ -49,8 +52,9 @@ const fractionOf = (y: number): number => 1 / (1 + Math.exp(-y));
 
 /** Undefined with fewer than 4 measured combinations. */
 export function interactionModel({ measured, adjacent }: InteractionInput): InteractionModel | undefined {
-  if (measured.length < FEWEST) return undefined;
-  const used = [...measured].sort((a, b) => b.samples - a.samples).slice(0, MOST);
+  const sampled = measured.filter(({ samples }) => samples > 0);
+  if (sampled.length < FEWEST) return undefined;
+  const used = sampled.sort((a, b) => b.samples - a.samples).slice(0, MOST);
   // Half a right and half a wrong answer more: 0 and 1 have no logit.
   const accuracies = used.map(({ accuracy, samples }) => (accuracy * samples + 0.5) / (samples + 1));
   const mean = meanOf(accuracies.map(logit));
@@ -65,13 +69,13 @@ export function interactionModel({ measured, adjacent }: InteractionInput): Inte
         sizes.noise ** 2 / ((used[i] as MeasuredPositions).samples * p * (1 - p));
     const solve = symmetricSolver(matrix, used.length);
     const weights = solve(targets);
-    const leftOut = accuracies.map((p, i) => {
+    const leftOut = accuracies.map((_, i) => {
       const unit = new Float64Array(used.length);
       unit[i] = 1;
       const precision = solve(unit)[i] as number;
       const missed = (weights[i] as number) / precision;
       return {
-        square: (fractionOf(mean + (targets[i] as number) - missed) - p) ** 2,
+        square: (fractionOf(mean + (targets[i] as number) - missed) - (used[i] as MeasuredPositions).accuracy) ** 2,
         standard: missed ** 2 * precision,
       };
     });
