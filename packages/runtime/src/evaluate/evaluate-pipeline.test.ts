@@ -466,6 +466,8 @@ describe('an evaluation that keeps its answers', () => {
       },
     }).evaluate();
     expect(changed.ran).toBe(alone.stageRuns);
+    // Runs of answers that changed do not count.
+    expect(changed.ended).toEqual(await bench({ spec: { ...sumPipeline, stages } }).evaluate());
   });
 });
 

@@ -14,17 +14,14 @@ import type { VariantChoice } from './variant-combinations.js';
 
 const MOST_BYTES = 4 * 2 ** 30;
 
-const TABLES = `CREATE TABLE IF NOT EXISTS answer (sample TEXT, combination TEXT, answer BLOB, PRIMARY KEY (sample, combination));
-CREATE TABLE IF NOT EXISTS runs (sample TEXT PRIMARY KEY, stage_runs INTEGER)`;
+const TABLE =
+  'CREATE TABLE IF NOT EXISTS answers (sample TEXT, combination TEXT, answer BLOB, PRIMARY KEY (sample, combination))';
 
 /** Texts are read as bytes: libsql ends the process if a damaged file has a text that is not UTF-8. */
-const ANSWERS = 'SELECT CAST(combination AS BLOB) AS combination, answer FROM answer WHERE sample = ?';
+const ANSWERS = 'SELECT CAST(combination AS BLOB) AS combination, answer FROM answers WHERE sample = ?';
 
-/** Kept answers to one sample, and the stage runs that they took. */
-interface KnownAnswers {
-  readonly answers: ReadonlyMap<string, CombinationAnswer>;
-  readonly stageRuns: number;
-}
+/** Kept answers to one sample, by key of the combination. */
+type KnownAnswers = ReadonlyMap<string, CombinationAnswer>;
 
 export class AnswersFile {
   readonly path: string;
@@ -36,7 +33,7 @@ export class AnswersFile {
     this.#database = attempt(path, () => {
       const database = openStateFile(path, MOST_BYTES);
       checkPages(database);
-      database.exec(TABLES);
+      database.exec(TABLE);
       return database;
     });
   }
@@ -44,29 +41,20 @@ export class AnswersFile {
   of(sample: string): KnownAnswers {
     return attempt(this.path, () => {
       const rows = this.#database.prepare(ANSWERS).all(sample);
-      const runs = this.#database.prepare('SELECT stage_runs FROM runs WHERE sample = ?').get(sample);
       const answers = (rows as { readonly combination: Buffer; readonly answer: Buffer }[]).map(
         ({ combination, answer }) =>
           [Buffer.from(combination).toString(), deserialize(Buffer.from(answer)) as CombinationAnswer] as const,
       );
-      return {
-        answers: new Map(answers),
-        stageRuns: (runs as { readonly stage_runs: number } | undefined)?.stage_runs ?? 0,
-      };
+      return new Map(answers);
     });
   }
 
-  /** Adds answers and runs to those of the sample. */
-  add(sample: string, { answers, stageRuns }: KnownAnswers): void {
+  /** Adds answers to those of the sample. */
+  add(sample: string, answers: KnownAnswers): void {
     attempt(this.path, () =>
       inTransaction(this.#database, () => {
-        const answer = this.#database.prepare('INSERT OR REPLACE INTO answer VALUES (?, ?, ?)');
+        const answer = this.#database.prepare('INSERT OR REPLACE INTO answers VALUES (?, ?, ?)');
         for (const [combination, each] of answers) answer.run(sample, combination, serialize(each));
-        this.#database
-          .prepare(
-            'INSERT INTO runs VALUES (?, ?) ON CONFLICT DO UPDATE SET stage_runs = stage_runs + excluded.stage_runs',
-          )
-          .run(sample, stageRuns);
       }),
     );
   }
@@ -80,8 +68,8 @@ export class AnswersFile {
 }
 
 /**
- * Takes answers from a file and runs the rest. Counts the kept runs of a sample too, so a resumed evaluation
- * ends where an uninterrupted one does.
+ * Takes answers from a file and runs the rest. Counts the stage runs behind all answers that it gives, so a resumed
+ * evaluation ends where an uninterrupted one does.
  */
 export class KeptAnswers {
   readonly #spec: PipelineSpec;
@@ -110,20 +98,18 @@ export class KeptAnswers {
   async answer(number: number, inputs: TensorMap, choices: readonly VariantChoice[]): Promise<SampleResult> {
     const sample = sha256(String(number), tensorsDigest(inputs));
     const keys = choices.map((choice) => this.#keyOf(choice));
-    const known = this.#file.of(sample);
-    const answers = new Map(known.answers);
-    const missing = choices.filter((_, index) => !answers.has(keys[index] as string));
-    let { stageRuns } = known;
+    const known = new Map(this.#file.of(sample));
+    const missing = choices.filter((_, index) => !known.has(keys[index] as string));
     if (missing.length > 0) {
       const added = await this.#runner.answer(inputs, missing);
       const found = missing.map(
         (choice, index) => [this.#keyOf(choice), added.answers[index] as CombinationAnswer] as const,
       );
-      this.#file.add(sample, { answers: new Map(found), stageRuns: added.stageRuns });
-      for (const [key, answer] of found) answers.set(key, answer);
-      stageRuns += added.stageRuns;
+      this.#file.add(sample, new Map(found));
+      for (const [key, answer] of found) known.set(key, answer);
     }
-    return { answers: keys.map((key) => answers.get(key) as CombinationAnswer), stageRuns };
+    const answers = keys.map((key) => known.get(key) as CombinationAnswer);
+    return { answers, stageRuns: this.#runner.stageRunsOf(choices, answers) };
   }
 
   #keyOf(choice: VariantChoice): string {

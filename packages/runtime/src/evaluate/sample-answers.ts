@@ -24,6 +24,8 @@ const CACHE_BYTES = 256 * 2 ** 20;
 export interface CombinationAnswer {
   readonly outputs: TensorMap;
   readonly edges: readonly EdgeCount[];
+  /** Inputs of each stage. */
+  readonly items: readonly number[];
 }
 
 /** Answers of many combinations to one sample, and the number of items that stages ran for them. */
@@ -74,21 +76,36 @@ export class SampleAnswers {
     for (const choice of choices) {
       const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
       const walk = new SampleWalk(this.#graph, [inputs], omitted);
+      const items = this.#spec.stages.map(() => 0);
       for (const index of this.#graph.topologicalOrder) {
         const stage = this.#spec.stages[index];
         if (stage === undefined || omitted.includes(index)) continue;
-        const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
-        const outputs = await shared.remember(key, () => {
-          const items = walk.inputsOf(index);
-          stageRuns += items.length;
-          return this.#runners.run(stage, variantOf(stage, choice[stage.id]), items);
+        const stageInputs = walk.inputsOf(index);
+        items[index] = stageInputs.length;
+        const outputs = await shared.remember(this.#keyOf(index, choice), () => {
+          stageRuns += stageInputs.length;
+          return this.#runners.run(stage, variantOf(stage, choice[stage.id]), stageInputs);
         });
         walk.leave(index, outputs);
       }
       const outputs = responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
-      answers.push({ outputs, edges: walk.edgeCounts() });
+      answers.push({ outputs, edges: walk.edgeCounts(), items });
     }
     return { answers, stageRuns };
+  }
+
+  /** Items that stages run for the answers to one sample, if all shared outputs fit in memory. */
+  stageRunsOf(choices: readonly VariantChoice[], answers: readonly CombinationAnswer[]): number {
+    const runs = new Map<string, number>();
+    for (const [c, choice] of choices.entries())
+      for (const [index, items] of (answers[c] as CombinationAnswer).items.entries())
+        runs.set(this.#keyOf(index, choice), items);
+    return [...runs.values()].reduce((sum, items) => sum + items, 0);
+  }
+
+  /** Equal keys have equal outputs. */
+  #keyOf(index: number, choice: VariantChoice): string {
+    return JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
   }
 }
 
