@@ -6,6 +6,7 @@ export * from './grpc/owned-message.js';
 export * from './json/json-work.js';
 export * from './json/parse-json.js';
 export * from './json-tensors/decode-tensor.js';
+export { numberOfHalf } from './json-tensors/element-types.js';
 export * from './json-tensors/encode-tensor.js';
 export * from './protocol-types.js';
 export * from './rest/infer-request.js';

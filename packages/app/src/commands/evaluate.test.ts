@@ -113,7 +113,7 @@ describe('equipoise evaluate', () => {
     expect(documentOf(await evaluate('metric.yaml', '--samples', '1', '--out', 'kept.json', '--json'))).toMatchObject({
       error: {
         code: 'INVALID_PIPELINE',
-        message: 'The tensor of spec.evaluation.output is not in the answer, which has parity.',
+        message: 'Sample 1: The tensor of spec.evaluation.output is not in the answer, which has parity.',
       },
     });
     expect(existsSync(join(folder.path, 'kept.json.answers'))).toBe(true);

@@ -27,6 +27,7 @@ export function* checkEvaluation({ evaluation }: SpecDraft): Generator<Finding> 
   const { metric } = evaluation;
   if (Object.hasOwn(evaluation, 'metric') && metric === undefined) return;
   yield* checkOptions(evaluation, path);
+  yield* checkPositive(evaluation, path);
   if (ofErrors.some((each) => each === metric) && !Object.hasOwn(evaluation, 'scale'))
     yield { path, message: `missing field "scale", expected the error that scores 0 with the metric ${metric}` };
 }
@@ -41,4 +42,15 @@ function* checkOptions(evaluation: EvaluationDraft, path: ValuePath): Generator<
         path: [...path, option],
         message: `expected no ${option} with ${metric === undefined ? 'no metric' : `the metric ${metric}`}; ${metrics.join(', ')} reads it`,
       };
+}
+
+/** The class may be given by name or by number. */
+function* checkPositive({ metric, classes, ...rest }: EvaluationDraft, path: ValuePath): Generator<Finding> {
+  const { positive = Object.hasOwn(rest, 'positive') ? undefined : '1' } = rest;
+  if (metric !== 'f1' || classes === undefined || positive === undefined) return;
+  if (classes.includes(positive) || (/^\d+$/.test(positive) && Number(positive) < classes.length)) return;
+  yield {
+    path: [...path, ...(rest.positive === undefined ? [] : ['positive'])],
+    message: `expected as positive a name in classes or its number, found "${positive}"`,
+  };
 }

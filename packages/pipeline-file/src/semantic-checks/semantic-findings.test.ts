@@ -1026,6 +1026,16 @@ const evaluation: Case[] = [
     { path: 'spec.evaluation.scale', message: /expected no scale with no metric; rmse, mae reads it/ },
   ],
   [
+    'F1 counts one of the classes',
+    (spec) => (spec.evaluation = { data: './data', metric: 'f1', classes: ['a', 'b'], positive: '2' }),
+    { path: 'spec.evaluation.positive', message: /expected as positive a name in classes .* found "2"/ },
+  ],
+  [
+    'F1 counts class 1 by default',
+    (spec) => (spec.evaluation = { data: './data', metric: 'f1', classes: ['a'] }),
+    { path: 'spec.evaluation', message: /found "1"/ },
+  ],
+  [
     'errors have a scale',
     (spec) => (spec.evaluation = { data: './data', metric: 'mae' }),
     { path: 'spec.evaluation', message: /missing field "scale".*with the metric mae/ },

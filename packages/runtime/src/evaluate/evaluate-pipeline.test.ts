@@ -248,6 +248,23 @@ describe('evaluatePipeline', () => {
     expect(sizes).toEqual([1]);
   });
 
+  it('names the sample whose answer has no score', async () => {
+    const score: EvaluationModule['score'] = (samples) => (samples.some(({ label }) => label === 10) ? failing() : 1);
+    await expect(bench({ module: { ...scenes, score } }).evaluate()).rejects.toMatchObject({
+      code: 'MODULE_INVALID',
+      message: expect.stringMatching(/^Sample 3: /),
+    });
+  });
+
+  it('names a metric that is undefined on all samples', async () => {
+    const module = { ...scenes, score: () => Number.NaN };
+    const spec: PipelineSpec = { ...sumPipeline, evaluation: { dataPath: '/data', metric: { kind: 'f1' } } };
+    await expect(bench({ spec, module }).evaluate()).rejects.toMatchObject({
+      code: 'INVALID_PIPELINE',
+      message: expect.stringMatching(/The metric f1 is undefined on all 6 samples/),
+    });
+  });
+
   it('keeps even combinations beyond the limit and says what is left out', async () => {
     const { launcher, evaluate } = bench({ maxCombinations: 3 });
     const evaluation = await evaluate();

@@ -122,18 +122,12 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
     confidence: search && (search.confidence ?? USUAL_CONFIDENCE),
     objective: spec.objective,
     seed,
-    scoreOf: (c, numbers) => {
-      const answered = answers[c] as readonly AnsweredSample[];
-      return scoreOf(
-        module,
-        numbers.map((number) => answered[number] as AnsweredSample),
-      );
-    },
+    scoreOf: (c, numbers) => scoreOfNumbers(module, numbers, answers[c] as readonly AnsweredSample[]),
   });
   const counts = new ShareCounts(spec);
   const stageRuns = await runRace(request, { race, samples, choices, answers, counts });
   const combinations = race.results().map(({ verdict, droppedFor, ...measured }, c): Combination => {
-    if (Number.isNaN(measured.accuracy)) throw noFraction(`NaN on all ${measured.samples} samples`);
+    if (Number.isNaN(measured.accuracy)) throw undefinedScore(spec, measured.samples);
     const better = droppedFor === undefined ? undefined : choices[droppedFor];
     return {
       variants: choices[c] as VariantChoice,
@@ -306,7 +300,7 @@ async function runRace(request: EvaluationRequest, run: RaceRun): Promise<number
         });
         // A score that reads a tensor that is not there fails before the other samples run.
         if (samplesDone === 0 && number === numbers[0])
-          for (const { outputs } of result.answers) rawScore(module, [{ outputs, label }]);
+          for (const { outputs } of result.answers) scoreAlone(module, number, { outputs, label });
         progress.finish(sampleUnits, `${running.length} combinations on ${samples.length} samples`);
         return result;
       });
@@ -367,6 +361,35 @@ async function inTurn(
   const failed = lanes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   return results.slice(0, inOrder);
+}
+
+/** Names the first sample whose answer alone cannot be scored. */
+function scoreOfNumbers(
+  module: EvaluationModule,
+  numbers: readonly number[],
+  answered: readonly AnsweredSample[],
+): number {
+  const samples = numbers.map((number) => answered[number] as AnsweredSample);
+  try {
+    return scoreOf(module, samples);
+  } catch (cause) {
+    for (const [index, sample] of samples.entries()) scoreAlone(module, numbers[index] as number, sample);
+    throw cause;
+  }
+}
+
+function scoreAlone(module: EvaluationModule, number: number, sample: AnsweredSample): void {
+  try {
+    rawScore(module, [sample]);
+  } catch (cause) {
+    throw sampleFailed(number, cause);
+  }
+}
+
+function undefinedScore({ evaluation }: PipelineSpec, samples: number): AppError {
+  if (evaluation?.metric === undefined) return noFraction(`NaN on all ${samples} samples`);
+  const message = `The metric ${evaluation.metric.kind} is undefined on all ${samples} samples. Correct the labels, or the options of the metric.`;
+  return new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.evaluation.metric' } });
 }
 
 function sampleFailed(number: number, cause: unknown): unknown {

@@ -4,13 +4,17 @@
  */
 import { inspect } from 'node:util';
 import { AppError, type PipelineSpec, type Tensor, type TensorMap } from '@equipoise/core/model';
+import { numberOfHalf } from '@equipoise/open-inference-codec';
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import type { AnsweredSample, EvaluationModule } from './evaluation-module.js';
 
-type Metric = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']> & {
+type MetricOptions = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']>;
+type Metric = MetricOptions & {
   /** Limits for pairs in one sample that are compared. */
-  readonly mostPairs?: { readonly units: number; readonly boxes: number };
+  readonly mostPairs: { readonly units: number; readonly boxes: number };
+  /** Of the listed classes. */
+  readonly names: ReadonlySet<string>;
 };
 type Score = EvaluationModule['score'];
 
@@ -22,8 +26,8 @@ const MOST_PAIRS = { units: 1e9, boxes: 1e7 };
 /** Arrays in arrays of a label. */
 const MOST_LEVELS = 64;
 
-export function metricScore(metric: Metric): Score {
-  return scores[metric.kind](metric);
+export function metricScore(options: MetricOptions, mostPairs = MOST_PAIRS): Score {
+  return scores[options.kind]({ ...options, mostPairs, names: new Set(options.classes) });
 }
 
 const scores: Readonly<Record<Metric['kind'], (metric: Metric) => Score>> = {
@@ -33,10 +37,11 @@ const scores: Readonly<Record<Metric['kind'], (metric: Metric) => Score>> = {
       const best = rankedClasses(sample, metric).slice(0, metric.k ?? USUAL_K);
       return Number(best.includes(labelOf(sample, metric)));
     }, mean),
-  f1: (metric) => scoreBy(classPair(metric), (pairs) => f1Of(pairs, metric.positive ?? USUAL_POSITIVE)),
+  f1: (metric) =>
+    scoreBy(classPair(metric), (pairs) => f1Of(pairs, className(metric.positive ?? USUAL_POSITIVE, metric))),
   'f1-macro': (metric) =>
     scoreBy(classPair(metric), (pairs) => {
-      const classes = new Set(pairs.flatMap(({ answer, label }) => [answer, label]));
+      const classes = new Set(pairs.flatMap(({ answer, label }) => (answer === undefined ? label : [answer, label])));
       return mean(Array.from(classes, (each) => f1Of(pairs, each)));
     }),
   cer: (metric) => scoreBy((sample) => textErrors(sample, metric, charactersOf), oneMinusRate),
@@ -78,7 +83,8 @@ function sumOf<K extends string>(records: readonly Readonly<Record<K, number>>[]
 }
 
 interface ClassPair {
-  readonly answer: string;
+  /** Undefined if the answer has no tensors. */
+  readonly answer: string | undefined;
   readonly label: string;
 }
 
@@ -96,30 +102,43 @@ function f1Of(pairs: readonly ClassPair[], positive: string): number {
 }
 
 /** Name of a class that is given by name or by number. */
-function className(value: unknown, { classes = [] }: Metric): string {
-  const name = String(typeof value === 'boolean' ? Number(value) : value);
-  return classes.includes(name) ? name : (classes[Number(name)] ?? name);
+function className(value: unknown, { classes = [], names }: Metric): string {
+  const exact = String(typeof value === 'boolean' ? Number(value) : value);
+  if (names.has(exact)) return exact;
+  const name = exact.trim();
+  return names.has(name) || !/^\d+$/.test(name) ? name : (classes[Number(name)] ?? name);
 }
 
-function labelOf({ label }: AnsweredSample, metric: Metric): string {
-  if (['string', 'number', 'bigint', 'boolean'].includes(typeof label)) return className(label, metric);
-  throw wrongLabel(label, 'the name or number of a class');
+function labelOf({ outputs, label }: AnsweredSample, metric: Metric): string {
+  if (!['string', 'number', 'bigint', 'boolean'].includes(typeof label))
+    throw wrongLabel(label, 'the name or number of a class');
+  const name = className(label, metric);
+  if (metric.classes === undefined) return plainNumeral(name, outputOf(outputs, metric.output)?.datatype);
+  if (metric.names.has(name)) return name;
+  throw wrongLabel(label, 'the name or number of a class in spec.evaluation.classes');
 }
 
-function answerOf(sample: AnsweredSample, metric: Metric): string {
+/** Tables write numbers as 1, +1 or 1.0, and booleans as words. Texts remain as they are. */
+function plainNumeral(name: string, answerType: Tensor['datatype'] | undefined): string {
+  if (answerType === 'BYTES') return name;
+  if (answerType === 'BOOL' && /^(true|false)$/i.test(name)) return name.length === 4 ? '1' : '0';
+  return name.replace(/^\+?(-?\d+)(\.0*)?$/, '$1');
+}
+
+function answerOf(sample: AnsweredSample, metric: Metric): string | undefined {
   const tensor = outputOf(sample.outputs, metric.output);
-  if (!isScores(tensor) && tensor.data.length !== 1)
+  if (tensor !== undefined && !isScores(tensor) && tensor.data.length !== 1)
     throw wrongOutput(
       `is ${typeText(tensor)}; ${metric.kind} needs one class, or floating-point scores of all classes`,
     );
-  return rankedClasses(sample, metric)[0] as string;
+  return rankedClasses(sample, metric)[0];
 }
 
 /** Classes by descending score, equal ones by position; or the classes that the tensor lists. */
 function rankedClasses({ outputs }: AnsweredSample, metric: Metric): readonly string[] {
   const tensor = outputOf(outputs, metric.output);
   const values = valuesOf(tensor);
-  if (!isScores(tensor)) {
+  if (tensor === undefined || !isScores(tensor)) {
     const fraction = values.find((value) => Number.isFinite(value) && !Number.isInteger(value));
     if (fraction !== undefined)
       throw wrongOutput(`is ${fraction}; ${metric.kind} needs a class, or scores of all classes`);
@@ -156,7 +175,7 @@ const wordsOf = (text: string): readonly string[] => (text === '' ? [] : text.sp
 
 function textErrors(
   { outputs, label }: AnsweredSample,
-  { output, mostPairs = MOST_PAIRS }: Metric,
+  { output, mostPairs }: Metric,
   unitsOf: (text: string) => readonly string[],
 ): ErrorRate {
   const expected = [label].flat();
@@ -201,7 +220,8 @@ function boxMatches({ outputs, label }: AnsweredSample, metric: Metric): BoxMatc
   const { output, boxClasses, boxScores, iou = USUAL_IOU } = metric;
   const boxes = outputOf(outputs, output);
   const corners = valuesOf(boxes).map(Number);
-  if (boxes.shape.at(-1) !== 4) throw wrongOutput(`is ${typeText(boxes)}; box-f1 needs boxes [n, 4]`);
+  if (boxes !== undefined && boxes.shape.at(-1) !== 4)
+    throw wrongOutput(`is ${typeText(boxes)}; box-f1 needs boxes [n, 4]`);
   const count = corners.length / 4;
   const labelled = labelledBoxes(label, count, metric);
   const perBox = (name: string, field: string) => {
@@ -230,7 +250,7 @@ interface FreeBox {
 }
 
 function labelledBoxes(label: unknown, count: number, metric: Metric): readonly FreeBox[] {
-  const { boxClasses, mostPairs = MOST_PAIRS } = metric;
+  const { boxClasses, mostPairs } = metric;
   const wrong = () => wrongLabel(label, '[{ "box": [left, top, right, bottom], "class": … }, …]');
   if (!Array.isArray(label)) throw wrong();
   requirePairs([count, label.length], 'boxes', mostPairs.boxes);
@@ -263,16 +283,17 @@ const areaOf = ([left, top, right, bottom]: Box): number => Math.max(0, right - 
 
 const scaleOf = ({ scale }: Metric): number => scale as number;
 
-/** An answer that is no finite number is infinitely wrong. */
+/** An answer that is no finite number is infinitely wrong; without tensors it has the error that scores 0. */
 function valueErrors(
   { outputs, label }: AnsweredSample,
-  { output }: Metric,
+  { output, scale }: Metric,
   errorOf: (difference: number) => number,
 ): ErrorRate {
   const expected = [label].flat(MOST_LEVELS).map(numberOf);
   const tensor = outputOf(outputs, output);
   const values = valuesOf(tensor).map(Number);
   if (!expected.every(Number.isFinite)) throw wrongLabel(label, 'a number or an array of numbers');
+  if (tensor === undefined) return { errors: expected.length * errorOf(scale as number), total: expected.length };
   if (values.length !== expected.length)
     throw wrongOutput(`is ${typeText(tensor)}, but a label has ${expected.length} values`);
   const errors = values.map((value, index) =>
@@ -286,30 +307,26 @@ function numberOf(value: unknown): number {
   return typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
 }
 
-function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'): Tensor {
+/** Undefined if the answer has no tensors, because a fan-out had no items. */
+function outputOf(outputs: TensorMap, name: string | undefined, field = 'output'): Tensor | undefined {
   const names = Object.keys(outputs);
+  if (names.length === 0) return undefined;
   const wanted = name ?? (names.length === 1 ? names[0] : undefined);
   if (wanted !== undefined && Object.hasOwn(outputs, wanted)) return outputs[wanted] as Tensor;
-  const list = names.join(', ') || 'no tensors';
+  const list = names.join(', ');
   if (name !== undefined) throw wrongOutput(`is not in the answer, which has ${list}`, field);
   throw wrongOutput(`is not set, and the answer has ${list}`);
 }
 
 const decoder = new TextDecoder();
 
-function valuesOf({ datatype, data }: Tensor): readonly (string | number | bigint)[] {
-  if (datatype === 'FP16') return Array.from(data as Uint16Array, halfValue);
+function valuesOf(tensor: Tensor | undefined): readonly (string | number | bigint)[] {
+  if (tensor === undefined) return [];
+  const { datatype, data } = tensor;
+  if (datatype === 'FP16') return Array.from(data as Uint16Array, numberOfHalf);
   return Array.from(data as Iterable<string | number | bigint | Uint8Array>, (value) =>
     value instanceof Uint8Array ? decoder.decode(value) : value,
   );
-}
-
-/** Value of the bits of a half-precision number. */
-function halfValue(bits: number): number {
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? 2 ** -24 * fraction : 2 ** (exponent - 25) * (0x400 + fraction));
 }
 
 function requirePairs([answered, labelled]: readonly [number, number], what: string, most: number): void {

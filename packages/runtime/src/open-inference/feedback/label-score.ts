@@ -7,11 +7,11 @@ type Metric = NonNullable<PipelineSpec['evaluation']>['metric'];
 /** About 20 ms of the thread that serves. */
 const MOST_PAIRS = { units: 5e7, boxes: 5e4 };
 
-/** Outputs that the metric reads; undefined without a metric. */
+/** Outputs that the metric reads, or all if its tensor is missing; undefined without a metric. */
 export function labelledOutputs(metric: Metric, outputs: TensorMap): TensorMap | undefined {
   if (metric === undefined) return undefined;
   const { output, boxClasses, boxScores } = metric;
-  if (output === undefined) return outputs;
+  if (output === undefined || !Object.hasOwn(outputs, output)) return outputs;
   const names = [output, boxClasses, boxScores].filter((name) => name !== undefined && name in outputs) as string[];
   return Object.fromEntries(names.map((name) => [name, outputs[name]])) as TensorMap;
 }
@@ -29,7 +29,7 @@ export function labelScore(metric: Metric, outputs: TensorMap | undefined, label
 
 function scoreOf(metric: NonNullable<Metric>, outputs: TensorMap, label: unknown): number {
   try {
-    return metricScore({ ...metric, mostPairs: MOST_PAIRS })([{ outputs, label }]);
+    return metricScore(metric, MOST_PAIRS)([{ outputs, label }]);
   } catch (cause) {
     if (!(cause instanceof AppError)) throw cause;
     throw invalid(`The label, or the answer, does not have the form that the metric ${metric.kind} needs.`, cause);
