@@ -103,7 +103,13 @@ describe('the text of a plan', () => {
 describe('the source of an accuracy', () => {
   const variants = ['s', 'm', 'l'].map((id) => ({ id }));
   const specWith = (accuracyTable?: object) =>
-    ({ stages: [{ id: 'detect', variants }], edges: [], outputs: [], accuracyTable }) as unknown as PipelineSpec;
+    ({
+      stages: [{ id: 'detect', variants }],
+      sources: [],
+      edges: [],
+      outputs: [],
+      accuracyTable,
+    }) as unknown as PipelineSpec;
   const spec = specWith({
     combinations: [
       { variants: { detect: 's' }, accuracy: 0.8, samples: 200, confidence95: [0.74, 0.86] },
@@ -118,7 +124,7 @@ describe('the source of an accuracy', () => {
     [
       'm',
       spec,
-      'accuracy computed from measured combinations, 95 % interval 0.700 to 0.900, error of such accuracies 0.012 for measured combinations',
+      'accuracy computed from measured combinations, interval of the model 0.700 to 0.900, error of such accuracies 0.012 for measured combinations',
     ],
     [
       'l',

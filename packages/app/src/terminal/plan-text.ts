@@ -63,9 +63,10 @@ const groundTexts = {
 } as const;
 
 export function accuracyText({ source, samples, confidence95, error }: AccuracySource): string {
+  const intervalName = source === 'measured' ? '95 % interval' : 'interval of the model';
   return [
     `${groundTexts[source]}${samples === undefined ? '' : ` on ${counted(samples, 'sample')}`}`,
-    ...(confidence95 === undefined ? [] : [`95 % interval ${confidence95.map(fractionText).join(' to ')}`]),
+    ...(confidence95 === undefined ? [] : [`${intervalName} ${confidence95.map(fractionText).join(' to ')}`]),
     ...(error === undefined ? [] : [`error of such accuracies ${fractionText(error)} for measured combinations`]),
   ].join(', ');
 }
