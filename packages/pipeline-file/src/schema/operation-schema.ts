@@ -140,7 +140,9 @@ export const feedbackSchema = z
     maxRequests: count()
       .max(MOST_FEEDBACK_REQUESTS)
       .default(fieldDefaults.feedbackRequests)
-      .describe('Number of newest answers that are kept for feedback. Each item of a client batch counts.'),
+      .describe(
+        'Number of newest answers that are kept for feedback, in at most 64 MiB. Each item of a client batch counts.',
+      ),
     maxAgeMs: positive()
       .default(fieldDefaults.feedbackMaxAgeMs)
       .describe('Time after an answer in which its feedback may come, in milliseconds.'),

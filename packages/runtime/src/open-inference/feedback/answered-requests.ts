@@ -27,23 +27,29 @@ export type Feedback = { readonly id: string; readonly item?: number } & (
 type Bounds = NonNullable<PipelineSpec['feedback']>;
 
 interface KeptRequest extends Pick<AnsweredRequest, 'items'> {
+  readonly key: string;
   readonly atMs: number;
   readonly bytes: number;
   /** Items with feedback. */
-  readonly judged: Set<number>;
+  judged?: Set<number>;
+  newer?: KeptRequest;
 }
 
 /** Longer ids are not kept. */
 const MOST_ID_CHARACTERS = 200;
 /** Of one answer, which also bounds the work of a metric. */
 const MOST_OUTPUT_BYTES = 16 * 1024;
-/** Of all answers. */
+/** Of all answers, with what keeps them. */
 const MOST_BYTES = 64 * 1024 * 1024;
+/** Memory of a request, an item and a tensor besides text and data, rounded up from measurements. */
+const [REQUEST_BYTES, ITEM_BYTES, TENSOR_BYTES] = [256, 64, 512];
 
 export class AnsweredRequests {
   readonly #bounds: Bounds;
-  /** Oldest first. */
   readonly #kept = new Map<string, KeptRequest>();
+  /** A linked list, because a map that is used as a queue visits the places of its deleted entries. */
+  #oldest: KeptRequest | undefined;
+  #newest: KeptRequest | undefined;
   #items = 0;
   #bytes = 0;
 
@@ -51,21 +57,23 @@ export class AnsweredRequests {
     this.#bounds = bounds;
   }
 
-  /** Replaces an earlier request of this id and tenant. Large outputs are not kept. */
+  /** A later request of an id and tenant hides an earlier one; both count. Large outputs are not kept. */
   keep({ id, tenant, items: answered }: AnsweredRequest, atMs: number): void {
     if (id.length > MOST_ID_CHARACTERS) return;
     const key = keyOf(tenant, id);
-    this.#remove(key);
     const items = answered.map(({ choice, outputs }) => ({ choice, outputs: small(outputs) }));
-    const bytes = items.reduce((sum, { outputs = {} }) => sum + tensorBytes(outputs), 0);
-    this.#kept.set(key, { items, bytes, atMs, judged: new Set() });
+    const bytes = items.reduce((sum, item) => sum + itemBytes(item), REQUEST_BYTES + 2 * key.length);
+    const kept: KeptRequest = { key, items, bytes, atMs };
+    this.#kept.set(key, kept);
+    if (this.#newest !== undefined) this.#newest.newer = kept;
+    this.#newest = kept;
+    this.#oldest ??= kept;
     this.#items += items.length;
     this.#bytes += bytes;
     const { maxRequests, maxAgeMs } = this.#bounds;
-    for (const [oldest, { atMs: keptAtMs }] of this.#kept) {
-      if (this.#items <= maxRequests && this.#bytes <= MOST_BYTES && atMs - keptAtMs <= maxAgeMs) break;
-      this.#remove(oldest);
-    }
+    const isTooMuch = () => this.#items > maxRequests || this.#bytes > MOST_BYTES;
+    while (this.#oldest !== undefined && (isTooMuch() || atMs - this.#oldest.atMs > maxAgeMs))
+      this.#forget(this.#oldest);
   }
 
   /**
@@ -93,24 +101,31 @@ export class AnsweredRequests {
         'INVALID_FIELDS',
         `The request has ${length} items. Set item to a number from 0 to ${length - 1}.`,
       );
-    if (kept.judged.has(index))
+    if (kept.judged?.has(index))
       throw new AppError('CONFLICT', `The answer with the id ${boundedName(id)} has its feedback already.`);
     const judgment = judge(answered);
+    kept.judged ??= new Set();
     kept.judged.add(index);
     return judgment;
   }
 
-  #remove(key: string): void {
-    const { items = [], bytes = 0 } = this.#kept.get(key) ?? {};
+  #forget(oldest: KeptRequest): void {
+    const { key, items, bytes, newer } = oldest;
     this.#items -= items.length;
     this.#bytes -= bytes;
-    this.#kept.delete(key);
+    if (this.#kept.get(key) === oldest) this.#kept.delete(key);
+    this.#oldest = newer;
+    if (newer === undefined) this.#newest = undefined;
   }
 }
 
 /** Copy of outputs that are small enough to be kept; the originals may share memory with larger tensors. */
 function small(outputs: TensorMap | undefined): TensorMap | undefined {
   return outputs === undefined || tensorBytes(outputs) > MOST_OUTPUT_BYTES ? undefined : copyTensors(outputs);
+}
+
+function itemBytes({ outputs = {} }: AnsweredItem): number {
+  return ITEM_BYTES + TENSOR_BYTES * Object.keys(outputs).length + tensorBytes(outputs);
 }
 
 /** Names of tenants have no spaces. */
