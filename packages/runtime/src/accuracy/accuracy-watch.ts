@@ -33,7 +33,7 @@ export class AccuracyWatch {
     this.#listeners.push(listener);
   }
 
-  /** Begins again if the measured accuracies differ. */
+  /** Begins again if the measured accuracies differ. Declared ones and the metric need a restart. */
   follow(spec: PipelineSpec): void {
     const isSame = JSON.stringify(spec.accuracyTable) === JSON.stringify(this.#spec.accuracyTable);
     this.#spec = spec;
@@ -53,14 +53,19 @@ export class AccuracyWatch {
     };
     this.#watched.delete(variants);
     this.#watched.set(variants, watched);
-    for (const oldest of this.#watched.keys()) {
-      if (this.#watched.size <= MOST_CHOICES) break;
-      this.#watched.delete(oldest);
-    }
     const wasLower = watched.test.drop !== undefined;
     watched.scores += 1;
     watched.test.note(score, atMs);
-    if (wasLower !== (watched.test.drop !== undefined)) this.#tell();
+    const isChange = wasLower !== (watched.test.drop !== undefined);
+    if (this.#forgetOldest() || isChange) this.#tell();
+  }
+
+  /** True if a choice with a drop was forgotten. */
+  #forgetOldest(): boolean {
+    const [oldest] = this.#watched.values();
+    if (oldest === undefined || this.#watched.size <= MOST_CHOICES) return false;
+    this.#watched.delete(oldest.variants);
+    return oldest.test.drop !== undefined;
   }
 
   /** Names only stages with several variants and optional ones, if there are any. */

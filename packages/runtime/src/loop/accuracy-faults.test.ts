@@ -84,6 +84,14 @@ describe('AccuracyFaults', () => {
     expect(bench.active.all).toEqual([]);
   });
 
+  it('ends when other choices with newer feedback took the place', () => {
+    const bench = new Bench();
+    bench.score(0, 200);
+    expect(bench.active.all).toHaveLength(1);
+    for (let i = 0; i < 50; i++) bench.watch.note({ ...choice, [detect]: variantId(`v${i}`) }, 1, 1_000);
+    expect([bench.watch.all.length, bench.active.all]).toEqual([50, []]);
+  });
+
   it('begins again with other measured accuracies', () => {
     const bench = new Bench();
     bench.score(0, 200);
