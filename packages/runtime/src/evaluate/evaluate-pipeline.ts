@@ -244,10 +244,13 @@ class ShareCounts {
   /** Adds the counts of one sample, by combination. */
   add(choices: readonly VariantChoice[], counts: readonly (readonly EdgeCount[])[]): void {
     this.#spec.edges.forEach(({ from }, edge) => {
+      const combinationsWith = new Map<VariantId | undefined, number>();
+      for (const { [from]: variant } of choices)
+        combinationsWith.set(variant, (combinationsWith.get(variant) ?? 0) + 1);
       choices.forEach((choice, c) => {
         const [count, variant] = [counts[c]?.[edge], choice[from]];
         if (count === undefined || variant === undefined) return;
-        const weight = 1 / choices.filter((other) => other[from] === variant).length;
+        const weight = 1 / (combinationsWith.get(variant) ?? 1);
         const tally = this.#tallies[edge]?.get(variant) ?? { offered: 0, taken: 0, fanOuts: 0, items: 0 };
         tally.offered += weight * count.offered;
         tally.taken += weight * count.taken;
