@@ -177,7 +177,8 @@ export function frontier(
   const answers = cases.map((each) => caseFrontier(each, verify, options));
   const [first, ...others] = answers.filter(({ kind }) => kind === 'frontier') as Frontier[];
   if (first === undefined) return answers.find(({ kind }) => kind === 'not-found') ?? (answers[0] as PlanResult);
-  return others.reduce(mergedFronts, first);
+  const front = others.reduce(mergedFronts, first);
+  return answers.some(({ kind }) => kind === 'not-found') ? { ...front, complete: false } : front;
 }
 
 function mergedFronts(a: Frontier, b: Frontier): Frontier {

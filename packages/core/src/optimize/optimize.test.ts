@@ -318,6 +318,11 @@ describe('optimize', () => {
     expect(shown(1)).toEqual([1, 0, 0, 0.85, 1]);
     expect(shown(8, { pins: { [b.id]: { omitted: true } } })).toEqual([1, 0, 1, 0.9, 2]);
     expect(shown(2, { pins: { [b.id]: { replicas: 1 } } })).toEqual([1, 1, 0, 0.7, 2]);
+    const unmeasured = problemOf({ ...ensemble, accuracyTable: { combinations: [measured('v v', 0.95)] } }, 30);
+    const bindingConstraint = 'unmeasured-accuracy';
+    const pins = { [b.id]: { omitted: true } };
+    expect(optimize({ ...unmeasured, pins })).toMatchObject({ kind: 'infeasible', bindingConstraint });
+    expect(frontier({ ...unmeasured, pins })).toMatchObject({ kind: 'infeasible', bindingConstraint });
     const { plan } = feasible(optimize({ ...problemOf(ensemble, 30), budget: { cpuCores: 2 } }));
     const verified = verifierAt(30, ensemble)(plan, ensemble.slo);
     expect(verified).toMatchObject({ conclusive: true, sloAttainmentFraction: 1 });
@@ -416,6 +421,18 @@ describe('shares by variant', () => {
     const pinned = feasible(optimize({ ...asked, pins: { [first.id]: { variantId: other } } }));
     expect(pinned.plan.predicted.costPerHour).toBeGreaterThan(plan.predicted.costPerHour);
     expect(certificate.upperBound).toBeLessThanOrEqual(plan.predicted.costPerHour);
+  });
+
+  it('has no complete front if the search found no plan for the shares of a variant', () => {
+    const asked = problemOf(cascade(1, 0.25), 40);
+    const verify =
+      (refused: string | undefined): VerifyPlan =>
+      (plan, { percentile }) => {
+        const sloAttainmentFraction = variantsOf(plan)[0] === refused ? 0 : 1;
+        return { latencyMs: 1, percentile, sloAttainmentFraction, conclusive: true, seeds: [1] };
+      };
+    expect(frontier(asked, verify(undefined))).toMatchObject({ kind: 'frontier', complete: true });
+    expect(frontier(asked, verify('small'))).toMatchObject({ kind: 'frontier', complete: false });
   });
 
   it('is verified with the share of the variant that runs', () => {

@@ -49,13 +49,14 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
 }
 
 /**
- * Throws AppError INVALID_PIPELINE if measurements are needed and none exists. They are with `onlyMeasured`, too.
+ * Throws AppError INVALID_PIPELINE if the pipeline needs measurements and none exists. With `onlyMeasured`, no
+ * combination has a known accuracy then.
  */
 export function accuracyModel(spec: PipelineSpec, onlyMeasured = false): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !onlyMeasured && measurementCause(spec) === undefined;
   const measured = measuredVariants(spec);
-  if (!productCounts && measured.length === 0)
+  if (!productCounts && !onlyMeasured && measured.length === 0)
     throw new AppError(
       'INVALID_PIPELINE',
       'Behind a combine stage, behind an `any` or `quorum` join and in a cascade the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',

@@ -19,7 +19,7 @@ export function planCases(problem: PlanningProblem): readonly [PlanningProblem, 
   return [first, ...others];
 }
 
-/** The problem without the stages that a plan may omit together, for each such set with a measured accuracy. */
+/** The problem without the stages that a plan may omit together, for each such set with a measured accuracy, if there is one. */
 function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
   const { stages } = specOf(problem);
   const optional = stages.filter(
@@ -30,18 +30,21 @@ function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
   let sets: readonly (readonly StageId[])[] = [[]];
   for (const { id, pins } of optional)
     sets = sets.flatMap((set) => (pins.omitted ? [[...set, id]] : [set, [...set, id]]));
-  const cases = new Map<string, PlanningProblem>();
+  const cases = new Map<string, { readonly of: PlanningProblem; readonly isMeasured: boolean }>();
   for (const set of sets) {
     const gone = omittedNodes(problem.spec, set);
     if (gone === undefined) continue;
     const spec = withoutNodes(problem.spec, gone);
     const omitted = stages.filter(({ id }) => gone.has(id));
-    const isMeasured = spec.accuracyTable?.combinations.some(
-      ({ variants }) => !Object.values(variants).includes(OMITTED),
-    );
-    if (isMeasured) cases.set([...gone].sort().join(' '), { ...problem, spec, omitted });
+    const { combinations = [] } = spec.accuracyTable ?? {};
+    const isMeasured = combinations.some(({ variants }) => !Object.values(variants).includes(OMITTED));
+    cases.set([...gone].sort().join(' '), { of: { ...problem, spec, omitted }, isMeasured });
   }
-  return cases.size === 0 ? [problem] : [...cases.values()];
+  const every = [...cases.values()];
+  const measured = every.filter(({ isMeasured }) => isMeasured);
+  if (measured.length > 0) return measured.map(({ of }) => of);
+  // Pins hold without a measurement, too.
+  return [(optional.some(({ pins }) => pins.omitted) && every[0]?.of) || problem];
 }
 
 const tooMany = (what: string): AppError =>
