@@ -110,7 +110,7 @@ export function measureCase(tried: Case, runs: number): Figures {
   };
 }
 
-/** Score at which the test tells of a drop; Infinity if none. */
+/** Number of scores until the test reports a drop; Infinity if it reports none. */
 function alarmAt(tried: Case, seed: number, before: number, most: number): number {
   const rng = new SeededRng(seed);
   const draw = (tried.stream ?? independent)(rng);

@@ -16,7 +16,7 @@ import { BARS, loadAttacks, missedBars, type NamedAttack, tryAttacks } from './t
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
 const ARRIVAL_RPS = 20;
-/** Until the young generation has its full size: otherwise its growth would count as memory of an attack. */
+/** Long enough that the young generation has its full size. Else its growth would count as memory of an attack. */
 const WARM_UP_RPS = 100;
 const WARM_UP_MS = 100_000;
 

@@ -1,4 +1,4 @@
-/** Labeled mails for `equipoise evaluate`; the metric `accuracy` compares the routes. */
+/** Labelled mails for `equipoise evaluate`; the metric `accuracy` compares the routes. */
 import type { TensorMap } from '@equipoise/core';
 import { isHeldOut, readMails } from './spam/mails.js';
 

@@ -12,7 +12,7 @@ export interface PageLabel {
   readonly language: string;
 }
 
-/** Labeled pages of `dataDir`: JPEG bytes as input. */
+/** Labelled pages of `dataDir`: JPEG bytes as input. */
 export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap; label: PageLabel }[]> {
   const pages = JSON.parse(await readFile(join(dataDir, 'labels.json'), 'utf8')) as {
     file: string;

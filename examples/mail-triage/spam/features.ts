@@ -6,7 +6,7 @@ export const featureCount = 16_384;
 /** `words`: single words and pairs; `letters`: runs of four characters; `bayes`: single words. */
 export type FeatureKind = 'words' | 'letters' | 'bayes';
 
-/** Numbers of the different features among the first `characters` of the text. */
+/** Indices of the features in the first `characters` characters of the text. */
 export function featuresOf(text: string, kind: FeatureKind, characters: number): Set<number> {
   const start = text.slice(0, characters).toLowerCase();
   return kind === 'letters' ? lettersOf(start) : wordsOf(start, kind === 'words');

@@ -94,7 +94,7 @@ export function accuraciesText(spec: PipelineSpec): string {
   return [pc.bold('Where accuracies of combinations come from'), ...lines].join('\n');
 }
 
-/** Of the whole pipeline, and without each set of optional stages that a plan may omit. */
+/** Combinations of all stages, and of the stages left without each set that a plan may omit. */
 function combinationCount(spec: PipelineSpec): number {
   let sets: readonly (readonly StageId[])[] = [[]];
   for (const { id } of spec.stages.filter(({ optional }) => optional))

@@ -61,7 +61,7 @@ export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   );
 }
 
-/** True if a plan has every stage, within its bounds on replicas, but for stages that it may omit. */
+/** True if a plan has every stage, within its bounds on replicas, except stages that it may omit. */
 export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
   if (!isOmissible(spec, stages)) return false;
   return spec.stages.every(({ id, bounds }) => {

@@ -79,7 +79,7 @@ function upstreamBatches(
   const batches = before.map((from) => {
     const estimate = known.estimates.get(from) as StageEstimate;
     const { curve } = stages.get(from) as StageConfiguration;
-    // No request may reach either stage.
+    // Visits are 0 if no request reaches a stage.
     const ratio = visits / (known.loads.get(from)?.visits || visits || 1);
     return {
       sizes: estimate.batchSizes().map((size) => size * ratio),

@@ -1,6 +1,7 @@
 /**
- * Visited stages and their probability: one scenario per outcome of the `when` edges and of the parts of sources. A stage
- * takes at most one of its `when` edges. A stage after a join is visited whenever the fan-out is. Scenarios with equal visits merge.
+ * Visited stages and their probability: one scenario per outcome of the `when` edges and of the parts of sources.
+ * A stage takes at most one of its `when` edges. A stage after a join is visited whenever the fan-out is. Scenarios
+ * with equal visits merge.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
@@ -66,7 +67,7 @@ function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   return outcomes;
 }
 
-/** The parts that are there, independently of each other. */
+/** Combinations of parts that are there or missing, independently of each other. */
 function sourceOutcomes({ sources }: PipelineSpec): readonly Outcome[] {
   const all: Outcome = { probability: 1, visited: new Set(), taken: new Set(), missing: new Set() };
   return sources.reduce<readonly Outcome[]>(

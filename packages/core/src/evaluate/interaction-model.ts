@@ -84,7 +84,7 @@ export function interactionModel({ measured, adjacent }: InteractionInput): Inte
       solve,
       weights,
       error: Math.sqrt(meanOf(leftOut.map(({ square }) => square))),
-      // Chosen sizes fit the measured combinations better than others.
+      // The sizes are chosen to fit the measured combinations, so they fit others less.
       widening: Math.sqrt(Math.max(1, meanOf(leftOut.map(({ standard }) => standard)))),
     };
   });

@@ -350,7 +350,7 @@ interface JoinedGraph {
 }
 
 /**
- * First part due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum` joins of
+ * First element due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum` joins of
  * several edges, cascades (outputs with `unless`), combine stages that choose or average, and optional stages. Undefined
  * if the product counts.
  */

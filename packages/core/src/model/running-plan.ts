@@ -65,8 +65,8 @@ export function liveReplicas(stage: RunningStage | undefined): readonly RunningR
 }
 
 /**
- * Running plan; undefined while a stage that is not omitted has no ready replica. If a stage has several replica kinds, the most frequent
- * one counts. Canaries count only without others.
+ * Running plan; undefined while a stage that is not omitted has no ready replica. If a stage has several replica kinds,
+ * the most frequent one counts. Canaries count only without others.
  */
 export function runningStages(
   { stages }: Pick<PipelineSpec, 'stages'>,

@@ -1,5 +1,5 @@
 /**
- * Joins the parts that several sources send of one request, by a key that the parts share. A request is whole once each
+ * Joins the parts of a request from several sources, by a key that the parts share. A request is whole once each
  * source has sent its part. If the wait ends before, the request continues without the missing parts if all of their
  * sources are optional; otherwise it is given up.
  *

@@ -75,7 +75,10 @@ function declaredTensors(spec: SpecDraft): ReadonlySet<string> | undefined {
   return names.includes(undefined) ? undefined : new Set(names as readonly string[]);
 }
 
-/** Edges that give a stage the same name. Only members and alternatives may: edges behind conditions, or a join of the first part. */
+/**
+ * Edges that give a stage the same name. Only members of a combine stage and alternatives may: edges behind conditions,
+ * or a join of the first part.
+ */
 function clashingNames(spec: SpecDraft, graph: GraphDraft, topology: Topology): Finding[] {
   const certain = new Set(certainEdges(graph, topology));
   const givers = new Map<string, GraphEdge[]>();

@@ -58,8 +58,8 @@ const MEASURED = {
 } as const;
 
 /**
- * With cascades, combined answers and early joins over several edges, accuracy is not a product and must be measured. Without a table: a
- * warning if `evaluation` can measure it, else an error. Pins must leave a measured combination.
+ * Accuracy that is not a product (`measurementCause`) must be measured. Without a table: a warning if `evaluation` can
+ * measure it, else an error. Pins must leave a measured combination.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   const cause = measurementCause({ ...spec, combines: spec.stages?.map((stage) => stage?.combine) });

@@ -60,7 +60,7 @@ export class AccuracyWatch {
     if (this.#forgetOldest() || isChange) this.#tell();
   }
 
-  /** True if a choice with a drop was forgotten. */
+  /** Returns true if it forgot a choice with a drop. */
   #forgetOldest(): boolean {
     const [oldest] = this.#watched.values();
     if (oldest === undefined || this.#watched.size <= MOST_CHOICES) return false;

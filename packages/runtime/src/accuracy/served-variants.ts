@@ -36,8 +36,8 @@ export class ServedVariants {
   }
 
   /**
-   * Stages that the request did not visit have the variant in service. Undefined if the answer is of no single choice,
-   * or if such a stage changed meanwhile.
+   * Stages that the request did not visit have the variant in service. Undefined if the answer mixes choices, or if
+   * such a stage changed meanwhile.
    */
   choiceOf({ visited, inService, isMixed }: RequestVariants): VariantChoice | undefined {
     if (isMixed) return undefined;

@@ -64,7 +64,7 @@ export interface ReplicaDeps {
 }
 
 export class ServedReplicas {
-  /** By stage: the variant in service, or that served last; undefined if there are several. */
+  /** By stage: the variant in service, or the one that served last; undefined if there are several. */
   readonly variants: (VariantId | undefined)[] = [];
   readonly #deps: ReplicaDeps;
   readonly #byId = new Map<ReplicaId, ServedReplica>();

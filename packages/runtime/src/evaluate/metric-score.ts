@@ -11,7 +11,7 @@ import type { AnsweredSample, EvaluationModule } from './evaluation-module.js';
 
 type MetricOptions = NonNullable<NonNullable<PipelineSpec['evaluation']>['metric']>;
 type Metric = MetricOptions & {
-  /** Limits for pairs in one sample that are compared. */
+  /** Most pairs that are compared in one sample. */
   readonly mostPairs: { readonly units: number; readonly boxes: number };
   /** Of the listed classes. */
   readonly names: ReadonlySet<string>;
@@ -23,7 +23,7 @@ const USUAL_POSITIVE = '1';
 const USUAL_IOU = 0.5;
 /** About a second. The text algorithm compares 32 characters or words at a time. */
 const MOST_PAIRS = { units: 1e9, boxes: 1e7 };
-/** Arrays in arrays of a label. */
+/** Nesting of arrays in a label. */
 const MOST_LEVELS = 64;
 
 export function metricScore(options: MetricOptions, mostPairs = MOST_PAIRS): Score {

@@ -49,8 +49,8 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
 }
 
 /**
- * Throws AppError INVALID_PIPELINE if the pipeline needs measurements and none exists. With `onlyMeasured`, no
- * combination has a known accuracy then.
+ * Throws AppError INVALID_PIPELINE if the pipeline needs measurements and none exists. With `onlyMeasured` it does not
+ * throw: then no combination has a known accuracy.
  */
 export function accuracyModel(spec: PipelineSpec, onlyMeasured = false): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));

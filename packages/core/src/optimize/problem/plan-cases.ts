@@ -1,7 +1,7 @@
 /**
  * Cases of a problem with optional stages, or with shares of edges that depend on variants. A case omits a fixed set of
  * stages, and all variants of a deciding stage have equal shares. So neither graph nor loads depend on the choice, and
- * each case is solved like any other problem. The cases together hold every choice once.
+ * each case is solved like any other problem. The cases together hold every choice with a known accuracy once.
  */
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
@@ -19,7 +19,10 @@ export function planCases(problem: PlanningProblem): readonly [PlanningProblem, 
   return [first, ...others];
 }
 
-/** The problem without the stages that a plan may omit together, for each such set with a measured accuracy, if there is one. */
+/**
+ * One problem per set of stages that a plan may omit together and whose combinations have known accuracies. Without any
+ * such set, the problem with what its pins omit.
+ */
 function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
   const { stages } = specOf(problem);
   const optional = stages.filter(

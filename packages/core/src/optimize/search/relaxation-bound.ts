@@ -10,7 +10,7 @@ import { planCases } from '../problem/plan-cases.js';
 import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
 
-/** A case of shares by variant with the bound of its plans. */
+/** A case (`planCases`) with the bound of its plans. */
 export interface BoundedCase {
   readonly problem: PlanningProblem;
   readonly bound: number;

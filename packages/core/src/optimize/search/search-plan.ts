@@ -192,7 +192,10 @@ export function searchPlan(
   return found === undefined ? none : { ...found, labels: found.labels + none.labels };
 }
 
-/** The better plan, or the cheaper of two equally good ones. The certificate is as weak as the weaker one. */
+/**
+ * The better plan; of two equally good ones the cheaper or, for `min-cost`, the more accurate one. The certificate is as
+ * weak as the weaker one.
+ */
 function betterOf(objective: Objective, a: Found, b: Found): Found {
   const [p, q] = [a.found, b.found];
   const isEqual = !isBetter(objective, p.value, q.value) && !isBetter(objective, q.value, p.value);

@@ -1,9 +1,9 @@
 /**
- * Sequential test for a lower accuracy. It takes scores of answers (0…1, more is better) one by one. It tells when their
- * mean has fallen below the measured accuracy, or the one learned from earlier scores.
+ * Sequential test for a lower accuracy. It takes scores of answers (0…1, more is better) one by one, and
+ * finds when their mean has fallen below the measured accuracy, or the one learned from earlier scores.
  *
- * With loss y = 1 − score and the largest expected loss b, a bet λ has the factor 1 + λ (y − b). If the loss is at most
- * b, its mean is at most 1. The evidence R ← (R + 1) × factor then exceeds c within T scores with a probability of at
+ * With loss y = 1 − score and the largest expected loss b, a bet λ has the factor 1 + λ (y − b). If the mean loss is
+ * at most b, the mean factor is at most 1. The evidence R ← (R + 1) × factor then exceeds c within T scores with a probability of at
  * most T ÷ c: R − t is a supermartingale, so Doob's inequality holds. R starts a bet at every score, so it finds a
  * change at any time. Sources: Roberts 1966; Shin, Ramdas and Rinaldo, E-detectors, 2024.
  *
@@ -47,13 +47,13 @@ const TOLERANCE = 0.01;
 const Z = 2;
 const Z_975 = 1.96;
 const BLOCK = 50;
-/** The newest blocks. What a test learns is older, because a change is found within this time. */
+/** Newest blocks, from which the test does not learn yet: they may follow a change that it has not found. */
 const NEWEST = 40;
 /** Scores from which a learned accuracy counts, and those that it remembers. */
 const [FEWEST_LEARNED, MOST_LEARNED] = [500, 20_000];
 /** Dispersion before any is known, and its weight in blocks. */
 const PRIOR = { dispersion: 2, blocks: 5 };
-/** Newest blocks whose mean tells of a recovery. */
+/** Newest blocks whose mean shows a recovery. */
 const RECOVERY = 20;
 
 export class AccuracyTest {
