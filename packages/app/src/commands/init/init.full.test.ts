@@ -48,7 +48,9 @@ describe('the written pipeline', () => {
     const planned = await run('plan', pipeline, '--arrival-rps', '50', '--json');
     expect(planned.exitCode).toBe(0);
     const result = documentOf(planned) as PlanResult & { readonly kind: 'feasible' };
-    expect(Object.values(result.plan.stages).map(([stage]) => stage?.variantId)).toEqual(['split', 'many-words']);
+    // A profile made on a busy machine may rule out the more accurate variant.
+    const classify = expect.stringMatching(/^(few|many)-words$/);
+    expect(Object.values(result.plan.stages).map(([stage]) => stage?.variantId)).toEqual(['split', classify]);
 
     const { command, url } = await serving(folder.path, pipeline);
     const curl = /^curl -H 'content-type: (?<type>.+?)' --data '(?<body>.+?)' http:\/\/127.0.0.1:8080(?<path>\S+)$/;
