@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorMap } from '@equipoise/core';
 
-/** What a page says. */
+/** Text of a page and its language. */
 export interface PageLabel {
   readonly text: string;
   readonly language: string;
