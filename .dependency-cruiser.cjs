@@ -27,13 +27,14 @@ const CORE_FOLDERS = {
   model: ['kernel'],
   ports: ['kernel', 'model'],
   profile: ['kernel', 'model', 'ports'],
+  history: ['kernel', 'model', 'profile'],
   estimate: ['kernel', 'model', 'ports', 'profile'],
   optimize: ['kernel', 'model', 'ports', 'profile', 'estimate'],
   evaluate: ['kernel', 'model', 'ports', 'profile', 'estimate'],
   forecast: ['kernel', 'model', 'ports'],
   serve: ['kernel', 'model', 'ports'],
-  simulate: ['kernel', 'model', 'ports', 'profile', 'estimate', 'serve'],
-  control: ['kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'serve', 'simulate'],
+  simulate: ['kernel', 'model', 'ports', 'profile', 'estimate', 'serve', 'history'],
+  control: ['kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'serve', 'simulate', 'history'],
 };
 
 const packagePath = (name) => `^packages/${name}/`;

@@ -37,6 +37,7 @@ export { TlsIdentity } from './net/tls.js';
 export { startHealthPort } from './observe/health-port.js';
 export * from './observe/operator-monitor.js';
 export * from './observe/pipeline-monitor.js';
+export { ServedHistory } from './observe/served-history.js';
 export { type RunningProbeServer, startProbeServer } from './observe/start-probe-server.js';
 export * from './open-inference/stage-types.js';
 export { type RunningServer, type ServerOptions, startServer } from './open-inference/start-server.js';

@@ -33,6 +33,7 @@ import {
   type PipelineMonitor,
   PipelineRunner,
   Planner,
+  ServedHistory,
   StageTypes,
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
@@ -96,6 +97,7 @@ export class PipelineComposition {
   readonly #batches = new MeasuredBatches();
   /** True once state is restored. Before that, there is nothing to save. */
   #hasRestored = false;
+  #history: ServedHistory | undefined;
   #closed: Promise<void> | undefined;
 
   /** `fault`: reason why the store is unusable or has lost its content. */
@@ -222,6 +224,18 @@ export class PipelineComposition {
     return this.#served.spec;
   }
 
+  /** Call after warm-up, whose requests are not part of the history. */
+  beginHistory(): ServedHistory {
+    this.#history = new ServedHistory({
+      runner: this.runner,
+      spec: () => this.#served.setup.spec,
+      curves: this.#curves,
+      runningPlan: () => this.actuator.runningPlan(),
+      epochNowMs: Date.now,
+    });
+    return this.#history;
+  }
+
   /** Takes effect between two ticks. */
   reload(spec: PipelineSpec): Promise<boolean> {
     return this.loop.turn(() => this.#reload(spec));
@@ -269,6 +283,7 @@ export class PipelineComposition {
 
   async #close(): Promise<void> {
     const saveLast = this.#hasRestored && !this.#options.fixed ? this.#saveLast() : undefined;
+    this.#history?.close();
     const stopped = this.loop.stop();
     await saveLast;
     await Promise.all([this.#planner.close(), this.#adviser.close()]);

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import type { HistoryRecorder } from '@equipoise/core/history';
 import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import {
   type ClaimedState,
   type PipelineControl,
   type PipelineRunner,
+  type ServedHistory,
   type StageTypes,
   StateClaim,
   ThreadedPlanStore,
@@ -22,6 +24,7 @@ export interface RunningPipeline {
   readonly kept: SavedState;
   readonly stageTypes: StageTypes;
   readonly actuator: EmbeddedActuator;
+  readonly history: HistoryRecorder;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
@@ -35,7 +38,15 @@ export interface RunningPipeline {
 
 /** Resolves when the first plan is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
-  const options = { ...asked, report: reportOf(asked) };
+  let history: ServedHistory | undefined;
+  const options: StartOptions = {
+    ...asked,
+    report: (event) => {
+      asked.monitor?.noteLoop(event);
+      history?.note(event);
+      asked.report(event);
+    },
+  };
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
@@ -58,6 +69,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();
     const { runner, actuator } = parts;
+    history = parts.beginHistory();
     options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
     if (!options.fixed) parts.loop.start();
     return {
@@ -69,6 +81,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       kept: parts.kept,
       stageTypes: parts.stageTypes,
       actuator: parts.actuator,
+      history: history.recorder,
       firstPlan: first.plan,
       first,
       reload: (wanted) => parts.reload(wanted),
@@ -80,13 +93,6 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-}
-
-function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
-  return (event) => {
-    monitor?.noteLoop(event);
-    report(event);
-  };
 }
 
 /** Claim, or AppError STATE_IN_USE, or STORE_FAILED if the folder is not writable. */

@@ -2,6 +2,7 @@
  * The control loop in simulated time. It drives a `ControlSession`, and simulates load times, manual actions and
  * planning time.
  */
+import { HistoryRecorder } from '../history/history-recorder.js';
 import { type Rng, SeededRng } from '../kernel/rng.js';
 import { AppError } from '../model/app-error.js';
 import type { Change } from '../model/change.js';
@@ -49,6 +50,10 @@ export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCo
   readonly actions?: readonly HandAction[];
   /** Time (ms) that planning takes; a burst or a person can preempt it. Default 0. */
   readonly planningMs?: number;
+  /** Records a history that begins at this instant. Default: none. */
+  readonly historyFromEpochMs?: number;
+  /** Changes what the loop sees, for example to a stale observation. */
+  readonly seen?: (observation: Observation) => Observation;
 }
 
 export interface TimedDecision {
@@ -59,14 +64,27 @@ export interface TimedDecision {
 
 export interface ControlledRun extends SimulationRun {
   readonly decisions: readonly TimedDecision[];
+  readonly history?: HistoryRecorder;
 }
 
 export function simulateControl(setup: ControlSetup): ControlledRun {
-  const { context, firstPlan, seed, trueCurves, trueEdges, actions = [], planningMs = 0, onTick, ...rest } = setup;
+  const {
+    context,
+    firstPlan,
+    seed,
+    trueCurves,
+    trueEdges,
+    actions = [],
+    planningMs = 0,
+    onTick,
+    seen,
+    ...rest
+  } = setup;
   const spec: PipelineSpec = { ...context.spec, edges: trueEdges ?? context.spec.edges };
   const curves = trueCurves ?? context.curves;
   const kinds = new Map<ReplicaId, BatchKind>();
-  const loop = new SimulatedLoop(context, { actions, planningMs, onTick });
+  const loop = new SimulatedLoop(context, { actions, planningMs, onTick, seen });
+  const { historyFromEpochMs: fromEpochMs } = setup;
   const run = simulatePlan({
     ...rest,
     spec,
@@ -81,8 +99,25 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
     rng: new SeededRng(seed),
     drops: true,
     accuracyOf: (running) => runningAccuracy(spec, running),
+    ...(fromEpochMs !== undefined && {
+      recorder: (sample) => {
+        loop.history = new HistoryRecorder({
+          spec,
+          sloLatencyMs: () => spec.slo.latencyMs,
+          budgetCores: (atMs) => ({ ...spec, ...context.targetAt?.(atMs) }).budget.cpuCores,
+          curves: context.curves,
+          startedAtMs: 0,
+          epochMsOf: (atMs) => fromEpochMs + atMs,
+          sample: () => {
+            const state = sample();
+            return { ...state, plan: runningAsPlan(spec, state.runningPlan)?.predicted };
+          },
+        });
+        return loop.history;
+      },
+    }),
   });
-  return { ...run, decisions: loop.decisions };
+  return { ...run, decisions: loop.decisions, ...(loop.history && { history: loop.history }) };
 }
 
 interface Planning {
@@ -94,17 +129,20 @@ interface LoopOptions {
   readonly actions: readonly HandAction[];
   readonly planningMs: number;
   readonly onTick: ControlSetup['onTick'];
+  readonly seen: ControlSetup['seen'];
 }
 
 class SimulatedLoop implements SimulatedController {
   readonly batches = new BatchRecord();
   readonly decisions: TimedDecision[] = [];
+  history: HistoryRecorder | undefined;
   readonly intervalMs: number;
   readonly looksWhileChanging: boolean;
   readonly #context: ControllerRules;
   readonly #session: ControlSession;
   readonly #planningMs: number;
   readonly #onTick: NonNullable<ControlSetup['onTick']>;
+  readonly #seen: NonNullable<ControlSetup['seen']>;
   #actions: readonly HandAction[];
   #mode: ControlMode;
   #pins: PinsByStage = {};
@@ -112,12 +150,16 @@ class SimulatedLoop implements SimulatedController {
   #planning: Planning | undefined;
   #lastChange: Observation['lastChange'];
 
-  constructor(context: ControllerRules, { actions, planningMs, onTick = () => {} }: LoopOptions) {
+  constructor(
+    context: ControllerRules,
+    { actions, planningMs, onTick = () => {}, seen = (observation) => observation }: LoopOptions,
+  ) {
     this.#context = context;
     this.#session = new ControlSession(context);
     this.#actions = actions;
     this.#planningMs = planningMs;
     this.#onTick = onTick;
+    this.#seen = seen;
     this.#mode = context.spec.control.mode;
     this.intervalMs = this.#session.tickMs;
     this.looksWhileChanging = context.policy.protects;
@@ -130,7 +172,8 @@ class SimulatedLoop implements SimulatedController {
     if (this.#planning !== undefined) return this.#continuePlanning(this.#planning, view);
     const untold = this.#lastChange && { lastChange: this.#lastChange };
     this.#lastChange = undefined;
-    const tick = this.#tick({ ...untold, ...view.observe(), batches: this.batches.take() });
+    const tick = this.#tick(this.#seen({ ...untold, ...view.observe(), batches: this.batches.take() }));
+    this.history?.observed(tick.observation);
     const isReplan = this.#planningMs > 0 && !view.changing && this.#session.isDue(tick.observation);
     if (!isReplan || this.#session.isUrgent(tick)) return this.#finish(tick);
     this.#planning = { tick, untilMs: view.nowMs + this.#planningMs };
@@ -156,7 +199,7 @@ class SimulatedLoop implements SimulatedController {
 
   /** Ends planning if a burst begins or the planning time is over. */
   #continuePlanning({ tick, untilMs }: Planning, view: SimulatedView): readonly Change[] | undefined {
-    const later = view.peek();
+    const later = this.#seen(view.peek());
     const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
     if (!isUrgent && view.nowMs < untilMs) return undefined;
     this.#planning = undefined;
@@ -171,6 +214,7 @@ class SimulatedLoop implements SimulatedController {
     if (decision === undefined) return [];
     const { atMs } = observation ?? tick.observation;
     this.decisions.push({ atMs, decision, trigger });
+    this.history?.decided(decision);
     return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 

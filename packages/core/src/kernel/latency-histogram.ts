@@ -58,6 +58,15 @@ export class LatencyHistogram {
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
 
+  /** Removes all values, at no cost if there are none. */
+  clear(): void {
+    if (this.#count === 0) return;
+    this.#counts.fill(0);
+    this.#count = 0;
+    this.#sumMs = 0;
+    this.#maxMs = 0;
+  }
+
   merge(other: LatencyHistogram): void {
     for (let i = 0; i < BUCKET_COUNT; i++) {
       this.#counts[i] = (this.#counts[i] as number) + (other.#counts[i] as number);

@@ -50,6 +50,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   /** Failures of batches whose items run alone. */
   readonly #failed = new WeakMap<StageItem<Payload, Context>, Failure>();
+  readonly #arrivals: number[];
   #requestSequence = 0;
   #itemSequence = 0;
   #replicaCount = 0;
@@ -80,6 +81,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
     this.#stages = graph.stages.map(({ index }) => new StageScheduler(index, this.#gate, limits, this.#stageEffects));
     this.#lanes = this.#stages;
+    this.#arrivals = graph.stages.map(() => 0);
     this.#walk = new GraphWalk(graph, payloads, {
       deliver: (request, stage, scope, payload) => this.#enqueue(request, stage, scope, payload),
       admits: (request, edge, items) => this.#admitItems(request, edge, items),
@@ -98,6 +100,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   queueLength(stage: number): number {
     return this.#lanesOf(stage).reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Items that came to a stage since the start, without retries. */
+  arrivals(stage: number): number {
+    return this.#arrivals[stage] as number;
   }
 
   /** Expected time in ms until all waiting items have started, at the slowest stage. */
@@ -440,6 +447,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     payload: Payload,
   ): void {
     if (request.ended || this.#walk.isCancelled(request, stage, scope)) return;
+    this.#arrivals[stage] = (this.#arrivals[stage] as number) + 1;
     const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++ };
     const item = new StageItem<Payload, Context>(request, place);
     if (this.#quarantine.screens(stage, this.#nowMs) && !this.#passes(item)) return;

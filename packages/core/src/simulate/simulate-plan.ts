@@ -2,6 +2,7 @@
  * Deterministic discrete-event simulation with the objects that serve (`serve/pipeline-scheduler`). Time, clients,
  * replicas and faults are simulated. Equal seeds give equal runs on every machine.
  */
+import type { HistoryRecorder, HistorySample } from '../history/history-recorder.js';
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
@@ -61,6 +62,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #priorities: PrioritySpec;
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
+  readonly #history: HistoryRecorder | undefined;
+  #arrived = 0;
   #pas = 0;
   #failedHere = 0;
   #admitted = 0;
@@ -105,6 +108,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     });
     this.#fleet.begin(input.plan, 0);
     this.#noteUse();
+    this.#history = input.recorder?.(() => this.#sample());
   }
 
   run(): SimulationRun {
@@ -120,6 +124,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       const atMs = isArrival ? this.#arrivesAtMs : this.#events.nextAtMs;
       invariant(atMs >= this.#nowMs, 'an event lies in the past');
       this.#nowMs = atMs;
+      this.#history?.advance(atMs);
       if (isArrival) this.#arrive();
       else this.#step(this.#events.pop());
     }
@@ -129,9 +134,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
-    const { curve, index, faults } = this.#fleet.engineOf(replica);
+    const engine = this.#fleet.engineOf(replica);
+    const { curve, index, faults } = engine;
     const drawnMs = this.#drawMs(replica, curve, nowMs);
     const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
+    engine.serviceMs = serviceMs;
+    engine.startedAtMs = nowMs;
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, nowMs, serviceMs);
     this.#input.onBatch?.(replica, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index, eventRank.answer);
@@ -159,7 +167,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       this.tally.failed += 1;
       if (mayComeOfPlan(failure)) this.#failedHere += 1;
     }
-    this.#tellEnd(request, 'failed', nowMs);
+    this.#tellEnd(request, 'failed', nowMs, !mayComeOfPlan(failure));
   }
 
   wakeAt(atMs: number): void {
@@ -217,12 +225,37 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
     const { batch, stage } = replica;
-    if (this.#input.faults !== undefined && this.#fleet.fails(index, this.#nowMs)) this.#failBatch(replica);
+    const failed = this.#input.faults !== undefined && this.#fleet.fails(index, this.#nowMs);
+    if (this.#history !== undefined) this.#recordBatch(replica, this.#history, failed);
+    if (failed) this.#failBatch(replica);
     const outputs = this.#outputs;
     for (let i = 0; i < batch.length; i++)
       outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
     this.#scheduler.batchDone(replica, outputs, this.#nowMs);
     if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
+  #recordBatch(replica: SimulatedReplica, history: HistoryRecorder, failed: boolean): void {
+    const { batch, replicaId } = replica;
+    const { stageId, variantId, curve, serviceMs, startedAtMs } = this.#fleet.engineOf(replica);
+    const size = batch.length;
+    const waitsMs = batch.map(({ enqueuedAtMs }) => startedAtMs - enqueuedAtMs);
+    const names = { stageId, variantId, replicaId, cpuCores: curve.cpuCores };
+    const failedItems = failed ? size : 0;
+    history.batchEnded({ ...names, size, failedItems, serviceMs, busyMs: serviceMs, waitsMs }, this.#nowMs);
+  }
+
+  #sample(): Omit<HistorySample, 'plan'> {
+    return {
+      arrived: this.#arrived,
+      stages: this.graph.stages.map(({ index }) => ({
+        arrived: this.#scheduler.arrivals(index),
+        dropped: this.tally.stages[index]?.dropped ?? 0,
+        queueLength: this.#scheduler.queueLength(index),
+      })),
+      edges: this.#scheduler.edgeCounts.all,
+      runningPlan: this.#fleet.runningPlan(),
+    };
   }
 
   #failBatch(replica: SimulatedReplica): void {
@@ -244,6 +277,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #admit(): void {
     const arrivedAtMs = this.#nowMs;
     if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
+    this.#arrived += 1;
     if (this.#input.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
     const { clients, spec } = this.#input;
     const sequence = this.#admitted++;
@@ -299,7 +333,15 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
-  #tellEnd({ sequence, arrivedAtMs, missing }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
+  #tellEnd(request: Request, outcome: SimulatedEnd['outcome'], nowMs: number, byClient = false): void {
+    const { sequence, arrivedAtMs, deadlineAtMs, missing } = request;
+    this.#history?.requestEnded({
+      endedAtMs: nowMs,
+      latencyMs: nowMs - arrivedAtMs,
+      leftMs: deadlineAtMs - arrivedAtMs,
+      outcome,
+      byClient,
+    });
     if (this.#input.onEnd === undefined) return;
     const latencyMs = outcome === 'completed' ? nowMs - arrivedAtMs : undefined;
     this.#input.onEnd({

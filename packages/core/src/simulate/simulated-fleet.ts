@@ -46,10 +46,14 @@ export interface Engine {
   /** Event code for the batches of the replica. */
   readonly index: number;
   readonly stageId: StageId;
+  readonly variantId: VariantId;
   readonly curve: ServiceCurve;
   readonly faults: readonly ReplicaFault[];
   replica: SimulatedReplica | undefined;
   lost: boolean;
+  /** Of the last batch. */
+  serviceMs: number;
+  startedAtMs: number;
 }
 
 interface Start {
@@ -216,7 +220,10 @@ export class SimulatedFleet implements FleetEffects {
     const curve = curves.curve(stageId, variantId, resources.cpuCores);
     invariant(curve !== undefined, `variant ${variantId} was profiled for ${resources.cpuCores} cores`);
     const faults = schedule?.faultsOf(stageId, replica, this.#nowMs) ?? [];
-    const engine: Engine = { index: this.#engines.length, stageId, curve, faults, replica: undefined, lost: false };
+    const engine: Engine = {
+      ...{ index: this.#engines.length, stageId, variantId, curve, faults },
+      ...{ replica: undefined, lost: false, serviceMs: 0, startedAtMs: 0 },
+    };
     this.#engines.push(engine);
     this.#engineOf.set(id, engine);
     const inCanary = this.#canaryOf === variantId && this.#canaryAt === stageId;

@@ -1,3 +1,4 @@
+import type { HistoryRecorder, HistorySample } from '../history/history-recorder.js';
 import type { Rng } from '../kernel/rng.js';
 import type { Change } from '../model/change.js';
 import type { Observation } from '../model/decision.js';
@@ -42,6 +43,8 @@ export interface SimulationInput {
   /** Called after each step of the fleet, perhaps several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   readonly onEnd?: (end: SimulatedEnd) => void;
+  /** Makes the recorder of the history, which may call `sample` at once. */
+  readonly recorder?: (sample: () => Omit<HistorySample, 'plan'>) => HistoryRecorder;
 }
 
 export interface SimulatedServiceTimes {

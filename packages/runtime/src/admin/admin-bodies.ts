@@ -1,4 +1,6 @@
 /** Schemas of admin bodies. Their descriptions go into the reference. */
+
+import { HISTORY_SECONDS } from '@equipoise/core/history';
 import {
   AppError,
   type Objective,
@@ -119,6 +121,20 @@ export const planBody = z.strictObject({
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of decisions in the answer.'),
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a number below this.'),
+});
+
+const instant = () => z.coerce.number().min(0).max(8.64e15);
+
+export const historyQuery = z.strictObject({
+  fromEpochMs: instant().optional().describe('Only seconds after this time. Default: the last hour.'),
+  toEpochMs: instant().optional().describe('Only seconds up to this time. Default: now.'),
+  maxPoints: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(HISTORY_SECONDS)
+    .default(600)
+    .describe('Maximum number of points; if there are more seconds, a point covers several of them.'),
 });
 
 /** Throws AppError INVALID_FIELDS with every problem. */

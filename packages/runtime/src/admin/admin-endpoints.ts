@@ -2,6 +2,7 @@
  * Endpoints of the admin port: functions from a request to an answer. They need no socket and refuse by throwing an
  * AppError.
  */
+import type { HistoryRecorder } from '@equipoise/core/history';
 import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
 import type { z } from 'zod';
@@ -13,6 +14,7 @@ import {
   type applyBody,
   type clearQuarantineBody,
   defined,
+  type historyQuery,
   type pageQuery,
   type pinBody,
   type planBody,
@@ -26,6 +28,7 @@ export interface AdminPipeline {
     Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
+  readonly history: Pick<HistoryRecorder, 'history'>;
 }
 
 /** `body` and `query` conform to the schemas of the route. */
@@ -74,6 +77,12 @@ export const clearQuarantine: WithBody<typeof clearQuarantineBody> = (call) => {
 export const plan: WithBody<typeof planBody> = async (call) => {
   const query = { ...call.body, policy: 'equipoise' as const };
   return ok(await pipelineOf(call).control.whatIf(defined(query)));
+};
+
+export const history: AdminEndpoint<unknown> = (call) => {
+  const { maxPoints, ...range } = call.query as z.output<typeof historyQuery>;
+  const window = pipelineOf(call).history.history.window(range);
+  return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints) });
 };
 
 export const decisions: AdminEndpoint<unknown> = async (call) => {

@@ -1,7 +1,16 @@
 /** Routes of the admin port. The reference page is generated from them. */
 import type { z } from 'zod';
 import type { Route } from '../net/router.js';
-import { applyBody, clearQuarantineBody, pageQuery, pinBody, planBody, reasonBody, unpinBody } from './admin-bodies.js';
+import {
+  applyBody,
+  clearQuarantineBody,
+  historyQuery,
+  pageQuery,
+  pinBody,
+  planBody,
+  reasonBody,
+  unpinBody,
+} from './admin-bodies.js';
 import {
   type AdminEndpoint,
   advise,
@@ -9,6 +18,7 @@ import {
   clearQuarantine,
   decision,
   decisions,
+  history,
   pause,
   pin,
   pipeline,
@@ -81,6 +91,15 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary:
       'Makes a plan for a rate, optionally with another SLO, budget, objective or pins, and lists the changes from the running plan. Does not apply them.',
     answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/history`,
+    query: historyQuery,
+    endpoint: history,
+    summary: 'Returns the last hour in points of one or more seconds, the oldest first.',
+    answer:
+      '`{stepMs, points: [{atEpochMs, arrivalRps, forecastRps?, forecastUpperRps?, completedRps, lateRps, failedRps, drops: {REASON: rps}, p50Ms, p99Ms, accuracy?, cost?, cpuCores: {used, planned}, stages: {STAGE: {arrivalRps, p99Ms?, queueLength, batchFill?, replicas: {starting, ready, draining, unhealthy}}}}]}`. `atEpochMs` is the end of a point, `stepMs` its usual length. Rates are means. Latencies (of completed requests; null without any) and queue lengths are maxima. All else is the value at the end. `cost` is per hour; `used` are the cores of busy replicas; `batchFill` is the mean batch size divided by the largest of the plan; the `p99Ms` of a stage is the wait and the service of an item',
   },
   {
     method: 'GET',

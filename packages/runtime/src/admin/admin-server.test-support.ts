@@ -1,5 +1,7 @@
 /** An admin port over a fake pipeline, and a client. */
 import { type IncomingMessage, request } from 'node:http';
+import { HistoryRecorder } from '@equipoise/core/history';
+import { requireCurves } from '@equipoise/core/plan';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
@@ -17,6 +19,16 @@ export class AdminBench {
   readonly feed = new EventFeed(() => 1000);
   ready = true;
   readonly cleared: string[] = [];
+  sampled = { arrived: 0, stages: [{ arrived: 0, dropped: 0, queueLength: 3 }], edges: [] };
+  readonly history = new HistoryRecorder({
+    spec: controlledSpec,
+    sloLatencyMs: () => 300,
+    budgetCores: () => 6,
+    curves: requireCurves(controlledSpec, []),
+    startedAtMs: 0,
+    epochMsOf: (atMs) => 1_000_000 + atMs,
+    sample: () => ({ ...this.sampled, runningPlan: this.played.actuator.runningPlan() }),
+  });
   server: RunningAdminServer | undefined;
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
@@ -83,6 +95,7 @@ export class AdminBench {
       runner: runner as unknown as AdminPipeline['runner'],
       actuator: played.actuator,
       control: played.control,
+      history: this.history,
     };
   }
 }

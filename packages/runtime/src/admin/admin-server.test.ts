@@ -64,6 +64,37 @@ describe('the admin port', () => {
     expect(bench.cleared).toEqual(['a', 'a']);
   });
 
+  it('shows the last hour, in as many points as are asked for', async () => {
+    const bench = await open();
+    for (const second of [1, 2, 3, 4]) {
+      bench.sampled = { ...bench.sampled, arrived: 5 * second };
+      bench.history.advance(1000 * second);
+    }
+    const all = (await bench.get(`${P}/history`)).json as { stepMs: number; points: object[] };
+    expect(all).toMatchObject({ stepMs: 1000, points: new Array(4).fill({ arrivalRps: 5, p99Ms: null, drops: {} }) });
+    expect(all.points[0]).toMatchObject({
+      atEpochMs: 1_001_000,
+      stages: { a: { queueLength: 3, replicas: { ready: 1 } } },
+    });
+    const some = await bench.get(`${P}/history?fromEpochMs=1001000&toEpochMs=1003000&maxPoints=1`);
+    expect(some.json).toMatchObject({ stepMs: 2000, points: [{ atEpochMs: 1_003_000, arrivalRps: 5 }] });
+    expect((await bench.get(`${P}/history?fromEpochMs=9e12`)).json).toEqual({ stepMs: 1000, points: [] });
+  });
+
+  it.each([
+    'maxPoints=0',
+    'maxPoints=3601',
+    'maxPoints=x',
+    'fromEpochMs=-1',
+    'toEpochMs=soon',
+    'fromEpochMs=1e300',
+    'froms=2',
+  ])('refuses a history with ?%s, and says what is wrong', async (query) => {
+    const bench = await open();
+    const { status, text } = await bench.get(`${P}/history?${query}`);
+    expect([status, text]).toEqual([422, expect.stringContaining(query.split('=')[0] ?? '')]);
+  });
+
   it('answers what would be', async () => {
     const bench = await open();
     const body = { arrivalRps: 30, budgetCpuCores: 4, objective: { kind: 'min-cost', accuracyFloor: 0.5 } };

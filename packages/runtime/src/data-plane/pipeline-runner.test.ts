@@ -17,7 +17,7 @@ describe('a request', () => {
     expect(pipeline.inFlight).toBe(1);
     await clock.advanceTo(100);
     expect(await outcome).toEqual({ kind: 'completed', output: x(2) });
-    expect(ends).toEqual([{ kind: 'completed', arrivedAtMs: 0, endedAtMs: 20, latencyMs: 20 }]);
+    expect(ends).toEqual([{ kind: 'completed', arrivedAtMs: 0, endedAtMs: 20, leftMs: 60_000, latencyMs: 20 }]);
     expect(pipeline.inFlight).toBe(0);
   });
 
@@ -233,6 +233,7 @@ describe('a request', () => {
       reason: 'deadline-unreachable',
       arrivedAtMs: 0,
       endedAtMs: 5,
+      leftMs: 15,
       latencyMs: 5,
     });
     expect(pipeline.stageCounts()[stageId('a')]?.dropped).toEqual({ 'deadline-unreachable': 1 });

@@ -66,6 +66,8 @@ export interface PipelineRunnerOptions {
   readonly onDefect?: (error: unknown) => void;
 }
 
+type EndingRequest = Pick<ServedRequest, 'context' | 'arrivedAtMs' | 'deadlineAtMs'>;
+
 interface LostReplica {
   readonly stageId: StageId;
   readonly replicaId: ReplicaId;
@@ -343,6 +345,11 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.clearQuarantine(this.#indexOf(stageId), this.nowMs);
   }
 
+  /** Items that came to each stage since the start, in the order of the stages. */
+  stageArrivals(): readonly number[] {
+    return this.#graph.stages.map(({ index }) => this.#scheduler.arrivals(index));
+  }
+
   onRequestEnd(listener: (end: RequestEnd) => void): void {
     this.#ended.add(listener);
   }
@@ -541,13 +548,18 @@ export class PipelineRunner implements ReplicaPool {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
-  #end({ context }: Pick<ServedRequest, 'context'>, ended: PipelineOutcome, endedAtMs: number): void {
+  #end(request: EndingRequest, ended: PipelineOutcome, endedAtMs: number): void {
+    const { context, arrivedAtMs, deadlineAtMs } = request;
     const { batch } = context;
     const outcome = batch === undefined ? ended : this.#endItem(batch, context, ended);
     // Comes first, so that no later defect leaves a client waiting.
     context.end(outcome);
     this.#releaseBytes(context);
-    const end = requestEnd(outcome, { arrivedAtMs: context.arrivedAtMs, endedAtMs });
+    const end = requestEnd(outcome, {
+      arrivedAtMs: context.arrivedAtMs,
+      endedAtMs,
+      leftMs: deadlineAtMs - arrivedAtMs,
+    });
     this.#statistics.ended(end);
     this.#ended.tell(end);
   }

@@ -6,6 +6,7 @@ import {
   AppError,
   boundedName,
   elementCount,
+  type ReplicaId,
   type StageId,
   type Tensor,
   type TensorMap,
@@ -23,6 +24,8 @@ import type { TurnQueue } from './turn-queue.js';
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
+  readonly replicaId: ReplicaId;
+  readonly cpuCores: number;
   readonly size: number;
   readonly failedItems: number;
   /** Time inside the replica; 0 if the batch failed as a whole. */
@@ -100,6 +103,8 @@ export class ReplicaBatches {
     this.#deps.ended({
       stageId,
       variantId: served.variantId,
+      replicaId: served.replicaId,
+      cpuCores: served.cpuCores,
       size: items.length,
       serviceMs,
       busyMs: nowMs - startedAtMs,

@@ -7,6 +7,8 @@ import type { PipelineOutcome } from './pending-request.js';
 export interface RequestTimes {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
+  /** Time from admission to the deadline. */
+  readonly leftMs: number;
 }
 
 export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
@@ -15,13 +17,13 @@ export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
     | { readonly kind: 'failed'; readonly code: ErrorCode; readonly mayComeOfPlan: boolean }
   );
 
-export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }: RequestTimes): RequestEnd {
+export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs, leftMs }: RequestTimes): RequestEnd {
   const latencyMs = endedAtMs - arrivedAtMs;
   switch (outcome.kind) {
     case 'completed':
-      return { kind: 'completed', arrivedAtMs, endedAtMs, latencyMs };
+      return { kind: 'completed', arrivedAtMs, endedAtMs, leftMs, latencyMs };
     case 'dropped':
-      return { kind: 'dropped', reason: outcome.reason, arrivedAtMs, endedAtMs, latencyMs };
+      return { kind: 'dropped', reason: outcome.reason, arrivedAtMs, endedAtMs, leftMs, latencyMs };
     case 'failed':
       return {
         kind: 'failed',
@@ -29,6 +31,7 @@ export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }:
         mayComeOfPlan: mayComeOfPlan(outcome.failure),
         arrivedAtMs,
         endedAtMs,
+        leftMs,
         latencyMs,
       };
   }

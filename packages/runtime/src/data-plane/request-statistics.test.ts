@@ -6,7 +6,7 @@ import { RequestStatistics } from './request-statistics.js';
 const start = 5_250;
 
 function completed(statistics: RequestStatistics, endedAtMs: number, latencyMs: number): void {
-  statistics.ended({ kind: 'completed', arrivedAtMs: endedAtMs - latencyMs, endedAtMs, latencyMs });
+  statistics.ended({ kind: 'completed', arrivedAtMs: endedAtMs - latencyMs, endedAtMs, leftMs: 1000, latencyMs });
 }
 
 describe('RequestStatistics', () => {
@@ -24,7 +24,14 @@ describe('RequestStatistics', () => {
     expect(statistics.latestArrivalAtMs).toBeUndefined();
     for (const afterMs of [5, 9]) statistics.arrived(start + afterMs);
     for (const latencyMs of [10, 20]) completed(statistics, start + 50, latencyMs);
-    statistics.ended({ kind: 'dropped', reason: 'queue-full', arrivedAtMs: start, endedAtMs: start + 7, latencyMs: 7 });
+    statistics.ended({
+      kind: 'dropped',
+      reason: 'queue-full',
+      arrivedAtMs: start,
+      endedAtMs: start + 7,
+      leftMs: 1000,
+      latencyMs: 7,
+    });
     expect(statistics.latestArrivalAtMs).toBe(start + 9);
     expect(statistics.latencySums).toEqual({ completedMs: 30, lostMs: 7 });
   });
@@ -58,7 +65,7 @@ describe('RequestStatistics', () => {
     const statistics = new RequestStatistics(start, 400);
     completed(statistics, start + 100, 400);
     completed(statistics, start + 1100, 400.1);
-    const end = { arrivedAtMs: start, endedAtMs: start + 1200, latencyMs: 1200 };
+    const end = { arrivedAtMs: start, endedAtMs: start + 1200, leftMs: 1000, latencyMs: 1200 };
     statistics.ended({ ...end, kind: 'dropped', reason: 'queue-full' });
     statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED', mayComeOfPlan: true });
     const none = {
@@ -81,7 +88,7 @@ describe('RequestStatistics', () => {
 
   it('counts apart what fails by what the plan may have caused', () => {
     const statistics = new RequestStatistics(start, 400);
-    const end = { arrivedAtMs: start, endedAtMs: start + 10, latencyMs: 10, kind: 'failed' } as const;
+    const end = { arrivedAtMs: start, endedAtMs: start + 10, leftMs: 1000, latencyMs: 10, kind: 'failed' } as const;
     statistics.ended({ ...end, code: 'TENSOR_MISMATCH', mayComeOfPlan: false });
     statistics.ended({ ...end, code: 'INVALID_INPUT', mayComeOfPlan: true });
     statistics.ended({ ...end, code: 'REPLICA_LOST', mayComeOfPlan: true });

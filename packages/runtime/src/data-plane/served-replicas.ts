@@ -29,6 +29,7 @@ export class ServedReplica {
   readonly replicaId: ReplicaId;
   readonly stage: number;
   readonly variantId: VariantId;
+  readonly cpuCores: number;
   readonly runner: ModelRunner;
   readonly drained: Promise<void>;
   readonly markDrained: () => void;
@@ -36,7 +37,7 @@ export class ServedReplica {
   inPolicies: PolicyReplica | undefined;
   lost = false;
 
-  constructor(stage: number, { replicaId, variantId, runner }: ReadyReplica) {
+  constructor(stage: number, { replicaId, variantId, resources, runner }: ReadyReplica) {
     let markDrained = () => {};
     this.drained = new Promise((resolve) => {
       markDrained = resolve;
@@ -45,6 +46,7 @@ export class ServedReplica {
     this.replicaId = replicaId;
     this.stage = stage;
     this.variantId = variantId;
+    this.cpuCores = resources.cpuCores;
     this.runner = runner;
   }
 

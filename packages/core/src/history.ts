@@ -1,0 +1,3 @@
+/** Entry `@equipoise/core/history`: the last hour of a pipeline. */
+export { HISTORY_SECONDS } from './history/history.js';
+export { HistoryRecorder, type HistorySample } from './history/history-recorder.js';

@@ -1,0 +1,37 @@
+import type { StageId } from '../model/ids.js';
+import type { DropReason } from '../model/request-outcome.js';
+
+/** `batchFill`: mean batch size ÷ largest batch size of the plan. `p99Ms`: wait and service of an item. */
+export interface StagePoint {
+  readonly arrivalRps: number;
+  readonly p99Ms?: number;
+  readonly queueLength: number;
+  readonly batchFill?: number;
+  readonly replicas: {
+    readonly starting: number;
+    readonly ready: number;
+    readonly draining: number;
+    readonly unhealthy: number;
+  };
+}
+
+/**
+ * One or more seconds of a pipeline. Rates are means, latencies and queue lengths maxima, all else is the value at the
+ * end. Latencies are of completed requests; null without any. `cpuCores.used` are the cores of busy replicas.
+ */
+export interface HistoryPoint {
+  readonly atEpochMs: number;
+  readonly arrivalRps: number;
+  readonly forecastRps?: number;
+  readonly forecastUpperRps?: number;
+  readonly completedRps: number;
+  readonly lateRps: number;
+  readonly failedRps: number;
+  readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly accuracy?: number;
+  readonly cost?: number;
+  readonly cpuCores: { readonly used: number; readonly planned: number };
+  readonly stages: Readonly<Record<StageId, StagePoint>>;
+}

@@ -1,0 +1,61 @@
+/**
+ * Last hour of a pipeline: one row of numbers per second, in a ring of chunks that are allocated when they are first
+ * needed. Ten stages need about 3 MB.
+ */
+import { type HistoryShape, rowWidth } from './history-layout.js';
+import { HistoryWindow } from './history-window.js';
+
+export const HISTORY_SECONDS = 3600;
+const CHUNK_SECONDS = 300;
+
+export interface TimeRange {
+  readonly fromEpochMs?: number | undefined;
+  readonly toEpochMs?: number | undefined;
+}
+
+export class History {
+  readonly shape: HistoryShape;
+  readonly #width: number;
+  readonly #chunks: (Float32Array | undefined)[] = [];
+  readonly #atEpochMs = new Float64Array(HISTORY_SECONDS);
+  #appended = 0;
+
+  constructor(shape: HistoryShape) {
+    this.shape = shape;
+    this.#width = rowWidth(shape);
+  }
+
+  /** Copies a row. Instants ascend: if the clock was set back, the row gets the instant of the previous row. */
+  append(atEpochMs: number, row: Float32Array): void {
+    const place = this.#appended % HISTORY_SECONDS;
+    const previous = this.#appended === 0 ? 0 : (this.#atEpochMs[(this.#appended - 1) % HISTORY_SECONDS] as number);
+    this.#atEpochMs[place] = Math.max(previous, atEpochMs);
+    this.#row(place).set(row);
+    this.#appended += 1;
+  }
+
+  /** Seconds that ended after `fromEpochMs` and not after `toEpochMs`, oldest first. */
+  window({
+    fromEpochMs = Number.NEGATIVE_INFINITY,
+    toEpochMs = Number.POSITIVE_INFINITY,
+  }: TimeRange = {}): HistoryWindow {
+    const kept = Math.min(this.#appended, HISTORY_SECONDS);
+    const places = Array.from({ length: kept }, (_, i) => (this.#appended - kept + i) % HISTORY_SECONDS).filter(
+      (place) => {
+        const atEpochMs = this.#atEpochMs[place] as number;
+        return atEpochMs > fromEpochMs && atEpochMs <= toEpochMs;
+      },
+    );
+    const rows = new Float32Array(places.length * this.#width);
+    for (const [i, place] of places.entries()) rows.set(this.#row(place), i * this.#width);
+    const atEpochMs = Float64Array.from(places, (place) => this.#atEpochMs[place] as number);
+    return new HistoryWindow({ shape: this.shape, atEpochMs, rows });
+  }
+
+  #row(place: number): Float32Array {
+    const chunk = Math.floor(place / CHUNK_SECONDS);
+    this.#chunks[chunk] ??= new Float32Array(CHUNK_SECONDS * this.#width);
+    const from = (place % CHUNK_SECONDS) * this.#width;
+    return (this.#chunks[chunk] as Float32Array).subarray(from, from + this.#width);
+  }
+}
