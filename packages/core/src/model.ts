@@ -53,6 +53,7 @@ export {
   priorityLevel,
   type Resources,
   type Slo,
+  type SourceJoinSpec,
   type SourceSpec,
   type SourceTensor,
   type StagePins,

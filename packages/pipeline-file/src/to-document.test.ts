@@ -25,10 +25,20 @@ spec:
       to: [a]
       tensors:
         - { name: image, datatype: UINT8, shape: [-1], contentTypes: [image/png] }
-        - { name: limit, datatype: INT32, shape: [] }
+        - { name: limit, datatype: INT32, shape: [1] }
+        - { name: at, datatype: INT64, shape: [1] }
+      key: limit
+      time: at
       samples: ./samples
-    - { name: scan, to: [a], tensors: [{ name: scan, datatype: UINT8, shape: [-1] }], samples: ./scans, onMissing: partial, share: 0.6 }
-  sourceJoin: { maxWaitMs: 250, maxWaiting: 7 }
+    - name: scan
+      to: [a]
+      tensors: [{ name: scan, datatype: UINT8, shape: [-1] }, { name: scanned, datatype: FP64, shape: [1] }]
+      samples: ./scans
+      onMissing: partial
+      share: 0.6
+      time: scanned
+    - { name: light, to: [a], tensors: [{ name: light, datatype: FP64, shape: [1] }], samples: ./light, latest: { maxAgeMs: 60000 }, time: light }
+  sourceJoin: { maxWaitMs: 250, maxWaiting: 7, by: key, windowMs: 40, late: wait }
   stages:
     - name: a
       kind: transform

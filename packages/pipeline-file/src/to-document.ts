@@ -50,7 +50,7 @@ function evaluationFields({ module, dataPath, metric }: NonNullable<PipelineSpec
   return withoutUndefined({ module, data: dataPath, metric: kind, ...options });
 }
 
-function sourceEntry({ name, to, tensors, samplesPath, onMissing, share }: SourceSpec) {
+function sourceEntry({ name, to, tensors, samplesPath, ...rest }: SourceSpec) {
   const declared = tensors.map(({ contentTypes, ...tensor }) =>
     contentTypes.length === 0 ? tensor : { ...tensor, contentTypes },
   );
@@ -59,8 +59,7 @@ function sourceEntry({ name, to, tensors, samplesPath, onMissing, share }: Sourc
     to,
     tensors: declared.length === 0 ? undefined : declared,
     samples: samplesPath,
-    onMissing,
-    share,
+    ...rest,
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type Objective,
   type OutputSpec,
   type PipelineSpec,
+  type SourceJoinSpec,
   type SourceSpec,
   type StageId,
   type StageSpec,
@@ -45,7 +46,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     objective: toObjective(spec),
     robustness: spec.robustness,
     sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
-    sourceJoin: (spec.sources?.length ?? 1) > 1 ? spec.sourceJoin : undefined,
+    sourceJoin: (spec.sources?.length ?? 1) > 1 ? toSourceJoin(spec.sourceJoin) : undefined,
     stages: spec.stages.filter(({ combine }) => combine === undefined).map(toStage),
     combines: toCombines(spec.stages),
     edges: edges.map(toEdge),
@@ -80,7 +81,7 @@ function toObjective({ objective, accuracyFloor }: FileSpec): Objective {
 }
 
 function toSource(source: FileSource, entries: readonly StageId[]): SourceSpec {
-  const { name, to, datatype, shape, contentTypes, samples, onMissing, share } = source;
+  const { name, to, datatype, shape, contentTypes, samples, onMissing, ...rest } = source;
   const single = datatype && shape ? [{ name, datatype, shape, contentTypes }] : [];
   const tensors = (source.tensors ?? single).map((tensor) => ({ ...tensor, contentTypes: tensor.contentTypes ?? [] }));
   const names = typeof to === 'string' ? [to] : to;
@@ -90,7 +91,18 @@ function toSource(source: FileSource, entries: readonly StageId[]): SourceSpec {
     tensors,
     samplesPath: samples,
     onMissing: onMissing === 'partial' ? onMissing : undefined,
-    share,
+    share: rest.share,
+    latest: rest.latest,
+    key: rest.key,
+    time: rest.time,
+  });
+}
+
+function toSourceJoin({ by, late, ...rest }: FileSpec['sourceJoin']): SourceJoinSpec {
+  return withoutUndefined({
+    ...rest,
+    by: by === 'key' ? by : undefined,
+    late: late === 'drop' ? undefined : late,
   });
 }
 

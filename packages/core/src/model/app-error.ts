@@ -122,7 +122,7 @@ export const errorCodes = {
     httpStatus: 408,
     exitCode: 3,
     remedy:
-      'Send the parts of all sources under the same id, within `sourceJoin.maxWaitMs`. Check the source that the message names.',
+      'Send the parts of all sources under the same id or key, within the time limits of `sourceJoin`. Check the source that the message names.',
   },
   PART_LATE: {
     httpStatus: 409,
@@ -130,6 +130,17 @@ export const errorCodes = {
     remedy: 'Send the part earlier, or raise `sourceJoin.maxWaitMs`. To try again, send all parts under a new id.',
   },
   PART_DUPLICATE: { httpStatus: 409, exitCode: 2, remedy: 'Use a new id for each request.' },
+  PART_STALE: {
+    httpStatus: 409,
+    exitCode: 3,
+    remedy:
+      'Check the source that the message names: it has stopped, or sends more rarely than its `latest.maxAgeMs`. Or set `onMissing: partial` on it.',
+  },
+  PART_KEY_INVALID: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy: 'Send a single key of 1 to 256 bytes and, if the pipeline has times, a finite number of ms.',
+  },
   RATE_LIMITED: {
     httpStatus: 429,
     exitCode: 3,

@@ -50,6 +50,23 @@ export interface SourceSpec {
   readonly samplesPath?: string;
   readonly onMissing?: 'partial';
   readonly share?: number;
+  /** The newest part of this source joins each request of the others, until this age. */
+  readonly latest?: { readonly maxAgeMs: number };
+  /** Tensor with the key of a part; default: its id. Only in a join by key. */
+  readonly key?: string;
+  /** Tensor with the time of a part in ms; default: that of its arrival. Only in a join by key. */
+  readonly time?: string;
+}
+
+/** How the parts of several sources meet. By default, parts with the same id belong to one request. */
+export interface SourceJoinSpec {
+  readonly maxWaitMs: number;
+  readonly maxWaiting: number;
+  /** Keys recur: parts with the same key meet within a window of `windowMs`. */
+  readonly by?: 'key';
+  readonly windowMs?: number;
+  /** Treatment of a part that comes after the wait for it; default: it is refused. */
+  readonly late?: 'partial' | 'wait';
 }
 
 /** `contentTypes` are media types of raw bodies. */
@@ -313,8 +330,8 @@ export interface PipelineSpec {
   /** Default: plans use profiled service times. */
   readonly robustness?: Robustness;
   readonly sources: readonly SourceSpec[];
-  /** Limits of the parts that wait for those of other sources; set if there are several sources. */
-  readonly sourceJoin?: { readonly maxWaitMs: number; readonly maxWaiting: number };
+  /** Set if there are several sources. */
+  readonly sourceJoin?: SourceJoinSpec;
   readonly stages: readonly StageSpec[];
   readonly combines?: readonly CombineSpec[];
   readonly edges: readonly EdgeSpec[];

@@ -1,18 +1,35 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceJoin } from './source-join.js';
+import { SourceJoin, type SourceJoinRules } from './source-join.js';
 
-/** A join of `optional.length` sources under a clock that the test moves. Events read `time what`. */
-function bench(optional: readonly boolean[], { maxWaitMs = 100, maxWaiting = 10 } = {}) {
+/** A join under a clock that the test moves. Events read `time what`. */
+function bench(
+  sources: readonly (boolean | number | { optional: boolean; maxAgeMs: number })[],
+  {
+    maxWaitMs = 100,
+    maxWaiting = 10,
+    window,
+  }: { maxWaitMs?: number; maxWaiting?: number; window?: SourceJoinRules['window'] } = {},
+) {
   const events: string[] = [];
   const shown = (parts: readonly (string | undefined)[]) => parts.map((part) => part ?? '-').join('|');
   let nowMs = 0;
   let wakesAtMs = Number.POSITIVE_INFINITY;
   const join = new SourceJoin<string>(
-    { maxWaitMs, maxWaiting, optional },
+    {
+      maxWaitMs,
+      maxWaiting,
+      ...(window && { window }),
+      sources: sources.map((each) => {
+        if (typeof each === 'object') return each;
+        return typeof each === 'boolean' ? { optional: each } : { optional: false, maxAgeMs: each };
+      }),
+    },
     {
       begin: (parts, atMs) => events.push(`${atMs} ${shown(parts)}`),
-      giveUp: (parts, missing, atMs) => events.push(`${atMs} ${shown(parts)} lacks ${missing.join()}`),
+      giveUp: (parts, missing, isStale) =>
+        events.push(`${nowMs} ${shown(parts)} ${isStale ? 'stale' : 'lacks'} ${missing.join()}`),
+      forget: (part) => events.push(`${nowMs} forgets ${part}`),
       wakeAt: (atMs) => {
         wakesAtMs = atMs;
       },
@@ -26,7 +43,10 @@ function bench(optional: readonly boolean[], { maxWaitMs = 100, maxWaiting = 10 
     }
     nowMs = atMs;
   };
-  const offer = (key: string, source: number, part = `${key}${source}`) => join.offer(key, source, part, nowMs);
+  const offer = (key: string, source: number, part = `${key}${source}`, timeMs?: number) => {
+    const end = join.offer({ key, source, part, timeMs }, nowMs);
+    return end === 'taken' ? undefined : end;
+  };
   return { join, events, advanceTo, offer };
 }
 
@@ -75,8 +95,8 @@ describe('SourceJoin', () => {
 
   it('ends waits before a part that comes at the same instant, although no alarm rang', () => {
     const { join, events } = bench([false, true]);
-    join.offer('a', 0, 'a0', 0);
-    expect(join.offer('a', 1, 'a1', 100)).toBe('late');
+    join.offer({ key: 'a', source: 0, part: 'a0' }, 0);
+    expect(join.offer({ key: 'a', source: 1, part: 'a1' }, 100)).toBe('late');
     expect(events).toEqual(['100 a0|-']);
   });
 
@@ -146,4 +166,186 @@ describe('SourceJoin', () => {
       { seed: 20, numRuns: 300 },
     );
   });
+});
+
+describe('a join by key', () => {
+  const window = { lengthMs: 100, late: 'drop', hasTimes: false } as const;
+
+  it('pairs the parts of a key again and again, each part once', () => {
+    const { offer, advanceTo, events, join } = bench([false, false], { window });
+    offer('a', 0, 'one');
+    offer('a', 0, 'two');
+    offer('b', 1);
+    offer('a', 1, 'first');
+    advanceTo(50);
+    offer('a', 1, 'second');
+    offer('a', 1, 'third');
+    advanceTo(500);
+    expect(events).toEqual(['0 one|first', '50 two|second', '100 -|b1 lacks 0', '150 -|third lacks 0']);
+    expect(join.counts).toMatchObject([{ joined: 2 }, { joined: 2, unmatched: 2 }]);
+  });
+
+  it('refuses a late part once; the next one begins a wait of its own', () => {
+    const { offer, advanceTo, events } = bench([false, true], { window });
+    offer('a', 0);
+    advanceTo(150);
+    expect([offer('a', 1, 'late'), offer('a', 1, 'next')]).toEqual(['late', undefined]);
+    offer('a', 0, 'other');
+    expect(events).toEqual(['100 a0|-', '150 other|next']);
+  });
+
+  it('begins a request with a late part if no other part is needed', () => {
+    const { offer, advanceTo, events, join } = bench([false, true], { window: { ...window, late: 'partial' } });
+    offer('a', 1);
+    offer('b', 0);
+    advanceTo(150);
+    expect([offer('a', 0), offer('b', 1)]).toEqual([undefined, 'late']);
+    expect(events).toEqual(['100 -|a1 lacks 0', '100 b0|-', '150 a0|-']);
+    expect(join.counts).toMatchObject([{ joined: 2 }, { missing: 2, unmatched: 1, late: 1 }]);
+  });
+
+  it('lets a late part wait for the next parts of its key', () => {
+    const { offer, advanceTo, events } = bench([false, false], { window: { ...window, late: 'wait' } });
+    offer('a', 0);
+    advanceTo(150);
+    expect(offer('a', 1, 'late')).toBeUndefined();
+    advanceTo(200);
+    offer('a', 0, 'next');
+    expect(events).toEqual(['100 a0|- lacks 1', '200 next|late']);
+  });
+
+  it('goes by stated times, however late the parts come, and prefers the nearest request', () => {
+    const { offer, advanceTo, events } = bench([false, false], {
+      maxWaitMs: 1000,
+      window: { lengthMs: 40, late: 'drop', hasTimes: true },
+    });
+    offer('a', 0, 'at 0', 0);
+    offer('a', 0, 'at 50', 50);
+    advanceTo(900);
+    expect(offer('a', 0, 'again', 50)).toBe('duplicate');
+    offer('a', 1, 'at 35', 35);
+    offer('a', 1, 'at 1000', 1000);
+    advanceTo(1500);
+    expect([offer('a', 1, 'too late', 20), offer('a', 0, 'again', 50)]).toEqual(['late', 'duplicate']);
+    advanceTo(3000);
+    expect(events).toEqual(['900 at 50|at 35', '1000 at 0|- lacks 1', '1900 -|at 1000 lacks 0']);
+  });
+
+  it('bounds the work for one key, and knows neither clock nor order of the times', () => {
+    const { offer, join } = bench([false, false], {
+      maxWaiting: 1e6,
+      window: { lengthMs: 1, late: 'drop', hasTimes: true },
+    });
+    const ends = Array.from({ length: 300 }, (_, i) => offer('a', 0, `${i}`, (i % 2 === 0 ? 1 : -1) * 1e15 * (i + 1)));
+    expect(ends.filter((end) => end === 'full')).toHaveLength(200);
+    expect(join.waiting).toBe(100);
+  });
+});
+
+describe('the newest part of a slow source', () => {
+  it('joins each request of the fast one until its maximum age', () => {
+    const { offer, advanceTo, events, join } = bench([false, 100]);
+    expect(offer('1', 0)).toBeUndefined();
+    expect(offer('', 1, 'old')).toBe('kept');
+    offer('2', 0);
+    expect(offer('', 1, 'new')).toBe('kept');
+    offer('3', 0);
+    advanceTo(99);
+    offer('3', 0);
+    advanceTo(100);
+    offer('4', 0);
+    expect(events).toEqual([
+      '0 10|- stale 1',
+      '0 20|old',
+      '0 forgets old',
+      '0 30|new',
+      '99 30|new',
+      '100 forgets new',
+      '100 40|- stale 1',
+    ]);
+    expect(join.counts).toMatchObject([
+      { joined: 3, unmatched: 2 },
+      { joined: 3, kept: 2 },
+    ]);
+  });
+
+  it('may be missing, and is looked up when the other parts are there', () => {
+    const { offer, advanceTo, events } = bench([false, false, { optional: true, maxAgeMs: 50 }]);
+    offer('a', 0);
+    offer('', 2, 'value');
+    offer('b', 0);
+    offer('b', 1);
+    advanceTo(60);
+    offer('a', 1);
+    expect(events).toEqual(['0 b0|b1|value', '50 forgets value', '60 a0|a1|-']);
+  });
+
+  it('is that of the key in a join by key, by stated times the newest', () => {
+    const window = { lengthMs: 10, late: 'drop', hasTimes: true } as const;
+    const { offer, events } = bench([false, 1000], { window });
+    expect([offer('a', 1, 'a at 5', 5), offer('a', 1, 'a at 4', 4)]).toEqual(['kept', 'late']);
+    offer('b', 1, 'b at 1', 1);
+    offer('a', 0, 'A', 7);
+    expect(events).toEqual(['0 A|a at 5']);
+  });
+
+  it('is kept for a limited number of keys, and goes with the rest', () => {
+    const window = { lengthMs: 10, late: 'drop', hasTimes: false } as const;
+    const { offer, events, join } = bench([false, 1000], { maxWaiting: 2, window });
+    for (const key of ['a', 'b', 'a', 'c']) offer(key, 1);
+    expect(events).toEqual(['0 forgets a1', '0 forgets b1']);
+    expect(join.clear()).toEqual([]);
+    expect(events.slice(2)).toEqual(['0 forgets a1', '0 forgets c1']);
+  });
+});
+
+it('every part ends in one way, in bounded memory, for any arrivals, keys, times and rules', () => {
+  const arrival = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    source: fc.integer({ min: 0, max: 2 }),
+    afterMs: fc.integer({ min: 0, max: 40 }),
+    timeMs: fc.option(fc.integer({ min: -200, max: 2000 }), { nil: undefined }),
+    leaves: fc.boolean(),
+  });
+  const rules = fc.record({
+    optional: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    ageMs: fc.option(fc.constantFrom(30, 300), { nil: undefined }),
+    late: fc.constantFrom('drop' as const, 'partial' as const, 'wait' as const),
+    hasTimes: fc.boolean(),
+    byKey: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(arrival, { maxLength: 60 }), rules, (arrivals, { optional, ageMs, byKey, ...rule }) => {
+      const sources = optional.map((each, source) =>
+        source === 2 && ageMs !== undefined ? { optional: each, maxAgeMs: ageMs } : each,
+      );
+      const window = byKey ? { lengthMs: 60, ...rule } : undefined;
+      const { join, events, advanceTo, offer } = bench(sources, { maxWaiting: 3, ...(window && { window }) });
+      let atMs = 0;
+      let left = 0;
+      for (const [number, { key, source, afterMs, leaves, timeMs }] of arrivals.entries()) {
+        atMs += afterMs;
+        advanceTo(atMs);
+        offer(key, source, `${source}#${number}`, timeMs);
+        if (leaves && join.withdraw(key, source, `${source}#${number}`)) left += 1;
+        expect(join.waiting).toBeLessThanOrEqual(3);
+      }
+      advanceTo(atMs + 1000);
+      expect(join.waiting).toBe(0);
+      const ended = join.counts.map(
+        ({ joined, unmatched, late, duplicate, kept, dropped }, source) =>
+          unmatched + late + duplicate + kept + dropped + (sources[source] instanceof Object ? 0 : joined),
+      );
+      expect(ended).toEqual([0, 1, 2].map((source) => arrivals.filter((each) => each.source === source).length));
+      const used = events
+        .filter((event) => !event.includes('forgets'))
+        .flatMap((event) => event.split(' ')[1]?.split('|') ?? [])
+        .filter((part) => part !== '-' && (ageMs === undefined || !part.startsWith('2')));
+      expect(new Set(used).size).toBe(used.length);
+      expect(left).toBeLessThanOrEqual(join.counts.reduce((sum, { dropped }) => sum + dropped, 0));
+      const forgotten = events.filter((event) => event.includes('forgets')).length;
+      expect(forgotten).toBe(ageMs === undefined ? 0 : join.counts[2]?.kept);
+    }),
+    { seed: 12, numRuns: 200 },
+  );
 });

@@ -89,18 +89,53 @@ export const sourceSchema = z.strictObject({
     .describe(
       'Expected fraction of requests that have a part of this source; only with `onMissing: partial`. Default: 1.',
     ),
+  latest: z
+    .strictObject({ maxAgeMs: positive().describe('Maximum age of the newest part, from its arrival.') })
+    .optional()
+    .describe(
+      'Makes this a slow source: its newest part joins each request of the other sources. Its parts are answered at once. A request is refused with `PART_STALE` if no part is new enough; with `onMissing: partial` it begins without.',
+    ),
+  key: text()
+    .optional()
+    .describe(
+      'Tensor of this source with the key of a part: one string, integer or boolean. Only with `sourceJoin.by: key`. Default: the id of the part is its key.',
+    ),
+  time: text()
+    .optional()
+    .describe(
+      'Tensor of this source with the time of a part in ms: one number, on the clock of all sources. Only with `sourceJoin.by: key`, at all sources or none. Default: the time of arrival.',
+    ),
 });
 
 export const sourceJoinSchema = z
   .strictObject({
+    by: z
+      .enum(['id', 'key'])
+      .default('id')
+      .describe(
+        'With `id`, parts with the same id are one request. With `key`, keys recur: parts with the same key meet if their times are at most `windowMs` from that of the first one.',
+      ),
+    windowMs: positive()
+      .optional()
+      .describe('Length of the window of a join by key. Required there, unless only one source is without `latest`.'),
+    late: z
+      .enum(['drop', 'partial', 'wait'])
+      .default('drop')
+      .describe(
+        'Rule of a join by key for a part that comes after the wait for it. `drop` refuses it with `PART_LATE`. With `partial`, it begins a request at once if all other sources have `onMissing: partial`. With `wait`, it waits for the next parts of its key.',
+      ),
     maxWaitMs: positive()
       .default(fieldDefaults.maxSourceWaitMs)
-      .describe('Maximum time between the first and the last part of a request.'),
+      .describe(
+        'Maximum time between the arrivals of the first and the last part of a request. In a join by key without `time`, the wait is `windowMs`.',
+      ),
     maxWaiting: count()
       .default(fieldDefaults.maxWaiting)
-      .describe('Maximum requests that wait for parts. Parts of further requests are dropped as `queue-full`.'),
+      .describe(
+        'Maximum requests that wait for parts, and keys of each source with `latest`; for each tenant. Parts of further requests are dropped as `queue-full`.',
+      ),
   })
   .prefault({})
   .describe(
-    'How the parts of several sources meet: by the id that they share. The time limits of the SLO and of clients start with the last part.',
+    'How the parts of several sources meet. The time limits of the SLO and of clients start with the last part.',
   );

@@ -19,6 +19,17 @@ const twoSources = (spec: Loose) => {
   spec.sources.push({ name: 'text', to: 'detect', datatype: 'BYTES', shape: [1] });
   return spec.sources[1];
 };
+/** Two sources that meet by key, with stated times. */
+const byKey = (spec: Loose) => {
+  const time = (name: string) => ({ name, datatype: 'INT64', shape: [1] });
+  const image = { name: 'image', datatype: 'UINT8', shape: [-1] };
+  const camera = { name: 'camera', datatype: 'BYTES', shape: [1] };
+  spec.sources = [
+    { name: 'image', to: 'detect', tensors: [image, time('taken_at')], time: 'taken_at' },
+    { name: 'depth', to: 'detect', tensors: [camera, time('seen_at')], key: 'camera', time: 'seen_at' },
+  ];
+  spec.sourceJoin = { by: 'key', windowMs: 50 };
+};
 const FAN_OUT = { fanOut: { expected: 2 } };
 const JOIN = { join: 'all' };
 
@@ -309,6 +320,85 @@ const targets: Case[] = [
     'a single source cannot be missing',
     (spec) => (spec.sources[0].onMissing = 'partial'),
     { path: 'spec.sources[0].onMissing', message: /^expected several sources for `onMissing`, found one/ },
+  ],
+  ['sources may meet by key', (spec) => byKey(spec)],
+  [
+    'keys and times are tensors of their source',
+    (spec) => {
+      byKey(spec);
+      spec.sources[1].key = 'camara';
+      spec.sources[0].time = 'camera';
+    },
+    {
+      path: 'spec.sources[0].time',
+      message: /^unknown tensor "camera", expected one of this source: image, taken_at$/,
+    },
+    { path: 'spec.sources[1].key', message: /^unknown tensor "camara", expected one of/, suggestion: 'camera' },
+  ],
+  [
+    'keys and times are single elements',
+    (spec) => {
+      byKey(spec);
+      spec.sources[0].key = 'image';
+      spec.sources[1].time = 'camera';
+    },
+    {
+      path: 'spec.sources[0].key',
+      message: /^expected a tensor with one element, a string, integer or boolean, found UINT8 \[-1\]$/,
+    },
+    {
+      path: 'spec.sources[1].time',
+      message: /^expected a tensor with one element, an integer or FP64 number, found BYTES/,
+    },
+  ],
+  [
+    'all sources have times, or none',
+    (spec) => {
+      byKey(spec);
+      delete spec.sources[0].time;
+    },
+    { path: 'spec.sources[0].time', message: /^missing field "time", expected it at all sources or none$/ },
+  ],
+  [
+    'a join by key has a window',
+    (spec) => {
+      byKey(spec);
+      delete spec.sourceJoin.windowMs;
+    },
+    { path: 'spec.sourceJoin.windowMs', message: /^missing field "windowMs"/ },
+  ],
+  [
+    'windows, keys and times are for a join by key',
+    (spec) => {
+      byKey(spec);
+      delete spec.sourceJoin.by;
+      spec.sourceJoin.late = 'wait';
+      for (const source of spec.sources) delete source.time;
+    },
+    { path: 'spec.sources[1].key', message: /^expected `sourceJoin.by: key` for a key, found a join by id$/ },
+    { path: 'spec.sourceJoin.windowMs', message: /^expected `by: key` next to windowMs/ },
+    { path: 'spec.sourceJoin.late', message: /^expected `by: key` next to late/ },
+  ],
+  [
+    'a late part begins a request alone only without a source that all requests need',
+    (spec) => {
+      byKey(spec);
+      spec.sourceJoin.late = 'partial';
+    },
+    { path: 'spec.sourceJoin.late', message: /^expected a source with `onMissing: partial` for `late: partial`/ },
+  ],
+  [
+    'one of several sources begins requests',
+    (spec) => {
+      twoSources(spec).latest = { maxAgeMs: 1000 };
+      spec.sources[0].latest = { maxAgeMs: 1000 };
+    },
+    { path: 'spec.sources', message: /^expected a source without `latest`, found none/ },
+  ],
+  [
+    'a single source joins no others',
+    (spec) => (spec.sources[0].latest = { maxAgeMs: 1000 }),
+    { path: 'spec.sources[0].latest', message: /^expected several sources for `latest`, found one/ },
   ],
   [
     'edges pass on tensors of sources that are always there',

@@ -12,6 +12,7 @@ import { checkJoins, checkJointAccuracy } from './joins.js';
 import { checkProfiles } from './profiles.js';
 import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
+import { checkSourceJoin } from './source-join.js';
 import { checkOutputs, checkSources } from './sources-and-outputs.js';
 import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
@@ -24,6 +25,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
   return [
     ...checkTargets(spec),
     ...checkSources(spec),
+    ...checkSourceJoin(spec),
     ...checkNames(spec),
     ...checkReferences(spec),
     ...checkCycles(graph, topology),

@@ -66,7 +66,7 @@ export function checkSources(spec: SpecDraft): Finding[] {
 
 function* checkSingleSource(spec: SpecDraft): Generator<Finding> {
   for (const [index, source] of wellFormedEntries(spec.sources)) {
-    for (const field of ['onMissing', 'share'] as const) {
+    for (const field of ['onMissing', 'share', 'latest', 'key', 'time'] as const) {
       if (!Object.hasOwn(source, field)) continue;
       const message = `expected several sources for \`${field}\`, found one; remove the field`;
       yield { path: ['spec', 'sources', index, field], message };

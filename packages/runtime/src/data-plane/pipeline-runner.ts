@@ -31,6 +31,7 @@ import {
   type SchedulerLimits,
   type ServingEffects,
   type ServingGraph,
+  type SourceCounts,
   servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
@@ -52,7 +53,7 @@ import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type ReplicaBreaker, ServedReplicas } from './served-replicas.js';
-import { type PartPlace, type SourceCounts, SourceParts } from './source-parts.js';
+import { type PartPlace, SourceParts } from './source-parts.js';
 import { hungBatch, internalError, quarantinedInput } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';

@@ -43,10 +43,10 @@ function mail({ scanMayMiss = false, ...more }: Partial<PipelineSpec> & { scanMa
 describe('parts of a request', () => {
   it('begin it once all are there, and all get its answer', async () => {
     const { clock, pipeline, runners, ends } = mail();
-    const first = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20));
+    const first = pipeline.submitPart({ source: SCAN, key: 'a' }, scan(20));
     await clock.advanceTo(600);
     expect([pipeline.inFlight, pipeline.inFlightBytes, runners['detect']?.batches]).toEqual([0, 4, []]);
-    const second = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    const second = pipeline.submitPart({ source: LETTER, key: 'a' }, letter(10));
     await clock.advanceTo(700);
     const answer = { kind: 'completed', output: { letter: fp32([1], 11), scan: fp32([1], 21) } };
     expect(await Promise.all([first, second])).toEqual([answer, answer]);
@@ -60,9 +60,9 @@ describe('parts of a request', () => {
   it('meet by their ids, each id within its tenant', async () => {
     const { clock, pipeline } = mail();
     const outcomes = [
-      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { tenant: 'red' }),
-      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(2), { tenant: 'blue' }),
-      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20), { tenant: 'blue' }),
+      pipeline.submitPart({ source: LETTER, key: 'a' }, letter(1), { tenant: 'red' }),
+      pipeline.submitPart({ source: LETTER, key: 'a' }, letter(2), { tenant: 'blue' }),
+      pipeline.submitPart({ source: SCAN, key: 'a' }, scan(20), { tenant: 'blue' }),
     ];
     await clock.advanceTo(1000);
     const answer = { kind: 'completed', output: { letter: fp32([1], 3), scan: fp32([1], 21) } };
@@ -71,21 +71,21 @@ describe('parts of a request', () => {
 
   it('enter alone if the missing source is optional; the answer names it', async () => {
     const { clock, pipeline, runners } = mail({ scanMayMiss: true });
-    const outcome = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    const outcome = pipeline.submitPart({ source: LETTER, key: 'a' }, letter(10));
     await clock.advanceTo(1100);
     expect(await outcome).toEqual({ kind: 'completed', output: { letter: fp32([1], 11) }, missing: ['scan'] });
     expect(runners['detect']?.batches).toEqual([]);
-    const late = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(20));
+    const late = pipeline.submitPart({ source: SCAN, key: 'a' }, scan(20));
     expect(await late).toEqual(failed('PART_LATE', /^The part of scan came after/));
-    const again = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(10));
+    const again = pipeline.submitPart({ source: LETTER, key: 'a' }, letter(10));
     expect(await again).toEqual(failed('PART_DUPLICATE', /^A part of letter was sent under this id before/));
   });
 
   it('take the shortest time-out and the most urgent priority, from the last part on', async () => {
     const { clock, pipeline } = mail();
     const outcomes = [
-      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { timeoutMs: 5, priority: 0 }),
-      clock.advanceTo(500).then(() => pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2), { timeoutMs: 90 })),
+      pipeline.submitPart({ source: LETTER, key: 'a' }, letter(1), { timeoutMs: 5, priority: 0 }),
+      clock.advanceTo(500).then(() => pipeline.submitPart({ source: SCAN, key: 'a' }, scan(2), { timeoutMs: 90 })),
     ];
     await clock.advanceTo(700);
     const late = dropped('deadline-passed');
@@ -94,8 +94,8 @@ describe('parts of a request', () => {
 
   it('are no requests if they are refused', async () => {
     const { clock, pipeline, ends } = mail({ admission: { maxQueueLength: 10, maxInFlightBytes: 12 } });
-    const outcomes = ['a', 'b', 'c'].map((id) => pipeline.submitPart({ source: LETTER, id }, letter(1)));
-    const large = pipeline.submitPart({ source: SCAN, id: 'a' }, { scan: fp32([2], 1, 2) });
+    const outcomes = ['a', 'b', 'c'].map((id) => pipeline.submitPart({ source: LETTER, key: id }, letter(1)));
+    const large = pipeline.submitPart({ source: SCAN, key: 'a' }, { scan: fp32([2], 1, 2) });
     expect([await outcomes[2], await large]).toEqual([dropped('queue-full'), dropped('memory-full')]);
     await clock.advanceTo(1000);
     await Promise.all(outcomes);
@@ -104,8 +104,8 @@ describe('parts of a request', () => {
     expect(pipeline.inFlightBytes).toBe(0);
     expect(pipeline.partCounts).toEqual({
       sources: [
-        { joined: 0, missing: 0, unmatched: 2, late: 0, duplicate: 0, dropped: 1 },
-        { joined: 0, missing: 0, unmatched: 0, late: 0, duplicate: 0, dropped: 1 },
+        { joined: 0, missing: 0, unmatched: 2, late: 0, duplicate: 0, kept: 0, dropped: 1 },
+        { joined: 0, missing: 0, unmatched: 0, late: 0, duplicate: 0, kept: 0, dropped: 1 },
       ],
       waiting: 0,
     });
@@ -116,13 +116,13 @@ describe('clients', () => {
   it('take their parts with them while they wait', async () => {
     const { clock, pipeline } = mail();
     const gone = new Cancellation();
-    const outcome = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { signal: gone });
+    const outcome = pipeline.submitPart({ source: LETTER, key: 'a' }, letter(1), { signal: gone });
     gone.abort();
     expect(await outcome).toEqual(dropped('cancelled'));
     expect([pipeline.inFlightBytes, pipeline.partCounts.waiting]).toEqual([0, 0]);
     const next = [
-      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2)),
-      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(3)),
+      pipeline.submitPart({ source: SCAN, key: 'a' }, scan(2)),
+      pipeline.submitPart({ source: LETTER, key: 'a' }, letter(3)),
     ];
     await clock.advanceTo(50);
     expect((await Promise.all(next)).map(({ kind }) => kind)).toEqual(['completed', 'completed']);
@@ -132,8 +132,8 @@ describe('clients', () => {
     const { clock, pipeline, ends } = mail();
     const [one, other] = [new Cancellation(), new Cancellation()];
     const outcomes = [
-      pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1), { signal: one }),
-      pipeline.submitPart({ source: SCAN, id: 'a' }, scan(2), { signal: other }),
+      pipeline.submitPart({ source: LETTER, key: 'a' }, letter(1), { signal: one }),
+      pipeline.submitPart({ source: SCAN, key: 'a' }, scan(2), { signal: other }),
     ];
     one.abort();
     expect(pipeline.inFlight).toBe(1);
@@ -146,13 +146,88 @@ describe('clients', () => {
 
   it('hear at once that the server shuts down', async () => {
     const { pipeline } = mail();
-    const waiting = pipeline.submitPart({ source: LETTER, id: 'a' }, letter(1));
+    const waiting = pipeline.submitPart({ source: LETTER, key: 'a' }, letter(1));
     pipeline.beginDraining();
-    const later = pipeline.submitPart({ source: SCAN, id: 'a' }, scan(1));
+    const later = pipeline.submitPart({ source: SCAN, key: 'a' }, scan(1));
     expect(await Promise.all([waiting, later])).toEqual([dropped('draining'), dropped('draining')]);
     await pipeline.drained;
     expect(pipeline.inFlightBytes).toBe(0);
   });
+});
+
+describe('the newest part of a source', () => {
+  const slow = (maxAgeMs: number, more: Partial<PipelineSpec> = {}) =>
+    mail({
+      sources: [source('letter', 'read'), source('scan', 'detect', { latest: { maxAgeMs } })],
+      admission: { maxQueueLength: 10, maxInFlightBytes: 100 },
+      ...more,
+    });
+  const sent = (pipeline: ReturnType<typeof slow>['pipeline'], place: number, inputs: TensorMap, tenant?: string) =>
+    pipeline.submitPart({ source: place, key: '' }, inputs, tenant === undefined ? {} : { tenant });
+
+  it('joins each request, which has a copy of its tensors', async () => {
+    const { clock, pipeline, runners } = slow(1000);
+    expect(await sent(pipeline, SCAN, scan(20))).toEqual({ kind: 'completed', output: {} });
+    const both = [sent(pipeline, LETTER, letter(1)), sent(pipeline, LETTER, letter(2))];
+    await clock.advanceTo(100);
+    expect(await Promise.all(both)).toEqual(
+      [2, 3].map((value) => ({ kind: 'completed', output: { letter: fp32([1], value), scan: fp32([1], 21) } })),
+    );
+    const [first, second] = runners['detect']?.batches.flat() ?? [];
+    expect(first?.['scan']?.data).not.toBe(second?.['scan']?.data);
+    // Only the kept part is left, and it goes with its age.
+    expect(pipeline.inFlightBytes).toBe(4);
+    await clock.advanceTo(1000);
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+
+  it('has a maximum age; a source that stopped is named', async () => {
+    const { clock, pipeline, ends } = slow(500);
+    const never = await sent(pipeline, LETTER, letter(1));
+    expect(never).toEqual(failed('PART_STALE', /^There is no part of scan in the last 500 ms/));
+    await sent(pipeline, SCAN, scan(20));
+    await clock.advanceTo(500);
+    expect(await sent(pipeline, LETTER, letter(1))).toEqual(failed('PART_STALE', /scan/));
+    expect(ends).toEqual([]);
+    expect(pipeline.partCounts.sources).toMatchObject([{ unmatched: 2 }, { kept: 1, joined: 0 }]);
+  });
+
+  it('is that of the tenant, and goes when the server shuts down', async () => {
+    const { pipeline } = slow(500);
+    await sent(pipeline, SCAN, scan(20), 'red');
+    expect(await sent(pipeline, LETTER, letter(1), 'blue')).toEqual(failed('PART_STALE', /scan/));
+    pipeline.beginDraining();
+    await pipeline.drained;
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+});
+
+describe('a tenant', () => {
+  it('takes neither the places nor the memory of others', async () => {
+    const { clock, pipeline } = mail({ admission: { maxQueueLength: 10, maxInFlightBytes: 16 } });
+    const send = (tenant: string, key: string) => pipeline.submitPart({ source: LETTER, key }, letter(1), { tenant });
+    const greedy = ['a', 'b', 'c'].map((key) => send('red', key));
+    expect(await greedy[2]).toEqual(dropped('memory-full'));
+    const other = [send('blue', 'a'), pipeline.submitPart({ source: SCAN, key: 'a' }, scan(1), { tenant: 'blue' })];
+    await clock.advanceTo(50);
+    expect((await Promise.all(other)).map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+    await clock.advanceTo(1000);
+    expect((await Promise.all(greedy.slice(0, 2))).map(({ kind }) => kind)).toEqual(['failed', 'failed']);
+    expect(pipeline.inFlightBytes).toBe(0);
+  });
+});
+
+it('parts of a key meet again and again', async () => {
+  const { clock, pipeline, ends } = mail({ sourceJoin: { maxWaitMs: 1000, maxWaiting: 9, by: 'key', windowMs: 50 } });
+  const outcomes: Promise<PipelineOutcome>[] = [];
+  for (let round = 0; round < 5; round++) {
+    outcomes.push(pipeline.submitPart({ source: LETTER, key: 'camera' }, letter(round)));
+    await clock.advanceTo(100 * round + 40);
+    outcomes.push(pipeline.submitPart({ source: SCAN, key: 'camera' }, scan(round)));
+    await clock.advanceTo(100 * (round + 1));
+  }
+  expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(Array(10).fill('completed'));
+  expect(ends).toHaveLength(5);
 });
 
 it('every part has one outcome, and nothing stays, whatever is late, missing, repeated or cancelled', async () => {
@@ -162,7 +237,7 @@ it('every part has one outcome, and nothing stays, whatever is late, missing, re
   const send = (source: number, id: string) => {
     const signal = new Cancellation();
     if (rng.next() < 0.1) clock.ringAt(clock.nowMs() + 150 * rng.next(), () => signal.abort());
-    outcomes.push(pipeline.submitPart({ source, id }, source === LETTER ? letter(1) : scan(1), { signal }));
+    outcomes.push(pipeline.submitPart({ source, key: id }, source === LETTER ? letter(1) : scan(1), { signal }));
   };
   for (let request = 0; request < 400; request++) {
     for (const source of [LETTER, SCAN, SCAN]) {

@@ -1,28 +1,17 @@
 /** Parts of requests with several sources, until their requests begin. All parts of a request get the same outcome. */
 import { type AlarmClock, AppError, type DropReason, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
-import { SourceJoin } from '@equipoise/core/serve';
-import { type BytesInFlight, tensorBytes } from './bytes-in-flight.js';
+import { type SourceCounts, SourceJoin, sourceJoinRules } from '@equipoise/core/serve';
+import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import { Cancellation } from './cancellation.js';
+import { copyTensors } from './payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from './pending-request.js';
 
-/** `id` is that of the request. Ids of different tenants never meet. */
+/** Parts of different tenants never meet. */
 export interface PartPlace {
   readonly source: number;
-  readonly id: string;
-}
-
-/** Parts of a source since the start; those that are counted nowhere wait. */
-export interface SourceCounts {
-  /** Parts of requests that have begun. */
-  joined: number;
-  /** Requests that have begun without a part of this source. */
-  missing: number;
-  /** Parts whose requests were given up because others were missing. */
-  unmatched: number;
-  late: number;
-  duplicate: number;
-  /** Includes parts whose clients went away. */
-  dropped: number;
+  readonly key: string;
+  /** Default: now. */
+  readonly timeMs?: number | undefined;
 }
 
 export interface SourcePartsDeps {
@@ -37,129 +26,158 @@ interface WaitingPart {
   readonly inputs: TensorMap;
   readonly bytes: number;
   readonly options: SubmitOptions;
+  readonly tenant: TenantParts;
   resolve(outcome: PipelineOutcome): void;
   /** Ends the watch on the client. */
   unwatch(): void;
 }
 
+/** Tenants do not share limits, so none can take the places of another. */
+interface TenantParts {
+  readonly join: SourceJoin<WaitingPart>;
+  /** Undefined without tenants. */
+  readonly bytes: BytesInFlight | undefined;
+  cancelAlarm(): void;
+}
+
+/** Largest fraction of `admission.maxInFlightBytes` for the waiting parts of one tenant. */
+const TENANT_FRACTION = 0.5;
+
 export class SourceParts {
   readonly #spec: PipelineSpec;
   readonly #deps: SourcePartsDeps;
-  readonly #join: SourceJoin<WaitingPart>;
-  readonly #counts: readonly SourceCounts[];
-  readonly #maxWaitMs: number;
-  #cancelAlarm = () => {};
+  readonly #tenants = new Map<string, TenantParts>();
+  /** Parts that came to no join. */
+  readonly #dropped: number[];
 
   constructor(spec: PipelineSpec, deps: SourcePartsDeps) {
-    const { maxWaitMs = 0, maxWaiting = 0 } = spec.sourceJoin ?? {};
     this.#spec = spec;
     this.#deps = deps;
-    this.#maxWaitMs = maxWaitMs;
-    this.#counts = spec.sources.map(() => ({
-      joined: 0,
-      missing: 0,
-      unmatched: 0,
-      late: 0,
-      duplicate: 0,
-      dropped: 0,
-    }));
-    const optional = spec.sources.map(({ onMissing }) => onMissing === 'partial');
-    this.#join = new SourceJoin(
-      { maxWaitMs, maxWaiting, optional },
-      {
-        begin: (parts) => this.#begin(parts),
-        giveUp: (parts, missing) => this.#giveUp(parts, missing),
-        wakeAt: (atMs) => {
-          this.#cancelAlarm();
-          this.#cancelAlarm = deps.clock.ringAt(atMs, () => deps.turn((nowMs) => this.#join.advance(nowMs)));
-        },
-      },
-    );
+    this.#dropped = spec.sources.map(() => 0);
   }
 
   /** Counts by source, and the number of requests that wait. */
   get counts(): { readonly sources: readonly SourceCounts[]; readonly waiting: number } {
-    return { sources: this.#counts, waiting: this.#join.waiting };
+    const joins = [...this.#tenants.values()].map(({ join }) => join);
+    const sources = this.#dropped.map((dropped, source): SourceCounts => {
+      const sum = { joined: 0, missing: 0, unmatched: 0, late: 0, duplicate: 0, kept: 0, dropped };
+      for (const { counts } of joins)
+        for (const [name, count] of Object.entries(counts[source] ?? {})) sum[name as keyof SourceCounts] += count;
+      return sum;
+    });
+    return { sources, waiting: joins.reduce((sum, { waiting }) => sum + waiting, 0) };
   }
 
   /** Takes a part in a turn. */
   offer(place: PartPlace, taken: Pick<WaitingPart, 'inputs' | 'options' | 'resolve'>, nowMs: number): void {
-    const { bytes: inFlight, turn } = this.#deps;
-    const { source, id } = place;
-    const { signal, tenant = '' } = taken.options;
+    const { source } = place;
+    const { signal } = taken.options;
+    const tenant = this.#tenant(taken.options.tenant);
     const bytes = tensorBytes(taken.inputs);
-    const part: WaitingPart = { ...taken, source, bytes, unwatch: () => signal?.removeEventListener('abort', leave) };
-    if (signal?.aborted || !inFlight.take(bytes)) {
-      this.#drop(part, signal?.aborted ? 'cancelled' : 'memory-full');
-      return;
-    }
-    const key = `${tenant} ${id}`;
+    const part: WaitingPart = {
+      ...taken,
+      source,
+      bytes,
+      tenant,
+      unwatch: () => signal?.removeEventListener('abort', leave),
+    };
     const leave = () =>
-      turn(() => {
-        if (!this.#join.withdraw(key, source, part)) return;
+      this.#deps.turn(() => {
+        if (!tenant.join.withdraw(place.key, source, part)) return;
         this.#release(part);
         this.#drop(part, 'cancelled');
       });
+    if (signal?.aborted || !this.#takesBytes(part)) {
+      this.#dropped[source] = (this.#dropped[source] ?? 0) + 1;
+      this.#drop(part, signal?.aborted ? 'cancelled' : 'memory-full');
+      return;
+    }
     signal?.addEventListener('abort', leave, { once: true });
-    const refusal = this.#join.offer(key, source, part, nowMs);
-    if (refusal === undefined) return;
+    const end = tenant.join.offer({ ...place, part }, nowMs);
+    if (end === 'taken') return;
+    if (end === 'kept') {
+      part.unwatch();
+      part.resolve({ kind: 'completed', output: {} });
+      return;
+    }
     this.#release(part);
-    if (refusal === 'full') this.#drop(part, 'queue-full');
-    else {
-      this.#countsOf(part)[refusal] += 1;
-      part.resolve({ kind: 'failed', failure: refusals[refusal](this.#nameOf(source)) });
+    if (end === 'full') this.#drop(part, 'queue-full');
+    else part.resolve({ kind: 'failed', failure: refusals[end](this.#nameOf(source)) });
+  }
+
+  /** Drops all parts. */
+  drain(): void {
+    for (const { join, cancelAlarm } of this.#tenants.values()) {
+      for (const part of join.clear()) {
+        this.#release(part);
+        this.#drop(part, 'draining');
+      }
+      cancelAlarm();
     }
   }
 
-  /** Drops all waiting parts. */
-  drain(): void {
-    for (const part of this.#join.clear()) {
-      this.#release(part);
-      this.#drop(part, 'draining');
-    }
-    this.#cancelAlarm();
+  /** The names of tenants are those of the configuration, so there are few. */
+  #tenant(name: string | undefined): TenantParts {
+    const known = this.#tenants.get(name ?? '');
+    if (known !== undefined) return known;
+    const { clock, turn, bytes } = this.#deps;
+    const join = new SourceJoin<WaitingPart>(sourceJoinRules(this.#spec), {
+      begin: (parts) => this.#begin(parts),
+      giveUp: (parts, missing, isStale) => this.#giveUp(parts, missing, isStale),
+      forget: (part) => this.#release(part),
+      wakeAt: (atMs) => {
+        tenant.cancelAlarm();
+        tenant.cancelAlarm = clock.ringAt(atMs, () => turn((nowMs) => join.advance(nowMs)));
+      },
+    });
+    const own = name === undefined ? undefined : new BytesInFlight(TENANT_FRACTION * bytes.most);
+    const tenant: TenantParts = { join, bytes: own, cancelAlarm: () => {} };
+    this.#tenants.set(name ?? '', tenant);
+    return tenant;
   }
 
   #begin(parts: readonly (WaitingPart | undefined)[]): void {
-    for (const [source, part] of parts.entries()) {
-      const counts = this.#countsOf({ source });
-      if (part === undefined) counts.missing += 1;
-      else counts.joined += 1;
-    }
     const present = parts.filter((part) => part !== undefined);
-    for (const part of present) this.#release(part);
-    const inputs: TensorMap = Object.assign({}, ...present.map((part) => part.inputs));
-    void this.#deps.submit(inputs, jointOptions(present.map(({ options }) => options))).then((outcome) => {
-      for (const { resolve } of present) resolve(outcome);
+    const waited = present.filter((part) => !this.#isNewest(part));
+    for (const part of waited) this.#release(part);
+    // A newest part may be in several requests, and each request owns its tensors.
+    const inputs: TensorMap = Object.assign(
+      {},
+      ...present.map((part) => (this.#isNewest(part) ? copyTensors(part.inputs) : part.inputs)),
+    );
+    void this.#deps.submit(inputs, jointOptions(waited.map(({ options }) => options))).then((outcome) => {
+      for (const { resolve } of waited) resolve(outcome);
     });
   }
 
-  #giveUp(parts: readonly (WaitingPart | undefined)[], missing: readonly number[]): void {
+  #giveUp(parts: readonly (WaitingPart | undefined)[], missing: readonly number[], isStale: boolean): void {
     const names = missing.map((source) => this.#nameOf(source));
-    const failure = new AppError(
-      'PART_MISSING',
-      `No part of ${names.join(' and ')} came within ${this.#maxWaitMs} ms under the id of this request.`,
-      { details: { sources: names } },
-    );
+    const failure = isStale ? staleParts(names, this.#spec) : missingParts(names);
     for (const part of parts) {
       if (part === undefined) continue;
       this.#release(part);
-      this.#countsOf(part).unmatched += 1;
       part.resolve({ kind: 'failed', failure });
     }
   }
 
-  #drop(part: WaitingPart, reason: DropReason): void {
-    this.#countsOf(part).dropped += 1;
-    part.resolve({ kind: 'dropped', reason, retryAfterMs: this.#maxWaitMs });
+  #isNewest({ source }: Pick<WaitingPart, 'source'>): boolean {
+    return this.#spec.sources[source]?.latest !== undefined;
   }
 
-  #countsOf({ source }: Pick<WaitingPart, 'source'>): SourceCounts {
-    return this.#counts[source] as SourceCounts;
+  #drop({ resolve }: WaitingPart, reason: DropReason): void {
+    resolve({ kind: 'dropped', reason, retryAfterMs: this.#spec.sourceJoin?.maxWaitMs ?? 0 });
   }
 
-  #release({ bytes, unwatch }: WaitingPart): void {
+  #takesBytes({ bytes, tenant }: WaitingPart): boolean {
+    if (tenant.bytes?.take(bytes) === false) return false;
+    if (this.#deps.bytes.take(bytes)) return true;
+    tenant.bytes?.release(bytes);
+    return false;
+  }
+
+  #release({ bytes, tenant, unwatch }: WaitingPart): void {
     this.#deps.bytes.release(bytes);
+    tenant.bytes?.release(bytes);
     unwatch();
   }
 
@@ -174,6 +192,25 @@ const refusals = {
   duplicate: (source: string) =>
     new AppError('PART_DUPLICATE', `A part of ${source} was sent under this id before.`, { details: { source } }),
 };
+
+function missingParts(names: readonly string[]): AppError {
+  return new AppError(
+    'PART_MISSING',
+    `No part of ${names.join(' and ')} came in time under the id or key of this request.`,
+    { details: { sources: names } },
+  );
+}
+
+function staleParts(names: readonly string[], { sources }: PipelineSpec): AppError {
+  const ages = names.map((name) => {
+    const { latest } = sources.find((source) => source.name === name) ?? {};
+    return `${name} in the last ${latest?.maxAgeMs ?? 0} ms`;
+  });
+  return new AppError('PART_STALE', `There is no part of ${ages.join(', and none of ')}.`, {
+    details: { sources: names },
+    retryable: true,
+  });
+}
 
 /** The shortest time-out and the most urgent priority. The request is cancelled once all clients have gone. */
 function jointOptions(options: readonly SubmitOptions[]): SubmitOptions {

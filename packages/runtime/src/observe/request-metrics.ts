@@ -159,7 +159,7 @@ function watchParts(registry: Registry, runner: PipelineRunner): void {
   const names = runner.spec.sources.length > 1 ? runner.spec.sources.map(({ name }) => name) : [];
   new Counter({
     name: 'equipoise_source_parts_total',
-    help: 'Parts of several sources, by outcome: joined (the request began), unmatched (given up, because another part did not come), late, duplicate or dropped; and missing (requests that began without a part).',
+    help: 'Parts of several sources, by outcome: joined (the request began), unmatched (given up, because another part did not come), late, duplicate, dropped, or kept (the newest part of a source with a maximum age, where joined counts requests); and missing (requests that began without a part).',
     labelNames: ['source', 'outcome'],
     registers,
     collect() {

@@ -6,10 +6,10 @@ import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/mod
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { VariantChoice } from '../accuracy/served-variants.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
+import { partPlace } from '../data-plane/part-key.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import type { PartPlace } from '../data-plane/source-parts.js';
 import {
   type CompletedTensors,
   checkBatchSize,
@@ -48,8 +48,6 @@ interface CompletedRun extends CompletedTensors {
 
 export const SERVER_NAME = 'equipoise';
 
-const MOST_ID_CHARACTERS = 256;
-
 /** A pipeline, or one of several sources of a pipeline: a model with its own inputs and the outputs of the pipeline. */
 export class ServedPipeline {
   readonly name: string;
@@ -81,9 +79,14 @@ export class ServedPipeline {
     this.#answered = part === undefined ? feedback && new AnsweredRequests(feedback) : part.whole.#answered;
   }
 
-  /** True for a source of several. Its requests are single items, which wait for those of the other sources. */
+  /** True for a source of several. Its requests are single items, which may wait for those of other sources. */
   get isPart(): boolean {
     return this.#source !== undefined;
+  }
+
+  /** True for a source whose newest part joins the requests of others. Its parts are answered at once, without outputs. */
+  get isKept(): boolean {
+    return this.#source !== undefined && this.#runner.spec.sources[this.#source]?.latest !== undefined;
   }
 
   /** Undefined for an unknown stage. */
@@ -100,6 +103,7 @@ export class ServedPipeline {
 
   /** Outputs of a single item: the declared ones, then the learned ones. */
   get outputs(): readonly TensorMetadata[] {
+    if (this.isKept) return [];
     const declared = declaredTensors(this.#runner.spec.outputs);
     const byName = new Map<string, TensorMetadata>();
     for (const type of [...declared, ...this.#stageTypes.pipelineOutputs.all]) {
@@ -144,7 +148,8 @@ export class ServedPipeline {
       items === undefined ? completedTensors(outcomes[0] as PipelineOutcome) : stackedTensors(outcomes);
     this.#stageTypes.pipelineOutputs.learn(output, items !== undefined);
     const { nowMs } = this.#runner;
-    this.#answered?.keep({ id: requestId, tenant: tenant?.name, items: outcomes.map(this.#answeredItem) }, nowMs);
+    if (!this.isKept)
+      this.#answered?.keep({ id: requestId, tenant: tenant?.name, items: outcomes.map(this.#answeredItem) }, nowMs);
     return { output, missing, latencyMs: nowMs - sinceMs };
   }
 
@@ -177,8 +182,14 @@ export class ServedPipeline {
     { items, tenant, id }: Pick<RunOptions, 'items' | 'tenant' | 'id'>,
     options: SubmitOptions,
   ): Promise<readonly PipelineOutcome[]> {
-    if (this.#source !== undefined)
-      return [await this.#runner.submitPart(partOf(this.#source, id, items), inputs, options)];
+    if (this.#source !== undefined) {
+      if (items !== undefined)
+        throw new AppError('BATCH_SIZE_INVALID', 'The part of a source is a single item, without a batch dimension.', {
+          details: { items },
+        });
+      const place = partPlace(this.#runner.spec, this.#source, { inputs, id });
+      return [await this.#runner.submitPart(place, inputs, options)];
+    }
     if (items === undefined) return [await this.#runner.submit(inputs, options)];
     return this.#runner.submitBatch(this.#itemsOf(inputs, items, tenant), options);
   }
@@ -189,19 +200,6 @@ export class ServedPipeline {
     if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
     return fanOutTensors(inputs, this.sourceName);
   }
-}
-
-/** Throws MALFORMED_REQUEST without a usable id, BATCH_SIZE_INVALID for a client batch. */
-function partOf(source: number, id: string | undefined, items: number | undefined): PartPlace {
-  if (items !== undefined)
-    throw new AppError('BATCH_SIZE_INVALID', 'The part of a source is a single item, without a batch dimension.', {
-      details: { items },
-    });
-  if (id !== undefined && id.length > 0 && id.length <= MOST_ID_CHARACTERS) return { source, id };
-  throw new AppError(
-    'MALFORMED_REQUEST',
-    `The part of a source needs the id of its request, of at most ${MOST_ID_CHARACTERS} characters: the field \`id\` (over REST, also the header x-request-id).`,
-  );
 }
 
 /** By name: the pipelines, and their sources if there are several. */

@@ -260,6 +260,36 @@ describe('several sources', () => {
     expect(await send('r', 'bench.right')).toMatchObject({ status: 200 });
     expect(await first).toMatchObject({ status: 200 });
   });
+
+  it('may meet by a key of their data, and join the newest value of a slow one', async () => {
+    const text = { name: 'k', datatype: 'BYTES' as const, shape: [1], contentTypes: [] };
+    const [left, right] = spec.sources;
+    const sources = [
+      { ...left, tensors: [number('l'), text], key: 'k' },
+      { ...right, onMissing: undefined, latest: { maxAgeMs: 600_000 } },
+    ];
+    const sourceJoin = { maxWaitMs: 60_000, maxWaiting: 10, by: 'key' };
+    const { post, infer, call } = await served({ sources, sourceJoin });
+    const keyed = (value: number, key: string) => ({
+      inputs: [...rest('l', value).inputs, { name: 'k', datatype: 'BYTES', shape: [1], data: [key] }],
+    });
+    expect(await post('/v2/models/bench.left/infer', keyed(1, 'lamp'))).toMatchObject({
+      status: 409,
+      body: { code: 'PART_STALE', details: { sources: ['right'] } },
+    });
+    const kept = await post('/v2/models/bench.right/infer', { id: 'lamp', ...rest('r', 5) });
+    expect(kept).toMatchObject({ status: 200, body: { outputs: [] } });
+    expect((await post('/v1/pipelines/bench.right/run', { r: [6] }, { 'x-request-id': 'sun' })).status).toBe(200);
+    const metadata = answered(grpcMethods.modelMetadata.output, await call('modelMetadata', { name: 'bench.right' }));
+    expect(metadata.outputs).toEqual([]);
+    const inputs: TensorMap = { l: fp32([1], 2), k: { datatype: 'BYTES', shape: [1], data: ['lamp'] } };
+    const { answer } = await infer(part('bench.left', inputs)).ended;
+    expect(readGrpcResponse(answer ?? new Uint8Array(0)).outputs).toMatchObject({ r: fp32([1], 5) });
+    const other = await post('/v2/models/bench.left/infer', keyed(3, 'moon'));
+    expect(other).toMatchObject({ status: 409, body: { code: 'PART_STALE' } });
+    const long = await post('/v2/models/bench.left/infer', keyed(3, 'x'.repeat(300)));
+    expect(long).toMatchObject({ status: 422, body: { code: 'PART_KEY_INVALID', details: { tensor: 'k' } } });
+  });
 });
 
 describe('ids', () => {
