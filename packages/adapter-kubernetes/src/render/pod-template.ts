@@ -7,7 +7,7 @@ import { GPU_RESOURCE } from './quantities.js';
 /** User of the Node and MLServer images. */
 const USER_ID = 1000;
 
-/** Time in which senders learn that a pod terminates. */
+/** Default time in which senders learn that a pod terminates. */
 const LEAVE_S = 5;
 const SPARE_S = 5;
 
@@ -30,12 +30,14 @@ export interface PodTemplateInput {
   readonly container: Container;
   readonly initContainer?: Container;
   readonly drainMs: number;
+  /** Time that a terminating pod keeps serving before it gets SIGTERM. */
+  readonly leaveS?: number | undefined;
   /** Config map with the digest of pipeline.yaml; a changed digest starts a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
 }
 
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
-  const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
+  const { labels, selector, serviceAccount, container, initContainer, drainMs, leaveS = LEAVE_S, config } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
   return {
     metadata: { labels, ...(config && { annotations: { [CONFIG_DIGEST]: config.digest } }) },
@@ -43,7 +45,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       serviceAccountName: serviceAccount,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: LEAVE_S + Math.ceil(drainMs / 1000) + SPARE_S,
+      terminationGracePeriodSeconds: leaveS + Math.ceil(drainMs / 1000) + SPARE_S,
       securityContext: {
         runAsNonRoot: true,
         runAsUser: USER_ID,
@@ -60,7 +62,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       ...(isOnGpu && { tolerations: [{ key: GPU_RESOURCE, operator: 'Exists', effect: 'NoSchedule' }] }),
       ...(initContainer && { initContainers: [withSecurity(initContainer, config !== undefined)] }),
       containers: [
-        { ...withSecurity(container, config !== undefined), lifecycle: { preStop: { sleep: { seconds: LEAVE_S } } } },
+        { ...withSecurity(container, config !== undefined), lifecycle: { preStop: { sleep: { seconds: leaveS } } } },
       ],
       volumes: [
         { name: 'state', emptyDir: {} },

@@ -20,6 +20,11 @@ const ROUTER_MEMORY_BYTES = 536_870_912;
 const DEFAULT_IN_FLIGHT_BYTES = 268_435_456;
 const ROUTER_CPU = '500m';
 const LEAST_DRAIN_MS = 30_000;
+/**
+ * There is only one router. If its pod is deleted or evicted, its Service has no other endpoint until the replacement
+ * is ready. Until then Services send to terminating pods that are ready, so the pod keeps serving that long.
+ */
+const REPLACEMENT_S = 30;
 
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
@@ -46,6 +51,7 @@ export function routerObjects(
     container,
     config,
     drainMs: Math.max(LEAST_DRAIN_MS, spec.slo.latencyMs),
+    leaveS: REPLACEMENT_S,
     ...(readyUrls.length > 0 && { initContainer: waitFor(readyUrls, images.pipeline) }),
   };
   return [

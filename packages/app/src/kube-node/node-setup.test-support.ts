@@ -1,0 +1,159 @@
+/** Global setup of the node tier: one Kubernetes node per run, with an image of Equipoise and a new user's pipeline. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestProject } from 'vitest/node';
+
+/** `missing`: why this machine has no node. */
+export type KubeNode = { readonly missing: string } | RunningNode;
+
+export interface RunningNode {
+  readonly missing?: never;
+  readonly kubeconfig: string;
+  readonly kubectl: string;
+  /** Image with Equipoise and the pipeline in /pipeline. */
+  readonly image: string;
+  /** Pipeline file on this machine, with its profile. */
+  readonly pipeline: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly kubeNode: KubeNode;
+  }
+}
+
+const repository = fileURLToPath(new URL('../../../..', import.meta.url));
+const script = (name: string): string => join(repository, 'scripts', 'kube-node', name);
+const IMAGE = 'local/equipoise:1';
+const UNSUPPORTED = 3;
+const UP_MS = 600_000;
+
+const folder = join(tmpdir(), 'equipoise-node');
+let starting: ChildProcess | undefined;
+let work: string | undefined;
+
+/** Before the first suite. */
+export async function setup(project: TestProject): Promise<void> {
+  takeDownLeftOver();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'owner'), String(process.pid));
+  process.once('exit', takeDown);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+  const missing = await up();
+  if (missing !== undefined) {
+    if (required()) throw new Error(`EQUIPOISE_REQUIRE names real-node, but this machine has none: ${missing}`);
+    project.provide('kubeNode', { missing });
+    return;
+  }
+  const binaries = readFileSync(join(folder, 'binaries'), 'utf8').trim();
+  project.provide('kubeNode', {
+    kubeconfig: join(folder, 'kubeconfig'),
+    kubectl: join(binaries, 'kubectl'),
+    image: IMAGE,
+    pipeline: buildImage(),
+  });
+}
+
+/** After the last suite. */
+export function teardown(): void {
+  const left = takeDown();
+  if (left !== undefined) throw new Error(`The node was not taken down completely.\n${left}`);
+}
+
+const required = (): boolean =>
+  (process.env['EQUIPOISE_REQUIRE'] ?? '').split(',').some((name) => name.trim() === 'real-node');
+
+/** A run that was killed leaves its node. */
+function takeDownLeftOver(): void {
+  if (!existsSync(join(folder, 'binaries'))) return;
+  const owner = readFileSync(join(folder, 'owner'), { encoding: 'utf8', flag: 'a+' }).trim();
+  if (owner !== '' && existsSync(`/proc/${owner}`))
+    throw new Error(`The process ${owner} uses the node in ${folder}. Only one node fits on a machine; wait for it.`);
+  spawnSync(script('down'), [folder], { stdio: 'inherit' });
+}
+
+/** Starts the node; returns the reason if the machine cannot run it. */
+async function up(): Promise<string | undefined> {
+  let said = '';
+  starting = spawn(script('up'), [folder], { stdio: ['ignore', 'ignore', 'pipe'], timeout: UP_MS });
+  starting.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = (await once(starting, 'close')) as [number | null];
+  starting = undefined;
+  if (code === 0) return undefined;
+  if (code === UNSUPPORTED)
+    return (
+      said
+        .trim()
+        .split('\n')
+        .at(-1)
+        ?.replace(/^.*unsupported: /, '') ?? 'unknown'
+    );
+  throw new Error(`scripts/kube-node/up ended with ${code}:\n${said}`);
+}
+
+/** Ends the node; returns what is left of it. */
+function takeDown(): string | undefined {
+  if (work !== undefined) rmSync(work, { recursive: true, force: true });
+  if (starting?.pid !== undefined) starting.kill('SIGTERM');
+  if (!existsSync(join(folder, 'binaries'))) return undefined;
+  const { status, stderr } = spawnSync(script('down'), [folder], { encoding: 'utf8' });
+  return status === 0 ? undefined : stderr;
+}
+
+/** Installs the tarball for users, makes and profiles a pipeline with it, and imports both as an image. */
+function buildImage(): string {
+  work = mkdtempSync(join(tmpdir(), 'equipoise-image-'));
+  const home = join(work, 'home');
+  mkdirSync(home);
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
+  const run = (cwd: string, command: string, ...args: readonly string[]): string =>
+    execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+  const tarball = run(repository, 'npx', '--no-install', 'tsx', 'scripts/pack-release.ts', work).trim();
+  writeFileSync(join(home, 'package.json'), '{ "private": true }');
+  run(home, 'npm', 'install', '--omit=dev', '--prefer-offline', tarball);
+  const equipoise = join(home, 'node_modules', '.bin', 'equipoise');
+  run(home, equipoise, 'init', 'language');
+  const pipeline = join(home, 'language', 'pipeline.yaml');
+  // Suites count requests and observe states. The deadline is generous, and a quota of 50 m starts in a minute.
+  rewrite(pipeline, /latencyMs: 100/, 'latencyMs: 20000');
+  rewrite(pipeline, /cpuCores: \[0\.05, 0\.1, 0\.25\]/g, 'cpuCores: [0.2], memoryBytes: 134217728');
+  rewrite(
+    join(home, 'language', 'stages', 'language.js'),
+    /run: \(batch\) => /,
+    'run: (batch) => eatMemory(batch) ?? ',
+  );
+  writeFileSync(join(home, 'language', 'stages', 'language.js'), EAT_MEMORY, { flag: 'a' });
+  run(home, equipoise, 'profile', 'language/pipeline.yaml', '--quick');
+  const busybox = join(folder, 'root', 'bin', 'busybox');
+  const excluded = ['win32', 'darwin'].flatMap((system) => ['--exclude', `*/onnxruntime-node/bin/*/${system}`]);
+  const places = [`${join(home, 'node_modules')}:/opt/equipoise/node_modules`, `${join(home, 'language')}:/pipeline`];
+  const options = ['--user', '1000', '--entrypoint', '["equipoise"]', '--busybox', busybox, ...excluded];
+  const path = '/opt/equipoise/node_modules/.bin:/usr/local/bin:/usr/bin:/bin';
+  const node = `@${process.execPath}:/usr/local/bin/node`;
+  run(home, script('image'), folder, IMAGE, ...options, '--path', path, node, ...places);
+  return pipeline;
+}
+
+/** A text with this word makes the stage exceed its memory limit. */
+export const EATING_WORD = 'eatmemory';
+
+const EAT_MEMORY = `
+function eatMemory(batch) {
+  if (!batch.some(({ words }) => words.data.includes('${EATING_WORD}'))) return undefined;
+  const eaten = [];
+  for (;;) eaten.push(Buffer.alloc(16e6, 1));
+}
+`;
+
+function rewrite(file: string, pattern: RegExp, replacement: string): void {
+  const before = readFileSync(file, 'utf8');
+  const after = before.replace(pattern, replacement);
+  if (after === before) throw new Error(`${file} has no ${pattern}`);
+  writeFileSync(file, after);
+}
