@@ -6,13 +6,20 @@ import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale, UncertainPoint } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
 
-/** Service times of equal batches since the last tick, possibly a sample. */
+/** Requests that ended in a recent window. `missed`: late, dropped or failed. */
+export interface MissCount {
+  readonly ended: number;
+  readonly missed: number;
+}
+
+/** Service times of equal batches since the last tick, possibly a sample. `areMeans`: each is the mean of many. */
 export interface BatchTimes {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly cpuCores: number;
   readonly batchSize: number;
   readonly serviceMs: readonly number[];
+  readonly areMeans?: boolean;
 }
 
 export interface Burst {
@@ -79,6 +86,8 @@ export interface Observation {
   readonly failedTotal?: number;
   /** Since the last tick; absent if not measured. */
   readonly batches?: readonly BatchTimes[];
+  /** Absent if not counted. While the SLO is missed, replicas are only added. */
+  readonly outcomes?: MissCount;
   /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
   /** Last automatic change; absent if none ended since the last tick. */

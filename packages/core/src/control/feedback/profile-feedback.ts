@@ -68,8 +68,8 @@ export interface ServiceState {
   readonly corrections: readonly Correction[];
 }
 
-/** Median service times (ms) of profile points; NaN without a curve. */
-const profiledMedians = new CacheByOwner<number>(1024);
+/** Median or mean service times (ms) of profile points; NaN without a curve. */
+const profiledTimes = new CacheByOwner<number>(1024);
 
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
 
@@ -96,12 +96,17 @@ export function observeBatches(
 }
 
 function withBatches(before: ServiceRatios, batches: BatchTimes, curves: ServiceCurves): ServiceRatios {
-  const { stageId, variantId, cpuCores, batchSize, serviceMs } = batches;
-  const medianMs = profiledMedians.remember(curves, JSON.stringify([stageId, variantId, cpuCores, batchSize]), () => {
-    const curve = curves.curve(stageId, variantId, cpuCores);
-    return curve === undefined ? Number.NaN : lawQuantileMs(curve.law(batchSize), 0.5);
-  });
-  const fresh = serviceMs.map((ms) => ms / medianMs).filter((ratio) => Number.isFinite(ratio) && ratio > 0);
+  const { stageId, variantId, cpuCores, batchSize, serviceMs, areMeans = false } = batches;
+  const profiledMs = profiledTimes.remember(
+    curves,
+    JSON.stringify([stageId, variantId, cpuCores, batchSize, areMeans]),
+    () => {
+      const curve = curves.curve(stageId, variantId, cpuCores);
+      if (curve === undefined) return Number.NaN;
+      return areMeans ? curve.meanMs(batchSize) : lawQuantileMs(curve.law(batchSize), 0.5);
+    },
+  );
+  const fresh = serviceMs.map((ms) => ms / profiledMs).filter((ratio) => Number.isFinite(ratio) && ratio > 0);
   if (fresh.length === 0) return before;
   const isOf = (each: VariantRatios): boolean =>
     each.stageId === stageId && each.variantId === variantId && each.cpuCores === cpuCores;

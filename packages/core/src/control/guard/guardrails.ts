@@ -11,6 +11,7 @@ import { diffPlans } from '../diff-plans.js';
 import { withLeastReplicas } from '../plan-facts.js';
 import type { GuardrailRules } from '../rules.js';
 import type { Situation } from '../situation.js';
+import { burnObjection } from './burn-guard.js';
 
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
@@ -26,13 +27,15 @@ const LAST_SAVING_FRACTION = 0.2;
 const LAST_PAS = 0.02;
 
 export function guardDecision(
-  { rules: { guardrails }, spec, observation: { atMs, runningPlan }, runningPlan: running }: Situation,
+  { rules: { guardrails }, spec, observation: { atMs, outcomes, runningPlan }, runningPlan: running }: Situation,
   { appliedAtMs, backOff }: { readonly appliedAtMs: readonly number[]; readonly backOff?: BackOff | undefined },
   decision: Decision,
 ): Decision {
   if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;
   const objection =
-    changesObjection(decision, { appliedAtMs, nowMs: atMs, running }, guardrails) ?? backOffObjection(backOff, atMs);
+    burnObjection(outcomes, spec.slo.percentile, { plan: decision.plan, running: runningPlan }) ??
+    changesObjection(decision, { appliedAtMs, nowMs: atMs, running }, guardrails) ??
+    backOffObjection(backOff, atMs);
   if (objection !== undefined)
     return passOver({ kind: 'hold', reason: objection, evidence: decision.evidence }, decision.plan, objection);
   const plan = limitDownstep(spec, { plan: decision.plan, running: runningPlan }, guardrails);
