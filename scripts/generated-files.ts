@@ -35,7 +35,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },
   { path: 'deploy/grafana/equipoise.json', render: renderGrafanaDashboard },
-  { path: 'deploy/kubernetes/crd.yaml', render: renderPipelineCrd },
+  { path: 'deploy/kubernetes-definition/crd.yaml', render: renderPipelineCrd },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },

@@ -5,10 +5,12 @@ export type { KubeObject } from './api/kube-object.js';
 export { toYaml } from './api/to-yaml.js';
 export { LeaseElector } from './cluster/lease-elector.js';
 export type { InferencePipeline } from './cluster/observed-objects.js';
+export { ServerContact } from './cluster/server-contact.js';
 export {
   applyObjects,
   type DeploymentDiff,
   deployedObjects,
+  deployedPods,
   deploymentDiff,
   type ObjectName,
   removeObjects,

@@ -4,6 +4,8 @@ export const COMMAND_MANAGER = 'equipoise-cli';
 
 export const OPERATOR_MANAGER = 'equipoise-operator';
 
+export const OWN_MANAGERS: readonly string[] = [OPERATOR_MANAGER, COMMAND_MANAGER];
+
 /** Entries of `metadata.managedFields` that own the field at `path`, such as `spec.replicas`. */
 export function ownersOfField(object: KubeObject, path: string): readonly ManagedFields[] {
   const keys = path.split('.').map((name) => `f:${name}`);

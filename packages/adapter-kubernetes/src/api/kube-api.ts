@@ -1,5 +1,5 @@
 import { AppError } from '@equipoise/core/model';
-import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
+import type { KubeObject, ManagedFields, ObjectRef, ResourceType } from './kube-object.js';
 
 /**
  * Port to the Kubernetes API. Expected outcomes are values: missing object, refused write, expired version. Other
@@ -51,9 +51,14 @@ export interface Writer {
   readonly fieldManager: string;
 }
 
-/** `force` takes over fields that other managers own. */
+/**
+ * `force` takes over fields that other managers own. `dryRun` only checks the write. `isStrict` refuses fields that the
+ * schema lacks.
+ */
 export interface Applier extends Writer {
   readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly isStrict?: boolean;
 }
 
 export interface DeleteOptions {
@@ -85,6 +90,12 @@ export interface KubeApi {
   replace<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>>;
   apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
   applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
+  /** Replaces the record of field managers if the object's version is still current. */
+  setManagedFields<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    managedFields: readonly ManagedFields[],
+  ): Promise<WriteResult<T>>;
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
   /** `deleted` even if finalizers still keep the object. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;

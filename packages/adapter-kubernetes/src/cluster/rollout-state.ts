@@ -4,7 +4,8 @@ import type { ObservedContainer, ObservedDeployment, ObservedPod } from './obser
 /** State of a rollout. `complete`: all wanted pods of the current template are ready, and no others exist. */
 export type RolloutState =
   | { readonly kind: 'complete' }
-  | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number }
+  /** `leaving`: pods of older templates, and pods that are too many. */
+  | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number; readonly leaving: number }
   | { readonly kind: 'stuck'; readonly message: string };
 
 export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment): RolloutState {
@@ -15,7 +16,8 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
     return { kind: 'complete' };
   const failed = status.conditions?.find(({ type, status: holds }) => type === 'Progressing' && holds === 'False');
   if (isTold && failed !== undefined) return { kind: 'stuck', message: failed.message ?? 'it makes no progress' };
-  return { kind: 'progressing', ready: Math.min(readyReplicas, updatedReplicas), wanted };
+  const ready = Math.min(readyReplicas, updatedReplicas);
+  return { kind: 'progressing', ready, wanted, leaving: Math.max(0, replicas - Math.min(wanted, updatedReplicas)) };
 }
 
 export interface PodIssue {

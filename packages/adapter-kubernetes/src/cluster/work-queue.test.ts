@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core/model';
+import { AppError, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { WorkQueue } from './work-queue.js';
@@ -6,7 +6,7 @@ import { WorkQueue } from './work-queue.js';
 /** Queue with recorded passes of 100 ms; `answers`: outcomes of a key's passes, in order. */
 function start(
   answers: Readonly<Record<string, readonly (number | Error)[]>> = {},
-  { concurrency = 2, restMs = 0 } = {},
+  { concurrency = 2, restMs = 0, retries = { perSecond: 1_000, burst: 1_000 } } = {},
 ) {
   const clock = new ManualClock();
   const begun: string[] = [];
@@ -14,7 +14,7 @@ function start(
   const left = new Map(Object.entries(answers).map(([key, list]) => [key, [...list]]));
   let working = 0;
   let most = 0;
-  const limits = { concurrency, restMs, retry: { shortestMs: 1_000, longestMs: 4_000 } };
+  const limits = { concurrency, restMs, retries, retry: { shortestMs: 1_000, longestMs: 4_000 } };
   const queue = new WorkQueue(
     { clock, rng: new SeededRng(3), limits },
     async (key) => {
@@ -111,5 +111,33 @@ describe('WorkQueue', () => {
     expect(ended).toBe(true);
     expect(begun).toEqual(['a@0']);
     expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('waits as long as the server asks', async () => {
+    const busy = new AppError('CLUSTER_REFUSED', 'too many requests', { details: { retryAfterSeconds: 30 } });
+    const { clock, queue, begun, abort, running } = start({ a: [busy] });
+    queue.add('a');
+    await clock.advanceTo(29_000);
+    expect(begun).toEqual(['a@0']);
+    await clock.advanceTo(31_000);
+    expect(begun).toEqual(['a@0', 'a@30100']);
+    abort.abort();
+    await running;
+  });
+
+  it('retries many keys at a common rate', async () => {
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    const failing = Object.fromEntries(keys.map((key) => [key, [new Error('no')]]));
+    const { clock, queue, begun, abort, running } = start(failing, {
+      concurrency: 20,
+      retries: { perSecond: 1, burst: 5 },
+    });
+    for (const key of keys) queue.add(key);
+    await clock.advanceTo(5_000);
+    expect(begun.length - keys.length).toBeLessThanOrEqual(10);
+    await clock.advanceTo(30_000);
+    expect(begun.length).toBe(2 * keys.length);
+    abort.abort();
+    await running;
   });
 });

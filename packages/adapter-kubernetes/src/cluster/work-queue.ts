@@ -1,9 +1,10 @@
 /**
  * Queue of keys that need a pass. A request during a pass leads to one more pass. Failed passes are retried with
- * back-off.
+ * back-off. The server may ask for a longer delay, and the retries of all keys have a common rate.
  */
-import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
+import { TokenBucket } from './token-bucket.js';
 
 export interface WorkQueueDeps {
   readonly clock: AlarmClock;
@@ -16,7 +17,12 @@ export interface WorkQueueLimits {
   readonly concurrency: number;
   readonly restMs: number;
   readonly retry: RetryDelays;
+  /** Retries of all keys together. */
+  readonly retries?: { readonly perSecond: number; readonly burst: number };
 }
+
+const USUAL_RETRIES = { perSecond: 10, burst: 100 };
+const LONGEST_RETRY_AFTER_MS = 300_000;
 
 const usualQueueLimits: WorkQueueLimits = {
   // Many, because passes mostly wait for the server.
@@ -37,6 +43,7 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>();
   readonly #resting = new Map<string, () => void>();
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: () => void }>();
+  readonly #bucket: TokenBucket;
   #running = false;
   #idle: () => void = () => {};
 
@@ -45,6 +52,7 @@ export class WorkQueue {
     this.#limits = base.limits ?? usualQueueLimits;
     this.#pass = pass;
     this.#onFailure = failed;
+    this.#bucket = new TokenBucket(base.clock, this.#limits.retries ?? USUAL_RETRIES);
   }
 
   /** True if no pass runs or waits; alarms do not count. */
@@ -107,13 +115,18 @@ export class WorkQueue {
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
       this.#onFailure(key, error);
-      if (this.#running) this.addAfter(key, retryDelayMs(failures, this.#limits.retry, this.#deps.rng));
+      if (this.#running) this.addAfter(key, this.#delayMs(error, failures));
     } finally {
       this.#working.delete(key);
       if (this.#running) this.#rest(key);
       if (this.#working.size === 0) this.#idle();
       this.#begin();
     }
+  }
+
+  #delayMs(error: unknown, failures: number): number {
+    const ownMs = retryDelayMs(failures, this.#limits.retry, this.#deps.rng);
+    return Math.max(ownMs, this.#bucket.take(), retryAfterMs(error));
   }
 
   #rest(key: string): void {
@@ -124,4 +137,10 @@ export class WorkQueue {
     });
     this.#resting.set(key, cancel);
   }
+}
+
+/** Delay that the server asked for; 0 if it asked for none. */
+function retryAfterMs(error: unknown): number {
+  const seconds = error instanceof AppError ? error.details['retryAfterSeconds'] : undefined;
+  return typeof seconds === 'number' && seconds > 0 ? Math.min(1000 * seconds, LONGEST_RETRY_AFTER_MS) : 0;
 }

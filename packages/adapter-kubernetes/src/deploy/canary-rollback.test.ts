@@ -9,6 +9,7 @@ import {
   pipelines,
   pods,
 } from '../cluster/observed-objects.js';
+import { podAutoscalers } from '../observe/autoscalers.js';
 import { shareOf } from '../reconcile/canary-router.js';
 import {
   begun,
@@ -177,6 +178,17 @@ describe('a new variant that fails', () => {
     rig.source.situation = () => ({ ...heard, sides: begun });
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await fraction(rig)()) === 0.1);
+    const scaler = {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'hpa', namespace },
+    };
+    const target = { kind: 'Deployment', name: LARGE };
+    await rig.admin.create(
+      podAutoscalers,
+      { ...scaler, spec: { scaleTargetRef: target } },
+      { fieldManager: 'kubectl' },
+    );
     await rig.admin.scale({ type: deployments, namespace, name: LARGE }, 2, { fieldManager: 'hpa' });
     await rig.pass(5_000);
     expect([await rig.ready(LARGE), await fraction(rig)()]).toEqual([2, 0.1]);

@@ -1,24 +1,39 @@
+import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import { clusterResources } from '../test-cluster/memory/memory-cluster.test-support.js';
 import { ChildWriter, childId } from './child-writer.js';
 
+const owner = { key: 'n/p', name: 'p', uid: 'uid-p' };
+/** Metadata of an object of the pipeline. */
+const ours = {
+  ownerReferences: [
+    { apiVersion: 'equipoise.dev/v1alpha1', kind: 'InferencePipeline', name: 'p', uid: 'uid-p', controller: true },
+  ],
+};
 const human = { fieldManager: 'kubectl', force: true };
 
 const configMap = (name: string, text = ''): KubeObject =>
-  ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'n' }, data: { text } }) as KubeObject;
+  ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'n', ...ours }, data: { text } }) as KubeObject;
 const deployment = (name: string, replicas = 1): KubeObject =>
-  ({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: 'n' }, spec: { replicas } }) as KubeObject;
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'n', ...ours },
+    spec: { replicas },
+  }) as KubeObject;
 
 /** A writer; `live`: objects that its watch has shown. */
 function start() {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
   const [api, admin] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
-  const writer = new ChildWriter({ api, clock, applier: { fieldManager: 'op', force: true } });
+  const applier = { fieldManager: OPERATOR_MANAGER, force: true };
+  const writer = new ChildWriter({ api, clock, rng: new SeededRng(1), applier });
   const live = new Map<string, KubeObject>();
   const types = clusterResources.map(({ type }) => type);
   const show = async () => {
@@ -34,7 +49,7 @@ function start() {
     return type;
   };
   const apply = async (...objects: readonly KubeObject[]) => {
-    const { objects: written, againAfterMs } = await writer.apply('n/p', objects, live);
+    const { objects: written, againAfterMs } = await writer.apply(owner, objects, live);
     return { names: written.map(({ metadata }) => metadata.name), againAfterMs };
   };
   const change = (object: KubeObject) => admin.apply(typeOf(object), object, human);
@@ -65,7 +80,11 @@ describe('ChildWriter', () => {
   it('writes what pods need before what starts them', async () => {
     const { apply, api } = start();
     await apply(deployment('b'), configMap('a'), configMap('c'));
-    expect(api.calls).toEqual(['apply configmaps', 'apply configmaps', 'apply deployments']);
+    expect(api.calls.filter((call) => call.startsWith('create'))).toEqual([
+      'create configmaps',
+      'create configmaps',
+      'create deployments',
+    ]);
   });
 
   it('waits some seconds for the watch to show what was written, and asks to be asked again', async () => {

@@ -38,18 +38,18 @@ describeWithTool(controlPlane, 'a rendered pipeline on a real control plane', ()
   it('is as wanted once it is applied, whatever the server adds', async () => {
     const namespace = await newNamespace(api);
     const objects = rendered(namespace, 'cpu');
-    await applyObjects(api, objects, { force: false });
+    await applyObjects(api, objects, { pipeline: 'shelf', force: false });
     const diff = deploymentDiff(objects, await deployedObjects(api, 'shelf', namespace));
     expect(diff).toMatchObject({ missing: [], changed: [], leftOver: [] });
     expect(diff.same).toHaveLength(objects.length);
-    await applyObjects(api, objects, { force: false });
+    await applyObjects(api, objects, { pipeline: 'shelf', force: false });
   });
 
   it('runs, becomes another one beside what runs, and leaves nothing of the old one', async () => {
     const namespace = await newNamespace(api);
     const live = () => deployedObjects(api, 'shelf', namespace);
     const running = async () => workloadStates(await live()).filter(({ complete }) => complete);
-    await applyObjects(api, rendered(namespace, 'cpu'), { force: false });
+    await applyObjects(api, rendered(namespace, 'cpu'), { pipeline: 'shelf', force: false });
     await eventually(async () => (await running()).length === 4);
 
     const fewer = rendered(namespace, 'cpu').filter(({ metadata }) => !metadata.name.includes('embed'));

@@ -39,7 +39,7 @@ describe('a rendered pipeline', () => {
       missing: objects.map(({ kind, metadata: { name } }) => ({ kind, name })),
       ...{ changed: [], same: [], leftOver: [] },
     });
-    await applyObjects(api, objects, { force: false });
+    await applyObjects(api, objects, { pipeline: 'shelf', force: false });
     const diff = deploymentDiff(objects, await live(api));
     expect(diff).toMatchObject({ missing: [], changed: [], leftOver: [] });
     expect(diff.same).toHaveLength(objects.length);
@@ -47,7 +47,7 @@ describe('a rendered pipeline', () => {
 
   it('differs where a plan is another one, and leaves over what that no longer wants', async () => {
     const api = start();
-    await applyObjects(api, rendered('cpu'), { force: false });
+    await applyObjects(api, rendered('cpu'), { pipeline: 'shelf', force: false });
     const diff = deploymentDiff(rendered('gpu'), await live(api));
     expect(names(diff.missing)).toEqual(expect.arrayContaining(['Deployment shelf--embed--gpu']));
     expect(names(diff.leftOver)).toEqual([
@@ -77,15 +77,15 @@ describe('a rendered pipeline', () => {
 
   it('does not take what another manager owns, unless it is told to', async () => {
     const api = start();
-    await applyObjects(api, rendered(), { force: false });
+    await applyObjects(api, rendered(), { pipeline: 'shelf', force: false });
     const deployments = renderedTypes['Deployment'] as ResourceType;
     const ref = { type: deployments, namespace, name: 'shelf--detect--small' };
     await api.scale(ref, 7, { fieldManager: 'kube-controller-manager' });
-    await expect(applyObjects(api, rendered(), { force: false })).rejects.toMatchObject({
+    await expect(applyObjects(api, rendered(), { pipeline: 'shelf', force: false })).rejects.toMatchObject({
       code: 'CONFLICT',
       message: expect.stringMatching(/^Deployment shelf--detect--small was not written: .*--force takes the fields/),
     });
-    await applyObjects(api, rendered(), { force: true });
+    await applyObjects(api, rendered(), { pipeline: 'shelf', force: true });
     expect(await api.get(ref)).toMatchObject({ spec: { replicas: 1 } });
   });
 
@@ -97,8 +97,8 @@ describe('a rendered pipeline', () => {
     ],
   ])('says what the cluster lacks for it: %s', async (message, lack) => {
     const refused: Refused = { kind: 'refused', reason: 'not-found', message, causes: [] };
-    const lacking = { apply: async () => refused } as unknown as KubeApi;
-    await expect(applyObjects(lacking, rendered(), { force: false })).rejects.toMatchObject({
+    const lacking = { get: async () => undefined, apply: async () => refused } as unknown as KubeApi;
+    await expect(applyObjects(lacking, rendered(), { pipeline: 'shelf', force: false })).rejects.toMatchObject({
       ...{ code: 'CLUSTER_REFUSED', message: `ServiceAccount shelf was not written: ${lack}` },
     });
   });

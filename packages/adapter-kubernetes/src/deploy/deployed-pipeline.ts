@@ -1,9 +1,9 @@
 import { AppError } from '@equipoise/core/model';
 import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
-import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
+import { type KubeObject, type ObjectRef, type ResourceType, refTo } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
-import { renderedTypes } from '../cluster/observed-objects.js';
+import { type ObservedPod, pods, renderedTypes } from '../cluster/observed-objects.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
 
 export interface ObjectName {
@@ -22,20 +22,29 @@ export interface DeploymentDiff {
 const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
 
+/** Labels of all objects of a pipeline. */
+const MARKS = ['app.kubernetes.io/managed-by', 'equipoise.dev/pipeline'];
+
 /** An engine that is not installed has no objects. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,
   namespace: string,
 ): Promise<readonly KubeObject[]> {
-  const labels = labelsOf(pipeline);
-  const labelSelector = ['app.kubernetes.io/managed-by', 'equipoise.dev/pipeline']
-    .map((label) => `${label}=${labels[label]}`)
-    .join(',');
   const all = await Promise.all(
-    Object.values(renderedTypes).map((type) => allOf(api, { type, namespace, labelSelector })),
+    Object.values(renderedTypes).map((type) => allOf(api, { type, namespace, labelSelector: selectorOf(pipeline) })),
   );
   return all.flat();
+}
+
+/** Pods of a pipeline. */
+export async function deployedPods(api: KubeApi, pipeline: string, namespace: string): Promise<readonly ObservedPod[]> {
+  return (await allOf(api, { type: pods, namespace, labelSelector: selectorOf(pipeline) })) as readonly ObservedPod[];
+}
+
+function selectorOf(pipeline: string): string {
+  const labels = labelsOf(pipeline);
+  return MARKS.map((label) => `${label}=${labels[label]}`).join(',');
 }
 
 async function allOf(
@@ -85,18 +94,36 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Applies objects in order. AppError CONFLICT gives the reason of a refusal, CLUSTER_REFUSED a missing namespace or
- * kind. Objects already written stay.
+ * Applies objects in order, after a dry run of all of them: if the server refuses one, none is written. AppError CONFLICT
+ * gives the reason of a refusal, CLUSTER_REFUSED a missing namespace or kind.
  */
 export async function applyObjects(
   api: KubeApi,
   objects: readonly KubeObject[],
-  { force }: { readonly force: boolean },
+  { pipeline, force }: { readonly pipeline: string; readonly force: boolean },
 ): Promise<void> {
-  for (const object of objects) {
-    const result = await api.apply(typeOf(object.kind), object, { fieldManager: COMMAND_MANAGER, force });
-    if (result.kind === 'refused') throw notWritten(object, result);
+  if (!force) for (const object of objects) await requireOwn(api, object, pipeline);
+  for (const dryRun of [true, false]) {
+    for (const object of objects) {
+      const result = await api.apply(typeOf(object.kind), object, { fieldManager: COMMAND_MANAGER, force, dryRun });
+      if (result.kind === 'refused') throw notWritten(object, result);
+    }
   }
+}
+
+/** Throws CONFLICT if an object of others has the name: an apply would mix the fields of both. */
+async function requireOwn(api: KubeApi, object: KubeObject, pipeline: string): Promise<void> {
+  const found = await api.get(refTo(typeOf(object.kind), object));
+  if (found === undefined) return;
+  const wanted = labelsOf(pipeline);
+  if (MARKS.every((label) => found.metadata.labels?.[label] === wanted[label])) return;
+  const { manager = 'somebody else' } = found.metadata.managedFields?.[0] ?? {};
+  const { kind, metadata } = object;
+  throw new AppError(
+    'CONFLICT',
+    `${kind} ${metadata.name} was not written: an object of this name belongs to ${manager}. Delete or rename it, choose another namespace, or take it over with --force. Nothing was written.`,
+    { details: { kind, name: metadata.name, reason: 'name-taken', manager } },
+  );
 }
 
 function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, message, causes }: Refused): AppError {

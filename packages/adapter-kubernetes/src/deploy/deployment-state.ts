@@ -1,8 +1,8 @@
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
-import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.js';
-import { rolloutState } from '../cluster/rollout-state.js';
+import { hasEnded, type ObservedDeployment, type ObservedPod, pipelines } from '../cluster/observed-objects.js';
+import { podIssues, rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 
 /** Conditions of a pipeline; undefined if the cluster has none for it. */
@@ -27,11 +27,17 @@ export interface WorkloadState {
   readonly stuck?: string | undefined;
 }
 
-/** States of workloads, the router last. Workloads of other engines are judged by condition Ready or by state. */
-export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
+/**
+ * States of workloads, the router last. Workloads of other engines are judged by condition Ready or by state. Issues of
+ * `pods`, such as no node with room, say why a workload is not complete.
+ */
+export function workloadStates(
+  objects: readonly KubeObject[],
+  pods: readonly ObservedPod[] = [],
+): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {
-      if (object.kind === 'Deployment') return [ofDeployment(object as ObservedDeployment)];
+      if (object.kind === 'Deployment') return [ofDeployment(object as ObservedDeployment, pods)];
       return engineKinds.includes(object.kind) ? [ofEngine(object as EngineObject)] : [];
     })
     .toSorted((a, b) => Number(a.stage === undefined) - Number(b.stage === undefined) || (a.name < b.name ? -1 : 1));
@@ -50,16 +56,26 @@ function partOf({ kind, metadata }: KubeObject): Pick<WorkloadState, 'kind' | 'n
   return { kind, name, stage, variant };
 }
 
-function ofDeployment(deployment: ObservedDeployment): WorkloadState {
+function ofDeployment(deployment: ObservedDeployment, pods: readonly ObservedPod[]): WorkloadState {
   const state = rolloutState(deployment);
+  const own = pods.filter(
+    (pod) => !hasEnded(pod) && PARTS.every((part) => labelOf(pod, part) === labelOf(deployment, part)),
+  );
+  const [issue] = state.kind === 'complete' ? [] : podIssues(own);
   return {
     ...partOf(deployment),
     wanted: deployment.spec.replicas ?? 1,
     ready: deployment.status?.readyReplicas ?? 0,
     complete: state.kind === 'complete',
-    stuck: state.kind === 'stuck' ? state.message : undefined,
+    stuck:
+      issue === undefined ? (state.kind === 'stuck' ? state.message : undefined) : `${issue.reason}: ${issue.message}`,
   };
 }
+
+const PARTS = ['part', 'stage', 'variant'];
+
+const labelOf = ({ metadata }: KubeObject, part: string): string | undefined =>
+  metadata.labels?.[`${LABEL_PREFIX}/${part}`];
 
 function ofEngine(object: EngineObject): WorkloadState {
   const { conditions = [], state } = object.status ?? {};

@@ -3,6 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
+import type { ChildRefusal } from '../reconcile/reconciliation.js';
 
 export interface PipelineEvent extends KubeObject {
   readonly eventTime: string;
@@ -12,13 +13,18 @@ export interface PipelineEvent extends KubeObject {
   readonly note: string;
   readonly reportingController: string;
   readonly reportingInstance: string;
-  readonly regarding: {
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly name: string;
-    readonly namespace?: string | undefined;
-    readonly uid?: string;
-  };
+  readonly regarding: EventSubject;
+  /** The object of the pipeline that the event is about. */
+  readonly related?: EventSubject;
+  readonly series?: { readonly count: number; readonly lastObservedTime: string };
+}
+
+interface EventSubject {
+  readonly apiVersion?: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+  readonly uid?: string;
 }
 
 export const events: ResourceType<PipelineEvent> = {
@@ -49,26 +55,57 @@ export function eventsOf(
 const isChanged = (a: PipelineCondition, b: PipelineCondition): boolean =>
   a.status !== b.status || a.reason !== b.reason;
 
-function eventOf(
-  { apiVersion, kind, metadata: { name, namespace, uid } }: InferencePipeline,
-  old: PipelineCondition | undefined,
-  { type, status, reason, message }: PipelineCondition,
+/** Events of refused writes, one for each object. */
+export function refusalEvents(
+  pipeline: InferencePipeline,
+  refusals: readonly ChildRefusal[],
   nowEpochMs: number,
-): PipelineEvent {
-  const change = JSON.stringify([uid, old?.lastTransitionTime, old?.status, old?.reason, type, status, reason]);
+): readonly PipelineEvent[] {
+  const { namespace } = pipeline.metadata;
+  return refusals.map(({ kind, name, reason, message }) => ({
+    ...draftOf(pipeline, [kind, name, reason, eventTime(nowEpochMs)], nowEpochMs),
+    type: 'Warning' as const,
+    reason,
+    action: 'Apply',
+    note: message.slice(0, MOST_NOTE),
+    related: { kind, name, namespace },
+  }));
+}
+
+/** RFC 3339 with microseconds, as events require. */
+export const eventTime = (epochMs: number): string => new Date(epochMs).toISOString().replace('Z', '000Z');
+
+/** The common fields of events; `identity` gives the event its name. */
+function draftOf(
+  { apiVersion, kind, metadata: { name, namespace, uid } }: InferencePipeline,
+  identity: readonly unknown[],
+  nowEpochMs: number,
+) {
   const placed = { name, namespace };
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: { ...placed, name: `${name.slice(0, MOST_NAME)}.${digestOf(change, 16)}` },
-    eventTime: new Date(nowEpochMs).toISOString().replace('Z', '000Z'),
+    metadata: { ...placed, name: `${name.slice(0, MOST_NAME)}.${digestOf(JSON.stringify([uid, ...identity]), 16)}` },
+    eventTime: eventTime(nowEpochMs),
+    reportingController: CONTROLLER,
+    reportingInstance: CONTROLLER,
+    regarding: { apiVersion, kind, ...placed, ...(uid !== undefined && { uid }) },
+  };
+}
+
+function eventOf(
+  pipeline: InferencePipeline,
+  old: PipelineCondition | undefined,
+  { type, status, reason, message }: PipelineCondition,
+  nowEpochMs: number,
+): PipelineEvent {
+  const change = [old?.lastTransitionTime, old?.status, old?.reason, type, status, reason];
+  return {
+    ...draftOf(pipeline, change, nowEpochMs),
     type: isWarning(type, status) ? 'Warning' : 'Normal',
     reason,
     action: type,
     note: message.slice(0, MOST_NOTE),
-    reportingController: CONTROLLER,
-    reportingInstance: CONTROLLER,
-    regarding: { apiVersion, kind, ...placed, ...(uid !== undefined && { uid }) },
   };
 }
 

@@ -98,11 +98,11 @@ describe('runOnce', () => {
 
   it('gives up a pipeline that fails again and again, and says why', async () => {
     const { run, api, failures } = await start(['a', 'b']);
-    const apply = api.apply.bind(api);
-    api.apply = async (type, object, applier) =>
+    const create = api.create.bind(api);
+    api.create = async (type, object, applier) =>
       object.metadata.name.startsWith('a--')
         ? { kind: 'refused', reason: 'invalid', message: 'not like this', causes: [] }
-        : apply(type, object, applier);
+        : create(type, object, applier);
     const ended = await run();
     expect(ended?.pipelines).toMatchObject([
       { name: 'a', failure: expect.stringContaining('not like this') },

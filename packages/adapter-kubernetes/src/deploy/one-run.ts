@@ -94,12 +94,13 @@ class OneRun {
     return !isTriedAgain && !isAwaited && nowMs - this.#changedAtMs >= QUIET_MS;
   }
 
-  #onPass(key: string, { pipeline, phase, status, applied, removed, awaitsVerdict }: PassReport): void {
+  #onPass(key: string, { pipeline, phase, status, applied, removed, awaitsVerdict, refusals }: PassReport): void {
     const { name, namespace } = pipeline.metadata;
     const before = this.#runs.get(key);
     if (applied.length > 0 || removed.length > 0 || before?.phase !== phase)
       this.#changedAtMs = this.#deps.clock.nowMs();
-    this.#failures.delete(key);
+    // Refused writes are reported as failures and tried again.
+    if (refusals.length === 0) this.#failures.delete(key);
     if (awaitsVerdict) this.#awaited.add(key);
     else this.#awaited.delete(key);
     this.#runs.set(key, {
@@ -109,6 +110,7 @@ class OneRun {
       namespace,
       applied: mergeTouched(before?.applied, applied.map(touchedObject)),
       removed: mergeTouched(before?.removed, removed.map(touchedRef)),
+      ...(refusals.length > 0 && before?.failure !== undefined && { failure: before.failure }),
     });
   }
 

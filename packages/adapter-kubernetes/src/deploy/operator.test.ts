@@ -14,6 +14,7 @@ import {
   pipelines,
   pods,
 } from '../cluster/observed-objects.js';
+import { podAutoscalers } from '../observe/autoscalers.js';
 import { clusterResources, MemoryCluster } from '../test-cluster/memory/memory-cluster.test-support.js';
 import {
   images,
@@ -29,10 +30,11 @@ const namespace = 'n';
 const KEY = 'n/shelf';
 const SMALL = 'shelf--detect--small';
 const LARGE = 'shelf--detect--large';
+const DRAIN = { 'equipoise.dev/drain': 'true' };
 const human = { fieldManager: 'kubectl' };
 
 /** Operator on a cluster in memory with one pipeline. */
-async function start({ mode = 'auto' } = {}) {
+async function start({ mode = 'auto', drains = false } = {}) {
   const clock = new ManualClock();
   const kube = new MemoryKube(clock, clusterResources);
   const cluster = new MemoryCluster(kube, clock);
@@ -42,7 +44,13 @@ async function start({ mode = 'auto' } = {}) {
   const gone: string[] = [];
   const { metadata, ...rest } = shelf({ mode });
   const { name } = metadata;
-  written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
+  written(
+    await admin.create(
+      pipelines,
+      { ...rest, metadata: { name, namespace, ...(drains && { annotations: DRAIN }) } },
+      human,
+    ),
+  );
   const abort = new AbortController();
   const running = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
@@ -138,13 +146,45 @@ describe('Operator', () => {
     await stop();
   });
 
-  it('leaves replicas that somebody else sets', async () => {
+  it('takes back replicas that a person sets', async () => {
     const { pass, admin, find, condition, stop } = await start();
     await pass(3_000);
     written(await admin.scale({ type: deployments, namespace, name: SMALL }, 5, human));
     await pass(30_000);
+    expect((await find(SMALL))?.spec.replicas).toBe(2);
+    expect(await condition('Degraded')).toMatchObject({ status: 'False' });
+    await stop();
+  });
+
+  it.each(['an autoscaler', 'an annotation'])('leaves replicas that %s sets, until it is gone', async (by) => {
+    const { pass, admin, find, condition, stop } = await start();
+    await pass(3_000);
+    const scaler = {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'hpa', namespace },
+    };
+    const named = (value: string | undefined) => ({
+      ...{ apiVersion: 'apps/v1', kind: 'Deployment' },
+      metadata: { name: SMALL, namespace, ...(value && { annotations: { 'equipoise.dev/replicas-by': value } }) },
+    });
+    if (by === 'an autoscaler')
+      written(
+        await admin.create(
+          podAutoscalers,
+          { ...scaler, spec: { scaleTargetRef: { kind: 'Deployment', name: SMALL } } },
+          human,
+        ),
+      );
+    else written(await admin.apply(deployments, named('argo') as never, human));
+    written(await admin.scale({ type: deployments, namespace, name: SMALL }, 5, human));
+    await pass(30_000);
     expect((await find(SMALL))?.spec.replicas).toBe(5);
     expect(await condition('Degraded')).toMatchObject({ status: 'True', reason: 'ForeignReplicas' });
+    if (by === 'an autoscaler') await admin.delete({ type: podAutoscalers, namespace, name: 'hpa' });
+    else written(await admin.apply(deployments, named(undefined) as never, human));
+    await pass(60_000);
+    expect((await find(SMALL))?.spec.replicas).toBe(2);
     await stop();
   });
 
@@ -170,7 +210,7 @@ describe('Operator', () => {
   });
 
   it('takes a pipeline down router first', async () => {
-    const { pass, admin, cluster, ref, all, stop } = await start();
+    const { pass, admin, cluster, ref, all, stop } = await start({ drains: true });
     await pass(3_000);
     cluster.stopMs = 5_000;
     await admin.delete(ref);
@@ -186,8 +226,19 @@ describe('Operator', () => {
     await stop();
   });
 
+  it('holds no deleted pipeline: its objects go with it, also without an operator', async () => {
+    const { pass, admin, ref, all, stop } = await start();
+    await pass(3_000);
+    expect((await admin.get(ref))?.metadata.finalizers).toBeUndefined();
+    await stop();
+    await admin.delete(ref);
+    expect(await admin.get(ref)).toBeUndefined();
+    await pass(3_000);
+    expect([await all(deployments), await all(pods)]).toEqual([[], []]);
+  });
+
   it('takes the conflict that a server answers of an object that is gone for its end, and one of another for a failure', async () => {
-    const { pass, admin, api, ref, failures, stop } = await start();
+    const { pass, admin, api, ref, failures, stop } = await start({ drains: true });
     await pass(3_000);
     const apply = api.apply.bind(api);
     let isGone = false;

@@ -3,17 +3,28 @@
  * state is in the cluster.
  */
 import { setMaxListeners } from 'node:events';
-import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { isDeepStrictEqual } from 'node:util';
+import { type AlarmClock, AppError, type Rng } from '@equipoise/core/model';
 import { OPERATOR_MANAGER } from '../api/field-managers.js';
 import { type KubeApi, refusalError } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
-import { type InferencePipeline, pipelines } from '../cluster/observed-objects.js';
+import {
+  deployments,
+  type InferencePipeline,
+  type ObservedDeployment,
+  pipelines,
+} from '../cluster/observed-objects.js';
+import { ownershipOf, type PipelineIdentity } from '../cluster/ownership.js';
 import { WorkQueue } from '../cluster/work-queue.js';
+import { Autoscalers } from '../observe/autoscalers.js';
 import { PipelineIndex } from '../observe/pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from '../plan/planning.js';
 import { FINALIZER, reconcile } from '../reconcile/reconcile.js';
-import type { ObservedPipeline, Phase, Reconciliation } from '../reconcile/reconciliation.js';
+import type { ChildRefusal, ObservedPipeline, Phase, Reconciliation } from '../reconcile/reconciliation.js';
+import { foreignWriter } from '../reconcile/replica-groups.js';
 import { ChildWriter, childId } from './child-writer.js';
+import { EventRecorder } from './event-recorder.js';
+import { refusalEvents } from './events.js';
 import { StatusWriter } from './status-writer.js';
 
 /** Serves all namespaces by default. */
@@ -36,12 +47,16 @@ export interface PassReport {
   readonly applied: readonly KubeObject[];
   readonly removed: readonly ObjectRef[];
   readonly status: Reconciliation['status'];
+  /** Writes that the server refuses; they are tried again. */
+  readonly refusals: readonly ChildRefusal[];
   /** The verdict on a canary is still open. */
   readonly awaitsVerdict: boolean;
 }
 
 /** Maximum time between two passes, in case the watch missed an event. */
 const RESYNC_MS = 300_000;
+/** Time between two looks at autoscalers, which are not watched. */
+const FOREIGN_MS = 30_000;
 const LISTING_RETRY_MS = 200;
 
 export class Operator {
@@ -49,14 +64,18 @@ export class Operator {
   readonly #index: PipelineIndex;
   readonly #queue: WorkQueue;
   readonly #planning: PipelinePlanning;
+  readonly #autoscalers: Autoscalers;
   readonly #children: ChildWriter;
+  readonly #events: EventRecorder;
   readonly #status: StatusWriter;
 
   constructor(base: OperatorDeps) {
     this.#deps = base;
     const applier = { fieldManager: OPERATOR_MANAGER, force: true };
+    this.#events = new EventRecorder({ ...base, fieldManager: OPERATOR_MANAGER });
+    this.#autoscalers = new Autoscalers(base);
     this.#children = new ChildWriter({ ...base, applier });
-    this.#status = new StatusWriter({ ...base, applier });
+    this.#status = new StatusWriter({ ...base, applier, events: this.#events });
     this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.onFailure);
     this.#planning = new PipelinePlanning(base.source, base);
     base.source.onDecided((key) => this.#queue.add(key));
@@ -90,30 +109,51 @@ export class Operator {
       this.#deps.onGone?.(key);
       return {};
     }
-    const view = { ...seen, pipeline: this.#status.latest(seen.pipeline) };
+    const pipeline = this.#status.latest(seen.pipeline);
+    const { metadata } = pipeline;
+    // Objects of others are neither read nor removed.
+    const children = seen.children.filter(
+      (child) => ownershipOf(child, metadata as PipelineIdentity).kind !== 'foreign',
+    );
+    const view = { ...seen, pipeline, children };
     const planning = await this.#planning.planningOf(key, view);
     const nowEpochMs = this.#deps.nowEpochMs();
     const observed = { ...view, ...this.#deps.source.signalsOf(key) };
-    const result = reconcile(observed, planning, { fieldManager: OPERATOR_MANAGER, nowEpochMs });
-    const delaysMs = await this.#carryOut(key, view, result);
-    return { againAfterMs: Math.min(RESYNC_MS, ...[result.againAfterMs, ...delaysMs].filter(isNumber)) };
+    const isForeign = children.some(hasForeignReplicas);
+    const autoscalers = isForeign ? await this.#autoscalers.of(pipeline.metadata.namespace) : undefined;
+    const reconciled = (): Reconciliation => {
+      const refusals = this.#children.refusalsOf(key);
+      return reconcile({ ...observed, refusals, autoscalers }, planning, { nowEpochMs });
+    };
+    const delaysMs = await this.#carryOut(key, { ...view, children: seen.children }, reconciled);
+    return { againAfterMs: Math.min(isForeign ? FOREIGN_MS : RESYNC_MS, ...delaysMs.filter(isNumber)) };
   }
 
+  /** Writes what `reconciled` returns. The status is computed again after the writes, because it names refusals. */
   async #carryOut(
     key: string,
     { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
-    result: Reconciliation,
+    reconciled: () => Reconciliation,
   ): Promise<readonly (number | undefined)[]> {
+    const result = reconciled();
     if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
     const live = new Map(children.map((child) => [childId(child), child]));
-    const childWrites = await this.#children.apply(key, result.apply, live);
-    await this.#children.remove(key, result.remove, live);
-    const statusWrite = await this.#status.write(pipeline, result.status);
+    const owner = { key, name: pipeline.metadata.name, uid: pipeline.metadata.uid };
+    const before = this.#children.refusalsOf(key);
+    const childWrites = await this.#children.apply(owner, result.apply, live);
+    await this.#children.remove(owner, result.remove, live);
+    const refusals = this.#children.refusalsOf(key);
+    const refused = refusals.filter((refusal) => !before.includes(refusal));
+    const status = isDeepStrictEqual(before, refusals) ? result.status : reconciled().status;
+    const statusWrite = await this.#status.write(pipeline, status);
+    await this.#events.record(refusalEvents(pipeline, refused, this.#deps.nowEpochMs()));
     if (result.finalizer === 'take-off') await this.#setFinalizers(statusWrite.pipeline, []);
-    const { phase, status, remove: removed } = result;
+    const { phase, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;
-    this.#deps.onPass?.(key, { pipeline, phase, status, applied: childWrites.objects, removed, awaitsVerdict });
-    return [childWrites.againAfterMs, statusWrite.againAfterMs];
+    const applied = childWrites.objects;
+    this.#deps.onPass?.(key, { pipeline, phase, status, applied, removed, awaitsVerdict, refusals });
+    for (const refusal of refused) this.#deps.onFailure(key, refusedWriteError(refusal));
+    return [result.againAfterMs, childWrites.againAfterMs, statusWrite.againAfterMs];
   }
 
   /**
@@ -136,5 +176,11 @@ export class Operator {
     return found !== undefined && found.metadata.uid === uid;
   }
 }
+
+const refusedWriteError = ({ kind, name, reason, message }: ChildRefusal): AppError =>
+  new AppError('CLUSTER_REFUSED', `${kind} ${name}: ${reason}: ${message}`, { retryable: true });
+
+const hasForeignReplicas = (child: KubeObject): boolean =>
+  child.kind === deployments.kind && foreignWriter(child as ObservedDeployment) !== undefined;
 
 const isNumber = (value: number | undefined): value is number => value !== undefined;

@@ -7,6 +7,7 @@ import { pipelines } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 import { clusterResources } from '../test-cluster/memory/memory-cluster.test-support.js';
 import { NOW_EPOCH_MS, shelf } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { EventRecorder } from './event-recorder.js';
 import { StatusWriter } from './status-writer.js';
 
 const ready = (status: PipelineCondition['status'], reason: string, message = ''): PipelineCondition => ({
@@ -26,10 +27,10 @@ async function start() {
   const made = { ...rest, metadata: { name, namespace } };
   const created = written(await api.create(pipelines, made, { fieldManager: 'kubectl' }));
   const failures: unknown[] = [];
-  const writer = new StatusWriter({
-    ...{ api, clock, applier: { fieldManager: 'op', force: true }, nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs() },
-    onFailure: (_, error) => failures.push(error),
-  });
+  const base = { api, clock, nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs() };
+  const onFailure = (_: string, error: unknown) => failures.push(error);
+  const events = new EventRecorder({ ...base, fieldManager: 'op', onFailure });
+  const writer = new StatusWriter({ ...base, applier: { fieldManager: 'op', force: true }, events });
   let seen = created;
   api.calls.splice(0);
   const tell = (status: InferencePipelineStatus) => writer.write(writer.latest(seen), status);

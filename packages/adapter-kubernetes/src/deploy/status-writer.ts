@@ -6,14 +6,15 @@ import { objectKey } from '../api/kube-object.js';
 import { type InferencePipeline, pipelines } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { keyOfPipeline } from '../observe/pipeline-index.js';
-import { events, eventsOf } from './events.js';
+import type { EventRecorder } from './event-recorder.js';
+import { eventsOf } from './events.js';
 
 export interface StatusWriterDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly nowEpochMs: () => number;
   readonly applier: Applier;
-  readonly onFailure: (what: string, error: unknown) => void;
+  readonly events: Pick<EventRecorder, 'record'>;
 }
 
 const PROGRESS_MS = 1_000;
@@ -60,7 +61,7 @@ export class StatusWriter {
     const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier);
     if (result.kind === 'refused' && result.reason !== 'not-found')
       throw refusalError(objectKey(pipeline.metadata), result);
-    await this.#announce(pipeline, status);
+    await this.#deps.events.record(eventsOf(pipeline, status.conditions ?? [], this.#deps.nowEpochMs()));
     if (result.kind === 'refused') return { pipeline };
     this.#written.set(key, { before: seen, pipeline: result.object, atMs: this.#deps.clock.nowMs() });
     return { pipeline: result.object };
@@ -68,21 +69,6 @@ export class StatusWriter {
 
   forget(key: string): void {
     this.#written.delete(key);
-  }
-
-  /** A failed event does not repeat the pass. */
-  async #announce(pipeline: InferencePipeline, { conditions = [] }: InferencePipelineStatus): Promise<void> {
-    const { api, applier, onFailure } = this.#deps;
-    const { fieldManager } = applier;
-    const announcing = eventsOf(pipeline, conditions, this.#deps.nowEpochMs()).map(async (event) => {
-      try {
-        const result = await api.create(events, event, { fieldManager });
-        if (result.kind === 'refused' && result.reason === 'invalid') throw refusalError(event.metadata.name, result);
-      } catch (error) {
-        onFailure(events.plural, error);
-      }
-    });
-    await Promise.all(announcing);
   }
 }
 

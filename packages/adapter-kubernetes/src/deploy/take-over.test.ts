@@ -29,7 +29,7 @@ async function takeOver(brought: Plan, source: ToldPlans) {
   const { metadata, ...rest } = shelf();
   const pipeline = { ...rest, metadata: { name: metadata.name, namespace: 'n' } };
   const pass = (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs);
-  await applyObjects(admin, objectsOf(await wantedBy(shelf(), brought)), { force: false });
+  await applyObjects(admin, objectsOf(await wantedBy(shelf(), brought)), { pipeline: 'shelf', force: false });
   await pass(3_000);
   written(await admin.create(pipelines, pipeline, { fieldManager: 'kubectl' }));
   const abort = new AbortController();

@@ -2,7 +2,7 @@
  * Combines the pages of all routers into one load. It sums the growth of their counters and spreads the arrivals of a
  * gap evenly. A router older than the history counts from its first page, a new router from its start.
  */
-import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
+import type { ArrivalEnvelope, Burstiness, LoadObservation, Observation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 const KEPT_SECONDS = 600;
@@ -122,6 +122,15 @@ export class RouterHistory {
       ...(latencyMs !== undefined && { latencyMs }),
       ...(ended > 0 && { sloAttainmentFraction: (last.withinSlo - first.withinSlo) / ended }),
     };
+  }
+
+  /** Requests that ended in the window, and those of them that missed the SLO. */
+  outcomes(): NonNullable<Observation['outcomes']> {
+    const [first] = this.#totals;
+    const last = this.#totals.at(-1);
+    if (first === undefined || last === undefined) return { ended: 0, missed: 0 };
+    const ended = last.ended - first.ended;
+    return { ended, missed: Math.max(0, ended - (last.withinSlo - first.withinSlo)) };
   }
 
   get #last(): Totals {

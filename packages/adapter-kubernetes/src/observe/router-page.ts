@@ -11,8 +11,19 @@ export interface RouterPage {
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
   readonly latest: ArrivalEnvelope;
+  /** Batches of each variant. */
+  readonly batches: readonly VariantBatches[];
   /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
+}
+
+/** Batches that replicas of a variant answered: their number, items and total service time. */
+export interface VariantBatches {
+  readonly stage: string;
+  readonly variant: string;
+  readonly count: number;
+  readonly items: number;
+  readonly serviceS: number;
 }
 
 const METRICS = {
@@ -25,11 +36,16 @@ const METRICS = {
   latency: 'equipoise_request_duration_seconds_bucket',
   queue: 'equipoise_stage_queue_length',
   dropped: 'equipoise_stage_dropped_total',
+  batches: 'equipoise_batch_service_seconds_count',
+  serviceTime: 'equipoise_batch_service_seconds_sum',
+  batchItems: 'equipoise_batch_size_sum',
 } as const;
 
 const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
 
-export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
+export const pageMetrics: readonly string[] = [
+  ...new Set(Object.values(METRICS).map((name) => name.replace(/_(bucket|count|sum)$/, ''))),
+];
 const LONG_WINDOW_S = 10;
 
 /**
@@ -49,6 +65,7 @@ export function readRouterPage(text: string, pipeline: string): RouterPage | und
     passedOnTotal: sum(of(METRICS.passedOn)),
     latencies: rangesOf(of(METRICS.latency)),
     stages: stagesOf(of(METRICS.queue), of(METRICS.dropped)),
+    batches: batchesOf(of(METRICS.batches), of(METRICS.serviceTime), of(METRICS.batchItems)),
     latest: of(METRICS.latest).map(({ labels, value }) => ({ windowS: secondsOf(labels), arrivals: value })),
     ...(burstiness && { burstiness }),
   };
@@ -73,6 +90,18 @@ function stagesOf(queues: readonly MetricSample[], dropped: readonly MetricSampl
       { queueLength: value, droppedTotal: sum(dropped.filter(({ labels }) => labels['stage'] === stage)) },
     ]),
   );
+}
+
+function batchesOf(
+  counts: readonly MetricSample[],
+  times: readonly MetricSample[],
+  items: readonly MetricSample[],
+): RouterPage['batches'] {
+  return counts.map(({ labels: { stage = '', variant = '' }, value }) => {
+    const sumOf = (samples: readonly MetricSample[]): number =>
+      samples.find(({ labels }) => labels['stage'] === stage && labels['variant'] === variant)?.value ?? 0;
+    return { stage, variant, count: value, items: sumOf(items), serviceS: sumOf(times) };
+  });
 }
 
 function burstinessOf(samples: readonly MetricSample[]): Burstiness | undefined {

@@ -1,5 +1,5 @@
 /** Router pages, as text and parsed. */
-import type { RouterPage } from './router-page.js';
+import type { RouterPage, VariantBatches } from './router-page.js';
 
 /** Variable parts of a page. */
 export interface PageOver {
@@ -12,6 +12,7 @@ export interface PageOver {
   readonly queue?: number;
   readonly latest?: readonly [number, number, number];
   readonly dispersion?: readonly [number, number];
+  readonly batches?: readonly VariantBatches[];
 }
 
 /** Page of a pipeline (default `shelf`) as text. */
@@ -25,6 +26,7 @@ export function pageText(over: PageOver = {}): string {
     queue = 0,
     latest = [0, 0, 0],
     dispersion,
+    batches = [],
   } = over;
   const [fast, slow, late] = completed;
   const ended = fast + slow + late;
@@ -50,6 +52,14 @@ export function pageText(over: PageOver = {}): string {
     ...['detect', 'classify'].map((stage) => line('stage_queue_length', `stage="${stage}",`, queue)),
     line('stage_dropped_total', 'stage="detect",reason="queue-full",', dropped),
     line('stage_dropped_total', 'stage="detect",reason="deadline-passed",', 0),
+    ...batches.flatMap(({ stage, variant, count, items, serviceS }) => {
+      const of = (name: string, value: number) => line(name, `stage="${stage}",variant="${variant}",`, value);
+      return [
+        of('batch_service_seconds_count', count),
+        of('batch_service_seconds_sum', serviceS),
+        of('batch_size_sum', items),
+      ];
+    }),
     'process_cpu_seconds_total 12.5',
     '',
   ].join('\n');
@@ -65,6 +75,7 @@ export function page(over: PageOver = {}): RouterPage {
     queue = 0,
     latest = [0, 0, 0],
     dispersion,
+    batches = [],
   } = over;
   const [fast, slow, late] = completed;
   return {
@@ -81,6 +92,7 @@ export function page(over: PageOver = {}): RouterPage {
       detect: { queueLength: queue, droppedTotal: dropped },
       classify: { queueLength: queue, droppedTotal: 0 },
     },
+    batches,
     latest: [0.25, 0.5, 1].map((windowS, i) => ({ windowS, arrivals: latest[i] ?? 0 })),
     ...(dispersion && {
       burstiness: { sloMs: 303, dispersionAtSlo: dispersion[0], dispersionAt10s: dispersion[1] },

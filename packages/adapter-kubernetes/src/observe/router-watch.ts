@@ -4,6 +4,7 @@ import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isCanaryRouter, isReady, type ObservedPod } from '../cluster/observed-objects.js';
 import { wait } from '../cluster/wait.js';
 import { routerUrl } from './ask-router.js';
+import { BatchTotals } from './batch-totals.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
@@ -23,6 +24,8 @@ const SETTLING_MS = 3_000;
 
 export class RouterWatch {
   readonly history: RouterHistory;
+  /** Batches of the serving router. */
+  readonly batches = new BatchTotals();
   readonly #counts = new SideCounts();
   readonly #firstPageMs = new Map<string, number>();
   readonly #deps: RouterWatchDeps;
@@ -55,6 +58,7 @@ export class RouterWatch {
       this.#readySinceMs.delete(idOf(pod));
       this.#firstPageMs.delete(idOf(pod));
       this.#counts.removeRouter(idOf(pod));
+      this.batches.removeRouter(idOf(pod));
     }
     for (const pod of pods) {
       this.history.addRouter(idOf(pod), nowMs);
@@ -149,6 +153,7 @@ export class RouterWatch {
     const { burstiness: _, ...shared } = page;
     this.history.addPage(idOf(pod), isCanaryRouter(pod) ? shared : page, nowMs);
     this.#counts.addPage(idOf(pod), isCanaryRouter(pod) ? 'after' : 'before', page, nowMs);
+    this.batches.addPage(idOf(pod), page.batches, nowMs);
     if (!this.#firstPageMs.has(idOf(pod))) this.#firstPageMs.set(idOf(pod), nowMs);
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type BatchTimes,
   buildObservation,
   type DwellTracker,
   type Observation,
@@ -18,6 +19,8 @@ import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 export interface LoopInput {
   readonly spec: PipelineSpec;
   readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
+  /** Batches since the last tick. */
+  readonly batches: readonly BatchTimes[];
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   readonly isShifting: boolean;
@@ -27,7 +30,7 @@ export interface LoopInput {
 /** Observation for the loop. A plan counts as running from its decision on, so that the policy does not repeat it. */
 export function observationAt(
   atMs: number,
-  { spec, watch, ages, runs, isShifting, rolledBack }: LoopInput,
+  { spec, watch, batches, ages, runs, isShifting, rolledBack }: LoopInput,
 ): Observation {
   const runningPlan = asRunning(runs, spec, rolledBack);
   ages.note(runningPlan, atMs);
@@ -39,6 +42,8 @@ export function observationAt(
     stages: spec.stages.map(({ id }) => ({ id, ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }) })),
     dwell: ages,
     runningPlan,
+    batches,
+    outcomes: watch.history.outcomes(),
     // Marked as changing, because another plan would restart the canary.
     ...(isShifting && { changing: true }),
     staleSources: staleRouter === undefined ? [] : [`router ${staleRouter}`],

@@ -122,6 +122,8 @@ export class LoopRig {
   rps = 0;
   /** Fraction of these requests that misses the SLO. */
   lateFraction = 0;
+  /** Service time (ms) of each batch of `detect`, by variant. */
+  serviceMs: Readonly<Record<string, number>> = {};
   isReachable = true;
   #arrived = 1_000;
   #late = 0;
@@ -181,6 +183,10 @@ export class LoopRig {
     this.#late += more * this.lateFraction;
     const completed = [Math.round(this.#arrived - this.#late), 0, Math.round(this.#late)] as const;
     const latest = [0.25, 0.5, 1].map((windowS) => Math.round(windowS * this.rps)) as [number, number, number];
-    return Promise.resolve(pageText({ arrived: Math.round(this.#arrived), completed, latest }));
+    const batches = Object.entries(this.serviceMs).map(([variant, serviceMs]) => {
+      const serviceS = (this.#arrived * serviceMs) / 1000;
+      return { stage: 'detect', variant, count: this.#arrived, items: this.#arrived, serviceS };
+    });
+    return Promise.resolve(pageText({ arrived: Math.round(this.#arrived), completed, latest, batches }));
   }
 }

@@ -1,3 +1,4 @@
+import { stageId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { objectsOf, planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
 import { KEY, LoopRig, routerPod } from './plan-loop.test-support.js';
@@ -64,6 +65,42 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     const settled = await planned();
     await rig.seconds(60);
     expect(await rig.pass()).toBe(settled);
+  });
+
+  it('lose no replica while the SLO is missed', async () => {
+    await started({}, 60);
+    await rig.seconds(30);
+    const busy = await planned();
+    rig.lateFraction = 0.6;
+    rig.rps = 10;
+    await rig.seconds(120);
+    expect(await rig.pass()).toBe(busy);
+    expect(rig.decisions.map(({ reason }) => reason).join()).toContain('missed the SLO: replicas are only added');
+    rig.lateFraction = 0;
+    await rig.seconds(120);
+    expect((await planned()).plan.predicted.capacityRps).toBeLessThan(busy.plan.predicted.capacityRps);
+  });
+
+  it('are for measured service times, and say if the profile is off', async () => {
+    await started({}, 20);
+    rig.serviceMs = { small: 12, large: 36 };
+    await rig.seconds(30);
+    expect(rig.situation.issue).toBeUndefined();
+    const { batches = [] } = rig.planners[0]?.observations.at(-1) ?? {};
+    const [detect] = (await planned()).plan.stages[stageId('detect')] ?? [];
+    expect(batches).toEqual([
+      expect.objectContaining({ stageId: 'detect', variantId: detect?.variantId, batchSize: 1, areMeans: true }),
+    ]);
+    expect(batches[0]?.serviceMs.length).toBe(20);
+    rig.serviceMs = { small: 50, large: 150 };
+    await rig.seconds(60);
+    expect(rig.situation.issue).toMatchObject({ reason: 'ProfileOff' });
+    expect(rig.situation.issue?.message).toMatch(
+      /^detect\/\w+: batches take \d+ ms, \d(\.\d)? times the \d+ ms of the profile/,
+    );
+    rig.serviceMs = { small: 10, large: 30 };
+    await rig.seconds(180);
+    expect(rig.situation.issue).toBeUndefined();
   });
 
   it('answer a burst before the next plan is due', async () => {

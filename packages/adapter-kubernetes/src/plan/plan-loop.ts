@@ -27,6 +27,7 @@ import { isSameVerdict, observationAt, observedStatus } from './loop-observation
 import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
+import { observedBatches, profileIssue } from './profile-check.js';
 
 export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
@@ -245,6 +246,7 @@ export class PlanLoop {
     const observation = observationAt(nowMs, {
       spec: this.#spec,
       watch: this.#watch,
+      batches: this.#isTicking ? [] : observedBatches(this.#watch.batches.take(), this.#measured),
       ages: this.#ages,
       runs: this.#runs,
       // In mode `advise`, an unfinished canary does not delay advice.
@@ -319,6 +321,16 @@ export class PlanLoop {
     return this.#routed.plan;
   }
 
+  /** Plan that the measured batches belong to. */
+  get #measured(): Plan | undefined {
+    return this.#routedNow ?? this.#runs;
+  }
+
+  get #profileIssue(): ControlIssue | undefined {
+    const isOff = this.#signals.issue?.reason === 'ProfileOff';
+    return profileIssue({ spec: this.#spec, runs: this.#measured, batches: this.#watch.batches.window(), isOff });
+  }
+
   #onPlanningFailure(error: unknown): void {
     if (this.#abort.signal.aborted) return;
     const message = error instanceof Error ? error.message : String(error);
@@ -330,7 +342,7 @@ export class PlanLoop {
     const { staleRouter } = this.#watch;
     const issue: ControlIssue | undefined =
       staleRouter === undefined
-        ? this.#issue
+        ? (this.#issue ?? this.#profileIssue)
         : {
             reason: 'RouterUnreachable',
             message: `No fresh metrics of the router ${staleRouter}. The last plan is kept.`,

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import { OWN_MANAGERS } from '../api/field-managers.js';
 import type { KubeObject } from '../api/kube-object.js';
+import { ownedFields } from '../api/owned-fields.js';
 import { LABEL_PREFIX, labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import { isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
 import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
@@ -38,7 +40,10 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
 export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;
-  const ingress = spec.ingress.map((rule) => ({ ...rule, from: [...(rule.from ?? []), peer(pipeline)] }));
+  // The first rule admits the router.
+  const ingress = spec.ingress.map((rule, index) =>
+    index === 0 ? { ...rule, from: [...(rule.from ?? []), peer(pipeline)] } : rule,
+  );
   return { ...rest, spec: { ...spec, ingress } } as KubeObject;
 }
 
@@ -47,21 +52,24 @@ export function reachCanaryRouter(pipeline: string, children: readonly KubeObjec
     | NetworkPolicy
     | undefined;
   if (policy === undefined) return [];
-  const { apiVersion, kind, metadata, spec } = policy;
+  const own = ownPartOf(policy);
   const way = { to: [peer(pipeline)], ports: [{ protocol: 'TCP' as const, port: ROUTER_PORT }] };
-  const others = spec.egress.filter((rule) => !isDeepStrictEqual(rule.to, way.to));
-  return [
-    { apiVersion, kind, metadata: plainMetadata(metadata), spec: { ...spec, egress: [...others, way] } },
-  ] as never;
+  const others = policy.spec.egress.filter((rule) => !isDeepStrictEqual(rule.to, way.to));
+  return [{ ...own, spec: { ...own.spec, egress: [...others, way] } } as KubeObject];
 }
 
-export function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
-  return {
+/** The fields that Equipoise owns, so that an apply takes no field of others. The whole spec if no owner is recorded. */
+export function ownPartOf<T extends KubeObject>(live: T): T {
+  const { apiVersion, kind, metadata, ...rest } = live;
+  const { name, namespace, labels: own, ownerReferences } = metadata;
+  const plain = {
     name,
     ...(namespace !== undefined && { namespace }),
     ...(own && { labels: own }),
     ...(ownerReferences && { ownerReferences }),
   };
+  const { status: _, ...spec } = rest as { readonly status?: unknown };
+  return ownedFields(live, OWN_MANAGERS) ?? ({ ...spec, apiVersion, kind, metadata: plain } as unknown as T);
 }
 
 const labels = (pipeline: string) => labelsOf(pipeline, CANARY_PART);
@@ -108,19 +116,23 @@ export function shareOf({ metadata }: { readonly metadata?: Pick<KubeObject['met
 
 /** `undefined` removes the share. */
 export function withShare(live: ObservedDeployment, share: CanaryShare | undefined): KubeObject {
-  const { apiVersion, kind, metadata } = live;
-  const { spec } = live as unknown as Deployment;
+  const own = ownPartOf(live);
+  const { metadata } = live;
+  // Others may have taken the fields of the container over.
+  const [ownRouter] = (own as unknown as Partial<Deployment>).spec?.template?.spec?.containers ?? [];
+  const { spec } = (ownRouter?.args === undefined ? live : own) as unknown as Deployment;
   const { template } = spec;
   const { [SHARE]: _, ...others } = template.metadata.annotations ?? {};
   const annotations = { ...others, ...(share && { [SHARE]: String(share.fraction) }) };
   const [router, ...beside] = template.spec.containers;
   if (router === undefined) return live;
   const args = [...withoutShare(router.args ?? []), ...argumentsOf(share)];
-  const own = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
+  const named = Object.entries(own.metadata.annotations ?? metadata.annotations ?? {}).filter(([name]) =>
+    name.startsWith(`${LABEL_PREFIX}/`),
+  );
   return {
-    apiVersion,
-    kind,
-    metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) },
+    ...own,
+    metadata: { ...own.metadata, annotations: Object.fromEntries(named) },
     spec: {
       ...spec,
       template: {

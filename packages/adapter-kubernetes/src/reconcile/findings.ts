@@ -1,7 +1,7 @@
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { podIssues, rolloutState } from '../cluster/rollout-state.js';
+import { podIssues, type RolloutState, rolloutState } from '../cluster/rollout-state.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
-import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import type { ChildRefusal, ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import type { ForeignReplicas } from './replica-groups.js';
 import type { Rollback } from './rollback.js';
 import type { Work } from './transition.js';
@@ -64,12 +64,14 @@ function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (phase === 'taken-back') return no('Ready', 'RolledBack', 'The plan was rolled back: the previous plan serves.');
   const open = [...live].flatMap(([name, deployment]) => {
     const state = rolloutState(deployment);
-    if (state.kind === 'complete') return [];
-    return state.kind === 'stuck'
-      ? [`${name}: ${state.message}`]
-      : [`${name}: ${state.ready} of ${state.wanted} ready`];
+    return state.kind === 'complete'
+      ? []
+      : [{ isStarting: isStarting(state), text: `${name}: ${progressText(state)}` }];
   });
-  if (open.length > 0) return no('Ready', 'ReplicasStarting', open.join('; '));
+  if (open.length > 0) {
+    const reason = open.some(({ isStarting: starts }) => starts) ? 'ReplicasStarting' : 'ReplicasStopping';
+    return no('Ready', reason, open.map(({ text }) => text).join('; '));
+  }
   if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
   if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');
   if (phase === 'sharing') {
@@ -82,6 +84,18 @@ function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (phase === 'no-room') return no('Ready', NO_ROOM, NO_ROOM_MESSAGE);
   if (phase === 'switching') return no('Ready', 'Switching', 'The router is being switched to the plan.');
   return yes('Ready', 'AllReady', 'All replicas are ready.');
+}
+
+type UnfinishedRollout = Exclude<RolloutState, { kind: 'complete' }>;
+
+const isStarting = (state: UnfinishedRollout): boolean => state.kind === 'stuck' || state.ready < state.wanted;
+
+function progressText(state: UnfinishedRollout): string {
+  if (state.kind === 'stuck') return state.message;
+  const { ready, wanted, leaving } = state;
+  if (ready < wanted) return `${ready} of ${wanted} ready`;
+  if (leaving === 0) return `the cluster has not counted its ${wanted} replicas yet`;
+  return `all ${wanted} ready; ${leaving} earlier ${leaving === 1 ? 'pod has' : 'pods have'} still to stop`;
 }
 
 function sloMetFinding({ view: { observed, issue } }: FindingInput): Finding {
@@ -100,6 +114,8 @@ const NO_ROOM_MESSAGE =
   'There is no headroom for a new replica next to those that serve: raise control.surge.cpuCores or leave headroom in the budget.';
 
 function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
+  const refused = refusalsFinding(view.refusals ?? []);
+  if (refused !== undefined) return refused;
   const [first] = foreign;
   if (first !== undefined) {
     const each = foreign.map(
@@ -126,6 +142,16 @@ function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: F
   if (phase === 'no-room') return yes('Degraded', NO_ROOM, NO_ROOM_MESSAGE);
   if (view.issue !== undefined) return yes('Degraded', view.issue.reason, view.issue.message);
   return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
+}
+
+/** A taken name comes first: only a person can free it. */
+function refusalsFinding(refusals: readonly ChildRefusal[]): Finding | undefined {
+  const isTaken = refusals.some(({ reason }) => reason === 'NameTaken');
+  const texts = refusals.map(({ kind, name, reason, message }) =>
+    reason === 'NameTaken' ? message : `${kind} ${name}: ${message}`,
+  );
+  if (texts.length === 0) return undefined;
+  return yes('Degraded', isTaken ? 'NameTaken' : 'ApplyFailed', texts.join('; '));
 }
 
 const yes = (type: Finding['type'], reason: string, message: string): Finding => ({

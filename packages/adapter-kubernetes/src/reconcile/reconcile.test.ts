@@ -16,12 +16,12 @@ import { FINALIZER, reconcile } from './reconcile.js';
 import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
 import { ROUTES_TO } from './routes.js';
 
-const fieldManager = 'equipoise';
-const pipeline = shelf({ metadata: { finalizers: [FINALIZER] } });
+const pipeline = shelf();
+const held = { finalizers: [FINALIZER], annotations: { 'equipoise.dev/drain': 'true' } };
 const [SMALL, LARGE, ONLY, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--classify--only', 'shelf'];
 
 function decide(view: Partial<ObservedPipeline>, planning: Planning): Reconciliation {
-  return reconcile({ pipeline, children: [], pods: [], ...view }, planning, { fieldManager, nowEpochMs: NOW_EPOCH_MS });
+  return reconcile({ pipeline, children: [], pods: [], ...view }, planning, { nowEpochMs: NOW_EPOCH_MS });
 }
 
 /** Children after `planning` was carried out completely, some of them in other states. */
@@ -45,11 +45,10 @@ const small = () => wantedBy(pipeline, planWith('small', 2));
 const large = () => wantedBy(pipeline, planWith('large', 3));
 
 describe('reconcile: a new pipeline', () => {
-  it('gets all objects at once, owned by it, and the finalizer', async () => {
+  it('gets all objects at once, owned by it', async () => {
     const planning = await small();
-    const view = { pipeline: shelf() };
-    const result = reconcile({ ...view, children: [], pods: [] }, planning, { fieldManager, nowEpochMs: NOW_EPOCH_MS });
-    expect(result.finalizer).toBe('set');
+    const result = decide({ children: [], pods: [] }, planning);
+    expect(result.finalizer).toBeUndefined();
     expect(result.apply).toHaveLength(objectsOf(planning).length);
     expect(deploymentNames(result.apply).sort()).toEqual([ROUTER, ONLY, SMALL].sort());
     for (const { metadata } of result.apply) {
@@ -163,7 +162,7 @@ describe('reconcile: a variant is switched', () => {
   });
 
   it('keeps two variants of a stage at most: one that never got ready goes for the next', async () => {
-    const three = shelf({ metadata: { finalizers: [FINALIZER] } });
+    const three = shelf();
     const [before, planning] = [
       await wantedBy(three, planWith('small', 2)),
       await wantedBy(three, planWith('large', 3)),
@@ -184,7 +183,7 @@ describe('reconcile: a variant is switched', () => {
 
 describe('reconcile: replicas', () => {
   it('grows only into room that pods without a Deployment have left', async () => {
-    const tight = shelf({ budgetCpuCores: 3, metadata: { finalizers: [FINALIZER] } });
+    const tight = shelf({ budgetCpuCores: 3 });
     const [before, three, planning] = [
       await wantedBy(tight, planWith('small', 1)),
       await wantedBy(tight, planWith('small', 3)),
@@ -232,7 +231,7 @@ describe('reconcile: replicas', () => {
     const planning = await small();
     const same = decide({ children: settled(planning, { [SMALL]: { managedFields: by('kubectl') } }) }, planning);
     expect(condition(same, 'Degraded')?.status).toBe('False');
-    const own = settled(planning, { [SMALL]: { replicas: 5, managedFields: by(fieldManager) } });
+    const own = settled(planning, { [SMALL]: { replicas: 5, managedFields: by('equipoise-operator') } });
     expect(condition(decide({ children: own }, planning), 'Degraded')?.status).toBe('False');
   });
 
@@ -313,7 +312,7 @@ describe('reconcile: the conditions', () => {
 
   it('keep the time of their last change', async () => {
     const before = decide({}, { kind: 'off' }).status;
-    const later = { fieldManager, nowEpochMs: NOW_EPOCH_MS + 60_000 };
+    const later = { nowEpochMs: NOW_EPOCH_MS + 60_000 };
     const view = { pipeline: shelf({ status: before }), children: [], pods: [] };
     const same = reconcile(view, { kind: 'off' }, later);
     expect(same.status).toEqual(before);
@@ -324,7 +323,7 @@ describe('reconcile: the conditions', () => {
 });
 
 describe('reconcile: the end', () => {
-  const ended = shelf({ metadata: { finalizers: [FINALIZER], deletionTimestamp: '2026-06-01T12:00:00Z' } });
+  const ended = shelf({ metadata: { ...held, deletionTimestamp: '2026-06-01T12:00:00Z' } });
 
   it('takes the router away first, and lets go when its last pod is gone', async () => {
     const planning = await small();
@@ -339,6 +338,18 @@ describe('reconcile: the end', () => {
     expect(condition(draining, 'Ready')).toMatchObject({ status: 'False', reason: 'Ending' });
     const gone = decide({ pipeline: ended, children: rest }, planning);
     expect(gone.finalizer).toBe('take-off');
+  });
+
+  it.each([
+    ['sets the finalizer that the annotation asks for', { annotations: held.annotations }, 'set'],
+    ['keeps it while the annotation stands', held, undefined],
+    ['takes off the finalizer of an earlier operator', { finalizers: [FINALIZER] }, 'take-off'],
+  ])('%s', async (_, metadata, expected) => {
+    const planning = await small();
+    const view = { pipeline: shelf({ metadata }), children: settled(planning), pods: [] };
+    expect(reconcile(view, planning, { nowEpochMs: NOW_EPOCH_MS }).finalizer).toBe(expected);
+    const advised = { ...view, pipeline: shelf({ mode: 'advise', metadata }) };
+    expect(reconcile(advised, { kind: 'off' }, { nowEpochMs: NOW_EPOCH_MS }).finalizer).toBe(expected);
   });
 
   it('leaves a pipeline alone whose finalizer is off', async () => {

@@ -1,3 +1,4 @@
+import type { Plan } from '@equipoise/core/model';
 import { type KubeObject, refTo } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { childTypes, deployments, isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
@@ -13,7 +14,7 @@ import { IDLE, transition, type Work } from './transition.js';
 export function reconcile(
   view: ObservedPipeline,
   planning: Planning,
-  at: { readonly fieldManager: string; readonly nowEpochMs: number },
+  at: { readonly nowEpochMs: number },
 ): Reconciliation {
   const { metadata, status } = view.pipeline;
   const generation = metadata.generation ?? 0;
@@ -38,7 +39,7 @@ export function reconcile(
     awaitsVerdict,
     status: {
       observedGeneration: generation,
-      mode: planning.kind === 'planned' ? planning.mode : 'off',
+      mode: modeOf(view),
       conditions,
       ...planOf(live, planning),
       ...(view.observed !== undefined && { observed: view.observed }),
@@ -52,24 +53,47 @@ function workOf(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
   planning: Planning,
-  at: { readonly fieldManager: string; readonly nowEpochMs: number },
+  at: { readonly nowEpochMs: number },
 ): Work & Pick<Reconciliation, 'finalizer'> {
   const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
   const isHeld = finalizers.includes(FINALIZER);
   if (deletionTimestamp !== undefined) return isHeld ? endPipeline(view) : IDLE;
+  return { ...plannedWork(view, live, planning, at), finalizer: finalizerChange(view) };
+}
+
+function plannedWork(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planning: Planning,
+  at: { readonly nowEpochMs: number },
+): Work {
   if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
-  const work = transition(view, live, planning, at);
-  return isHeld ? work : { ...work, finalizer: 'set' };
+  return transition(view, live, planning, at);
+}
+
+/** Without the annotation, nothing holds a deleted pipeline: the garbage collector removes its objects. */
+function finalizerChange({ pipeline: { metadata } }: ObservedPipeline): Reconciliation['finalizer'] {
+  const isHeld = (metadata.finalizers ?? []).includes(FINALIZER);
+  const isWanted = metadata.annotations?.[DRAIN] === 'true';
+  if (isHeld === isWanted) return undefined;
+  return isWanted ? 'set' : 'take-off';
 }
 
 const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
 
 /** True if there is no plan and the cluster may be changed. */
-function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
-  const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
+function hasNoPlan(view: ObservedPipeline, planning: Planning): boolean {
   const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
-  return control?.mode === 'auto' && !isPending;
+  return modeOf(view) === 'auto' && !isPending;
+}
+
+const MODES = ['auto', 'advise', 'off'] as const;
+
+/** The mode of the spec, which need not be valid. The default of the definition is `advise`. */
+function modeOf({ pipeline }: ObservedPipeline): (typeof MODES)[number] {
+  const { control } = pipeline.spec as { readonly control?: { readonly mode?: unknown } };
+  return MODES.find((mode) => mode === control?.mode) ?? 'advise';
 }
 
 function deploymentsOf(children: readonly KubeObject[]): ReadonlyMap<string, ObservedDeployment> {
@@ -85,7 +109,7 @@ function planOf(
   const stages = [...live.values()].filter(isStage);
   const planned = Object.values(planning.plan.stages).flat();
   return {
-    plan: planning.plan,
+    plan: roundedPlan(planning.plan),
     plannedAt: new Date(planning.plannedAtEpochMs).toISOString().replace(/\.\d+Z$/, 'Z'),
     plannedForRps: planning.arrivalRps,
     replicas: {
@@ -95,8 +119,24 @@ function planOf(
   };
 }
 
+/** The plan with figures of four digits, as printer columns show them. Nothing that pods depend on is rounded. */
+function roundedPlan(plan: Plan): Plan {
+  const { predicted, verified } = plan;
+  const figures = <T extends object>(of: T): T =>
+    Object.fromEntries(Object.entries(of).map(([name, value]) => [name, roundedFigure(value)])) as T;
+  return { ...plan, predicted: figures(predicted), ...(verified && { verified: figures(verified) }) };
+}
+
+const roundedFigure = (value: unknown): unknown =>
+  typeof value === 'number' && Number.isFinite(value) && !Number.isInteger(value)
+    ? Number(value.toPrecision(4))
+    : value;
+
 /** Finalizer that keeps a deleted pipeline until its router is gone. */
 export const FINALIZER = `${LABEL_PREFIX}/drain`;
+
+/** Annotation (`true`) of pipelines whose stages must outlive the router when they are deleted. */
+const DRAIN = `${LABEL_PREFIX}/drain`;
 
 /** Removes the finalizer after the router's last pod; the garbage collector removes the rest. */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {

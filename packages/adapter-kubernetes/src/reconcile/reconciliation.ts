@@ -3,6 +3,7 @@ import type { ChangeBounds } from '@equipoise/core/serve';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { Sides } from '../observe/side-counts.js';
 
 /** Observed state of a pipeline; `children` are all objects with its label. */
@@ -16,12 +17,24 @@ export interface ObservedPipeline {
   readonly sides?: Sides;
   /** Time (ms) with stale signals; missing if none is stale, or without a watch. */
   readonly staleMs?: number;
+  /** Writes of its objects that the server refused. */
+  readonly refusals?: readonly ChildRefusal[];
+  /** Autoscalers by Deployment; missing if they are unknown. */
+  readonly autoscalers?: AutoscalerNames | undefined;
   /** Reason why plans do not follow the load. */
   readonly issue?: ControlIssue | undefined;
 }
 
+/** Refused write of an object. `NameTaken`: an object of others has its name. */
+export interface ChildRefusal {
+  readonly kind: string;
+  readonly name: string;
+  readonly reason: 'NameTaken' | 'ApplyFailed';
+  readonly message: string;
+}
+
 export interface ControlIssue {
-  readonly reason: 'RouterUnreachable' | 'PlanningFailed';
+  readonly reason: 'RouterUnreachable' | 'PlanningFailed' | 'ProfileOff';
   readonly message: string;
 }
 

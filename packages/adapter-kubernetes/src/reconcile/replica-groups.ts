@@ -1,7 +1,8 @@
-import { COMMAND_MANAGER, ownersOfField } from '../api/field-managers.js';
+import { OWN_MANAGERS, ownersOfField } from '../api/field-managers.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
+import type { AutoscalerNames } from '../observe/autoscalers.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { coresOf } from '../render/quantities.js';
@@ -97,9 +98,12 @@ const labelOf = ({ metadata }: Pick<ObservedPod, 'metadata'>, label: string): st
 const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
+/** Annotation of a Deployment whose replicas a person or another controller sets. The value says who. */
+const REPLICAS_BY = `${LABEL_PREFIX}/replicas-by`;
+
 /**
- * Replicas set by an autoscaler or a person. They are left alone, because two writers would start and stop pods without
- * end. `k8s apply` is not a foreign writer.
+ * Replicas set by an autoscaler, or by the writer that an annotation names. They are left alone, because two writers
+ * would start and stop pods without end. Any other change of the replicas is taken back.
  */
 export interface ForeignReplicas {
   readonly deployment: string;
@@ -108,16 +112,22 @@ export interface ForeignReplicas {
   readonly wanted: number;
 }
 
+/** `autoscalers` by Deployment; undefined if they are unknown. Then each foreign writer may be an autoscaler. */
 export function foreignReplicas(
   deployment: ObservedDeployment,
   wanted: number,
-  fieldManager: string,
+  autoscalers: AutoscalerNames | undefined,
 ): ForeignReplicas | undefined {
+  const { name, annotations = {} } = deployment.metadata;
   const replicas = deployment.spec.replicas ?? 1;
-  if (replicas === wanted) return undefined;
+  const writer = foreignWriter(deployment);
+  if (replicas === wanted || writer === undefined) return undefined;
+  const owner = annotations[REPLICAS_BY] ?? (autoscalers === undefined ? writer : autoscalers.get(name));
+  return owner === undefined ? undefined : { deployment: name, manager: owner, replicas, wanted };
+}
+
+/** Manager of others that set the replicas; undefined if Equipoise set them. */
+export function foreignWriter(deployment: ObservedDeployment): string | undefined {
   const owners = ownersOfField(deployment, 'spec.replicas').map(({ manager = 'unknown' }) => manager);
-  const foreign = owners.find((manager) => manager !== fieldManager && manager !== COMMAND_MANAGER);
-  return foreign === undefined
-    ? undefined
-    : { deployment: deployment.metadata.name, manager: foreign, replicas, wanted };
+  return owners.find((manager) => !OWN_MANAGERS.includes(manager));
 }

@@ -18,7 +18,7 @@ import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { type CanaryDecision, decideCanary } from './canary.js';
-import { admitCanaryRouter, canaryName, plainMetadata, shareOf } from './canary-router.js';
+import { admitCanaryRouter, canaryName, ownPartOf, shareOf } from './canary-router.js';
 import { boundCpuCores, type HeadroomSteps, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import { digestOf, type ForeignReplicas, foreignReplicas, isOfTemplate, replicaGroups } from './replica-groups.js';
@@ -49,9 +49,9 @@ export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
   planned: PlannedObjects,
-  { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
+  { nowEpochMs }: { readonly nowEpochMs: number },
 ): Work {
-  const change = changeOf(view, live, planned.objects, fieldManager);
+  const change = changeOf(view, live, planned.objects);
   const { router, liveRouter, isSwitched } = change;
   const decision: CanaryDecision =
     router === undefined || liveRouter === undefined || isSwitched || !planned.allowsCanary
@@ -96,7 +96,6 @@ function changeOf(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
   objects: readonly KubeObject[],
-  fieldManager: string,
 ): PlanChange {
   const wanted = ownedObjects(objects, view.pipeline);
   const wantedDeployments = wanted.filter(isDeployment);
@@ -110,7 +109,7 @@ function changeOf(
   };
   const foreign = stages.flatMap((stage) => {
     const present = live.get(stage.metadata.name);
-    return (present && foreignReplicas(present, stage.spec.replicas, fieldManager)) ?? [];
+    return (present && foreignReplicas(present, stage.spec.replicas, view.autoscalers)) ?? [];
   });
   const held = new Set(foreign.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
@@ -310,8 +309,8 @@ function shrinkDeployment(
 ) {
   const replicas = steps.replicas.get(name);
   if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
-  const { apiVersion, kind, spec } = live;
-  return [{ apiVersion, kind, metadata: plainMetadata(live.metadata), spec: { ...spec, replicas } } as KubeObject];
+  const own = ownPartOf(live);
+  return [{ ...own, spec: { ...own.spec, replicas } } as KubeObject];
 }
 
 /** Adds the old egress rules, because pods of the old router still send. */

@@ -29,7 +29,7 @@ export interface Container {
   readonly startupProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly livenessProbe?: Probe;
-  readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } };
+  readonly lifecycle?: { readonly preStop: PreStop };
   readonly securityContext?: ContainerSecurity;
   readonly volumeMounts?: readonly {
     readonly name: string;
@@ -37,6 +37,17 @@ export interface Container {
     readonly subPath?: string;
     readonly readOnly?: true;
   }[];
+}
+
+export type PreStop =
+  | { readonly sleep: { readonly seconds: number } }
+  | { readonly exec: { readonly command: readonly string[] } };
+
+/** Pause (s) before a container is stopped; 0 without. */
+export function pauseSecondsOf({ lifecycle }: Container): number {
+  const preStop = lifecycle?.preStop;
+  if (preStop === undefined) return 0;
+  return 'sleep' in preStop ? preStop.sleep.seconds : Number(preStop.exec.command.at(-1));
 }
 
 export type EnvironmentVariable =
@@ -142,6 +153,7 @@ interface TrafficRule {
 interface PolicyPeer {
   readonly podSelector?: { readonly matchLabels?: Labels };
   readonly namespaceSelector?: { readonly matchLabels?: Labels };
+  readonly ipBlock?: { readonly cidr: string };
 }
 
 export interface NetworkPolicy extends KubeObject {

@@ -1,6 +1,7 @@
 /**
- * Allowed traffic: from everywhere to the router, and from the router to the stages. Pods that fetch artifacts or use
- * external servers may reach everything.
+ * Allowed traffic: from everywhere to the router, and from the router to the stages. Prometheus may read all metrics, and
+ * the proxies of Istio may reach each other and their control plane. Pods that fetch artifacts or use external servers
+ * may reach everything.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
@@ -8,6 +9,7 @@ import type { NetworkPolicy } from './manifest-types.js';
 import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
+type Ingress = NetworkPolicy['spec']['ingress'];
 
 const names: Egress[number] = {
   to: [{ namespaceSelector: {} }],
@@ -19,8 +21,32 @@ const names: Egress[number] = {
 
 const everywhere: Egress = [{}];
 
-export function stagePolicy(pipeline: string, { name, labels, selector, port, fetches }: StageWorkload): NetworkPolicy {
+const tcp = (...ports: readonly (number | string)[]) => ports.map((port) => ({ protocol: 'TCP' as const, port }));
+
+/** Encrypted traffic of Istio's ambient mesh, between the nodes' proxies of two pods. */
+const HBONE = 15_008;
+/** Metrics of Istio's sidecar: merged ones, and its own. */
+const SIDECAR_METRICS = [15_020, 15_090] as const;
+
+/** Istio's control plane, without which a sidecar does not start. */
+const meshControl: Egress[number] = {
+  to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'istio-system' } } }],
+  ports: tcp(15_010, 15_012),
+};
+
+/** Probes of a kubelet, with the source address that the ambient mesh gives them. */
+const meshProbes: Ingress[number] = { from: [{ ipBlock: { cidr: '169.254.7.127/32' } }] };
+
+/** Prometheus in any namespace, by the label that its charts and its operator set. */
+const scrapes = (...ports: readonly (number | string)[]): Ingress[number] => ({
+  from: [{ namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } } }],
+  ports: tcp(...ports, ...SIDECAR_METRICS),
+});
+
+export function stagePolicy(pipeline: string, workload: StageWorkload): NetworkPolicy {
+  const { name, labels, selector, port, fetches, container } = workload;
   const router = selectorOf(pipeline, { kind: 'router' });
+  const ports = (container.ports ?? []).map(({ containerPort }) => containerPort);
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -28,8 +54,12 @@ export function stagePolicy(pipeline: string, { name, labels, selector, port, fe
     spec: {
       podSelector: { matchLabels: selector },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ from: [{ podSelector: { matchLabels: router } }], ports: [{ protocol: 'TCP', port }] }],
-      egress: fetches ? everywhere : [],
+      ingress: [
+        { from: [{ podSelector: { matchLabels: router } }], ports: tcp(port, HBONE) },
+        scrapes(...new Set([...ports, port])),
+        meshProbes,
+      ],
+      egress: fetches ? everywhere : [names, meshControl],
     },
   };
 }
@@ -39,7 +69,7 @@ export function routerPolicy(pipeline: string, workloads: readonly StageWorkload
   const part = { kind: 'router' } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({
     to: [{ podSelector: { matchLabels: selector } }],
-    ports: [{ protocol: 'TCP', port }],
+    ports: tcp(port, HBONE),
   }));
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -48,8 +78,8 @@ export function routerPolicy(pipeline: string, workloads: readonly StageWorkload
     spec: {
       podSelector: { matchLabels: selectorOf(pipeline, part) },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ ports: [{ protocol: 'TCP', port: 'http' }] }],
-      egress: elsewhere ? everywhere : [names, ...toStages],
+      ingress: [{ ports: tcp('http', HBONE) }, scrapes('http'), meshProbes],
+      egress: elsewhere ? everywhere : [names, meshControl, ...toStages],
     },
   };
 }

@@ -8,7 +8,7 @@ import { GPU_RESOURCE } from './quantities.js';
 const USER_ID = 1000;
 
 /** Default time in which senders learn that a pod terminates. */
-const LEAVE_S = 5;
+export const LEAVE_S = 5;
 const SPARE_S = 5;
 
 /** The only writable folder except /tmp; it contains the pipeline file. */

@@ -4,7 +4,7 @@ import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import { toYaml } from '../api/to-yaml.js';
-import type { ConfigMap } from './manifest-types.js';
+import type { ConfigMap, NetworkPolicy } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
 import { brokenRules, podsOf } from './rendered-rules.test-support.js';
@@ -91,9 +91,9 @@ describe('a stage that is code', () => {
   });
 
   it('may reach what it fetches, and one that fetches nothing may not', () => {
-    const policy = (name: string) => objectOf(objects, 'NetworkPolicy', name) as KubeObject & { spec: unknown };
+    const policy = (name: string) => objectOf(objects, 'NetworkPolicy', name) as NetworkPolicy;
     expect(policy('shelf--detect--small').spec).toMatchObject({ egress: [{}] });
-    expect(policy('shelf--embed--cpu').spec).toMatchObject({ egress: [] });
+    expect(policy('shelf--embed--cpu').spec.egress).not.toContainEqual({});
   });
 
   it('rolls out anew when its plan changes', () => {

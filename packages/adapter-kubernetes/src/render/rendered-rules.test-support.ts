@@ -4,7 +4,14 @@
  */
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
-import type { Container, NetworkPolicy, PodDisruptionBudget, PodSpec, Service } from './manifest-types.js';
+import {
+  type Container,
+  type NetworkPolicy,
+  type PodDisruptionBudget,
+  type PodSpec,
+  pauseSecondsOf,
+  type Service,
+} from './manifest-types.js';
 import type { RenderRequest } from './render-request.js';
 
 /** Pods of a workload of any engine. */
@@ -105,9 +112,10 @@ function referenceProblems({ serviceAccountName, volumes }: PodSpec, objects: re
   return wanted.filter((id) => !ids.has(id)).map((id) => `there is no ${id}`);
 }
 
-function lifeProblems({ readinessProbe, livenessProbe, startupProbe, lifecycle }: Container, pod: PodSpec) {
+function lifeProblems(container: Container, pod: PodSpec) {
+  const { readinessProbe, livenessProbe, startupProbe } = container;
   const probes = [readinessProbe, livenessProbe, startupProbe];
-  const leaveS = lifecycle?.preStop.sleep.seconds ?? 0;
+  const leaveS = pauseSecondsOf(container);
   return [
     probes.includes(undefined) ? 'lacks a probe' : '',
     leaveS > 0 && pod.terminationGracePeriodSeconds > leaveS ? '' : 'stops at once',

@@ -98,4 +98,29 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     await eventually(async () => (await planned())?.reason === 'ProfilesMissing');
     expect((await planned())?.message).toContain('large');
   }, 120_000);
+
+  it('plans by measured service times, and says that the profile is off', async () => {
+    const { namespace, condition, settled, cores } = await suite.pipeline();
+    suite.run(namespace);
+    await settled();
+    suite.routers.rps = 20;
+    await eventually(async () => (await condition('SLOMet'))?.status === 'True', 90_000);
+    const before = await cores();
+    suite.routers.serviceMs = { 'detect/small': 60, 'detect/large': 150, 'classify/only': 60 };
+    await eventually(async () => (await condition('Degraded'))?.reason === 'ProfileOff', 120_000);
+    expect((await condition('Degraded'))?.message).toMatch(/batches take \d+ ms, .* times the \d+ ms of the profile/);
+    await eventually(async () => (await cores()) > before, 120_000);
+  }, 360_000);
+
+  it('is not ready while the API server is away', async () => {
+    const { namespace, settled } = await suite.pipeline();
+    const command = suite.run(namespace);
+    await settled();
+    const readiness = async () => (await command.asks('/readyz'))?.status;
+    await eventually(async () => (await readiness()) === 200);
+    await suite.plane.killApiServer();
+    await eventually(async () => (await readiness()) === 503);
+    await suite.plane.startApiServer();
+    await eventually(async () => (await readiness()) === 200, 120_000);
+  }, 300_000);
 });

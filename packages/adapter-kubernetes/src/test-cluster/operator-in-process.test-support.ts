@@ -43,13 +43,28 @@ export async function startOperator(
     const page = await admin.list({ type: deployments, namespace });
     return page.kind === 'page' ? page.objects : [];
   };
-  const create = async (): Promise<InferencePipeline> => {
+  const create = async (annotations: Readonly<Record<string, string>> = {}): Promise<InferencePipeline> => {
     const { metadata, ...rest } = shelf({ namespace });
     const { name } = metadata;
-    return written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
+    return written(await admin.create(pipelines, { ...rest, metadata: { name, namespace, annotations } }, human));
   };
 
   const settled = () => eventually(async () => (await condition('Ready'))?.status === 'True');
 
-  return { namespace, create, settled, source, failures, ahead, abort, run, ref, find, condition, isReady, all, base };
+  return {
+    namespace,
+    create,
+    settled,
+    source,
+    failures,
+    ahead,
+    abort,
+    run,
+    ref,
+    find,
+    condition,
+    isReady,
+    all,
+    base,
+  };
 }

@@ -52,17 +52,17 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     }
     expect(pods.metadata.labels).toMatchObject(policy.spec.podSelector.matchLabels);
     const { resources } = parse(text('kubernetes', 'kustomization.yaml')) as { readonly resources: readonly string[] };
-    expect(resources).toEqual(['namespace.yaml', 'crd.yaml', 'rbac.yaml', 'operator.yaml']);
+    expect(resources).toEqual(['namespace.yaml', 'rbac.yaml', 'operator.yaml']);
     expect(text('kubernetes', 'rbac.yaml')).toContain(`name: ${pods.spec.serviceAccountName}`);
   });
 
-  it('grant what the operator does and no more: it sets replicas with the rest of a Deployment, and changes no event', () => {
+  it('grant what the operator does and no more: it sets replicas with the rest of a Deployment, and deletes no event', () => {
     const rules = parseAllDocuments(text('kubernetes', 'rbac.yaml')).flatMap(
       (each) =>
         (each.toJS() as { rules?: readonly { resources: readonly string[]; verbs: readonly string[] }[] }).rules ?? [],
     );
     const verbsOn = (resource: string) => rules.find(({ resources }) => resources.includes(resource))?.verbs;
-    expect([verbsOn('deployments/scale'), verbsOn('events')]).toEqual([undefined, ['create']]);
+    expect([verbsOn('deployments/scale'), verbsOn('events')]).toEqual([undefined, ['create', 'patch']]);
     expect([verbsOn('secrets'), verbsOn('nodes')]).toEqual([undefined, undefined]);
   });
 

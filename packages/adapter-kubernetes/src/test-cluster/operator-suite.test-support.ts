@@ -20,7 +20,7 @@ export class OperatorSuite extends ClusterSuite {
       this.kubelet.fateOf = () => ({ kind: 'hosted', host: routers });
     });
     afterEach(async () => {
-      Object.assign(routers, { rps: 0, lateFraction: 0, showsMetrics: true });
+      Object.assign(routers, { rps: 0, lateFraction: 0, serviceMs: {}, showsMetrics: true });
       await Promise.all(this.#started.splice(0).map((command) => command.remove()));
     });
     afterAll(() => routers.close());

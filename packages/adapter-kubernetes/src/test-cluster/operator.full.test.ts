@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import { deployments, isRouter, pods as podType } from '../cluster/observed-objects.js';
 import { events } from '../deploy/events.js';
+import { podAutoscalers } from '../observe/autoscalers.js';
 import { shareOf } from '../reconcile/canary-router.js';
 import { eventually } from './cluster-objects.test-support.js';
 import { ClusterSuite, human } from './cluster-suite.test-support.js';
@@ -163,24 +164,38 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     180_000,
   );
 
-  it('leaves replicas that somebody else sets', async () => {
-    const { namespace, abort, run, condition, find, create, settled } = await startOperator(suite);
+  it('leaves replicas that an autoscaler sets, and takes back those of a person', async () => {
+    const { namespace, abort, run, find, condition, create, settled } = await startOperator(suite);
     await create();
     const running = run(abort.signal);
     await settled();
-    written(await suite.admin.scale({ type: deployments, namespace, name: SMALL }, 5, human));
-    await eventually(async () => (await condition('Degraded'))?.reason === 'ForeignReplicas');
-    expect((await condition('Degraded'))?.message).toContain(`${SMALL} has 5 replicas by kubectl, the plan wants 2`);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    expect((await find(SMALL))?.spec.replicas).toBe(5);
+    const replicas = async () => (await find(SMALL))?.spec.replicas;
+    const target = { apiVersion: 'apps/v1', kind: 'Deployment', name: SMALL };
+    const spec = { scaleTargetRef: target, minReplicas: 5, maxReplicas: 5 };
+    const named = {
+      metadata: { name: 'five', namespace },
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+    };
+    written(await suite.admin.create(podAutoscalers, { ...named, spec }, human));
+    await eventually(async () => (await condition('Degraded'))?.reason === 'ForeignReplicas', 90_000);
+    expect(await replicas()).toBe(5);
+    expect((await condition('Degraded'))?.message).toContain('5 replicas by HorizontalPodAutoscaler five');
+    await suite.admin.delete({ type: podAutoscalers, namespace, name: 'five' });
+    await eventually(async () => (await replicas()) === 2, 90_000);
+    const scaled = written(await suite.admin.scale({ type: deployments, namespace, name: SMALL }, 4, human));
+    await eventually(async () => {
+      const live = await find(SMALL);
+      return live?.spec.replicas === 2 && live.metadata.resourceVersion !== scaled.metadata.resourceVersion;
+    });
     abort.abort();
     await running;
-  }, 180_000);
+  }, 300_000);
 
   // Last, because it takes 44 s as the first test of a new control plane.
   it('brings a pipeline up, and takes it down router first', async () => {
     const { namespace, abort, run, ref, condition, all, failures, create, settled } = await startOperator(suite);
-    await create();
+    await create({ 'equipoise.dev/drain': 'true' });
     const running = run(abort.signal);
     await settled();
     expect((await all()).map(({ metadata }) => metadata.name).sort()).toEqual([

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
-import type { ConfigMap, Container, Probe } from '../render/manifest-types.js';
+import { type ConfigMap, type Container, type Probe, pauseSecondsOf } from '../render/manifest-types.js';
 import { PIPELINE_DIR, STATE_DIR } from '../render/pod-template.js';
 import { ChildProgram } from './child-program.test-support.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
@@ -109,7 +109,7 @@ class PodProcess {
   async stop(): Promise<void> {
     const { containers, terminationGracePeriodSeconds } = this.#placed.pod.spec;
     const [container] = containers;
-    const pauseMs = 1000 * (container?.lifecycle?.preStop.sleep.seconds ?? 0);
+    const pauseMs = container === undefined ? 0 : 1000 * pauseSecondsOf(container);
     this.#abort.abort();
     if (this.#program !== undefined && !this.#program.hasEnded)
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -31,6 +31,8 @@ export class StandInRouters implements PodHost {
   rps = 0;
   /** Fraction of these requests that misses the SLO. */
   lateFraction = 0;
+  /** Service time (ms) of each batch, by `STAGE/VARIANT`. Each request is a batch of one. */
+  serviceMs: Readonly<Record<string, number>> = {};
   /** True to show metrics. */
   showsMetrics = true;
   /** Metrics on the page that an operator ignores. */
@@ -117,6 +119,10 @@ export class StandInRouters implements PodHost {
     const completed = [Math.round(arrived - late), 0, Math.round(late)] as const;
     const page = pageText({
       ...{ pipeline, arrived: Math.round(arrived), completed, passedOn: Math.round(passedOn), latest },
+      batches: Object.entries(this.serviceMs).map(([name, serviceMs]) => {
+        const [stage = '', variant = ''] = name.split('/');
+        return { stage, variant, count: arrived, items: arrived, serviceS: (arrived * serviceMs) / 1000 };
+      }),
     });
     return `${page}${this.restOfPage}`;
   }

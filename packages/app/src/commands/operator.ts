@@ -1,5 +1,5 @@
 /** `equipoise operator`: reconciles a cluster's pipelines until stopped. Only one of several operators is active. */
-import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
+import { LeaseElector, Operator, ServerContact } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
@@ -30,21 +30,27 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
   return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
     const watch = new OperatorWatch();
+    const scope = scopeOf(options, cluster);
+    const contact = new ServerContact(operatorDeps(cluster), scope);
     const probes = await startProbeServer({
       host: options.host,
       port: options.port,
-      isReady: () => watch.isReady,
-      notReady: 'the API server has not answered yet',
+      isReady: () => watch.isReady && contact.isFresh,
+      notReady: 'the API server does not answer',
       metrics: watch.monitor.page,
     });
-    const scope = scopeOf(options, cluster);
     logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url });
     const abort = new AbortController();
+    const asking = contact.run(abort.signal);
     const running = run(cluster, { options, scope, watch }, abort.signal);
     await Promise.race([stop, running]);
     logLine('info', 'stopping');
     abort.abort();
-    await endWithin(END_MS, Promise.all([running, probes.close()]), () => 'a call to the API server has not ended');
+    await endWithin(
+      END_MS,
+      Promise.all([running, asking, probes.close()]),
+      () => 'a call to the API server has not ended',
+    );
     logLine('info', 'stopped');
     return undefined;
   });

@@ -67,7 +67,8 @@ export function withRemedy(error: unknown): unknown {
   const isUndefined = error instanceof AppError && error.details['resource'] === 'inferencepipelines';
   if (!isUndefined) return error;
   const { code, message, details, retryable } = error;
-  const advice = '`kubectl apply --server-side -k deploy/kubernetes` defines them (docs/guide/kubernetes.md)';
+  const advice =
+    '`kubectl apply --server-side -k deploy/kubernetes-definition` defines them (docs/guide/kubernetes.md)';
   return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
 }
 

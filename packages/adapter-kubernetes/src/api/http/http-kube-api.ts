@@ -14,6 +14,7 @@ import {
   apiVersionOf,
   collectionPath,
   type KubeObject,
+  type ManagedFields,
   type ObjectRef,
   objectPath,
   type ResourceType,
@@ -88,11 +89,16 @@ export class HttpKubeApi implements KubeApi {
 
   create<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>> {
     const path = collectionPath(type, object.metadata.namespace);
-    return this.#write({ method: 'POST', path, query: { ...writer }, body: object });
+    return this.#write({ method: 'POST', path, query: { fieldManager: writer.fieldManager }, body: object });
   }
 
   replace<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>> {
-    return this.#write({ method: 'PUT', path: objectPath(refTo(type, object)), query: { ...writer }, body: object });
+    return this.#write({
+      method: 'PUT',
+      path: objectPath(refTo(type, object)),
+      query: { fieldManager: writer.fieldManager },
+      body: object,
+    });
   }
 
   apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>> {
@@ -101,6 +107,20 @@ export class HttpKubeApi implements KubeApi {
 
   applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>> {
     return this.#write(applyRequest(objectPath(refTo(type, object), 'status'), object, applier));
+  }
+
+  setManagedFields<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    managedFields: readonly ManagedFields[],
+  ): Promise<WriteResult<T>> {
+    const { uid, resourceVersion } = object.metadata;
+    return this.#write({
+      method: 'PATCH',
+      path: objectPath(refTo(type, object)),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid, resourceVersion, managedFields } },
+    });
   }
 
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult> {
@@ -139,10 +159,20 @@ function queryOf({ labelSelector, fieldSelector }: Selection): NonNullable<KubeR
   return { labelSelector, fieldSelector };
 }
 
-function applyRequest(path: string, object: KubeObject, { fieldManager, force }: Applier): KubeRequest {
+function applyRequest(
+  path: string,
+  object: KubeObject,
+  { fieldManager, force, dryRun, isStrict }: Applier,
+): KubeRequest {
   // JSON is valid YAML.
   const contentType = 'application/apply-patch+yaml';
-  return { method: 'PATCH', path, query: { fieldManager, force }, contentType, body: object };
+  const query = {
+    fieldManager,
+    force,
+    dryRun: dryRun ? 'All' : undefined,
+    fieldValidation: isStrict ? 'Strict' : undefined,
+  };
+  return { method: 'PATCH', path, query, contentType, body: object };
 }
 
 function bodyOf(answer: KubeAnswer): unknown {
@@ -180,15 +210,24 @@ const REFUSALS: Readonly<Record<number, Refused['reason']>> = { 404: 'not-found'
 
 /** The refusal of a write; throws for other failures. */
 function refusalOf(answer: KubeAnswer): Refused {
+  const status = statusOf(answer.body);
+  const unknown = answer.status === 500 ? unknownField(status) : undefined;
+  if (unknown !== undefined) return { kind: 'refused', reason: 'invalid', message: unknown, causes: [] };
   const reason = REFUSALS[answer.status];
   if (reason === undefined) throw failureOf(answer);
-  const status = statusOf(answer.body);
   return {
     kind: 'refused',
     reason: status.reason === 'AlreadyExists' ? 'already-exists' : reason,
     message: status.message ?? `HTTP status ${answer.status}`,
     causes: (status.details?.causes ?? []).map(({ field, message = '', reason }) => ({ field, message, reason })),
   };
+}
+
+/** The server reports a field that its schema lacks as a failure of its own; undefined for other failures. */
+function unknownField({ message = '' }: Status): string | undefined {
+  const [, field, problem] = /failed to create typed patch object .*?(\.\S+): (.*)$/s.exec(message) ?? [];
+  if (field === undefined || problem === undefined) return undefined;
+  return `the schema of the cluster does not have this field: ${field}: ${problem}. The definition or the cluster is older than this version of Equipoise: update it (docs/guide/upgrading.md)`;
 }
 
 /** CLUSTER_REFUSED, retryable if the server is busy or broken. */

@@ -42,6 +42,19 @@ export function managedFieldsOf(owners: Owners): readonly ManagedFields[] {
   }));
 }
 
+/** Owners after a client has replaced `managedFields`. Entries keep their fields; only operations may change. */
+export function withEntries(owners: Owners, entries: readonly ManagedFields[]): Owners {
+  return entries.flatMap(({ manager = '', operation = 'Update', subresource, fieldsV1 }) => {
+    const before = owners.find(
+      (owner) =>
+        owner.manager === manager &&
+        owner.subresource === subresource &&
+        same(managedFieldsOf([owner])[0]?.fieldsV1, fieldsV1),
+    );
+    return before === undefined ? [] : [{ ...before, operation }];
+  });
+}
+
 /** Applies the wanted fields to the existing ones. */
 export function mergeApply(
   live: { readonly fields: Fields; readonly owners: Owners },

@@ -9,8 +9,22 @@ import type {
   WriteResult,
   Writer,
 } from '../kube-api.js';
-import { type KubeObject, type ObjectRef, objectKey, type ResourceType, refTo } from '../kube-object.js';
-import { type Fields, mergeApply, type Owners, ownChanges, type Subresource } from './field-owners.test-support.js';
+import {
+  type KubeObject,
+  type ManagedFields,
+  type ObjectRef,
+  objectKey,
+  type ResourceType,
+  refTo,
+} from '../kube-object.js';
+import {
+  type Fields,
+  mergeApply,
+  type Owners,
+  ownChanges,
+  type Subresource,
+  withEntries,
+} from './field-owners.test-support.js';
 import { type Kept, type MemoryKube, noAnswer, refused } from './memory-kube.test-support.js';
 
 /** Connection to the server: up, failing at once, or silent. */
@@ -112,6 +126,20 @@ export class MemoryKubeApi implements KubeApi {
     return this.#apply(type, fields, object, applier, 'status');
   }
 
+  async setManagedFields<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    managedFields: readonly ManagedFields[],
+  ): Promise<WriteResult<T>> {
+    await this.#reach('set-managed-fields', type);
+    const kept = this.#find(refTo(type, object));
+    if (kept === undefined) return notFound(refTo(type, object));
+    const stale = staleness(kept, object.metadata.resourceVersion);
+    if (stale !== undefined) return stale;
+    const fields = copy(kept.object) as unknown as Fields;
+    return this.#kept(type, kept, fields, withEntries(kept.owners, managedFields));
+  }
+
   async scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult> {
     await this.#reach('scale', ref.type);
     const kept = this.#find(ref);
@@ -156,6 +184,8 @@ export class MemoryKubeApi implements KubeApi {
       return refused('conflict', `Apply failed with ${causes.length} conflict: ${causes[0]?.message}`, causes);
     }
     const fields = kept === undefined ? { ...wanted, ...merge.fields } : merge.fields;
+    const causes = this.#kube.resource(type).check?.(fields) ?? [];
+    if (applier.dryRun && causes.length === 0) return { kind: 'written', object };
     return this.#kept(type, kept, fields, merge.owners);
   }
 

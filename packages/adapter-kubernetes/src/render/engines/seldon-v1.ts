@@ -4,9 +4,9 @@
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';
-import type { PodTemplate } from '../manifest-types.js';
+import type { Container, PodTemplate } from '../manifest-types.js';
 import { stagePolicy } from '../network-policies.js';
-import { podTemplate } from '../pod-template.js';
+import { LEAVE_S, podTemplate } from '../pod-template.js';
 import { serviceAccountName } from '../router.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
@@ -34,6 +34,12 @@ interface SeldonDeployment extends KubeObject {
     }[];
   };
 }
+
+/** The definition of Seldon Core 1 has no `preStop.sleep`, so the pause is a command of the image. */
+const withPauseCommand = (container: Container): Container => ({
+  ...container,
+  lifecycle: { preStop: { exec: { command: ['sleep', String(LEAVE_S)] } } },
+});
 
 const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
 
@@ -64,7 +70,7 @@ export const seldonV1Objects: Engine = (workload, { spec }) => {
           replicas: plan.replicas,
           annotations: NO_ENGINE,
           labels,
-          componentSpecs: [pod],
+          componentSpecs: [{ ...pod, spec: { ...pod.spec, containers: pod.spec.containers.map(withPauseCommand) } }],
           graph: { name: container.name, type: 'MODEL', endpoint, children: [] },
         },
       ],

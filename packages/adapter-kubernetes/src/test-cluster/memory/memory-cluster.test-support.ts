@@ -19,6 +19,7 @@ import {
   pods,
 } from '../../cluster/observed-objects.js';
 import { events } from '../../deploy/events.js';
+import { podAutoscalers } from '../../observe/autoscalers.js';
 import type { Deployment, Service } from '../../render/manifest-types.js';
 import type { HostedPod, PodHost } from '../pod-host.test-support.js';
 import { endpointSlices, SERVICE_LABEL } from '../service-names.test-support.js';
@@ -29,6 +30,7 @@ export const clusterResources: readonly MemoryResource[] = [
   { type: pods, hasStatus: true },
   { type: events },
   { type: endpointSlices },
+  { type: podAutoscalers },
   ...Object.values(childTypes).map((type) => ({ type, hasStatus: type.kind === 'Deployment' })),
 ];
 

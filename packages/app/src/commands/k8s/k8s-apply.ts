@@ -30,7 +30,7 @@ export function k8sApply(file: string, options: K8sApplyOptions): Promise<Comman
     const { api, namespace } = cluster;
     const { pipeline, objects } = await renderedFile(file, { ...options, namespace });
     const diff = deploymentDiff(objects, await deployedObjects(api, pipeline, namespace));
-    await applyObjects(api, objects, { force: options.force === true });
+    await applyObjects(api, objects, { pipeline, force: options.force === true });
     const { missing, changed, same, leftOver } = diff;
     const done = { namespace, created: missing, changed: changed.map(nameOf), same };
     if (options.prune !== true || leftOver.length === 0) {

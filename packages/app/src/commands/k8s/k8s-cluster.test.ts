@@ -127,7 +127,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
     expect(apply.stderr).toContain('there is no namespace team; `kubectl create namespace team` makes it.');
     expect(operator.exitCode).toBe(3);
     const advice =
-      'error CLUSTER_REFUSED: the API server does not serve inferencepipelines of equipoise.dev/v1alpha1; `kubectl apply --server-side -k deploy/kubernetes` defines them';
+      'error CLUSTER_REFUSED: the API server does not serve inferencepipelines of equipoise.dev/v1alpha1; `kubectl apply --server-side -k deploy/kubernetes-definition` defines them';
     expect(operator.stderr).toContain(advice);
   });
 

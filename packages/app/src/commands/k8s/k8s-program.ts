@@ -77,7 +77,10 @@ function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
     .addOption(
-      new Option('--target <name>', 'engine of the replicas: plain Deployments, Seldon Core 2 or 1, KServe')
+      new Option(
+        '--target <name>',
+        'engine of the replicas: plain Deployments, Seldon Core 2 or 1, KServe (0.16 or later)',
+      )
         .choices(targets)
         .default(targets[0]),
     )

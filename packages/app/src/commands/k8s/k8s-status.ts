@@ -1,6 +1,7 @@
 import {
   type DeploymentDiff,
   deployedObjects,
+  deployedPods,
   deploymentDiff,
   type FieldDifference,
   pipelineConditions,
@@ -53,7 +54,8 @@ function shown(value: unknown): string {
 /** `equipoise k8s status`: workloads and conditions of a pipeline. Exits with 1 unless all workloads run. */
 export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
-    const workloads = workloadStates(await deployedObjects(api, pipeline, namespace));
+    const pods = await deployedPods(api, pipeline, namespace);
+    const workloads = workloadStates(await deployedObjects(api, pipeline, namespace), pods);
     const conditions = await pipelineConditions(api, pipeline, namespace);
     if (workloads.length === 0 && conditions === undefined) {
       throw new AppError('NOT_FOUND', `The namespace ${namespace} has no objects of a pipeline ${pipeline}.`, {
