@@ -8,9 +8,11 @@
  * random length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
 import type { Rng, StageId } from '@equipoise/core/model';
-import type { SimulatedServiceTimes } from '@equipoise/core/simulate';
+import type { simulatePlan } from '@equipoise/core/simulate';
 import type { ServedBatch } from './messages.js';
 import { median } from './slice-figures.js';
+
+export type SimulatedServiceTimes = NonNullable<Parameters<typeof simulatePlan>[0]['serviceTimes']>;
 
 const MEMORY_MS = 30;
 /** Maximum difference of recent use between a draw and the drawn time. */

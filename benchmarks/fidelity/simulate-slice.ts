@@ -1,8 +1,9 @@
 /** Simulates a segment: recorded arrivals and the served plan. */
 import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import type { ServiceCurves } from '@equipoise/core/plan';
-import { type SimulatedServiceTimes, simulatePlan } from '@equipoise/core/simulate';
+import { simulatePlan } from '@equipoise/core/simulate';
 import { planOf } from './combinations.js';
+import type { SimulatedServiceTimes } from './service-times.js';
 import type { End } from './slice-figures.js';
 
 /** Curves of the server's policies, and independent service times. */

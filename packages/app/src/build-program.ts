@@ -18,6 +18,7 @@ import {
   serviceFactor,
   sourcePaths,
   timeoutMs,
+  traceSample,
   weights,
 } from './terminal/flag-values.js';
 import { runCommand } from './terminal/run-command.js';
@@ -368,6 +369,12 @@ function addServe(program: Command): void {
       '--share <f>',
       'fraction of the HTTP inference requests to forward to --share-with, above 0 and at most 1',
       positive,
+    )
+    .option(
+      '--trace-sample <f>',
+      'fraction of the requests whose traces are kept, 0 to 1, or off to record none; slow and failed requests, and those whose caller samples them, are kept besides, at a limited rate',
+      traceSample,
+      0.01,
     )
     .addOption(profileScaleFlag())
     .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))

@@ -19,4 +19,6 @@ export type { SchedulerLimits, ServingEffects } from './serve/serving-effects.js
 export { type ServingEdge, type ServingGraph, servingGraph } from './serve/serving-graph.js';
 export { type SourceCounts, SourceJoin, sourceJoinRules } from './serve/source-join.js';
 export { type RateLimit, TokenBucket } from './serve/token-bucket.js';
+export { type RequestSpan, RequestTrace } from './serve/trace/request-trace.js';
+export { type TraceCause, TraceSampler } from './serve/trace/trace-sampler.js';
 export type { Scope } from './serve/waiting-parts.js';

@@ -11,15 +11,8 @@ export { piecewiseLinearArrivals, type RatePoint } from './simulate/arrivals/var
 export { ItemChances } from './simulate/item-chances.js';
 export { verifiersOf } from './simulate/plan-verifier.js';
 export { priorityMix } from './simulate/priority-mix.js';
-export {
-  type FaultSchedule,
-  failsBatches,
-  hangs,
-  type ReplicaFault,
-  randomFaults,
-  slowness,
-} from './simulate/replica-faults.js';
+export { failsBatches, hangs, randomFaults, slowness } from './simulate/replica-faults.js';
 export { batchPolicies, ServingPolicies } from './simulate/serving-policies.js';
 export { simulatePlan } from './simulate/simulate-plan.js';
-export type { SimulatedClients, SimulatedServiceTimes, SimulationRun } from './simulate/simulation-input.js';
+export type { SimulationRun } from './simulate/simulation-input.js';
 export { type SimulationReport, simulationReport } from './simulate/simulation-report.js';

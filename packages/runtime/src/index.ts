@@ -53,3 +53,4 @@ export * from './store/spec-digest.js';
 export * from './store/sqlite-plan-store.js';
 export * from './store/state-claim.js';
 export * from './store/threaded-plan-store.js';
+export { RequestTracer, type TracerOptions } from './trace/request-tracer.js';

@@ -7,6 +7,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
+import { requestTracer, type TracingOptions } from '../compose/request-tracing.js';
 import {
   drainDeadlineMs,
   type ServingPortOptions,
@@ -22,7 +23,7 @@ import { endUnlessOver, endWithin, stopSignal } from '../terminal/stop-signal.js
 import { VERSION } from '../version.js';
 import { logStart, unfinishedText, warnOfCores } from './serve-log.js';
 
-export interface ServeOptions extends AdminOptions, ServingPortOptions {
+export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingOptions {
   /** Rate for the first plan; default: restore the last good plan. */
   readonly arrivalRps?: number | undefined;
   readonly mode?: ControlMode | undefined;
@@ -85,6 +86,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       feed.publish(spec.name, event);
     },
     monitor,
+    tracer: requestTracer(options),
     listen: (parts) => ports.open(parts),
   };
   try {

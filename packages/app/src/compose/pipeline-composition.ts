@@ -33,6 +33,7 @@ import {
   type PipelineMonitor,
   PipelineRunner,
   Planner,
+  type RequestTracer,
   ServedHistory,
   StageTypes,
   type ThreadedPlanStore,
@@ -66,6 +67,8 @@ export interface StartOptions {
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
   /** Receives loop events from the start, and the requests after warm-up. */
   readonly monitor?: PipelineMonitor;
+  /** Records the requests. Default: no traces. */
+  readonly tracer?: RequestTracer | undefined;
 }
 
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
@@ -126,7 +129,11 @@ export class PipelineComposition {
     });
     this.#planner = new Planner(setup);
     this.#adviser = new Planner(setup);
-    this.runner = new PipelineRunner({ spec: this.#served.answering, hostCores: setup.hostCores });
+    this.runner = new PipelineRunner({
+      spec: this.#served.answering,
+      hostCores: setup.hostCores,
+      tracer: options.tracer,
+    });
     this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
     this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,

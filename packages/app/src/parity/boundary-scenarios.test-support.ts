@@ -1,9 +1,9 @@
 /** Scenarios at the boundaries of rules: a fan-out without items, two open branches, an exact deadline, a lost part. */
 import { type EdgeSpec, stageId } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
-import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import type { NamedScenario } from './named-scenarios.test-support.js';
 import { conditionOf } from './random-graph.test-support.js';
+import type { FaultSchedule, ReplicaFault } from './scenario.test-support.js';
 import {
   planOfStages,
   type Scenario,

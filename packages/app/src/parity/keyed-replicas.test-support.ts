@@ -16,8 +16,8 @@ import {
 import { drawMs } from '@equipoise/core/plan';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import type { ServingGraph } from '@equipoise/core/serve';
-import { failsBatches, hangs, type ItemChances, type ReplicaFault, slowness } from '@equipoise/core/simulate';
-import type { Scenario } from './scenario.test-support.js';
+import { failsBatches, hangs, type ItemChances, slowness } from '@equipoise/core/simulate';
+import type { ReplicaFault, Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';
 
 /** Shared state of the replicas. */

@@ -7,8 +7,8 @@ import {
   stageId,
   type VariantSpec,
 } from '@equipoise/core/model';
-import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import { conditionOf } from './random-graph.test-support.js';
+import type { FaultSchedule, ReplicaFault } from './scenario.test-support.js';
 import {
   planOfStages,
   type Scenario,

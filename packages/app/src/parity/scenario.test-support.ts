@@ -15,8 +15,12 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
-import { type FaultSchedule, priorityMix, randomFaults, type SimulatedClients } from '@equipoise/core/simulate';
+import { priorityMix, randomFaults, type simulatePlan } from '@equipoise/core/simulate';
 import { randomGraph } from './random-graph.test-support.js';
+
+type SimulationInput = Parameters<typeof simulatePlan>[0];
+export type FaultSchedule = NonNullable<SimulationInput['faults']>;
+export type ReplicaFault = ReturnType<FaultSchedule['faultsOf']>[number];
 
 /** Input of simulator and data plane. */
 export interface Scenario {
@@ -37,7 +41,7 @@ export interface Scenario {
   readonly tickMs: number;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults?: FaultSchedule;
-  readonly clients?: SimulatedClients;
+  readonly clients?: NonNullable<SimulationInput['clients']>;
   /** Later arrivals are dropped as draining. */
   readonly drainsAtMs?: number;
 }
@@ -222,7 +226,7 @@ function faultsFor(rng: Rng): FaultSchedule {
   );
 }
 
-function clientsFor(rng: Rng): SimulatedClients {
+function clientsFor(rng: Rng): NonNullable<SimulationInput['clients']> {
   return {
     timeoutMs: (sequence) => 10 + Math.floor(rng.fork(`timeout/${sequence}`).next() * 150),
     patienceMs: (sequence) => {

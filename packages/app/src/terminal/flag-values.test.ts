@@ -21,12 +21,15 @@ describe('values of flags', () => {
       accuracyFloor: 0,
     });
     expect(optionsOf('serve', '--port', '0')).toMatchObject({ port: 0, host: '127.0.0.1', maxBodyBytes: 2 ** 24 });
+    expect(optionsOf('serve')).toMatchObject({ traceSample: 0.01 });
+    expect(optionsOf('serve', '--trace-sample', 'off')).toMatchObject({ traceSample: 'off' });
     expect(optionsOf('load', '--arrival-rps', '0')).toMatchObject({ arrivalRps: 0, timeoutMs: 10_000, seed: 1 });
   });
 
   it.each([
     ['plan', '--arrival-rps', ['0', '-1', '', ' ', 'NaN', 'Infinity', '1e999', '5rps']],
     ['plan', '--accuracy-floor', ['1.01', '-0.1', '90%']],
+    ['serve', '--trace-sample', ['1.01', '-0.1', '1%', 'OFF', '']],
     ['plan', '--weights', ['1', '1,2', '1,2,3,4', ',,', '1,-2,3', 'a,b,c']],
     ['plan', '--slo-ms', ['0', '-5', '100ms']],
     ['plan', '--budget-cores', ['0', '-1', 'all']],

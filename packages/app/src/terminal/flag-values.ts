@@ -66,6 +66,10 @@ export function nodeCores(text: string): readonly number[] {
   }
 }
 
+export function traceSample(text: string): number | 'off' {
+  return text === 'off' ? text : fraction(text);
+}
+
 const weight = numberWithin('a number, 0 or more', { least: 0 });
 
 export function weights(text: string): ObjectiveWeights {

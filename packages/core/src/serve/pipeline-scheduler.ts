@@ -164,7 +164,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   ): void {
     invariant(replica.busy, 'a replica finished a batch that it did not run');
     this.#nowMs = nowMs;
-    const { batch } = replica;
+    const { batch, run } = replica;
+    if (run !== undefined) run.endedAtMs = nowMs;
+    replica.run = undefined;
     const stage = this.#laneOf(replica);
     if (replica.inCanary) this.#canary?.batchEnded(replica, nowMs);
     if (replica.health !== undefined) this.#judge(replica, nowMs);
@@ -381,6 +383,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (replica.inCanary) this.#canary?.batchStarted(replica, nowMs);
+    replica.record(nowMs);
     this.#effects.startBatch(replica, nowMs);
   }
 
@@ -389,6 +392,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     { fault, batchSize }: { readonly fault: BatchFault; readonly batchSize: number },
     failure: Failure,
   ): void {
+    item.request.trace?.failed(item);
     const stage = this.#stage(item.stage);
     const isIdempotent = this.#graph.stages[item.stage]?.idempotent === true;
     const rerun = isIdempotent ? rerunAfter(fault, item, { batchSize, isSuspect: this.#isSuspected(item) }) : 'never';
@@ -416,6 +420,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+    item.request.trace?.dropped(item, this.#nowMs);
     const failure = item.isRetry ? this.#failed.get(item) : undefined;
     if (failure !== undefined) this.#fail(item, failure);
     else if (this.#walk.canDiscard(item.stage)) this.#lose(item, { kind: 'dropped', reason, stage: item.stage });

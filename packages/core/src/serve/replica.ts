@@ -3,6 +3,7 @@ import type { ReplicaId, VariantId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
 import { ReplicaHealth } from './health/replica-health.js';
 import type { StageItem } from './request-state.js';
+import { BatchRun } from './trace/request-trace.js';
 
 /** `cpuCores` below 1 is a share of one thread. */
 export interface ReplicaDescription {
@@ -24,6 +25,10 @@ export class ServingReplica<Payload, Context> {
   /** Running batch; empty while free. */
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
+  /** Time since which the batch was held back for more items; Infinity if it was not. */
+  heldSinceMs = Number.POSITIVE_INFINITY;
+  /** Record of the running batch, if an item is traced. */
+  run: BatchRun | undefined = undefined;
   /** True if the batch is one suspect item. */
   runsSuspect = false;
   draining = false;
@@ -47,6 +52,21 @@ export class ServingReplica<Payload, Context> {
     this.health = at.watched ? new ReplicaHealth() : undefined;
     this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, at.nowMs) : undefined;
   }
+
+  /** Records the batch that starts, if an item is traced. */
+  record(startedAtMs: number): void {
+    let run: BatchRun | undefined;
+    for (let i = 0; i < this.batch.length; i++) {
+      const item = this.batch[i] as StageItem<Payload, Context>;
+      const { trace } = item.request;
+      if (trace === undefined) continue;
+      const { stage, replicaId, variantId, heldSinceMs } = this;
+      run ??= new BatchRun({ stage, replicaId, variantId, heldSinceMs, startedAtMs, size: this.batch.length });
+      trace.started(item, run);
+    }
+    this.run = run;
+  }
+
   /** Removes the finished batch item by item: setting the length would release memory that the next batch needs. */
   empty(): void {
     while (this.batch.length > 0) this.batch.pop();

@@ -2,6 +2,7 @@
  * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is the part of the request
  * to which it belongs: the whole request, or one item of a fan-out.
  */
+import type { RequestTrace } from './trace/request-trace.js';
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
 /** Tolerated loss: the edge, and the item in each surrounding fan-out; or a source without a part. */
@@ -49,6 +50,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   canary: CanaryMark | undefined = undefined;
   readonly dueAtMs: number;
   droppedAtStage: number | undefined;
+  /** Undefined if the driver does not trace the request. */
+  readonly trace: RequestTrace | undefined;
 
   constructor(sequence: number, arrival: Arrival<Context>, missingOutputs: number) {
     this.sequence = sequence;
@@ -58,6 +61,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.dueAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
+    this.trace = arrival.trace;
   }
 
   answer(slot: number, payload: Payload): void {
@@ -82,6 +86,7 @@ export interface Arrival<Context> {
   readonly deadlineAtMs: number;
   /** See `priorityLevel`; default the most urgent. */
   readonly level?: number;
+  readonly trace?: RequestTrace | undefined;
 }
 
 export class StageItem<Payload, Context> {

@@ -58,6 +58,8 @@ export class StageScheduler<Payload, Context> {
   #aloneMs = 0;
   /** Time of the oldest arrival, or earlier. Maintained only while replicas wait for fuller batches. */
   #waitingSinceMs = 0;
+  /** Time since which a free replica waits for a fuller batch; Infinity if none does. */
+  #heldSinceMs = Number.POSITIVE_INFINITY;
   readonly issues = { opened: 0, failing: 0, slow: 0, hung: 0 };
   retries = 0;
   /** Items with a smaller sequence were queued before the last hang, so they are checked again. */
@@ -287,6 +289,8 @@ export class StageScheduler<Payload, Context> {
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
+    replica.heldSinceMs = this.#heldSinceMs;
+    this.#heldSinceMs = Number.POSITIVE_INFINITY;
     this.#ranSuspect = replica.runsSuspect;
     this.#busyReplicas += 1;
     if (replica.health !== undefined) this.#watch(replica, replica.health, nowMs);
@@ -396,6 +400,7 @@ export class StageScheduler<Payload, Context> {
       waitingSinceMs: this.#waitingSinceMs,
     });
     if (untilMs <= nowMs) return false;
+    this.#heldSinceMs = Math.min(this.#heldSinceMs, nowMs);
     this.#effects.wakeAt(untilMs);
     return true;
   }

@@ -137,6 +137,16 @@ export const historyQuery = z.strictObject({
     .describe('Maximum number of points; if there are more seconds, a point covers several of them.'),
 });
 
+export const requestsQuery = z.strictObject({
+  slowest: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe(
+      '`true`: the slowest requests of the last ten minutes. `false`: the newest requests whose trace was kept.',
+    ),
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of requests in the answer.'),
+});
+
 /** Throws AppError INVALID_FIELDS with every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);

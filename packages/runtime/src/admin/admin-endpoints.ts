@@ -19,13 +19,14 @@ import {
   type pinBody,
   type planBody,
   type reasonBody,
+  type requestsQuery,
   type unpinBody,
 } from './admin-bodies.js';
 
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
   readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'> &
-    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine'>;
+    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine' | 'tracer'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
   readonly history: Pick<HistoryRecorder, 'history'>;
@@ -98,6 +99,13 @@ export const decision: AdminEndpoint<unknown> = async (call) => {
   if (!Number.isSafeInteger(id) || id < 1)
     throw new AppError('NOT_FOUND', `A decision has a number; ${call.names['decision']} is none.`);
   return ok(await pipelineOf(call).control.decision(id));
+};
+
+export const requests: AdminEndpoint<unknown> = (call) => {
+  const { slowest, limit } = call.query as z.output<typeof requestsQuery>;
+  const { tracer, nowMs } = pipelineOf(call).runner;
+  const found = slowest === 'true' ? tracer?.slowest(limit, nowMs) : tracer?.newest(limit);
+  return ok({ tracing: tracer !== undefined, requests: found ?? [] });
 };
 
 export const pause: WithBody<typeof reasonBody> = (call) => acted(call, (control) => control.pause(call.body.reason));

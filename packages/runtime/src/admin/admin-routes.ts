@@ -9,6 +9,7 @@ import {
   pinBody,
   planBody,
   reasonBody,
+  requestsQuery,
   unpinBody,
 } from './admin-bodies.js';
 import {
@@ -25,6 +26,7 @@ import {
   pipelines,
   plan,
   quarantine,
+  requests,
   resume,
   rollBack,
   runningPlan,
@@ -116,6 +118,16 @@ export const adminRoutes: readonly AdminRoute[] = [
     endpoint: decision,
     summary: 'Returns one decision with its inputs and evidence.',
     answer: 'the `record` of `equipoise explain --json`',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/requests`,
+    query: requestsQuery,
+    endpoint: requests,
+    summary:
+      'Lists requests with the time that they spent at each stage: kept traces, the newest first, or the slowest requests, the slowest first. Payloads are not recorded.',
+    answer:
+      '`{tracing, requests: [{traceId, startedEpochMs, latencyMs, outcome, reason?, cause?, spans: [{stageId, variantId?, replicaId?, kind, startMs, endMs, batchSize?, failed?}], omittedVisits?}]}`. `tracing` is `false` if the server records no requests. `outcome` is `completed`, `dropped` or `failed`; `reason` is the reason of a drop or the error code. `cause` tells why the trace was kept: `sampled`, `requested` (by the caller), `slow` or `failed`. `kind` is `queue`, `batch` (a replica was free, but waited for a fuller batch), `hop` (to the replica and back) or `run`; `startMs` and `endMs` count from the start of the request. `omittedVisits` is the number of items beyond the 64 that are recorded',
   },
   {
     method: 'POST',

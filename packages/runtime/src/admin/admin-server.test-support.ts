@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { HistoryRecorder } from '@equipoise/core/history';
 import { requireCurves } from '@equipoise/core/plan';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
+import type { RequestTracer } from '../trace/request-tracer.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
 import { type AdminServerOptions, type RunningAdminServer, startAdminServer } from './start-admin-server.js';
@@ -29,6 +30,7 @@ export class AdminBench {
     epochMsOf: (atMs) => 1_000_000 + atMs,
     sample: () => ({ ...this.sampled, runningPlan: this.played.actuator.runningPlan() }),
   });
+  tracer: Pick<RequestTracer, 'newest' | 'slowest'> | undefined;
   server: RunningAdminServer | undefined;
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
@@ -89,6 +91,7 @@ export class AdminBench {
       ...{ nowMs: 0, inFlight: 2, statistics, stageCounts: () => ({ a: { queueLength: 3 } }) },
       quarantinedInputs: () => [{ stageId: 'a', tenant: 'north', digest: 'ab12', leftMs: 1000 }],
       clearQuarantine: (stage: string) => this.cleared.push(stage),
+      tracer: this.tracer,
     };
     return {
       spec: controlledSpec,

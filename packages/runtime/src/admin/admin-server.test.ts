@@ -53,6 +53,27 @@ describe('the admin port', () => {
     expect(String(head)).toMatch(/^HTTP\/1.1 400 /);
   });
 
+  it('lists requests: the newest traces, or the slowest requests', async () => {
+    const none = new AdminBench();
+    opened.push(none);
+    await none.start();
+    expect((await none.get(`${P}/requests`)).json).toEqual({ tracing: false, requests: [] });
+    const bench = new AdminBench();
+    opened.push(bench);
+    const sample = (traceId: string) =>
+      ({ traceId, startedEpochMs: 1, latencyMs: 2, outcome: 'completed', spans: [] }) as const;
+    bench.tracer = {
+      newest: (limit) => [sample(`newest ${limit}`)],
+      slowest: (limit, nowMs) => [sample(`slowest ${limit} ${nowMs}`)],
+    };
+    await bench.start();
+    expect((await bench.get(`${P}/requests`)).json).toEqual({ tracing: true, requests: [sample('newest 50')] });
+    const { json } = await bench.get(`${P}/requests?slowest=true&limit=7`);
+    expect(json).toEqual({ tracing: true, requests: [sample('slowest 7 0')] });
+    for (const query of ['limit=0', 'limit=201', 'slowest=yes', 'newest=true'])
+      expect((await bench.get(`${P}/requests?${query}`)).status).toBe(422);
+  });
+
   it('shows quarantined inputs and frees them', async () => {
     const bench = await open();
     const { json } = await bench.get(`${P}/quarantine`);

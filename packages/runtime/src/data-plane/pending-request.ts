@@ -1,6 +1,8 @@
 import type { AppError, RequestOutcome, TensorMap } from '@equipoise/core/model';
 import type { RequestState } from '@equipoise/core/serve';
 import type { RequestVariants, VariantChoice } from '../accuracy/served-variants.js';
+import type { TracedRequest } from '../trace/request-tracer.js';
+import type { TraceParent } from '../trace/trace-context.js';
 import type { CancelSignal } from './cancellation.js';
 
 /** `choice`: the variants that answered, if the pipeline takes feedback and they are known. */
@@ -18,6 +20,8 @@ export interface SubmitOptions {
   /** Inputs are quarantined per tenant. */
   readonly tenant?: string | undefined;
   readonly signal?: CancelSignal;
+  /** Trace of the caller. */
+  readonly traceParent?: TraceParent | undefined;
 }
 
 /** A client batch in flight. */
@@ -47,6 +51,8 @@ export class PendingRequest {
   failure: AppError | undefined;
   /** Undefined if the pipeline takes no feedback. */
   variants: RequestVariants | undefined;
+  /** Undefined if the pipeline is not traced. */
+  traced: TracedRequest | undefined;
 
   constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number, tenant = '', batch?: PendingBatch) {
     this.#resolve = resolve;

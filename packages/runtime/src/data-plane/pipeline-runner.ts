@@ -37,6 +37,8 @@ import {
 } from '@equipoise/core/serve';
 import { AccuracyWatch } from '../accuracy/accuracy-watch.js';
 import { ServedVariants } from '../accuracy/served-variants.js';
+import type { RequestTracer } from '../trace/request-tracer.js';
+import type { TraceParent } from '../trace/trace-context.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
@@ -65,6 +67,8 @@ export interface PipelineRunnerOptions {
   readonly clock?: AlarmClock;
   /** Receives defects of the data plane or of a listener. By default they become process warnings. */
   readonly onDefect?: (error: unknown) => void;
+  /** Records the requests. Without it, they leave no trace. */
+  readonly tracer?: RequestTracer | undefined;
 }
 
 type EndingRequest = Pick<ServedRequest, 'context' | 'arrivedAtMs' | 'deadlineAtMs'>;
@@ -90,6 +94,8 @@ export class PipelineRunner implements ReplicaPool {
   readonly drained: Promise<void>;
   /** Undefined if the pipeline takes no feedback. */
   readonly accuracy: AccuracyWatch | undefined;
+  /** Undefined if requests leave no trace. */
+  readonly tracer: RequestTracer | undefined;
   #spec: PipelineSpec;
   #statistics: RequestStatistics;
   readonly #graph: ServingGraph;
@@ -116,7 +122,7 @@ export class PipelineRunner implements ReplicaPool {
   #markDrained = () => {};
   #cancelAlarm = () => {};
 
-  constructor({ spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect }: PipelineRunnerOptions) {
+  constructor({ spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect, tracer }: PipelineRunnerOptions) {
     this.#spec = spec;
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
@@ -127,6 +133,8 @@ export class PipelineRunner implements ReplicaPool {
     this.#batchEnded = new Listeners(this.#turns);
     this.#clock = clock;
     this.#graph = servingGraph(spec);
+    this.tracer = tracer;
+    tracer?.setStages(this.#graph.stages.map(({ id }) => id));
     this.#flow = new PayloadFlow(this.#graph, spec.outputs);
     this.#statistics = new RequestStatistics(clock.nowMs(), spec.slo.latencyMs);
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
@@ -195,6 +203,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
     for (const statistics of this.#stageStatistics) statistics.countAnew();
     this.takeEdgeCounts();
+    this.tracer?.clear();
   }
 
   get inFlight(): number {
@@ -216,14 +225,15 @@ export class PipelineRunner implements ReplicaPool {
   /** Serves a request and resolves with its outcome; never rejects. Takes ownership of the tensors. */
   submit(
     inputs: TensorMap,
-    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, tenant, signal }: SubmitOptions = {},
+    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, tenant, signal, traceParent }: SubmitOptions = {},
   ): Promise<PipelineOutcome> {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
       this.#turn((nowMs) => {
-        const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant));
+        const context = this.#pending(new PendingRequest(resolve, arrivedAtMs ?? nowMs, tenant), traceParent);
         const level = priorityLevel(this.#priorities, priority);
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
+        const deadlineAtMs = context.arrivedAtMs + timeoutMs;
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs, level, trace: context.traced?.trace };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });
@@ -234,23 +244,27 @@ export class PipelineRunner implements ReplicaPool {
    * them. If an item is dropped, so are the others, because the batch can no longer be answered. Answers count as bytes
    * in flight until the last one. Never rejects.
    */
-  async submitBatch(
-    items: readonly TensorMap[],
-    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs = this.nowMs, priority, tenant, signal }: SubmitOptions = {},
-  ): Promise<readonly PipelineOutcome[]> {
+  async submitBatch(items: readonly TensorMap[], options: SubmitOptions = {}): Promise<readonly PipelineOutcome[]> {
+    const { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs = this.nowMs, priority, tenant, signal } = options;
     const batch = new PendingBatch();
     const contexts: PendingRequest[] = [];
     const ends = items.map(
       () =>
         new Promise<PipelineOutcome>((resolve) => {
-          contexts.push(this.#pending(new PendingRequest(resolve, arrivedAtMs, tenant, batch)));
+          contexts.push(this.#pending(new PendingRequest(resolve, arrivedAtMs, tenant, batch), options.traceParent));
         }),
     );
     const cancel = () => this.#loseBatch(batch, 'cancelled');
     this.#turn((nowMs) => {
       const level = priorityLevel(this.#priorities, priority);
       const deadlineAtMs = arrivedAtMs + timeoutMs;
-      const arrivals = contexts.map((context) => ({ context, arrivedAtMs: nowMs, deadlineAtMs, level }));
+      const arrivals = contexts.map((context) => ({
+        context,
+        arrivedAtMs: nowMs,
+        deadlineAtMs,
+        level,
+        trace: context.traced?.trace,
+      }));
       if (!this.#turns.guard(() => this.#arriveTogether(arrivals, items, signal)))
         for (const context of contexts) this.#refuse(context, nowMs);
     });
@@ -426,8 +440,9 @@ export class PipelineRunner implements ReplicaPool {
     };
   }
 
-  #pending(request: PendingRequest): PendingRequest {
+  #pending(request: PendingRequest, traceParent: TraceParent | undefined): PendingRequest {
     request.variants = this.#variants?.begin();
+    request.traced = this.tracer?.begin(traceParent, request.arrivedAtMs);
     return request;
   }
 
@@ -562,7 +577,13 @@ export class PipelineRunner implements ReplicaPool {
       leftMs: deadlineAtMs - arrivedAtMs,
     });
     this.#statistics.ended(end);
-    this.#ended.tell(end);
+    this.#ended.tell(this.#traced(context, end));
+  }
+
+  #traced({ traced }: PendingRequest, end: RequestEnd): RequestEnd {
+    if (traced === undefined || this.tracer === undefined) return end;
+    const isSlow = end.latencyMs > this.spec.slo.latencyMs;
+    return this.tracer.end(traced, end, isSlow) ? { ...end, keptTraceId: traced.traceId } : end;
   }
 
   #turn(step: (nowMs: number) => void): void {

@@ -87,6 +87,7 @@ export class ReplicaBatches {
     const { served, replica, batch } = running;
     // A hung batch is already removed from its replica.
     if (!replica.busy) return;
+    if (replica.run !== undefined && answer.serviceMs > 0) replica.run.serviceMs = answer.serviceMs;
     this.#tell(running, answer, nowMs);
     const hasHung = isHung(answer.lost);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);

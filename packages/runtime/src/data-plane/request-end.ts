@@ -11,7 +11,8 @@ export interface RequestTimes {
   readonly leftMs: number;
 }
 
-export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
+/** `keptTraceId` is present if the trace of the request was kept. */
+export type RequestEnd = RequestTimes & { readonly latencyMs: number; readonly keptTraceId?: string } & (
     | { readonly kind: 'completed' }
     | { readonly kind: 'dropped'; readonly reason: DropReason }
     | { readonly kind: 'failed'; readonly code: ErrorCode; readonly mayComeOfPlan: boolean }

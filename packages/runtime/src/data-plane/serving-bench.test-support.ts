@@ -11,6 +11,7 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
+import type { RequestTracer } from '../trace/request-tracer.js';
 import { PipelineRunner } from './pipeline-runner.js';
 
 /** A spec of synthetic stages. Without `edges` the stages form a chain. */
@@ -103,8 +104,9 @@ export function bench(
   spec: PipelineSpec,
   clock: AlarmClock & { sleep(durationMs: number): Promise<void> },
   scripts: Readonly<Record<string, ItemScript>>,
+  tracer?: RequestTracer,
 ): { readonly pipeline: PipelineRunner; readonly runners: Readonly<Record<string, ScriptedRunner>> } {
-  const pipeline = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY, clock });
+  const pipeline = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY, clock, tracer });
   const runners = Object.fromEntries(
     Object.entries(scripts).map(([stage, script]) => {
       const runner = new ScriptedRunner(script, () => clock.sleep(10));

@@ -212,13 +212,15 @@ function staleParts(names: readonly string[], { sources }: PipelineSpec): AppErr
   });
 }
 
-/** The shortest time-out and the most urgent priority. The request is cancelled once all clients have gone. */
+/** The shortest time-out, the most urgent priority, and the trace of the first source that has one. The request is cancelled once all clients have gone. */
 function jointOptions(options: readonly SubmitOptions[]): SubmitOptions {
   const timeouts = options.flatMap(({ timeoutMs }) => timeoutMs ?? []);
   const priorities = options.flatMap(({ priority }) => priority || []);
   const tenant = options[0]?.tenant;
+  const traceParent = options.find((each) => each.traceParent !== undefined)?.traceParent;
   return {
     tenant,
+    traceParent,
     ...(timeouts.length > 0 && { timeoutMs: Math.min(...timeouts) }),
     ...(priorities.length > 0 && { priority: Math.min(...priorities) }),
     signal: allAborted(options),

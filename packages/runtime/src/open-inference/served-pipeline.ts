@@ -10,6 +10,7 @@ import { partPlace } from '../data-plane/part-key.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { TraceParent } from '../trace/trace-context.js';
 import {
   type CompletedTensors,
   checkBatchSize,
@@ -40,6 +41,7 @@ interface RunOptions extends RequestParameters {
   readonly arrivedAtMs?: number | undefined;
   /** Stated by the client. The parts of several sources share it. */
   readonly id?: string | undefined;
+  readonly traceParent: TraceParent | undefined;
 }
 
 interface CompletedRun extends CompletedTensors {
@@ -133,12 +135,13 @@ export class ServedPipeline {
   /** Rejects with the AppError of a request that did not complete. */
   async run(
     inputs: TensorMap,
-    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items, id }: RunOptions,
+    { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items, id, traceParent }: RunOptions,
   ): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const options = {
       signal,
       tenant: tenant?.name,
+      traceParent,
       ...(arrivedAtMs !== undefined && { arrivedAtMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),

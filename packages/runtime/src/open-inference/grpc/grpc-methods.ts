@@ -20,6 +20,7 @@ import {
 import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Purpose } from '../../net/call.js';
 import type { ServingPhase } from '../../net/drain.js';
+import type { TraceParent } from '../../trace/trace-context.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { requestDecoders } from '../decoding/request-decoders.js';
 import {
@@ -44,6 +45,8 @@ export interface GrpcRequest {
   readonly tenant: Tenant | undefined;
   /** Undefined without a deadline. */
   readonly remainingMs: number | undefined;
+  /** Trace of the caller. */
+  readonly traceParent: TraceParent | undefined;
   /** Aborts when the client goes away, cancels, or passes its deadline. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
@@ -142,9 +145,9 @@ async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest
   const pipeline = pipelineByName(request.pipelines, modelName);
   requireServing(request.phase);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
-  const { signal, tenant } = request;
+  const { signal, tenant, traceParent } = request;
   const requestId = id ?? request.requestId;
-  const options = { requestId, id, signal, tenant, items, ...parameters, timeoutMs };
+  const options = { requestId, id, signal, tenant, traceParent, items, ...parameters, timeoutMs };
   const { output, missing } = await pipeline.run(inputs, options);
   const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);

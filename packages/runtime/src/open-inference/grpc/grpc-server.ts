@@ -1,5 +1,6 @@
 /** The gRPC port of the pipelines: admits tenants within their limits and runs methods. */
 
+import { readTraceParent } from '../../trace/trace-context.js';
 import { authenticate, MOST_QUESTION_BYTES, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import { type CallStream, UnaryCall } from './grpc-call.js';
@@ -53,6 +54,7 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
       tenant,
       phase: phase(),
       signal,
+      traceParent: purpose === 'inference' ? readTraceParent(this.headers) : undefined,
       remainingMs,
       onDecoded: () => this.releaseUnpacked(),
     });

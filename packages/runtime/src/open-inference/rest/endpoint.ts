@@ -6,6 +6,7 @@ import type { CancelSignal } from '../../data-plane/cancellation.js';
 import type { Answer } from '../../net/answer.js';
 import type { BodyLayout, BodyLimit } from '../../net/body.js';
 import type { ServingPhase } from '../../net/drain.js';
+import type { TraceParent } from '../../trace/trace-context.js';
 import type { LargeRequests } from '../decoding/large-requests.js';
 import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
@@ -23,6 +24,8 @@ export interface RestRequest {
   readonly mediaType: string | undefined;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Trace of the caller. */
+  readonly traceParent: TraceParent | undefined;
   /** Aborts when the client goes away. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;

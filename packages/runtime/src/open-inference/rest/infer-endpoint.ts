@@ -26,13 +26,14 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const request = await readRequest(call, pipeline);
-  const { signal, arrivedAtMs, tenant } = call;
+  const { signal, arrivedAtMs, tenant, traceParent } = call;
   const id = request.id ?? call.requestId;
   const { output, missing } = await pipeline.run(request.inputs, {
     requestId: id,
     signal,
     arrivedAtMs,
     tenant,
+    traceParent,
     items: request.items,
     id: request.id ?? statedId(call),
     ...request.parameters,

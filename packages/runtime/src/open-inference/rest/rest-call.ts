@@ -5,6 +5,7 @@
 import type { Answer } from '../../net/answer.js';
 import { HttpCall, type HttpExchange } from '../../net/http-call.js';
 import type { RouteMatch, Router } from '../../net/router.js';
+import { readTraceParent } from '../../trace/trace-context.js';
 import { pipelineByName } from '../served-pipeline.js';
 import { authenticate, requireServing, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
@@ -60,6 +61,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       mediaType: this.mediaType,
       query: this.query,
       headers: this.headers,
+      traceParent: purpose === 'inference' ? readTraceParent(this.headers) : undefined,
       signal: this.signal,
       phase: rules.phase(),
       maxJsonBytes: rules.maxJsonBytes,
