@@ -16,6 +16,7 @@ import {
   rateRange,
   seed,
   serviceFactor,
+  sourceBehaviors,
   sourcePaths,
   timeoutMs,
   traceSample,
@@ -50,6 +51,17 @@ const serviceFactorFlag = () =>
   ).argParser(serviceFactor);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
+
+/** Flags of the parts of several sources. */
+const partGapFlag = () =>
+  new Option('--part-gap-ms <n>', 'mean time between the parts of a request, which come in any order').argParser(gapMs);
+const sourceFlag = () =>
+  new Option(
+    '--source <name=behavior,…>',
+    'parts of a source (repeat for each source): missing:FRACTION are not sent, late:FRACTION@MS come later; rps:N sends parts at a rate of their own, with random keys',
+  ).argParser(sourceBehaviors);
+const keysFlag = () =>
+  new Option('--keys <n>', 'number of keys of the parts; default: each request has its own').argParser(count);
 
 const loadFlag = () =>
   new Option(
@@ -190,6 +202,9 @@ function addPlan(program: Command): void {
     .argument('<files...>', 'pipeline files; several are planned separately, each within its budget')
     .description('find the best plan for a load, with a certificate of what is proven')
     .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
+    .addOption(partGapFlag())
+    .addOption(sourceFlag())
+    .addOption(keysFlag())
     .addOption(
       new Option('--objective <name>', 'overrides the objective of the file').choices([
         'max-accuracy',
@@ -245,6 +260,9 @@ function addSimulate(program: Command): void {
     .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
+    .addOption(partGapFlag())
+    .addOption(sourceFlag())
+    .addOption(keysFlag())
     .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
@@ -425,7 +443,9 @@ function addLoad(program: Command): void {
       'part of a source of several, as file or folder (repeat for each source); the parts of a request share an id',
       sourcePaths,
     )
-    .option('--part-gap-ms <n>', 'mean time between the parts of a request, which come in any order', gapMs, 0)
+    .addOption(partGapFlag().default(0))
+    .addOption(sourceFlag())
+    .addOption(keysFlag())
     .option('--content-type <type>', 'media type of the bodies; default: by file extension')
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)

@@ -5,6 +5,15 @@ export {
   gammaArrivals,
   poissonArrivals,
 } from './simulate/arrivals/constant-rate.js';
+export {
+  JoinedArrivals,
+  type JoinedStream,
+  joinedStream,
+  ownArrivals,
+  partDelays,
+  type SourceBehavior,
+  type SourceLoad,
+} from './simulate/arrivals/joined-arrivals.js';
 export { arrivalsOf, type LoadSpec, loadDurationS } from './simulate/arrivals/load-spec.js';
 export { type TraceSpread, traceArrivals, traceSpreads } from './simulate/arrivals/trace.js';
 export { piecewiseLinearArrivals, type RatePoint } from './simulate/arrivals/varying-rate.js';

@@ -2,21 +2,21 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { arrivalRng } from '@equipoise/core/control';
-import { AppError, type Rng } from '@equipoise/core/model';
-import { arrivalsOf, loadDurationS } from '@equipoise/core/simulate';
+import { AppError } from '@equipoise/core/model';
+import { arrivalsOf, loadDurationS, ownArrivals, partDelays } from '@equipoise/core/simulate';
 import { type LoadBody, type LoadResult, type LoadOptions as RunLoadOptions, runLoad } from '@equipoise/runtime';
 import { tokenIn } from '../compose/admin-port.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
+import { type SourceFlags, sourceLoadOf } from '../compose/source-load.js';
 import { msText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 
-export interface LoadOptions extends LoadRequest {
+export interface LoadOptions extends LoadRequest, SourceFlags {
   readonly body?: string;
   /** Paths by source. */
   readonly part?: Readonly<Record<string, string>>;
-  readonly partGapMs: number;
   readonly contentType?: string;
   readonly timeoutMs: number;
   readonly tokenFile?: string;
@@ -44,7 +44,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
-  const parts = await partsOf(url, options);
+  const parts = await partsOf(url, options, durationMs);
   const token = tokenIn(options.tokenFile);
   const display = progressDisplay('load');
   const showProgress = (sent: number, elapsedMs: number) =>
@@ -93,34 +93,39 @@ function rethrowWithRemedy(error: unknown): never {
 /** Parts of each request, in random order with exponential gaps. */
 async function partsOf(
   url: string,
-  { part, partGapMs, contentType, seed, body }: LoadOptions,
-): Promise<Pick<RunLoadOptions, 'parts' | 'partDelaysMs'>> {
-  if (part === undefined) return {};
-  const sources = Object.entries(part);
-  if (body !== undefined || sources.length < 2)
+  { part, contentType, seed, body, ...flags }: LoadOptions,
+  durationMs: number,
+): Promise<Pick<RunLoadOptions, 'parts' | 'partDelaysMs' | 'keys'>> {
+  if (part === undefined) {
+    if (flags.source === undefined && flags.keys === undefined) return {};
+    throw new AppError('WRONG_USAGE', '--source and --keys need the parts of several sources; add --part for each.');
+  }
+  const names = Object.keys(part);
+  if (body !== undefined || names.length < 2)
     throw new AppError('WRONG_USAGE', 'Give --part for each of several sources, in place of --body.');
   const address = /^(.*\/v[12]\/(?:pipelines|models)\/[^/]+)(\/.*)$/.exec(url);
   if (address === null)
     throw new AppError('WRONG_USAGE', `${url} does not name a pipeline; expected …/v1/pipelines/NAME/run.`);
+  const load = sourceLoadOf(names, flags);
+  const rng = arrivalRng(seed);
   const parts = await Promise.all(
-    sources.map(async ([source, path]) => ({
-      url: `${address[1]}.${source}${address[2]}`,
-      bodies: await bodiesOf({ body: path, contentType }),
-    })),
+    load.sources.map(async ({ arrivalRps }, index) => {
+      const name = names[index] as string;
+      return {
+        name,
+        url: `${address[1]}.${name}${address[2]}`,
+        bodies: await bodiesOf({ body: part[name] as string, contentType }),
+        ...(arrivalRps !== undefined && {
+          own: ownArrivals(arrivalRps, durationMs, load, rng.fork(`source ${index}`)),
+        }),
+      };
+    }),
   );
-  const rng = arrivalRng(seed).fork('parts');
-  return { parts, partDelaysMs: () => partDelaysMs(parts.length, partGapMs, rng) };
-}
-
-function partDelaysMs(count: number, meanGapMs: number, rng: Rng): readonly number[] {
-  const order = Array.from({ length: count }, (_, index) => ({ index, at: rng.next() })).sort((a, b) => a.at - b.at);
-  const delays = new Array<number>(count).fill(0);
-  let delayMs = 0;
-  for (const [position, { index }] of order.entries()) {
-    if (position > 0) delayMs -= meanGapMs * Math.log(1 - rng.next());
-    delays[index] = delayMs;
-  }
-  return delays;
+  return {
+    parts,
+    partDelaysMs: partDelays(load, rng.fork('parts')),
+    ...(load.keys !== undefined && { keys: load.keys }),
+  };
 }
 
 /** Bodies to send: all files of a folder by name; default: an empty JSON object. */
@@ -161,9 +166,17 @@ function loadText(result: LoadResult): string {
     `${sent} sent (${offeredRps.toFixed(1)} rps), ${ok} ok (${achievedRps.toFixed(1)} rps), ${dropped} dropped, ${failed} failed`,
     latencies,
     `answers by status: ${statuses.join(', ')}`,
+    ...partTexts(result),
     ...(firstRefusal === undefined ? [] : [`the first failure, ${firstRefusal.status}: ${firstRefusal.message}`]),
     ...cutShortTexts(result),
   ].join('\n');
+}
+
+function partTexts({ parts }: LoadResult): readonly string[] {
+  return Object.entries(parts ?? {}).map(([name, { sent, byStatus }]) => {
+    const statuses = Object.entries(byStatus).map(([status, count]) => `${status}: ${count}`);
+    return `parts of ${name}: ${sent} sent; answers by status: ${statuses.join(', ')}`;
+  });
 }
 
 function cutShortTexts({ cutShort }: LoadResult): readonly string[] {

@@ -1,13 +1,15 @@
 /** Turns the flags of `plan` into a planning problem. */
 import { AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
 import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
+import type { JoinedStream } from '@equipoise/core/simulate';
 import { loadAccuracyTable, withAccuracyTable } from '@equipoise/pipeline-file';
 import { loadSpec, problemLines } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { readRunningPlan } from '../compose/read-plan.js';
+import { joinedSpec, type SourceFlags } from '../compose/source-load.js';
 import type { ObjectiveWeights } from '../terminal/flag-values.js';
 
-export interface PlanOptions {
+export interface PlanOptions extends SourceFlags {
   readonly arrivalRps: number;
   readonly objective?: Objective['kind'] | 'frontier';
   readonly frontier?: boolean;
@@ -32,6 +34,8 @@ export interface PlanOptions {
 export interface PlanQuestion {
   readonly problem: PlanningProblem;
   readonly wantsFrontier: boolean;
+  /** The requests that begin, if flags say how the parts of several sources come. */
+  readonly stream?: JoinedStream | undefined;
 }
 
 const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontier === true || objective === 'frontier';
@@ -41,17 +45,19 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
   const measured = accuracyTable === undefined ? ofFile : await withTableOf(accuracyTable, ofFile);
-  const spec = applyOverrides(measured, options);
+  const { spec, stream } = joinedSpec(applyOverrides(measured, options), options, options.arrivalRps);
+  if (stream?.arrivalRps === 0) throw wrongUsage('No request begins: the parts of this load never meet.');
   return {
     problem: {
       spec,
       profiles: profilesFor(spec, file, options.profileScale),
-      arrivalRps: options.arrivalRps,
+      arrivalRps: stream?.arrivalRps ?? options.arrivalRps,
       estimator: options.estimator,
       clock: { nowMs: () => performance.now() },
       ...(runningPlan !== undefined && { runningPlan: await readRunningPlan(runningPlan, spec) }),
     },
     wantsFrontier: wantsFrontier(options),
+    stream,
   };
 }
 

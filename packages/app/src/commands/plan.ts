@@ -14,12 +14,14 @@ import {
   profileEvidence,
   type VerifierAt,
 } from '@equipoise/core/plan';
+import type { JoinedStream } from '@equipoise/core/simulate';
 import pc from 'picocolors';
 import { outputFile } from '../report/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
+import { percentText } from '../terminal/plan-table.js';
 import {
   accuraciesText,
   accuracySource,
@@ -72,6 +74,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
       problem,
       options,
       verifierAt: verifiersOf?.(problem),
+      stream: question.stream,
       price: spec.robustness && priceOf(problem, options, verifiersOf),
     };
     if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
@@ -98,6 +101,7 @@ interface Asked {
   readonly options: PlanOptions;
   readonly verifierAt: VerifierAt | undefined;
   readonly price: RobustnessPrice | undefined;
+  readonly stream: JoinedStream | undefined;
 }
 
 /** Price of robustness: compares with the best plan for service times as profiled. */
@@ -173,11 +177,17 @@ const withNote = (answer: CommandResult, note: string): CommandResult => ({
   text: `${answer.text}\n\n${pc.yellow(note)}`,
 });
 
-function asDocument(result: CommandResult, { problem: { arrivalRps, profiles }, price }: Asked): CommandResult {
+function asDocument(result: CommandResult, { problem, price, stream }: Asked): CommandResult {
+  const { arrivalRps, profiles, spec } = problem;
   const evidence = profileEvidence(profiles);
   const robustness = price && { robustness: priceDocument(price) };
   const shown = Object.keys(evidence).length > 0 && { evidence };
-  return { ...result, json: { ...(result.json as object), arrivalRps, ...robustness, ...shown } };
+  const json = { ...(result.json as object), arrivalRps, ...robustness, ...shown };
+  if (stream === undefined) return { ...result, json };
+  const shares = Object.fromEntries(spec.sources.map(({ name }, index) => [name, stream.shares[index] ?? 1]));
+  const parts = Object.entries(shares).map(([name, share]) => `${percentText(share)} with ${name}`);
+  const text = `${result.text}\n${pc.dim(`planned for ${arrivalRps.toFixed(2)} rps of requests that begin: ${parts.join(', ')}`)}`;
+  return { ...result, text, json: { ...json, sourceShares: shares } };
 }
 
 const priceDocument = ({ serviceFactor, nominal }: RobustnessPrice) => ({

@@ -67,6 +67,40 @@ describe('equipoise simulate', () => {
     expect((await figures('--policy', 'equipoise', ...poor))['pasMean']).toBeCloseTo(0.25, 1);
   });
 
+  it('joins the parts of several sources, and plans for the requests that begin', async () => {
+    const source = (name: string, more = '') => `{ name: ${name}, datatype: BYTES, shape: [1], to: detect${more} }`;
+    const sources = `sources: [${source('letter')}, ${source('scan', ', onMissing: partial')}]`;
+    folder.write(
+      'mail.yaml',
+      syntheticPipeline({ name: 'mail', spec: `${sources}\n  sourceJoin: { maxWaitMs: 500 }` }),
+    );
+    const flags = ['--source', 'letter=missing:0.1', '--source', 'scan=late:0.5@900', '--arrival-rps', '20'];
+    const planned = await command('plan', 'mail.yaml', ...flags, '--json');
+    folder.write('mail.json', planned.stdout);
+    const { arrivalRps, sourceShares } = documentOf(planned) as {
+      arrivalRps: number;
+      sourceShares: Record<string, number>;
+    };
+    expect(arrivalRps).toBeCloseTo(18, 0);
+    expect(sourceShares).toMatchObject({ letter: 1, scan: expect.closeTo(0.5, 1) });
+    const simulated = ['simulate', 'mail.yaml', '--plan', 'mail.json', ...flags, '--duration-s', '60'];
+    const { requests, sources: counts } = documentOf(await command(...simulated, '--json')) as {
+      requests: number;
+      sources: Record<string, Record<string, number>>;
+    };
+    const { letter, scan } = counts as { letter: Record<string, number>; scan: Record<string, number> };
+    expect(letter['joined']).toBe(requests);
+    expect((scan['joined'] ?? 0) + (scan['missing'] ?? 0)).toBe(requests);
+    expect(scan['late']).toBeGreaterThan(0);
+    expect((await command(...simulated)).stdout).toMatch(/parts of scan: \d+ joined, \d+ missing, /);
+    const unknown = await command(...simulated, '--source', 'fax=missing:1', '--json');
+    expect(documentOf(unknown)).toMatchObject({
+      error: { code: 'WRONG_USAGE', message: 'There is no source fax; the sources are letter, scan.' },
+    });
+    const single = await simulate('--plan', 'plan.json', ...steady, '--keys', '3', '--json');
+    expect(single.exitCode).toBe(2);
+  });
+
   it('tells people what happened, with a sketch of the latencies, and the progress on stderr', async () => {
     const ended = await simulate('--plan', 'plan.json', ...steady);
     expect(ended.exitCode).toBe(0);

@@ -9,6 +9,7 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { readPlan } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
+import type { SourceFlags } from '../compose/source-load.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
@@ -16,7 +17,7 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { sparkline } from '../terminal/sparkline.js';
 import { textTable } from '../terminal/text-table.js';
 
-export interface SimulateOptions extends LoadRequest {
+export interface SimulateOptions extends LoadRequest, SourceFlags {
   readonly plan?: string;
   readonly policy?: PolicyName;
   readonly seed: number;
@@ -37,6 +38,7 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     spec,
     seed: options.seed,
     load: load.spec,
+    sourceFlags: options,
     profiles: profilesFor(spec, file, options.profileScale),
     by: await subjectOf(spec, options),
   };
@@ -104,8 +106,16 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
     `${(good ? pc.green : pc.yellow)(attained)} within the SLO of ${msText(spec.slo.latencyMs)} · goodput ${figures.goodputRps.toFixed(2)} rps`,
     `accuracy ${pc.bold(fractionText(pasMean))} of what completed, ${fractionText(pasGoodput)} as goodput · ${coresText(figures.cpuCoresMean)} · cost ${figures.costPerHourMean.toFixed(2)} per hour`,
     stageTable(figures),
+    ...sourceTexts(figures),
     pc.dim(`${counted(figures.decisions, 'decision')}; simulated in ${(elapsedMs / 1000).toFixed(1)} s`),
   ].join('\n');
+}
+
+function sourceTexts({ sources = {} }: RunFigures): readonly string[] {
+  return Object.entries(sources).map(([name, counts]) => {
+    const shown = Object.entries(counts).filter(([, count]) => count > 0);
+    return `parts of ${name}: ${shown.map(([outcome, count]) => `${count} ${outcome}`).join(', ')}`;
+  });
 }
 
 const SKETCH_COLUMNS = 48;

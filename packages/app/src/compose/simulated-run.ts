@@ -12,6 +12,7 @@ import {
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { type PolicyName, pipelineAccuracy, requireCurves } from '@equipoise/core/plan';
+import type { SourceCounts } from '@equipoise/core/serve';
 import {
   arrivalsOf,
   type LoadSpec,
@@ -22,6 +23,7 @@ import {
   simulationReport,
 } from '@equipoise/core/simulate';
 import { plannedHostCores, verdictsFor } from './plan-verification.js';
+import { joinedArrivals, type SourceFlags } from './source-load.js';
 
 /** Request for a simulation. A plan stays fixed; a policy plans at every tick. */
 export interface RunRequest {
@@ -29,6 +31,8 @@ export interface RunRequest {
   readonly profiles: ProfileSet;
   readonly load: LoadSpec;
   readonly seed: number;
+  /** How several sources send the parts of the load. Without flags, the load is that of requests that begin. */
+  readonly sourceFlags?: SourceFlags;
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
   /** Forecaster; default: that of the served loop. */
   readonly forecaster?: Forecaster;
@@ -44,6 +48,8 @@ export interface RunRequest {
 export interface RunFigures extends SimulationReport {
   /** Number of decisions; 0 for a fixed plan. */
   readonly decisions: number;
+  /** Parts by source, if the load is that of parts. */
+  readonly sources?: Readonly<Record<string, SourceCounts>>;
 }
 
 interface SimulatedRun {
@@ -54,18 +60,21 @@ interface SimulatedRun {
 /** Throws PROFILE_MISSING or PROFILE_INVALID, and INFEASIBLE if a policy has no first plan. */
 export function simulatedRun(request: RunRequest): SimulatedRun {
   const { spec, by } = request;
+  const input = runInput(request);
   const { run, decisions } =
-    'plan' in by ? { run: fixedRun(request, by.plan), decisions: 0 } : controlledRun(request, by.policy);
-  return { figures: { ...simulationReport(spec, run), decisions }, run };
+    'plan' in by ? { run: fixedRun(request, by.plan, input), decisions: 0 } : controlledRun(request, by.policy, input);
+  const { joined } = input;
+  const sources = joined && Object.fromEntries(spec.sources.map(({ name }, index) => [name, joined.counts[index]]));
+  return { figures: { ...simulationReport(spec, run), decisions, ...(sources && { sources }) } as RunFigures, run };
 }
 
-function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
+function fixedRun(request: RunRequest, plan: Plan, input: RunInput): SimulationRun {
   const { spec, profiles, seed } = request;
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
   // A plan above the budget needs a host with more cores.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
   return simulatePlan({
-    ...runInput(request),
+    ...input,
     spec,
     plan,
     hostCores,
@@ -76,7 +85,11 @@ function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
   });
 }
 
-function controlledRun(request: RunRequest, policy: PolicyName): { run: SimulationRun; decisions: number } {
+function controlledRun(
+  request: RunRequest,
+  policy: PolicyName,
+  input: RunInput,
+): { run: SimulationRun; decisions: number } {
   const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
   const hostCores = plannedHostCores(spec);
   const context: ControllerRules = {
@@ -89,7 +102,7 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
     ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
   };
   const run = simulateControl({
-    ...runInput(request),
+    ...input,
     context,
     hostCores,
     seed,
@@ -98,11 +111,17 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
   return { run, decisions: run.decisions.length };
 }
 
-function runInput({ load, seed, excludeFirstS = 0, onProgress }: RunRequest) {
+type RunInput = ReturnType<typeof runInput>;
+
+function runInput({ spec, load, seed, excludeFirstS = 0, sourceFlags = {}, onProgress }: RunRequest) {
   let nextAtMs = 0;
+  const requests = arrivalsOf(load, arrivalRng(seed));
+  const durationMs = loadDurationS(load) * 1000;
+  const joined = joinedArrivals(spec, sourceFlags, { requests, durationMs, seed });
   return {
-    arrivals: arrivalsOf(load, arrivalRng(seed)),
-    measureFromMs: Math.min(excludeFirstS, loadDurationS(load)) * 1000,
+    joined,
+    arrivals: joined ?? requests,
+    measureFromMs: Math.min(excludeFirstS * 1000, durationMs),
     onEnd: ({ endedAtMs }: { readonly endedAtMs: number }) => {
       if (onProgress === undefined || endedAtMs < nextAtMs) return;
       nextAtMs = endedAtMs + 1000;

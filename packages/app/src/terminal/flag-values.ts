@@ -1,4 +1,5 @@
 /** Parsers of flag values; invalid values are wrong usage. */
+import type { SourceBehavior } from '@equipoise/core/simulate';
 import { InvalidArgumentError } from 'commander';
 
 /** Each 0 or more. */
@@ -102,6 +103,29 @@ export function sourcePaths(text: string, before: Readonly<Record<string, string
   const [, source = '', path = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (path !== '' && !Object.hasOwn(before, source)) return { ...before, [source]: path };
   throw new InvalidArgumentError('Expected SOURCE=PATH, each source once.');
+}
+
+/** Appends `SOURCE=BEHAVIOR,…` with `missing:FRACTION`, `late:FRACTION@MS` and `rps:N`. */
+export function sourceBehaviors(
+  text: string,
+  before: Readonly<Record<string, SourceBehavior>> = {},
+): Record<string, SourceBehavior> {
+  const [, source = '', list = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  try {
+    if (source !== '' && !Object.hasOwn(before, source))
+      return { ...before, [source]: Object.assign({}, ...list.split(',').map(sourceBehavior)) };
+  } catch {}
+  throw new InvalidArgumentError(
+    'Expected SOURCE=missing:FRACTION,late:FRACTION@MS,rps:N with at least one of them, each source once.',
+  );
+}
+
+function sourceBehavior(text: string): SourceBehavior {
+  const [, kind, first = '', second] = /^(missing|late|rps):([^@]+)(?:@(.+))?$/.exec(text) ?? [];
+  if (kind === 'late' && second !== undefined) return { late: { fraction: fraction(first), byMs: gapMs(second) } };
+  if (kind === 'missing' && second === undefined) return { missingFraction: fraction(first) };
+  if (kind === 'rps' && second === undefined) return { arrivalRps: positiveRate(first) };
+  throw new InvalidArgumentError('unknown');
 }
 
 export function namespace(text: string): string {

@@ -44,7 +44,10 @@ export interface EdgeCount extends EdgeTally {
   readonly byVariant?: Readonly<Record<VariantId, EdgeTally>>;
 }
 
-/** Learned value that replaces the one in the pipeline file. */
+/**
+ * Learned value that replaces the one in the pipeline file. An optional source is a branch from its name, with a place
+ * after the edges.
+ */
 export interface LearnedEdge {
   readonly edge: number;
   readonly from: StageId;
@@ -88,7 +91,7 @@ export interface Observation {
   readonly batches?: readonly BatchTimes[];
   /** Absent if not counted. While the SLO is missed, replicas are only added. */
   readonly outcomes?: MissCount;
-  /** Since the last tick, in the order of the pipeline's edges; absent if not counted. */
+  /** Since the last tick, in the order of the pipeline's edges, then of several sources; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
   /** Last automatic change; absent if none ended since the last tick. */
   readonly lastChange?: LastChange;

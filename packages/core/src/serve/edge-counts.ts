@@ -43,15 +43,20 @@ class Tallies {
   }
 }
 
-/** Counts by variant only what is reported with a variant. */
+/** Counts by variant only what is reported with a variant. Sources count like branches of the requests. */
 export class EdgeCounts {
   readonly #edgeCount: number;
   readonly #total: Tallies;
   readonly #byVariant = new Map<VariantId, Tallies>();
 
-  constructor(edgeCount: number) {
+  constructor(edgeCount: number, sourceCount = 0) {
     this.#edgeCount = edgeCount;
-    this.#total = new Tallies(edgeCount);
+    this.#total = new Tallies(edgeCount + sourceCount);
+  }
+
+  /** Counts a request with or without a part of this source. */
+  entered(source: number, isThere: boolean): void {
+    this.#total.branched(this.#edgeCount + source, isThere);
   }
 
   branched(edge: number, isTaken: boolean, variant?: VariantId): void {
@@ -65,10 +70,10 @@ export class EdgeCounts {
   }
 
   get all(): readonly EdgeCount[] {
-    return this.#counts((tallies) => tallies.all);
+    return this.#counts((tallies) => tallies.all).slice(0, this.#edgeCount);
   }
 
-  /** Counts since the previous call, in edge order. */
+  /** Counts since the previous call, in the order of edges, then of sources. */
   take(): readonly EdgeCount[] {
     return this.#counts((tallies) => tallies.take());
   }

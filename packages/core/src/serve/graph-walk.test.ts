@@ -513,6 +513,20 @@ describe('outputs', () => {
   });
 });
 
+it('counts the parts of several sources after the edges, for whom takes counts', () => {
+  const spec = graphSpec([way('a>c'), way('b>c')], {
+    sources: ['left', 'right'].map((name, i) => ({ name, to: [stageId('ab'[i] ?? '')], tensors: [] })),
+  });
+  const { scheduler } = walkThrough(spec, {}, 3);
+  expect(scheduler.edgeCounts.all).toHaveLength(2);
+  expect(scheduler.edgeCounts.take().map(({ offered, taken }) => [offered, taken])).toEqual([
+    [0, 0],
+    [0, 0],
+    [3, 3],
+    [3, 3],
+  ]);
+});
+
 describe('several sources', () => {
   const sources = (to: Readonly<Record<string, readonly string[]>>) =>
     Object.entries(to).map(([name, stages]) => ({ name, to: stages.map(stageId), tensors: [] }));

@@ -97,7 +97,7 @@ export class GraphWalk<Payload, Context> {
   readonly #omitted: boolean[];
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
-    this.edgeCounts = new EdgeCounts(graph.edges.length);
+    this.edgeCounts = new EdgeCounts(graph.edges.length, graph.sources.length > 1 ? graph.sources.length : 0);
     this.#stages = graph.nodes;
     this.#omitted = graph.nodes.map(() => false);
     this.#entries = graph.entries.map(({ source, to, slot }, position) => {
@@ -115,6 +115,7 @@ export class GraphWalk<Payload, Context> {
     for (let i = 0; i < this.#entries.length; i++) {
       const door = this.#entries[i] as EntryDoor;
       const part = this.#hasSources ? this.#algebra.part(door.source, inputs) : inputs;
+      if (this.#hasSources && door.isFirst) this.edgeCounts.entered(door.source, part !== undefined);
       if (part !== undefined) {
         this.#arrive(request, door, undefined, door.isFirst ? part : this.#algebra.share(part));
         continue;

@@ -70,6 +70,7 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
   readonly #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
   readonly #otherwise: EdgeChances;
   readonly #shares: readonly number[];
+  #parts: readonly boolean[] | undefined;
   /** Reused, because walks do not overlap. */
   readonly #items: number[] = [];
 
@@ -80,7 +81,9 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
     this.#shares = spec.sources.map(({ share = 1 }) => share);
   }
 
-  request(sequence: number): number {
+  /** `parts`: sources that the request has; default: by their shares. Its walk begins before the next request. */
+  request(sequence: number, parts?: readonly boolean[]): number {
+    this.#parts = parts;
     return mixKey(this.#seed + Math.imul(sequence, BY_REQUEST));
   }
 
@@ -111,7 +114,8 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
 
   part(source: number, key: number): number | undefined {
     const own = mixKey(key + Math.imul(source + 1, BY_ITEM));
-    return uniformOf(own) < (this.#shares[source] ?? 1) ? own : undefined;
+    const isThere = this.#parts?.[source] ?? uniformOf(own) < (this.#shares[source] ?? 1);
+    return isThere ? own : undefined;
   }
 
   select(_edge: unknown, key: number): number {

@@ -112,7 +112,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   run(): SimulationRun {
-    for (let i = 0; i < (this.#input.backlogRequests ?? 0); i++) this.#admit();
+    for (let i = 0; i < (this.#input.backlogRequests ?? 0); i++) this.#admit(undefined);
     this.#drawArrival();
     const { controller, drainsAtMs } = this.#input;
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
@@ -270,11 +270,13 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #arrive(): void {
+    // The next arrival is drawn first, so the parts wait in order.
     this.#drawArrival();
-    this.#admit();
+    this.#admit(this.#input.arrivals.takeParts?.());
   }
 
-  #admit(): void {
+  /** `parts`: sources that the request has; default: by their shares. */
+  #admit(parts: readonly boolean[] | undefined): void {
     const arrivedAtMs = this.#nowMs;
     if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
     this.#arrived += 1;
@@ -285,7 +287,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const priority = clients?.priority?.(sequence);
     const level = priority === undefined ? this.#unstatedLevel : priorityLevel(this.#priorities, priority);
     const arrival = { context: undefined, arrivedAtMs, deadlineAtMs, level };
-    const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence));
+    const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence, parts));
     if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
   }
 

@@ -5,6 +5,7 @@
 import type { HistoryRecorder } from '@equipoise/core/history';
 import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
 import type { Actuator } from '@equipoise/core/ports';
+import type { SourceCounts } from '@equipoise/core/serve';
 import type { z } from 'zod';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { PipelineControl } from '../loop/pipeline-control.js';
@@ -26,7 +27,7 @@ import {
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
   readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'> &
-    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine' | 'tracer'>;
+    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine' | 'tracer' | 'partCounts'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
   readonly history: Pick<HistoryRecorder, 'history'>;
@@ -60,6 +61,30 @@ export const runningPlan: AdminEndpoint<unknown> = (call) => {
   ]);
   return ok({ stages: Object.fromEntries(stages) });
 };
+
+export const sources: AdminEndpoint<unknown> = (call) => {
+  const { spec, runner } = pipelineOf(call);
+  const { sources: counts, waiting } = runner.partCounts;
+  const all = spec.sources.map(({ name, onMissing, share = 1, latest }, index) => ({
+    name,
+    onMissing: onMissing ?? 'fail',
+    statedShare: share,
+    ...(counts[index] && { parts: counts[index], fractions: partFractions(counts[index], latest !== undefined) }),
+  }));
+  return ok({ waiting, sources: all });
+};
+
+/** `joined` of the requests that begin; the others of the parts that have ended. 0 without any. */
+function partFractions({ joined, missing, unmatched, late, duplicate, kept, dropped }: SourceCounts, isKept: boolean) {
+  const parts = unmatched + late + duplicate + kept + dropped + (isKept ? 0 : joined);
+  const fraction = (count: number, all: number): number => (all === 0 ? 0 : count / all);
+  return {
+    joined: fraction(joined, joined + missing),
+    missing: fraction(missing, joined + missing),
+    unmatched: fraction(unmatched, parts),
+    late: fraction(late, parts),
+  };
+}
 
 export const quarantine: AdminEndpoint<unknown> = (call) => ok({ inputs: pipelineOf(call).runner.quarantinedInputs() });
 

@@ -30,6 +30,7 @@ import {
   resume,
   rollBack,
   runningPlan,
+  sources,
   unpin,
 } from './admin-endpoints.js';
 
@@ -68,6 +69,14 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary: 'Returns the running plan with all replicas.',
     answer:
       '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants of failed changes, which the loop avoids until `untilMs` (on the clock of `atMs` in observations)',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/sources`,
+    endpoint: sources,
+    summary: 'Returns the parts of each source since the start, with their outcomes.',
+    answer:
+      '`{waiting, sources: [{name, onMissing, statedShare, parts?: {joined, missing, unmatched, late, duplicate, kept, dropped}, fractions?: {joined, missing, unmatched, late}}]}`; `parts` are those of `equipoise_source_parts_total`. `joined` and `missing` are fractions of the requests that began, `unmatched` and `late` of the parts. `waiting` is the number of requests that wait for parts',
   },
   {
     method: 'GET',

@@ -89,6 +89,10 @@ export class AdminBench {
         return isReady();
       },
       ...{ nowMs: 0, inFlight: 2, statistics, stageCounts: () => ({ a: { queueLength: 3 } }) },
+      partCounts: {
+        waiting: 2,
+        sources: [{ joined: 6, missing: 2, unmatched: 1, late: 3, duplicate: 0, kept: 0, dropped: 0 }],
+      },
       quarantinedInputs: () => [{ stageId: 'a', tenant: 'north', digest: 'ab12', leftMs: 1000 }],
       clearQuarantine: (stage: string) => this.cleared.push(stage),
       tracer: this.tracer,

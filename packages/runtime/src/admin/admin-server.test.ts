@@ -74,6 +74,21 @@ describe('the admin port', () => {
       expect((await bench.get(`${P}/requests?${query}`)).status).toBe(422);
   });
 
+  it('shows the parts of sources', async () => {
+    const { json } = await (await open()).get(`${P}/sources`);
+    expect(json).toMatchObject({
+      waiting: 2,
+      sources: [
+        {
+          onMissing: 'fail',
+          statedShare: 1,
+          parts: { joined: 6, late: 3 },
+          fractions: { joined: 0.75, missing: 0.25, unmatched: 0.1, late: 0.3 },
+        },
+      ],
+    });
+  });
+
   it('shows quarantined inputs and frees them', async () => {
     const bench = await open();
     const { json } = await bench.get(`${P}/quarantine`);

@@ -378,7 +378,7 @@ export class PipelineRunner implements ReplicaPool {
     return this.#scheduler.edgeCounts.all;
   }
 
-  /** Counts since the previous call, or since `countAnew`. */
+  /** Counts since the previous call, or since `countAnew`; after those of the edges, those of several sources. */
   takeEdgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.take();
   }

@@ -69,7 +69,7 @@ describe('runLoad', () => {
       response.statusCode = requests === 2 ? 503 : 200;
       for (const end of [other, () => response.end()]) end();
     });
-    const parts = ['left', 'right'].map((source) => ({ url: `${url}${source}`, bodies }));
+    const parts = ['left', 'right'].map((name) => ({ name, url: `${url}${name}`, bodies }));
     const result = await runLoad({
       url,
       bodies,
@@ -80,6 +80,42 @@ describe('runLoad', () => {
     });
     expect(waiting.size).toBe(3);
     expect(result).toMatchObject({ sent: 3, ok: 2, dropped: 1, failed: 0, byStatus: { 200: 2, 503: 1 } });
+  });
+
+  it('leaves parts out, and sends parts of a source with arrivals and keys of its own', async () => {
+    const seen: string[] = [];
+    const url = await serve((request, response) => {
+      request.resume();
+      seen.push(`${request.url} ${String(request.headers['x-request-id']).replace(/^load-.*-/, '')}`);
+      response.statusCode = request.url === '/slow' ? 200 : 404;
+      response.end();
+    });
+    const delays = [
+      [0, undefined, undefined],
+      [undefined, undefined, undefined],
+      [undefined, 0, undefined],
+    ];
+    const own = { ...deterministicArrivals(100, 35), nextKey: () => 7 };
+    const part = (name: string) => ({ name, url: `${url}${name}`, bodies });
+    const result = await runLoad({
+      url,
+      bodies,
+      arrivals: deterministicArrivals(100, 30),
+      timeoutMs: 10_000,
+      keys: 2,
+      parts: [part('left'), part('right'), { ...part('slow'), own }],
+      partDelaysMs: () => delays.shift() ?? [],
+    });
+    expect(seen.sort()).toEqual(['/left key-0', '/right key-1', ...Array(4).fill('/slow key-7')]);
+    expect(result).toMatchObject({
+      sent: 2,
+      failed: 2,
+      parts: {
+        left: { sent: 1, byStatus: { 404: 1 } },
+        right: { sent: 1, byStatus: { 404: 1 } },
+        slow: { sent: 4, byStatus: { 200: 4 } },
+      },
+    });
   });
 
   it('keeps sending while the server stalls, and counts latency from the scheduled instant', async () => {

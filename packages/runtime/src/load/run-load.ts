@@ -28,14 +28,19 @@ export interface LoadOptions {
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
   /** Parts of each request, in place of `url` and `bodies`. Latency counts from the last part. */
   readonly parts?: readonly LoadPart[];
-  /** Delays (ms) of the parts of the next request; default 0. */
-  readonly partDelaysMs?: () => readonly number[];
+  /** Delays (ms) of the parts of the next request, undefined for parts that it lacks; default 0. */
+  readonly partDelaysMs?: () => readonly (number | undefined)[];
+  /** Number of keys, which are then the ids of parts in turn. By default, each request has an id of its own. */
+  readonly keys?: number;
 }
 
 /** Part of a source. The parts of a request have the same `x-request-id`. */
 export interface LoadPart {
+  readonly name: string;
   readonly url: string;
   readonly bodies: readonly LoadBody[];
+  /** Sent at these times with keys of their own, and not with the requests. */
+  readonly own?: ArrivalProcess & { nextKey(): number };
 }
 
 export interface LoadBody {
@@ -57,9 +62,16 @@ export interface LoadResult {
   readonly sloAttainmentFraction?: number;
   /** Number of requests by HTTP status or error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
+  /** Parts of several sources, by source. */
+  readonly parts?: Readonly<Record<string, PartEnds>>;
   /** First answer that was neither success nor a drop. */
   readonly firstRefusal?: Refusal;
   readonly cutShort?: 'refused' | 'interrupted';
+}
+
+interface PartEnds {
+  readonly sent: number;
+  readonly byStatus: Readonly<Record<string, number>>;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 256;
@@ -94,6 +106,7 @@ class LoadRun {
   readonly #agent: Agent;
   readonly #latencies = new LatencyHistogram();
   readonly #byStatus = new Map<string, number>();
+  readonly #partsByStatus = new Map<string, Map<string, number>>();
   readonly #pending = new Set<Promise<void>>();
   readonly #name = `load-${randomUUID()}`;
   #sent = 0;
@@ -115,6 +128,7 @@ class LoadRun {
     const startedAtMs = performance.now();
     let lastDueMs = 0;
     let progressAtMs = 0;
+    const own = this.#options.parts?.map((part, number) => this.#sendOwn(part, number, startedAtMs)) ?? [];
     for (
       let dueMs = this.#options.arrivals.nextAtMs();
       dueMs !== undefined;
@@ -129,6 +143,7 @@ class LoadRun {
         progressAtMs = dueMs + PROGRESS_EVERY_MS;
       }
     }
+    await Promise.all(own);
     await Promise.all(this.#pending);
     this.#agent.destroy();
     if (this.#unreachable !== undefined) throw unreachable(this.#options.url, this.#unreachable);
@@ -145,33 +160,63 @@ class LoadRun {
 
   #send(scheduledAtMs: number): void {
     const { parts, partDelaysMs } = this.#options;
-    const delays = parts === undefined ? [] : (partDelaysMs?.() ?? []);
+    const delays = parts === undefined ? [] : (partDelaysMs?.() ?? parts.map(() => 0));
+    if (parts !== undefined && delays.every((delayMs) => delayMs === undefined)) return;
     const sent = parts === undefined ? this.#post(this.#options) : this.#postAll(parts, delays, scheduledAtMs);
     this.#sent += 1;
-    const wholeAtMs = scheduledAtMs + Math.max(0, ...delays);
-    const ended = sent
-      .then((end) => this.#note(end, performance.now() - wholeAtMs))
-      .finally(() => this.#pending.delete(ended));
+    const wholeAtMs = scheduledAtMs + Math.max(0, ...delays.filter((delayMs) => delayMs !== undefined));
+    this.#await(sent.then((end) => this.#note(end, performance.now() - wholeAtMs)));
+  }
+
+  #await(sent: Promise<void>): void {
+    const ended = sent.finally(() => this.#pending.delete(ended));
     this.#pending.add(ended);
   }
 
-  #post({ url, bodies }: LoadPart, number = this.#sent, id?: string): Promise<RequestEnd> {
+  /** Sends the parts of a source with arrivals of its own. */
+  async #sendOwn(part: LoadPart, source: number, startedAtMs: number): Promise<void> {
+    let number = 0;
+    for (let dueMs = part.own?.nextAtMs(); dueMs !== undefined; dueMs = part.own?.nextAtMs()) {
+      await sleepUntil(startedAtMs + dueMs, () => this.#isOver());
+      if (this.#isOver()) return;
+      const id = this.#options.keys === undefined ? `${this.#name}-${source}-${number}` : `key-${part.own?.nextKey()}`;
+      this.#await(this.#postPart(part, number++, id).then(() => {}));
+    }
+  }
+
+  #post({ url, bodies }: Pick<LoadPart, 'url' | 'bodies'>, number = this.#sent, id?: string): Promise<RequestEnd> {
     const { timeoutMs, token } = this.#options;
     const body = bodies[number % Math.max(1, bodies.length)];
     return post({ url, body, timeoutMs, token, id, agent: this.#agent });
   }
 
+  async #postPart(part: LoadPart, number: number, id: string): Promise<RequestEnd> {
+    const end = await this.#post(part, number, id);
+    const byStatus = this.#partsByStatus.get(part.name) ?? new Map<string, number>();
+    this.#partsByStatus.set(part.name, byStatus);
+    byStatus.set(String(end.status), (byStatus.get(String(end.status)) ?? 0) + 1);
+    return end;
+  }
+
   /** Sends the parts of a request. Its end is that of the first part without success, if there is one. */
-  async #postAll(parts: readonly LoadPart[], delays: readonly number[], scheduledAtMs: number): Promise<RequestEnd> {
+  async #postAll(
+    parts: readonly LoadPart[],
+    delays: readonly (number | undefined)[],
+    scheduledAtMs: number,
+  ): Promise<RequestEnd> {
+    const { keys } = this.#options;
     const number = this.#sent;
+    const id = keys === undefined ? `${this.#name}-${number}` : `key-${number % keys}`;
     const ends = await Promise.all(
       parts.map(async (part, index) => {
-        const { [index]: delayMs = 0 } = delays;
+        const { [index]: delayMs } = delays;
+        if (delayMs === undefined) return undefined;
         if (delayMs > 0) await sleepUntil(scheduledAtMs + delayMs, () => false);
-        return this.#post(part, number, `${this.#name}-${number}`);
+        return this.#postPart(part, number, id);
       }),
     );
-    return ends.find(({ status }) => typeof status !== 'number' || status >= 300) ?? (ends[0] as RequestEnd);
+    const sent = ends.filter((end) => end !== undefined);
+    return sent.find(({ status }) => typeof status !== 'number' || status >= 300) ?? (sent[0] as RequestEnd);
   }
 
   #note({ status, body }: RequestEnd, latencyMs: number): void {
@@ -189,6 +234,11 @@ class LoadRun {
     } else if (DROPPED_STATUSES.has(status)) this.#dropped += 1;
     else this.#firstRefusal ??= refusalOf(status, body);
     if (LASTING_REFUSALS.has(status)) this.#lastingRefusals += 1;
+  }
+
+  #endsOf({ name }: LoadPart): readonly [string, PartEnds] {
+    const byStatus = Object.fromEntries(this.#partsByStatus.get(name) ?? []);
+    return [name, { sent: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus }];
   }
 
   #result(took: { readonly offeredMs: number; readonly elapsedMs: number }): LoadResult {
@@ -213,6 +263,7 @@ class LoadRun {
         sloAttainmentFraction: this.#sent === 0 ? 1 : this.#withinSlo / this.#sent,
       }),
       byStatus: Object.fromEntries(this.#byStatus),
+      ...(this.#options.parts && { parts: Object.fromEntries(this.#options.parts.map((part) => this.#endsOf(part))) }),
       ...(this.#firstRefusal && { firstRefusal: this.#firstRefusal }),
       ...(this.#cutShort && { cutShort: this.#cutShort }),
     };

@@ -168,7 +168,7 @@ class LearnedMetrics {
     });
     this.#edgeGauge(registry, {
       name: 'equipoise_learned_branch_fraction',
-      help: 'Measured fraction of the outputs that take a branch, 0 to 1. Absent while the value of the pipeline file is in force.',
+      help: 'Measured fraction of the outputs that take a branch, or of the requests that have a part of an optional source (`from`), 0 to 1. Absent while the value of the pipeline file is in force.',
       kind: 'branch',
     });
   }

@@ -227,3 +227,35 @@ describe('a share by variant', () => {
     expect(small + (second?.when?.probability ?? 0)).toBeLessThanOrEqual(1);
   });
 });
+
+describe('an optional source', () => {
+  const source = (name: string, more = {}) => ({ name, to: [b], tensors: [], ...more });
+  const spec: PipelineSpec = {
+    ...fanningOut(3),
+    sources: [source('letter'), source('scan', { onMissing: 'partial', share: 0.9 })],
+  };
+  const counts = (joined: number): readonly EdgeCount[] => [
+    ...fans(100, 300),
+    ...shares(100, 100),
+    ...shares(100, joined),
+  ];
+
+  it('has a share that is learned as that of a branch', () => {
+    const state = after(spec, 120, () => counts(40));
+    expect(state.inForce).toMatchObject([{ edge: 2, from: 'scan', to: b, kind: 'branch', stated: 0.9 }]);
+    expect(learned(state)[0]).toBeCloseTo(0.4, 1);
+    const { sources, edges } = learnedSpec(spec, state.inForce);
+    expect(sources.map(({ share }) => share)).toEqual([undefined, learned(state)[0]]);
+    expect(edges).toEqual(spec.edges);
+  });
+
+  it('keeps its stated share while that is near', () => {
+    expect(after(spec, 120, () => counts(88)).inForce).toEqual([]);
+  });
+
+  it('is not learned of a log without counts of sources, nor of a single source', () => {
+    expect(after(spec, 120, () => fans(100, 300)).inForce).toEqual([]);
+    const single = { ...spec, sources: spec.sources.slice(1) };
+    expect(after(single, 120, () => counts(40)).inForce).toEqual([]);
+  });
+});

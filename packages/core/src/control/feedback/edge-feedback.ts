@@ -1,5 +1,5 @@
 /**
- * Fan-outs and branch shares, learned from traffic.
+ * Fan-outs, branch shares and shares of optional sources, learned from traffic.
  *
  * Counts of an edge fill blocks of ten seconds (longer with little traffic). Over the last twelve blocks, the estimate
  * is a ratio of sums: items per output, or taken ÷ offered outputs. The pipeline file's value weighs like 20 outputs.
@@ -15,7 +15,7 @@
  */
 import { medianOf } from '../../kernel/count-statistics.js';
 import type { Decision, EdgeCount, EdgeTally, LearnedEdge, Observation } from '../../model/decision.js';
-import type { VariantId } from '../../model/ids.js';
+import { stageId, type VariantId } from '../../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import { sharesByVariant } from '../../model/resolved-spec.js';
 import type { ControllerRules } from '../rules.js';
@@ -85,12 +85,25 @@ export function withLearnedEdges(decision: Decision, edges: EdgeState | undefine
   return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
 }
 
+/** Edges, and optional sources as branches of the requests, with the places of their counts. */
+function learnedWays({ edges, sources }: Learnable): readonly EdgeSpec[] {
+  if (sources.length === 1) return edges;
+  const ofSources = sources.map(({ name, to, onMissing, share = 1 }): EdgeSpec => {
+    const when = { condition: '', probability: share };
+    return { from: stageId(name), to: to[0] ?? stageId(name), ...(onMissing === 'partial' && { when }) };
+  });
+  return [...edges, ...ofSources];
+}
+
+type Learnable = Pick<PipelineSpec, 'edges' | 'sources'>;
+
 export function observeEdgeCounts(
-  { edges }: Pick<PipelineSpec, 'edges'>,
+  spec: Learnable,
   before: EdgeState,
   { counts, atMs, due }: { readonly counts: readonly EdgeCount[]; readonly atMs: number; readonly due: boolean },
 ): EdgeState {
-  const memories = learnedParts(edges).map(({ edge, variantId, spec: { fanOut, when } }, part) => {
+  const ways = learnedWays(spec);
+  const memories = learnedParts(ways).map(({ edge, variantId, spec: { fanOut, when } }, part) => {
     const memory = before.memories[part] ?? nothingCounted;
     const count = counts[edge];
     const fresh = variantId === undefined ? count : count?.byVariant?.[variantId];
@@ -98,7 +111,7 @@ export function observeEdgeCounts(
       ? memory
       : withCounts(memory, fresh, atMs);
   });
-  return { memories, inForce: due ? learnedEdges({ edges }, { memories, inForce: before.inForce }) : before.inForce };
+  return { memories, inForce: due ? learnedEdges(ways, { memories, inForce: before.inForce }) : before.inForce };
 }
 
 /** Drops the open block, because clocks differ between processes. */
@@ -106,11 +119,8 @@ export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
   return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
 }
 
-function learnedEdges(
-  { edges }: Pick<PipelineSpec, 'edges'>,
-  { memories, inForce }: EdgeState,
-): readonly LearnedEdge[] {
-  const standings = learnedParts(edges).flatMap((learned, part) => {
+function learnedEdges(ways: readonly EdgeSpec[], { memories, inForce }: EdgeState): readonly LearnedEdge[] {
+  const standings = learnedParts(ways).flatMap((learned, part) => {
     const memory = memories[part] ?? nothingCounted;
     return [fanOutStanding(learned, memory), branchStanding(learned, memory)].flatMap((found) =>
       found === undefined ? [] : [{ ...found, present: presentOf(inForce, found.of) }],
@@ -141,7 +151,11 @@ export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[])
       }),
     };
   });
-  return { ...spec, edges: edges.map((each) => withinOne(each, edges)) };
+  const sources = spec.sources.map((source, index) => {
+    const learned = presentOf(inForce, { edge: spec.edges.length + index, kind: 'branch' });
+    return learned === undefined ? source : { ...source, share: learned.value };
+  });
+  return { ...spec, sources, edges: edges.map((each) => withinOne(each, edges)) };
 }
 
 type FanOut = NonNullable<EdgeSpec['fanOut']>;

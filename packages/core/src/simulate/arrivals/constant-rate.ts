@@ -58,6 +58,8 @@ function firstState(states: readonly MmppState[], rng: Rng): number {
 /** Arrival instants in ms from 0, ascending; undefined at the end of the load. */
 export interface ArrivalProcess {
   nextAtMs(): number | undefined;
+  /** By source: true if the next request has its part. Called once per request, in order. */
+  takeParts?(): readonly boolean[];
 }
 
 /** Equal distances, the first at 0. */
