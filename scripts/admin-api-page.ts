@@ -49,6 +49,7 @@ export function renderAdminApiPage(): string {
     ['`GET /livez`', 'Answers 200 while the process runs.'],
     ['`GET /readyz`', 'Answers 200 if all pipelines are ready, otherwise 503.'],
     ['`GET /metrics`', '[Metrics](metrics.md) for Prometheus.'],
+    ['`GET /openapi.json`', 'The OpenAPI 3.1 document of this port, also as [a file](openapi-admin.json).'],
     ['[`GET /admin/events`](#get-adminevents)', 'Streams events.'],
   ];
   const page = [

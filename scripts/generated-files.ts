@@ -14,6 +14,7 @@ import { renderGrafanaDashboard } from './grafana-dashboard.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
 import { renderMetricsPage } from './metrics-page.js';
+import { renderAdminDocument, renderServingDocument } from './openapi-files.js';
 import { renderPipelineFilePage, renderPipelineFileSchema } from './pipeline-file-page.js';
 import { drawArrivalForms, drawShippedLoads, drawTraceSpreads } from './shipped-loads/load-plots.js';
 import { renderArrivalForms, renderLoadStatistics } from './shipped-loads/loads-page.js';
@@ -31,6 +32,8 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'ARCHITECTURE.md', part: 'core', render: drawCoreFolders },
   { path: 'docs/reference/licenses.md', render: () => renderLicenses(readInstalledPackages('.')) },
   { path: 'docs/reference/admin-api.md', render: renderAdminApiPage },
+  { path: 'docs/reference/openapi-admin.json', render: renderAdminDocument },
+  { path: 'docs/reference/openapi-serving.json', render: renderServingDocument },
   { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },

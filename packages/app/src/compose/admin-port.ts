@@ -7,6 +7,7 @@ import {
   type RunningAdminServer,
   startAdminServer,
 } from '@equipoise/runtime';
+import { VERSION } from '../version.js';
 import type { RunningPipeline } from './start-pipeline.js';
 
 /** Options of the admin port; `adminPort: false` opens none. */
@@ -37,7 +38,7 @@ export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promis
   const { adminPort: port = DEFAULT_PORT, adminHost: host = DEFAULT_HOST, adminTokenFile } = options;
   if (port === false) return undefined;
   const token = tokenIn(adminTokenFile);
-  return startAdminServer({ ...deps, host, port, ...(token !== undefined && { token }) });
+  return startAdminServer({ ...deps, host, port, version: VERSION, ...(token !== undefined && { token }) });
 }
 
 /**

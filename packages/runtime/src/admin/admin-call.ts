@@ -7,13 +7,15 @@ import type { SharedPage } from '../net/metrics-page.js';
 import type { Route, Router } from '../net/router.js';
 import type { AdminAccess } from './admin-access.js';
 import { checked } from './admin-bodies.js';
+import type { plainOperations } from './admin-document.js';
 import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 
 /** Route for probes, metrics or the event stream. */
 interface PlainRoute extends Route {
-  readonly kind: 'live' | 'ready' | 'metrics' | 'events';
+  readonly kind: 'live' | 'ready' | 'metrics' | 'events' | 'document';
+  readonly path: keyof typeof plainOperations;
 }
 
 export type AnyAdminRoute = PlainRoute | (AdminRoute & { readonly kind: 'route' });
@@ -23,6 +25,7 @@ export const plainRoutes: readonly PlainRoute[] = [
   { method: 'GET', path: '/readyz', kind: 'ready' },
   { method: 'GET', path: '/metrics', kind: 'metrics' },
   { method: 'GET', path: '/admin/events', kind: 'events' },
+  { method: 'GET', path: '/openapi.json', kind: 'document' },
 ];
 
 export interface AdminPort {
@@ -32,6 +35,8 @@ export interface AdminPort {
   readonly pipelines: ReadonlyMap<string, AdminPipeline>;
   readonly streams: EventStreams;
   readonly metrics: SharedPage | undefined;
+  /** The OpenAPI document of the port. */
+  readonly document: () => Answer;
 }
 
 interface FoundRoute {
@@ -73,6 +78,8 @@ export class AdminCall extends HttpCall<FoundRoute> {
         return (metrics as SharedPage).answer(url.searchParams);
       case 'events':
         return this.#events(url);
+      case 'document':
+        return this.#port.document();
       case 'route': {
         const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
         const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());

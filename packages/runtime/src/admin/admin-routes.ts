@@ -1,6 +1,7 @@
 /** Routes of the admin port. The reference page is generated from them. */
 import type { z } from 'zod';
 import type { Route } from '../net/router.js';
+import { answers } from './admin-answers.js';
 import {
   applyBody,
   clearQuarantineBody,
@@ -35,9 +36,12 @@ import {
 } from './admin-endpoints.js';
 
 export interface AdminRoute extends Route {
+  /** Name of the operation in generated clients. */
+  readonly id: string;
   readonly summary: string;
   /** Content of a response with status 200, for the reference page. */
   readonly answer: string;
+  readonly schema: z.ZodType;
   readonly body?: z.ZodType;
   readonly query?: z.ZodObject;
   readonly endpoint: AdminEndpoint<never>;
@@ -51,6 +55,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: '/admin/pipelines',
     endpoint: pipelines,
+    id: 'pipelines',
+    schema: answers.pipelines,
     summary: 'Lists all served pipelines.',
     answer: '`{pipelines: [PIPELINE]}`',
   },
@@ -58,6 +64,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: PIPELINE,
     endpoint: pipeline,
+    id: 'pipeline',
+    schema: answers.pipeline,
     summary: 'Returns the state of a pipeline: its mode, pins and faults.',
     answer:
       'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`; `lostPins` has the reasons why earlier pins were dropped; `arrivalRps` is the rate over the last 10 s; `requests` counts since the start of the server',
@@ -66,6 +74,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: `${PIPELINE}/running-plan`,
     endpoint: runningPlan,
+    id: 'runningPlan',
+    schema: answers.runningPlan,
     summary: 'Returns the running plan with all replicas.',
     answer:
       '`{stages: {STAGE: {replicas: [{replicaId, variantId, resources, status}], maxBatchSize, maxBatchWaitMs, queueLength, canary?: {variantId, fraction, missingOutcomes}, rolledBack?: [{variantId, untilMs}]}}}`; `canary` is present while a new variant is in its canary steps. `rolledBack` lists the variants of failed changes, which the loop avoids until `untilMs` (on the clock of `atMs` in observations)',
@@ -74,6 +84,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: `${PIPELINE}/sources`,
     endpoint: sources,
+    id: 'sources',
+    schema: answers.sources,
     summary: 'Returns the parts of each source since the start, with their outcomes.',
     answer:
       '`{waiting, sources: [{name, onMissing, statedShare, parts?: {joined, missing, unmatched, late, duplicate, kept, dropped}, fractions?: {joined, missing, unmatched, late}}]}`; `parts` are those of `equipoise_source_parts_total`. `joined` and `missing` are fractions of the requests that began, `unmatched` and `late` of the parts. `waiting` is the number of requests that wait for parts',
@@ -82,6 +94,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: `${PIPELINE}/quarantine`,
     endpoint: quarantine,
+    id: 'quarantine',
+    schema: answers.quarantine,
     summary: 'Lists the inputs that the server refuses because they hung a stage.',
     answer:
       '`{inputs: [{stageId, tenant?, digest, leftMs}]}`, the least recently sent input first. `tenant` is present if the server has tenants; `leftMs` is the time until the server accepts the input again',
@@ -91,6 +105,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/quarantine/clear`,
     body: clearQuarantineBody,
     endpoint: clearQuarantine,
+    id: 'clearQuarantine',
+    schema: answers.freed,
     summary: 'Frees the quarantined inputs of one stage or of all stages. The server accepts these inputs again.',
     answer: '`{freed: NUMBER}`',
   },
@@ -99,6 +115,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/plan`,
     body: planBody,
     endpoint: plan,
+    id: 'plan',
+    schema: answers.planned,
     summary:
       'Makes a plan for a rate, optionally with another SLO, budget, objective or pins, and lists the changes from the running plan. Does not apply them.',
     answer: '`{result, changes}`: the output of `equipoise plan --json`, and the changes',
@@ -108,6 +126,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/history`,
     query: historyQuery,
     endpoint: history,
+    id: 'history',
+    schema: answers.history,
     summary: 'Returns the last hour in points of one or more seconds, the oldest first.',
     answer:
       '`{stepMs, points: [{atEpochMs, arrivalRps, forecastRps?, forecastUpperRps?, completedRps, lateRps, failedRps, drops: {REASON: rps}, p50Ms, p99Ms, accuracy?, cost?, cpuCores: {used, planned}, stages: {STAGE: {arrivalRps, p99Ms?, queueLength, batchFill?, replicas: {starting, ready, draining, unhealthy}}}}]}`. `atEpochMs` is the end of a point, `stepMs` its usual length. Rates are means. Latencies (of completed requests; null without any) and queue lengths are maxima. All else is the value at the end. `cost` is per hour; `used` are the cores of busy replicas; `batchFill` is the mean batch size divided by the largest of the plan; the `p99Ms` of a stage is the wait and the service of an item',
@@ -117,6 +137,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/decisions`,
     query: pageQuery,
     endpoint: decisions,
+    id: 'decisions',
+    schema: answers.decisions,
     summary: 'Returns the decision log in pages, the newest decision first.',
     answer:
       '`{decisions: [{id, atEpochMs, trigger, mode, kind?, reason?, manual?, outcome?, observed?}], nextBefore?}`; pass `nextBefore` as `before` to get the next page',
@@ -125,6 +147,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     method: 'GET',
     path: `${PIPELINE}/decisions/{decision}`,
     endpoint: decision,
+    id: 'decision',
+    schema: answers.record,
     summary: 'Returns one decision with its inputs and evidence.',
     answer: 'the `record` of `equipoise explain --json`',
   },
@@ -133,6 +157,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/requests`,
     query: requestsQuery,
     endpoint: requests,
+    id: 'requests',
+    schema: answers.requests,
     summary:
       'Lists requests with the time that they spent at each stage: kept traces, the newest first, or the slowest requests, the slowest first. Payloads are not recorded.',
     answer:
@@ -143,6 +169,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/pause`,
     body: reasonBody,
     endpoint: pause,
+    id: 'pause',
+    schema: answers.acted,
     summary: 'Sets mode `off`: the loop does not plan and changes nothing. Ends a canary that the loop began.',
     answer: RECORD,
   },
@@ -151,6 +179,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/resume`,
     body: reasonBody,
     endpoint: resume,
+    id: 'resume',
+    schema: answers.acted,
     summary: 'Sets mode `auto`: the loop plans and acts.',
     answer: RECORD,
   },
@@ -159,6 +189,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/advise`,
     body: reasonBody,
     endpoint: advise,
+    id: 'advise',
+    schema: answers.acted,
     summary:
       'Sets mode `advise`: the loop plans and logs its decisions, but changes nothing. Ends a canary that the loop began.',
     answer: RECORD,
@@ -168,6 +200,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/pin`,
     body: pinBody,
     endpoint: pin,
+    id: 'pin',
+    schema: answers.acted,
     summary:
       'Pins the variant, cores, maximum batch size or number of replicas of a stage. Replaces earlier pins of the stage. A pin to another variant ends a canary of the stage.',
     answer: RECORD,
@@ -177,6 +211,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/unpin`,
     body: unpinBody,
     endpoint: unpin,
+    id: 'unpin',
+    schema: answers.acted,
     summary: 'Removes the pins of one stage or of all stages. Pins of the pipeline file stay.',
     answer: RECORD,
   },
@@ -185,6 +221,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/apply`,
     body: applyBody,
     endpoint: apply,
+    id: 'apply',
+    schema: answers.acted,
     summary:
       'Applies the plan of a decision, or the plan in the body. Mode `auto` becomes `advise`. If the change has a canary, the answer comes after its verdict.',
     answer: `${RECORD}, including its outcome`,
@@ -194,6 +232,8 @@ export const adminRoutes: readonly AdminRoute[] = [
     path: `${PIPELINE}/roll-back`,
     body: reasonBody,
     endpoint: rollBack,
+    id: 'rollBack',
+    schema: answers.acted,
     summary:
       'Applies the newest good plan (any applied plan except burst answers and best efforts of the loop) that differs from the running plan and carries the current load; if none of the five newest carries it, the newest good plan that differs. During a change or a canary, applies the newest good plan at once. Mode `auto` becomes `advise`.',
     answer: `${RECORD}, including its outcome; the answer has a \`warning\` if newer plans were passed over, if the plan is predicted to miss the SLO, or if it was not checked`,

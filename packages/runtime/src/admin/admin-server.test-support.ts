@@ -35,7 +35,7 @@ export class AdminBench {
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
     this.server = await startAdminServer({
-      ...{ pipelines: [this.#pipeline()], feed: this.feed, port: 0 },
+      ...{ pipelines: [this.#pipeline()], feed: this.feed, port: 0, version: '1' },
       ...over,
     });
     return this;

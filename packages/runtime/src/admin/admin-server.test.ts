@@ -312,7 +312,7 @@ describe('the admin port', () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     const { port } = holder.address() as { readonly port: number };
-    await expect(startAdminServer({ pipelines: [], feed: new AdminBench().feed, port })).rejects.toEqual(
+    await expect(startAdminServer({ pipelines: [], feed: new AdminBench().feed, port, version: '1' })).rejects.toEqual(
       expect.objectContaining({
         code: 'PORT_IN_USE',
         message: expect.stringContaining(`listens on 127.0.0.1:${port}.`),

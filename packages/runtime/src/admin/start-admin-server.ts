@@ -8,8 +8,10 @@ import type { ServingPhase } from '../net/drain.js';
 import { startHttpServer } from '../net/http-server.js';
 import { type MetricsPage, SharedPage } from '../net/metrics-page.js';
 import { Router } from '../net/router.js';
+import { servedDocument } from '../openapi/openapi-document.js';
 import { AdminAccess, isLoopback } from './admin-access.js';
 import { AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
+import { adminDocument } from './admin-document.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
@@ -21,6 +23,7 @@ const CLOSE_TIMEOUT_MS = 1000;
 
 export interface AdminServerOptions {
   readonly pipelines: readonly AdminPipeline[];
+  readonly version: string;
   readonly feed: EventFeed;
   readonly host?: string;
   readonly port: number;
@@ -84,5 +87,6 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
     pipelines: new Map(pipelines.map((pipeline) => [pipeline.spec.name, pipeline])),
     streams: new EventStreams(feed),
     metrics: metrics && new SharedPage(metrics),
+    document: servedDocument(() => adminDocument(options.version, plain)),
   };
 }

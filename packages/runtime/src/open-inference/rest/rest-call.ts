@@ -19,7 +19,7 @@ export interface RestPort {
   readonly share: TrafficShare | undefined;
 }
 
-interface FoundRoute extends RestRoute {
+interface FoundRoute extends Omit<RestRoute, 'operation'> {
   readonly pipelineName: string;
 }
 

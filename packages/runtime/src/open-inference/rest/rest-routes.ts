@@ -4,44 +4,68 @@ import { type Answer, allReadyAnswer, liveAnswer, ok, readyAnswer } from '../../
 import type { Purpose } from '../../net/call.js';
 import { type MetricsPage, SharedPage } from '../../net/metrics-page.js';
 import type { Route } from '../../net/router.js';
+import { type DocumentedRoute, openApiDocument, servedDocument } from '../../openapi/openapi-document.js';
 import { metadataOf, serverMetadataOf } from '../served-pipeline.js';
 import { modelConfigOf, modelStatisticsOf, repositoryIndexOf } from '../triton-extensions.js';
 import { type Endpoint, pipelineOf, type RestRequest, readQuestion } from './endpoint.js';
 import { feedback } from './feedback-endpoint.js';
 import { infer } from './infer-endpoint.js';
+import { restOperations } from './rest-operations.js';
 import { run } from './run-endpoint.js';
 
 /** A route whose path has at most the parameter `{pipeline}`. */
-export interface RestRoute extends Route {
+export interface RestRoute extends DocumentedRoute {
   readonly endpoint: Endpoint;
   readonly purpose: Purpose;
 }
 
-/** `/metrics` only if there is a page. */
+const DESCRIPTION =
+  'Runs pipelines. docs/reference/http-api.md explains requests, deadlines, drops, raw tensors and tokens. Every answer has the header `x-request-id`.';
+
+/** `/metrics` only if there is a page. `/openapi.json` describes all routes. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
-  const metrics = (shared: SharedPage): RestRoute => ({
-    method: 'GET',
-    path: '/metrics',
-    endpoint: ({ query }) => shared.answer(query),
-    purpose: 'metrics',
-  });
-  return [
-    ...(page === undefined ? [] : [metrics(new SharedPage(page))]),
-    { method: 'GET', path: '/livez', endpoint: liveAnswer, purpose: 'probe' },
-    { method: 'GET', path: '/readyz', endpoint: ready, purpose: 'probe' },
-    { method: 'GET', path: '/v2', endpoint: () => ok(serverMetadataOf(version)), purpose: 'metadata' },
-    { method: 'GET', path: '/v2/health/live', endpoint: liveAnswer, purpose: 'probe' },
-    { method: 'GET', path: '/v2/health/ready', endpoint: ready, purpose: 'probe' },
-    { method: 'GET', path: '/v2/models/stats', endpoint: statistics, purpose: 'metadata' },
-    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata, purpose: 'metadata' },
-    { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady, purpose: 'metadata' },
-    { method: 'GET', path: '/v2/models/{pipeline}/config', endpoint: modelConfig, purpose: 'metadata' },
-    { method: 'GET', path: '/v2/models/{pipeline}/stats', endpoint: statistics, purpose: 'metadata' },
-    { method: 'POST', path: '/v2/repository/index', endpoint: repositoryIndex, purpose: 'metadata' },
-    { method: 'POST', path: '/v2/models/{pipeline}/feedback', endpoint: feedback, purpose: 'metadata' },
-    { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer, purpose: 'inference' },
-    { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run, purpose: 'inference' },
+  const shared = page && new SharedPage(page);
+  const document = servedDocument(() => documentOf(version, routes));
+  const routes: readonly RestRoute[] = [
+    ...(shared === undefined
+      ? []
+      : [routeOf('GET /metrics', 'metrics', 'metrics', ({ query }) => shared.answer(query))]),
+    routeOf('GET /livez', 'live', 'probe', liveAnswer),
+    routeOf('GET /readyz', 'ready', 'probe', ready),
+    routeOf('GET /v2', 'serverMetadata', 'metadata', () => ok(serverMetadataOf(version))),
+    routeOf('GET /v2/health/live', 'serverLive', 'probe', liveAnswer),
+    routeOf('GET /v2/health/ready', 'serverReady', 'probe', ready),
+    routeOf('GET /v2/models/stats', 'allStatistics', 'metadata', statistics),
+    routeOf('GET /v2/models/{pipeline}', 'modelMetadata', 'metadata', modelMetadata),
+    routeOf('GET /v2/models/{pipeline}/ready', 'modelReady', 'metadata', pipelineReady),
+    routeOf('GET /v2/models/{pipeline}/config', 'modelConfig', 'metadata', modelConfig),
+    routeOf('GET /v2/models/{pipeline}/stats', 'modelStatistics', 'metadata', statistics),
+    routeOf('POST /v2/repository/index', 'repositoryIndex', 'metadata', repositoryIndex),
+    routeOf('POST /v2/models/{pipeline}/feedback', 'feedback', 'metadata', feedback),
+    routeOf('POST /v2/models/{pipeline}/infer', 'infer', 'inference', infer),
+    routeOf('POST /v1/pipelines/{pipeline}/run', 'run', 'inference', run),
+    routeOf('GET /openapi.json', 'document', 'metadata', () => document()),
   ];
+  return routes;
+}
+
+/** The OpenAPI document of the routes. */
+export function restDocument(version: string, page?: MetricsPage): object {
+  return documentOf(version, restRoutes(version, page));
+}
+
+function documentOf(version: string, routes: readonly RestRoute[]): object {
+  return openApiDocument({ title: 'Equipoise, serving port', version, description: DESCRIPTION }, routes);
+}
+
+function routeOf(
+  target: `${Route['method']} /${string}`,
+  operation: keyof typeof restOperations,
+  purpose: Purpose,
+  endpoint: Endpoint,
+): RestRoute {
+  const [method, path] = target.split(' ') as [Route['method'], string];
+  return { method, path, endpoint, purpose, operation: restOperations[operation] };
 }
 
 /** Readiness: every stage of every pipeline has a replica in service. */

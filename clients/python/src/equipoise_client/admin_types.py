@@ -1,0 +1,295 @@
+# Made from docs/reference/openapi-admin.json by scripts/python-client/generate-types.
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class Manual(TypedDict):
+    action: str
+
+
+class Outcome(TypedDict):
+    kind: Literal['applied', 'given-up', 'failed']
+
+
+class Observation(TypedDict):
+    atMs: float
+
+
+class CpuCores(TypedDict):
+    used: float
+    planned: float
+
+
+class Replicas(TypedDict):
+    starting: int
+    ready: int
+    draining: int
+    unhealthy: int
+
+
+class Stages(TypedDict):
+    arrivalRps: float
+    p99Ms: NotRequired[float]
+    queueLength: float
+    batchFill: NotRequired[float]
+    replicas: Replicas
+
+
+class HistoryPoint(TypedDict):
+    atEpochMs: float
+    arrivalRps: float
+    forecastRps: NotRequired[float]
+    forecastUpperRps: NotRequired[float]
+    completedRps: float
+    lateRps: float
+    failedRps: float
+    drops: dict[str, float]
+    p50Ms: float | None
+    p99Ms: float | None
+    accuracy: NotRequired[float]
+    cost: NotRequired[float]
+    cpuCores: CpuCores
+    stages: dict[str, Stages]
+
+
+class LatencyMs(TypedDict):
+    p50: float
+    atPercentile: float
+
+
+class ObservedOutcome(TypedDict):
+    windowMs: float
+    arrivalRps: float
+    completed: int
+    failed: int
+    dropped: int
+    sloAttainmentFraction: NotRequired[float]
+    latencyMs: NotRequired[LatencyMs]
+
+
+class Fault(TypedDict):
+    step: str
+    message: str
+    sinceEpochMs: float
+    count: int
+
+
+class Slo(TypedDict):
+    latencyMs: float
+
+
+class Objective(TypedDict):
+    kind: str
+
+
+class Requests(TypedDict):
+    arrived: int
+    completed: int
+    withinSlo: int
+    failed: int
+    dropped: dict[str, int]
+
+
+class Pipeline(TypedDict):
+    name: str
+    mode: Literal['auto', 'advise', 'off']
+    fixed: bool
+    ready: bool
+    pins: dict[str, dict[str, Any]]
+    lostPins: NotRequired[list[str]]
+    faults: list[Fault]
+    slo: Slo
+    budget: dict[str, Any]
+    objective: Objective
+    specDigest: str
+    inFlight: int
+    arrivalRps: float
+    requests: Requests
+
+
+class Pipelines(TypedDict):
+    pipelines: list[Pipeline]
+
+
+class Predicted(TypedDict):
+    latencyMs: float | None
+    percentile: float
+    pas: float
+    capacityRps: float | None
+    cpuCores: float
+    costPerHour: float
+
+
+class Change(TypedDict):
+    kind: str
+
+
+class Input(TypedDict):
+    stageId: str
+    tenant: NotRequired[str]
+    digest: str
+    leftMs: float
+
+
+class Quarantine(TypedDict):
+    inputs: list[Input]
+
+
+class Refusal(TypedDict):
+    error: str
+    code: str
+    reason: NotRequired[str]
+    details: dict[str, Any]
+    docs: str
+
+
+class Resources(TypedDict):
+    cpuCores: float
+    memoryBytes: float
+    gpus: float
+
+
+class Replica(TypedDict):
+    replicaId: str
+    variantId: str
+    resources: Resources
+    status: Literal['starting', 'ready', 'draining', 'failed']
+
+
+class Canary(TypedDict):
+    variantId: str
+    fraction: float
+    missingOutcomes: int
+
+
+class RolledBackItem(TypedDict):
+    variantId: str
+    untilMs: float
+
+
+class RunningStage(TypedDict):
+    replicas: list[Replica]
+    maxBatchSize: int
+    maxBatchWaitMs: float
+    queueLength: int
+    canary: NotRequired[Canary]
+    rolledBack: NotRequired[list[RolledBackItem]]
+
+
+class Source(TypedDict):
+    name: str
+
+
+class SourceParts(TypedDict):
+    sources: list[Source]
+
+
+class StagePlan(TypedDict):
+    variantId: str
+    resources: Resources
+    maxBatchSize: int
+    maxBatchWaitMs: float
+    replicas: int
+    trafficFraction: float
+
+
+class Span(TypedDict):
+    stageId: str
+    variantId: NotRequired[str]
+    replicaId: NotRequired[str]
+    kind: Literal['queue', 'batch', 'hop', 'run']
+    startMs: float
+    endMs: float
+    batchSize: NotRequired[int]
+    failed: NotRequired[Literal[True]]
+
+
+class TracedRequest(TypedDict):
+    traceId: str
+    startedEpochMs: float
+    latencyMs: float
+    outcome: Literal['completed', 'dropped', 'failed']
+    reason: NotRequired[str]
+    cause: NotRequired[str]
+    spans: list[Span]
+    omittedVisits: NotRequired[int]
+
+
+class TracedRequests(TypedDict):
+    tracing: bool
+    requests: list[TracedRequest]
+
+
+class Decision1(TypedDict):
+    id: int
+    atEpochMs: float
+    trigger: NotRequired[Literal['start', 'plan', 'burst', 'roll-back', 'manual']]
+    mode: NotRequired[Literal['auto', 'advise', 'off']]
+    manual: NotRequired[Manual]
+    outcome: NotRequired[Outcome]
+    observed: NotRequired[ObservedOutcome]
+    kind: NotRequired[Literal['hold', 'apply']]
+    reason: NotRequired[str]
+
+
+class DecisionPage(TypedDict):
+    decisions: list[Decision1]
+    nextBefore: NotRequired[int]
+
+
+class History(TypedDict):
+    stepMs: float
+    points: list[HistoryPoint]
+
+
+class Plan(TypedDict):
+    stages: dict[str, list[StagePlan]]
+    predicted: Predicted
+
+
+class Result(TypedDict):
+    kind: Literal['feasible', 'infeasible', 'not-found']
+    plan: NotRequired[Plan]
+
+
+class PlanAnswer(TypedDict):
+    result: Result
+    changes: list[Change]
+
+
+class RunningPlan(TypedDict):
+    stages: dict[str, RunningStage]
+
+
+class Decision(TypedDict):
+    kind: Literal['hold', 'apply']
+    reason: str
+    plan: NotRequired[Plan]
+
+
+class ActionResult(TypedDict):
+    id: int
+    atEpochMs: float
+    trigger: NotRequired[Literal['start', 'plan', 'burst', 'roll-back', 'manual']]
+    mode: NotRequired[Literal['auto', 'advise', 'off']]
+    manual: NotRequired[Manual]
+    outcome: NotRequired[Outcome]
+    observed: NotRequired[ObservedOutcome]
+    observation: Observation
+    decision: NotRequired[Decision]
+    result: str
+    warning: NotRequired[str]
+
+
+class DecisionRecord(TypedDict):
+    id: int
+    atEpochMs: float
+    trigger: NotRequired[Literal['start', 'plan', 'burst', 'roll-back', 'manual']]
+    mode: NotRequired[Literal['auto', 'advise', 'off']]
+    manual: NotRequired[Manual]
+    outcome: NotRequired[Outcome]
+    observed: NotRequired[ObservedOutcome]
+    observation: Observation
+    decision: NotRequired[Decision]

@@ -1,0 +1,77 @@
+"""Errors of the client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+MOST_MESSAGE_CHARACTERS = 500
+
+
+class EquipoiseError(Exception):
+    """Base of all errors that this package raises for a call."""
+
+
+class UnreachableError(EquipoiseError):
+    """No answer: the connection failed, or the answer did not come in time."""
+
+
+class RefusedError(EquipoiseError):
+    """The server refused the request. `code` is one of docs/reference/errors.md."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = "",
+        reason: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        retry_after_s: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{code or status}: {message}")
+        self.status = status
+        self.message = message
+        self.code = code
+        self.reason = reason
+        self.details: Mapping[str, Any] = details or {}
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+
+    @property
+    def is_retryable(self) -> bool:
+        """True if the server said when to send the request again."""
+        return self.status in (429, 503) and self.retry_after_s is not None
+
+
+def refusal_of(response: httpx.Response) -> RefusedError:
+    """The error of an answer. Also reads answers that are not of Equipoise, such as those of a proxy."""
+    body: Any = None
+    with contextlib.suppress(ValueError):
+        body = json.loads(response.content)
+    fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    message = fields.get("error")
+    details = fields.get("details")
+    return RefusedError(
+        response.status_code,
+        message if isinstance(message, str) else response.text[:MOST_MESSAGE_CHARACTERS] or response.reason_phrase,
+        code=str(fields.get("code", "")),
+        reason=fields.get("reason"),
+        details=details if isinstance(details, dict) else {},
+        retry_after_s=_retry_after_s(response, details),
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def _retry_after_s(response: httpx.Response, details: Any) -> float | None:
+    """The precise wait of the body, else the header in whole seconds."""
+    wait_ms = details.get("retryAfterMs") if isinstance(details, dict) else None
+    if isinstance(wait_ms, int | float) and not isinstance(wait_ms, bool) and wait_ms >= 0:
+        return wait_ms / 1000
+    header = response.headers.get("retry-after", "")
+    return float(header) if header.isdigit() else None

@@ -1,0 +1,209 @@
+/** Schemas of the answers of the admin port, for its OpenAPI document. Later versions may add fields to every object. */
+import { z } from 'zod';
+
+const counts = z.record(z.string(), z.int());
+const mode = z.enum(['auto', 'advise', 'off']);
+const resources = z.looseObject({ cpuCores: z.number(), memoryBytes: z.number(), gpus: z.number() });
+const pins = z.record(z.string(), z.looseObject({}));
+
+const stagePlan = z
+  .looseObject({
+    variantId: z.string(),
+    resources,
+    maxBatchSize: z.int(),
+    maxBatchWaitMs: z.number(),
+    replicas: z.int(),
+    trafficFraction: z.number(),
+  })
+  .meta({ id: 'StagePlan' });
+
+const plan = z
+  .looseObject({
+    stages: z.record(z.string(), z.array(stagePlan)),
+    predicted: z.looseObject({
+      latencyMs: z.number().nullable().describe('null if the load exceeds the capacity'),
+      percentile: z.number(),
+      pas: z.number(),
+      capacityRps: z.number().nullable(),
+      cpuCores: z.number(),
+      costPerHour: z.number(),
+    }),
+  })
+  .meta({ id: 'Plan' });
+
+const pipeline = z
+  .looseObject({
+    name: z.string(),
+    mode,
+    fixed: z.boolean(),
+    ready: z.boolean(),
+    pins,
+    lostPins: z.array(z.string()).optional(),
+    faults: z.array(z.looseObject({ step: z.string(), message: z.string(), sinceEpochMs: z.number(), count: z.int() })),
+    slo: z.looseObject({ latencyMs: z.number() }),
+    budget: z.looseObject({}),
+    objective: z.looseObject({ kind: z.string() }),
+    specDigest: z.string(),
+    inFlight: z.int(),
+    arrivalRps: z.number(),
+    requests: z.looseObject({
+      arrived: z.int(),
+      completed: z.int(),
+      withinSlo: z.int(),
+      failed: z.int(),
+      dropped: counts,
+    }),
+  })
+  .meta({ id: 'Pipeline' });
+
+const runningStage = z
+  .looseObject({
+    replicas: z.array(
+      z.looseObject({
+        replicaId: z.string(),
+        variantId: z.string(),
+        resources,
+        status: z.enum(['starting', 'ready', 'draining', 'failed']),
+      }),
+    ),
+    maxBatchSize: z.int(),
+    maxBatchWaitMs: z.number(),
+    queueLength: z.int(),
+    canary: z.looseObject({ variantId: z.string(), fraction: z.number(), missingOutcomes: z.int() }).optional(),
+    rolledBack: z.array(z.looseObject({ variantId: z.string(), untilMs: z.number() })).optional(),
+  })
+  .meta({ id: 'RunningStage' });
+
+const outcome = z.looseObject({ kind: z.enum(['applied', 'given-up', 'failed']) });
+
+const observed = z
+  .looseObject({
+    windowMs: z.number(),
+    arrivalRps: z.number(),
+    completed: z.int(),
+    failed: z.int(),
+    dropped: z.int(),
+    sloAttainmentFraction: z.number().optional(),
+    latencyMs: z.looseObject({ p50: z.number(), atPercentile: z.number() }).optional(),
+  })
+  .meta({ id: 'ObservedOutcome' });
+
+const entry = {
+  id: z.int(),
+  atEpochMs: z.number(),
+  trigger: z.enum(['start', 'plan', 'burst', 'roll-back', 'manual']).optional(),
+  mode: mode.optional(),
+  manual: z.looseObject({ action: z.string() }).optional(),
+  outcome: outcome.optional(),
+  observed: observed.optional(),
+};
+
+const record = z
+  .looseObject({
+    ...entry,
+    observation: z.looseObject({ atMs: z.number() }),
+    decision: z.looseObject({ kind: z.enum(['hold', 'apply']), reason: z.string(), plan: plan.optional() }).optional(),
+  })
+  .meta({ id: 'DecisionRecord' });
+
+const acted = record
+  .extend({
+    result: z.string().describe('The result in one line.'),
+    warning: z.string().optional(),
+  })
+  .meta({ id: 'ActionResult' });
+
+const planned = z
+  .looseObject({
+    result: z.looseObject({ kind: z.enum(['feasible', 'infeasible', 'not-found']), plan: plan.optional() }),
+    changes: z.array(z.looseObject({ kind: z.string() })),
+  })
+  .meta({ id: 'PlanAnswer' });
+
+const replicaCounts = z.looseObject({
+  starting: z.int(),
+  ready: z.int(),
+  draining: z.int(),
+  unhealthy: z.int(),
+});
+
+const historyPoint = z
+  .looseObject({
+    atEpochMs: z.number(),
+    arrivalRps: z.number(),
+    forecastRps: z.number().optional(),
+    forecastUpperRps: z.number().optional(),
+    completedRps: z.number(),
+    lateRps: z.number(),
+    failedRps: z.number(),
+    drops: z.record(z.string(), z.number()),
+    p50Ms: z.number().nullable(),
+    p99Ms: z.number().nullable(),
+    accuracy: z.number().optional(),
+    cost: z.number().optional(),
+    cpuCores: z.looseObject({ used: z.number(), planned: z.number() }),
+    stages: z.record(
+      z.string(),
+      z.looseObject({
+        arrivalRps: z.number(),
+        p99Ms: z.number().optional(),
+        queueLength: z.number(),
+        batchFill: z.number().optional(),
+        replicas: replicaCounts,
+      }),
+    ),
+  })
+  .meta({ id: 'HistoryPoint' });
+
+const requestSpan = z.looseObject({
+  stageId: z.string(),
+  variantId: z.string().optional(),
+  replicaId: z.string().optional(),
+  kind: z.enum(['queue', 'batch', 'hop', 'run']),
+  startMs: z.number(),
+  endMs: z.number(),
+  batchSize: z.int().optional(),
+  failed: z.literal(true).optional(),
+});
+
+const tracedRequest = z
+  .looseObject({
+    traceId: z.string(),
+    startedEpochMs: z.number(),
+    latencyMs: z.number(),
+    outcome: z.enum(['completed', 'dropped', 'failed']),
+    reason: z.string().optional(),
+    cause: z.string().optional(),
+    spans: z.array(requestSpan),
+    omittedVisits: z.int().optional(),
+  })
+  .meta({ id: 'TracedRequest' });
+
+/** Answers with status 200. */
+export const answers = {
+  pipelines: z.looseObject({ pipelines: z.array(pipeline) }).meta({ id: 'Pipelines' }),
+  pipeline,
+  runningPlan: z.looseObject({ stages: z.record(z.string(), runningStage) }).meta({ id: 'RunningPlan' }),
+  quarantine: z
+    .looseObject({
+      inputs: z.array(
+        z.looseObject({ stageId: z.string(), tenant: z.string().optional(), digest: z.string(), leftMs: z.number() }),
+      ),
+    })
+    .meta({ id: 'Quarantine' }),
+  history: z.looseObject({ stepMs: z.number(), points: z.array(historyPoint) }).meta({ id: 'History' }),
+  requests: z.looseObject({ tracing: z.boolean(), requests: z.array(tracedRequest) }).meta({ id: 'TracedRequests' }),
+  sources: z.looseObject({ sources: z.array(z.looseObject({ name: z.string() })) }).meta({ id: 'SourceParts' }),
+  freed: z.looseObject({ freed: z.int() }),
+  planned,
+  decisions: z
+    .looseObject({
+      decisions: z.array(
+        z.looseObject({ ...entry, kind: z.enum(['hold', 'apply']).optional(), reason: z.string().optional() }),
+      ),
+      nextBefore: z.int().optional(),
+    })
+    .meta({ id: 'DecisionPage' }),
+  record,
+  acted,
+} as const;
