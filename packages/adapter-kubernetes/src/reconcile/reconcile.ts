@@ -5,6 +5,7 @@ import { childTypes, deployments, isRouter, isStage, type ObservedDeployment } f
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { activeCanary, withdrawCanary } from './canary.js';
 import { conditionsOf, findingsOf } from './findings.js';
+import { withKeptPause } from './kept-pause.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
@@ -69,7 +70,8 @@ function plannedWork(
 ): Work {
   if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
-  return transition(view, live, planning, at);
+  const work = transition(view, live, planning, at);
+  return { ...work, apply: work.apply.map((object) => withKeptPause(object, live.get(object.metadata.name))) };
 }
 
 /** Without the annotation, nothing holds a deleted pipeline: the garbage collector removes its objects. */
