@@ -55,6 +55,9 @@ export interface ObservedCondition {
 export interface ObservedContainer {
   readonly name: string;
   readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+  /** State before the last restart. */
+  readonly lastState?: { readonly terminated?: { readonly reason?: string; readonly finishedAt?: string } };
+  readonly restartCount?: number;
 }
 
 function resource<T extends KubeObject>(apiVersion: string, kind: string, plural: string): ResourceType<T> {

@@ -21,7 +21,7 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
 }
 
 export interface PodIssue {
-  readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
+  readonly reason: 'ImageUnavailable' | 'OutOfMemory' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
   readonly message: string;
 }
 
@@ -33,25 +33,41 @@ const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   CreateContainerConfigError: 'ConfigurationMissing',
 };
 
-/** Issues of pods, one for each reason. */
-export function podIssues(pods: readonly ObservedPod[]): readonly PodIssue[] {
+/** Issues of pods, one for each reason. Of the OOM kills, only those after `killedAfterEpochMs` count. */
+export function podIssues(
+  pods: readonly ObservedPod[],
+  killedAfterEpochMs = Number.NEGATIVE_INFINITY,
+): readonly PodIssue[] {
   const found = new Map<string, PodIssue>();
   for (const pod of pods) {
-    const issue = issueOf(pod);
+    const issue = issueOf(pod, killedAfterEpochMs);
     if (issue !== undefined && !found.has(issue.reason)) found.set(issue.reason, issue);
   }
   return [...found.values()];
 }
 
-function issueOf(pod: ObservedPod): PodIssue | undefined {
+function issueOf(pod: ObservedPod, killedAfterEpochMs: number): PodIssue | undefined {
   const { conditions = [], containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   for (const container of [...initContainerStatuses, ...containerStatuses]) {
-    const issue = containerIssue(pod, container);
+    const issue = memoryIssue(pod, container, killedAfterEpochMs) ?? containerIssue(pod, container);
     if (issue !== undefined) return issue;
   }
   const placed = conditions.find(({ type }) => type === 'PodScheduled');
   if (placed?.status !== 'False' || placed.reason !== 'Unschedulable') return undefined;
   return { reason: 'Unschedulable', message: `${objectKey(pod.metadata)}: ${placed.message ?? 'no node has room'}` };
+}
+
+function memoryIssue(
+  { metadata }: ObservedPod,
+  { name, lastState, restartCount = 0 }: ObservedContainer,
+  killedAfterEpochMs: number,
+): PodIssue | undefined {
+  const { reason, finishedAt = '' } = lastState?.terminated ?? {};
+  if (reason !== 'OOMKilled' || Date.parse(finishedAt) <= killedAfterEpochMs) return undefined;
+  return {
+    reason: 'OutOfMemory',
+    message: `${objectKey(metadata)}, container ${name}: killed at its memory limit at ${finishedAt} (restarts: ${restartCount}). Set a larger memoryBytes.`,
+  };
 }
 
 function containerIssue({ metadata }: ObservedPod, { name, state }: ObservedContainer): PodIssue | undefined {

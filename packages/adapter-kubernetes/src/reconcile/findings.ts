@@ -113,6 +113,9 @@ const NO_ROOM = 'NoRoom';
 const NO_ROOM_MESSAGE =
   'There is no headroom for a new replica next to those that serve: raise control.surge.cpuCores or leave headroom in the budget.';
 
+/** An OOM kill stays an issue for this time, because the container restarts within seconds. */
+const OUT_OF_MEMORY_MS = 600_000;
+
 function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
   const refused = refusalsFinding(view.refusals ?? []);
   if (refused !== undefined) return refused;
@@ -131,7 +134,7 @@ function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: F
   if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
     return yes('Degraded', 'RolledBack', `${rollback.message} The next attempt is not before ${rollback.until}.`);
   }
-  const issues = podIssues(view.pods);
+  const issues = podIssues(view.pods, nowEpochMs - OUT_OF_MEMORY_MS);
   const [issue] = issues;
   if (issue !== undefined) return yes('Degraded', issue.reason, issues.map(({ message }) => message).join('; '));
   const stuck = [...live].flatMap(([name, deployment]) => {

@@ -261,6 +261,21 @@ describe('reconcile: troubles', () => {
     expect(condition(result, 'Ready')?.status).toBe('False');
   });
 
+  it.each([
+    ['a minute ago', 60_000, 'OutOfMemory'],
+    ['an hour ago', 3_600_000, 'AsPlanned'],
+  ])('tells an OOM kill %s', async (_, agoMs, expected) => {
+    const planning = await small();
+    const children = settled(planning);
+    const terminated = { reason: 'OOMKilled', finishedAt: new Date(NOW_EPOCH_MS - agoMs).toISOString() };
+    const container = { name: 'stage', state: {}, lastState: { terminated }, restartCount: 2 };
+    const pods = [podOf(deployment(children, SMALL), { containerStatuses: [container] })];
+    const degraded = condition(decide({ children, pods }, planning), 'Degraded');
+    expect(degraded?.reason).toBe(expected);
+    if (agoMs < 600_000)
+      expect(degraded?.message).toContain(`n/${SMALL}-1, container stage: killed at its memory limit`);
+  });
+
   it('tells pods without a node, and rollouts that make no progress', async () => {
     const planning = await small();
     const children = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });
