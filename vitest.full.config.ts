@@ -4,10 +4,11 @@ import quick from './vitest.config.js';
 
 const { include: _, ...settings } = quick.test ?? {};
 const excluded = ['**/node_modules/**', '**/dist/**'];
-/** Suites that measure times or garbage collections, or run a whole cluster: nothing else runs meanwhile. */
+/** Suites with a control plane of their own. They mostly wait, so two of them run at a time, and nothing else. */
+const cluster = ['packages/adapter-kubernetes/**/*.full.test.ts'];
+/** Suites that measure times or garbage collections, or run pods as processes: nothing else runs meanwhile. */
 const alone = [
   'benchmarks/{control/served,data-plane,fidelity,hostile,kubernetes}/**/*.full.test.ts',
-  'packages/adapter-kubernetes/**/*.full.test.ts',
   'packages/app/src/{compose,open-inference}/*.full.test.ts',
   'packages/app/src/commands/serve-collections.full.test.ts',
   'packages/runtime/src/net/*.full.test.ts',
@@ -26,9 +27,13 @@ export default defineConfig({
         test: {
           name: 'two at a time',
           include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.{full,seeds}.test.ts'],
-          exclude: [...excluded, ...alone],
+          exclude: [...excluded, ...alone, ...cluster],
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'two clusters at a time', include: cluster, sequence: { groupOrder: 2 } },
       },
       {
         extends: true,

@@ -23,16 +23,19 @@ describeWithTool(controlPlane, 'equipoise operator and its lease, on a real cont
     await once();
     await settled();
     suite.routers.rps = 20;
-    const last = await once();
-    expect(last).toMatchObject({
-      exitCode: 0,
-      document: { pipelines: [{ phase: 'settled', replicas: { ready: expect.any(Number) } }] },
-    });
+    // The load may change the plan. On a busy machine, this change takes several runs.
+    let last = await once();
+    await eventually(async () => {
+      last = await once();
+      const { pipelines: [pipeline] = [] } = last.document as { pipelines?: { phase: string }[] };
+      return pipeline?.phase === 'settled';
+    }, 400_000);
+    expect(last).toMatchObject({ exitCode: 0, document: { pipelines: [{ replicas: { ready: expect.any(Number) } }] } });
     expect((await condition('Planned'))?.status).toBe('True');
     const other = suite.run(namespace);
     await eventually(async () => other.has('leads'));
     expect(await once()).toMatchObject({ exitCode: 1, document: { error: { code: 'CONFLICT' } } });
-  }, 300_000);
+  }, 600_000);
 
   it('gives the lease back when it is told to stop, and ends with 0', async () => {
     const { namespace, settled } = await suite.pipeline();
@@ -45,7 +48,8 @@ describeWithTool(controlPlane, 'equipoise operator and its lease, on a real cont
     expect(first.exitCode).toBe(0);
     expect(first.has('stopped')).toBe(true);
     await eventually(async () => second.has('leads'));
-    expect(performance.now() - stoppedAtMs).toBeLessThan(8_000);
+    // Without the release, the lease would be valid for 15 s.
+    expect(performance.now() - stoppedAtMs).toBeLessThan(13_000);
     await second.stop('SIGTERM');
     expect((await suite.admin.get(lease))?.spec.holderIdentity).toBe('');
   }, 180_000);

@@ -10,8 +10,9 @@ import { shareOf } from '../reconcile/canary-router.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
 const PORT = 8080;
-/** Other test processes have pods with the same addresses. */
-export const podNetwork = 1 + (process.pid % 200);
+const WORKERS = 4;
+/** Other test processes have pods with the same addresses. Concurrent workers of one run have different networks. */
+export const podNetwork = 1 + WORKERS * (process.pid % 60) + (Number(process.env['VITEST_POOL_ID'] ?? 0) % WORKERS);
 
 interface Router {
   readonly server: Server;
