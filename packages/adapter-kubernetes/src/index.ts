@@ -20,6 +20,7 @@ export type { FieldDifference } from './deploy/object-differences.js';
 export { type PipelineRun, runOnce } from './deploy/one-run.js';
 export { Operator } from './deploy/operator.js';
 export { askRouter } from './observe/ask-router.js';
+export { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './plan/cpu-policy.js';
 export { FollowedPlans } from './plan/followed-plans.js';
 export { annotationsOf, imagesNamedBy } from './plan/pipeline-annotations.js';
 export type { PipelinePlanner } from './plan/pipeline-planner.js';

@@ -6,6 +6,8 @@ import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js';
 import { renderPlan } from '../render/render-plan.js';
 import { checkImages, type Images } from '../render/render-request.js';
+import { type CpuPolicy, usualCpuPolicy, withCpuFloor } from './cpu-policy.js';
+import { cpuPolicyNamedBy } from './pipeline-annotations.js';
 
 export type PlanAnswer =
   | {
@@ -34,6 +36,8 @@ export interface PlanSource {
 
 export interface Rendering {
   readonly imagesOf: (pipeline: InferencePipeline) => Images;
+  /** For pipelines without annotations. */
+  readonly cpuPolicy?: CpuPolicy;
 }
 
 /** Folder of the pipeline in the images. */
@@ -55,7 +59,7 @@ export class PipelinePlanning {
     const { uid, generation, annotations = {} } = pipeline.metadata;
     const version = `${uid} ${generation} ${JSON.stringify(annotations)}`;
     const before = this.#known.get(key);
-    const parsed = before?.version === version ? before.parsed : parse(key, pipeline);
+    const parsed = before?.version === version ? before.parsed : this.#parse(key, pipeline);
     if (parsed.kind === 'invalid') this.#source.forget(key);
     const answer = parsed.kind === 'valid' ? await this.#source.planOf(key, parsed.spec, view) : undefined;
     if (before?.version === version && before.answer === answer) return before.planning;
@@ -64,15 +68,31 @@ export class PipelinePlanning {
     return planning;
   }
 
+  #parse(key: string, pipeline: InferencePipeline): ParsedPipeline {
+    const parsed = parse(key, pipeline);
+    if (parsed.kind === 'invalid') return parsed;
+    try {
+      const cpuPolicy = cpuPolicyNamedBy(pipeline, this.#rendering.cpuPolicy ?? usualCpuPolicy);
+      return { kind: 'valid', spec: withCpuFloor(parsed.spec, [], cpuPolicy.leastCpuCores), cpuPolicy };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return { kind: 'invalid', problems: [{ path: '', message: error.message }] };
+    }
+  }
+
   forget(key: string): void {
     this.#known.delete(key);
     this.#source.forget(key);
   }
 }
 
+type ParsedPipeline =
+  | { readonly kind: 'valid'; readonly spec: PipelineSpec; readonly cpuPolicy: CpuPolicy }
+  | { readonly kind: 'invalid'; readonly problems: readonly { readonly path: string; readonly message: string }[] };
+
 interface Known {
   readonly version: string;
-  readonly parsed: PipelineFileResult;
+  readonly parsed: ParsedPipeline;
   readonly answer: PlanAnswer | undefined;
   readonly planning: Planning;
 }
@@ -84,7 +104,7 @@ function parse(key: string, { apiVersion, kind, metadata, spec }: InferencePipel
 
 function planningFrom(
   pipeline: InferencePipeline,
-  parsed: PipelineFileResult,
+  parsed: ParsedPipeline,
   answer: PlanAnswer | undefined,
   { imagesOf }: Rendering,
 ): Planning {
@@ -92,7 +112,7 @@ function planningFrom(
     const problems = parsed.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
     return { kind: 'invalid', message: problems.join('\n') };
   }
-  const { spec } = parsed;
+  const { spec, cpuPolicy } = parsed;
   const { mode } = spec.control;
   if (mode === 'off' || answer === undefined) return { kind: 'off' };
   if (answer.kind === 'unplanned') return answer;
@@ -106,6 +126,7 @@ function planningFrom(
       profiles,
       arrivalRps,
       images,
+      hasCpuLimits: cpuPolicy.hasCpuLimits,
       target: 'deployment',
       namespace: pipeline.metadata.namespace,
     });

@@ -5,7 +5,7 @@ import { childTypes, deployments, isRouter, isStage, type ObservedDeployment } f
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { activeCanary, withdrawCanary } from './canary.js';
 import { conditionsOf, findingsOf } from './findings.js';
-import { withKeptPause } from './kept-pause.js';
+import { withKeptPauses } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
@@ -34,7 +34,7 @@ export function reconcile(
   return {
     finalizer,
     phase,
-    apply,
+    apply: apply.map((object) => withKeptPauses(object, live.get(object.metadata.name))),
     remove,
     againAfterMs,
     awaitsVerdict,
@@ -70,8 +70,7 @@ function plannedWork(
 ): Work {
   if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
-  const work = transition(view, live, planning, at);
-  return { ...work, apply: work.apply.map((object) => withKeptPause(object, live.get(object.metadata.name))) };
+  return transition(view, live, planning, at);
 }
 
 /** Without the annotation, nothing holds a deleted pipeline: the garbage collector removes its objects. */

@@ -20,6 +20,7 @@ import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { type CanaryDecision, decideCanary } from './canary.js';
 import { admitCanaryRouter, canaryName, ownPartOf, shareOf } from './canary-router.js';
 import { boundCpuCores, type HeadroomSteps, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
+import { withKeptTexts } from './kept-templates.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import { digestOf, type ForeignReplicas, foreignReplicas, isOfTemplate, replicaGroups } from './replica-groups.js';
 import type { CanaryFailure } from './rollback.js';
@@ -97,7 +98,11 @@ function changeOf(
   live: ReadonlyMap<string, ObservedDeployment>,
   objects: readonly KubeObject[],
 ): PlanChange {
-  const wanted = ownedObjects(objects, view.pipeline);
+  const wanted = withKeptTexts(
+    ownedObjects(objects, view.pipeline),
+    view.children,
+    canaryName(view.pipeline.metadata.name),
+  );
   const wantedDeployments = wanted.filter(isDeployment);
   const stages = wantedDeployments.filter(isStage);
   const router = wantedDeployments.find(isRouter);

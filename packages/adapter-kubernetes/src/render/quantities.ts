@@ -15,15 +15,19 @@ const cpuQuantity = (cpuCores: number): string =>
 export const coresOf = (quantity: string): number =>
   quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
 
-/** Resources of a container. Memory is set only if the plan has it, plus `extraMemoryBytes`. */
+/**
+ * Resources of a container. Memory is set only if the plan has it, plus `extraMemoryBytes`. Without a CPU limit, a pod
+ * may use idle cores of its node.
+ */
 export function containerResources(
   { cpuCores, memoryBytes, gpus }: Resources,
-  extraMemoryBytes = 0,
+  { extraMemoryBytes = 0, hasCpuLimits = true }: { extraMemoryBytes?: number; hasCpuLimits?: boolean | undefined } = {},
 ): ContainerResources {
   const amounts: ResourceList = {
     cpu: cpuQuantity(cpuCores),
     ...(memoryBytes > 0 ? { memory: String(memoryBytes + extraMemoryBytes) } : {}),
     ...(gpus > 0 ? { [GPU_RESOURCE]: String(gpus) } : {}),
   };
-  return { requests: amounts, limits: amounts };
+  const { cpu: _, ...withoutCpu } = amounts;
+  return { requests: amounts, limits: hasCpuLimits ? amounts : withoutCpu };
 }

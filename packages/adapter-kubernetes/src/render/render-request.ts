@@ -18,6 +18,8 @@ export interface RenderRequest {
   readonly arrivalRps: number;
   readonly target: RenderTarget;
   readonly images: Images;
+  /** False: stage pods have CPU requests only. Default true. */
+  readonly hasCpuLimits?: boolean;
   readonly namespace?: string | undefined;
   /** Location for engines that fetch artifacts, such as `s3://bucket/shelf`. */
   readonly artifactBase?: string;

@@ -70,7 +70,10 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
       workingDir: STATE_DIR,
       env: [...serverEnvironment, smallYoungGeneration],
       ports: [{ name: 'http', containerPort: port }],
-      resources: containerResources(plan.resources, SERVER_MEMORY_BYTES),
+      resources: containerResources(plan.resources, {
+        extraMemoryBytes: SERVER_MEMORY_BYTES,
+        hasCpuLimits: request.hasCpuLimits,
+      }),
       ...probes({ port: 'http', ready: readyPath, live: '/livez' }, loadMsOf(chosen, request)),
     },
     port,
@@ -94,7 +97,9 @@ const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-si
 /** Cache, because writing YAML dominates rendering and a new plan keeps most stages. */
 const texts = new LruCache<string>(1024);
 
-export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
+/** Keys are sorted: API servers sort those of stored objects, so file and custom resource give the same bytes. */
+export const pipelineFileOf = (spec: PipelineSpec): string =>
+  stringify(toDocument(spec), { lineWidth: 0, sortMapEntries: true });
 
 function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, request: RenderRequest): StageWorkload {
   const { stage, variant, plan } = chosen;
@@ -112,7 +117,10 @@ function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, req
   const readyPath = speaksHttp ? `${path}/v2/models/${server.model}/ready` : undefined;
   const health = { port: portName(scheme), ...(readyPath && { ready: readyPath, live: `${path}/v2/health/live` }) };
   const port = Number(url.port === '' ? PORTS.port : url.port);
-  const given = Object.entries(server.environment ?? {}).map(([name, value]) => [name, filled(value)] as const);
+  const given = Object.entries(server.environment ?? {})
+    // API servers sort the keys of stored objects.
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => [name, filled(value)] as const);
   const environment = { ...environmentFor(server.command ?? []), ...Object.fromEntries(given) };
   return {
     ...commonFields(chosen, request),
@@ -123,7 +131,7 @@ function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, req
       workingDir: PIPELINE_DIR,
       env: Object.entries(environment).map(([name, value]) => ({ name, value })),
       ports: [{ name: portName(scheme), containerPort: port }],
-      resources: containerResources(plan.resources),
+      resources: containerResources(plan.resources, { hasCpuLimits: request.hasCpuLimits }),
       ...probes(health, loadMsOf(chosen, request)),
     },
     port,

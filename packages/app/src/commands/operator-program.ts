@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { namespace, port } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
+import { leastCpuCoresFlag } from './k8s/k8s-program.js';
 
 function image(text: string): string {
   if (/^[^\s=]+$/.test(text)) return text;
@@ -37,6 +38,7 @@ export function addOperator(program: Command): void {
       'image with Equipoise for pipelines without the annotation equipoise.dev/images; default: `equipoise` with the tag of this version',
       image,
     )
+    .addOption(leastCpuCoresFlag())
     .option(
       '--lease-name <name>',
       'lease by which several operators elect the active operator',

@@ -8,6 +8,7 @@ import {
   type InferencePipeline,
   imagesNamedBy,
   type PipelinePlanner,
+  usualCpuPolicy,
 } from '@equipoise/adapter-kubernetes';
 import { needsRestart } from '@equipoise/core/control';
 import {
@@ -31,6 +32,7 @@ export interface OperatorFlags {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly image?: string;
+  readonly leastCpuCores?: number;
   readonly leaderElection: boolean;
   readonly leaseName: string;
   readonly leaseNamespace?: string;
@@ -80,8 +82,12 @@ export function logFailure(what: string, cause: unknown): void {
   });
 }
 
-export function reconcileOptions({ image = `equipoise:${VERSION}` }: OperatorFlags, scope: string | undefined) {
+export function reconcileOptions(
+  { image = `equipoise:${VERSION}`, leastCpuCores = usualCpuPolicy.leastCpuCores }: OperatorFlags,
+  scope: string | undefined,
+) {
   return {
+    cpuPolicy: { ...usualCpuPolicy, leastCpuCores },
     imagesOf: (pipeline: InferencePipeline) => pipelineImages(pipeline, image),
     ...(scope !== undefined && { namespace: scope }),
   };

@@ -26,6 +26,8 @@ function numberWithin(expected: string, { least, most = Number.MAX_VALUE, whole 
 }
 
 export const rate = numberWithin('a number of requests per second, 0 or more', { least: 0 });
+export const cpuFloor = numberWithin('a number of cores from 0 to 64', { least: 0, most: 64 });
+
 export const positiveRate = numberWithin('a number of requests per second above 0', { least: Number.MIN_VALUE });
 export const positive = numberWithin('a number above 0', { least: Number.MIN_VALUE });
 export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });

@@ -21,7 +21,6 @@ import {
   type ReplicaId,
   type StageId,
   type TensorMap,
-  type VariantId,
 } from '@equipoise/core/model';
 import type { ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 import {
@@ -36,7 +35,7 @@ import {
   servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
-import { AccuracyWatch, type ScoreSums } from '../accuracy/accuracy-watch.js';
+import { AccuracyWatch } from '../accuracy/accuracy-watch.js';
 import { ServedVariants } from '../accuracy/served-variants.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import type { TraceParent } from '../trace/trace-context.js';
@@ -119,7 +118,6 @@ export class PipelineRunner implements ReplicaPool {
   readonly #quarantined: Listeners<QuarantinedInput>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
-  #scoresBeforeCanary: ScoreSums | undefined;
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
@@ -317,7 +315,6 @@ export class PipelineRunner implements ReplicaPool {
   openCanary(stageId: StageId, policy: Omit<CanaryPolicy, 'remainingMs'> & Partial<CanaryPolicy>): void {
     const stage = this.#indexOf(stageId);
     const { remainingMs } = this.#policies[stage] as BatchPolicy;
-    this.#scoresBeforeCanary = this.accuracy?.sums;
     this.#turn(() => this.#scheduler.openCanary(stage, { remainingMs, ...policy }));
   }
 
@@ -328,9 +325,7 @@ export class PipelineRunner implements ReplicaPool {
   canaryCounts(stageId: StageId): CanaryCounts {
     const { canaryCounts } = this.#scheduler;
     invariant(canaryCounts !== undefined, `stage ${stageId} has a canary`);
-    const isNew = (variantId: VariantId) => this.#replicas.isInCanary(this.#indexOf(stageId), variantId);
-    const accuracy = this.accuracy?.scoresSince(this.#scoresBeforeCanary ?? new Map(), stageId, isNew);
-    return { ...canaryCounts, ...(accuracy && { accuracy }) };
+    return canaryCounts;
   }
 
   closeCanary(_stageId: StageId): void {

@@ -1,6 +1,6 @@
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
-import { count, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
+import { count, cpuFloor, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
 import { runCommand } from '../../terminal/run-command.js';
 
 /** Target engines, the default first. */
@@ -73,6 +73,14 @@ const profileScaleFlag = () =>
     'use cached profiles of another machine, with their times multiplied by this factor (time here ÷ time there)',
   ).argParser(positive);
 
+export const leastCpuCoresFlag = () =>
+  new Option(
+    '--least-cpu-cores <n>',
+    'least cores of a pod that runs Equipoise, when planning; pinned cores stay; 0: no floor',
+  )
+    .argParser(cpuFloor)
+    .default(0.25);
+
 function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
@@ -94,6 +102,8 @@ function withPlanFlags(command: Command): Command {
     .addOption(imageFlag())
     .option('--artifacts <uri>', 'location of the artifacts for engines that fetch them, such as s3://bucket/folder')
     .addOption(profileScaleFlag())
+    .addOption(leastCpuCoresFlag())
+    .option('--no-cpu-limits', 'give stage pods CPU requests without limits, so that they may use idle cores')
     .addOption(jsonFlag());
 }
 

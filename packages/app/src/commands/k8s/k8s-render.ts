@@ -9,12 +9,14 @@ import {
   type RenderTarget,
   renderPlan,
   toYaml,
+  usualCpuPolicy,
+  withCpuFloor,
 } from '@equipoise/adapter-kubernetes';
 import { AppError, bindingText, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';
 import { loadSpec } from '../../compose/load-spec.js';
 import { imagesOf } from '../../compose/operator-deps.js';
-import { plannedHostCores, verifierFor } from '../../compose/plan-verification.js';
+import { verifierFor } from '../../compose/plan-verification.js';
 import { profilesFor } from '../../compose/profiles-for.js';
 import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
 import type { ImageFlag } from '../../terminal/flag-values.js';
@@ -30,6 +32,10 @@ export interface K8sRenderOptions {
   readonly image?: readonly ImageFlag[];
   readonly artifacts?: string;
   readonly profileScale?: number;
+  /** Least cores of stages with code; absent with `plan`. */
+  readonly leastCpuCores?: number;
+  /** False with `--no-cpu-limits`. */
+  readonly cpuLimits?: boolean;
 }
 
 const USUAL_RPS = 1;
@@ -44,12 +50,14 @@ export async function renderedFile(
   file: string,
   options: K8sRenderOptions,
 ): Promise<{ readonly pipeline: string; readonly objects: readonly KubeObject[] }> {
-  const { target, namespace, artifacts } = options;
+  const { target, namespace, artifacts, cpuLimits = true } = options;
   const spec = await loadSpec(file);
   const images = imagesOf(options.image ?? [], `equipoise:${VERSION}`);
   checkImages(images, spec);
   const profiles = profilesFor(spec, file, options.profileScale);
-  const { stages, arrivalRps } = await plannedStages(file, { spec, profiles }, options);
+  const { leastCpuCores = usualCpuPolicy.leastCpuCores } = options;
+  const floored = withCpuFloor(spec, profiles, leastCpuCores);
+  const { stages, arrivalRps } = await plannedStages(file, { spec: floored, profiles }, options);
   const objects = renderPlan({
     spec,
     profiles,
@@ -57,6 +65,7 @@ export async function renderedFile(
     target,
     images,
     plan: { stages },
+    hasCpuLimits: cpuLimits,
     ...(namespace !== undefined && { namespace }),
     ...(artifacts !== undefined && { artifactBase: artifacts }),
   });
@@ -73,7 +82,8 @@ async function plannedStages(
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
   }
   const arrivalRps = asked ?? USUAL_RPS;
-  const hostCores = plannedHostCores(spec);
+  // Replicas on a cluster do not share one machine.
+  const hostCores = Number.POSITIVE_INFINITY;
   const clock = { nowMs: () => performance.now() };
   const problem = { spec, profiles, arrivalRps, estimator: 'distribution', clock } as const;
   const result = optimize(problem, verifierFor(spec, profiles, { arrivalRps, hostCores }));
