@@ -1,7 +1,7 @@
 /** Purpose of each direct dependency, and the data sets and models of the repository. */
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'formatting and linting',
-  '@bufbuild/protobuf': 'reading and writing the messages of gRPC',
+  '@bufbuild/protobuf': 'reading and writing the messages of gRPC and OTLP',
   '@grpc/grpc-js': 'gRPC client',
   '@kubernetes/client-node': 'kubeconfig files and credentials of a cluster',
   '@marcbachmann/cel-js': 'the conditions of `when` (CEL)',
@@ -21,6 +21,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   libsql: 'the embedded store',
   'onnxruntime-node': 'running ONNX models',
   picocolors: 'colors in the terminal',
+  protobufjs: 'decoding exported traces by the published protocol, in a test',
   'prom-client': 'metrics in the format of Prometheus',
   sharp: 'decoding images in the example',
   tsx: 'running the scripts of the repository',

@@ -394,6 +394,10 @@ function addServe(program: Command): void {
       traceSample,
       0.01,
     )
+    .option(
+      '--otlp-endpoint <url>',
+      'send kept traces to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none',
+    )
     .addOption(profileScaleFlag())
     .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))
     .action((file, options) =>

@@ -10,7 +10,7 @@ export type { AccuracyTable } from './model/accuracy-table.js';
 export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';
 export { boundedMessage, boundedName } from './model/bounded-text.js';
-export type { CanaryCounts, SideCount } from './model/canary-counts.js';
+export type { CanaryCounts, CanaryScores, SideCount } from './model/canary-counts.js';
 export { type Change, type LastChange, lastChangeOf } from './model/change.js';
 export type {
   BatchTimes,

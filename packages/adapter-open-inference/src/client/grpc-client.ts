@@ -131,7 +131,7 @@ export class GrpcClient implements InferenceClient {
   #call(
     method: Method,
     message: Uint8Array,
-    { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions,
+    { timeoutMs = clientDefaults.timeoutMs, signal, headers }: CallOptions,
   ): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
@@ -146,10 +146,25 @@ export class GrpcClient implements InferenceClient {
         if (error !== null) reject(this.#failure(error, { timeoutMs, aborted: signal?.aborted === true }));
         else resolve(answer ?? new Uint8Array(0));
       };
-      const call = this.#client.makeUnaryRequest(grpcPath(method), bytes, bytes, sent, this.#metadata, deadline, done);
+      const call = this.#client.makeUnaryRequest(
+        grpcPath(method),
+        bytes,
+        bytes,
+        sent,
+        this.#metadataOf(headers),
+        deadline,
+        done,
+      );
       const onAbort = () => call.cancel();
       signal?.addEventListener('abort', onAbort, { once: true });
     });
+  }
+
+  #metadataOf(headers: CallOptions['headers']): Metadata {
+    if (headers === undefined) return this.#metadata;
+    const metadata = this.#metadata.clone();
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+    return metadata;
   }
 
   #failure(

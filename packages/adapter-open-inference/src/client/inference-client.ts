@@ -4,6 +4,8 @@ import type { InferRequest, InferResponse, ModelMetadata, ServerMetadata } from 
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Headers of this call, such as a trace context; metadata over gRPC. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

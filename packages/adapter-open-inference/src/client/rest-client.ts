@@ -81,7 +81,8 @@ export class RestClient implements InferenceClient {
       raw.length === 0
         ? { 'content-type': 'application/json' }
         : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: text.length };
-    const sent = { method: 'POST', path: `${modelPath(model)}/infer`, headers, body: [text, ...raw] } as const;
+    const path = `${modelPath(model)}/infer`;
+    const sent = { method: 'POST', path, headers: { ...options.headers, ...headers }, body: [text, ...raw] } as const;
     const answer = await this.#succeeded(sent, options);
     return this.#read(() => {
       const length = answer.headers[JSON_LENGTH_HEADER];

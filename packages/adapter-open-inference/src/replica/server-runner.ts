@@ -21,6 +21,7 @@ const MOST_FAILED_CHECKS = 2;
  */
 export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
+  readonly passesTraces = true;
   readonly #client: InferenceClient;
   readonly #facts: ServerFacts;
   readonly #release: () => Promise<void>;
@@ -40,13 +41,13 @@ export class ServerRunner implements ModelRunner {
     this.#health.unref();
   }
 
-  async run(batch: readonly TensorMap[]): Promise<BatchResult> {
+  async run(batch: readonly TensorMap[], traceHeaders?: Readonly<Record<string, string>>): Promise<BatchResult> {
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#closed !== undefined) throw this.#error('was given a batch after its replica was closed');
     invariant(this.#running === undefined, 'a replica runs one batch at a time');
     invariant(batch.length >= 1, 'a batch has at least one item');
     checkOwned(batch);
-    const running = this.#run(batch);
+    const running = this.#run(batch, traceHeaders);
     this.#running = running.catch(() => undefined);
     try {
       return await running;
@@ -84,7 +85,7 @@ export class ServerRunner implements ModelRunner {
     else if (this.#closed === undefined) for (const listener of this.#listeners) listener(lost);
   }
 
-  async #run(batch: readonly TensorMap[]): Promise<BatchResult> {
+  async #run(batch: readonly TensorMap[], headers: Readonly<Record<string, string>> | undefined): Promise<BatchResult> {
     const { model, batching, runTimeoutMs } = this.#facts;
     const { signal } = this.#giveUp;
     const startedAtMs = performance.now();
@@ -93,7 +94,7 @@ export class ServerRunner implements ModelRunner {
         batching,
         infer: async (inputs) => {
           const timeoutMs = Math.max(1, runTimeoutMs - (performance.now() - startedAtMs));
-          return (await this.#client.infer(model, { inputs }, { timeoutMs, signal })).outputs;
+          return (await this.#client.infer(model, { inputs }, { timeoutMs, signal, headers })).outputs;
         },
         isFatal: (error) => this.#lossOf(error, startedAtMs) !== undefined,
       });

@@ -7,7 +7,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
-import { requestTracer, type TracingOptions } from '../compose/request-tracing.js';
+import { exportPlace, requestTracer, startExporter, type TracingOptions } from '../compose/request-tracing.js';
 import {
   drainDeadlineMs,
   type ServingPortOptions,
@@ -38,6 +38,8 @@ const DEFAULT_ARRIVAL_RPS = 1;
 /** Time for persistent connections to close, each after its next answer. */
 const LEAVE_MS = 1000;
 const CLOSE_MS = 1000;
+/** Time to export the last traces. */
+const EXPORT_MS = 2000;
 /** Time for the process to exit by itself. */
 const END_MS = 3000;
 
@@ -47,6 +49,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   checkAdminPlace(options);
   const reloads = new Reloads();
   const beginReloads = reloadOnSighup(reloads);
+  const tracePlace = exportPlace(options, process.env);
+  const tracer = requestTracer(options);
   const spec = await loadSpec(file);
   await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
@@ -86,7 +90,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       feed.publish(spec.name, event);
     },
     monitor,
-    tracer: requestTracer(options),
+    tracer,
     listen: (parts) => ports.open(parts),
   };
   try {
@@ -94,6 +98,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     if (pipeline !== undefined) {
       const drainMs = () =>
         options.drainDeadlineMs ?? drainDeadlineMs(pipeline.runner.spec.slo, options.shareWith !== undefined);
+      const exporter = await startExporter(tracer, tracePlace, spec);
       const sidePorts: ({ close(): Promise<void> } | undefined)[] = [];
       try {
         const admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
@@ -111,6 +116,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         const timeoutMs = drainMs();
         const closed = closeAll([...sidePorts, { close: () => ports.close(timeoutMs) }], pipeline);
         await endWithin(timeoutMs + CLOSE_MS, closed, () => unfinishedText(pipeline));
+        await exporter?.close(EXPORT_MS);
       }
     }
   } finally {

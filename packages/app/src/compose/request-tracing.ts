@@ -1,10 +1,28 @@
+/** Tracing of a served pipeline, by flags and by the environment variables of OpenTelemetry. */
 import { randomInt } from 'node:crypto';
-import { SeededRng } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { RequestTracer } from '@equipoise/runtime';
+import { log } from '../terminal/log.js';
+import { VERSION } from '../version.js';
 
 export interface TracingOptions {
   /** Fraction of the requests whose traces are kept, or `off`. */
   readonly traceSample: number | 'off';
+  /** URL of an OpenTelemetry collector. */
+  readonly otlpEndpoint?: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Place and identity for the exporter. */
+export interface ExportPlace {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly resource: Readonly<Record<string, string>>;
+}
+
+interface Exporter {
+  close(timeoutMs: number): Promise<void>;
 }
 
 /** Tracer of the served pipeline; undefined if tracing is off. */
@@ -12,4 +30,70 @@ export function requestTracer({ traceSample }: TracingOptions): RequestTracer | 
   if (traceSample === 'off') return undefined;
   const rng = new SeededRng(randomInt(2 ** 31));
   return new RequestTracer({ sampling: { fraction: traceSample }, rng, epochMs: Date.now });
+}
+
+/** Exports the traces if a flag or the environment names a collector. Loads the exporter only then. */
+export async function startExporter(
+  tracer: RequestTracer | undefined,
+  place: ExportPlace | undefined,
+  { name, stages }: PipelineSpec,
+): Promise<Exporter | undefined> {
+  if (tracer === undefined || place === undefined) return undefined;
+  const { OtlpExporter } = await import('@equipoise/runtime/otlp');
+  log(`traces go to ${place.url}`);
+  return new OtlpExporter(tracer, {
+    ...place,
+    pipeline: name,
+    stageIds: stages.map(({ id }) => id),
+    version: VERSION,
+    onProblem: (problem) => log(`traces are not exported: ${problem}`),
+  });
+}
+
+/** Throws AppError WRONG_USAGE for an invalid URL or list. */
+export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Environment): ExportPlace | undefined {
+  if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return undefined;
+  const base = otlpEndpoint ?? (environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || undefined);
+  const whole = otlpEndpoint === undefined ? environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || undefined : undefined;
+  const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`);
+  if (url === undefined) return undefined;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new AppError(
+      'WRONG_USAGE',
+      `Expected http://HOST:PORT of an OpenTelemetry collector (OTLP over HTTP, usually port 4318), found ${url}.`,
+    );
+  const serviceName = environment['OTEL_SERVICE_NAME'];
+  return {
+    url,
+    headers: {
+      ...pairs(environment, 'OTEL_EXPORTER_OTLP_HEADERS'),
+      ...pairs(environment, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
+    },
+    resource: {
+      'service.name': 'equipoise',
+      'service.version': VERSION,
+      ...pairs(environment, 'OTEL_RESOURCE_ATTRIBUTES'),
+      ...(serviceName && { 'service.name': serviceName }),
+    },
+  };
+}
+
+/** Pairs such as `a=1,b=2`, whose values are percent-encoded. */
+function pairs(environment: Environment, name: string): Readonly<Record<string, string>> {
+  const members = (environment[name] ?? '').split(',').filter((member) => member.trim() !== '');
+  return Object.fromEntries(
+    members.map((member) => {
+      const at = member.indexOf('=');
+      const key = member.slice(0, Math.max(0, at)).trim();
+      try {
+        if (/^[^\s:]+$/.test(key)) return [key, decodeURIComponent(member.slice(at + 1).trim())];
+      } catch {
+        // Reported below.
+      }
+      throw new AppError(
+        'WRONG_USAGE',
+        `${name} has an invalid pair; expected key=value,key=value with percent-encoded values.`,
+      );
+    }),
+  );
 }

@@ -31,15 +31,20 @@ export class StageInputs {
   }
 
   #watched(runner: ModelRunner, stageId: StageId): ModelRunner {
-    return watchedRunner(runner, (batch) =>
-      this.#kept.has(stageId) ? runner.run(batch) : this.#runAndKeep(runner, stageId, batch),
-    );
+    return watchedRunner(runner, (batch, traceHeaders) => {
+      const run = (given: readonly TensorMap[]) => runner.run(given, traceHeaders);
+      return this.#kept.has(stageId) ? run(batch) : this.#runAndKeep(run, stageId, batch);
+    });
   }
 
-  async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
+  async #runAndKeep(
+    run: (batch: readonly TensorMap[]) => Promise<BatchResult>,
+    stageId: StageId,
+    batch: readonly TensorMap[],
+  ): Promise<BatchResult> {
     // Copies, because the run takes over the tensors.
     const copies = batch.map(copyTensors);
-    const result = await runner.run(batch);
+    const result = await run(batch);
     const answered = copies.find((_, index) => result.items[index]?.kind === 'ok');
     if (answered !== undefined && !this.#kept.has(stageId)) this.#kept.set(stageId, answered);
     return result;
@@ -81,10 +86,10 @@ export class MeasuredBatches {
   }
 
   #measured(runner: ModelRunner, kind: BatchKind): ModelRunner {
-    return watchedRunner(runner, async (batch) => {
+    return watchedRunner(runner, async (batch, traceHeaders) => {
       const size = batch.length;
       const sentAtMs = this.#nowMs();
-      const result = await runner.run(batch);
+      const result = await runner.run(batch, traceHeaders);
       const { items, serviceMs, cpuMs = 0 } = result;
       // A CPU share is also charged for messages, which a profile includes, but for no more than the elapsed time.
       const chargedMs = kind.cpuCores < 1 ? Math.min(cpuMs, this.#nowMs() - sentAtMs) : 0;
@@ -99,6 +104,7 @@ function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunne
   return {
     run,
     ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
+    ...(runner.passesTraces && { passesTraces: true }),
     ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
     onLost: (listener) => runner.onLost(listener),
     close: () => runner.close(),

@@ -21,9 +21,19 @@ export interface SlownessEvidence {
   readonly evidence: number;
 }
 
+/** Scored answers of the new side since the canary began. `loss`: sum of 1 − score. */
+export interface CanaryScores {
+  readonly scores: number;
+  readonly loss: number;
+  /** Lowest accuracy that counts as expected for the new side. */
+  readonly leastExpected: number;
+}
+
 export interface CanaryCounts {
   readonly before: SideCount;
   readonly after: SideCount;
   /** Absent if nothing suggests slowness. */
   readonly slowness?: SlownessEvidence;
+  /** Absent without feedback or without an expected accuracy. */
+  readonly accuracy?: CanaryScores;
 }

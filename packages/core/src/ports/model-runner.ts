@@ -27,7 +27,9 @@ export interface BatchResult {
  * with AppError REPLICA_LOST. `close` waits for the current batch.
  */
 export interface ModelRunner {
-  run(batch: readonly TensorMap[]): Promise<BatchResult>;
+  run(batch: readonly TensorMap[], traceHeaders?: Readonly<Record<string, string>>): Promise<BatchResult>;
+  /** True if `run` passes on `traceHeaders` (W3C trace context), so that the trace continues elsewhere. */
+  readonly passesTraces?: boolean;
   /** True if `run` leaves the tensors intact for a retry. */
   readonly keepsTensors?: boolean;
   onLost(listener: (error: AppError) => void): void;

@@ -35,6 +35,12 @@ describe('a canary in simulated time', () => {
     expect(extra.reduce((sum, each) => sum + each, 0) / extra.length).toBeLessThanOrEqual(0.005);
   });
 
+  it('ends with the simulation if the load ends before the new variant has an outcome', () => {
+    const few = seeds(8).map((seed) => rollOut({ rps: 4, replicas: 1, seed, endAtMs: 6_000 }));
+    expect(few.every(({ kind }) => kind === 'open' || kind === 'rolled-back' || kind === 'everywhere')).toBe(true);
+    expect(few.some(({ fractions }) => fractions.length > 0)).toBe(true);
+  });
+
   it('takes longer where little arrives', () => {
     const { kind, verdictAfterMs } = rollOut({ rps: 2, replicas: 1, seed: 1, endAtMs: 300_000 });
     expect(kind).toBe('everywhere');

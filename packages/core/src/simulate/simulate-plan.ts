@@ -43,6 +43,8 @@ const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;
 const DRAIN = -4;
+/** Time after the load in which open canaries may end by themselves. */
+const LONGEST_CANARY_MS = 600_000;
 
 class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly tally: SimulationTally;
@@ -69,6 +71,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #admitted = 0;
   /** Next arrival; Infinity at the end of the load. */
   #arrivesAtMs = 0;
+  /** Infinity during the load. */
+  #lastArrivalAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
 
   constructor(input: SimulationInput) {
@@ -212,6 +216,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     else if (event === DRAIN) this.#scheduler.beginDraining();
     else {
       this.#fleet.take(event, this.#nowMs);
+      // Without requests, a canary that saw too few of them would stay open forever.
+      if (this.#nowMs > this.#lastArrivalAtMs + LONGEST_CANARY_MS) this.#fleet.endCanary(this.#nowMs);
       this.#noteUse();
     }
   }
@@ -306,6 +312,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #drawArrival(): void {
     this.#arrivesAtMs = this.#input.arrivals.nextAtMs() ?? Number.POSITIVE_INFINITY;
+    if (this.#arrivesAtMs === Number.POSITIVE_INFINITY) this.#lastArrivalAtMs = this.#nowMs;
   }
 
   #tick(): void {

@@ -1,5 +1,5 @@
 /** Accuracy of each choice of variants in operation, from feedback. Reports when it is lower than expected. */
-import type { PipelineSpec } from '@equipoise/core/model';
+import type { CanaryScores, PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
 import { AccuracyTest } from '@equipoise/core/serve';
 import type { VariantChoice } from './served-variants.js';
 
@@ -9,7 +9,12 @@ export interface WatchedAccuracy {
   readonly variants: string;
   readonly test: AccuracyTest;
   scores: number;
+  /** Sum of 1 − score. */
+  loss: number;
 }
+
+/** Sums of a choice at an instant. */
+export type ScoreSums = ReadonlyMap<string, Pick<WatchedAccuracy, 'scores' | 'loss'>>;
 
 /** Beyond it, the choice whose feedback is oldest is forgotten. */
 const MOST_CHOICES = 50;
@@ -50,14 +55,37 @@ export class AccuracyWatch {
       variants,
       test: AccuracyTest.of(this.#spec, choice),
       scores: 0,
+      loss: 0,
     };
     this.#watched.delete(variants);
     this.#watched.set(variants, watched);
     const wasLower = watched.test.drop !== undefined;
     watched.scores += 1;
+    watched.loss += 1 - score;
     watched.test.note(score, atMs);
     const isChange = wasLower !== (watched.test.drop !== undefined);
     if (this.#forgetOldest() || isChange) this.#tell();
+  }
+
+  get sums(): ScoreSums {
+    return new Map(this.all.map(({ variants, scores, loss }) => [variants, { scores, loss }]));
+  }
+
+  /**
+   * Scores of new variants of a stage since `before`, for the choice with the most of them. Undefined without scores or
+   * without an expected accuracy.
+   */
+  scoresSince(before: ScoreSums, stageId: StageId, isNew: (variantId: VariantId) => boolean): CanaryScores | undefined {
+    let most: CanaryScores | undefined;
+    for (const { choice, variants, test, ...now } of this.#watched.values()) {
+      const variantId = choice[stageId];
+      if (variantId === undefined || !isNew(variantId) || test.leastExpected === undefined) continue;
+      const earlier = before.get(variants);
+      const scores = now.scores - (earlier?.scores ?? 0);
+      if (scores <= (most?.scores ?? 0)) continue;
+      most = { scores, loss: now.loss - (earlier?.loss ?? 0), leastExpected: test.leastExpected };
+    }
+    return most;
   }
 
   /** Returns true if it forgot a choice with a drop. */

@@ -21,6 +21,7 @@ import {
   type ReplicaId,
   type StageId,
   type TensorMap,
+  type VariantId,
 } from '@equipoise/core/model';
 import type { ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 import {
@@ -35,7 +36,7 @@ import {
   servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
-import { AccuracyWatch } from '../accuracy/accuracy-watch.js';
+import { AccuracyWatch, type ScoreSums } from '../accuracy/accuracy-watch.js';
 import { ServedVariants } from '../accuracy/served-variants.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import type { TraceParent } from '../trace/trace-context.js';
@@ -118,6 +119,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #quarantined: Listeners<QuarantinedInput>;
   readonly #ended: Listeners<RequestEnd>;
   readonly #batchEnded: Listeners<BatchEnd>;
+  #scoresBeforeCanary: ScoreSums | undefined;
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
@@ -315,6 +317,7 @@ export class PipelineRunner implements ReplicaPool {
   openCanary(stageId: StageId, policy: Omit<CanaryPolicy, 'remainingMs'> & Partial<CanaryPolicy>): void {
     const stage = this.#indexOf(stageId);
     const { remainingMs } = this.#policies[stage] as BatchPolicy;
+    this.#scoresBeforeCanary = this.accuracy?.sums;
     this.#turn(() => this.#scheduler.openCanary(stage, { remainingMs, ...policy }));
   }
 
@@ -325,7 +328,9 @@ export class PipelineRunner implements ReplicaPool {
   canaryCounts(stageId: StageId): CanaryCounts {
     const { canaryCounts } = this.#scheduler;
     invariant(canaryCounts !== undefined, `stage ${stageId} has a canary`);
-    return canaryCounts;
+    const isNew = (variantId: VariantId) => this.#replicas.isInCanary(this.#indexOf(stageId), variantId);
+    const accuracy = this.accuracy?.scoresSince(this.#scoresBeforeCanary ?? new Map(), stageId, isNew);
+    return { ...canaryCounts, ...(accuracy && { accuracy }) };
   }
 
   closeCanary(_stageId: StageId): void {

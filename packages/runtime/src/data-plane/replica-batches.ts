@@ -14,6 +14,8 @@ import {
 } from '@equipoise/core/model';
 import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { PipelineScheduler } from '@equipoise/core/serve';
+import { batchIdsToSend } from '../trace/batch-ids.js';
+import { traceHeaders } from '../trace/trace-context.js';
 import { copyTensors, stageFailed } from './payload-algebra.js';
 import type { PendingRequest } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replicas.js';
@@ -75,6 +77,7 @@ export class ReplicaBatches {
       stageId,
       served.runner,
       ran.map(({ payload }) => handedOver(payload, served.runner)),
+      served.runner.passesTraces ? headersOf(replica, ran) : undefined,
     ).then((answer) =>
       turn((nowMs) => {
         if (!turns.guard(() => this.#finish(running, answer, nowMs))) this.#giveUp(running, nowMs);
@@ -160,6 +163,16 @@ function handedOver(tensors: TensorMap, { keepsTensors = false }: ModelRunner): 
   return keepsTensors ? tensors : copyTensors(tensors);
 }
 
+/** Trace context of a batch, if its requests are traced. */
+function headersOf({ run }: PolicyReplica, ran: readonly PolicyItem[]): Readonly<Record<string, string>> | undefined {
+  if (run === undefined) return undefined;
+  const ids = batchIdsToSend(
+    run,
+    ran.flatMap(({ request }) => request.context.traced ?? []),
+  );
+  return ids && traceHeaders(ids);
+}
+
 /** True if the replica itself reported its batch as hung. */
 function isHung(lost: AppError | undefined): boolean {
   return lost?.cause instanceof AppError && lost.cause.details['trouble'] === 'hung';
@@ -183,10 +196,15 @@ interface BatchAnswer {
 }
 
 /** Runs `batch` (possibly empty) on a replica; never rejects. */
-async function runBatch(stage: string, runner: ModelRunner, batch: readonly TensorMap[]): Promise<BatchAnswer> {
+async function runBatch(
+  stage: string,
+  runner: ModelRunner,
+  batch: readonly TensorMap[],
+  traceHeadersToPass: Readonly<Record<string, string>> | undefined,
+): Promise<BatchAnswer> {
   if (batch.length === 0) return { items: [], serviceMs: 0, lost: undefined };
   try {
-    const { items, serviceMs, cpuMs } = await runner.run(batch);
+    const { items, serviceMs, cpuMs } = await runner.run(batch, traceHeadersToPass);
     if (items.length !== batch.length) {
       return allFailed(batch, stageFailed(stage, `it answered ${items.length} results to ${batch.length} items`));
     }

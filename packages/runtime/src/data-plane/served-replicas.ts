@@ -83,6 +83,12 @@ export class ServedReplicas {
     return new Set(this.all.filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage));
   }
 
+  isInCanary(stage: number, variantId: VariantId): boolean {
+    return this.all.some(
+      (served) => served.stage === stage && served.variantId === variantId && served.inPolicies?.inCanary === true,
+    );
+  }
+
   /** The replica must be in service. */
   named(replicaId: ReplicaId): ServedReplica {
     const served = this.#byId.get(replicaId);

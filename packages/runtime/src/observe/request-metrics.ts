@@ -60,6 +60,7 @@ export class RequestMetrics {
     this.#gauges(runner);
     watchArrivals(this.#registry, runner);
     watchParts(this.#registry, runner);
+    watchSpans(this.#registry, runner);
     const requests = new Tally();
     new Counter({
       name: 'equipoise_requests_total',
@@ -151,6 +152,21 @@ function reasonOf(end: RequestEnd): string {
     case 'failed':
       return end.code.toLowerCase();
   }
+}
+
+function watchSpans(registry: Registry, { tracer }: PipelineRunner): void {
+  new Counter({
+    name: 'equipoise_spans_total',
+    help: 'Spans of kept traces, by outcome: exported, or dropped because the queue was full (queue_full), the collector refused them (refused) or did not answer (unreachable). 0 without an exporter.',
+    labelNames: ['outcome'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const { exported = 0, queueFull = 0, refused = 0, unreachable = 0 } = tracer?.spanCounts ?? {};
+      const counts = { exported, queue_full: queueFull, refused, unreachable };
+      for (const [outcome, count] of Object.entries(counts)) this.inc({ outcome }, count);
+    },
+  });
 }
 
 /** Metrics of several sources. */

@@ -3,7 +3,7 @@
  * requests.
  */
 import type { StageId, Tensor, TensorMap } from '@equipoise/core/model';
-import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import type { TensorMetadata } from '@equipoise/open-inference-codec';
 
 const MOST_TENSORS = 64;
@@ -59,9 +59,9 @@ export class StageTypes {
 }
 
 function watched(runner: ModelRunner, types: StageTensors): ModelRunner {
-  const run = async (batch: readonly TensorMap[]): Promise<BatchResult> => {
+  const run: ModelRunner['run'] = async (batch, traceHeaders) => {
     if (batch[0] !== undefined) types.inputs.learn(batch[0]);
-    const result = await runner.run(batch);
+    const result = await runner.run(batch, traceHeaders);
     const first = result.items.find(({ kind }) => kind === 'ok');
     if (first?.kind === 'ok') types.outputs.learn(first.output);
     return result;

@@ -1,8 +1,10 @@
-import { AppError, SeededRng } from '@equipoise/core/model';
+import { AppError, SeededRng, type StageId, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
-import { bench, servingSpec } from '../data-plane/serving-bench.test-support.js';
+import { bench, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type KeptTrace, RequestTracer, type TracedEnd } from './request-tracer.js';
 
 const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
@@ -98,6 +100,32 @@ describe('a traced pipeline', () => {
     await clock.advanceTo(clock.nowMs() + 60);
     await batch;
     expect(tracer.newest(10).map(({ traceId }) => traceId)).toEqual([parent.traceId, parent.traceId]);
+  });
+
+  it('passes the trace on to replicas that are servers, sampled if a request of the batch is', async () => {
+    const clock = new ManualClock();
+    const tracer = tracerOf(0);
+    const spec = servingSpec(['a', 'b']);
+    const pipeline = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY, clock, tracer });
+    const sent: unknown[] = [];
+    const answers = async (batch: readonly TensorMap[], headers: unknown): Promise<BatchResult> => {
+      sent.push(headers);
+      await clock.sleep(10);
+      return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 9 };
+    };
+    const lost = { onLost: () => {}, close: async () => {} };
+    serve(pipeline, 'a', { ...lost, passesTraces: true, run: answers });
+    serve(pipeline, 'b', { ...lost, run: answers });
+    pipeline.setBatching('a' as StageId, { maxBatchSize: 8, maxBatchWaitMs: 0 });
+    const unsampled = { ...parent, isSampled: false, traceId: 'c'.repeat(32), state: 'x=1' };
+    const all = [unsampled, unsampled, parent].map((traceParent) => pipeline.submit({}, { traceParent }));
+    await clock.advanceTo(clock.nowMs() + 60);
+    await Promise.all(all);
+    expect(tracer.newest(9)).toHaveLength(1);
+    expect(sent.filter((headers) => headers !== undefined)).toEqual([
+      { traceparent: expect.stringMatching(/^00-c{32}-[0-9a-f]{16}-00$/), tracestate: 'x=1' },
+      { traceparent: expect.stringMatching(/^00-a{32}-[0-9a-f]{16}-01$/) },
+    ]);
   });
 
   it('forgets the requests of the warm-up', async () => {

@@ -63,6 +63,8 @@ export interface KeptTrace {
 
 export class RequestTracer {
   readonly fraction: number;
+  /** Spans that an exporter has sent, or dropped by reason. */
+  readonly spanCounts = { exported: 0, queueFull: 0, refused: 0, unreachable: 0 };
   readonly #options: TracerOptions;
   readonly #sampler: TraceSampler;
   readonly #requests = new KeptRequests();

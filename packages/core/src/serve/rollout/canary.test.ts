@@ -40,6 +40,43 @@ describe('judgeCanary', () => {
     expect(verdict(after, before, { elapsedS, percentile }).kind).toBe(kind);
   });
 
+  it.each([
+    ['as accurate as expected', { scores: 400, loss: 60 }, 20, 'passed'],
+    ['less accurate than expected', { scores: 400, loss: 140 }, 20, 'failed'],
+    ['less accurate, with few scores', { scores: 20, loss: 7 }, 20, 'passed'],
+    ['perhaps less accurate', { scores: 220, loss: 76 }, 20, 'open'],
+    ['perhaps less accurate until the time limit', { scores: 220, loss: 76 }, 120, 'failed'],
+    ['without scores', { scores: 0, loss: 0 }, 20, 'passed'],
+  ] as const)('judges a new side that is %s', (_, scores, elapsedS, kind) => {
+    const accuracy = { ...scores, leastExpected: 0.8 };
+    const step = { fraction: 0.1, after: side(0, 100), before: side(0, 900), elapsedMs: 1000 * elapsedS };
+    const judged = judgeCanary({ ...step, accuracy }, { percentile: 99 });
+    expect(judged.kind).toBe(kind);
+    if (judged.kind === 'failed')
+      expect(judged.why).toMatch(/^the accuracy of its \d+ answers with feedback is 0\.\d+, and at least 0\.800 is/);
+  });
+
+  it('rolls back hardly any variant that is as accurate as expected, whatever its scores', () => {
+    const rng = new SeededRng(4);
+    let failed = 0;
+    for (let run = 0; run < 1000; run++) {
+      let [scores, loss] = [0, 0];
+      let hasFailed = false;
+      for (let look = 0; look < 60 && !hasFailed; look++) {
+        for (let i = 0; i < 10; i++) {
+          scores += 1;
+          // Half of the scores are 0 or 1, the others between; their mean is 0.8.
+          loss += rng.next() < 0.5 ? Number(rng.next() < 0.2) : 0.4 * rng.next();
+        }
+        const accuracy = { scores, loss, leastExpected: 0.8 };
+        const step = { fraction: 0.5, after: side(0, 100), before: side(0, 100), elapsedMs: 1000 * look };
+        hasFailed = judgeCanary({ ...step, accuracy }, { percentile: 99 }).kind === 'failed';
+      }
+      failed += Number(hasFailed);
+    }
+    expect(failed / 1000).toBeLessThanOrEqual(0.01);
+  });
+
   it('rolls back a side that does not end what is passed on to it', () => {
     expect(verdict(side(0, 10), side(0, 990), { passedOn: 100 })).toEqual({
       kind: 'failed',

@@ -8,7 +8,7 @@
  * Outcomes should be independent, so count batches, not items.
  */
 
-import type { CanaryCounts, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
+import type { CanaryCounts, CanaryScores, SideCount, SlownessEvidence } from '../../model/canary-counts.js';
 import type { StageId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
@@ -58,6 +58,10 @@ const MISS_ALPHA = 0.002;
 const FAILURE_ALPHA = 0.005;
 /** Probability that a variant as fast as its profile is rolled back for service times. */
 const SLOW_ALPHA = 0.002;
+/** Probability that a variant as accurate as expected is rolled back for its scores. */
+const ACCURACY_ALPHA = 0.005;
+/** Scores that count as one, because errors come in bursts. */
+const BURST = 2;
 /** Evidence at which a variant slower than profiled is too slow for its plan. */
 const TOO_SLOW = 2;
 /** With evidence above 1 ÷ this level, a step does not pass. */
@@ -92,11 +96,12 @@ export function nextFraction(fraction: number): number {
 
 export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
   const { before, after, slowness } = step;
-  const evidence = evidenceOf(before, after, percentile);
+  const evidence = evidenceOf(step, percentile);
   if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(step) };
   if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(step) };
   if (slowness !== undefined && slowness.slower > 1 / SLOW_ALPHA && slowness.evidence > TOO_SLOW)
     return { kind: 'failed', why: slownessText(slowness) };
+  if (evidence.accuracy > 1 / ACCURACY_ALPHA) return { kind: 'failed', why: accuracyText(step) };
   if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
   return verdictOfTime(step, evidence);
@@ -107,8 +112,9 @@ function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
 }
 
 /** Reason to doubt the new side although it is not clearly bad. */
-function doubtOf(step: CanaryStep, { misses, failures, alone }: Evidence): string | undefined {
+function doubtOf(step: CanaryStep, { misses, failures, alone, accuracy }: Evidence): string | undefined {
   if (Math.max(misses, failures, alone) > 1 / DOUBT_ALPHA) return missText(step);
+  if (accuracy > 1 / DOUBT_ALPHA) return accuracyText(step);
   const { slowness } = step;
   return slowness !== undefined && slowness.evidence > 1 / DOUBT_ALPHA ? slownessText(slowness) : undefined;
 }
@@ -156,9 +162,11 @@ interface Evidence {
   readonly failing: number;
   /** Evidence that misses exceed the rate of the SLO; 1 if the old side has outcomes. */
   readonly alone: number;
+  /** Evidence that the accuracy is lower than expected; 1 without scores. */
+  readonly accuracy: number;
 }
 
-function evidenceOf(before: SideCount, after: SideCount, percentile: number): Evidence {
+function evidenceOf({ before, after, accuracy }: CanaryStep, percentile: number): Evidence {
   const { missed, failed = 0, ended } = after;
   const mayMiss = Math.max(1 - percentile / 100, upperFraction(before.missed, before.ended, 1));
   const mayFail = Math.max(FAILURE_FLOOR, upperFraction(before.failed ?? 0, before.ended, 0.5));
@@ -167,6 +175,15 @@ function evidenceOf(before: SideCount, after: SideCount, percentile: number): Ev
     failures: evidenceAgainst(mayFail, failed, ended),
     failing: failed === 0 || mayFail >= LARGEST_RATE ? 0 : likelihoodRatio(failed, ended, mayFail ** 0.5, mayFail),
     alone: before.ended > 0 ? 1 : evidenceAgainst(1 - percentile / 100, missed, ended),
+    // Also for scores between 0 and 1: a chord bounds the likelihood ratio, which is convex in the loss.
+    accuracy:
+      accuracy === undefined
+        ? 1
+        : evidenceAgainst(
+            Math.max(FAILURE_FLOOR, 1 - accuracy.leastExpected),
+            accuracy.loss / BURST,
+            accuracy.scores / BURST,
+          ),
   };
 }
 
@@ -186,6 +203,8 @@ function likelihoodRatio(hits: number, outcomes: number, larger: number, rate: n
   return Math.exp(hits * Math.log(larger / rate) + (outcomes - hits) * Math.log((1 - larger) / (1 - rate)));
 }
 
+const NO_SCORES: CanaryScores = { scores: 0, loss: 0, leastExpected: 0 };
+
 const fractionOf = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : missed / ended);
 
 const missText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
@@ -196,3 +215,6 @@ const slownessText = ({ measured, tooSlow, itemsPerSecond }: SlownessEvidence): 
 
 const failureText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
   `${after.failed ?? 0} of its ${after.ended} ${unit} failed, ${before.failed ?? 0} of ${before.ended} requests of the old variant`;
+
+const accuracyText = ({ accuracy: { scores, loss, leastExpected } = NO_SCORES }: CanaryStep): string =>
+  `the accuracy of its ${scores} answers with feedback is ${(1 - loss / scores).toFixed(3)}, and at least ${leastExpected.toFixed(3)} is expected`;

@@ -1,0 +1,61 @@
+import { stageId, variantId } from '@equipoise/core/model';
+import { describe, expect, it } from 'vitest';
+import { setUp } from '../data-plane/runner-bench.test-support.js';
+import { ScriptedRunner, servingSpec } from '../data-plane/serving-bench.test-support.js';
+import { AccuracyWatch } from './accuracy-watch.js';
+
+const a = stageId('a');
+const [v, w, unmeasured] = [variantId('v'), variantId('w'), variantId('unmeasured')];
+const plain = servingSpec(['a']);
+const spec = {
+  ...plain,
+  feedback: { maxRequests: 10, maxAgeMs: 1000 },
+  accuracyTable: {
+    combinations: [
+      { variants: { [a]: v }, accuracy: 0.9, confidence95: [0.88, 0.92] as const },
+      { variants: { [a]: w }, accuracy: 0.8, confidence95: [0.78, 0.82] as const },
+    ],
+  },
+  stages: plain.stages.map((stage) => ({
+    ...stage,
+    variants: [v, w, unmeasured].flatMap((id) =>
+      stage.variants.slice(0, 1).map(({ accuracy: _, ...rest }) => ({ ...rest, id })),
+    ),
+  })),
+};
+
+describe('scores of a canary', () => {
+  it('are those of the new variant since it began', () => {
+    const watch = new AccuracyWatch(spec);
+    watch.note({ [a]: w }, 0, 0);
+    const before = watch.sums;
+    const isNew = (id: typeof v) => id === w;
+    expect(watch.scoresSince(before, a, isNew)).toBeUndefined();
+    for (const score of [1, 0.25, 0]) watch.note({ [a]: w }, score, 0);
+    watch.note({ [a]: v }, 0, 0);
+    const leastExpected = expect.closeTo(0.78, 5);
+    expect(watch.scoresSince(before, a, isNew)).toEqual({ scores: 3, loss: 1.75, leastExpected });
+  });
+
+  it('are none without an expected accuracy', () => {
+    const watch = new AccuracyWatch(spec);
+    watch.note({ [a]: unmeasured }, 0, 0);
+    expect(watch.scoresSince(new Map(), a, () => true)).toBeUndefined();
+  });
+
+  it('are in the counts of the canary', async () => {
+    const { clock, pipeline } = setUp(spec, { a: (item) => item });
+    pipeline.openCanary(a, { maxBatchSize: 1, maxBatchWaitMs: 0 });
+    pipeline.addReplica(a, {
+      ...{ replicaId: 'new' as never, variantId: w, inCanary: true },
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+      runner: new ScriptedRunner(
+        (item) => item,
+        async () => {},
+      ),
+    });
+    pipeline.accuracy?.note({ [a]: w }, 0.5, clock.nowMs());
+    pipeline.accuracy?.note({ [a]: v }, 0, clock.nowMs());
+    expect(pipeline.canaryCounts(a).accuracy).toMatchObject({ scores: 1, loss: 0.5 });
+  });
+});

@@ -1,0 +1,196 @@
+/**
+ * Sends kept traces to an OpenTelemetry collector by OTLP over HTTP. It never blocks serving: traces wait in a bounded
+ * queue, sending is retried with back-off, and what cannot be sent is dropped and counted.
+ */
+import { fromBinary } from '@bufbuild/protobuf';
+import { doubledDelayMs } from '@equipoise/core/model';
+import type { KeptTrace, RequestTracer } from '../request-tracer.js';
+import { ExportTraceServiceResponseSchema, type Span } from './otlp-trace.gen.js';
+import { type BatchSpan, batchSpan, exportRequest, type Resource, type SpanFacts, spansOf } from './span-messages.js';
+
+export interface OtlpOptions extends SpanFacts {
+  /** URL of the collector's traces, such as http://localhost:4318/v1/traces. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly resource: Resource;
+  readonly version: string;
+  /** Receives the first problem of a row of problems. */
+  readonly onProblem: (problem: string) => void;
+  /** Default 1 s. */
+  readonly intervalMs?: number;
+  /** Default 5 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Result of one attempt. */
+type Attempt =
+  | { readonly kind: 'sent'; readonly rejected: number }
+  | { readonly kind: 'refused'; readonly problem: string }
+  | { readonly kind: 'retry'; readonly problem: string; readonly afterMs: number | undefined };
+
+const MOST_WAITING = 8192;
+const MOST_SENT = 512;
+const MOST_BATCHES = 1024;
+const MOST_ANSWER_BYTES = 64 * 1024;
+const MOST_ATTEMPTS = 5;
+const DELAYS = { shortestMs: 1000, longestMs: 30_000 };
+const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+interface OpenBatch {
+  readonly batch: BatchSpan;
+  readonly runs: Span[];
+  /** Ticks until the batch is sent, so that its other requests can end. */
+  ticks: number;
+}
+
+export class OtlpExporter {
+  readonly #options: OtlpOptions;
+  readonly #counts: RequestTracer['spanCounts'];
+  #waiting: Span[] = [];
+  readonly #batches = new Map<string, OpenBatch>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #giveUp = new AbortController();
+  #sending: Promise<void> | undefined;
+  #isClosing = false;
+  #hasProblem = false;
+
+  constructor(tracer: Pick<RequestTracer, 'onKept' | 'spanCounts'>, options: OtlpOptions) {
+    this.#options = options;
+    this.#counts = tracer.spanCounts;
+    tracer.onKept((kept) => this.#add(kept));
+    this.#timer = setInterval(() => this.#tick(), options.intervalMs ?? 1000).unref();
+  }
+
+  /** Sends what waits, within `timeoutMs`. Later traces are dropped. */
+  async close(timeoutMs: number): Promise<void> {
+    clearInterval(this.#timer);
+    const timer = setTimeout(() => this.#giveUp.abort(), timeoutMs);
+    await this.#sending;
+    this.#isClosing = true;
+    this.#endBatches(true);
+    await this.#sendAll();
+    clearTimeout(timer);
+  }
+
+  #add(kept: KeptTrace): void {
+    if (this.#isClosing || this.#waiting.length >= MOST_WAITING) {
+      this.#counts.queueFull += 1 + kept.spans.length;
+      return;
+    }
+    this.#waiting.push(...spansOf(kept, this.#options, (batch, run) => this.#addToBatch(batch, run)));
+  }
+
+  #addToBatch(batch: BatchSpan, run: Span): void {
+    const key = batch.ids.spanId;
+    const open = this.#batches.get(key);
+    if (open !== undefined) open.runs.push(run);
+    else if (this.#batches.size < MOST_BATCHES) this.#batches.set(key, { batch, runs: [run], ticks: 2 });
+    else this.#counts.queueFull += 1;
+  }
+
+  #endBatches(all: boolean): void {
+    for (const [key, open] of this.#batches) {
+      open.ticks -= 1;
+      if (open.ticks > 0 && !all) continue;
+      this.#batches.delete(key);
+      this.#waiting.push(batchSpan(open.batch, open.runs));
+    }
+  }
+
+  #tick(): void {
+    this.#endBatches(false);
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const spans = this.#waiting.splice(0, MOST_SENT);
+      await this.#send(spans);
+    }
+  }
+
+  async #send(spans: readonly Span[]): Promise<void> {
+    const { resource, version } = this.#options;
+    const body = exportRequest(spans, resource, version);
+    for (let attempt = 1; ; attempt++) {
+      const result = await this.#attempt(body);
+      if (result.kind === 'sent') {
+        this.#counts.exported += spans.length - result.rejected;
+        this.#counts.refused += result.rejected;
+        this.#hasProblem = false;
+        return;
+      }
+      this.#report(result.problem);
+      const isLast = attempt === MOST_ATTEMPTS || this.#giveUp.signal.aborted;
+      if (result.kind === 'refused' || isLast) {
+        this.#counts[result.kind === 'refused' ? 'refused' : 'unreachable'] += spans.length;
+        return;
+      }
+      await this.#pause(result.afterMs ?? doubledDelayMs(attempt, DELAYS));
+    }
+  }
+
+  async #attempt(body: Uint8Array<ArrayBuffer>): Promise<Attempt> {
+    const { url, headers, timeoutMs = 5000 } = this.#options;
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/x-protobuf' },
+        body,
+        redirect: 'error',
+        signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#giveUp.signal]),
+      });
+      const answer = await readAnswer(response);
+      if (response.ok) return { kind: 'sent', rejected: rejectedSpans(answer) };
+      const problem = `the collector at ${url} answered ${response.status}`;
+      if (!RETRYABLE.has(response.status)) return { kind: 'refused', problem };
+      const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+      return { kind: 'retry', problem, afterMs: seconds >= 0 ? Math.min(seconds * 1000, DELAYS.longestMs) : undefined };
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const words = cause instanceof Error ? cause.message : String(cause);
+      return { kind: 'retry', problem: `no answer from the collector at ${url} (${words})`, afterMs: undefined };
+    }
+  }
+
+  #report(problem: string): void {
+    if (!this.#hasProblem) this.#options.onProblem(problem);
+    this.#hasProblem = true;
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#giveUp;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms).unref();
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', done, { once: true });
+    });
+  }
+}
+
+/** Bytes of an answer; empty if there are too many. */
+async function readAnswer(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > MOST_ANSWER_BYTES) return new Uint8Array();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function rejectedSpans(answer: Uint8Array): number {
+  try {
+    return Number(fromBinary(ExportTraceServiceResponseSchema, answer).partialSuccess?.rejectedSpans ?? 0n);
+  } catch {
+    return 0;
+  }
+}
