@@ -35,6 +35,7 @@ const CORE_FOLDERS = {
   serve: ['kernel', 'model', 'ports'],
   simulate: ['kernel', 'model', 'ports', 'profile', 'estimate', 'serve', 'history'],
   control: ['kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'serve', 'simulate', 'history'],
+  diagnose: ['kernel', 'model', 'profile', 'estimate', 'optimize', 'simulate', 'history', 'control'],
 };
 
 const packagePath = (name) => `^packages/${name}/`;

@@ -150,6 +150,19 @@ Other phases name the step that the next run continues:
   lost?: {STAGE: {nextBetter?: LOST, nextCheaper?: LOST, …}}
 }
 where PLAN and LOST are as in plan`,
+  why: `{
+  pipeline,
+  card: {
+    verdict: "healthy", "incident" or "no-data", fromEpochMs, toEpochMs, text?,
+    harm?: {requests, missed, dropped, failed, late, missedFraction, allowedFraction},
+    harmful?, episode?: {fromEpochMs, toEpochMs},
+    cause?: "overload", "slow-replica", "wrong-profile", "failing-variant", "stale-source", "fan-out", "budget", "client" or "unknown",
+    stageId?, replicaId?, summary?, firstSignal?: {atEpochMs, stageId?, text},
+    evidence?: [{text, measured?, expected?, low?, high?}], runnerUp?: {cause, stageId?, against},
+    counterfactual?: {text, holds, requests?, missed?, plan?: PLAN, budgetCores?}
+  }
+}
+with exit code 1 if harmful is true`,
   replay: `{
   decisions, same, different: [{pipeline, id, differences: [{path, recorded?, replayed?}]}],
   notReplayable: {REASON: count}

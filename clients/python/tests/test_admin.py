@@ -39,6 +39,7 @@ def test_plan_and_apply(served: Served) -> None:
         assert applied.get("outcome", {}).get("kind") == "applied"
         assert admin.running_plan("echo")["stages"]["echo"]["replicas"][0]["variantId"] == "only"
         assert len(admin.history("echo", max_points=5)["points"]) <= 5
+        assert admin.why("echo")["verdict"] in ("healthy", "incident", "no-data")
         assert len(admin.requests("echo", slowest=True, limit=3)["requests"]) <= 3
         assert admin.quarantine("echo")["inputs"] == [] and admin.clear_quarantine("echo") == 0
         with pytest.raises(RefusedError, match="arrivalRps"):
@@ -74,6 +75,7 @@ async def test_asyncio(served: Served) -> None:
         assert (await admin.plan("echo", 1, verify=False))["result"]["kind"] == "feasible"
         assert "echo" in (await admin.running_plan("echo"))["stages"]
         assert (await admin.history("echo"))["stepMs"] > 0
+        assert (await admin.why("echo"))["verdict"] in ("healthy", "incident", "no-data")
         assert "tracing" in await admin.requests("echo")
         assert (await admin.quarantine("echo"))["inputs"] == []
         assert await admin.clear_quarantine("echo", "echo") == 0

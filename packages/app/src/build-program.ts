@@ -6,8 +6,10 @@ import { CheckedCommand } from './terminal/checked-command.js';
 import {
   cores,
   count,
+  durationMs,
   fraction,
   gapMs,
+  instant,
   nodeCores,
   port,
   positive,
@@ -417,6 +419,26 @@ function addDecisions(program: Command): void {
     .addOption(jsonFlag())
     .action((decision, options) =>
       runCommand(options, async () => (await import('./commands/explain.js')).explain(decision, options)),
+    );
+
+  program
+    .command('why')
+    .argument('[pipeline]', 'name of the pipeline; default: the only one of the server')
+    .description(
+      'find out why requests were dropped, late or failed: cause, stage, evidence, and what would have helped; exit code 1 if the SLO was missed',
+    )
+    .option('--admin <url>', 'admin port of the server', 'http://127.0.0.1:8081')
+    .option('--admin-token-file <file>', 'send the bearer token in this file')
+    .option(
+      '--from <time>',
+      'start of the window, such as 2026-03-01T12:00:00Z; default: ten minutes before its end',
+      instant,
+    )
+    .option('--to <time>', 'end of the window; default: now', instant)
+    .option('--last <duration>', 'length of the window, such as 90s, 10m or 1h', durationMs)
+    .addOption(jsonFlag())
+    .action((pipeline, options) =>
+      runCommand(options, async () => (await import('./commands/why.js')).why(pipeline, options)),
     );
 
   program

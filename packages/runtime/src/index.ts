@@ -27,6 +27,7 @@ export * from './loop/decision-log-file.js';
 export * from './loop/loop-event.js';
 export * from './loop/outcome-tracker.js';
 export * from './loop/pipeline-control.js';
+export { type AskedWindow, PipelineDiagnosis } from './loop/pipeline-diagnosis.js';
 export { Planner } from './loop/planner.js';
 export { PlannerPool, plannerThreadsFor } from './loop/planner-pool.js';
 export * from './loop/planning-session.js';

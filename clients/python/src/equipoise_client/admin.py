@@ -15,6 +15,7 @@ from .admin_types import (
     DecisionPage,
     DecisionRecord,
     History,
+    IncidentCard,
     Pipeline,
     PlanAnswer,
     Quarantine,
@@ -154,6 +155,13 @@ class AdminClient:
         """The last hour, or a part of it, in at most `max_points` steps."""
         query = _history_query(from_epoch_ms, to_epoch_ms, max_points)
         return cast(History, self._send(_get(_path(pipeline, "/history"), query)))
+
+    def why(
+        self, pipeline: str, *, from_epoch_ms: float | None = None, to_epoch_ms: float | None = None
+    ) -> IncidentCard:
+        """Why requests were dropped, late or failed; by default in the last ten minutes."""
+        fields = {"fromEpochMs": from_epoch_ms, "toEpochMs": to_epoch_ms}
+        return cast(IncidentCard, self._send(_post(_path(pipeline, "/why"), fields)))
 
     def requests(self, pipeline: str, *, slowest: bool = False, limit: int = 50) -> TracedRequests:
         """Traced requests with the time that they spent at each stage: the newest, or the slowest ones."""
@@ -307,6 +315,13 @@ class AsyncAdminClient:
         """The last hour, or a part of it, in at most `max_points` steps."""
         query = _history_query(from_epoch_ms, to_epoch_ms, max_points)
         return cast(History, await self._send(_get(_path(pipeline, "/history"), query)))
+
+    async def why(
+        self, pipeline: str, *, from_epoch_ms: float | None = None, to_epoch_ms: float | None = None
+    ) -> IncidentCard:
+        """Why requests were dropped, late or failed; by default in the last ten minutes."""
+        fields = {"fromEpochMs": from_epoch_ms, "toEpochMs": to_epoch_ms}
+        return cast(IncidentCard, await self._send(_post(_path(pipeline, "/why"), fields)))
 
     async def requests(self, pipeline: str, *, slowest: bool = False, limit: int = 50) -> TracedRequests:
         """Traced requests with the time that they spent at each stage: the newest, or the slowest ones."""

@@ -54,6 +54,41 @@ class HistoryPoint(TypedDict):
     stages: dict[str, Stages]
 
 
+class Harm(TypedDict):
+    requests: int
+    missed: int
+    dropped: int
+    failed: int
+    late: int
+    missedFraction: float
+    allowedFraction: float
+
+
+class Episode(TypedDict):
+    fromEpochMs: float
+    toEpochMs: float
+
+
+class FirstSignal(TypedDict):
+    atEpochMs: float
+    stageId: NotRequired[str]
+    text: str
+
+
+class EvidenceItem(TypedDict):
+    text: str
+    measured: NotRequired[float | None]
+    expected: NotRequired[float | None]
+    low: NotRequired[float]
+    high: NotRequired[float]
+
+
+class RunnerUp(TypedDict):
+    cause: str
+    stageId: NotRequired[str]
+    against: str
+
+
 class LatencyMs(TypedDict):
     p50: float
     atPercentile: float
@@ -293,3 +328,30 @@ class DecisionRecord(TypedDict):
     observed: NotRequired[ObservedOutcome]
     observation: Observation
     decision: NotRequired[Decision]
+
+
+class Counterfactual(TypedDict):
+    text: str
+    holds: bool
+    requests: NotRequired[int]
+    missed: NotRequired[int]
+    plan: NotRequired[Plan]
+    budgetCores: NotRequired[float]
+
+
+class IncidentCard(TypedDict):
+    verdict: Literal['healthy', 'incident', 'no-data']
+    fromEpochMs: float
+    toEpochMs: float
+    text: NotRequired[str]
+    harm: NotRequired[Harm]
+    harmful: NotRequired[bool]
+    episode: NotRequired[Episode]
+    cause: NotRequired[str]
+    stageId: NotRequired[str]
+    replicaId: NotRequired[str]
+    summary: NotRequired[str]
+    firstSignal: NotRequired[FirstSignal]
+    evidence: NotRequired[list[EvidenceItem]]
+    runnerUp: NotRequired[RunnerUp]
+    counterfactual: NotRequired[Counterfactual]

@@ -30,6 +30,7 @@ import {
   type LoopEvent,
   OutcomeTracker,
   PipelineControl,
+  PipelineDiagnosis,
   type PipelineMonitor,
   PipelineRunner,
   Planner,
@@ -229,6 +230,15 @@ export class PipelineComposition {
 
   get spec(): PipelineSpec {
     return this.#served.spec;
+  }
+
+  diagnosisOf({ recorder }: ServedHistory): PipelineDiagnosis {
+    return new PipelineDiagnosis({
+      recorder,
+      decisions: (page) => this.#log.page(page),
+      ask: (question) => this.#adviser.ask({ kind: 'diagnose', question }),
+      epochNowMs: Date.now,
+    });
   }
 
   /** Call after warm-up, whose requests are not part of the history. */

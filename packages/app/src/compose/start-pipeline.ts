@@ -5,6 +5,7 @@ import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import {
   type ClaimedState,
   type PipelineControl,
+  type PipelineDiagnosis,
   type PipelineRunner,
   type ServedHistory,
   type StageTypes,
@@ -25,6 +26,7 @@ export interface RunningPipeline {
   readonly stageTypes: StageTypes;
   readonly actuator: EmbeddedActuator;
   readonly history: HistoryRecorder;
+  readonly diagnosis: PipelineDiagnosis;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
@@ -82,6 +84,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       stageTypes: parts.stageTypes,
       actuator: parts.actuator,
       history: history.recorder,
+      diagnosis: parts.diagnosisOf(history),
       firstPlan: first.plan,
       first,
       reload: (wanted) => parts.reload(wanted),

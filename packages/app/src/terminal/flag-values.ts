@@ -134,3 +134,20 @@ export function namespace(text: string): string {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
   throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');
 }
+
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Duration such as `90s`, `10m` or `1h`, in ms. */
+export function durationMs(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  const value = Number(number) * (UNITS_MS[unit] ?? Number.NaN);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 1h.');
+}
+
+/** Instant in ISO 8601, or in ms since 1970, as ms since 1970. */
+export function instant(text: string): number {
+  const epochMs = /^\d{11,}$/.test(text) ? Number(text) : Date.parse(text);
+  if (Number.isFinite(epochMs) && epochMs >= 0 && epochMs <= 8.64e15) return epochMs;
+  throw new InvalidArgumentError('Expected a time such as 2026-03-01T12:00:00Z.');
+}

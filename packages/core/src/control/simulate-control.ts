@@ -37,7 +37,11 @@ export type HandAction = { readonly atMs: number } & (
 );
 
 /** Setup of a simulated loop. `hostCores`: as in the verification of plans. */
-export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
+export interface ControlSetup
+  extends Pick<
+    SimulationInput,
+    'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd' | 'faults' | 'clients' | 'laterEdges'
+  > {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
   /** Real service times of batches; default: those of the context. */

@@ -67,8 +67,8 @@ function chancesByVariant(spec: PipelineSpec): ReadonlyMap<VariantId | undefined
 
 export class ItemChances implements PayloadAlgebra<number, undefined> {
   readonly #seed: number;
-  readonly #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
-  readonly #otherwise: EdgeChances;
+  #byVariant: ReadonlyMap<VariantId | undefined, EdgeChances>;
+  #otherwise: EdgeChances;
   readonly #shares: readonly number[];
   #parts: readonly boolean[] | undefined;
   /** Reused, because walks do not overlap. */
@@ -79,6 +79,12 @@ export class ItemChances implements PayloadAlgebra<number, undefined> {
     this.#byVariant = chancesByVariant(spec);
     this.#otherwise = edgeChances(spec);
     this.#shares = spec.sources.map(({ share = 1 }) => share);
+  }
+
+  /** Items of later outputs follow the edges of another spec. */
+  follow(spec: PipelineSpec): void {
+    this.#byVariant = chancesByVariant(spec);
+    this.#otherwise = edgeChances(spec);
   }
 
   /** `parts`: sources that the request has; default: by their shares. Its walk begins before the next request. */

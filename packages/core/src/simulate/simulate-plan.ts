@@ -43,6 +43,7 @@ const WAKE = -1;
 const TICK = -2;
 const CLIENT_GONE = -3;
 const DRAIN = -4;
+const EDGES = -5;
 /** Time after the load in which open canaries may end by themselves. */
 const LONGEST_CANARY_MS = 600_000;
 
@@ -118,9 +119,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   run(): SimulationRun {
     for (let i = 0; i < (this.#input.backlogRequests ?? 0); i++) this.#admit(undefined);
     this.#drawArrival();
-    const { controller, drainsAtMs } = this.#input;
+    const { controller, drainsAtMs, laterEdges } = this.#input;
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
     if (drainsAtMs !== undefined) this.#events.push(drainsAtMs, DRAIN, eventRank.tick);
+    if (laterEdges !== undefined) this.#events.push(laterEdges.atMs, EDGES, eventRank.tick);
     for (;;) {
       // Arrivals are the most frequent events and known one at a time, so they bypass the heap.
       const isArrival = this.#events.isBefore(this.#arrivesAtMs, eventRank.arrival);
@@ -214,12 +216,18 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
     else if (event === DRAIN) this.#scheduler.beginDraining();
+    else if (event === EDGES) this.#followEdges();
     else {
       this.#fleet.take(event, this.#nowMs);
       // Without requests, a canary that saw too few of them would stay open forever.
       if (this.#nowMs > this.#lastArrivalAtMs + LONGEST_CANARY_MS) this.#fleet.endCanary(this.#nowMs);
       this.#noteUse();
     }
+  }
+
+  #followEdges(): void {
+    const { spec, laterEdges } = this.#input;
+    if (laterEdges !== undefined) this.#chances.follow({ ...spec, edges: laterEdges.edges });
   }
 
   #wake(): void {

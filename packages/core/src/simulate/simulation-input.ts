@@ -31,6 +31,8 @@ export interface SimulationInput {
   readonly serviceTimes?: SimulatedServiceTimes;
   /** Clients by request number. By default, the deadline is the SLO and patience is unlimited. */
   readonly clients?: SimulatedClients;
+  /** Fan-outs and branches that outputs follow from this time on. */
+  readonly laterEdges?: { readonly atMs: number; readonly edges: PipelineSpec['edges'] };
   /** From this time on, arrivals are dropped as `draining`. */
   readonly drainsAtMs?: number;
   /** Requests that wait at the start; default 0. */

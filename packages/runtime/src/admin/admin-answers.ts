@@ -155,6 +155,57 @@ const historyPoint = z
   })
   .meta({ id: 'HistoryPoint' });
 
+const window = z.looseObject({ fromEpochMs: z.number(), toEpochMs: z.number() });
+
+const incidentCard = z
+  .looseObject({
+    verdict: z.enum(['healthy', 'incident', 'no-data']),
+    fromEpochMs: z.number(),
+    toEpochMs: z.number(),
+    text: z.string().optional().describe('present unless the verdict is incident'),
+    harm: z
+      .looseObject({
+        requests: z.int(),
+        missed: z.int(),
+        dropped: z.int(),
+        failed: z.int(),
+        late: z.int(),
+        missedFraction: z.number(),
+        allowedFraction: z.number(),
+      })
+      .optional(),
+    harmful: z.boolean().optional(),
+    episode: window.optional(),
+    cause: z.string().optional(),
+    stageId: z.string().optional(),
+    replicaId: z.string().optional(),
+    summary: z.string().optional(),
+    firstSignal: z.looseObject({ atEpochMs: z.number(), stageId: z.string().optional(), text: z.string() }).optional(),
+    evidence: z
+      .array(
+        z.looseObject({
+          text: z.string(),
+          measured: z.number().nullable().optional(),
+          expected: z.number().nullable().optional(),
+          low: z.number().optional(),
+          high: z.number().optional(),
+        }),
+      )
+      .optional(),
+    runnerUp: z.looseObject({ cause: z.string(), stageId: z.string().optional(), against: z.string() }).optional(),
+    counterfactual: z
+      .looseObject({
+        text: z.string(),
+        holds: z.boolean(),
+        requests: z.int().optional(),
+        missed: z.int().optional(),
+        plan: plan.optional(),
+        budgetCores: z.number().optional(),
+      })
+      .optional(),
+  })
+  .meta({ id: 'IncidentCard' });
+
 const requestSpan = z.looseObject({
   stageId: z.string(),
   variantId: z.string().optional(),
@@ -192,6 +243,7 @@ export const answers = {
     })
     .meta({ id: 'Quarantine' }),
   history: z.looseObject({ stepMs: z.number(), points: z.array(historyPoint) }).meta({ id: 'History' }),
+  incidentCard,
   requests: z.looseObject({ tracing: z.boolean(), requests: z.array(tracedRequest) }).meta({ id: 'TracedRequests' }),
   sources: z.looseObject({ sources: z.array(z.looseObject({ name: z.string() })) }).meta({ id: 'SourceParts' }),
   freed: z.looseObject({ freed: z.int() }),

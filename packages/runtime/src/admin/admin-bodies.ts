@@ -125,6 +125,16 @@ export const pageQuery = z.strictObject({
 
 const instant = () => z.coerce.number().min(0).max(8.64e15);
 
+export const whyBody = z.strictObject({
+  fromEpochMs: z
+    .number()
+    .min(0)
+    .max(8.64e15)
+    .optional()
+    .describe('Start of the window. Default: ten minutes before its end.'),
+  toEpochMs: z.number().min(0).max(8.64e15).optional().describe('End of the window. Default: now.'),
+});
+
 export const historyQuery = z.strictObject({
   fromEpochMs: instant().optional().describe('Only seconds after this time. Default: the last hour.'),
   toEpochMs: instant().optional().describe('Only seconds up to this time. Default: now.'),

@@ -9,6 +9,7 @@ import type { SourceCounts } from '@equipoise/core/serve';
 import type { z } from 'zod';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { PipelineControl } from '../loop/pipeline-control.js';
+import type { PipelineDiagnosis } from '../loop/pipeline-diagnosis.js';
 import { type Answer, ok } from '../net/answer.js';
 import { actionResult } from './action-result.js';
 import {
@@ -22,6 +23,7 @@ import {
   type reasonBody,
   type requestsQuery,
   type unpinBody,
+  type whyBody,
 } from './admin-bodies.js';
 
 export interface AdminPipeline {
@@ -31,6 +33,7 @@ export interface AdminPipeline {
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
   readonly history: Pick<HistoryRecorder, 'history'>;
+  readonly diagnosis: Pick<PipelineDiagnosis, 'why'>;
 }
 
 /** `body` and `query` conform to the schemas of the route. */
@@ -110,6 +113,8 @@ export const history: AdminEndpoint<unknown> = (call) => {
   const window = pipelineOf(call).history.history.window(range);
   return ok({ stepMs: window.stepMs(maxPoints), points: window.points(maxPoints) });
 };
+
+export const why: WithBody<typeof whyBody> = async (call) => ok(await pipelineOf(call).diagnosis.why(call.body));
 
 export const decisions: AdminEndpoint<unknown> = async (call) => {
   const { limit, before } = call.query as z.output<typeof pageQuery>;

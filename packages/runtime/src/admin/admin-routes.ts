@@ -12,6 +12,7 @@ import {
   reasonBody,
   requestsQuery,
   unpinBody,
+  whyBody,
 } from './admin-bodies.js';
 import {
   type AdminEndpoint,
@@ -33,6 +34,7 @@ import {
   runningPlan,
   sources,
   unpin,
+  why,
 } from './admin-endpoints.js';
 
 export interface AdminRoute extends Route {
@@ -131,6 +133,17 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary: 'Returns the last hour in points of one or more seconds, the oldest first.',
     answer:
       '`{stepMs, points: [{atEpochMs, arrivalRps, forecastRps?, forecastUpperRps?, completedRps, lateRps, failedRps, drops: {REASON: rps}, p50Ms, p99Ms, accuracy?, cost?, cpuCores: {used, planned}, stages: {STAGE: {arrivalRps, p99Ms?, queueLength, batchFill?, replicas: {starting, ready, draining, unhealthy}}}}]}`. `atEpochMs` is the end of a point, `stepMs` its usual length. Rates are means. Latencies (of completed requests; null without any) and queue lengths are maxima. All else is the value at the end. `cost` is per hour; `used` are the cores of busy replicas; `batchFill` is the mean batch size divided by the largest of the plan; the `p99Ms` of a stage is the wait and the service of an item',
+  },
+  {
+    method: 'POST',
+    path: `${PIPELINE}/why`,
+    body: whyBody,
+    endpoint: why,
+    id: 'why',
+    schema: answers.incidentCard,
+    summary: 'Finds out why requests were dropped, late or failed in a window of the last hour.',
+    answer:
+      'the incident card, as `equipoise why --json` prints it: `{verdict: "healthy" | "incident" | "no-data", …}`; an incident has `harm`, `episode`, `cause`, `stageId?`, `replicaId?`, `summary`, `firstSignal`, `evidence: [{text, measured?, expected?, low?, high?}]`, `runnerUp?` and `counterfactual?: {text, holds, requests?, missed?, plan?, budgetCores?}`',
   },
   {
     method: 'GET',

@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { HistoryRecorder } from '@equipoise/core/history';
 import { requireCurves } from '@equipoise/core/plan';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
+import { PipelineDiagnosis } from '../loop/pipeline-diagnosis.js';
 import type { RequestTracer } from '../trace/request-tracer.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
@@ -31,6 +32,16 @@ export class AdminBench {
     sample: () => ({ ...this.sampled, runningPlan: this.played.actuator.runningPlan() }),
   });
   tracer: Pick<RequestTracer, 'newest' | 'slowest'> | undefined;
+  readonly diagnosis = new PipelineDiagnosis({
+    recorder: this.history,
+    decisions: async () => [],
+    ask: async (question) => {
+      this.diagnosed.push(question);
+      return { verdict: 'no-data', text: 'a fake', fromEpochMs: question.fromEpochMs, toEpochMs: question.toEpochMs };
+    },
+    epochNowMs: () => 2_000_000,
+  });
+  readonly diagnosed: object[] = [];
   server: RunningAdminServer | undefined;
 
   async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
@@ -103,6 +114,7 @@ export class AdminBench {
       actuator: played.actuator,
       control: played.control,
       history: this.history,
+      diagnosis: this.diagnosis,
     };
   }
 }

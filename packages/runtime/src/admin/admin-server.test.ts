@@ -131,6 +131,20 @@ describe('the admin port', () => {
     expect([status, text]).toEqual([422, expect.stringContaining(query.split('=')[0] ?? '')]);
   });
 
+  it('diagnoses a window, by default the last ten minutes', async () => {
+    const bench = await open();
+    const window = { fromEpochMs: 1_400_000, toEpochMs: 2_000_000 };
+    expect((await bench.post(`${P}/why`)).json).toEqual({ verdict: 'no-data', text: 'a fake', ...window });
+    expect((await bench.post(`${P}/why`, { fromEpochMs: 5, toEpochMs: 9 })).json).toMatchObject({
+      fromEpochMs: 5,
+      toEpochMs: 9,
+    });
+    expect(bench.diagnosed).toHaveLength(2);
+    expect(await bench.post(`${P}/why`, { fromEpochMs: 9, toEpochMs: 9 })).toMatchObject({ status: 422 });
+    expect(await bench.post(`${P}/why`, { last: '10m' })).toMatchObject({ status: 422 });
+    expect(await bench.post(`${P}/why`, { fromEpochMs: 'soon' })).toMatchObject({ status: 422 });
+  });
+
   it('answers what would be', async () => {
     const bench = await open();
     const body = { arrivalRps: 30, budgetCpuCores: 4, objective: { kind: 'min-cost', accuracyFloor: 0.5 } };

@@ -10,10 +10,12 @@ import {
   type TickAnswer,
   usualGuardrails,
 } from '@equipoise/core/control';
+import { diagnose, type IncidentCard } from '@equipoise/core/diagnose';
 import { forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import type { Objective, PinsByStage, PipelineSpec, Plan, PlanResult, ProfileSet } from '@equipoise/core/model';
 import { estimateStages, type PlanningProblem, type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
 import { verifiersOf } from '@equipoise/core/simulate';
+import type { DiagnosisQuestion } from './pipeline-diagnosis.js';
 
 /** `hostCores` is Infinity if the replicas are not on one host. */
 export interface PlanningSetup {
@@ -42,12 +44,13 @@ export interface PlanTask {
   readonly assuming?: PlanAssumptions;
 }
 
-/** A tick, a plan for a rate, the prediction of a plan, a snapshot to resume or return, or a changed spec. */
+/** A tick, a plan for a rate, the prediction of a plan, a diagnosis, a snapshot to resume or return, or a changed spec. */
 export type PlanningTask =
   | ({ readonly kind: 'tick' } & Tick)
   | PlanTask
   | { readonly kind: 'estimate'; readonly stages: Plan['stages']; readonly arrivalRps: number }
   | { readonly kind: 'resume'; readonly kept: ControllerSnapshot }
+  | { readonly kind: 'diagnose'; readonly question: DiagnosisQuestion }
   | { readonly kind: 'keep' }
   | ({ readonly kind: 'reload' } & ReloadedSetup);
 
@@ -56,6 +59,7 @@ interface Answers {
   readonly plan: PlanResult;
   readonly estimate: ReturnType<typeof estimateStages>;
   readonly resume: undefined;
+  readonly diagnose: IncidentCard;
   readonly keep: ControllerSnapshot;
   readonly reload: undefined;
 }
@@ -110,6 +114,10 @@ export class PlanningSession {
         return undefined;
       case 'estimate':
         return estimateStages(control.rules, task.stages, task.arrivalRps);
+      case 'diagnose': {
+        const { spec, profiles, hostCores } = this.#setup;
+        return diagnose({ ...task.question, spec, profiles, hostCores });
+      }
       case 'plan':
         return planFor(this.#setup, control.rules, task);
     }

@@ -1,0 +1,135 @@
+/** All that a diagnosis looks at: the measurements, the part with the harm, and an earlier part without, if any. */
+import type { HistoryRows } from '../history/history-window.js';
+import { HistoryWindow } from '../history/history-window.js';
+import type { ReplicaBlock } from '../history/replica-blocks.js';
+import type { Decision } from '../model/decision.js';
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { ProfileSet } from '../model/profile-point.js';
+import type { Pairs } from './statistics.js';
+import { harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
+
+export interface DatedDecision {
+  readonly atEpochMs: number;
+  readonly decision: Decision;
+}
+
+/**
+ * Input of a diagnosis. `history` and `replicas` may begin before the window, for comparison. `spec`: as plans use it,
+ * with the values of the pipeline file. `decisions`: oldest first, from the last one before the window.
+ */
+export interface DiagnosisInput {
+  readonly fromEpochMs: number;
+  readonly toEpochMs: number;
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  readonly hostCores: number;
+  readonly history: HistoryRows;
+  readonly replicas: readonly ReplicaBlock[];
+  readonly decisions: readonly DatedDecision[];
+}
+
+/** Comparison: the last seconds before the harm, up to two minutes; at least 15 s. */
+const MOST_BEFORE_S = 120;
+const LEAST_BEFORE_S = 15;
+/** The cause precedes the harm by the time that queues need to grow. */
+const GAP_S = 5;
+const BLOCK_S = 5;
+
+export class CaseFile {
+  readonly input: DiagnosisInput;
+  readonly history: HistoryWindow;
+  /** The window that was asked for, in seconds of the history. */
+  readonly asked: Span;
+  readonly allowedFraction: number;
+  /** Part with the harm; all of the window if the SLO is met. */
+  readonly episode: Span;
+  readonly isHarmed: boolean;
+  /** True if the SLO is missed even without the requests that their clients spoiled. */
+  readonly isHarmedWithoutClients: boolean;
+  readonly before: Span | undefined;
+
+  constructor(input: DiagnosisInput) {
+    const history = new HistoryWindow(input.history);
+    const seconds = Array.from({ length: history.length }, (_, i) => i);
+    const within = seconds.filter(
+      (at) => history.atEpochMs(at) > input.fromEpochMs && history.atEpochMs(at) <= input.toEpochMs,
+    );
+    this.input = input;
+    this.history = history;
+    this.asked = { from: within[0] ?? 0, to: (within.at(-1) ?? -1) + 1 };
+    this.allowedFraction = 1 - input.spec.slo.percentile / 100;
+    const slo = { latencyMs: input.spec.slo.latencyMs, allowedFraction: this.allowedFraction };
+    const all = this.#misses(seconds, false);
+    const missed = missedSpan(all, this.asked, slo);
+    const own = missed && missedSpan(this.#misses(seconds, true), this.asked, slo);
+    this.isHarmed = missed !== undefined;
+    this.isHarmedWithoutClients = own !== undefined;
+    this.episode = own ?? missed ?? this.asked;
+    this.before = this.isHarmed ? this.#before(all) : undefined;
+  }
+
+  get harm() {
+    return harmIn(this.history, this.asked, this.allowedFraction);
+  }
+
+  epochMsOf(second: number): number {
+    return this.history.atEpochMs(Math.min(second, this.history.length - 1));
+  }
+
+  get stageIds(): readonly StageId[] {
+    return this.history.shape.stageIds;
+  }
+
+  /** Sums of two figures in blocks of 5 s of a span. */
+  pairs(span: Span, y: (second: number) => number, x: (second: number) => number): Pairs {
+    const blocks = Math.max(1, Math.floor((span.to - span.from) / BLOCK_S));
+    const length = (span.to - span.from) / blocks;
+    return Array.from({ length: blocks }, (_, i) => {
+      const block = { from: Math.round(span.from + i * length), to: Math.round(span.from + (i + 1) * length) };
+      return [sumIn(block, y), sumIn(block, x)] as const;
+    });
+  }
+
+  /** Blocks of replicas at a stage that began and ended within a span. */
+  replicaBlocks(span: Span, stageId: StageId): readonly ReplicaBlock[] {
+    const [fromMs, toMs] = [this.epochMsOf(span.from), this.epochMsOf(span.to - 1) + 1000];
+    return this.input.replicas.filter(
+      (block) =>
+        block.stageId === stageId &&
+        block.atEpochMs - 1000 * BLOCK_S >= fromMs - 2500 &&
+        block.atEpochMs <= toMs + 2500,
+    );
+  }
+
+  /** Last decision before the end of a span that has a value. */
+  decided<Value>(span: Span, read: (decision: Decision) => Value | undefined): Value | undefined {
+    const untilMs = this.epochMsOf(span.to - 1);
+    for (const { atEpochMs, decision } of this.input.decisions.toReversed()) {
+      const value = atEpochMs <= untilMs ? read(decision) : undefined;
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  #misses(seconds: readonly number[], withoutClients: boolean): Misses {
+    const spoiled = (at: number) => (withoutClients ? this.history.figure(at, 'clientMissed') : 0);
+    return {
+      missed: seconds.map((at) => Math.max(0, this.history.missed(at) - spoiled(at))),
+      ended: seconds.map((at) => Math.max(0, this.history.ended(at) - spoiled(at))),
+    };
+  }
+
+  #before({ missed, ended }: Misses): Span | undefined {
+    const to = this.episode.from - GAP_S;
+    const isGood = (at: number) => (missed[at] as number) <= 10 * this.allowedFraction * (ended[at] as number);
+    let from = to;
+    while (from > Math.max(0, to - MOST_BEFORE_S) && isGood(from - 1)) from -= 1;
+    return to - from >= LEAST_BEFORE_S ? { from, to } : undefined;
+  }
+}
+
+export const meanIn = (span: Span, figure: (second: number) => number): number => {
+  const known = secondsOf(span).map(figure).filter(Number.isFinite);
+  return known.length === 0 ? Number.NaN : known.reduce((sum, each) => sum + each, 0) / known.length;
+};

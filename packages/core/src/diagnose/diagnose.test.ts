@@ -1,0 +1,143 @@
+/** Windows written by hand. Simulated incidents are in `diagnose.full.test.ts`. */
+import { describe, expect, it } from 'vitest';
+import { type PipelineField, placeOf, placeOfStage, rowWidth, type StageField } from '../history/history-layout.js';
+import type { ReplicaBlock } from '../history/replica-blocks.js';
+import { replicaId, stageId, variantId } from '../model/ids.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
+import type { DiagnosisInput } from './case-file.js';
+import { diagnose } from './diagnose.js';
+
+const spec = {
+  ...chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }], b: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }),
+  budget: { cpuCores: 8 },
+};
+const shape = { stageIds: [stageId('a'), stageId('b')], edges: spec.edges.length };
+const SECONDS = 120;
+
+type Figures = Partial<Record<PipelineField, number>>;
+
+interface Second {
+  readonly all?: Figures;
+  readonly b?: Partial<Record<StageField, number>>;
+}
+
+const usualStage = {
+  arrived: 50,
+  batches: 50,
+  items: 50,
+  serviceMs: 500,
+  expectedMs: 500,
+  capacityRps: 100,
+  ready: 1,
+  batchLimit: 1,
+};
+
+/** Two minutes of 50 rps; `later` changes the last minute. */
+function input(later: Second = {}, replicas: readonly ReplicaBlock[] = []): DiagnosisInput {
+  const width = rowWidth(shape);
+  const rows = new Float32Array(SECONDS * width);
+  for (let second = 0; second < SECONDS; second++) {
+    const isLater = second >= 60;
+    // Small changes, so that no interval is empty.
+    const wobble = 1 + 0.02 * Math.sin(second);
+    const all = { arrived: 50 * wobble, completed: 50, plannedCores: 2, budgetCores: 8, ...(isLater && later.all) };
+    const set = (place: number, value: number) => {
+      rows[second * width + place] = value;
+    };
+    for (const [field, value] of Object.entries(all)) set(placeOf(field as PipelineField), value);
+    for (const stage of [0, 1])
+      for (const [field, value] of Object.entries({ ...usualStage, ...(isLater && stage === 1 && later.b) }))
+        set(
+          placeOfStage(stage, field as StageField),
+          field === 'serviceMs' || field === 'arrived' ? value * wobble : value,
+        );
+  }
+  const atEpochMs = Float64Array.from({ length: SECONDS }, (_, i) => 1000 * (i + 1));
+  return {
+    ...{ fromEpochMs: 0, toEpochMs: 1000 * SECONDS, spec, profiles: [], hostCores: 8 },
+    ...{ history: { shape, atEpochMs, rows }, replicas, decisions: [] },
+  };
+}
+
+const lost = { completed: 30, 'deadline-unreachable': 20 };
+const blocksOf = (name: string, log: number): readonly ReplicaBlock[] =>
+  Array.from({ length: 10 }, (_, i) => ({
+    ...{ atEpochMs: 65_000 + 5000 * i, stageId: stageId('b'), variantId: variantId('v'), replicaId: replicaId(name) },
+    ...{ batches: 50, items: 50, failedItems: 0, measured: 50, logSum: 50 * (log + 0.01 * Math.sin(i)), logSquares: 0 },
+  }));
+
+describe('the diagnosis of a window', () => {
+  it('has no data outside of the history', () => {
+    expect(diagnose({ ...input(), fromEpochMs: 500_000, toEpochMs: 600_000 })).toMatchObject({ verdict: 'no-data' });
+  });
+
+  it('finds nothing where the SLO is met and nothing deviates', () => {
+    expect(diagnose(input())).toMatchObject({
+      verdict: 'healthy',
+      harm: { missed: 0, allowedFraction: expect.closeTo(0.01) },
+    });
+    expect(diagnose(input({ all: { completed: 50, 'deadline-passed': 0.2 } }))).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it.each<[string, string, string | undefined, Second]>([
+    ['more requests', 'overload', 'b', { all: { ...lost, arrived: 120 }, b: { arrived: 120, dropped: 20 } }],
+    [
+      'more requests that the loop does not see',
+      'stale-source',
+      undefined,
+      { all: { ...lost, arrived: 120, staleSignals: 1 }, b: { arrived: 120, dropped: 20 } },
+    ],
+    ['longer batches', 'wrong-profile', 'b', { all: lost, b: { dropped: 20, serviceMs: 1500 } }],
+    ['failing batches', 'failing-variant', 'b', { all: { completed: 30, failed: 20 }, b: { failedItems: 20 } }],
+    [
+      'a smaller budget',
+      'budget',
+      undefined,
+      { all: { ...lost, budgetCores: 2 }, b: { dropped: 20, capacityRps: 40 } },
+    ],
+    ['clients that leave', 'client', undefined, { all: { completed: 30, cancelled: 20, clientMissed: 20 } }],
+    ['nothing that explains it', 'unknown', 'b', { all: lost, b: { dropped: 20 } }],
+  ])('blames %s', (_, cause, stage, later) => {
+    const card = diagnose(input(later));
+    expect(card).toMatchObject({ verdict: 'incident', cause, harmful: true, harm: { missed: 1200 } });
+    if (card.verdict !== 'incident') return;
+    expect(card.stageId).toBe(stage);
+    expect(card.episode).toEqual({ fromEpochMs: 60_000, toEpochMs: 120_000 });
+    expect(card.firstSignal.atEpochMs).toBeGreaterThanOrEqual(60_000);
+    expect(card.firstSignal.atEpochMs).toBeLessThanOrEqual(63_000);
+  });
+
+  it('tells one slow replica from a wrong profile', () => {
+    const slow = { all: lost, b: { dropped: 20, serviceMs: 1000 } };
+    const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
+    expect(diagnose(input(slow, one))).toMatchObject({ cause: 'slow-replica', stageId: 'b', replicaId: 'b-3' });
+    const all = ['b-1', 'b-2', 'b-3'].flatMap((name) => blocksOf(name, Math.log(2)));
+    expect(diagnose(input(slow, all))).toMatchObject({ cause: 'wrong-profile', stageId: 'b' });
+  });
+
+  it('reports a plainly slow replica, even if the SLO is met', () => {
+    const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
+    expect(diagnose(input({}, one))).toMatchObject({ verdict: 'incident', harmful: false, cause: 'slow-replica' });
+    expect(diagnose(input({}, [...blocksOf('b-1', 0), ...blocksOf('b-2', 0.1)]))).toMatchObject({ verdict: 'healthy' });
+  });
+
+  it('names the strongest suspect and says why it is not the next one', () => {
+    const card = diagnose(input({ all: { ...lost, arrived: 70 }, b: { arrived: 70, dropped: 20, serviceMs: 2000 } }));
+    expect(card).toMatchObject({
+      cause: 'wrong-profile',
+      runnerUp: { cause: 'overload', against: expect.stringMatching(/explains 1\.3/) },
+    });
+  });
+
+  it('simulates what would have helped', () => {
+    const card = diagnose(input({ all: { ...lost, arrived: 120 }, b: { arrived: 120, dropped: 20 } }));
+    expect(card).toMatchObject({
+      counterfactual: {
+        holds: true,
+        text: expect.stringMatching(/with a plan of . cores, \d+ of \d+ requests miss the SLO/),
+      },
+    });
+    const small = { ...input({ all: { ...lost, arrived: 900 }, b: { arrived: 900, dropped: 20 } }) };
+    expect(diagnose(small)).toMatchObject({ counterfactual: { holds: false, budgetCores: expect.any(Number) } });
+  });
+});

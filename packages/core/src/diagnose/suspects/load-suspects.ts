@@ -1,0 +1,217 @@
+/** More work than before: requests, items per request, or less capacity for them. */
+import { stageLoads } from '../../estimate/stage-load.js';
+import { type CaseFile, meanIn } from '../case-file.js';
+import type { Suspect } from '../incident-card.js';
+import { specWithEdges } from '../measured-spec.js';
+import { FALSE_ALARM, type Interval, logChange, type Pairs } from '../statistics.js';
+import { type Span, sumIn } from '../symptoms.js';
+import { times } from './service-suspects.js';
+
+/** Below this change, neither load nor capacity explains harm. */
+const LEAST_CHANGE = Math.log(1.05);
+
+export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  return [...rateSuspects(file, stage), ...edgeSuspects(file), ...capacitySuspects(file, stage)];
+}
+
+function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  const { history, episode, before } = file;
+  const arrived = (span: Span) =>
+    file.pairs(
+      span,
+      (at) => history.figure(at, 'arrived'),
+      () => 1,
+    );
+  const provisioned = provisionedRps(file);
+  const change =
+    before === undefined
+      ? provisioned === undefined
+        ? undefined
+        : logChange(
+            arrived(episode),
+            [
+              [provisioned, 1],
+              [provisioned, 1],
+            ],
+            FALSE_ALARM,
+          )
+      : logChange(arrived(peakOf(file)), arrived(before), FALSE_ALARM);
+  if (change === undefined || change.low <= LEAST_CHANGE) return [];
+  const [now, then] = [Math.exp(change.value), meanIn(before ?? episode, (at) => history.figure(at, 'arrived'))];
+  const rate = before === undefined ? then : now * then;
+  const usual = before === undefined ? rate / now : then;
+  const isStale =
+    sumIn({ from: Math.max(0, episode.from - 10), to: episode.to }, (at) =>
+      Number(history.figure(at, 'staleSignals') > 0),
+    ) > 0;
+  const stageId = file.stageIds[stage];
+  const rise = {
+    text:
+      before === undefined
+        ? 'arrivals per second, against the rate that the plan was made for'
+        : 'arrivals per second, against the time before',
+    measured: rate,
+    expected: usual,
+    low: usual * Math.exp(change.low),
+    high: usual * Math.exp(change.high),
+  };
+  if (isStale)
+    return [
+      {
+        cause: 'stale-source',
+        score: change.value,
+        summary: `the control loop got no fresh metrics while the load rose from ${usual.toFixed(1)} to ${rate.toFixed(1)} rps`,
+        evidence: [
+          rise,
+          {
+            text: 'seconds of the incident with a stale source of metrics',
+            measured: sumIn(episode, (at) => Number(history.figure(at, 'staleSignals') > 0)),
+            expected: 0,
+          },
+        ],
+      },
+    ];
+  return [
+    {
+      cause: 'overload',
+      stageId,
+      score: change.value,
+      summary: `the load rose from ${usual.toFixed(1)} to ${rate.toFixed(1)} rps, more than the running plan carries`,
+      evidence: [rise, capacityEvidence(file, stage)],
+    },
+  ];
+}
+
+/** The five seconds or more around the onset that had most arrivals: a rise may be over before the harm is. */
+function peakOf({ history, episode, before }: CaseFile): Span {
+  const from = Math.max(before?.to ?? 0, episode.from - 5);
+  return { from, to: Math.max(episode.from + 5, Math.min(episode.to, history.length)) };
+}
+
+function provisionedRps({ history, episode, ...file }: CaseFile): number | undefined {
+  const atOnset = history.figure(episode.from, 'provisionedRps');
+  if (Number.isFinite(atOnset)) return atOnset;
+  const [first] = file.input.decisions;
+  const { load, forecast } = first?.decision.evidence ?? {};
+  return load?.arrivalRps ?? forecast?.upperRps;
+}
+
+function capacityEvidence(file: CaseFile, stage: number) {
+  const { history, episode } = file;
+  return {
+    text: `items per second that reached stage ${file.stageIds[stage]}, against the profiled capacity of its ready replicas`,
+    measured: meanIn(episode, (at) => history.stageFigure(at, stage, 'arrived')),
+    expected: meanIn(episode, (at) => history.stageFigure(at, stage, 'capacityRps')),
+  };
+}
+
+/** Edges whose fan-out or share grew, each at the stage behind it whose load grew most. */
+function edgeSuspects(file: CaseFile): readonly Suspect[] {
+  const { spec } = file.input;
+  return spec.edges.flatMap((edge, index) => {
+    const grown = grownEdge(file, index);
+    if (grown === undefined || grown.change.low <= LEAST_CHANGE) return [];
+    const visitsOf = (value: number) => stageLoads(specWithEdges(spec, new Map([[index, value]])), 1);
+    const [now, then] = [visitsOf(grown.now), visitsOf(grown.then)];
+    const score = Math.log((now.get(edge.to)?.visits ?? 0) / (then.get(edge.to)?.visits ?? 1));
+    if (!(score > LEAST_CHANGE)) return [];
+    const what = edge.fanOut === undefined ? 'is taken by' : 'gives';
+    const unit = edge.fanOut === undefined ? ' of the outputs' : ' items per output';
+    return [
+      {
+        cause: 'fan-out' as const,
+        stageId: edge.to,
+        score,
+        summary: `the edge from ${edge.from} to ${edge.to} ${what} ${grown.now.toPrecision(3)}${unit}, not ${grown.then.toPrecision(3)}: ${times(Math.exp(score))} the items for stage ${edge.to}`,
+        evidence: [
+          {
+            text:
+              edge.fanOut === undefined
+                ? `share of the edge ${edge.from} → ${edge.to}`
+                : `items per output of ${edge.from}`,
+            measured: grown.now,
+            expected: grown.then,
+            low: grown.then * Math.exp(grown.change.low),
+            high: grown.then * Math.exp(grown.change.high),
+          },
+        ],
+      },
+    ];
+  });
+}
+
+interface GrownEdge {
+  readonly change: Interval;
+  readonly now: number;
+  readonly then: number;
+}
+
+function grownEdge(file: CaseFile, index: number): GrownEdge | undefined {
+  const { history, episode, before, input } = file;
+  const edge = input.spec.edges[index];
+  const [y, x, stated] =
+    edge?.fanOut !== undefined
+      ? (['items', 'fanOuts', edge.fanOut.expected] as const)
+      : (['taken', 'offered', edge?.when?.probability] as const);
+  if (stated === undefined || !(stated > 0)) return undefined;
+  const pairs = (span: Span): Pairs =>
+    file.pairs(
+      span,
+      (at) => history.edgeFigure(at, index, y),
+      (at) => history.edgeFigure(at, index, x),
+    );
+  const alpha = FALSE_ALARM / input.spec.edges.length;
+  const during = pairs(episode);
+  const ratioOf = (of: Pairs) =>
+    of.reduce((sum, [each]) => sum + each, 0) / of.reduce((sum, [, each]) => sum + each, 0);
+  const earlier = before && pairs(before);
+  const then = earlier === undefined ? stated : ratioOf(earlier);
+  const change = logChange(
+    during,
+    earlier ?? [
+      [stated, 1],
+      [stated, 1],
+    ],
+    alpha,
+  );
+  return change === undefined || !(then > 0) ? undefined : { change, now: ratioOf(during), then };
+}
+
+/** Less capacity than before the harm, or a plan that the budget keeps too small. */
+function capacitySuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  const { history, episode, before } = file;
+  const stageId = file.stageIds[stage];
+  const budgetOf = (span: Span) => meanIn(span, (at) => history.figure(at, 'budgetCores'));
+  const capacity = (span: Span) =>
+    file.pairs(
+      span,
+      (at) => history.stageFigure(at, stage, 'capacityRps'),
+      () => 1,
+    );
+  const lost = before && logChange(capacity(episode), capacity(before), FALSE_ALARM);
+  const [budget, earlier] = [budgetOf(episode), before === undefined ? Number.NaN : budgetOf(before)];
+  const isCut = budget < 0.99 * earlier;
+  const shrunk = lost === undefined ? 0 : Math.max(0, -lost.value);
+  const binding = file.decided(episode, (decision) => {
+    const { result } = decision.evidence;
+    return result === undefined ? undefined : result.kind === 'feasible' ? 'none' : result.bindingConstraint;
+  });
+  const isBound = binding === 'budget' || binding === 'capacity';
+  if (!isCut && !isBound) return [];
+  const planned = meanIn(episode, (at) => history.figure(at, 'plannedCores'));
+  return [
+    {
+      cause: 'budget',
+      // A budget that was always too small explains what nothing else does.
+      score: isCut ? Math.max(shrunk, Math.log(earlier / budget)) : LEAST_CHANGE,
+      summary: isCut
+        ? `the budget was cut from ${earlier.toFixed(1)} to ${budget.toFixed(1)} cores`
+        : `no plan within the budget of ${budget.toFixed(1)} cores carries the load`,
+      evidence: [
+        { text: 'cores of the budget', measured: budget, expected: Number.isFinite(earlier) ? earlier : undefined },
+        { text: 'cores of the running plan', measured: planned },
+        ...(stageId === undefined ? [] : [capacityEvidence(file, stage)]),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,150 @@
+/** Service times: one replica against its peers, and all replicas against the profile. */
+
+import type { ReplicaBlock } from '../../history/replica-blocks.js';
+import { normalQuantile } from '../../kernel/normal-quantile.js';
+import type { CaseFile } from '../case-file.js';
+import type { Suspect } from '../incident-card.js';
+import { FALSE_ALARM, type Interval, logChange } from '../statistics.js';
+import type { Span } from '../symptoms.js';
+
+/** A replica this much slower than its peers counts as slow even if no request suffers. */
+const PLAIN_FACTOR = 1.5;
+/** Smaller factors are within what a profile promises. */
+const LEAST_FACTOR = 1.1;
+/** Fewer batches say nothing about a replica. */
+const FEWEST_BATCHES = 5;
+/** Lengths in blocks of the parts of a replica's life that are tested, besides all of it. */
+const LENGTHS = [1, 2, 4, 12];
+/** Least noise of ln(service time), so that equal times do not make every difference certain. */
+const LEAST_NOISE = 0.05;
+
+interface SlowReplica {
+  readonly replicaId: string;
+  /** ln(service time ÷ that of the peers). */
+  readonly slowness: Interval;
+}
+
+/** `difference`: mean ln(service time) minus the median of the peers, in the same block of time. */
+interface Compared {
+  readonly replicaId: string;
+  readonly measured: number;
+  readonly difference: number;
+}
+
+/**
+ * Replicas that are slower than their peers (other replicas of the variant) during some part of their life. The noise
+ * comes from all replicas, by the median absolute deviation, which one slow replica does not change.
+ */
+function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
+  const compared = blocks.flatMap((block) => comparedWithPeers(block, blocks));
+  const ids = [...new Set(compared.map(({ replicaId }) => replicaId))];
+  const scaled = compared.map(({ measured, difference }) => Math.abs(difference) * Math.sqrt(measured));
+  const noise = Math.max(LEAST_NOISE, 1.4826 * median(scaled));
+  return ids.flatMap((replicaId) => {
+    const own = compared.filter((each) => each.replicaId === replicaId);
+    const parts = [own, ...LENGTHS.filter((length) => length < own.length).flatMap((length) => partsOf(own, length))];
+    const z = normalQuantile(1 - FALSE_ALARM / (2 * ids.length * parts.length));
+    const slowest = parts.map((part) => slownessIn(part, noise, z)).reduce((a, b) => (b.low > a.low ? b : a));
+    return slowest.low > Math.log(LEAST_FACTOR) ? [{ replicaId, slowness: slowest }] : [];
+  });
+}
+
+function comparedWithPeers(block: ReplicaBlock, blocks: readonly ReplicaBlock[]): readonly Compared[] {
+  const { replicaId, variantId, atEpochMs, measured } = block;
+  const peers = blocks.filter(
+    (peer) =>
+      peer.atEpochMs === atEpochMs && peer.replicaId !== replicaId && peer.variantId === variantId && peer.measured > 0,
+  );
+  if (measured === 0 || peers.length === 0) return [];
+  const usual = median(peers.map((peer) => peer.logSum / peer.measured));
+  return [{ replicaId, measured, difference: block.logSum / measured - usual }];
+}
+
+const partsOf = <Value>(values: readonly Value[], length: number): readonly (readonly Value[])[] =>
+  Array.from({ length: values.length - length + 1 }, (_, from) => values.slice(from, from + length));
+
+function slownessIn(part: readonly Compared[], noise: number, z: number): Interval {
+  const measured = part.reduce((sum, each) => sum + each.measured, 0);
+  const value = part.reduce((sum, each) => sum + each.measured * each.difference, 0) / measured;
+  const half = measured < FEWEST_BATCHES ? Number.POSITIVE_INFINITY : (z * noise) / Math.sqrt(measured);
+  return { value, low: value - half, high: value + half };
+}
+
+/** Lower median: of two peers, the quicker one is the measure. */
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
+
+/** Suspects at one stage. A replica without harm only counts if it is plainly slow. */
+export function serviceSuspects(file: CaseFile, stage: number): readonly Suspect[] {
+  const { episode, before, history, isHarmed } = file;
+  const stageId = file.stageIds[stage];
+  if (stageId === undefined) return [];
+  const blocks = file.replicaBlocks(episode, stageId);
+  const [slow] = slowReplicas(blocks).toSorted((a, b) => b.slowness.value - a.slowness.value);
+  const pairsOf = (span: Span) =>
+    file.pairs(
+      span,
+      (at) => history.stageFigure(at, stage, 'serviceMs'),
+      (at) => history.stageFigure(at, stage, 'expectedMs'),
+    );
+  const all = logChange(pairsOf(episode), undefined, FALSE_ALARM);
+  const usual = before && logChange(pairsOf(before), undefined, FALSE_ALARM);
+  const suspects: Suspect[] = [];
+  const peers = slow === undefined ? all?.value : peersLog(blocks, slow.replicaId);
+  if (slow !== undefined && (isHarmed || slow.slowness.low > Math.log(PLAIN_FACTOR))) {
+    const factor = Math.exp(slow.slowness.value);
+    suspects.push({
+      cause: 'slow-replica',
+      stageId,
+      replicaId: slow.replicaId,
+      score: Math.max(Math.log(1 + shareOf(blocks, slow.replicaId) * (factor - 1)), slow.slowness.value / 2),
+      summary: `replica ${slow.replicaId} of stage ${stageId} takes ${times(factor)} as long as its peers`,
+      evidence: [
+        {
+          text: `service time of ${slow.replicaId} ÷ that of the other replicas, in the same seconds`,
+          measured: factor,
+          expected: 1,
+          ...exponentials(slow.slowness),
+        },
+      ],
+    });
+  }
+  const change = logChange(pairsOf(episode), before && pairsOf(before), FALSE_ALARM / file.stageIds.length);
+  if (isHarmed && all !== undefined && peers !== undefined) {
+    const reference = usual?.value ?? 0;
+    const score = Math.max(0, peers - reference);
+    const isSignificant = (change?.low ?? all.low) > Math.log(LEAST_FACTOR);
+    // Without seconds before, a lasting deviation from the profile counts, too.
+    if (isSignificant && score > Math.log(LEAST_FACTOR))
+      suspects.push({
+        cause: 'wrong-profile',
+        stageId,
+        score,
+        summary: `batches of stage ${stageId} take ${times(Math.exp(peers))} as long as the profile says, in all replicas`,
+        evidence: [
+          {
+            text: `service time of stage ${stageId} ÷ that of the profile`,
+            measured: Math.exp(all.value),
+            expected: Math.exp(reference),
+            ...exponentials(all),
+          },
+        ],
+      });
+  }
+  return suspects;
+}
+
+/** Mean of ln(service ÷ profile) of the other replicas. */
+function peersLog(blocks: readonly ReplicaBlock[], replicaId: string): number {
+  const others = blocks.filter((block) => block.replicaId !== replicaId);
+  const measured = others.reduce((sum, block) => sum + block.measured, 0);
+  return measured === 0 ? 0 : others.reduce((sum, block) => sum + block.logSum, 0) / measured;
+}
+
+function shareOf(blocks: readonly ReplicaBlock[], replicaId: string): number {
+  const items = (of: readonly ReplicaBlock[]) => of.reduce((sum, block) => sum + block.items, 0);
+  return items(blocks.filter((block) => block.replicaId === replicaId)) / Math.max(1, items(blocks));
+}
+
+const exponentials = ({ low, high }: Interval) => ({ low: Math.exp(low), high: Math.exp(high) });
+
+export const times = (factor: number): string => `${factor.toPrecision(2)} ×`;

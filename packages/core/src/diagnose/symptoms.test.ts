@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { missedSpan } from './symptoms.js';
+
+const slo = { latencyMs: 300, allowedFraction: 0.01 };
+const steady = (seconds: number, missedAt: (second: number) => number) => ({
+  ended: new Array<number>(seconds).fill(60),
+  missed: Array.from({ length: seconds }, (_, second) => missedAt(second)),
+});
+const within = (misses: ReturnType<typeof steady>) => missedSpan(misses, { from: 0, to: misses.ended.length }, slo);
+
+describe('missedSpan', () => {
+  it.each<[string, (second: number) => number]>([
+    ['without misses', () => 0],
+    ['with the allowed fraction', (second) => (second % 5 === 0 ? 3 : 0)],
+    ['with one bad second', (second) => (second === 50 ? 30 : 0)],
+  ])('finds no harm in a window %s', (_, missedAt) => {
+    expect(within(steady(120, missedAt))).toBeUndefined();
+  });
+
+  it('finds the part with the harm', () => {
+    expect(within(steady(300, (second) => (second >= 200 && second < 215 ? 30 : 0)))).toEqual({ from: 200, to: 215 });
+    expect(within(steady(120, () => 6))).toEqual({ from: 0, to: 120 });
+  });
+
+  it('has few false alarms if misses come in clusters', () => {
+    const alarms = Array.from({ length: 200 }, (_, seed) => {
+      const rng = new SeededRng(seed);
+      // On average 0.8 % of the requests, in clusters of 18: as many as come within the SLO.
+      return within(steady(120, () => (rng.next() < 0.027 ? 18 : 0)));
+    });
+    expect(alarms.filter((alarm) => alarm !== undefined).length).toBeLessThanOrEqual(4);
+  });
+
+  it('finds nothing without requests', () => {
+    expect(missedSpan({ missed: [0, 0], ended: [0, 0] }, { from: 0, to: 2 }, slo)).toBeUndefined();
+    expect(missedSpan({ missed: [], ended: [] }, { from: 0, to: 0 }, slo)).toBeUndefined();
+  });
+});

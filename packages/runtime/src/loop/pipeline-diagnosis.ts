@@ -1,0 +1,76 @@
+/** Answers "why were requests missed?" for a served pipeline. The planner thread diagnoses, so no request waits. */
+import type { DatedDecision, DiagnosisInput, IncidentCard } from '@equipoise/core/diagnose';
+import type { HistoryRecorder } from '@equipoise/core/history';
+import { AppError, type DecisionRecord } from '@equipoise/core/model';
+import type { DecisionPage } from '@equipoise/core/ports';
+
+/** Times in ms since 1970. Default: the last ten minutes. */
+export interface AskedWindow {
+  readonly fromEpochMs?: number | undefined;
+  readonly toEpochMs?: number | undefined;
+}
+
+/** Measurements and decisions; the planner knows the pipeline. */
+export type DiagnosisQuestion = Omit<DiagnosisInput, 'spec' | 'profiles' | 'hostCores'>;
+
+export interface PipelineDiagnosisDeps {
+  readonly recorder: Pick<HistoryRecorder, 'history' | 'replicas'>;
+  readonly decisions: (page: DecisionPage) => Promise<readonly DecisionRecord[]>;
+  readonly ask: (question: DiagnosisQuestion) => Promise<IncidentCard>;
+  readonly epochNowMs: () => number;
+}
+
+const DEFAULT_MS = 600_000;
+/** Earlier time for comparison. */
+const BEFORE_MS = 600_000;
+const MOST_DECISIONS = 200;
+const MOST_QUESTIONS = 2;
+
+export class PipelineDiagnosis {
+  readonly #deps: PipelineDiagnosisDeps;
+  #asked = 0;
+
+  constructor(deps: PipelineDiagnosisDeps) {
+    this.#deps = deps;
+  }
+
+  /** Rejects with AppError CONFLICT if too many questions wait, or INVALID_FIELDS for an empty window. */
+  async why({ fromEpochMs, toEpochMs }: AskedWindow = {}): Promise<IncidentCard> {
+    const { epochNowMs, recorder, decisions, ask } = this.#deps;
+    const to = toEpochMs ?? epochNowMs();
+    const from = fromEpochMs ?? to - DEFAULT_MS;
+    if (from >= to) {
+      const message = `The window must end after it begins; it begins at ${from} and ends at ${to}.`;
+      throw new AppError('INVALID_FIELDS', message, { details: { problems: [{ path: 'toEpochMs', message }] } });
+    }
+    if (this.#asked >= MOST_QUESTIONS)
+      throw new AppError('CONFLICT', `Not possible now: ${MOST_QUESTIONS} diagnoses are already under way.`);
+    this.#asked += 1;
+    try {
+      const range = { fromEpochMs: from - BEFORE_MS, toEpochMs: to };
+      const records = await decisions({ limit: MOST_DECISIONS });
+      return await ask({
+        ...{ fromEpochMs: from, toEpochMs: to },
+        history: recorder.history.window(range).data,
+        replicas: recorder.replicas.window(range),
+        decisions: datedDecisions(records, to),
+      });
+    } finally {
+      this.#asked -= 1;
+    }
+  }
+}
+
+/** Oldest first, without the evidence that a diagnosis ignores. */
+function datedDecisions(records: readonly DecisionRecord[], toEpochMs: number): readonly DatedDecision[] {
+  return records.toReversed().flatMap(({ atEpochMs, decision }) => {
+    if (decision === undefined || atEpochMs > toEpochMs) return [];
+    const { forecast, load, result } = decision.evidence;
+    return [
+      {
+        atEpochMs,
+        decision: { ...decision, evidence: { forecast, ...(load && { load }), ...(result && { result }) } },
+      },
+    ];
+  });
+}
