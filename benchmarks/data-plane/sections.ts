@@ -12,6 +12,7 @@ import { measureBombs, measureHangs, type PoisonFigures } from './poison.js';
 import { measureSoak, type SoakFigures } from './soak.js';
 import { hopBars, overheadBars, throughputBars } from './speed-bars.js';
 import { measureHops, measureThroughput } from './throughput.js';
+import { measureTracing, tracingBars } from './tracing.js';
 
 /** A measurement with its bars; `full` is the amount of a full run. */
 export interface Section {
@@ -124,6 +125,7 @@ export const sections: readonly Section[] = [
   ),
   timed('hops', 3, (ms) => measureHops({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 6 }), hopBars),
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
+  timed('tracing', 5, (ms) => measureTracing({ rounds: 9, seconds: ms / 1000 / 9 / 3 }), tracingBars),
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),
   timed('faults', 10, measureFaults, faultBars),

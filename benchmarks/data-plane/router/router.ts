@@ -20,6 +20,8 @@ export interface RouterOptions {
   readonly replicaProcessor?: number;
   /** Load to plan for; default 1,000. */
   readonly arrivalRps?: number;
+  /** Further flags of `equipoise serve`. */
+  readonly flags?: readonly string[];
 }
 
 /** A running router. */
@@ -41,10 +43,10 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-bench-'));
   writeFileSync(join(folder, 'pipeline.yaml'), JSON.stringify(pipelineOf(options), undefined, 1));
   copyFileSync(benchFile('router/no-op-stage.mjs'), join(folder, 'no-op-stage.mjs'));
-  const { processors, arrivalRps = 1000 } = options;
+  const { processors, arrivalRps = 1000, flags = [] } = options;
   const places = ['--port', '0', '--grpc-port', '0', '--no-admin-port'];
   const { server, found } = await startServerProcess({
-    args: [...servingFlags, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
+    args: [...servingFlags, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps), ...flags],
     cwd: folder,
     environment: memoryReport,
     ready: /gRPC on (\S+):[\s\S]*ready (http\S+)/,
