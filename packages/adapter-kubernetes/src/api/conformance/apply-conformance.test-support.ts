@@ -27,6 +27,28 @@ export function describeApply(make: MakeSubject): void {
       expect(again.metadata.resourceVersion).toBe(made.metadata.resourceVersion);
     });
 
+    it('turns created fields into applied ones, so that an apply can remove them', async () => {
+      const { api, wanted } = await start();
+      const created = written(await api.create(probes, wanted({ note: 'n', replicas: 2 }), first));
+      const entries = (created.metadata.managedFields ?? []).map((entry) => ({
+        ...entry,
+        operation: 'Apply' as const,
+      }));
+      const turned = written(await api.setManagedFields(probes, created, entries));
+      expect(turned.metadata.managedFields).toMatchObject([{ manager: 'first', operation: 'Apply' }]);
+      const applied = written(await api.apply(probes, wanted({ replicas: 2 }), first));
+      expect(applied.spec).toEqual({ replicas: 2 });
+      const stale = await api.setManagedFields(probes, created, entries);
+      expect(stale).toMatchObject({ kind: 'refused', reason: 'conflict' });
+    });
+
+    it('checks an apply without writing it', async () => {
+      const { api, wanted } = await start();
+      const dry = { ...first, dryRun: true };
+      written(await api.apply(probes, wanted({ note: 'n' }), dry));
+      expect(await api.get(refTo(probes, wanted({})))).toBeUndefined();
+    });
+
     it('lets two managers each have their fields', async () => {
       const { api, wanted } = await start();
       written(await api.apply(probes, wanted({ note: 'n' }), first));
