@@ -476,7 +476,10 @@ function addLoad(program: Command): void {
     .option('--token-file <file>', 'send the bearer token in this file')
     .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)
     .option('--seed <n>', 'seed of the arrivals', seed, 1)
-    .option('--keep-going', 'send the whole load even if the server is unreachable or refuses the first requests')
+    .option(
+      '--keep-going',
+      'send the whole load at once, even if the server is unreachable, still starts or refuses the first requests',
+    )
     .addOption(jsonFlag())
     .action((url, options) => runCommand(options, async () => (await import('./commands/load.js')).load(url, options)));
 }

@@ -12,6 +12,7 @@ import { msText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
+import { awaitReady } from './await-ready.js';
 
 export interface LoadOptions extends LoadRequest, SourceFlags {
   readonly body?: string;
@@ -54,15 +55,17 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
       etaMs: durationMs - elapsedMs,
       label: `${sent} sent`,
     });
+  const signal = interruptSignal();
   try {
     const { timeoutMs } = options;
     const sent = { url, arrivals, bodies, timeoutMs, ...parts, ...(token !== undefined && { token }) };
     const stops = options.keepGoing !== true;
+    if (stops) await awaitReady(url, signal, () => process.stderr.write('waiting until the server is ready\n'));
     const result = await runLoad({
       ...sent,
       stopsUnreachable: stops,
       stopsRefused: stops,
-      signal: interruptSignal(),
+      signal,
       onProgress: showProgress,
     }).catch(rethrowWithRemedy);
     display.stop();

@@ -17,11 +17,30 @@ export function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget is ${coresText(cpuCores)}, but this machine has ${machine}; plans use at most ${machine}`);
 }
 
-export function logStart(
-  { url, grpcAddress }: RunningServer,
-  { spec: { name, robustness }, first, kept }: RunningPipeline,
-  modeText: string,
-): void {
+export interface StartFacts {
+  readonly modeText: string;
+  readonly startMs: number;
+  readonly adminUrl: string | undefined;
+}
+
+export function logStart(server: RunningServer, pipeline: RunningPipeline, facts: StartFacts): void {
+  logFirstPlan(pipeline);
+  const { name } = pipeline.spec;
+  const { grpcAddress } = server;
+  if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
+  log(readyText(server, name, facts));
+}
+
+function readyText({ url, heldRequests }: RunningServer, name: string, facts: StartFacts): string {
+  const { modeText, startMs, adminUrl } = facts;
+  const waited = heldRequests === 0 ? '' : `; ${counted(heldRequests, 'request')} waited`;
+  const started = `started in ${(startMs / 1000).toFixed(1)} s${waited}`;
+  const run = `${url}/v1/pipelines/${name}/run`;
+  const watch = adminUrl === undefined ? '' : `; watch and control it at ${adminUrl}`;
+  return `${pc.green('ready')} ${url} serves pipeline ${name} (POST ${run} or /v2/models/${name}/infer), ${modeText}; ${started}${watch}`;
+}
+
+function logFirstPlan({ spec: { robustness }, first, kept }: RunningPipeline): void {
   for (const what of kept.passedOver) log(`not restored: ${what}`);
   if (first.kind === 'made') {
     const { passedOver, lostPins, result } = first;
@@ -36,9 +55,6 @@ export function logStart(
   const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
   const robust = robustness === undefined ? '' : `\n${robustText(robustness)}`;
   log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}${robust}`);
-  const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
-  if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
-  log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths}), ${modeText}`);
 }
 
 function restoredText({ controller: { learning, service, edges }, wishes: { pins } }: SavedState): string | undefined {

@@ -49,7 +49,7 @@ describe('a pipeline file that is read again', () => {
     const slow = (latencyMs: number) => syntheticPipeline({ name: 'slow', latencyMs, detect: 'module: ./slow.mjs' });
     folder.write('slow.yaml', slow(60_000));
     const command = new RunningCommand(folder.path, ['serve', 'slow.yaml', '--admin-port', '0', '--port', '0']);
-    await command.said(/the pipeline starts/);
+    await command.said(/while the pipeline starts/);
     folder.write('slow.yaml', slow(50_000));
     command.signal('SIGHUP');
     await command.said(/SIGHUP: files are reloaded once the pipeline serves/);

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Serving, syntheticPipeline } from '../equipoise.test-support.js';
+import { RunningCommand, type Serving, syntheticPipeline } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
 
 const { equipoise, folder, serve } = serveTests({
@@ -44,6 +44,25 @@ describe('equipoise serve', () => {
     const answer = await run(url, 'x'.repeat(10));
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject({ pipeline: 'synthetic', outputs: {} });
+  });
+
+  it('answers requests that come before it is ready, once it is', async () => {
+    folder.write(
+      'waits.mjs',
+      `import { existsSync } from 'node:fs';
+      export async function load() {
+        while (!existsSync('go')) await new Promise((resolve) => setTimeout(resolve, 10));
+        return { run: (batch) => batch };
+      }`,
+    );
+    folder.write('waits.yaml', syntheticPipeline({ detect: 'module: ./waits.mjs' }));
+    const command = new RunningCommand(folder.path, ['serve', 'waits.yaml', '--admin-port', '0', '--port', '0']);
+    const [, url = ''] = await command.said(/listening on (\S+);/);
+    const answers = [run(url), run(url)];
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    folder.write('go', '');
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+    await command.said(/ready http\S+ serves .*; started in [\d.]+ s.*; watch and control it at http/);
   });
 
   // Two signals in a row count as one, because npm forwards the signal.

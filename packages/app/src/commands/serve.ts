@@ -18,6 +18,7 @@ import {
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { log } from '../terminal/log.js';
 import { LoopLines } from '../terminal/loop-lines.js';
+import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endUnlessOver, endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
@@ -60,6 +61,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   // On SIGUSR1 Node would open its inspector, which gives access to the whole process.
   process.on('SIGUSR1', () => log('SIGUSR1 has no effect'));
   const stop = stopSignal();
+  const startedAtMs = performance.now();
   const { policy, mode, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
   const ports = new ServingPorts(
@@ -75,6 +77,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   );
   const feed = new EventFeed(Date.now);
   const lines = new LoopLines();
+  const progress = new PlanProgress(`starting ${spec.name}`);
   const start: StartOptions = {
     spec,
     profiles,
@@ -92,9 +95,10 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     monitor,
     tracer,
     listen: (parts) => ports.open(parts),
+    onStep: (step) => progress.say(`starting ${spec.name}: ${step}`),
   };
   try {
-    const pipeline = await startUnlessStopped(start, stop);
+    const pipeline = await startUnlessStopped(start, stop).finally(() => progress.stop());
     if (pipeline !== undefined) {
       const drainMs = () =>
         options.drainDeadlineMs ?? drainDeadlineMs(pipeline.runner.spec.slo, options.shareWith !== undefined);
@@ -106,7 +110,11 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines`);
         const { tls } = portOptions;
         sidePorts.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
-        logStart(ports.beginServing(), pipeline, fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`);
+        logStart(ports.beginServing(), pipeline, {
+          modeText: fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`,
+          startMs: performance.now() - startedAtMs,
+          adminUrl: admin?.url,
+        });
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         beginReloads();
         await stop;

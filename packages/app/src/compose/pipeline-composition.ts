@@ -66,6 +66,8 @@ export interface StartOptions {
   readonly report: (event: LoopEvent) => void;
   /** Opens ports before anything starts; an error aborts the start. */
   readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
+  /** Receives the current step of the start, as text. */
+  readonly onStep?: (text: string) => void;
   /** Receives loop events from the start, and the requests after warm-up. */
   readonly monitor?: PipelineMonitor;
   /** Records the requests. Default: no traces. */

@@ -81,9 +81,10 @@ export class ServingPorts {
       this.#health = await startHealthPort(place, () => server.isReady);
       log(`health port ${this.#health.url}`);
     }
-    log(`listening on ${server.url}; the pipeline starts`);
+    log(`listening on ${server.url}; requests wait while the pipeline starts`);
   }
 
+  /** Also ends the hold of requests. */
   beginServing(): RunningServer {
     const server = this.#server;
     invariant(server !== undefined, 'a pipeline that has started has its ports');

@@ -64,10 +64,13 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     signal?.throwIfAborted();
     // If a server is started twice, the taken port is the more helpful error.
     if (isTaken(claim)) throw claim;
+    const { onStep = () => {} } = options;
+    onStep('planning');
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
-    await parts.begin(first);
+    await beginWithSteps(parts, first, onStep);
     signal?.throwIfAborted();
+    onStep('warming up');
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();
     const { runner, actuator } = parts;
@@ -97,6 +100,31 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     signal?.removeEventListener('abort', abort);
   }
 }
+
+const STEP_EVERY_MS = 250;
+
+/** Starts the replicas of the first plan, and reports how many are ready. */
+async function beginWithSteps(
+  parts: PipelineComposition,
+  first: FirstPlan,
+  onStep: (text: string) => void,
+): Promise<void> {
+  const all = replicaCount(Object.values(first.plan.stages).flat());
+  const report = () => {
+    const running = Object.values(parts.actuator.runningPlan().stages).flatMap(({ replicas }) => replicas);
+    onStep(`starting replicas, ${running.filter(({ status }) => status === 'ready').length} of ${all} ready`);
+  };
+  report();
+  const timer = setInterval(report, STEP_EVERY_MS);
+  try {
+    await parts.begin(first);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const replicaCount = (stages: readonly { readonly replicas: number }[]): number =>
+  stages.reduce((sum, { replicas }) => sum + replicas, 0);
 
 /** Claim, or AppError STATE_IN_USE, or STORE_FAILED if the folder is not writable. */
 type Claimed = StateClaim | AppError;

@@ -4,8 +4,11 @@ export function logLine(level: 'info' | 'error', message: string, facts: Readonl
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...facts })}\n`);
 }
 
+/** On a terminal, a log line replaces a line of progress. */
+const CLEAR_LINE = process.stderr.isTTY ? '\r\u001b[K' : '';
+
 export function log(text: string): void {
-  process.stderr.write(`${pc.dim(new Date().toISOString())} ${text}\n`);
+  process.stderr.write(`${CLEAR_LINE}${pc.dim(new Date().toISOString())} ${text}\n`);
 }
 
 export function logError(what: string, error: unknown): void {

@@ -145,7 +145,7 @@ describe('closing', () => {
 
 describe('a server that starts', () => {
   it('answers probes, is not ready, and takes requests once it serves', async () => {
-    const { server, runner } = await bench.start({ starting: true });
+    const { server, runner } = await bench.start({ starting: true, holdLimits: { mostRequests: 0 } });
     const status = async (path: string) => (await fetch(`${server.url}${path}`)).status;
     const infer = async () => {
       const reply = await fetch(`${server.url}${INFER_PATH}`, post);
@@ -165,5 +165,35 @@ describe('a server that starts', () => {
     await runner.submit({ x: fp32([1], 1) });
     await server.beginServing();
     expect([await status('/readyz'), (await infer()).status]).toEqual([200, 200]);
+  });
+
+  it('holds its first requests until it serves, without being ready', async () => {
+    const { server, runner } = await bench.start({ starting: true });
+    const replies = Array.from({ length: 5 }, () => fetch(`${server.url}${INFER_PATH}`, post));
+    const ready = () => fetch(`${server.url}/readyz`);
+    await expect.poll(() => server.heldRequests).toBe(5);
+    expect([(await ready()).status, runner.statistics.total.arrived]).toEqual([503, 0]);
+    server.beginServing();
+    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect((await ready()).status).toBe(200);
+  });
+
+  it('counts the hold in the time-out that a client states', async () => {
+    const { server, runner } = await bench.start({ starting: true });
+    const body = JSON.stringify({ ...JSON.parse(inferBody), parameters: { timeout_ms: 1 } });
+    const reply = fetch(`${server.url}${INFER_PATH}`, { ...post, body });
+    await expect.poll(() => server.heldRequests).toBe(1);
+    const heldUntilMs = performance.now() + 2;
+    await expect.poll(() => performance.now()).toBeGreaterThan(heldUntilMs);
+    server.beginServing();
+    expect([(await reply).status, runner.statistics.total.arrived]).toEqual([504, 0]);
+  });
+
+  it('refuses held requests if it closes before it serves', async () => {
+    const { server } = await bench.start({ starting: true });
+    const reply = fetch(`${server.url}${INFER_PATH}`, post);
+    await expect.poll(() => server.heldRequests).toBe(1);
+    await server.close();
+    expect(await (await reply).json()).toMatchObject({ code: 'DROPPED', reason: 'draining' });
   });
 });

@@ -5,11 +5,13 @@
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { VariantChoice } from '../accuracy/served-variants.js';
+import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import { partPlace } from '../data-plane/part-key.js';
 import { declaredTensors, fanOutTensors } from '../data-plane/payload-algebra.js';
 import type { PipelineOutcome, SubmitOptions } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import { dropError } from '../net/refusal.js';
 import type { TraceParent } from '../trace/trace-context.js';
 import {
   type CompletedTensors,
@@ -22,6 +24,7 @@ import { AnsweredRequests, type Feedback } from './feedback/answered-requests.js
 import { labelledOutputs, labelScore } from './feedback/label-score.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
+import type { StartupHold } from './startup-hold.js';
 import { admitOtherItems, type Tenant } from './tenants/tenants.js';
 
 export type Runner = Pick<
@@ -33,6 +36,7 @@ interface RunOptions extends RequestParameters {
   /** Id under which the answer takes feedback. */
   readonly requestId: string;
   readonly signal: CancelSignal;
+  readonly hold: StartupHold;
   /** Undefined if the server has no tenants. */
   readonly tenant: Tenant | undefined;
   /** Number of items of a client batch, the leading dimension of every input; undefined for a single item. */
@@ -133,7 +137,16 @@ export class ServedPipeline {
   }
 
   /** Rejects with the AppError of a request that did not complete. */
-  async run(
+  run(inputs: TensorMap, options: RunOptions): Promise<CompletedRun> {
+    const { hold, signal } = options;
+    if (hold.isOpen) return this.#run(inputs, options);
+    const group = this.isPart ? `the parts of ${this.#runner.spec.name}` : undefined;
+    return hold.run({ bytes: tensorBytes(inputs), signal, group }, (heldMs) =>
+      this.#run(inputs, afterHold(options, heldMs)),
+    );
+  }
+
+  async #run(
     inputs: TensorMap,
     { requestId, timeoutMs, priority, signal, tenant, arrivedAtMs, items, id, traceParent }: RunOptions,
   ): Promise<CompletedRun> {
@@ -203,6 +216,17 @@ export class ServedPipeline {
     if (tenant !== undefined) admitOtherItems(tenant, performance.now(), items);
     return fanOutTensors(inputs, this.sourceName);
   }
+}
+
+/** The client's time-out includes the time in the hold; the SLO counts from the end of the hold. */
+function afterHold(options: RunOptions, heldMs: number): RunOptions {
+  const { timeoutMs, arrivedAtMs } = options;
+  if (timeoutMs !== undefined && timeoutMs <= heldMs) throw dropError('deadline-passed');
+  return {
+    ...options,
+    ...(timeoutMs !== undefined && { timeoutMs: timeoutMs - heldMs }),
+    ...(arrivedAtMs !== undefined && { arrivedAtMs: arrivedAtMs + heldMs }),
+  };
 }
 
 /** By name: the pipelines, and their sources if there are several. */

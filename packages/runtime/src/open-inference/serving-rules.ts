@@ -4,6 +4,7 @@ import type { ServingPhase } from '../net/drain.js';
 import { dropError } from '../net/refusal.js';
 import type { LargeRequests } from './decoding/large-requests.js';
 import type { ServedPipeline } from './served-pipeline.js';
+import type { StartupHold } from './startup-hold.js';
 import type { Tenant, Tenants } from './tenants/tenants.js';
 
 /** Maximum bytes of messages other than inference: they hold only a few names. */
@@ -14,6 +15,8 @@ export interface ServingRules extends CallRules {
   readonly version: string;
   readonly maxJsonBytes: number;
   readonly largeRequests: LargeRequests;
+  /** Holds requests until the server serves. */
+  readonly hold: StartupHold;
   /** Undefined: every client has access. */
   readonly tenants: Tenants | undefined;
 }
@@ -26,8 +29,8 @@ export function authenticate({ tenants }: ServingRules, purpose: Purpose, author
   return purpose === 'probe' ? undefined : tenants?.identify(authorization);
 }
 
-/** Throws AppError DROPPED if this phase accepts no requests. */
-export function requireServing(phase: ServingPhase): void {
-  if (phase === 'starting') throw dropError('no-ready-replica');
+/** Throws AppError DROPPED if the server closes, or starts and can hold no more requests. */
+export function requireOpen({ phase, hold }: { readonly phase: ServingPhase; readonly hold: StartupHold }): void {
   if (phase === 'closing') throw dropError('draining');
+  hold.requirePlace();
 }

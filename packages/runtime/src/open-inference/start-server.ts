@@ -1,5 +1,6 @@
 /** The serving ports: HTTP and, if wanted, gRPC on the same host; loopback by default. */
 import { AppError } from '@equipoise/core/model';
+import { monotonicClock } from '../data-plane/alarm-clock.js';
 import { BytesInFlight, InboundBytes, PageBytes } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -18,6 +19,7 @@ import { restRoutes } from './rest/rest-routes.js';
 import { type Runner, servedPipelines } from './served-pipeline.js';
 import type { ServingRules } from './serving-rules.js';
 import type { StageTypes } from './stage-types.js';
+import { type HoldLimits, StartupHold } from './startup-hold.js';
 import type { Tenants } from './tenants/tenants.js';
 import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
@@ -62,8 +64,10 @@ export interface ServerOptions {
   readonly tls?: ShownIdentity;
   /** Another server that gets a share of the HTTP inference requests; only with a single pipeline. */
   readonly share?: TrafficShareOptions;
-  /** Refuses inference until `beginServing`, because ports are bound before replicas start. */
+  /** Holds inference requests until `beginServing`, because ports are bound before replicas start. */
   readonly starting?: boolean;
+  /** Bounds of the requests held during the start. */
+  readonly holdLimits?: Partial<HoldLimits>;
   /** Maximum time (ms) from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
   /** Receives defects of the server. By default they become process warnings. */
@@ -82,7 +86,9 @@ export interface RunningServer {
   readonly grpcAddress?: string;
   /** True if the server accepts requests and every pipeline is ready. */
   readonly isReady: boolean;
-  /** Accepts requests from now on, after `starting`. */
+  /** Requests held during the start. */
+  readonly heldRequests: number;
+  /** Runs requests from now on, after `starting`; first those that are held. */
   beginServing(): void;
   /**
    * Reports not ready and asks clients to reconnect, but still serves them. Resolves once no connection is idle, or
@@ -113,8 +119,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     get isReady() {
       return phase === 'serving' && [...rules.pipelines.values()].every(({ ready }) => ready);
     },
+    get heldRequests() {
+      return rules.hold.held;
+    },
     beginServing: () => {
-      if (phase === 'starting') phase = 'serving';
+      if (phase !== 'starting') return;
+      phase = 'serving';
+      rules.hold.open();
     },
     drain: async (withinMs) => {
       if (phase !== 'serving') return;
@@ -123,6 +134,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
       phase = 'closing';
+      rules.hold.close();
       closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
       rest.share?.close();
@@ -163,6 +175,7 @@ function rulesOf(options: ServerOptions, phase: () => ServingPhase): ServingRule
     onStageFailure: options.onStageFailure ?? warnOfStageFailure,
     onAnswer: options.onAnswer ?? (() => {}),
     phase,
+    hold: new StartupHold(monotonicClock, { ...options.holdLimits, isOpen: phase() !== 'starting' }),
   };
 }
 

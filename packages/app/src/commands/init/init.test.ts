@@ -6,7 +6,7 @@ import { labelledFiles, loadPipelineSamples } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { documentOf, type Ended, TestFolder } from '../../equipoise.test-support.js';
 import { equipoiseHere } from '../../run-here.test-support.js';
-import { shellWord } from './init.js';
+import { shellWord } from '../../terminal/own-command.js';
 import { type FoundModel, modelPipeline } from './model-pipeline.js';
 
 const folder = new TestFolder();

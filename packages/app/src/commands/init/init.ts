@@ -1,16 +1,14 @@
-import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from '../../terminal/counted.js';
+import { BY_NPX, commandIn, shellWord } from '../../terminal/own-command.js';
 import type { CommandResult } from '../../terminal/run-command.js';
 import { modelPipeline, type NewPipeline } from './model-pipeline.js';
 
 const TEMPLATES = fileURLToPath(new URL('../../../templates', import.meta.url));
-const COMMAND = fileURLToPath(new URL('../../../bin/equipoise', import.meta.url));
-const BY_NPX = 'npx equipoise';
 
 export interface InitOptions {
   readonly fromOnnx?: readonly string[];
@@ -93,27 +91,4 @@ async function writeFiles(target: string, files: NewPipeline['files']): Promise<
       throw cannotWrite(path, error as Error);
     }
   }
-}
-
-/**
- * Command that runs this program in a folder. `npx` would ask the registry if the program is not installed there, or in
- * a folder above.
- */
-function commandIn(folder: string): string {
-  for (let at = folder, below = ''; at !== below; [at, below] = [dirname(at), at])
-    if (existsSync(join(at, 'node_modules', '.bin', 'equipoise'))) return BY_NPX;
-  // A running npx adds folders to PATH that the user's shell does not have.
-  const isOnPath = (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .some((entry) => !entry.includes('node_modules') && isThisCommand(join(entry, 'equipoise')));
-  if (isOnPath) return 'equipoise';
-  return shellWord(COMMAND);
-}
-
-export function shellWord(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-function isThisCommand(path: string): boolean {
-  return existsSync(path) && realpathSync(path) === realpathSync(COMMAND);
 }

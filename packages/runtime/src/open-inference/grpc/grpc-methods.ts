@@ -31,7 +31,8 @@ import {
   type ServedPipeline,
   serverMetadataOf,
 } from '../served-pipeline.js';
-import { requireServing } from '../serving-rules.js';
+import { requireOpen } from '../serving-rules.js';
+import type { StartupHold } from '../startup-hold.js';
 import type { Tenant } from '../tenants/tenants.js';
 import { modelConfigOf, modelStatisticsOf, repositoryIndexOf } from '../triton-extensions.js';
 
@@ -50,6 +51,7 @@ export interface GrpcRequest {
   /** Aborts when the client goes away, cancels, or passes its deadline. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
+  readonly hold: StartupHold;
   readonly maxBodyBytes: number;
   readonly largeRequests: LargeRequests;
   readonly connection: object;
@@ -143,11 +145,11 @@ const modelInfer: GrpcMethod = (bytes, request) => {
 async function inferred(decoded: ReturnType<typeof decode>, request: GrpcRequest): Promise<Uint8Array> {
   const { modelName, inputs, items, outputs, id, parameters, raw } = await decoded;
   const pipeline = pipelineByName(request.pipelines, modelName);
-  requireServing(request.phase);
+  requireOpen(request);
   const timeoutMs = timeoutOf(request, parameters.timeoutMs);
-  const { signal, tenant, traceParent } = request;
+  const { signal, tenant, hold, traceParent } = request;
   const requestId = id ?? request.requestId;
-  const options = { requestId, id, signal, tenant, traceParent, items, ...parameters, timeoutMs };
+  const options = { requestId, id, signal, tenant, hold, traceParent, items, ...parameters, timeoutMs };
   const { output, missing } = await pipeline.run(inputs, options);
   const names = { modelName: pipeline.name, id: requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);

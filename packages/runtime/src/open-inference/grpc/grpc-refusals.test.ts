@@ -153,12 +153,28 @@ describe('refusals', () => {
   });
 
   it('of a pipeline that starts, but for one that there is not', async () => {
-    const { infer } = await start({ starting: true });
+    const { infer } = await start({ starting: true, holdLimits: { mostRequests: 0 } });
     const { error } = await infer(requestOf(x)).ended;
     expect(error?.code).toBe(status.UNAVAILABLE);
     expect(error?.metadata.getMap()).toMatchObject({ 'grpc-retry-pushback-ms': '1000' });
     const unknown = await infer(writeGrpcRequest('other', { inputs: x }, true)).ended;
     expect(unknown.error?.code).toBe(status.NOT_FOUND);
+  });
+
+  it('none while a pipeline that starts holds the request', async () => {
+    const { infer, server } = await start({ starting: true });
+    const { ended } = infer(requestOf(x));
+    await expect.poll(() => server.heldRequests).toBe(1);
+    server.beginServing();
+    expect((await ended).error).toBeUndefined();
+  });
+
+  it('of a call that is held beyond its deadline', async () => {
+    const { infer, server, runner } = await start({ starting: true });
+    const { error } = await infer(requestOf(x), { deadline: Date.now() + 100 }).ended;
+    expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
+    server.beginServing();
+    expect(runner.statistics.total.arrived).toBe(0);
   });
 
   it('of a pipeline that drains', async () => {

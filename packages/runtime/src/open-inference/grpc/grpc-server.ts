@@ -43,7 +43,7 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
 
   protected answer({ method, purpose }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
     if (purpose !== 'inference' && message.length > MOST_QUESTION_BYTES) throw longQuestion();
-    const { pipelines, maxBodyBytes, largeRequests, phase } = this.#rules;
+    const { pipelines, maxBodyBytes, largeRequests, phase, hold } = this.#rules;
     const { requestId, caller: tenant, signal, remainingMs, connection } = this;
     return method(message, {
       pipelines,
@@ -53,6 +53,7 @@ class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
       requestId,
       tenant,
       phase: phase(),
+      hold,
       signal,
       traceParent: purpose === 'inference' ? readTraceParent(this.headers) : undefined,
       remainingMs,

@@ -11,6 +11,7 @@ import type { LargeRequests } from '../decoding/large-requests.js';
 import { type Decoded, type JsonBody, requestDecoders } from '../decoding/request-decoders.js';
 import { pipelineByName, type ServedPipeline } from '../served-pipeline.js';
 import { MOST_QUESTION_BYTES } from '../serving-rules.js';
+import type { StartupHold } from '../startup-hold.js';
 import type { Tenant } from '../tenants/tenants.js';
 
 export interface RestRequest {
@@ -29,6 +30,7 @@ export interface RestRequest {
   /** Aborts when the client goes away. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
+  readonly hold: StartupHold;
   /** Arrival at the server that forwarded the request, on the runner's clock; default now. */
   readonly arrivedAtMs?: number;
   /** Rejects with the errors of `readBody` in body.ts. */

@@ -26,11 +26,12 @@ const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
 export async function infer(call: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(call);
   const request = await readRequest(call, pipeline);
-  const { signal, arrivedAtMs, tenant, traceParent } = call;
+  const { signal, arrivedAtMs, tenant, hold, traceParent } = call;
   const id = request.id ?? call.requestId;
   const { output, missing } = await pipeline.run(request.inputs, {
     requestId: id,
     signal,
+    hold,
     arrivedAtMs,
     tenant,
     traceParent,

@@ -7,7 +7,7 @@ import { HttpCall, type HttpExchange } from '../../net/http-call.js';
 import type { RouteMatch, Router } from '../../net/router.js';
 import { readTraceParent } from '../../trace/trace-context.js';
 import { pipelineByName } from '../served-pipeline.js';
-import { authenticate, requireServing, type ServingRules } from '../serving-rules.js';
+import { authenticate, requireOpen, type ServingRules } from '../serving-rules.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
 import type { TrafficShare } from '../traffic-share.js';
 import type { Endpoint, RestRequest } from './endpoint.js';
@@ -47,7 +47,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
     const phase = rules.phase();
     // Unknown pipelines are 404 even during start-up: retrying cannot help.
     if (phase !== 'serving') pipelineByName(rules.pipelines, pipelineName);
-    requireServing(phase);
+    requireOpen({ phase, hold: rules.hold });
     if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
   }
 
@@ -64,6 +64,7 @@ export class RestCall extends HttpCall<FoundRoute, Tenant> {
       traceParent: purpose === 'inference' ? readTraceParent(this.headers) : undefined,
       signal: this.signal,
       phase: rules.phase(),
+      hold: rules.hold,
       maxJsonBytes: rules.maxJsonBytes,
       largeRequests: rules.largeRequests,
       connection: this.connection,

@@ -17,8 +17,9 @@ export async function run(request: RestRequest): Promise<Answer> {
   const pipeline = pipelineOf(request);
   const parameters = readQueryParameters(request.query);
   const inputs = await readInputs(pipeline, request);
-  const { requestId, signal, arrivedAtMs, tenant, traceParent } = request;
-  const options = { requestId, id: statedId(request), signal, arrivedAtMs, tenant, traceParent, ...parameters };
+  const { requestId, signal, arrivedAtMs, tenant, hold, traceParent } = request;
+  const carried = { signal, arrivedAtMs, tenant, hold, traceParent };
+  const options = { requestId, id: statedId(request), ...carried, ...parameters };
   const { output, missing, latencyMs } = await pipeline.run(inputs, options);
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
   const named = `"id":${JSON.stringify(requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
