@@ -1,20 +1,28 @@
-/** `npm run pack [FOLDER]`: builds the tarball that installs Equipoise with `npm install ./equipoise-VERSION.tgz`. */
+/**
+ * `npm run pack [FOLDER]`: builds the tarballs that install Equipoise with `npm install ./FILE`:
+ * `equipoise-VERSION.tgz`, and `equipoise-server-VERSION.tgz` for servers.
+ */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { writeReleaseTree } from './release/release-tree.js';
+import { type Variant, writeReleaseTree } from './release/release-tree.js';
 
 const destination = resolve(process.argv[2] ?? 'release');
-const tree = mkdtempSync(join(tmpdir(), 'equipoise-release-'));
 mkdirSync(destination, { recursive: true });
-try {
-  writeReleaseTree(process.cwd(), tree);
-  const name = execFileSync('npm', ['pack', '--silent', '--pack-destination', destination], {
-    cwd: tree,
-    encoding: 'utf8',
-  });
-  process.stdout.write(`${join(destination, name.trim())}\n`);
-} finally {
-  rmSync(tree, { recursive: true, force: true });
+
+function pack(variant: Variant): string {
+  const tree = mkdtempSync(join(tmpdir(), 'equipoise-release-'));
+  try {
+    writeReleaseTree(process.cwd(), tree, variant);
+    const packed = execFileSync('npm', ['pack', '--silent'], { cwd: tree, encoding: 'utf8' }).trim();
+    const name = variant === 'server' ? packed.replace(/^equipoise-/, 'equipoise-server-') : packed;
+    const path = join(destination, name);
+    copyFileSync(join(tree, packed), path);
+    return path;
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
 }
+
+for (const variant of ['complete', 'server'] as const) process.stdout.write(`${pack(variant)}\n`);

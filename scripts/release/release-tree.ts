@@ -1,6 +1,7 @@
 /**
  * Builds the folder of `equipoise`, the only package for users. It bundles the packages of this repository, so that
- * none of them has to be in a registry. Other packages are dependencies at their exact versions.
+ * none of them has to be in a registry. Other packages are dependencies at their exact versions. The variant `server`
+ * has the same code and installs only what `serve` always needs. A command that needs more names the package to install.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -33,6 +34,13 @@ const LEFT_OUT =
  */
 const OPTIONAL = ['onnxruntime-node', 'sharp'];
 
+/** Packages that only some commands or stages load. The variant `server` does not install them. */
+const LOADED_BY_SOME = [...OPTIONAL, 'vega', 'vega-lite', 'esbuild', '@kubernetes/client-node'];
+/** Packages of this repository that only such commands need. */
+const EXAMPLE = '@equipoise/example-shelf-scan';
+
+export type Variant = 'complete' | 'server';
+
 const SCOPE = '@equipoise/';
 
 const readManifest = (root: string, folder: string): Manifest =>
@@ -43,14 +51,15 @@ const folderOf = (name: string): string => {
   return own.startsWith('example-') ? join('examples', own.slice('example-'.length)) : join('packages', own);
 };
 
-/** The packages of this repository that `app` needs, `app` first. */
-function ownPackages(root: string): readonly OwnPackage[] {
+/** The packages of this repository that the variant needs, `app` first. */
+function ownPackages(root: string, variant: Variant): readonly OwnPackage[] {
   const found = new Map<string, OwnPackage>();
   const visit = (folder: string): void => {
     if (found.has(folder)) return;
     const manifest = readManifest(root, folder);
     found.set(folder, { folder, manifest });
-    for (const name of Object.keys(manifest.dependencies ?? {})) if (name.startsWith(SCOPE)) visit(folderOf(name));
+    for (const name of Object.keys(manifest.dependencies ?? {}))
+      if (name.startsWith(SCOPE) && (variant === 'complete' || name !== EXAMPLE)) visit(folderOf(name));
   };
   visit(join('packages', 'app'));
   return [...found.values()];
@@ -61,13 +70,16 @@ const isOurs = ([name]: readonly [string, string]): boolean => name.startsWith(S
 function releaseManifest(
   { manifest }: OwnPackage,
   bundled: readonly OwnPackage[],
-  workspace: Pick<Manifest, 'description'> & { engines: unknown },
+  { workspace, variant }: { workspace: Pick<Manifest, 'description'> & { engines: unknown }; variant: Variant },
 ) {
   const { name, version, license, type, bin, exports } = manifest;
   const all = [manifest, ...bundled.map((each) => each.manifest)].flatMap((each) =>
     Object.entries(each.dependencies ?? {}),
   );
   const others = all.filter((entry) => !isOurs(entry)).sort(([a], [b]) => (a < b ? -1 : 1));
+  const isOptional = ([other]: readonly [string, string]) =>
+    (variant === 'server' ? LOADED_BY_SOME : OPTIONAL).includes(other);
+  const optional = others.filter(isOptional);
   return {
     name,
     version,
@@ -79,9 +91,14 @@ function releaseManifest(
     exports,
     dependencies: Object.fromEntries([
       ...bundled.map((each) => [each.manifest.name, each.manifest.version]),
-      ...others.filter(([other]) => !OPTIONAL.includes(other)),
+      ...others.filter((entry) => !isOptional(entry)),
     ]),
-    optionalDependencies: Object.fromEntries(others.filter(([other]) => OPTIONAL.includes(other))),
+    ...(variant === 'complete'
+      ? { optionalDependencies: Object.fromEntries(optional) }
+      : {
+          peerDependencies: Object.fromEntries(optional),
+          peerDependenciesMeta: Object.fromEntries(optional.map(([other]) => [other, { optional: true }])),
+        }),
     bundleDependencies: bundled.map((each) => each.manifest.name),
   };
 }
@@ -109,8 +126,8 @@ function bundledManifest({ name, version, license, type, exports }: Manifest) {
 const writeJson = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 
 /** Replaces the folder `target` by a new one from the built packages of the repository at `root`. */
-export function writeReleaseTree(root: string, target: string): void {
-  const [app, ...bundled] = ownPackages(root) as [OwnPackage, ...OwnPackage[]];
+export function writeReleaseTree(root: string, target: string, variant: Variant = 'complete'): void {
+  const [app, ...bundled] = ownPackages(root, variant) as [OwnPackage, ...OwnPackage[]];
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   copyPackage(root, app.folder, target);
@@ -120,6 +137,6 @@ export function writeReleaseTree(root: string, target: string): void {
     writeJson(join(place, 'package.json'), bundledManifest(manifest));
   }
   const workspace = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  writeJson(join(target, 'package.json'), releaseManifest(app, bundled, workspace));
+  writeJson(join(target, 'package.json'), releaseManifest(app, bundled, { workspace, variant }));
   for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(target, basename(file)));
 }

@@ -1,23 +1,86 @@
-/** The tarball for users, installed in an empty folder. Only its dependencies come from the registry. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The tarballs for users, installed in empty folders. Only their dependencies come from the registry. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeWithTool, type Tool } from '@equipoise/testkit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
 /** The port answers before the pipeline does. */
 const READY = /(?<=ready )http:\/\/127\.0\.0\.1:\d+/;
+/** Runs from its profile, without a module. */
+const SYNTHETIC = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: tiny }
+spec:
+  slo: { latencyMs: 500, percentile: 99 }
+  budget: { cpuCores: 2 }
+  objective: max-accuracy
+  stages:
+    - { name: a, variants: [{ name: v, accuracy: { value: 0.9 }, resources: { cpuCores: [1] }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }] }] }
+`;
 
-const folder = mkdtempSync(join(tmpdir(), 'equipoise-installed-'));
-const home = join(folder, 'home');
 // Without access to the GPU libraries, the install script of onnxruntime-node would fail. The CPU libraries are in its
 // package.
 const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
 
-const run = (command: string, ...args: readonly string[]): string =>
-  execFileSync(command, args, { cwd: home, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-const equipoise = (...args: readonly string[]): string => run(join('node_modules', '.bin', 'equipoise'), ...args);
+const registry: Tool = {
+  name: 'registry',
+  missing: 'npm has no registry',
+  isPresent: () => spawnSync('npm', ['ping'], { stdio: 'ignore', timeout: 60_000 }).status === 0,
+};
+
+/** A folder in which one tarball is installed. */
+class Home {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(path);
+    writeFileSync(join(path, 'package.json'), '{ "private": true }');
+  }
+
+  run(command: string, ...args: readonly string[]): string {
+    return execFileSync(command, args, { cwd: this.path, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  equipoise(...args: readonly string[]): string {
+    return this.run(join('node_modules', '.bin', 'equipoise'), ...args);
+  }
+
+  /** Error that a command reports. */
+  refusal(...args: readonly string[]) {
+    const bin = join(this.path, 'node_modules', '.bin', 'equipoise');
+    return JSON.parse(spawnSync(bin, [...args, '--json'], { cwd: this.path, env, encoding: 'utf8' }).stdout).error;
+  }
+
+  /** Installed packages of others, and the bytes of all files. */
+  get size(): { readonly packages: number; readonly bytes: number } {
+    const lock = JSON.parse(readFileSync(join(this.path, 'node_modules', '.package-lock.json'), 'utf8'));
+    const others = Object.keys(lock.packages).filter((path) => !path.includes('node_modules/@equipoise/'));
+    return { packages: others.length, bytes: bytesIn(join(this.path, 'node_modules')) };
+  }
+
+  /** Serves a pipeline file until `ask` has asked. Resolves with the exit code. */
+  async serve(file: string, ask: (url: string) => Promise<void>): Promise<number | null> {
+    const args = ['serve', file, '--port', '0', '--no-admin-port'];
+    const bin = join(this.path, 'node_modules', '.bin', 'equipoise');
+    const child = spawn(bin, args, { cwd: this.path, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+    try {
+      await ask(await firstMatch(child, READY));
+    } finally {
+      child.kill('SIGINT');
+    }
+    return closed;
+  }
+}
+
+function bytesIn(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return files.map((path) => lstatSync(join(folder, path))).reduce((sum, { size }) => sum + size, 0);
+}
 
 /** Reads the log until its first match. Later output is not read. */
 async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string> {
@@ -30,65 +93,81 @@ async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string>
   throw new Error(`ended without ${pattern}: ${text}`);
 }
 
-describe('the tarball for users', () => {
+const MIB = 1024 ** 2;
+
+describeWithTool(registry, 'the tarballs for users', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'equipoise-installed-'));
+  const complete = new Home(join(folder, 'complete'));
+  const server = new Home(join(folder, 'server'));
+
   beforeAll(() => {
-    mkdirSync(home);
-    const tarball = execFileSync('npx', ['--no-install', 'tsx', 'scripts/pack-release.ts', folder], {
+    const packed = execFileSync('npx', ['--no-install', 'tsx', 'scripts/pack-release.ts', folder], {
       cwd: REPOSITORY,
       encoding: 'utf8',
     });
-    writeFileSync(join(home, 'package.json'), '{ "private": true }');
-    run('npm', 'install', '--prefer-offline', tarball.trim());
-  }, 600_000);
+    const [ofAll = '', ofServer = ''] = packed.trim().split('\n');
+    complete.run('npm', 'install', '--prefer-offline', ofAll);
+    server.run('npm', 'install', '--prefer-offline', ofServer);
+  }, 900_000);
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('brings the command, with the version of its package', () => {
-    const { version } = JSON.parse(readFileSync(join(home, 'node_modules', 'equipoise', 'package.json'), 'utf8'));
-    expect(equipoise('--version').trim()).toBe(version);
-  });
-
-  it('makes, profiles and plans a pipeline', () => {
-    equipoise('init', 'mine');
-    equipoise('profile', 'mine/pipeline.yaml', '--quick');
-    const plan = JSON.parse(equipoise('plan', 'mine/pipeline.yaml', '--arrival-rps', '5', '--json'));
-    expect(plan).toMatchObject({ kind: 'feasible' });
-  });
-
-  it('serves it', async () => {
-    const child = spawn(
-      join(home, 'node_modules', '.bin', 'equipoise'),
-      ['serve', 'mine/pipeline.yaml', '--port', '0', '--no-admin-port'],
-      {
-        cwd: home,
-        env,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
+  it('bring the command, with the version of its package', () => {
+    const { version } = JSON.parse(
+      readFileSync(join(complete.path, 'node_modules', 'equipoise', 'package.json'), 'utf8'),
     );
-    const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
-    try {
-      const url = await firstMatch(child, READY);
-      const body = readFileSync(join(home, 'mine', 'samples', 'text-1.json'));
+    expect([complete, server].map((home) => home.equipoise('--version').trim())).toEqual([version, version]);
+  });
+
+  it('make, profile, plan and serve a pipeline', async () => {
+    complete.equipoise('init', 'mine');
+    complete.equipoise('profile', 'mine/pipeline.yaml', '--quick');
+    const plan = JSON.parse(complete.equipoise('plan', 'mine/pipeline.yaml', '--arrival-rps', '5', '--json'));
+    expect(plan).toMatchObject({ kind: 'feasible' });
+    const exitCode = await complete.serve('mine/pipeline.yaml', async (url) => {
       const answer = await fetch(`${url}/v1/pipelines/language/run`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body,
+        body: readFileSync(join(complete.path, 'mine', 'samples', 'text-1.json')),
       });
       expect(answer.status).toBe(200);
-    } finally {
-      child.kill('SIGINT');
-    }
-    expect(await closed).toBe(0);
+    });
+    expect(exitCode).toBe(0);
   });
 
-  it('brings ONNX models and what a stage module in TypeScript imports', () => {
-    const listed = JSON.parse(
-      equipoise(
-        'validate',
-        'node_modules/equipoise/node_modules/@equipoise/example-shelf-scan/pipeline.yaml',
-        '--json',
-      ),
-    );
-    expect(listed).toMatchObject({ valid: true });
+  it('bring ONNX models and what a stage module in TypeScript imports', () => {
+    const file = 'node_modules/equipoise/node_modules/@equipoise/example-shelf-scan/pipeline.yaml';
+    expect(JSON.parse(complete.equipoise('validate', file, '--json'))).toMatchObject({ valid: true });
+  });
+
+  it('run an ONNX model without code', async () => {
+    const model = 'npm:equipoise/node_modules/@equipoise/example-shelf-scan/models/classify-s.onnx';
+    complete.equipoise('init', 'onnx', '--from-onnx', model);
+    complete.equipoise('profile', 'onnx/pipeline.yaml', '--quick');
+    const exitCode = await complete.serve('onnx/pipeline.yaml', async (url) => {
+      expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    });
+    expect(exitCode).toBe(0);
+  });
+
+  it('install a server of at most 150 packages and 60 MB, which names what a command lacks', async () => {
+    const { packages, bytes } = server.size;
+    expect(packages).toBeLessThanOrEqual(150);
+    expect(bytes).toBeLessThanOrEqual(60 * MIB);
+    writeFileSync(join(server.path, 'pipeline.yaml'), SYNTHETIC);
+    writeFileSync(join(server.path, 'double.ts'), 'export const load = () => ({ run: (batch: unknown[]) => batch });\n');
+    writeFileSync(join(server.path, 'typed.yaml'), SYNTHETIC.replace('variants:', 'module: ./double.ts, variants:'));
+    const plan = ['plan', 'pipeline.yaml', '--arrival-rps', '5', '--frontier'];
+    expect(server.refusal(...plan, '--svg', 'f.svg')).toMatchObject({ message: expect.stringMatching(/install vega@/) });
+    expect(server.refusal('demo')).toMatchObject({ code: 'PACKAGE_MISSING' });
+    expect(server.refusal('k8s', 'status', '--kubeconfig', 'none')).toMatchObject({ code: 'PACKAGE_MISSING' });
+    expect(server.refusal('profile', 'typed.yaml', '--quick', '--force')).toMatchObject({
+      message: expect.stringMatching(/npm install esbuild@/),
+    });
+    const exitCode = await server.serve('pipeline.yaml', async (url) => {
+      const answer = await fetch(`${url}/v1/pipelines/tiny/run`, { method: 'POST', body: 'x' });
+      expect(answer.status).toBe(200);
+    });
+    expect(exitCode).toBe(0);
   });
 });

@@ -12,6 +12,9 @@ import { AppError } from '@equipoise/core/model';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
 import { isInstalledFor, packageReference } from './stage-artifact.js';
 
+/** Installs the compiler, in the version of package.json. */
+export const COMPILER_PACKAGE = 'esbuild@0.28.2';
+
 interface Compiled {
   readonly path: string;
   readonly inputs: ReadonlyMap<string, string>;
@@ -68,7 +71,9 @@ function installedHere(specifier: string): string | undefined {
 }
 
 async function bundle(source: string, baseDir: string): Promise<BuildResult<{ write: false; metafile: true }>> {
-  const { build } = await import('esbuild');
+  const { build } = await import('esbuild').catch((cause: unknown) => {
+    throw AppError.packageMissing('A stage module in TypeScript', COMPILER_PACKAGE, cause);
+  });
   try {
     return await build({
       entryPoints: [source],

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -18,7 +18,9 @@ import { type ComparedRun, type DemoOutcome, demoReport } from '../demo/demo-rep
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
 import { demoText, ladderText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
+import { requirePlots } from '../report/plot.js';
 import { counted } from '../terminal/counted.js';
+import { commandIn, shellWord } from '../terminal/own-command.js';
 import { doubtText } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { Screen } from '../terminal/screen.js';
@@ -28,19 +30,21 @@ export interface DemoOptions {
   readonly report?: string;
 }
 
-const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf-scan/pipeline.yaml');
+const EXAMPLE_PACKAGE = '@equipoise/example-shelf-scan';
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
 /** Exits with 1 if policy `equipoise` fails a check. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
-  const spec = servingSpec(await loadSpec(EXAMPLE));
+  const example = examplePath();
+  await requirePlots();
+  const spec = servingSpec(await loadSpec(example));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
   const uncertain = doubtText(profiles);
   const doubt =
     uncertain &&
-    `${uncertain}. If the machine was busy, stop other programs, run \`equipoise profile ${EXAMPLE} --force\` and then the demo again.`;
+    `${uncertain}. If the machine was busy, stop other programs, run \`${commandIn(process.cwd())} profile ${shellWord(relative(process.cwd(), example))} --force\` and then the demo again.`;
   if (doubt !== undefined) say(pc.yellow(doubt));
   const best = bestPlan(spec, profiles);
   const points = demoLoad(best.predicted.capacityRps, DURATION_S);
@@ -68,6 +72,15 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
     text: demoText(outcome, path, doubt),
     answerIsNo: options.policy === 'equipoise' && !checks.every(({ met }) => met),
   };
+}
+
+/** Throws AppError PACKAGE_MISSING in the package for servers, which has no example. */
+function examplePath(): string {
+  try {
+    return createRequire(import.meta.url).resolve(`${EXAMPLE_PACKAGE}/pipeline.yaml`);
+  } catch (cause) {
+    throw AppError.packageMissing('The demo', './equipoise-VERSION.tgz', cause);
+  }
 }
 
 /** Plan with the most accurate variants and the largest capacity within the budget. */

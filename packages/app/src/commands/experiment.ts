@@ -26,6 +26,7 @@ export interface ExperimentOptions {
 
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
   const read = await readGrid(file, codeDigest());
+  await (await import('../report/plot.js')).requirePlots();
   const { name, baseDir } = read.grid;
   const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
   const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options.threads);

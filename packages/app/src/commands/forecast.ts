@@ -15,6 +15,7 @@ import { AppError } from '@equipoise/core/model';
 import { ProgressMeter } from '@equipoise/runtime';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
 import { outputFile } from '../report/output-file.js';
+import { requirePlots } from '../report/plot.js';
 import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { type ForecastAnswer, forecastText } from './forecast-text.js';
@@ -42,6 +43,7 @@ const TRACE_SCALE = 0.125;
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
+  if (options.svg !== undefined) await requirePlots();
   const picture = options.svg === undefined ? undefined : await outputFile(options.svg);
   const counts = await countsOf(trace);
   const task: PeakTask = { ...USUAL_PEAK_TASK, binS, lags, horizonBins };

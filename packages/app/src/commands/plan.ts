@@ -36,6 +36,7 @@ import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from '.
 /** Exits with 1 if a file has no feasible plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
+  if (options.svg !== undefined) await (await import('../report/plot.js')).requirePlots();
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
   const answers: FileAnswer[] = [];
   for (const file of files) answers.push(await answerFor(file, options));

@@ -6,6 +6,7 @@ import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../report/output-file.js';
+import { requirePlots } from '../report/plot.js';
 import { profileReport } from '../report/profile-report.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, doubtText, msText } from '../terminal/plan-table.js';
@@ -29,6 +30,7 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
     const names = spec.stages.map(({ id }) => id).join(', ');
     throw new AppError('NOT_FOUND', `The pipeline has no stage ${options.stage}; it has ${names}.`);
   }
+  if (options.report !== undefined) await requirePlots();
   const output = options.out === undefined ? undefined : await outputFile(options.out);
   const report = options.report === undefined ? undefined : await outputFile(options.report);
   const { path } = ProfileCache.of(spec);

@@ -169,6 +169,11 @@ export const errorCodes = {
     remedy:
       'Correct the problem of the new variant that the message names. The old variant continues to serve. To start another canary, apply the plan again.',
   },
+  PACKAGE_MISSING: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Run the command of the message in the folder in which Equipoise is installed.',
+  },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the constraint that the message names.' },
   PORT_IN_USE: {
     httpStatus: 500,
@@ -223,5 +228,12 @@ export class AppError extends Error {
     this.code = code;
     this.details = options.details ?? {};
     this.retryable = options.retryable ?? false;
+  }
+
+  /** Error of `purpose` without an optional package. `packages` are names with versions, for `npm install`. */
+  static packageMissing(purpose: string, packages: string, cause: unknown): AppError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `${purpose} needs a package that cannot be loaded; install it with \`npm install ${packages}\` (${reason}).`;
+    return new AppError('PACKAGE_MISSING', message, { details: { packages }, cause });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Address and credentials of the API server, read by @kubernetes/client-node. That package is large, so it is loaded on
+ * Address and credentials of the API server, read by @kubernetes/client-node. That package is large and optional, so it is loaded on
  * first use. Credentials are cached for a minute.
  */
 import http from 'node:http';
@@ -22,13 +22,18 @@ export interface KubeConnection {
   close(): void;
 }
 
+/** Installs the client, in the version of package.json. */
+export const CLIENT_PACKAGE = '@kubernetes/client-node@1.4.0';
+
 const credentialsKeptMs = 60_000;
 /** Connections are kept, because a new one costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
 /** Rejects with FILE_NOT_FOUND, FILE_UNREADABLE, NOT_FOUND (unknown context) or WRONG_USAGE (no server named). */
 export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('@kubernetes/client-node').catch((cause: unknown) => {
+    throw AppError.packageMissing('A connection to Kubernetes', CLIENT_PACKAGE, cause);
+  });
   const config = new KubeConfig();
   try {
     if (source.kind === 'default') config.loadFromDefault();
