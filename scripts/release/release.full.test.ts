@@ -155,10 +155,15 @@ describeWithTool(registry, 'the tarballs for users', () => {
     expect(packages).toBeLessThanOrEqual(150);
     expect(bytes).toBeLessThanOrEqual(60 * MIB);
     writeFileSync(join(server.path, 'pipeline.yaml'), SYNTHETIC);
-    writeFileSync(join(server.path, 'double.ts'), 'export const load = () => ({ run: (batch: unknown[]) => batch });\n');
+    writeFileSync(
+      join(server.path, 'double.ts'),
+      'export const load = () => ({ run: (batch: unknown[]) => batch });\n',
+    );
     writeFileSync(join(server.path, 'typed.yaml'), SYNTHETIC.replace('variants:', 'module: ./double.ts, variants:'));
     const plan = ['plan', 'pipeline.yaml', '--arrival-rps', '5', '--frontier'];
-    expect(server.refusal(...plan, '--svg', 'f.svg')).toMatchObject({ message: expect.stringMatching(/install vega@/) });
+    expect(server.refusal(...plan, '--svg', 'f.svg')).toMatchObject({
+      message: expect.stringMatching(/install vega@/),
+    });
     expect(server.refusal('demo')).toMatchObject({ code: 'PACKAGE_MISSING' });
     expect(server.refusal('k8s', 'status', '--kubeconfig', 'none')).toMatchObject({ code: 'PACKAGE_MISSING' });
     expect(server.refusal('profile', 'typed.yaml', '--quick', '--force')).toMatchObject({
