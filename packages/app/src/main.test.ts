@@ -28,6 +28,7 @@ describe('equipoise', () => {
       'k8s',
       'operator',
       'explain',
+      'why',
       'replay',
       'load',
     ]);

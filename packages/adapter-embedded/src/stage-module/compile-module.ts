@@ -13,7 +13,7 @@ import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
 import { isInstalledFor, packageReference } from './stage-artifact.js';
 
 /** Installs the compiler, in the version of package.json. */
-export const COMPILER_PACKAGE = 'esbuild@0.28.2';
+const COMPILER_PACKAGE = 'esbuild@0.28.2';
 
 interface Compiled {
   readonly path: string;

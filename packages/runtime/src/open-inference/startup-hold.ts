@@ -16,7 +16,7 @@ export interface HoldLimits {
 }
 
 /** The time is below the usual time-out of proxies and of `requestTimeoutMs` (60 s). */
-export const defaultHoldLimits: HoldLimits = { mostRequests: 64, mostBytes: 32 * 1024 * 1024, mostMs: 45_000 };
+const defaultHoldLimits: HoldLimits = { mostRequests: 64, mostBytes: 32 * 1024 * 1024, mostMs: 45_000 };
 
 /** The next request enters at the latest after this time, even if the one before it still runs. */
 const MOST_TURN_MS = 1000;

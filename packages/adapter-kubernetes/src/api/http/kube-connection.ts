@@ -23,7 +23,7 @@ export interface KubeConnection {
 }
 
 /** Installs the client, in the version of package.json. */
-export const CLIENT_PACKAGE = '@kubernetes/client-node@1.4.0';
+const CLIENT_PACKAGE = '@kubernetes/client-node@1.4.0';
 
 const credentialsKeptMs = 60_000;
 /** Connections are kept, because a new one costs more than most calls. */
