@@ -4,7 +4,7 @@ import { type CaseFile, meanIn } from '../case-file.js';
 import type { Suspect } from '../incident-card.js';
 import { specWithEdges } from '../measured-spec.js';
 import { FALSE_ALARM, type Interval, logChange, type Pairs } from '../statistics.js';
-import { type Span, sumIn } from '../symptoms.js';
+import { type Span, secondsOf, sumIn } from '../symptoms.js';
 import { times } from './service-suspects.js';
 
 /** Below this change, neither load nor capacity explains harm. */
@@ -16,12 +16,8 @@ export function loadSuspects(file: CaseFile, stage: number): readonly Suspect[] 
 
 function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   const { history, episode, before } = file;
-  const arrived = (span: Span) =>
-    file.pairs(
-      span,
-      (at) => history.figure(at, 'arrived'),
-      () => 1,
-    );
+  // Arrivals of neighboring seconds are nearly independent, so each second counts.
+  const arrived = (span: Span): Pairs => secondsOf(span).map((at) => [history.figure(at, 'arrived'), 1] as const);
   const provisioned = provisionedRps(file);
   const change =
     before === undefined
@@ -82,11 +78,11 @@ function rateSuspects(file: CaseFile, stage: number): readonly Suspect[] {
   ];
 }
 
-/** The five seconds or more around the onset that had most arrivals: a rise may be over before the harm is. */
-function peakOf({ history, episode, before }: CaseFile): Span {
-  const from = Math.max(before?.to ?? 0, episode.from - 5);
-  return { from, to: Math.max(episode.from + 5, Math.min(episode.to, history.length)) };
-}
+/** From the onset on, at least five seconds. */
+const peakOf = ({ history, episode }: CaseFile): Span => ({
+  from: episode.from,
+  to: Math.min(history.length, Math.max(episode.from + 5, episode.to)),
+});
 
 function provisionedRps({ history, episode, ...file }: CaseFile): number | undefined {
   const atOnset = history.figure(episode.from, 'provisionedRps');
