@@ -37,9 +37,16 @@ export const EXCEPTIONS: readonly LicenseException[] = [
   {
     license: 'MPL-2.0',
     packages: /^lightningcss(-|$)/,
-    subject: 'lightningcss (through vite, which vitest runs on)',
+    subject: 'lightningcss (through vite, which vitest runs on and which builds the dashboard)',
     developmentOnly: true,
-    reason: 'unmodified, and used only by the test runner; users of Equipoise get no file of it',
+    reason: 'unmodified, and used only for building and testing; users of Equipoise get no file of it',
+  },
+  {
+    license: 'MPL-2.0',
+    packages: /^axe-core$/,
+    subject: 'axe-core',
+    developmentOnly: true,
+    reason: 'unmodified, and used only in tests; users of Equipoise get no file of it',
   },
 ];
 

@@ -119,6 +119,13 @@ describeWithTool(registry, 'the tarballs for users', () => {
     expect([complete, server].map((home) => home.equipoise('--version').trim())).toEqual([version, version]);
   });
 
+  it('bring the page of the admin port', () => {
+    const page = join(complete.path, 'node_modules/equipoise/node_modules/@equipoise/dashboard/dist/page');
+    const [, script = ''] = /src="(\/assets\/[^"]+\.js)"/.exec(readFileSync(join(page, 'index.html'), 'utf8')) ?? [];
+    expect(readFileSync(join(page, script), 'utf8').length).toBeGreaterThan(10_000);
+    expect(readFileSync(join(page, 'licenses.md'), 'utf8')).toContain('preact');
+  });
+
   it('make, profile, plan and serve a pipeline', async () => {
     complete.equipoise('init', 'mine');
     complete.equipoise('profile', 'mine/pipeline.yaml', '--quick');

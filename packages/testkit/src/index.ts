@@ -1,5 +1,6 @@
 /** Entry of the testkit. */
 
+export * from './chromium.js';
 export * from './conformance/actuator-conformance.js';
 export * from './conformance/model-runner-conformance.js';
 export * from './conformance/plan-store-conformance.js';

@@ -14,10 +14,14 @@ from .admin_types import (
     ActionResult,
     DecisionPage,
     DecisionRecord,
+    FrontierAnswer,
     History,
     IncidentCard,
     Pipeline,
+    PipelineCounts,
+    PipelineGraph,
     PlanAnswer,
+    Profiles,
     Quarantine,
     RunningPlan,
     SourceParts,
@@ -143,6 +147,20 @@ class AdminClient:
 
     def running_plan(self, pipeline: str) -> RunningPlan:
         return cast(RunningPlan, self._send(_get(_path(pipeline, "/running-plan"))))
+
+    def graph(self, pipeline: str) -> PipelineGraph:
+        return cast(PipelineGraph, self._send(_get(_path(pipeline, "/graph"))))
+
+    def counts(self, pipeline: str) -> PipelineCounts:
+        return cast(PipelineCounts, self._send(_get(_path(pipeline, "/counts"))))
+
+    def frontier(self, pipeline: str, arrival_rps: float | None = None) -> FrontierAnswer:
+        """The most accurate plan for each cost, by default at the current load."""
+        query = {"arrivalRps": arrival_rps}
+        return cast(FrontierAnswer, self._send(_get(_path(pipeline, "/frontier"), query)))
+
+    def profiles(self, pipeline: str) -> Profiles:
+        return cast(Profiles, self._send(_get(_path(pipeline, "/profiles"))))
 
     def history(
         self,
@@ -303,6 +321,20 @@ class AsyncAdminClient:
 
     async def running_plan(self, pipeline: str) -> RunningPlan:
         return cast(RunningPlan, await self._send(_get(_path(pipeline, "/running-plan"))))
+
+    async def graph(self, pipeline: str) -> PipelineGraph:
+        return cast(PipelineGraph, await self._send(_get(_path(pipeline, "/graph"))))
+
+    async def counts(self, pipeline: str) -> PipelineCounts:
+        return cast(PipelineCounts, await self._send(_get(_path(pipeline, "/counts"))))
+
+    async def frontier(self, pipeline: str, arrival_rps: float | None = None) -> FrontierAnswer:
+        """The most accurate plan for each cost, by default at the current load."""
+        query = {"arrivalRps": arrival_rps}
+        return cast(FrontierAnswer, await self._send(_get(_path(pipeline, "/frontier"), query)))
+
+    async def profiles(self, pipeline: str) -> Profiles:
+        return cast(Profiles, await self._send(_get(_path(pipeline, "/profiles"))))
 
     async def history(
         self,

@@ -17,6 +17,16 @@ class Observation(TypedDict):
     atMs: float
 
 
+class Result(TypedDict):
+    kind: Literal['feasible', 'infeasible', 'not-found']
+
+
+class Current(TypedDict):
+    pas: float
+    costPerHour: float
+    cpuCores: float
+
+
 class CpuCores(TypedDict):
     used: float
     planned: float
@@ -144,6 +154,91 @@ class Pipeline(TypedDict):
     requests: Requests
 
 
+class Stages1(TypedDict):
+    queueLength: int
+    items: int
+    batches: int
+    busyMs: float
+    waitMs: float
+    failedItems: int
+    dropped: dict[str, int]
+
+
+class Edge(TypedDict):
+    offered: int
+    taken: int
+    fanOuts: int
+    items: int
+
+
+class PipelineCounts(TypedDict):
+    atEpochMs: float
+    inFlight: int
+    requests: Requests
+    latencyMs: NotRequired[LatencyMs]
+    stages: dict[str, Stages1]
+    edges: list[Edge]
+
+
+class Source(TypedDict):
+    name: str
+    to: list[str]
+
+
+class Variant(TypedDict):
+    variantId: str
+    cpuCores: list[float]
+
+
+class Bounds(TypedDict):
+    minReplicas: int
+    maxReplicas: int
+
+
+class Stage(TypedDict):
+    stageId: str
+    kind: Literal['model', 'transform']
+    optional: NotRequired[Literal[True]]
+    pins: dict[str, Any]
+    variants: list[Variant]
+    bounds: Bounds
+
+
+class Combine(TypedDict):
+    stageId: str
+    method: str
+
+
+Edge1 = TypedDict(
+    'Edge1',
+    {
+        'from': str,
+        'to': str,
+        'fanOut': NotRequired[float],
+    },
+)
+
+
+Output = TypedDict(
+    'Output',
+    {
+        'from': str
+    },
+)
+
+
+class PipelineGraph(TypedDict):
+    slo: Slo
+    budget: dict[str, Any]
+    objective: Objective
+    intervalMs: float
+    sources: list[Source]
+    stages: list[Stage]
+    combines: list[Combine]
+    edges: list[Edge1]
+    outputs: list[Output]
+
+
 class Pipelines(TypedDict):
     pipelines: list[Pipeline]
 
@@ -213,12 +308,12 @@ class RunningStage(TypedDict):
     rolledBack: NotRequired[list[RolledBackItem]]
 
 
-class Source(TypedDict):
+class Source1(TypedDict):
     name: str
 
 
 class SourceParts(TypedDict):
-    sources: list[Source]
+    sources: list[Source1]
 
 
 class StagePlan(TypedDict):
@@ -257,6 +352,31 @@ class TracedRequests(TypedDict):
     requests: list[TracedRequest]
 
 
+class Scaled(TypedDict):
+    factor: float
+    measuredOn: str
+
+
+class Point1(TypedDict):
+    batchSize: int
+    meanMs: NotRequired[float]
+    p99Ms: NotRequired[float]
+    fittedMs: NotRequired[float]
+
+
+class Curve(TypedDict):
+    cpuCores: float
+    points: list[Point1]
+
+
+class VariantProfile(TypedDict):
+    stageId: str
+    variantId: str
+    loadMs: float
+    scaled: NotRequired[Scaled]
+    curves: list[Curve]
+
+
 class Decision1(TypedDict):
     id: int
     atEpochMs: float
@@ -284,14 +404,18 @@ class Plan(TypedDict):
     predicted: Predicted
 
 
-class Result(TypedDict):
+class Result1(TypedDict):
     kind: Literal['feasible', 'infeasible', 'not-found']
     plan: NotRequired[Plan]
 
 
 class PlanAnswer(TypedDict):
-    result: Result
+    result: Result1
     changes: list[Change]
+
+
+class Profiles(TypedDict):
+    profiles: list[VariantProfile]
 
 
 class RunningPlan(TypedDict):
@@ -328,6 +452,23 @@ class DecisionRecord(TypedDict):
     observed: NotRequired[ObservedOutcome]
     observation: Observation
     decision: NotRequired[Decision]
+
+
+class Point(TypedDict):
+    pas: float
+    costPerHour: float
+    cpuCores: float
+    plan: Plan
+
+
+class FrontierAnswer(TypedDict):
+    arrivalRps: float
+    points: NotRequired[list[Point]]
+    complete: NotRequired[bool]
+    toleranceFraction: NotRequired[float]
+    omittedPoints: NotRequired[int]
+    result: NotRequired[Result]
+    current: NotRequired[Current]
 
 
 class Counterfactual(TypedDict):

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 import {
   type EventFeed,
@@ -23,6 +25,17 @@ interface AdminDeps {
   readonly metrics: MetricsPage;
 }
 
+/** Folder of the built page; undefined where the package of the page is not installed. Then `/` is unknown. */
+export const pageFolder: string | undefined = findPage();
+
+function findPage(): string | undefined {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('@equipoise/dashboard/package.json')), 'dist', 'page');
+  } catch {
+    return undefined;
+  }
+}
+
 const DEFAULT_PORT = 8081;
 const DEFAULT_HOST = '127.0.0.1';
 
@@ -38,7 +51,8 @@ export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promis
   const { adminPort: port = DEFAULT_PORT, adminHost: host = DEFAULT_HOST, adminTokenFile } = options;
   if (port === false) return undefined;
   const token = tokenIn(adminTokenFile);
-  return startAdminServer({ ...deps, host, port, version: VERSION, ...(token !== undefined && { token }) });
+  const more = { ...(token !== undefined && { token }), ...(pageFolder !== undefined && { pageFolder }) };
+  return startAdminServer({ ...deps, host, port, version: VERSION, ...more });
 }
 
 /**

@@ -80,6 +80,8 @@ const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const sati
 const ESTIMATE_MS = 500;
 
 const LAST_SAVE_MS = 1000;
+/** Bounds the work of a frontier: each point is searched and simulated. */
+const FRONTIER_POINTS = 16;
 
 export class PipelineComposition {
   readonly runner: PipelineRunner;
@@ -402,8 +404,11 @@ export class PipelineComposition {
       faults: this.#faults,
       actuator: this.actuator,
       curves: this.#curves,
+      profiles: this.#options.profiles,
       epochNowMs: Date.now,
       look: () => this.#look(),
+      frontier: (arrivalRps, assuming) =>
+        this.#adviser.ask({ kind: 'frontier', arrivalRps, assuming, mostPoints: FRONTIER_POINTS }),
       plan: ({ policy, arrivalRps, verify, ...assuming }) =>
         this.#adviser.ask({ kind: 'plan', policy, arrivalRps, verify, assuming }),
       estimate: (stages, arrivalRps) => {

@@ -33,6 +33,17 @@ export class AdminAccess {
         details: { retryAfterMs: waitMs },
       });
   }
+
+  /**
+   * Throws AppError FORBIDDEN if a page of another site loads a file of our page. A link to our page is allowed. With a
+   * token, the files are open to all: only the data behind them is secret.
+   */
+  checkPage(headers: IncomingHttpHeaders): void {
+    if (this.#token !== undefined) return;
+    const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = headers;
+    const isLink = mode === 'navigate' && destination === 'document';
+    refuseOtherSites(isLink ? { ...headers, 'sec-fetch-site': 'none' } : headers);
+  }
 }
 
 /** The token of `authorization: Bearer TOKEN`, compared in constant time. */

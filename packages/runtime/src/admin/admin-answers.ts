@@ -230,11 +230,97 @@ const tracedRequest = z
   })
   .meta({ id: 'TracedRequest' });
 
+const graph = z
+  .looseObject({
+    slo: z.looseObject({ latencyMs: z.number() }),
+    budget: z.looseObject({}),
+    objective: z.looseObject({ kind: z.string() }),
+    intervalMs: z.number(),
+    sources: z.array(z.looseObject({ name: z.string(), to: z.array(z.string()) })),
+    stages: z.array(
+      z.looseObject({
+        stageId: z.string(),
+        kind: z.enum(['model', 'transform']),
+        optional: z.literal(true).optional(),
+        pins: z.looseObject({}),
+        variants: z.array(z.looseObject({ variantId: z.string(), cpuCores: z.array(z.number()) })),
+        bounds: z.looseObject({ minReplicas: z.int(), maxReplicas: z.int() }),
+      }),
+    ),
+    combines: z.array(z.looseObject({ stageId: z.string(), method: z.string() })),
+    edges: z.array(z.looseObject({ from: z.string(), to: z.string(), fanOut: z.number().optional() })),
+    outputs: z.array(z.looseObject({ from: z.string() })),
+  })
+  .meta({ id: 'PipelineGraph' });
+
+const pipelineCounts = z
+  .looseObject({
+    atEpochMs: z.number(),
+    inFlight: z.int(),
+    requests: z.looseObject({
+      arrived: z.int(),
+      completed: z.int(),
+      withinSlo: z.int(),
+      failed: z.int(),
+      dropped: counts,
+    }),
+    latencyMs: z.looseObject({ p50: z.number(), atPercentile: z.number() }).optional(),
+    stages: z.record(
+      z.string(),
+      z.looseObject({
+        queueLength: z.int(),
+        items: z.int(),
+        batches: z.int(),
+        busyMs: z.number(),
+        waitMs: z.number(),
+        failedItems: z.int(),
+        dropped: counts,
+      }),
+    ),
+    edges: z.array(z.looseObject({ offered: z.int(), taken: z.int(), fanOuts: z.int(), items: z.int() })),
+  })
+  .meta({ id: 'PipelineCounts' });
+
+const use = { pas: z.number(), costPerHour: z.number(), cpuCores: z.number() };
+
+const frontier = z
+  .looseObject({
+    arrivalRps: z.number(),
+    points: z.array(z.looseObject({ ...use, plan })).optional(),
+    complete: z.boolean().optional(),
+    toleranceFraction: z.number().optional(),
+    omittedPoints: z.int().optional(),
+    result: z.looseObject({ kind: z.enum(['feasible', 'infeasible', 'not-found']) }).optional(),
+    current: z.looseObject(use).optional(),
+  })
+  .meta({ id: 'FrontierAnswer' });
+
+const profilePoint = z.looseObject({
+  batchSize: z.int(),
+  meanMs: z.number().optional(),
+  p99Ms: z.number().optional(),
+  fittedMs: z.number().optional(),
+});
+
+const variantProfile = z
+  .looseObject({
+    stageId: z.string(),
+    variantId: z.string(),
+    loadMs: z.number(),
+    scaled: z.looseObject({ factor: z.number(), measuredOn: z.string() }).optional(),
+    curves: z.array(z.looseObject({ cpuCores: z.number(), points: z.array(profilePoint) })),
+  })
+  .meta({ id: 'VariantProfile' });
+
 /** Answers with status 200. */
 export const answers = {
   pipelines: z.looseObject({ pipelines: z.array(pipeline) }).meta({ id: 'Pipelines' }),
   pipeline,
   runningPlan: z.looseObject({ stages: z.record(z.string(), runningStage) }).meta({ id: 'RunningPlan' }),
+  graph,
+  counts: pipelineCounts,
+  frontier,
+  profiles: z.looseObject({ profiles: z.array(variantProfile) }).meta({ id: 'Profiles' }),
   quarantine: z
     .looseObject({
       inputs: z.array(

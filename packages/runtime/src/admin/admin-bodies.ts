@@ -157,6 +157,15 @@ export const requestsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Maximum number of requests in the answer.'),
 });
 
+export const frontierQuery = z.strictObject({
+  arrivalRps: z.coerce
+    .number()
+    .positive()
+    .max(1_000_000)
+    .optional()
+    .describe('Requests per second. Default: the current load.'),
+});
+
 /** Throws AppError INVALID_FIELDS with every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);

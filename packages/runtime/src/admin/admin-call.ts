@@ -11,6 +11,7 @@ import type { plainOperations } from './admin-document.js';
 import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
+import { type FileAnswer, fileAnswer, type PageFile } from './page-files.js';
 
 /** Route for probes, metrics or the event stream. */
 interface PlainRoute extends Route {
@@ -18,7 +19,13 @@ interface PlainRoute extends Route {
   readonly path: keyof typeof plainOperations;
 }
 
-export type AnyAdminRoute = PlainRoute | (AdminRoute & { readonly kind: 'route' });
+/** Route for a file of the page. */
+interface PageRoute extends Route {
+  readonly kind: 'page';
+  readonly file: PageFile;
+}
+
+export type AnyAdminRoute = PlainRoute | PageRoute | (AdminRoute & { readonly kind: 'route' });
 
 export const plainRoutes: readonly PlainRoute[] = [
   { method: 'GET', path: '/livez', kind: 'live' },
@@ -63,8 +70,9 @@ export class AdminCall extends HttpCall<FoundRoute> {
     return { route, names, url, purpose: route.kind === 'live' || route.kind === 'ready' ? 'probe' : 'metadata' };
   }
 
-  protected authenticate({ purpose }: FoundRoute): undefined {
-    if (purpose !== 'probe') this.#port.access.check(this.method, this.headers);
+  protected authenticate({ purpose, route }: FoundRoute): undefined {
+    if (route.kind === 'page') this.#port.access.checkPage(this.headers);
+    else if (purpose !== 'probe') this.#port.access.check(this.method, this.headers);
   }
 
   protected async run({ route, names, url }: FoundRoute): Promise<Answer> {
@@ -80,6 +88,8 @@ export class AdminCall extends HttpCall<FoundRoute> {
         return this.#events(url);
       case 'document':
         return this.#port.document();
+      case 'page':
+        return fileAnswer(route.file, this.headers);
       case 'route': {
         const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
         const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
@@ -88,13 +98,27 @@ export class AdminCall extends HttpCall<FoundRoute> {
     }
   }
 
+  protected override lengthOf(answer: Answer): number {
+    return isFile(answer) ? answer.bytes.length : super.lengthOf(answer);
+  }
+
   protected override write(answer: Answer): void {
-    if (this.#question === undefined) super.write(answer);
+    if (isFile(answer)) this.#writeFile(answer);
+    else if (this.#question === undefined) super.write(answer);
     else this.#port.streams.begin(this.exchange.response as ServerResponse, this.#question);
   }
 
   protected override commonHeaders(): Readonly<Record<string, string>> {
     return COMMON_HEADERS;
+  }
+
+  #writeFile({ status, contentType = '', headers, bytes }: FileAnswer): void {
+    const { exchange } = this;
+    const length = status === 304 ? {} : { 'content-type': contentType, 'content-length': bytes.length };
+    const response = exchange.response as ServerResponse;
+    response.writeHead(status, { ...length, ...headers, ...exchange.headersIn(this.rules.phase()) });
+    response.end(this.method === 'HEAD' ? undefined : bytes);
+    exchange.onSent(() => this.sent());
   }
 
   #ready(): Answer {
@@ -133,6 +157,8 @@ export class AdminCall extends HttpCall<FoundRoute> {
     }
   }
 }
+
+const isFile = (answer: Answer): answer is FileAnswer => 'bytes' in answer;
 
 /** A path that begins with two slashes must not name another host. */
 function urlOf(url = ''): URL {

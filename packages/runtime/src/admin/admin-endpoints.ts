@@ -29,7 +29,7 @@ import {
 export interface AdminPipeline {
   readonly spec: PipelineSpec;
   readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'> &
-    Pick<PipelineRunner, 'quarantinedInputs' | 'clearQuarantine' | 'tracer' | 'partCounts'>;
+    Pick<PipelineRunner, 'edgeCounts' | 'quarantinedInputs' | 'clearQuarantine' | 'tracer' | 'partCounts'>;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly control: PipelineControl;
   readonly history: Pick<HistoryRecorder, 'history'>;
@@ -181,7 +181,7 @@ function done(record: DecisionRecord): Answer {
   return ok({ result: actionResult(record), ...(warning && { warning }), ...facts, observation });
 }
 
-const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>
+export const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>
   pipelineNamed(all, names['pipeline'] ?? '');
 
 /** Finds a pipeline by name. AppError NOT_FOUND lists the served pipelines. */

@@ -5,6 +5,7 @@ import { answers } from './admin-answers.js';
 import {
   applyBody,
   clearQuarantineBody,
+  frontierQuery,
   historyQuery,
   pageQuery,
   pinBody,
@@ -36,6 +37,8 @@ import {
   unpin,
   why,
 } from './admin-endpoints.js';
+import { counts, graph } from './graph-endpoints.js';
+import { frontier, profiles } from './plan-endpoints.js';
 
 export interface AdminRoute extends Route {
   /** Name of the operation in generated clients. */
@@ -91,6 +94,47 @@ export const adminRoutes: readonly AdminRoute[] = [
     summary: 'Returns the parts of each source since the start, with their outcomes.',
     answer:
       '`{waiting, sources: [{name, onMissing, statedShare, parts?: {joined, missing, unmatched, late, duplicate, kept, dropped}, fractions?: {joined, missing, unmatched, late}}]}`; `parts` are those of `equipoise_source_parts_total`. `joined` and `missing` are fractions of the requests that began, `unmatched` and `late` of the parts. `waiting` is the number of requests that wait for parts',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/graph`,
+    endpoint: graph,
+    id: 'graph',
+    schema: answers.graph,
+    summary: 'Returns the stages, variants and edges of a pipeline as its file describes them.',
+    answer:
+      '`{slo, budget, objective, intervalMs, sources: [{name, to}], stages: [{stageId, kind, optional?, pins, variants: [{variantId, accuracy?, cpuCores}], bounds}], combines: [{stageId, method}], edges: [{from, to, fanOut?, join?, when?: {condition, probability}}], outputs: [{from, unless?}]}`',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/counts`,
+    endpoint: counts,
+    id: 'counts',
+    schema: answers.counts,
+    summary: 'Returns counts of requests, stages and edges since the start of the server. Rates are differences.',
+    answer:
+      '`{atEpochMs, inFlight, requests, latencyMs?: {p50, atPercentile}, stages: {STAGE: {queueLength, items, batches, busyMs, waitMs, failedItems, retriedItems, dropped}}, edges: [{offered, taken, fanOuts, items}]}`; `latencyMs` covers the last 10 s, `edges` are in the order of `GET …/graph`',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/frontier`,
+    query: frontierQuery,
+    endpoint: frontier,
+    id: 'frontier',
+    schema: answers.frontier,
+    summary: 'Searches the most accurate plan for each cost. Takes seconds; at most 4 such questions wait at a time.',
+    answer:
+      '`{arrivalRps, points: [{pas, costPerHour, cpuCores, plan}], complete, toleranceFraction, omittedPoints, current?: {pas, costPerHour, cpuCores}}`, the cheapest point first; `{arrivalRps, result, current?}` with the output of `equipoise plan --json` if no plan meets the SLO. `current` is the running plan. There are at most 16 points; the pins of now apply',
+  },
+  {
+    method: 'GET',
+    path: `${PIPELINE}/profiles`,
+    endpoint: profiles,
+    id: 'profiles',
+    schema: answers.profiles,
+    summary: 'Returns the profiles of all variants, with the fitted curve that plans use.',
+    answer:
+      '`{profiles: [{stageId, variantId, loadMs, scaled?, curves: [{cpuCores, points: [{batchSize, meanMs?, p50Ms?, p95Ms?, p99Ms?, throughputRps?, memoryBytes?, meanUncertaintyFraction?, learnedFactor?, fittedMs?}]}]}]}`; `fittedMs` is absent for core counts that no plan may use',
   },
   {
     method: 'GET',

@@ -1,6 +1,7 @@
 /** An admin port over a fake pipeline, and a client. */
 import { type IncomingMessage, request } from 'node:http';
 import { HistoryRecorder } from '@equipoise/core/history';
+import { LatencyHistogram } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
 import { PipelineDiagnosis } from '../loop/pipeline-diagnosis.js';
@@ -94,12 +95,17 @@ export class AdminBench {
     const { played } = this;
     const isReady = () => this.ready;
     const total = { arrived: 12, completed: 10, withinSlo: 9, failed: 1, dropped: { 'queue-full': 1 } };
-    const statistics = { total, arrivalsPerSecond: () => [0, 0, 4, 4] };
+    const latencies = new LatencyHistogram();
+    for (const ms of [10, 20, 90]) latencies.record(ms);
+    const statistics = { total, arrivalsPerSecond: () => [0, 0, 4, 4], recentLatencies: () => latencies };
+    const byVariant = { small: { offered: 4, taken: 1, fanOuts: 0, items: 0 } };
     const runner = {
       get ready() {
         return isReady();
       },
-      ...{ nowMs: 0, inFlight: 2, statistics, stageCounts: () => ({ a: { queueLength: 3 } }) },
+      ...{ nowMs: 0, inFlight: 2, statistics },
+      stageCounts: () => ({ a: { queueLength: 3, byBatchSize: {} } }),
+      edgeCounts: () => [{ ...byVariant.small, byVariant }],
       partCounts: {
         waiting: 2,
         sources: [{ joined: 6, missing: 2, unmatched: 1, late: 3, duplicate: 0, kept: 0, dropped: 0 }],

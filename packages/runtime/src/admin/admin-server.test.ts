@@ -33,6 +33,63 @@ describe('the admin port', () => {
     expect(json).toMatchObject({ stages: { a: { queueLength: 3, replicas: [{ variantId: 'small' }] } } });
   });
 
+  it('describes the graph, and counts what passed through it', async () => {
+    const bench = await open();
+    expect((await bench.get(`${P}/graph`)).json).toMatchObject({
+      slo: { latencyMs: 300, percentile: 99 },
+      sources: [{ name: 'input', to: ['a'] }],
+      stages: [
+        {
+          stageId: 'a',
+          variants: [
+            { variantId: 'small', accuracy: { value: 0.6 }, cpuCores: [1, 2] },
+            { variantId: 'large', accuracy: { value: 0.8 } },
+          ],
+          bounds: { minReplicas: 1, maxReplicas: 4 },
+        },
+      ],
+      ...{ combines: [], edges: [], outputs: [{ from: 'a' }] },
+    });
+    const { json } = await bench.get(`${P}/counts`);
+    expect(json).toEqual({
+      atEpochMs: expect.any(Number),
+      inFlight: 2,
+      requests: { arrived: 12, completed: 10, withinSlo: 9, failed: 1, dropped: { 'queue-full': 1 } },
+      latencyMs: { p50: expect.closeTo(20, 0), atPercentile: expect.closeTo(90, 0) },
+      stages: { a: { queueLength: 3 } },
+      edges: [{ offered: 4, taken: 1, fanOuts: 0, items: 0 }],
+    });
+  });
+
+  it('makes a frontier at the current load or a given rate, with the running plan', async () => {
+    const bench = await open();
+    bench.played.arrivalsPerSecond = [];
+    const { json } = await bench.get(`${P}/frontier`);
+    expect(json).toMatchObject({
+      ...{ arrivalRps: 1, complete: true, omittedPoints: 0 },
+      points: [{ pas: 0.6, costPerHour: 1, plan: { stages: { a: [{ variantId: 'large' }] } } }],
+      current: { pas: 0.6, costPerHour: 1, cpuCores: 1 },
+    });
+    expect((await bench.get(`${P}/frontier?arrivalRps=12`)).json).toMatchObject({ arrivalRps: 12 });
+    expect(bench.played.frontiers).toEqual([1, 12]);
+    expect((await bench.get(`${P}/frontier?arrivalRps=0`)).status).toBe(422);
+  });
+
+  it('shows profiles with the fitted curve', async () => {
+    const { json } = await (await open()).get(`${P}/profiles`);
+    const points = [1, 2].map((size) => ({
+      batchSize: size,
+      meanMs: 10 * size,
+      p99Ms: 12 * size,
+      fittedMs: expect.closeTo(10 * size, 6),
+    }));
+    const curves = [1, 2].map((cpuCores) => ({ cpuCores, points }));
+    const profile = { stageId: 'a', loadMs: 0, curves };
+    expect(json).toEqual({
+      profiles: ['small', 'large'].map((variantId) => ({ ...profile, variantId })),
+    });
+  });
+
   it.each(['//', '//livez', '//x:y', '/admin/events/'])(
     'answers %s like any other path that there is not, or whose stream HEAD asks for, and meets no defect',
     async (path) => {

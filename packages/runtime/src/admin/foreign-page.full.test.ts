@@ -2,28 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { accessSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { describeWithTool } from '@equipoise/testkit';
+import { join } from 'node:path';
+import { chromium, chromiumOptions, chromiumPath, describeWithTool } from '@equipoise/testkit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { adminRoutes } from './admin-routes.js';
 import { AdminBench } from './admin-server.test-support.js';
-
-const browser = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .flatMap((folder) => ['chromium', 'chromium-browser', 'google-chrome'].map((name) => join(folder, name)))
-  .find((path) => {
-    try {
-      accessSync(path);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-const chromium = { name: 'chromium', missing: 'the Debian package chromium', isPresent: () => browser !== undefined };
 
 const routes = [...adminRoutes, { method: 'GET', path: '/metrics' }, { method: 'GET', path: '/admin/events' }].map(
   ({ method, path }) => ({
@@ -98,15 +85,8 @@ describeWithTool(chromium, 'the admin port and a page of another origin', () => 
         });
       });
       const { port } = pages.address() as AddressInfo;
-      const options = [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-dev-shm-usage',
-        '--no-first-run',
-        `--user-data-dir=${profile}`,
-      ];
-      child = spawn(browser ?? '', [...options, `http://${host}:${port}/`], { stdio: 'ignore', detached: true });
+      const options = ['--headless', ...chromiumOptions, '--no-first-run', `--user-data-dir=${profile}`];
+      child = spawn(chromiumPath ?? '', [...options, `http://${host}:${port}/`], { stdio: 'ignore', detached: true });
       const tried = routes.reduce((sum, { method }) => sum + WAYS[method], 0);
       expect(JSON.parse(await report)).toEqual({ tried, read: [] });
       // Preflights (OPTIONS) are refused by method. No other status was sent.

@@ -16,6 +16,7 @@ import type { AdminPipeline } from './admin-endpoints.js';
 import { adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
+import { readPageFiles } from './page-files.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -30,6 +31,8 @@ export interface AdminServerOptions {
   /** Bearer token; only health probes need none. */
   readonly token?: string;
   readonly metrics?: MetricsPage;
+  /** Folder of the built page for `/`; without it, `/` is unknown. */
+  readonly pageFolder?: string;
   readonly nowMs?: () => number;
   readonly onDefect?: (error: unknown) => void;
 }
@@ -67,9 +70,19 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Run
 }
 
 function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): AdminPort {
-  const { pipelines, token, feed, metrics, nowMs = () => performance.now(), onDefect = warnOfDefect } = options;
+  const {
+    pipelines,
+    token,
+    feed,
+    metrics,
+    pageFolder,
+    nowMs = () => performance.now(),
+    onDefect = warnOfDefect,
+  } = options;
   const plain = metrics === undefined ? plainRoutes.filter(({ kind }) => kind !== 'metrics') : plainRoutes;
   const routes = adminRoutes.map((route) => ({ ...route, kind: 'route' as const }));
+  const files = pageFolder === undefined ? [] : readPageFiles(pageFolder);
+  const page = files.map((file) => ({ method: 'GET' as const, path: file.path, kind: 'page' as const, file }));
   return {
     rules: {
       maxBodyBytes: MAX_BODY_BYTES,
@@ -82,7 +95,7 @@ function adminPortOf(options: AdminServerOptions, phase: () => ServingPhase): Ad
       onStageFailure: warnOfStageFailure,
       onAnswer: () => {},
     },
-    router: new Router<AnyAdminRoute>([...plain, ...routes]),
+    router: new Router<AnyAdminRoute>([...page, ...plain, ...routes]),
     access: new AdminAccess(token, nowMs),
     pipelines: new Map(pipelines.map((pipeline) => [pipeline.spec.name, pipeline])),
     streams: new EventStreams(feed),

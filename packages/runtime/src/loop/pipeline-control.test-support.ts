@@ -9,12 +9,14 @@ import {
   stageId,
   variantId,
 } from '@equipoise/core/model';
-import { estimateStages, requireCurves } from '@equipoise/core/plan';
+import { estimateStages, type Frontier, requireCurves } from '@equipoise/core/plan';
 import type { Actuator } from '@equipoise/core/ports';
 import { evidence, LoopBench, observation } from './control-loop.test-support.js';
 import { PipelineControl, type PipelineControlDeps, type PlanQuery } from './pipeline-control.js';
 
 export const a = stageId('a');
+
+const NO_FACTORS = { toleranceFraction: 0, omittedPoints: 0 };
 
 const variant = (id: string, accuracy: number) => ({
   ...{ id: variantId(id), accuracy: { value: accuracy, metric: 'f1' }, cpuCores: [1, 2], memoryBytes: 0, gpus: 0 },
@@ -60,6 +62,8 @@ export class ControlBench {
   readonly bench: LoopBench;
   readonly control: PipelineControl;
   readonly queries: PlanQuery[] = [];
+  /** Arrival rates of all requested frontiers. */
+  readonly frontiers: number[] = [];
   /** Arrival rates of all requested estimates. */
   readonly estimated: number[] = [];
   /** Observed requests of each second. */
@@ -93,12 +97,18 @@ export class ControlBench {
     this.control = new PipelineControl({
       ...{ specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
       ...{ loop, log, store: memory, faults, actuator: this.actuator },
-      curves,
+      ...{ curves, profiles: [] },
       epochNowMs: Date.now,
       look: () => ({ ...observation, load: { arrivalsPerSecond: this.arrivalsPerSecond }, runningPlan: this.running }),
       plan: async (query): Promise<PlanResult> => {
         this.queries.push(query);
         return { ...evidence.result, plan: planWith('large', 2) } as PlanResult;
+      },
+      frontier: async (arrivalRps) => {
+        const { stages, predicted } = planWith('large', 2);
+        const point = { pas: 0.6, costPerHour: 1, cpuCores: 2, plan: { stages, predicted } };
+        this.frontiers.push(arrivalRps);
+        return { ...{ kind: 'frontier', points: [point], complete: true }, ...NO_FACTORS } as unknown as Frontier;
       },
       estimate: async (stages, arrivalRps) => {
         this.estimated.push(arrivalRps);

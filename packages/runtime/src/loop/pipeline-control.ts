@@ -28,10 +28,11 @@ import {
   type Plan,
   type PlanPrediction,
   type PlanResult,
+  type ProfileSet,
   type StagePins,
   type StageSpec,
 } from '@equipoise/core/model';
-import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
+import type { Frontier, PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import type { Actuator, DecisionPage, PlanStore } from '@equipoise/core/ports';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';
@@ -49,6 +50,13 @@ export interface PlanQuery extends PlanAssumptions {
   readonly arrivalRps: number;
   readonly policy: PolicyName;
   readonly verify: boolean;
+}
+
+/** `current`: use and accuracy of the running plan; undefined during a change. */
+export interface FrontierAnswer {
+  readonly arrivalRps: number;
+  readonly front: Frontier | PlanResult;
+  readonly current: Pick<PlanPrediction, 'pas' | 'costPerHour' | 'cpuCores'> | undefined;
 }
 
 type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
@@ -69,9 +77,11 @@ export interface PipelineControlDeps {
   readonly faults: ActiveFaults;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
   readonly curves: Pick<ServiceCurves, 'curve'>;
+  readonly profiles: ProfileSet;
   readonly epochNowMs: () => number;
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
+  readonly frontier: (arrivalRps: number, assuming: PlanAssumptions) => Promise<Frontier | PlanResult>;
   /** Predicts stages at a load; undefined if no prediction is available in time. */
   readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
@@ -94,6 +104,8 @@ const LOOKED_BACK = 20;
 /** Number of these that are checked at the current load. */
 const MOST_CHECKED = 5;
 const MOST_QUERIES = 4;
+/** Without arrivals, a frontier is made for this rate. */
+const LEAST_RPS = 1;
 
 export class PipelineControl {
   readonly #deps: PipelineControlDeps;
@@ -143,17 +155,36 @@ export class PipelineControl {
   /** Plan for an assumed rate, and its changes. Applies nothing. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
     for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
+    const { plan, actuator, spec } = this.#deps;
+    const result = await this.#asking(() => plan({ ...query, pins: { ...this.#pins, ...query.pins } }));
+    const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
+    const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, spec);
+    return { result, changes };
+  }
+
+  /** Frontier with the pins of now, at a rate or at the rate that a plan would be made for now. */
+  async frontier(askedRps?: number): Promise<FrontierAnswer> {
+    const { frontier, actuator, spec, look } = this.#deps;
+    const arrivalRps = askedRps ?? Math.max(LEAST_RPS, smoothedRate(look().load).upperRps);
+    const front = await this.#asking(() => frontier(arrivalRps, { pins: this.#pins }));
+    return { arrivalRps, front, current: runningAsPlan(spec, actuator.runningPlan())?.predicted };
+  }
+
+  /** Bounds the questions that wait for the planner. */
+  async #asking<Result>(ask: () => Promise<Result>): Promise<Result> {
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions already wait for the planner`);
     this.#queries += 1;
     try {
-      const { plan, actuator, spec } = this.#deps;
-      const result = await plan({ ...query, pins: { ...this.#pins, ...query.pins } });
-      const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
-      const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, spec);
-      return { result, changes };
+      return await ask();
     } finally {
       this.#queries -= 1;
     }
+  }
+
+  /** Profiles and the curves that plans use. */
+  get profiles(): Pick<PipelineControlDeps, 'profiles' | 'curves'> {
+    const { profiles, curves } = this.#deps;
+    return { profiles, curves };
   }
 
   /** Resolves when manual settings are stored and logged, or storing has failed. */

@@ -13,7 +13,15 @@ import {
 import { diagnose, type IncidentCard } from '@equipoise/core/diagnose';
 import { forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import type { Objective, PinsByStage, PipelineSpec, Plan, PlanResult, ProfileSet } from '@equipoise/core/model';
-import { estimateStages, type PlanningProblem, type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
+import {
+  estimateStages,
+  type Frontier,
+  frontier,
+  type PlanningProblem,
+  type PolicyName,
+  policies,
+  requireCurves,
+} from '@equipoise/core/plan';
 import { verifiersOf } from '@equipoise/core/simulate';
 import type { DiagnosisQuestion } from './pipeline-diagnosis.js';
 
@@ -44,10 +52,22 @@ export interface PlanTask {
   readonly assuming?: PlanAssumptions;
 }
 
-/** A tick, a plan for a rate, the prediction of a plan, a diagnosis, a snapshot to resume or return, or a changed spec. */
+/** Searches the most accurate plan for each cost, at a rate. Has at most `mostPoints` points. */
+export interface FrontierTask {
+  readonly kind: 'frontier';
+  readonly arrivalRps: number;
+  readonly mostPoints: number;
+  readonly assuming?: PlanAssumptions;
+}
+
+/**
+ * A tick, a plan for a rate, a frontier, the prediction of a plan, a diagnosis, a snapshot to resume or return, or a changed
+ * spec.
+ */
 export type PlanningTask =
   | ({ readonly kind: 'tick' } & Tick)
   | PlanTask
+  | FrontierTask
   | { readonly kind: 'estimate'; readonly stages: Plan['stages']; readonly arrivalRps: number }
   | { readonly kind: 'resume'; readonly kept: ControllerSnapshot }
   | { readonly kind: 'diagnose'; readonly question: DiagnosisQuestion }
@@ -57,6 +77,7 @@ export type PlanningTask =
 interface Answers {
   readonly tick: TickAnswer;
   readonly plan: PlanResult;
+  readonly frontier: Frontier | PlanResult;
   readonly estimate: ReturnType<typeof estimateStages>;
   readonly resume: undefined;
   readonly diagnose: IncidentCard;
@@ -120,6 +141,8 @@ export class PlanningSession {
       }
       case 'plan':
         return planFor(this.#setup, control.rules, task);
+      case 'frontier':
+        return frontierFor(this.#setup, control.rules, task);
     }
   }
 
@@ -145,6 +168,20 @@ function planFor(
   };
   const verifiers = assumed === spec ? verifierAt : verifiersOf({ spec: assumed, curves, ...simulated });
   return policies[policy](problem, verify ? verifiers({ arrivalRps }) : undefined);
+}
+
+function frontierFor(
+  { spec: _, profiles: __, ...simulated }: PlanningSetup,
+  { spec, profiles, curves }: ControllerRules,
+  { arrivalRps, mostPoints, assuming = {} }: FrontierTask,
+): Frontier | PlanResult {
+  const assumed = assumedSpec(spec, assuming);
+  const problem: PlanningProblem = {
+    spec: assumed,
+    ...{ profiles, arrivalRps, estimator: 'distribution' },
+    clock: { nowMs: () => performance.now() },
+  };
+  return frontier(problem, verifiersOf({ spec: assumed, curves, ...simulated })({ arrivalRps }), { mostPoints });
 }
 
 function assumedSpec(

@@ -1,0 +1,149 @@
+/** States of the dashboard that a real server reaches rarely, in a real browser. */
+import type { RunningAdminServer } from '@equipoise/runtime';
+import { chromium, describeWithTool } from '@equipoise/testkit';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openBrowser, openPage, StablePort, seriousFindings } from './browser.test-support.js';
+import { FakeApi, type FakePipeline, servePage } from './fake-api.test-support.js';
+
+const PATIENCE_MS = 120_000;
+
+describeWithTool(chromium, 'states of the dashboard', () => {
+  let browser: Browser;
+  let server: RunningAdminServer;
+  let errors: string[] = [];
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    server = await servePage();
+  });
+
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    expect(errors).toEqual([]);
+    errors = [];
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+  });
+
+  const opened = async (place: string, over: Partial<FakePipeline> = {}): Promise<Page> => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on('pageerror', (error) => errors.push(String(error.stack)));
+    await new FakeApi(over).answer(page);
+    await page.goto(`${server.url}/${place}`);
+    return page;
+  };
+
+  it('asks for a token, says when it is refused, and keeps it out of the address', async () => {
+    const port = new StablePort();
+    const url = await port.listen();
+    const first = await servePage('sesame');
+    port.forwardTo(first.url);
+    const { page } = await openPage(browser, `${url}/`);
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.getByRole('heading', { name: 'This server asks for a token' }).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.getByLabel('Token').fill('wrong');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    const refused = page.getByRole('heading', { name: 'The token is not valid any more' });
+    await refused.waitFor();
+    await page.getByLabel('Token').fill('sesame');
+    await page.keyboard.press('Enter');
+    const empty = page.getByRole('heading', { name: 'No pipeline is served' });
+    await empty.waitFor();
+    await page.reload();
+    await empty.waitFor();
+    expect(page.url()).not.toContain('sesame');
+    expect(await page.evaluate('Object.values(localStorage)')).not.toContain('sesame');
+
+    const second = await servePage('barley');
+    port.forwardTo(undefined);
+    port.forwardTo(second.url);
+    await refused.waitFor();
+    await page.getByLabel('Token').fill('barley');
+    await page.keyboard.press('Enter');
+    await empty.waitFor();
+    port.close();
+    await Promise.all([first.close(), second.close()]);
+  }, 300_000);
+
+  it('names the served pipelines where the address has another', async () => {
+    const page = await opened('#/gone/decisions');
+    await page.getByRole('heading', { name: 'No pipeline named gone' }).waitFor();
+    await page.locator('main').getByRole('link', { name: 'p', exact: true }).click();
+    await page.locator('button.stage').first().waitFor();
+  }, 300_000);
+
+  it('reads 10,000 decisions in pages, and opens one by its number', async () => {
+    const page = await opened('#/p/decisions', { decisions: 10_000 });
+    const rows = page.locator('.timeline .row');
+    await rows.first().waitFor();
+    expect(await rows.count()).toBe(100);
+    await page.getByRole('button', { name: 'Show older decisions' }).click();
+    await page.locator('.timeline .row', { hasText: 'reason of 9801' }).waitFor();
+    expect(await rows.count()).toBe(200);
+    await page.getByLabel('Number of a decision').fill('5');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByRole('heading', { name: 'Decision 5', exact: true }).waitFor();
+    await page.locator('.detail', { hasText: 'reason of 5' }).waitFor();
+    await page.goto(`${server.url}/#/p/decisions/123456`);
+    await page.getByRole('heading', { name: 'There is no decision 123456' }).waitFor();
+  }, 300_000);
+
+  it('shows the clock of a server that is an hour ahead', async () => {
+    const page = await opened('', { skewMs: 3_600_000 });
+    await page.getByText(/The clock of the server is 36\d\d s ahead of this machine/).waitFor();
+    await page.locator('.chart').first().waitFor();
+    await page.locator('.age', { hasText: /read (now|\d+ s ago)/ }).waitFor();
+  }, 300_000);
+
+  it('shows all that an older server offers', async () => {
+    const page = await opened('', { isOlder: true });
+    await page.getByRole('heading', { name: 'No graph' }).waitFor();
+    await page.getByRole('heading', { name: 'This server keeps no history' }).waitFor();
+    await page.locator('.tile', { hasText: 'Arrivals' }).filter({ hasText: '20.0' }).waitFor();
+    await page.locator('.timeline .row').first().waitFor();
+    for (const [view, heading] of [
+      ['Frontier', 'This server offers no frontier'],
+      ['Requests', 'This server samples no requests'],
+      ['Profiles', 'This server does not show its profiles'],
+    ] as const) {
+      await page.getByRole('link', { name: view, exact: true }).click();
+      await page.getByRole('heading', { name: heading }).waitFor();
+    }
+  }, 300_000);
+
+  it('is read-only where a fixed plan is served', async () => {
+    const page = await opened('', { isFixed: true });
+    await page.getByText('Read-only: a fixed plan is served').waitFor();
+    expect(await page.getByRole('button', { name: 'Advise' }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Roll back' }).isDisabled()).toBe(true);
+  }, 300_000);
+
+  it('changes between pipelines, with the keyboard, too', async () => {
+    const page = await opened('', { names: ['p', 'q'] });
+    await page.getByLabel('Pipeline').selectOption('q');
+    await page.waitForURL(/#\/q\/overview$/);
+    await page.locator('button.stage').first().waitFor();
+    await page.getByRole('link', { name: 'Decisions', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/#\/q\/decisions$/);
+    await page.locator('.timeline .row').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Decision 30' }).waitFor();
+  }, 300_000);
+
+  it('replays the last hour, and comes back to now', async () => {
+    const page = await opened('', { points: 3600, stages: 10 });
+    const moment = page.getByLabel('Moment shown');
+    await moment.focus();
+    await page.keyboard.press('Home');
+    await page.getByRole('button', { name: 'Back to live' }).click();
+    await page.locator('.replay output', { hasText: 'Live' }).waitFor();
+  }, 300_000);
+});

@@ -1,0 +1,58 @@
+/** Places of the points of a frontier in a plot of accuracy over cost. */
+import type { FrontierAnswer, FrontierPoint } from '../api/answers.js';
+
+export interface Scatter {
+  readonly width: number;
+  readonly height: number;
+  readonly places: readonly { readonly x: number; readonly y: number }[];
+  /** Place of the running plan. */
+  readonly here: { readonly x: number; readonly y: number } | undefined;
+  readonly xTicks: readonly Tick[];
+  readonly yTicks: readonly Tick[];
+  /** Path of the front: a step between two points, because no plan lies between them. */
+  readonly steps: string;
+}
+
+interface Tick {
+  readonly at: number;
+  readonly label: string;
+}
+
+const SIZE = { width: 640, height: 320 } as const;
+const EDGE = { left: 60, right: 24, top: 24, bottom: 44 } as const;
+const TICKS = 5;
+
+export const isVerified = ({ plan: { verified } }: FrontierPoint): boolean =>
+  verified?.conclusive === true && verified.sloAttainmentFraction >= verified.percentile / 100;
+
+export function scatterOf(points: readonly FrontierPoint[], current: FrontierAnswer['current']): Scatter {
+  const all = current === undefined ? points : [...points, current];
+  const [costs, accuracies] = [all.map(({ costPerHour }) => costPerHour), all.map(({ pas }) => pas)];
+  const x = axisOf(costs, EDGE.left, SIZE.width - EDGE.right);
+  const y = axisOf(accuracies, SIZE.height - EDGE.bottom, EDGE.top);
+  const places = points.map(({ costPerHour, pas }) => ({ x: x.at(costPerHour), y: y.at(pas) }));
+  const steps = places.map((place, index) => (index === 0 ? `M${place.x},${place.y}` : `H${place.x} V${place.y}`));
+  return {
+    ...SIZE,
+    places,
+    here: current && { x: x.at(current.costPerHour), y: y.at(current.pas) },
+    xTicks: x.ticks.map((value) => ({ at: x.at(value), label: value.toFixed(2) })),
+    yTicks: y.ticks.map((value) => ({ at: y.at(value), label: value.toFixed(3) })),
+    steps: steps.join(' '),
+  };
+}
+
+interface Axis {
+  readonly ticks: readonly number[];
+  at(value: number): number;
+}
+
+function axisOf(values: readonly number[], from: number, to: number): Axis {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  // A single value is in the middle.
+  const [least, most] = low === high ? [low - 0.05 * Math.max(1, low), high + 0.05 * Math.max(1, high)] : [low, high];
+  return {
+    ticks: Array.from({ length: TICKS }, (_, index) => least + ((most - least) * index) / (TICKS - 1)),
+    at: (value) => from + ((to - from) * (value - least)) / (most - least),
+  };
+}

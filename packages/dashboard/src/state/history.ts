@@ -1,0 +1,70 @@
+/** The last hour of points, one per second, in the order of time. */
+import type { HistoryPoint } from '../api/answers.js';
+
+export const HOUR_MS = 3_600_000;
+
+/** `known` with the points of a later answer. Points of the same time are replaced; points older than an hour go. */
+export function mergeHistory(known: readonly HistoryPoint[], later: readonly HistoryPoint[]): readonly HistoryPoint[] {
+  const [first] = later;
+  if (first === undefined) return known;
+  const kept = known.filter(({ atEpochMs }) => atEpochMs < first.atEpochMs);
+  const merged = [...kept, ...later];
+  const from = (merged.at(-1) as HistoryPoint).atEpochMs - HOUR_MS;
+  const start = merged.findIndex(({ atEpochMs }) => atEpochMs > from);
+  return start > 0 ? merged.slice(start) : merged;
+}
+
+/** Index of the last point at or before a time; -1 if all are later. */
+export function indexAt(points: readonly Pick<HistoryPoint, 'atEpochMs'>[], atEpochMs: number): number {
+  let [low, high] = [0, points.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((points[middle] as HistoryPoint).atEpochMs <= atEpochMs) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+export const droppedRps = ({ drops }: Pick<HistoryPoint, 'drops'>): number =>
+  Object.values(drops).reduce((sum, rps) => sum + rps, 0);
+
+export interface ErrorBudget {
+  /** Fraction of the requests within the SLO; undefined without requests. */
+  readonly attainment: number | undefined;
+  /** Fraction (0…1) of the allowed misses of the window that is left; negative if overspent. */
+  readonly left: number;
+  /** Speed of spending in the last five minutes; 1 spends the budget of a window in the time of a window. */
+  readonly burnRate: number | undefined;
+  /** Time until nothing is left at this speed; undefined if it lasts. */
+  readonly emptyInMs: number | undefined;
+}
+
+const BURN_MS = 300_000;
+
+/** Error budget over all points: misses (late, failed or dropped) against those that the percentile allows. */
+export function errorBudget(points: readonly HistoryPoint[], percentile: number): ErrorBudget {
+  const allowed = 1 - percentile / 100;
+  const all = missesOf(points);
+  const last = points.at(-1)?.atEpochMs ?? 0;
+  const recent = missesOf(points.slice(indexAt(points, last - BURN_MS) + 1));
+  const missFraction = all.ended > 0 ? all.missed / all.ended : undefined;
+  const left = missFraction === undefined ? 1 : 1 - missFraction / allowed;
+  const burnRate = recent.ended > 0 ? recent.missed / recent.ended / allowed : undefined;
+  return {
+    attainment: missFraction === undefined ? undefined : 1 - missFraction,
+    left,
+    burnRate,
+    emptyInMs: burnRate !== undefined && burnRate > 1 && left > 0 ? (left * HOUR_MS) / burnRate : undefined,
+  };
+}
+
+function missesOf(points: readonly HistoryPoint[]): { readonly missed: number; readonly ended: number } {
+  let missed = 0;
+  let ended = 0;
+  for (const point of points) {
+    const lost = point.failedRps + droppedRps(point);
+    missed += point.lateRps + lost;
+    ended += point.completedRps + lost;
+  }
+  return { missed, ended };
+}

@@ -1,0 +1,245 @@
+/**
+ * Everything that the page knows about one pipeline. Readings come once a second while the page is visible; events say
+ * when there are new decisions. After a lost connection all is read again, because the server may be a new process.
+ */
+import { computed, signal } from '@preact/signals';
+import type { AdminClient, ApiFailure } from '../api/admin-client.js';
+import type {
+  DecisionPage,
+  DecisionRecord,
+  HistoryAnswer,
+  HistoryPoint,
+  PipelineCounts,
+  PipelineFacts,
+  PipelineGraph,
+  Plan,
+  RunningPlan,
+} from '../api/answers.js';
+import { EventParser, type ServerEvent } from '../api/event-parser.js';
+import { type DecisionList, NO_DECISIONS, withNewest, withOlder } from './decision-list.js';
+import { indexAt, mergeHistory } from './history.js';
+import { type Rates, ratesBetween } from './rates.js';
+
+const POLL_MS = 1000;
+const RETRY_MS = 2000;
+const RECONNECT_MS = 1500;
+/** Rates are means over this many seconds: single seconds of a slow stream say little. */
+const RATE_SECONDS = 5;
+const PAGE = 100;
+/** The first answer covers an hour in points of three seconds; later ones bring every second. */
+const FIRST_POINTS = 1200;
+const MORE_POINTS = 600;
+
+/** Part of the page that an older server may not offer. */
+export type Offer = 'unknown' | 'offered' | 'missing';
+
+export class PipelineState {
+  readonly name: string;
+  readonly facts = signal<PipelineFacts | undefined>(undefined);
+  readonly graph = signal<PipelineGraph | undefined>(undefined);
+  readonly running = signal<RunningPlan | undefined>(undefined);
+  readonly counts = signal<PipelineCounts | undefined>(undefined);
+  readonly rates = signal<Rates | undefined>(undefined);
+  readonly decisions = signal<DecisionList>(NO_DECISIONS);
+  readonly history = signal<readonly HistoryPoint[]>([]);
+  readonly historyOffer = signal<Offer>('unknown');
+  /** The newest decision that planned, with its evidence. */
+  readonly latest = signal<DecisionRecord | undefined>(undefined);
+  /** The plan of the newest applied decision. */
+  readonly plan = signal<Plan | undefined>(undefined);
+  /** Set while readings fail. */
+  readonly failure = signal<ApiFailure | undefined>(undefined);
+  readonly isStreaming = signal(false);
+  /** Local time of the last reading. */
+  readonly readAtMs = signal<number | undefined>(undefined);
+  /** Time of the server minus time of this machine. */
+  readonly skewMs = signal(0);
+  /** Time that is replayed; undefined if the page is live. */
+  readonly replayAt = signal<number | undefined>(undefined);
+  /** Point of the history that is replayed. */
+  readonly replayed = computed(() => {
+    const at = this.replayAt.value;
+    return at === undefined ? undefined : this.history.value[Math.max(0, indexAt(this.history.value, at))];
+  });
+  readonly #client: AdminClient;
+  readonly #path: string;
+  readonly #readings: PipelineCounts[] = [];
+  #stopped = new AbortController();
+  #wake: (() => void) | undefined;
+  /** True if the server does not describe graphs: then it has no counts either. */
+  #isOlder = false;
+
+  constructor(client: AdminClient, name: string) {
+    this.#client = client;
+    this.name = name;
+    this.#path = `/admin/pipelines/${encodeURIComponent(name)}`;
+  }
+
+  path(route: string): string {
+    return `${this.#path}${route}`;
+  }
+
+  get client(): AdminClient {
+    return this.#client;
+  }
+
+  /** Time of the server. */
+  nowMs(): number {
+    return Date.now() + this.skewMs.peek();
+  }
+
+  start(): void {
+    void this.#poll();
+    void this.#listen();
+    document.addEventListener('visibilitychange', this.#look);
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    document.removeEventListener('visibilitychange', this.#look);
+    this.#wake?.();
+  }
+
+  /** Reads now instead of at the next poll, for example after an action. */
+  readonly refresh = (): void => this.#wake?.();
+
+  readonly #look = (): void => {
+    if (!document.hidden) this.#wake?.();
+  };
+
+  async #poll(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      if (!document.hidden) await this.#read();
+      await this.#pause(this.failure.value === undefined ? POLL_MS : RETRY_MS);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #read(): Promise<void> {
+    const hadFailed = this.failure.peek() !== undefined;
+    // After a lost connection, the server may be another one.
+    if (hadFailed) this.#isOlder = false;
+    if (hadFailed || (this.graph.peek() === undefined && !this.#isOlder)) await this.#readGraph();
+    const [facts, running, counts] = await Promise.all([
+      this.#client.get<PipelineFacts>(this.path('')),
+      this.#client.get<RunningPlan>(this.path('/running-plan')),
+      this.#isOlder ? undefined : this.#client.get<PipelineCounts>(this.path('/counts')),
+    ]);
+    if (this.#stopped.signal.aborted) return;
+    const failed = [facts, running].find((answer) => !answer.ok);
+    this.failure.value = failed?.ok === false ? failed.failure : undefined;
+    if (failed !== undefined) return;
+    if (facts.ok) this.facts.value = facts.value;
+    if (running.ok) this.running.value = running.value;
+    if (counts?.ok) this.#count(counts.value);
+    this.readAtMs.value = Date.now();
+    if (hadFailed || this.decisions.peek() === NO_DECISIONS) await this.refreshDecisions();
+    await this.#readHistory();
+  }
+
+  async #readGraph(): Promise<void> {
+    const answer = await this.#client.get<PipelineGraph>(this.path('/graph'));
+    if (answer.ok) this.graph.value = answer.value;
+    this.#isOlder = !answer.ok && answer.failure.kind === 'not-found' && answer.failure.isRoute;
+  }
+
+  #count(counts: PipelineCounts): void {
+    this.skewMs.value = counts.atEpochMs - Date.now();
+    this.counts.value = counts;
+    const last = this.#readings.at(-1);
+    if (last !== undefined && counts.requests.arrived < last.requests.arrived) this.#readings.length = 0;
+    this.#readings.push(counts);
+    const from = counts.atEpochMs - RATE_SECONDS * 1000 - POLL_MS / 2;
+    while (this.#readings.length > 2 && (this.#readings[0] as PipelineCounts).atEpochMs < from) this.#readings.shift();
+    const graph = this.graph.peek();
+    const [first] = this.#readings;
+    if (graph !== undefined && first !== undefined && first !== counts) {
+      this.rates.value = ratesBetween(first, counts, graph) ?? this.rates.peek();
+    }
+  }
+
+  async #readHistory(): Promise<void> {
+    if (this.historyOffer.peek() === 'missing') return;
+    const last = this.history.peek().at(-1)?.atEpochMs;
+    const range = last === undefined ? `maxPoints=${FIRST_POINTS}` : `fromEpochMs=${last}&maxPoints=${MORE_POINTS}`;
+    const answer = await this.#client.get<HistoryAnswer>(this.path(`/history?${range}`));
+    if (answer.ok) {
+      this.historyOffer.value = 'offered';
+      this.history.value = mergeHistory(this.history.peek(), answer.value.points);
+    } else if (answer.failure.kind === 'not-found' && answer.failure.isRoute) this.historyOffer.value = 'missing';
+  }
+
+  /** Reads the newest decisions, and the evidence of the newest plans if it has changed. */
+  async refreshDecisions(): Promise<void> {
+    const answer = await this.#client.get<DecisionPage>(this.path(`/decisions?limit=${PAGE}`));
+    if (!answer.ok) return;
+    this.decisions.value = withNewest(this.decisions.peek(), answer.value);
+    const { decisions } = this.decisions.peek();
+    const newest = decisions.find(({ kind }) => kind !== undefined);
+    if (newest !== undefined && newest.id !== this.latest.peek()?.id) {
+      const record = await this.decision(newest.id);
+      if (record !== undefined) this.latest.value = record;
+    }
+    const applied = decisions.find(({ outcome }) => outcome?.kind === 'applied');
+    if (applied === undefined) return;
+    const record = await this.decision(applied.id);
+    if (record?.decision?.kind === 'apply') this.plan.value = record.decision.plan;
+  }
+
+  async olderDecisions(): Promise<void> {
+    const { nextBefore } = this.decisions.peek();
+    if (nextBefore === undefined) return;
+    const answer = await this.#client.get<DecisionPage>(this.path(`/decisions?limit=${PAGE}&before=${nextBefore}`));
+    if (answer.ok) this.decisions.value = withOlder(this.decisions.peek(), answer.value);
+  }
+
+  async decision(id: number): Promise<DecisionRecord | undefined> {
+    const answer = await this.#client.get<DecisionRecord>(this.path(`/decisions/${id}`));
+    return answer.ok ? answer.value : undefined;
+  }
+
+  async #listen(): Promise<void> {
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        await this.#stream(signal);
+      } catch {
+        // The connection ended; the readings say whether the server answers.
+      }
+      this.isStreaming.value = false;
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    }
+  }
+
+  async #stream(signal: AbortSignal): Promise<void> {
+    const path = `/admin/events?pipeline=${encodeURIComponent(this.name)}`;
+    const response = await this.#client.stream(path, signal);
+    const reader = response?.body?.pipeThrough(new TextDecoderStream()).getReader();
+    if (reader === undefined) return;
+    this.isStreaming.value = true;
+    // Decisions may have been made before the stream began.
+    void this.refreshDecisions();
+    const parser = new EventParser();
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      this.#note(parser.take(value));
+    }
+  }
+
+  #note(events: readonly ServerEvent[]): void {
+    if (events.length === 0) return;
+    const isOfDecision = events.some(({ kind }) => ['decided', 'amended', 'manual', 'in-force'].includes(kind));
+    if (isOfDecision) void this.refreshDecisions();
+    this.refresh();
+  }
+}

@@ -1,0 +1,84 @@
+/** Profiles of variants as series: one per number of cores, over the batch size. */
+import type { ProfileCurve, VariantProfile } from '../api/answers.js';
+
+export interface ProfileRow {
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly meanMs: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly fittedMs: number | undefined;
+  /** Measured ÷ fitted − 1. */
+  readonly residual: number | undefined;
+  /** Half width of the mean's 95 % interval ÷ the mean. */
+  readonly uncertainty: number | undefined;
+  /** Items per second at this batch size. */
+  readonly throughputRps: number | undefined;
+}
+
+const curveRows = ({ cpuCores, points }: ProfileCurve): readonly ProfileRow[] =>
+  points.map(({ batchSize, meanMs, p99Ms, fittedMs, meanUncertaintyFraction, throughputRps }) => ({
+    ...{ cpuCores, batchSize, meanMs, p99Ms, fittedMs, uncertainty: meanUncertaintyFraction },
+    residual: meanMs !== undefined && fittedMs !== undefined && fittedMs > 0 ? meanMs / fittedMs - 1 : undefined,
+    throughputRps: throughputRps ?? (meanMs === undefined ? undefined : (1000 * batchSize) / meanMs),
+  }));
+
+export const profileRows = ({ curves }: VariantProfile): readonly ProfileRow[] => curves.flatMap(curveRows);
+
+export const profileKey = ({ stageId, variantId }: Pick<VariantProfile, 'stageId' | 'variantId'>): string =>
+  `${stageId}/${variantId}`;
+
+export interface PlotLine {
+  readonly cpuCores: number;
+  readonly path: string;
+  readonly dots: readonly { readonly x: number; readonly y: number; readonly low: number; readonly high: number }[];
+}
+
+export interface ProfilePlot {
+  readonly width: number;
+  readonly height: number;
+  readonly lines: readonly PlotLine[];
+  readonly xTicks: readonly { readonly at: number; readonly label: string }[];
+  readonly yTicks: readonly { readonly at: number; readonly label: string }[];
+}
+
+const SIZE = { width: 560, height: 280 } as const;
+const EDGE = { left: 56, right: 16, top: 22, bottom: 42 } as const;
+
+/** `by`: mean time of a batch (ms), or throughput (items per second). Dots are measured, lines are fitted. */
+export function profilePlot({ curves }: VariantProfile, by: 'latency' | 'throughput'): ProfilePlot {
+  const rows = curves.map((curve) => ({ cpuCores: curve.cpuCores, rows: curveRows(curve) }));
+  const all = rows.flatMap((curve) => curve.rows);
+  const measuredOf = ({ meanMs, throughputRps }: ProfileRow) => (by === 'latency' ? meanMs : throughputRps);
+  const fitOf = ({ fittedMs, batchSize }: ProfileRow) =>
+    fittedMs === undefined ? undefined : by === 'latency' ? fittedMs : (1000 * batchSize) / fittedMs;
+  const sizes = [...new Set(all.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
+  const most = Math.max(1e-9, ...all.flatMap((row) => [measuredOf(row) ?? 0, fitOf(row) ?? 0]));
+  const x = (batch: number) => {
+    const [low, high] = [Math.log2(sizes[0] ?? 1), Math.log2(sizes.at(-1) ?? 2)];
+    const part = high === low ? 0.5 : (Math.log2(batch) - low) / (high - low);
+    return EDGE.left + 12 + part * (SIZE.width - EDGE.left - EDGE.right - 24);
+  };
+  const y = (value: number) =>
+    SIZE.height - EDGE.bottom - (value / (1.05 * most)) * (SIZE.height - EDGE.bottom - EDGE.top);
+  return {
+    ...SIZE,
+    lines: rows.map(({ cpuCores, rows: ofCurve }) => ({
+      cpuCores,
+      path: ofCurve
+        .flatMap((row) => {
+          const value = fitOf(row);
+          return value === undefined ? [] : [`${x(row.batchSize)},${y(value)}`];
+        })
+        .map((place, index) => `${index === 0 ? 'M' : 'L'}${place}`)
+        .join(' '),
+      dots: ofCurve.flatMap((row) => {
+        const value = measuredOf(row);
+        if (value === undefined) return [];
+        const spread = (row.uncertainty ?? 0) * value;
+        return [{ x: x(row.batchSize), y: y(value), low: y(value - spread), high: y(value + spread) }];
+      }),
+    })),
+    xTicks: sizes.map((size) => ({ at: x(size), label: `${size}` })),
+    yTicks: [0, 0.25, 0.5, 0.75, 1].map((part) => ({ at: y(part * most), label: (part * most).toPrecision(2) })),
+  };
+}

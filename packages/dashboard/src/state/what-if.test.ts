@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { assumptionLimits, planQuestion } from './what-if.js';
+
+describe('a what-if question', () => {
+  const assumed = { arrivalRps: 10, sloLatencyMs: 200, budgetCpuCores: undefined, pins: {} };
+
+  it('leaves out what is not assumed: an empty pin would remove the pins that are set', () => {
+    expect(planQuestion({ ...assumed, pins: { a: {} } })).toEqual({ arrivalRps: 10, sloLatencyMs: 200 });
+    expect(planQuestion({ ...assumed, budgetCpuCores: 4, pins: { a: {}, b: { replicas: 2 } } })).toEqual({
+      ...{ arrivalRps: 10, sloLatencyMs: 200, budgetCpuCores: 4, pins: { b: { replicas: 2 } } },
+    });
+  });
+
+  it.each([
+    [0, 20],
+    [20, 80],
+    [1234, 4940],
+  ])('reaches beyond the load of %s req/s', (rps, most) => {
+    const { arrivalRps } = assumptionLimits({ slo: { latencyMs: 400, percentile: 99 }, budget: {} }, rps);
+    expect(arrivalRps.max).toBeGreaterThanOrEqual(most * 0.99);
+    expect(arrivalRps.max).toBeLessThanOrEqual(most * 1.1);
+    expect(arrivalRps.min).toBeGreaterThan(0);
+    expect(Math.round(arrivalRps.max / arrivalRps.step)).toBeLessThanOrEqual(200);
+  });
+});

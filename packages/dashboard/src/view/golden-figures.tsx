@@ -1,0 +1,129 @@
+/** The figures that say at a glance whether the pipeline is well. */
+import {
+  accuracyFigure,
+  coresFigure,
+  costFigure,
+  digits,
+  durationText,
+  latencyFigure,
+  percentFigure,
+  rateFigure,
+  text,
+} from '../format/figures.js';
+import { errorBudget } from '../state/history.js';
+import type { PipelineState } from '../state/pipeline-state.js';
+import { type Level, Tile } from './figure.js';
+
+const levelOf = (used: number | undefined): Level =>
+  used === undefined || Number.isNaN(used) ? 'none' : used > 1 ? 'bad' : used > 0.9 ? 'warn' : 'ok';
+
+export function GoldenFigures({ state }: { readonly state: PipelineState }) {
+  return (
+    <dl class="tiles" aria-label="Golden figures">
+      <Arrivals state={state} />
+      <Latency state={state} />
+      <Attainment state={state} />
+      <Accuracy state={state} />
+      <Cost state={state} />
+      <Cores state={state} />
+    </dl>
+  );
+}
+
+function Arrivals({ state }: { readonly state: PipelineState }) {
+  const point = state.replayed.value;
+  const forecast = state.latest.value?.decision?.evidence.forecast;
+  const rps = point?.arrivalRps ?? state.facts.value?.arrivalRps;
+  const [mean, upper] = point ? [point.forecastRps, point.forecastUpperRps] : [forecast?.meanRps, forecast?.upperRps];
+  return (
+    <Tile name="Arrivals" figure={rateFigure(rps)}>
+      {mean === undefined ? 'no forecast yet' : `forecast ${digits(mean)}, up to ${digits(upper ?? mean)}`}
+    </Tile>
+  );
+}
+
+function Latency({ state }: { readonly state: PipelineState }) {
+  const point = state.replayed.value;
+  const { latencyMs: sloMs = 0, percentile = 99 } = state.facts.value?.slo ?? {};
+  const ms = point ? (point.p99Ms ?? undefined) : state.counts.value?.latencyMs?.atPercentile;
+  const used = ms === undefined ? undefined : ms / sloMs;
+  return (
+    <Tile name={`Latency p${percentile}`} figure={latencyFigure(ms)} level={levelOf(used)} used={used ?? 0}>
+      SLO {text(latencyFigure(sloMs))}
+    </Tile>
+  );
+}
+
+function Attainment({ state }: { readonly state: PipelineState }) {
+  const percentile = state.facts.value?.slo.percentile ?? 99;
+  const points = state.history.value;
+  const at = state.replayAt.value;
+  const { arrived = 0, withinSlo = 0 } = state.facts.value?.requests ?? {};
+  if (points.length === 0) {
+    const fraction = arrived > 0 ? withinSlo / arrived : undefined;
+    return (
+      <Tile name="Within SLO" figure={percentFigure(fraction, 2)}>
+        since the start, goal {percentile} %
+      </Tile>
+    );
+  }
+  const upTo = at === undefined ? points : points.filter(({ atEpochMs }) => atEpochMs <= at);
+  const { attainment, left, burnRate, emptyInMs } = errorBudget(upTo, percentile);
+  const level: Level = left < 0 ? 'bad' : (burnRate ?? 0) > 1 ? 'warn' : attainment === undefined ? 'none' : 'ok';
+  const budget = left < 0 ? `budget overspent ${digits(1 - left)}×` : `${Math.round(100 * left)} % of budget left`;
+  return (
+    <Tile name="Within SLO, last hour" figure={percentFigure(attainment, 2)} level={level} used={Math.max(0, left)}>
+      {budget}
+      {emptyInMs === undefined ? '' : `, empty in ${durationText(emptyInMs)}`}
+    </Tile>
+  );
+}
+
+function Accuracy({ state }: { readonly state: PipelineState }) {
+  const point = state.replayed.value;
+  const pas = point ? point.accuracy : (state.history.value.at(-1)?.accuracy ?? state.plan.value?.predicted.pas);
+  const objective = state.facts.value?.objective;
+  return (
+    <Tile name="Accuracy" figure={accuracyFigure(pas)}>
+      {objective?.kind === 'min-cost' ? `floor ${digits(objective.accuracyFloor)}` : 'of the running plan'}
+    </Tile>
+  );
+}
+
+function Cost({ state }: { readonly state: PipelineState }) {
+  const point = state.replayed.value;
+  const cost = point ? point.cost : (state.history.value.at(-1)?.cost ?? state.plan.value?.predicted.costPerHour);
+  const most = state.facts.value?.budget.costPerHour;
+  const used = cost === undefined || most === undefined ? undefined : cost / most;
+  return (
+    <Tile
+      name="Cost"
+      figure={costFigure(cost)}
+      level={used === undefined ? 'none' : used > 1 ? 'bad' : 'ok'}
+      used={used}
+    >
+      {most === undefined ? 'no cost budget' : `budget ${most.toFixed(2)}`}
+    </Tile>
+  );
+}
+
+function Cores({ state }: { readonly state: PipelineState }) {
+  const point = state.replayed.value ?? state.history.value.at(-1);
+  const replicas = Object.values(state.running.value?.stages ?? {}).flatMap((stage) => stage.replicas);
+  const running = replicas.reduce((sum, { resources }) => sum + resources.cpuCores, 0);
+  const planned = point?.cpuCores.planned ?? running;
+  const most = state.facts.value?.budget.cpuCores;
+  const used = point?.cpuCores.used;
+  const ofBudget = most === undefined ? undefined : planned / most;
+  return (
+    <Tile
+      name="CPU"
+      figure={coresFigure(planned)}
+      level={ofBudget !== undefined && ofBudget > 1.001 ? 'warn' : 'none'}
+      used={ofBudget}
+    >
+      {used === undefined ? 'planned' : `planned, ${digits(used)} used`}
+      {most === undefined ? '' : `, budget ${digits(most)}`}
+    </Tile>
+  );
+}

@@ -1,0 +1,178 @@
+/** Details of one stage, and its pins. */
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { GraphStage, StagePins } from '../api/answers.js';
+import { digits } from '../format/figures.js';
+import type { PipelineState } from '../state/pipeline-state.js';
+import { confirmAction } from './confirm-dialog.js';
+
+interface StagePanelProps {
+  readonly state: PipelineState;
+  readonly stageId: string;
+  readonly close: () => void;
+}
+
+export function StagePanel({ state, stageId, close }: StagePanelProps) {
+  const element = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    element.current?.showModal();
+  }, [stageId]);
+  const stage = state.graph.value?.stages.find((each) => each.stageId === stageId);
+  const running = state.running.value?.stages[stageId];
+  return (
+    <dialog ref={element} class="side" aria-labelledby="stage-title" onClose={close}>
+      <div class="side-head">
+        <h2 id="stage-title">{stageId}</h2>
+        <button type="button" class="quiet" aria-label="Close" onClick={() => element.current?.close()}>
+          ✕
+        </button>
+      </div>
+      <h3>Replicas</h3>
+      <table>
+        <thead>
+          <tr>
+            <th>Replica</th>
+            <th>Variant</th>
+            <th class="number">Cores</th>
+            <th>Status</th>
+          </tr>
+        </thead>
+        <tbody>
+          {running?.replicas.map(({ replicaId, variantId, resources, status }) => (
+            <tr key={replicaId}>
+              <td>{replicaId}</td>
+              <td>{variantId}</td>
+              <td class="number">{digits(resources.cpuCores)}</td>
+              <td>
+                <span class={`dot is-${status === 'failed' ? 'unhealthy' : status}`} aria-hidden="true" /> {status}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {running?.rolledBack !== undefined && (
+        <p class="muted">
+          Avoided after failed changes: {running.rolledBack.map(({ variantId }) => variantId).join(', ')}.
+        </p>
+      )}
+      {stage !== undefined && <Variants stage={stage} />}
+      {stage !== undefined && <PinForm state={state} stage={stage} close={() => element.current?.close()} />}
+    </dialog>
+  );
+}
+
+function Variants({ stage }: { readonly stage: GraphStage }) {
+  return (
+    <>
+      <h3>Variants</h3>
+      <table>
+        <thead>
+          <tr>
+            <th>Variant</th>
+            <th class="number">Accuracy</th>
+            <th>Cores to choose from</th>
+          </tr>
+        </thead>
+        <tbody>
+          {stage.variants.map(({ variantId, accuracy, cpuCores }) => (
+            <tr key={variantId}>
+              <td>{variantId}</td>
+              <td class="number">{accuracy === undefined ? '–' : `${accuracy.value.toFixed(3)}`}</td>
+              <td>{cpuCores.map(digits).join(', ')}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+interface PinFormProps {
+  readonly state: PipelineState;
+  readonly stage: GraphStage;
+  readonly close: () => void;
+}
+
+function PinForm({ state, stage, close }: PinFormProps) {
+  const pins: StagePins = state.facts.value?.pins[stage.stageId as never] ?? {};
+  const variant = useSignal<string>(pins.variantId ?? '');
+  const replicas = useSignal<string>(pins.replicas === undefined ? '' : `${pins.replicas}`);
+  const isPinned = Object.keys(pins).length > 0;
+  const isLost = state.failure.value !== undefined;
+  const chosen = {
+    ...(variant.value !== '' && { variantId: variant.value }),
+    ...(replicas.value !== '' && { replicas: Number(replicas.value) }),
+  };
+  const submit = (event: Event) => {
+    event.preventDefault();
+    close();
+    const choice = Object.entries(chosen).map(([name, value]) => `${name === 'variantId' ? 'variant' : name} ${value}`);
+    confirmAction({
+      title: `Pin ${stage.stageId}?`,
+      effect: (
+        <p>
+          Every plan keeps {choice.join(' and ')} at {stage.stageId}, until you unpin it. The next plan follows it.
+        </p>
+      ),
+      verb: 'Pin',
+      ...{ state, route: '/pin', body: { stageId: stage.stageId, ...chosen } },
+    });
+  };
+  const unpin = () => {
+    close();
+    confirmAction({
+      title: `Unpin ${stage.stageId}?`,
+      effect: <p>The next plan chooses freely at {stage.stageId}.</p>,
+      verb: 'Unpin',
+      ...{ state, route: '/unpin', body: { stageId: stage.stageId } },
+    });
+  };
+  return (
+    <form onSubmit={submit}>
+      <h3>Pins</h3>
+      <div class="fields">
+        <div>
+          <label for="pin-variant">Variant</label>
+          <select
+            id="pin-variant"
+            value={variant.value}
+            onChange={({ currentTarget }) => {
+              variant.value = currentTarget.value;
+            }}
+          >
+            <option value="">free</option>
+            {stage.variants.map(({ variantId }) => (
+              <option key={variantId} value={variantId}>
+                {variantId}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div>
+          <label for="pin-replicas">Replicas</label>
+          <input
+            id="pin-replicas"
+            type="number"
+            min={Math.max(1, stage.bounds.minReplicas)}
+            max={stage.bounds.maxReplicas}
+            placeholder="free"
+            value={replicas.value}
+            onInput={({ currentTarget }) => {
+              replicas.value = currentTarget.value;
+            }}
+          />
+        </div>
+      </div>
+      <div class="dialog-buttons">
+        {isPinned && (
+          <button type="button" disabled={isLost} onClick={unpin}>
+            Unpin
+          </button>
+        )}
+        <button type="submit" class="primary" disabled={isLost || Object.keys(chosen).length === 0}>
+          Pin
+        </button>
+      </div>
+    </form>
+  );
+}
