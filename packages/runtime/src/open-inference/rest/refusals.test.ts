@@ -203,23 +203,26 @@ describe('refusals', () => {
     const { json, send, runner } = await start(patient, undefined, { wait: () => new Promise(() => {}) });
     void json(INFER, good).catch(() => {});
     await until(() => runner.inFlight === 1);
-    const late = json(INFER, { ...good, parameters: { timeout_ms: 80 } });
-    await until(() => runner.inFlight === 2);
-    const full = await json(INFER, good);
-    expect(full).toMatchObject({
-      status: 503,
-      headers: { 'retry-after': '1' },
-      body: { code: 'DROPPED', reason: 'queue-full' },
+    expect(await json(INFER, { ...good, parameters: { timeout_ms: 80 } })).toMatchObject({
+      status: 504,
+      body: { code: 'DEADLINE_PASSED', reason: 'deadline-passed' },
     });
-    expect(await late).toMatchObject({ status: 504, body: { code: 'DEADLINE_PASSED', reason: 'deadline-passed' } });
-    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, expectedServiceMs: [0, 500], remainingMs: 0 };
-    runner.setPolicy('a' as StageId, policy);
+    const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
+    runner.setPolicy('a' as StageId, { ...policy, expectedServiceMs: [0, 500] });
     expect(
       (await send(`${RUN}?timeout_ms=100`, { body: '{"x":[[1,2]]}', headers: { 'content-type': 'application/json' } }))
         .body,
     ).toMatchObject({
       code: 'DROPPED',
       reason: 'deadline-unreachable',
+    });
+    runner.setPolicy('a' as StageId, { ...policy, expectedServiceMs: [0, 1] });
+    void json(INFER, good).catch(() => {});
+    await until(() => runner.inFlight === 2);
+    expect(await json(INFER, good)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1' },
+      body: { code: 'DROPPED', reason: 'queue-full' },
     });
     runner.beginDraining();
     expect((await json(INFER, good)).body.reason).toBe('draining');
