@@ -141,7 +141,8 @@ module.exports = {
     },
     {
       name: 'no-development-dependencies-in-source',
-      comment: 'What a package runs on stands in its own dependencies. The dashboard runs in browsers, from built files.',
+      comment:
+        'What a package runs on stands in its own dependencies. The dashboard runs in browsers, from built files.',
       severity: 'error',
       from: { path: '^(packages|examples)/[^/]+/', pathNot: [TEST, '^packages/dashboard/'] },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
