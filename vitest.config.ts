@@ -7,7 +7,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['equipoise-source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.{process,full,node}.test.ts'],
     // Test files restore what they change, so that they can share a process and its modules.
     isolate: false,
     setupFiles: ['scripts/refuse-child-processes.ts'],

@@ -168,10 +168,10 @@ describe('the mode of serve', () => {
   it('stands in the line that says that it is ready', async () => {
     const readyLine = async (...args: string[]) => {
       const { command } = await serve('pipeline.yaml', ...args);
-      return (await command.said(/ready .*/))[0];
+      return (await command.said(/ready http.*/))[0];
     };
-    expect(await readyLine('--mode', 'advise')).toMatch(/, mode advise$/);
-    expect(await readyLine('--fixed')).toMatch(/, plan fixed$/);
+    expect(await readyLine('--mode', 'advise')).toMatch(/, mode advise;/);
+    expect(await readyLine('--fixed')).toMatch(/, plan fixed;/);
   }, 60_000);
 
   it.each(['auto', 'advise'])('%s contradicts a plan that is kept', async (mode) => {
