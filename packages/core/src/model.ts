@@ -92,3 +92,11 @@ export {
   type TensorType,
 } from './model/tensor.js';
 export { concatenateTensors, sliceTensor, stackTensors, unstackTensor } from './model/tensor-batch.js';
+export {
+  atThreshold,
+  choicesOf,
+  thresholdChoices,
+  thresholdOfChoice,
+  thresholdsOf,
+  variantOfChoice,
+} from './model/threshold.js';

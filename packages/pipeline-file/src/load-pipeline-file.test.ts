@@ -85,10 +85,10 @@ test('a folder is not a file', async () => {
   });
 });
 
-async function stagesOf(path: string) {
+async function specOf(path: string) {
   const result = await loadPipelineFile(path);
   if (result.kind === 'invalid') throw new Error('the file is valid');
-  return result.spec.stages;
+  return result.spec;
 }
 
 test('a table is read for stages that are known, as evaluate prints it', async () => {
@@ -96,15 +96,15 @@ test('a table is read for stages that are known, as evaluate prints it', async (
   const printed = { combinations, leftOut: { combinations: 3, reason: 'of 4 combinations the 1 most alike' } };
   const path = join(folder, 'printed.json');
   writeFileSync(path, JSON.stringify(printed));
-  const stages = await stagesOf(writePipeline('known.yaml'));
-  expect(await loadAccuracyTable(path, stages)).toEqual({ kind: 'valid', table: { combinations } });
+  const spec = await specOf(writePipeline('known.yaml'));
+  expect(await loadAccuracyTable(path, spec)).toEqual({ kind: 'valid', table: { combinations } });
 });
 
 test('a table that is read alone is told its problems by its own lines', async () => {
   const path = join(folder, 'alone.json');
   writeFileSync(path, '{"combinations": [\n  {"variants": {"detect": "smal"}, "accuracy": 0.5}\n]}');
-  const stages = await stagesOf(writePipeline('alone.yaml'));
-  expect(await loadAccuracyTable(path, stages)).toMatchObject({
+  const spec = await specOf(writePipeline('alone.yaml'));
+  expect(await loadAccuracyTable(path, spec)).toMatchObject({
     kind: 'invalid',
     problems: [{ path: 'combinations[0].variants.detect', line: 2, suggestion: 'small' }],
   });

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { AppError, type PipelineSpec, type StageSpec } from '@equipoise/core/model';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument } from './check-document.js';
-import type { StageDraft } from './draft.js';
+import type { SpecDraft } from './draft.js';
 import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-file.js';
 import { byPosition, type Finding, type Problem } from './problem.js';
 import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
@@ -44,9 +44,7 @@ async function readPipelineFile(path: string, missing: MissingReference | undefi
   const table = output.spec.accuracyTable;
   if (typeof table !== 'string') return { kind: 'valid', spec, warnings, problemAt };
   const tableText = await readText(resolve(baseDir, table), 'accuracy table');
-  const read = accuracyTableResult(
-    checkAccuracyTableText(tableText, table, output.spec.stages as readonly StageDraft[]),
-  );
+  const read = accuracyTableResult(checkAccuracyTableText(tableText, table, output.spec as SpecDraft));
   if (read.kind === 'invalid')
     return { kind: 'invalid', problems: read.problems.map((problem) => atReference(problem, table, checked)) };
   return { kind: 'valid', spec: withAccuracyTable(spec, read.table), warnings, problemAt };
@@ -70,17 +68,22 @@ type AccuracyTableResult =
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
 /** Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
-export async function loadAccuracyTable(path: string, stages: readonly StageSpec[]): Promise<AccuracyTableResult> {
+export async function loadAccuracyTable(path: string, spec: PipelineSpec): Promise<AccuracyTableResult> {
   const text = await readText(resolve(path), 'accuracy table');
-  const drafts = stages.map(({ id, variants }) => ({ name: id, variants: variants.map((v) => ({ name: v.id })) }));
-  return accuracyTableResult(checkAccuracyTableText(text, path, drafts));
+  const stages = spec.stages.map(({ id, variants, optional }) => ({
+    name: id,
+    optional: optional ?? false,
+    variants: variants.map((variant) => ({ name: variant.id })),
+  }));
+  const edges = spec.edges.map(({ from, to, when }) => ({ from, to, when: { threshold: when?.thresholds } }));
+  return accuracyTableResult(checkAccuracyTableText(text, path, { stages, edges }));
 }
 
-function checkAccuracyTableText(text: string, fileName: string, stages: readonly StageDraft[]) {
+function checkAccuracyTableText(text: string, fileName: string, graph: Pick<SpecDraft, 'stages' | 'edges'>) {
   return checkDocument(text, fileName, {
     schema: accuracyTableSchema,
     semanticFindings: (table) =>
-      table === undefined ? [] : checkAccuracyTable(table as TableDraft, { stages, path: [] }),
+      table === undefined ? [] : checkAccuracyTable(table as TableDraft, { graph, path: [] }),
   });
 }
 

@@ -58,6 +58,7 @@ spec:
           loadMs: 1500
           parameters: { deep: { list: [1, two] } }
     - name: b
+      pins: { threshold: 0.75 }
       variants:
         - name: cpu
           accuracy: { value: 0.7, metric: f1 }
@@ -82,7 +83,7 @@ spec:
       to: c
       join: all
       onMissing: partial
-      when: { condition: 'true', probability: { cpu: 0.25, far: 0.5 } }
+      when: { condition: 'threshold < 1.0', threshold: [0.5, 0.75], probability: { cpu: [0.25, 0.3], far: [0.5, 0.6] } }
       inputs:
         - { name: label }
         - { name: text, from: caption }
@@ -97,7 +98,7 @@ spec:
   control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2, maxSeconds: 90 } }
   admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
   evaluation: { module: ./evaluate.ts, data: ./data, metric: top-k, output: counts, classes: [a, b], k: 1 }
-  accuracyTable: { combinations: [{ variants: { b: cpu, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
+  accuracyTable: { combinations: [{ variants: { b: cpu at 0.5, d: omitted }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
 `;
 
 /** Another test compares the generated page with its generator. */

@@ -1,4 +1,14 @@
-import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
+import {
+  type EdgeSpec,
+  type Objective,
+  type PipelineSpec,
+  type SourceSpec,
+  type StageSpec,
+  thresholdOfChoice,
+  type VariantId,
+  type VariantSpec,
+  variantOfChoice,
+} from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from './api-version.js';
 import { withoutUndefined } from './without-undefined.js';
 
@@ -87,13 +97,43 @@ function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: V
 
 function edgeEntry({ from, to, fanOut, when, inputs, ...how }: EdgeSpec) {
   const { byVariant: itemsByVariant, ...items } = fanOut ?? {};
-  const { byVariant: shareByVariant, ...branch } = when ?? {};
+  const { byVariant: shareByVariant, thresholds, ...branch } = when ?? {};
   return {
     ...{ from, to, ...how },
-    ...(fanOut && { fanOut: { ...items, expected: itemsByVariant ?? fanOut.expected } }),
-    ...(when && { when: { ...branch, probability: shareByVariant ?? when.probability } }),
+    ...(fanOut && { fanOut: { ...items, expected: itemsByVariant ? itemsEntry(itemsByVariant) : fanOut.expected } }),
+    ...(when && {
+      when: {
+        ...branch,
+        ...(thresholds && { threshold: thresholds }),
+        probability: shareByVariant ? sharesEntry(shareByVariant) : when.probability,
+      },
+    }),
     ...(inputs && { inputs: inputs.map(inputEntry) }),
   };
+}
+
+type Shares = NonNullable<NonNullable<EdgeSpec['when']>['byVariant']>;
+
+/** By variant; a list with one share per threshold if there are several. */
+function sharesEntry(shares: Shares): Readonly<Record<string, number | readonly number[]>> {
+  const lists = new Map<VariantId, readonly number[]>();
+  for (const [choice, share] of Object.entries(shares)) {
+    if (thresholdOfChoice(choice as VariantId) === undefined) return shares;
+    const variant = variantOfChoice(choice as VariantId);
+    lists.set(variant, [...(lists.get(variant) ?? []), share]);
+  }
+  return Object.fromEntries(lists);
+}
+
+/** By variant; the mean over the thresholds. */
+function itemsEntry(items: Shares): Readonly<Record<string, number>> {
+  const lists = Object.entries(sharesEntry(items));
+  return Object.fromEntries(
+    lists.map(([variant, own]) => {
+      const values = [own].flat();
+      return [variant, values.reduce((sum, value) => sum + value, 0) / values.length];
+    }),
+  );
 }
 
 function inputEntry(input: NonNullable<EdgeSpec['inputs']>[number]) {

@@ -1,6 +1,8 @@
 /** Turns a valid document into a spec. */
 import {
   type AccuracyTable,
+  atThreshold,
+  choicesOf,
   type EdgeSpec,
   type InferenceServerSpec,
   type Objective,
@@ -49,7 +51,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     sourceJoin: (spec.sources?.length ?? 1) > 1 ? toSourceJoin(spec.sourceJoin) : undefined,
     stages: spec.stages.filter(({ combine }) => combine === undefined).map(toStage),
     combines: toCombines(spec.stages),
-    edges: edges.map(toEdge),
+    edges: edges.map((edge) => toEdge(edge, choicesFrom(edge.from, spec.stages, edges))),
     outputs: (spec.outputs ?? lastStages(names, edges).map((from): FileOutput => ({ from }))).map(toOutput),
     control: withoutUndefined({
       mode: control.mode,
@@ -138,6 +140,7 @@ function toStage({
       cpuCores: pins.cpuCores,
       maxBatchSize: pins.maxBatchSize,
       replicas: pins.replicas,
+      threshold: pins.threshold,
     }),
   });
 }
@@ -171,9 +174,24 @@ function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): Inferen
   return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });
 }
 
-function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge): EdgeSpec {
-  const items = fanOut && toShare(fanOut.expected);
-  const share = when && toShare(when.probability);
+/** Choices of the stage that an edge leaves. */
+interface FromChoices {
+  readonly variants: readonly VariantId[];
+  /** Empty unless a plan chooses. */
+  readonly thresholds: readonly number[];
+}
+
+function choicesFrom(from: string, stages: readonly FileStage[], edges: readonly FileEdge[]): FromChoices {
+  const own = edges.find((edge) => edge.from === from && edge.when?.threshold !== undefined)?.when?.threshold;
+  return {
+    variants: stages.find(({ name }) => name === from)?.variants?.map(({ name }) => variantId(name)) ?? [],
+    thresholds: Array.isArray(own) && own.length > 1 ? own : [],
+  };
+}
+
+function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge, choices: FromChoices): EdgeSpec {
+  const items = fanOut && toShare(fanOut.expected, choices);
+  const share = when && toShare(when.probability, choices);
   return withoutUndefined({
     ...kind,
     from: stageId(from),
@@ -185,7 +203,12 @@ function toEdge({ from, to, fanOut, onMissing, when, inputs, ...kind }: FileEdge
     when:
       when &&
       share &&
-      withoutUndefined({ condition: when.condition, probability: share.value, byVariant: share.byVariant }),
+      withoutUndefined({
+        condition: when.condition,
+        thresholds: when.threshold === undefined ? undefined : [when.threshold].flat(),
+        probability: share.value,
+        byVariant: share.byVariant,
+      }),
     inputs: inputs?.map(toEdgeInput),
   });
 }
@@ -201,11 +224,32 @@ interface Share {
   readonly byVariant?: Readonly<Record<VariantId, number>> | undefined;
 }
 
-function toShare(given: number | Readonly<Record<string, number>>): Share {
-  if (typeof given === 'number') return { value: given };
-  const values = Object.values(given);
-  const value = values.reduce((sum, each) => sum + each, 0) / values.length;
-  return { value, byVariant: given as Readonly<Record<VariantId, number>> };
+type GivenShare = number | readonly number[];
+
+/** By choice if the shares or the stage distinguish choices. */
+function toShare(
+  given: GivenShare | Readonly<Record<string, GivenShare>>,
+  { variants, thresholds }: FromChoices,
+): Share {
+  const isByVariant = typeof given === 'object' && !Array.isArray(given);
+  const shareOf = (variant: VariantId, position: number): number => {
+    const own = isByVariant ? (given as Readonly<Record<string, GivenShare>>)[variant] : (given as GivenShare);
+    return (typeof own === 'number' ? own : (own?.[position] ?? own?.[0])) ?? 0;
+  };
+  const of = variants.length === 0 ? [variantId('')] : variants;
+  if (thresholds.length > 0)
+    return meanShare(
+      of.flatMap((variant) =>
+        thresholds.map((threshold, position) => [atThreshold(variant, threshold), shareOf(variant, position)] as const),
+      ),
+    );
+  if (!isByVariant) return { value: shareOf(variantId(''), 0) };
+  return meanShare(Object.keys(given).map((name) => [variantId(name), shareOf(variantId(name), 0)] as const));
+}
+
+function meanShare(entries: readonly (readonly [VariantId, number])[]): Share {
+  const value = entries.reduce((sum, [, each]) => sum + each, 0) / entries.length;
+  return { value, byVariant: Object.fromEntries(entries) };
 }
 
 function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
@@ -227,14 +271,15 @@ export function withAccuracyTable(spec: PipelineSpec, { shares = [], ...accuracy
   const edges = spec.edges.map((edge): EdgeSpec => {
     const { when, fanOut } = edge;
     const own = known.filter(({ from, to }) => from === edge.from && to === edge.to);
-    const names = spec.stages.find(({ id }) => id === edge.from)?.variants.map(({ id }) => id) ?? [];
+    const variants = spec.stages.find(({ id }) => id === edge.from)?.variants.map(({ id }) => id) ?? [];
+    const names = choicesOf(spec, edge.from, variants);
     const merged = (stated: { value: number; byVariant?: Share['byVariant'] }, field: 'probability' | 'expected') => {
       if (own.every((share) => share[field] === undefined)) return undefined;
       const values = names.map((name): readonly [VariantId, number] => {
         const measured = own.find(({ variant }) => variant === name)?.[field];
         return [name, measured ?? stated.byVariant?.[name] ?? stated.value];
       });
-      return toShare(Object.fromEntries(values));
+      return meanShare(values);
     };
     const share = when && merged({ ...when, value: when.probability }, 'probability');
     const items = fanOut?.distribution

@@ -1,5 +1,13 @@
 import { planObjection, planOfStages } from '@equipoise/core/control';
-import { omittedNodes, type PipelineSpec, type Plan, type StageId, type StagePlan } from '@equipoise/core/model';
+import {
+  omittedNodes,
+  type PipelineSpec,
+  type Plan,
+  type StageId,
+  type StagePlan,
+  thresholdChoices,
+  thresholdsOf,
+} from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
@@ -69,8 +77,18 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
         replicas,
         maxBatchWaitMs: routed.bounds.maxBatchWaitMs,
         trafficFraction: 1,
+        ...routedThreshold(id, { spec, routed: parsed.spec }),
       },
     ];
   }
   return planOfStages(spec, stages);
+}
+
+/** The router's file has only the chosen threshold. */
+function routedThreshold(
+  id: StageId,
+  { spec, routed }: { readonly spec: PipelineSpec; readonly routed: PipelineSpec },
+): { readonly threshold?: number } {
+  const [threshold] = thresholdsOf(routed, id);
+  return threshold === undefined || thresholdChoices(spec, id).length === 0 ? {} : { threshold };
 }

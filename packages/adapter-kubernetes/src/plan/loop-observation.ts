@@ -57,7 +57,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
     const [first] = plan?.stages[id] ?? [];
     if (first === undefined) continue;
     const rolledBack = rolledBackOf(stage);
-    const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs } = first;
+    const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs, threshold } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
       variantId,
@@ -67,6 +67,7 @@ function asRunning(plan: Plan | undefined, spec: PipelineSpec, rolledBackOf: Loo
     stages[id] = {
       ...{ replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs },
       ...(replicas === 0 && { omitted: true as const }),
+      ...(threshold !== undefined && { threshold }),
       ...(rolledBack.length > 0 && { rolledBack }),
     };
   }

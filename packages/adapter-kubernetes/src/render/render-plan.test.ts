@@ -4,6 +4,7 @@ import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import { toYaml } from '../api/to-yaml.js';
+import { routedPlan } from '../plan/kept-plan.js';
 import type { ConfigMap, NetworkPolicy } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
@@ -69,6 +70,28 @@ it('gives the router the shares of the variants in the plan', () => {
   const plan = planFor(spec, { [detect.id]: 'large' });
   const objects = renderPlan(requestFor('deployment', { spec: { ...spec, edges }, profiles, plan }));
   expect(servedSpec(objects, 'detect-and-classify').edges.map(({ fanOut }) => fanOut)).toEqual([{ expected: 4 }]);
+});
+
+it('gives the router the threshold of the plan, from which the plan is read again', () => {
+  const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+  const [detect] = spec.stages as readonly [StageSpec];
+  const thresholds = [0.5, 0.8];
+  const shares = detect.variants.flatMap(({ id }) => thresholds.map((value) => [`${id} at ${value}`, value / 2]));
+  const when = {
+    condition: 'output.sure < threshold',
+    thresholds,
+    probability: 0.3,
+    byVariant: Object.fromEntries(shares),
+  };
+  const edges = spec.edges.map(({ fanOut: _, join: __, ...edge }) => ({ ...edge, when }));
+  const { stages } = planFor(spec, { [detect.id]: 'large' });
+  const chosen = (stages[detect.id] ?? []).map((part) => ({ ...part, threshold: 0.8 }));
+  const asked = { ...spec, edges, outputs: spec.stages.map(({ id }) => ({ from: id })) };
+  const plan = { stages: { ...stages, [detect.id]: chosen } };
+  const objects = renderPlan(requestFor('deployment', { spec: asked, profiles, plan }));
+  const [edge] = servedSpec(objects, 'detect-and-classify').edges;
+  expect(edge?.when).toEqual({ condition: 'output.sure < threshold', thresholds: [0.8], probability: 0.4 });
+  expect(routedPlan(asked, objects)?.stages[detect.id]?.[0]).toMatchObject({ variantId: 'large', threshold: 0.8 });
 });
 
 describe('a stage that is code', () => {

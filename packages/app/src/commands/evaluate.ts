@@ -4,7 +4,7 @@ import { Console } from 'node:console';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec, type StageId } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type StageId, thresholdChoices } from '@equipoise/core/model';
 import {
   AnswersFile,
   type Evaluation,
@@ -114,8 +114,11 @@ async function measure(
 }
 
 /** Combinations, best first, then samples, and skipped combinations with reasons. */
-function evaluationText({ stages }: PipelineSpec, { table, stageRuns, leftOut, computed }: Evaluation): string {
-  const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
+function evaluationText(spec: PipelineSpec, { table, stageRuns, leftOut, computed }: Evaluation): string {
+  const { stages } = spec;
+  const chosen = stages
+    .filter(({ id, variants }) => variants.length > 1 || thresholdChoices(spec, id).length > 0)
+    .map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
   const nameOf = (variants: (typeof table.combinations)[number]['variants']) => shown.map((id) => variants[id] ?? '');
   const isSearch = table.combinations.some(({ verdict }) => verdict !== undefined);

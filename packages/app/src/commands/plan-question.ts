@@ -94,7 +94,7 @@ function checkForSeveral(count: number, { svg, out, runningPlan, accuracyTable }
 const wrongUsage = (message: string): AppError => new AppError('WRONG_USAGE', message);
 
 async function withTableOf(path: string, spec: PipelineSpec): Promise<PipelineSpec> {
-  const read = await loadAccuracyTable(path, spec.stages);
+  const read = await loadAccuracyTable(path, spec);
   if (read.kind === 'valid') return withAccuracyTable(spec, read.table);
   const message = `${path} does not fit the pipeline:\n${problemLines(path, read.problems).join('\n')}`;
   throw new AppError('INVALID_PIPELINE', message, { details: { problems: read.problems } });

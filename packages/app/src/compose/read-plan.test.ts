@@ -57,6 +57,11 @@ describe('a saved plan', () => {
     ['{', 'FILE_UNREADABLE', 'is not JSON'],
     [[], 'FILE_UNREADABLE', 'expected the output of `equipoise plan'],
     [{ points: [] }, 'FILE_UNREADABLE', 'it holds several'],
+    [
+      { stages: { ...plan.stages, detect: [{ ...part('small'), threshold: 0.7 }] } },
+      'FILE_UNREADABLE',
+      'stage detect: expected no threshold, found 0.7',
+    ],
     [{ plan, arrivalRps: '20' }, 'FILE_UNREADABLE', 'expected arrivalRps, a number of at least 0, found "20"'],
     [
       { stages: { detect: plan.stages.detect } },

@@ -13,6 +13,7 @@ import {
   type StageId,
   type StagePlan,
   type StageSpec,
+  thresholdChoices,
 } from '@equipoise/core/model';
 
 export interface SavedPlan {
@@ -37,7 +38,10 @@ function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['s
     const message = `${path} is a plan of another pipeline: it has the stages ${found}; ${spec.name} has ${ids.join(', ')}.`;
     throw new AppError('NOT_FOUND', message, { details: { path, unknown, missing } });
   }
-  const plan = spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })] as const);
+  const plan = spec.stages.map(
+    (stage) =>
+      [stage.id, stagePlans(stages[stage.id], { stage, thresholds: thresholdChoices(spec, stage.id), path })] as const,
+  );
   checkOmitted(
     plan.flatMap(([id, [first]]) => (first?.replicas === 0 ? [id] : [])),
     spec,
@@ -77,6 +81,7 @@ function runningStage(id: StageId, parts: readonly StagePlan[]): RunningStage {
   return {
     ...{ replicas, maxBatchSize: first?.maxBatchSize ?? 1, maxBatchWaitMs: first?.maxBatchWaitMs ?? 0 },
     ...(first?.replicas === 0 && { omitted: true as const }),
+    ...(first?.threshold !== undefined && { threshold: first.threshold }),
   };
 }
 
@@ -125,6 +130,8 @@ function arrivalRpsIn(document: unknown, path: string): number | undefined {
 
 interface Place {
   readonly stage: StageSpec;
+  /** From which a plan chooses. */
+  readonly thresholds: readonly number[];
   readonly path: string;
 }
 
@@ -148,7 +155,18 @@ function stagePlan(value: unknown, at: Place): StagePlan {
     maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
     replicas: wholeNumber(value, 'replicas', at, 0),
     trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
+    ...thresholdIn(value, at),
   };
+}
+
+/** A stage with several thresholds needs one of them; without one, the first counts. */
+function thresholdIn(value: JsonObject, at: Place): { readonly threshold?: number } {
+  const { threshold } = value;
+  const [first] = at.thresholds;
+  if (threshold === undefined || threshold === null) return first === undefined ? {} : { threshold: first };
+  if (typeof threshold === 'number' && at.thresholds.includes(threshold)) return { threshold };
+  const listed = first === undefined ? 'no threshold' : `one of the thresholds ${at.thresholds.join(', ')}`;
+  throw wrong(at, `expected ${listed}`, threshold);
 }
 
 function resourcesOf(value: unknown, at: Place): Resources {

@@ -198,7 +198,7 @@ function possiblePins(
     const objection =
       stage === undefined
         ? `there is no stage ${id}`
-        : (pinObjection(stage, wanted) ??
+        : (pinObjection(spec, stage, wanted) ??
           beyondBudget(spec, id, all) ??
           // Invalid profiles abort the start anyway.
           (curves.kind === 'invalid' ? undefined : unprofiledPins(stage, wanted, curves)));

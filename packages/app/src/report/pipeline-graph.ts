@@ -67,7 +67,8 @@ function edgeLabel({ to, when, fanOut, join, onMissing, inputs }: EdgeSpec, edge
   const parts = edges.filter((edge) => edge.to === to).length === 1 || join === 'all' ? 'item' : 'result';
   const count = join === 'any' ? 1 : typeof join === 'object' ? join.quorum : undefined;
   return [
-    when && `if ${when.condition} (${shareText(when.byVariant, when.probability, percent)})`,
+    when &&
+      `if ${when.condition}${thresholdText(when.thresholds)} (${shareText(when.byVariant, when.probability, percent)})`,
     fanOut && `× ${shareText(fanOut.byVariant, fanOut.expected, String)} items`,
     join && (count === undefined ? `join all ${parts}s` : `first ${count === 1 ? parts : `${count} ${parts}s`}`),
     onMissing && 'missing parts allowed',
@@ -85,6 +86,9 @@ function inputText(input: NonNullable<EdgeSpec['inputs']>[number]): string {
 }
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;
+
+const thresholdText = (thresholds: readonly number[] | undefined): string =>
+  thresholds === undefined ? '' : `, threshold ${thresholds.join(' or ')}`;
 
 /** `90 % small, 25 % medium`, or one value for all variants. */
 const shareText = (

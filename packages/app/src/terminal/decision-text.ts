@@ -68,9 +68,15 @@ function seenText(
   { load, stages, runningPlan, failedTotal = 0, changing = false, staleSources }: Observation,
   decision: Decision | undefined,
 ): string {
-  const rows = Object.entries(runningPlan.stages).map(([id, { replicas, maxBatchSize }]) => {
+  const rows = Object.entries(runningPlan.stages).map(([id, { replicas, omitted, maxBatchSize }]) => {
     const seen = stages[id as StageId];
-    return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
+    return [
+      id,
+      omitted ? 'omitted' : replicasText(replicas),
+      maxBatchSize,
+      seen?.queueLength ?? '',
+      seen?.droppedTotal ?? '',
+    ];
   });
   const columns = ['stage', 'replicas', ...['max batch', 'waiting', 'dropped since the start'].map(right)];
   const { burst, forecast } = decision?.evidence ?? {};
@@ -184,6 +190,8 @@ function changeText(change: Change): string {
       return `${stageId}: ${change.fromVariantId ?? 'nothing'} → ${to.variantId} (${counted(to.replicas, 'replica')})`;
     case 'set-batch':
       return `${stageId}: batches of at most ${to.maxBatchSize}`;
+    case 'set-threshold':
+      return `${stageId}: threshold ${change.fromThreshold ?? 'unset'} → ${to.threshold ?? 'unset'}`;
     case 'set-resources':
       return `${stageId}: ${change.fromResources.cpuCores} → ${coresText(to.resources.cpuCores)} each`;
   }

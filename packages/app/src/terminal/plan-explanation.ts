@@ -25,7 +25,7 @@ export function explanationText(explained: Explained): string {
     pc.bold('What more would give'),
     changesTable(explained),
     pc.bold('Stage by stage'),
-    stagesTable(explained.explanation),
+    stagesTable(explained),
     bindingLine(explained.explanation),
     '',
     pc.bold('Why other variants lost'),
@@ -98,14 +98,20 @@ function outcomeOf(result: PlanResult, before: Plan): ChangedOutcome {
   return { value, costPerHour: plan.predicted.costPerHour, changedStages };
 }
 
-function stagesTable({ stages }: PlanExplanation): string {
-  const rows = Object.entries(stages).map(([id, { latencyMs, sloFraction, costFraction, capacityRps }]) => [
-    id,
-    msText(latencyMs),
-    percentText(sloFraction),
-    percentText(costFraction),
-    `${capacityRps.toFixed(1)} rps`,
-  ]);
+/** Omitted stages have no figures. */
+function stagesTable({ explanation, plan }: Explained): string {
+  const rows = Object.keys(plan.stages).map((id) => {
+    const stage = explanation.stages[id as StageId];
+    if (stage === undefined) return [id, pc.dim('omitted'), '', '', ''];
+    const { latencyMs, sloFraction, costFraction, capacityRps } = stage;
+    return [
+      id,
+      msText(latencyMs),
+      percentText(sloFraction),
+      percentText(costFraction),
+      `${capacityRps.toFixed(1)} rps`,
+    ];
+  });
   return textTable(['stage', ...['latency', 'of the SLO', 'of the cost', 'carries'].map(right)], rows);
 }
 

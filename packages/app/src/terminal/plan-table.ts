@@ -1,3 +1,4 @@
+import { variantChoice } from '@equipoise/core/control';
 import type { DecisionEvidence, Plan, PlanVerification, ProfileSet } from '@equipoise/core/model';
 import { profileEvidence } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -5,14 +6,17 @@ import { counted } from './counted.js';
 import { textTable } from './text-table.js';
 
 export function planTable(plan: Plan): string {
+  const hasThreshold = Object.values(plan.stages).some(([part]) => part?.threshold !== undefined);
   const rows = Object.entries(plan.stages).flatMap(([id, stagePlans]) =>
-    stagePlans.map(({ variantId, resources, replicas, maxBatchSize }) =>
-      replicas === 0
+    stagePlans.map(({ variantId, resources, replicas, maxBatchSize, threshold = '' }) => [
+      ...(replicas === 0
         ? [id, pc.dim('omitted'), '', 0, '']
-        : [id, pc.bold(variantId), resources.cpuCores, replicas, maxBatchSize],
-    ),
+        : [id, pc.bold(variantId), resources.cpuCores, replicas, maxBatchSize]),
+      ...(hasThreshold ? [threshold] : []),
+    ]),
   );
-  return textTable(['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }], rows);
+  const columns = ['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }];
+  return textTable([...columns, ...(hasThreshold ? [{ right: 'threshold' }] : [])], rows);
 }
 
 export function planSummary(plan: Plan): string {
@@ -30,8 +34,8 @@ export function planSummary(plan: Plan): string {
 }
 
 export function choiceText(plan: Plan): string {
-  return Object.entries(plan.stages)
-    .map(([id, [stage]]) => `${id}=${stage?.replicas === 0 ? 'omitted' : stage?.variantId}`)
+  return Object.entries(variantChoice(plan.stages))
+    .map(([id, choice]) => `${id}=${choice}`)
     .join(' ');
 }
 

@@ -38,7 +38,10 @@ function runningStage(to: StagePlan): RunningStage {
     resources,
     status: 'ready',
   });
-  return { replicas: Array.from({ length: to.replicas }, (_, i) => replica(i)), maxBatchSize, maxBatchWaitMs };
+  return {
+    ...{ replicas: Array.from({ length: to.replicas }, (_, i) => replica(i)), maxBatchSize, maxBatchWaitMs },
+    ...(to.threshold !== undefined && { threshold: to.threshold }),
+  };
 }
 
 const runningWith = (plan: Plan): RunningPlan => ({
@@ -51,9 +54,10 @@ function applied(running: RunningPlan, changes: readonly Change[]): RunningPlan 
   const stages: Record<StageId, RunningStage> = { ...running.stages };
   for (const { kind, stageId: id, to } of changes) {
     const before = stages[id];
-    const batchOnly = kind === 'set-batch' && before !== undefined;
-    stages[id] = batchOnly
-      ? { ...before, maxBatchSize: to.maxBatchSize, maxBatchWaitMs: to.maxBatchWaitMs }
+    const { maxBatchSize, maxBatchWaitMs, threshold } = to;
+    const isTuned = (kind === 'set-batch' || kind === 'set-threshold') && before !== undefined;
+    stages[id] = isTuned
+      ? { ...before, maxBatchSize, maxBatchWaitMs, ...(threshold !== undefined && { threshold }) }
       : runningStage(to);
   }
   return { stages };
@@ -66,6 +70,7 @@ const anyStage = fc
     replicas: fc.integer({ min: 1, max: 4 }),
     maxBatchSize: fc.constantFrom(1, 4),
     maxBatchWaitMs: fc.constantFrom(0, 5),
+    threshold: fc.constantFrom(0.6, 0.8),
   })
   .map(stagePlan);
 const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
@@ -109,6 +114,22 @@ describe('diffPlans', () => {
     const changes = diffPlans(runningWith(base), planWith({ a: stagePlan(over), b: stagePlan() }), unbounded);
     expect(changes.map(({ kind }) => kind)).toEqual(kinds);
     expect(changes.every(({ stageId: id }) => id === stageId('a'))).toBe(true);
+  });
+
+  it.each([
+    ['a higher threshold after the stage behind it has grown', 0.8, 3, ['scale b', 'set-threshold a']],
+    ['a lower threshold before the stage behind it shrinks', 0.6, 1, ['set-threshold a', 'scale b']],
+  ])('sets %s', (_, threshold, replicas, order) => {
+    const running = planWith({ a: stagePlan({ threshold: 0.7 }), b: stagePlan({ replicas: 2 }) });
+    const wanted = planWith({ a: stagePlan({ threshold, maxBatchSize: 4 }), b: stagePlan({ replicas }) });
+    const changes = diffPlans(runningWith(running), wanted, unbounded);
+    expect(changes.map(({ kind, stageId: id }) => `${kind} ${id}`)).toEqual(['set-batch a', ...order]);
+    // The batching does not bring the threshold forward.
+    expect(changes[0]?.to).toMatchObject({ maxBatchSize: 4, threshold: 0.7 });
+    expect(changes.find(({ kind }) => kind === 'set-threshold')).toMatchObject({
+      fromThreshold: 0.7,
+      to: { threshold },
+    });
   });
 
   it('puts what takes capacity away behind what adds it', () => {

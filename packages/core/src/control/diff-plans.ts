@@ -30,6 +30,8 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
   scale: 1,
   'switch-variant': 2,
   'set-resources': 3,
+  // Stages behind a higher threshold have grown before; those behind a lower one shrink after it.
+  'set-threshold': 4,
 };
 
 /**
@@ -46,7 +48,7 @@ export function diffPlans(running: RunningPlan, plan: Plan, limits: ChangeLimits
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, limits: ChangeLimits): readonly Change[] {
   const changes = arrangedChanges(running, plan, { bounds: changeBounds(limits), onItsWay: true });
-  const told = new Set(changes.flatMap(({ kind, stageId }) => (kind === 'set-batch' ? [] : [stageId])));
+  const told = new Set(changes.flatMap(({ kind, stageId }) => (restartsNothing(kind) ? [] : [stageId])));
   const others = Object.entries(plan.stages).flatMap(([id, [to]]): readonly Change[] => {
     const stageId = id as StageId;
     return to === undefined || told.has(stageId) ? [] : [{ kind: 'scale', stageId, fromReplicas: to.replicas, to }];
@@ -81,8 +83,13 @@ function stageChanges(stageId: StageId, running: RunningStage | undefined, to: S
   return [
     ...(sameBatch ? [] : [{ kind: 'set-batch', stageId, to } as const]),
     ...(live.length === to.replicas ? [] : [{ kind: 'scale', stageId, fromReplicas: live.length, to } as const]),
+    ...(running.threshold === to.threshold
+      ? []
+      : [{ kind: 'set-threshold', stageId, fromThreshold: running.threshold, to } as const]),
   ];
 }
+
+const restartsNothing = (kind: Change['kind']): boolean => kind === 'set-batch' || kind === 'set-threshold';
 
 function shrinks(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
@@ -107,9 +114,24 @@ function arrangedChanges(
   const isNew = (id: StageId) => running.stages[id]?.omitted !== true && replicas.get(id)?.length === 0;
   const first = arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: true });
   // If stages grow into the surge, later changes may lack headroom.
-  return first.left.length === 0
-    ? first.order
-    : inOneRow(arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: false }));
+  const order =
+    first.left.length === 0
+      ? first.order
+      : inOneRow(arranged(changes, replicas, { bounds, fromCores, isNew, growsIntoSurge: false }));
+  return withOwnThresholds(running, order);
+}
+
+/** Changes of batching and replicas before that of the threshold keep the present one. */
+function withOwnThresholds(running: RunningPlan, order: readonly Change[]): readonly Change[] {
+  return order.map((change, position): Change => {
+    const { kind, stageId, to } = change;
+    const present = running.stages[stageId]?.threshold;
+    const isBefore = order
+      .slice(position + 1)
+      .some((later) => later.kind === 'set-threshold' && later.stageId === stageId);
+    if (present === undefined || !isBefore || (kind !== 'set-batch' && kind !== 'scale')) return change;
+    return { ...change, to: { ...to, threshold: present } };
+  });
 }
 
 interface Arranged {
@@ -130,7 +152,7 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
     const [next] = place < 0 ? [] : left.splice(place, 1);
     if (next === undefined) return { order, left };
     order.push(next);
-    if (next.kind !== 'set-batch') replicas.set(next.stageId, replicasOf(next));
+    if (!restartsNothing(next.kind)) replicas.set(next.stageId, replicasOf(next));
   }
 }
 
@@ -149,7 +171,7 @@ function hasRoom(
   { bounds, fromCores, isNew, growsIntoSurge }: Room,
 ): boolean {
   const own = replicas.get(stageId) ?? [];
-  if (kind === 'set-batch' || (own.length === 0 && isNew(stageId))) return true;
+  if (restartsNothing(kind) || (own.length === 0 && isNew(stageId))) return true;
   const all = [...replicas.values()].flat();
   const inForce = all.map(oneOf);
   const heldByOthers = coresOf(inForce) - coresOf(own.map(oneOf));

@@ -3,6 +3,7 @@ import type { StageId } from '../model/ids.js';
 import { isOmissible, omittedStages } from '../model/omission.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import { thresholdChoices } from '../model/threshold.js';
 import {
   isWithin,
   limitsOf,
@@ -22,8 +23,12 @@ export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec 
 }
 
 /** Reason why a stage cannot have `pins`, with the allowed values; undefined if it can. */
-export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, pins: StagePins): string | undefined {
-  const { variantId, cpuCores, maxBatchSize, replicas } = { ...ofFile, ...pins };
+export function pinObjection(
+  { edges }: Pick<PipelineSpec, 'edges'>,
+  { id, variants, bounds, pins: ofFile }: StageSpec,
+  pins: StagePins,
+): string | undefined {
+  const { variantId, cpuCores, maxBatchSize, replicas, threshold } = { ...ofFile, ...pins };
   const open = variants.filter((variant) => variantId === undefined || variant.id === variantId);
   if (open.length === 0)
     return `${id} has no variant ${variantId}; it has ${variants.map((variant) => variant.id).join(', ')}`;
@@ -35,7 +40,18 @@ export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, 
     return `${id} does not allow batches of ${maxBatchSize}; it allows ${batchSizes.join(', ')}`;
   if (replicas !== undefined && (replicas < minReplicas || replicas > maxReplicas))
     return `${id} does not allow ${replicas} replicas; it allows ${minReplicas} to ${maxReplicas}`;
-  return undefined;
+  return thresholdObjection(thresholdChoices({ edges }, id), id, threshold);
+}
+
+function thresholdObjection(
+  choices: readonly number[],
+  id: StageId,
+  threshold: number | undefined,
+): string | undefined {
+  if (threshold === undefined || choices.includes(threshold)) return undefined;
+  return choices.length === 0
+    ? `${id} has no choice of thresholds`
+    : `${id} has no threshold ${threshold}; it has ${choices.join(', ')}`;
 }
 
 /** Reason why no plan can keep all `pins`: the minimum that they need exceeds the budget. */
@@ -113,15 +129,25 @@ export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, '
 
 /** Descriptions of pins that a plan does not keep. */
 export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>): readonly string[] {
-  return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas }]) => {
+  return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas, threshold }]) => {
     const [part] = stages[id as StageId] ?? [];
     if (part === undefined) return [];
     const has = { ...part, cpuCores: part.resources.cpuCores };
-    const asked = Object.entries(part.replicas === 0 ? { replicas } : { variantId, cpuCores, maxBatchSize, replicas });
+    const asked = Object.entries(
+      part.replicas === 0 ? { replicas } : { variantId, cpuCores, maxBatchSize, replicas, threshold },
+    );
     return asked.flatMap(([name, value]) =>
       value === undefined || value === has[name as keyof typeof has] ? [] : [`${id}: ${name} ${value}`],
     );
   });
+}
+
+function stagePlanObjection(spec: PipelineSpec, stage: StageSpec, plan: StagePlan): string | undefined {
+  const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, threshold } = plan;
+  const chosen = { variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas };
+  const objection = pinObjection(spec, stage, threshold === undefined ? chosen : { ...chosen, threshold });
+  if (objection !== undefined || maxBatchWaitMs <= stage.bounds.maxBatchWaitMs) return objection;
+  return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
 }
 
 /** Reason why a plan cannot be applied; undefined if it can. A missed SLO is no reason. */
@@ -132,12 +158,9 @@ export function planObjection(spec: PipelineSpec, plan: Plan): string | undefine
   for (const stage of spec.stages) {
     const [stagePlan, ...more] = plan.stages[stage.id] ?? [];
     if (stagePlan === undefined || more.length > 0) return `stage ${stage.id} needs one entry`;
-    const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas } = stagePlan;
-    if (replicas === 0 && stage.pins.replicas === undefined) continue;
-    const objection = pinObjection(stage, { variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas });
+    if (stagePlan.replicas === 0 && stage.pins.replicas === undefined) continue;
+    const objection = stagePlanObjection(spec, stage, stagePlan);
     if (objection !== undefined) return objection;
-    if (maxBatchWaitMs > stage.bounds.maxBatchWaitMs)
-      return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
   }
   if (!isOmissible(spec, plan.stages))
     return `it cannot omit ${omittedStages(plan.stages).join(', ')}: only optional stages may have no replicas, and each join needs a part`;

@@ -4,8 +4,9 @@ import type { StageId, VariantId } from '../model/ids.js';
 import { isOmissible, OMITTED, withOmitted } from '../model/omission.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import { specOfPlan } from '../model/resolved-spec.js';
+import { specOfPlan, withKnownThresholds } from '../model/resolved-spec.js';
 import { isOfKind, type RunningPlan, runningStages } from '../model/running-plan.js';
+import { atThreshold } from '../model/threshold.js';
 import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import { capacityRps, type ServiceCurves } from '../profile/service-curves.js';
 
@@ -17,7 +18,7 @@ export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | 
 
 /** Plan with these stages; it omits optional ones that are not among them. Latency and capacity are unknown: 0. */
 export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
-  const stages = withOmitted(spec, given);
+  const stages = withKnownThresholds(spec, withOmitted(spec, given));
   const [cpuCores, , , costPerHour] = planUse(spec, stages);
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));
   return {
@@ -26,10 +27,13 @@ export function planOfStages(spec: PipelineSpec, given: Plan['stages']): Plan {
   };
 }
 
+/** Choices of stages: variants, with their thresholds. */
 export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
   const choice: Record<StageId, VariantId> = {};
   for (const [id, [stagePlan]] of Object.entries(stages))
-    if (stagePlan !== undefined) choice[id as StageId] = stagePlan.replicas === 0 ? OMITTED : stagePlan.variantId;
+    if (stagePlan !== undefined)
+      choice[id as StageId] =
+        stagePlan.replicas === 0 ? OMITTED : atThreshold(stagePlan.variantId, stagePlan.threshold);
   return choice;
 }
 
@@ -42,7 +46,8 @@ export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): bo
       isOfKind(one, other) &&
       one.replicas === other.replicas &&
       one.maxBatchSize === other.maxBatchSize &&
-      one.maxBatchWaitMs === other.maxBatchWaitMs
+      one.maxBatchWaitMs === other.maxBatchWaitMs &&
+      one.threshold === other.threshold
     );
   });
 }
@@ -50,13 +55,14 @@ export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): bo
 export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
   return spec.stages.every(({ id, pins }) =>
     (stages[id] ?? []).every(
-      ({ variantId, resources, maxBatchSize, replicas }) =>
+      ({ variantId, resources, maxBatchSize, replicas, threshold }) =>
         replicas === (pins.replicas ?? replicas) &&
         (pins.omitted ?? replicas === 0) === (replicas === 0) &&
         (replicas === 0 ||
           (variantId === (pins.variantId ?? variantId) &&
             resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
-            maxBatchSize === (pins.maxBatchSize ?? maxBatchSize))),
+            maxBatchSize === (pins.maxBatchSize ?? maxBatchSize) &&
+            threshold === (pins.threshold ?? threshold))),
     ),
   );
 }

@@ -6,6 +6,7 @@ import { type MeasuredCombination, measuredCombination } from '../model/accuracy
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import { resolvedSpec } from '../model/resolved-spec.js';
+import { variantOfChoice } from '../model/threshold.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /** `pas`: fraction 0…1. `entry`: entry of the accuracy table that gives it; undefined for the product. */
@@ -17,7 +18,8 @@ export interface PipelineAccuracy {
 /** 1 for transforms and undeclared accuracies. */
 export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefined): number {
   if (stage.kind === 'transform') return 1;
-  return stage.variants.find((variant) => variant.id === variantId)?.accuracy?.value ?? 1;
+  const id = variantId && variantOfChoice(variantId);
+  return stage.variants.find((variant) => variant.id === id)?.accuracy?.value ?? 1;
 }
 
 export function pipelineAccuracy(spec: PipelineSpec, choice: Readonly<Record<StageId, VariantId>>): PipelineAccuracy {

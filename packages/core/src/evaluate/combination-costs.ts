@@ -11,6 +11,7 @@ import { OMITTED, omittedNodes, withoutNodes } from '../model/omission.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { resolvedSpec } from '../model/resolved-spec.js';
+import { variantOfChoice } from '../model/threshold.js';
 import { plannedCurves, requireCurves, type ServiceCurve } from '../profile/service-curves.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 
@@ -83,7 +84,8 @@ function combinationTimes(spec: PipelineSpec, profiles: ProfileSet) {
       const before = spec.edges.filter(({ to }) => to === id).map(({ from }) => endsMs.get(from) ?? 0);
       const startMs = Math.max(0, ...before);
       const variants = spec.stages.find((stage) => stage.id === id)?.variants;
-      const variant = variants?.find((each) => each.id === choice[id]);
+      const chosen = choice[id];
+      const variant = chosen && variants?.find((each) => each.id === variantOfChoice(chosen));
       const cost = variant && byVariant.get(variant);
       endsMs.set(id, startMs + (cost?.shortestMs ?? 0));
       if (cost === undefined || variant === undefined) continue;

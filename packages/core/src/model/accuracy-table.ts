@@ -4,7 +4,7 @@
  */
 import type { StageId, VariantId } from './ids.js';
 
-/** `variants` may omit stages that have a single variant. */
+/** `variants`: choices of stages (see `choicesOf`); may omit stages that have a single one. */
 export interface MeasuredCombination {
   readonly variants: Readonly<Record<StageId, VariantId>>;
   /** Fraction 0…1. */

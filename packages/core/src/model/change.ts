@@ -16,6 +16,12 @@ export type Change = (
     }
   | { readonly kind: 'set-batch'; readonly stageId: StageId; readonly to: StagePlan }
   | {
+      readonly kind: 'set-threshold';
+      readonly stageId: StageId;
+      readonly fromThreshold: number | undefined;
+      readonly to: StagePlan;
+    }
+  | {
       readonly kind: 'set-resources';
       readonly stageId: StageId;
       readonly fromResources: Resources;

@@ -131,6 +131,8 @@ export interface StagePins {
   readonly cpuCores?: number;
   readonly maxBatchSize?: number;
   readonly replicas?: number;
+  /** For stages with several thresholds. */
+  readonly threshold?: number;
   /** For optional stages; by default a plan chooses. */
   readonly omitted?: boolean;
 }
@@ -202,8 +204,8 @@ type EdgeInput = { readonly name: string } & (
  * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
  * item (see `closesFanOut`). A stage with several in-edges waits for all parts that can arrive, unless `join` is `any`
  * or a quorum. `when`: an item takes the stage's first edge whose condition is true. Probabilities sum to at most 1.
- * Probabilities and fan-out factors apply until learned from traffic. `byVariant` gives them for each variant of `from`;
- * then the plain number is the mean over the variants (see `resolvedSpec`).
+ * Probabilities and fan-out factors apply until learned from traffic. `byVariant` gives them for each variant of `from`,
+ * at each threshold if it has several (`choicesOf`); then the plain number is the mean (see `resolvedSpec`).
  */
 export interface EdgeSpec {
   readonly from: StageId;
@@ -223,6 +225,8 @@ export interface EdgeSpec {
   readonly onMissing?: 'partial';
   readonly when?: {
     readonly condition: string;
+    /** Values for `threshold` in the condition, ascending (see `thresholdsOf`). */
+    readonly thresholds?: readonly number[];
     readonly probability: number;
     readonly byVariant?: Readonly<Record<VariantId, number>>;
   };
@@ -360,7 +364,16 @@ export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number):
 
 /** Parts of a graph; entries of a file may be malformed. */
 interface JoinedGraph {
-  readonly edges?: readonly ({ readonly to?: string | undefined; readonly join?: unknown } | undefined)[] | undefined;
+  readonly edges?:
+    | readonly (
+        | {
+            readonly to?: string | undefined;
+            readonly join?: unknown;
+            readonly when?: { readonly thresholds?: readonly unknown[] | undefined } | undefined;
+          }
+        | undefined
+      )[]
+    | undefined;
   readonly outputs?: readonly ({ readonly unless?: string | undefined } | undefined)[] | undefined;
   readonly combines?: readonly ({ readonly method?: string | undefined } | undefined)[] | undefined;
   readonly stages?: readonly ({ readonly optional?: boolean | undefined } | undefined)[] | undefined;
@@ -368,8 +381,8 @@ interface JoinedGraph {
 
 /**
  * First element due to which the accuracy is not a product and must be measured. Causes are `any` and `quorum` joins of
- * several edges, cascades (outputs with `unless`), combine stages that choose or average, and optional stages. Undefined
- * if the product counts.
+ * several edges, cascades (outputs with `unless`), combine stages that choose or average, optional stages, and choices
+ * of thresholds. Undefined if the product counts.
  */
 export function measurementCause({
   edges = [],
@@ -387,7 +400,9 @@ export function measurementCause({
   const combine = combines.findIndex((each) => each?.method !== undefined && each.method !== 'concatenation');
   if (combine >= 0) return { of: 'combines', index: combine };
   const optional = stages.findIndex((stage) => stage?.optional === true);
-  return optional >= 0 ? { of: 'stages', index: optional } : undefined;
+  if (optional >= 0) return { of: 'stages', index: optional };
+  const choice = edges.findIndex((edge) => (edge?.when?.thresholds?.length ?? 0) > 1);
+  return choice >= 0 ? { of: 'edges', index: choice } : undefined;
 }
 
 /** Infinity for `all`. */

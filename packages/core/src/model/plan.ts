@@ -9,6 +9,8 @@ export interface StagePlan {
   readonly maxBatchWaitMs: number;
   readonly replicas: number;
   readonly trafficFraction: number;
+  /** Threshold of the conditions on the stage's answers, if the plan chooses one. */
+  readonly threshold?: number;
 }
 
 export interface PlanPrediction {

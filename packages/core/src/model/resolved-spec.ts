@@ -5,7 +5,8 @@
 import type { StageId, VariantId } from './ids.js';
 import { omittedNodes, omittedStages, withoutNodes } from './omission.js';
 import type { EdgeSpec, PipelineSpec } from './pipeline-spec.js';
-import type { Plan } from './plan.js';
+import type { Plan, StagePlan } from './plan.js';
+import { hasThresholdChoices, thresholdChoices, withThresholds } from './threshold.js';
 
 export type VariantOf = (stage: StageId) => VariantId | undefined;
 
@@ -16,7 +17,7 @@ export const sharesByVariant = ({ when, fanOut }: EdgeSpec): readonly Readonly<R
 export const hasSharesByVariant = ({ edges }: Pick<PipelineSpec, 'edges'>): boolean =>
   edges.some(({ when, fanOut }) => when?.byVariant !== undefined || fanOut?.byVariant !== undefined);
 
-/** Takes the mean over all variants where `variantOf` knows none. Returns `spec` itself if no share depends on variants. */
+/** `variantOf`: choices of stages. Takes the mean over all variants where `variantOf` knows none. Returns `spec` itself if no share depends on variants. */
 export function resolvedSpec(spec: PipelineSpec, variantOf: VariantOf): PipelineSpec {
   if (!hasSharesByVariant(spec)) return spec;
   return { ...spec, edges: spec.edges.map((edge) => resolvedEdge(edge, variantOf(edge.from))) };
@@ -29,14 +30,49 @@ function resolvedEdge(edge: EdgeSpec, variant: VariantId | undefined): EdgeSpec 
   return {
     ...edge,
     ...(when?.byVariant && {
-      when: { condition: when.condition, probability: shareOf(when.byVariant, when.probability) },
+      when: { ...branchOf(when), probability: shareOf(when.byVariant, when.probability) },
     }),
     ...(fanOut?.byVariant && { fanOut: { expected: shareOf(fanOut.byVariant, fanOut.expected) } }),
   };
 }
 
-/** Spec without the stages that a plan omits, with the shares of the variants that it runs. */
+const branchOf = ({ byVariant: _, ...branch }: NonNullable<EdgeSpec['when']>) => branch;
+
+/** Spec without the stages that a plan omits, with its thresholds and the shares of the variants that it runs. */
 export function specOfPlan(spec: PipelineSpec, stages: Plan['stages']): PipelineSpec {
+  const left = withoutOmitted(spec, stages);
+  const fixed = withThresholds(left, thresholdsOfPlan(spec, stages));
+  return resolvedSpec(fixed, (id) => stages[id]?.[0]?.variantId);
+}
+
+function withoutOmitted(spec: PipelineSpec, stages: Plan['stages']): PipelineSpec {
   const gone = omittedNodes(spec, omittedStages(stages));
-  return resolvedSpec(gone === undefined ? spec : withoutNodes(spec, gone), (id) => stages[id]?.[0]?.variantId);
+  return gone === undefined ? spec : withoutNodes(spec, gone);
+}
+
+/**
+ * Thresholds that a plan chooses, by stage. A plan without a threshold has the first one. A stage whose edges with
+ * thresholds lead to omitted stages has no choice.
+ */
+export function thresholdsOfPlan(spec: PipelineSpec, stages: Plan['stages']): ReadonlyMap<StageId, number> {
+  const chosen = new Map<StageId, number>();
+  if (!hasThresholdChoices(spec)) return chosen;
+  const left = withoutOmitted(spec, stages);
+  for (const { id } of left.stages) {
+    const [stage] = stages[id] ?? [];
+    const [first] = thresholdChoices(left, id);
+    if (stage !== undefined && first !== undefined) chosen.set(id, stage.threshold ?? first);
+  }
+  return chosen;
+}
+
+/** The stages of a plan, with the first threshold where a choice is missing. */
+export function withKnownThresholds(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
+  const chosen = thresholdsOfPlan(spec, stages);
+  if (chosen.size === 0) return stages;
+  const entries = Object.entries(stages).map(([id, parts]): [string, readonly StagePlan[]] => {
+    const value = chosen.get(id as StageId);
+    return [id, value === undefined ? parts : parts.map((part) => ({ ...part, threshold: value }))];
+  });
+  return Object.fromEntries(entries);
 }

@@ -22,6 +22,8 @@ export interface RunningStage {
   readonly maxBatchWaitMs: number;
   /** True while requests skip the stage. */
   readonly omitted?: true;
+  /** Threshold for new requests, if the plan in service chooses one. */
+  readonly threshold?: number;
   readonly canary?: RunningCanary;
   /** Variants in back-off after failed changes; absent if there are none. */
   readonly rolledBack?: readonly RolledBackVariant[];
@@ -91,8 +93,11 @@ function servingStage(stage: RunningStage | undefined): StagePlan | undefined {
   const [replica] = largest;
   if (stage === undefined || replica === undefined) return undefined;
   const { variantId, resources } = replica;
-  const { maxBatchSize, maxBatchWaitMs } = stage;
-  return { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 };
+  const { maxBatchSize, maxBatchWaitMs, threshold } = stage;
+  return {
+    ...{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 },
+    ...(threshold !== undefined && { threshold }),
+  };
 }
 
 interface Age {

@@ -3,7 +3,8 @@
  * come from the surrogate with a pinned variant.
  */
 import { type Plan, showsSloMet } from '../model/plan.js';
-import { specOfPlan } from '../model/resolved-spec.js';
+import { specOfPlan, thresholdsOfPlan } from '../model/resolved-spec.js';
+import { hasThresholdChoices } from '../model/threshold.js';
 import { changedOutcome, type FoundOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
 import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js';
 import { feasibleRps } from './explanation/feasible-rate.js';
@@ -82,6 +83,7 @@ export function explainPlan(
       ...problem,
       spec: specOfPlan(problem.spec, stages),
       ...(omitted.length > 0 && { omitted }),
+      ...(hasThresholdChoices(problem.spec) && { thresholds: thresholdsOfPlan(problem.spec, stages) }),
     });
     return { problem, prepared, result, factors: { theta, kappa }, verifierAt };
   };

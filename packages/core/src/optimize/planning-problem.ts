@@ -32,6 +32,8 @@ export interface PlanningProblem {
   readonly variants?: ReadonlyMap<StageId, readonly VariantId[]>;
   /** Of a case: stages that `spec` lacks because its plans omit them. Only measured accuracies count. */
   readonly omitted?: readonly StageSpec[];
+  /** Of a case: thresholds of its plans, by stage; `spec` has no other ones. Only measured accuracies count. */
+  readonly thresholds?: ReadonlyMap<StageId, number>;
   /** Maximum labels in memory during a solve. If reached, the result is the best plan found, with a proven gap. */
   readonly labelLimit?: number;
   /** Maximum work of a search in full verifications; default 150. */

@@ -33,6 +33,8 @@ export interface ReadyReplica {
 export interface StageBatching {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
+  /** Of the conditions on the stage's answers, if the plan chooses one. */
+  readonly threshold?: number;
 }
 
 export interface ReplicaPool {

@@ -18,6 +18,8 @@ export interface BatchPolicy {
   readonly remainingMs: number;
   /** True if the plan omits the stage: new requests skip it. */
   readonly isOmitted?: boolean;
+  /** Threshold of the conditions on the stage's answers, for new requests. */
+  readonly threshold?: number;
 }
 
 /** Reason to drop an item that would start now and needs `leastMs`; undefined if it is in time. */

@@ -12,6 +12,7 @@ import type { DiscardRule } from './discardable-work.js';
 import { EdgeCounts } from './edge-counts.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge, ServingGraph, ServingStage } from './serving-graph.js';
+import { choiceAt, firstThresholds, type ThresholdsInForce, withThreshold } from './thresholds-in-force.js';
 import {
   collectedOf,
   type FanOutGroup,
@@ -26,14 +27,14 @@ import {
 } from './waiting-parts.js';
 
 /**
- * Operations on payloads, and branch decisions. `context` belongs to the request; `variant` made the output. The
- * simulator's payloads are keys of random paths.
+ * Operations on payloads, and branch decisions. `context` belongs to the request; `variant` made the output: a choice
+ * (`choicesOf`) if the stage has several thresholds. The simulator's payloads are keys of random paths.
  */
 export interface PayloadAlgebra<Payload, Context = unknown> {
   /** Part of a source in a request; undefined if it is missing. Called only if the graph has several sources. */
   part(source: number, inputs: Payload): Payload | undefined;
   /** True if the condition of a `when` edge is true. Called in edge order until one is. */
-  takes(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId): boolean;
+  takes(edge: ServingEdge, output: Payload, context: Context, variant?: VariantId, threshold?: number): boolean;
   /** Number of items of an output, in constant time. Called before the items exist. */
   items(edge: ServingEdge, output: Payload, variant?: VariantId): number;
   /** The `inputs` of a plain edge that has any. `fanOut` and `join` apply those of their edges themselves. */
@@ -95,11 +96,13 @@ export class GraphWalk<Payload, Context> {
   readonly #effects: WalkEffects<Payload, Context>;
   /** By node: true if requests skip it. */
   readonly #omitted: boolean[];
+  #thresholds: ThresholdsInForce;
 
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload, Context>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length, graph.sources.length > 1 ? graph.sources.length : 0);
     this.#stages = graph.nodes;
     this.#omitted = graph.nodes.map(() => false);
+    this.#thresholds = firstThresholds(graph.nodes);
     this.#entries = graph.entries.map(({ source, to, slot }, position) => {
       const isFirst = graph.entries[position - 1]?.source !== source;
       return { index: sourceIndex(source), source, isFirst, to, slot, partial: false, kind: 'plain' };
@@ -112,6 +115,7 @@ export class GraphWalk<Payload, Context> {
 
   /** Sends the part of each source to its stages. Without a part, the stages are skipped. */
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
+    request.thresholds = this.#thresholds;
     for (let i = 0; i < this.#entries.length; i++) {
       const door = this.#entries[i] as EntryDoor;
       const part = this.#hasSources ? this.#algebra.part(door.source, inputs) : inputs;
@@ -143,13 +147,15 @@ export class GraphWalk<Payload, Context> {
     variant?: VariantId,
   ): void {
     const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
+    const threshold = request.thresholds?.[from.stage];
+    const choice = choiceAt(threshold, variant);
     let isGiven = answer !== undefined;
     let hasBranched = false;
     for (let i = 0; i < outEdges.length; i++) {
       const edge = outEdges[i] as ServingEdge;
       if (edge.condition !== undefined) {
-        const isTaken = !hasBranched && this.#algebra.takes(edge, output, request.context, variant);
-        this.edgeCounts.branched(edge.index, isTaken, edge.byVariant ? variant : undefined);
+        const isTaken = !hasBranched && this.#algebra.takes(edge, output, request.context, choice, threshold?.value);
+        this.edgeCounts.branched(edge.index, isTaken, edge.byVariant ? choice : undefined);
         if (!isTaken) {
           this.#settleEdge(request, edge, { scope: from.scope, kind: 'skipped' });
           continue;
@@ -158,7 +164,7 @@ export class GraphWalk<Payload, Context> {
       }
       const payload = isGiven ? this.#algebra.share(output) : output;
       isGiven = true;
-      if (edge.kind === 'fan-out') this.#spread(request, edge, { scope: from.scope, payload, variant });
+      if (edge.kind === 'fan-out') this.#spread(request, edge, { scope: from.scope, payload, variant: choice });
       else this.#travel(request, edge, from.scope, payload);
     }
   }
@@ -170,6 +176,11 @@ export class GraphWalk<Payload, Context> {
 
   omits(stage: number): boolean {
     return this.#omitted[stage] === true;
+  }
+
+  /** Sets the threshold of a stage for new requests. A request keeps the thresholds under which it entered. */
+  setThreshold(stage: number, value: number): void {
+    this.#thresholds = withThreshold(this.#thresholds, stage, value);
   }
 
   /** True if a join on every path of an item has continued without it. */

@@ -283,6 +283,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#nowMs = nowMs;
     this.#stage(stage).setPolicy(policy);
     this.#walk.omit(stage, policy.isOmitted ?? false);
+    if (policy.threshold !== undefined) this.#walk.setThreshold(stage, policy.threshold);
     for (const lane of this.#lanesOf(stage)) this.#markDirty(lane);
     this.#settle();
   }

@@ -2,6 +2,7 @@
  * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is the part of the request
  * to which it belongs: the whole request, or one item of a fan-out.
  */
+import type { ThresholdsInForce } from './thresholds-in-force.js';
 import type { RequestTrace } from './trace/request-trace.js';
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
@@ -48,6 +49,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   /** Losses that joins tolerated. */
   missing: MissingPart[] | undefined = undefined;
   canary: CanaryMark | undefined = undefined;
+  /** Those in force when the request entered. */
+  thresholds: ThresholdsInForce = undefined;
   readonly dueAtMs: number;
   droppedAtStage: number | undefined;
   /** Undefined if the driver does not trace the request. */

@@ -16,6 +16,7 @@ import {
   type SourceSpec,
 } from '../model/pipeline-spec.js';
 import { sharesByVariant } from '../model/resolved-spec.js';
+import { thresholdChoices } from '../model/threshold.js';
 import { type DiscardRule, discardRules, type EarlyJoin } from './discardable-work.js';
 
 /**
@@ -30,6 +31,8 @@ export interface ServingEdge {
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
   /** A stage takes its first `when` edge whose condition is true, and all edges without a condition. */
   readonly condition: string | undefined;
+  /** Value for `threshold` in the condition until a plan chooses another one. */
+  readonly threshold: number | undefined;
   /** Tensors to pass on; undefined for all. */
   readonly inputs: EdgeSpec['inputs'];
   /** True if outputs are counted by the variant that made them. */
@@ -54,6 +57,8 @@ export interface ServingStage {
   /** Awaited inputs; fewer than `inputs` at an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
+  /** Thresholds from which a plan chooses; empty without a choice. */
+  readonly thresholds: readonly number[];
   /** Edge from an output stage to the response. */
   readonly answer: ServingEdge | undefined;
   /** True if a later join may continue without its items. */
@@ -105,6 +110,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     invariant(stage !== undefined, `output ${from} names an unknown stage`);
     const common = {
       condition: undefined,
+      threshold: undefined,
       inputs: undefined,
       byVariant: false,
       awaited: Number.POSITIVE_INFINITY,
@@ -136,6 +142,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     inputs: inputs[index] ?? 0,
     awaited: awaited[index] ?? 0,
     outEdges: edges.filter((edge) => edge.from === index),
+    thresholds: thresholdChoices(spec, id),
     answer: answers.find((answer) => answer.from === index),
     missable: missable[index] ?? false,
     discardedBy: rules[index] ?? [],
@@ -171,6 +178,7 @@ function draftEdges(spec: PipelineSpec) {
     const partial = edge.onMissing === 'partial';
     const passed = {
       condition: edge.when?.condition,
+      threshold: edge.when?.thresholds?.[0],
       inputs: edge.inputs,
       byVariant: sharesByVariant(edge).length > 0,
     };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import type { StagePlan } from '../model/plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/service-curves.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
@@ -144,5 +145,37 @@ describe('a hedge', () => {
     expect(leastRemainingMs(hedge)).toEqual([12, 2, 2, 0]);
     const { completed, arrived } = simulate({ ...hedge, slo: { latencyMs: 25, percentile: 99 } }, true);
     expect(completed / arrived).toBeGreaterThan(0.99);
+  });
+});
+
+describe('a cascade with several thresholds', () => {
+  const thresholds = [0.6, 0.8, 0.95];
+  const shares = [0.1, 0.35, 0.8];
+  const byVariant = Object.fromEntries(shares.map((share, i) => [`v at ${thresholds[i]}`, share]));
+  const spec: PipelineSpec = {
+    ...chainSpec({ a: takes(1), b: takes(10) }),
+    edges: [edge('a', 'b', { when: { condition: 'x', thresholds, probability: 0.4, byVariant } })],
+    outputs: [{ from: stageId('a'), unless: stageId('b') }, { from: stageId('b') }],
+  };
+
+  it.each([0, 1, 2])('escalates as often as measured at the threshold of the plan: %s', (position) => {
+    const rng = new SeededRng(3);
+    const { stages: planned, predicted } = planOf(spec, { maxBatchSize: 1, replicas: 8 });
+    const [a] = planned[stageId('a')] as [StagePlan];
+    const { tally } = simulatePlan({
+      spec,
+      curves: requireCurves(spec, []),
+      plan: {
+        stages: { ...planned, [stageId('a')]: [{ ...a, threshold: thresholds[position] as number }] },
+        predicted,
+      },
+      arrivals: poissonArrivals(20, 1_200_000, rng.fork('arrivals')),
+      rng,
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: false,
+    });
+    const [first, second] = tally.stages;
+    const share = (second?.items ?? 0) / (first?.items ?? 1);
+    expect(Math.abs(share / (shares[position] as number) - 1)).toBeLessThan(0.05);
   });
 });

@@ -66,7 +66,9 @@ function planKey({ stages }: Plan): string {
   return Object.entries(stages)
     .flatMap(([id, mixture]) =>
       mixture.map((of) =>
-        [id, of.variantId, of.resources.cpuCores, of.maxBatchSize, of.maxBatchWaitMs, of.replicas].join(':'),
+        [id, of.variantId, of.resources.cpuCores, of.maxBatchSize, of.maxBatchWaitMs, of.replicas, of.threshold].join(
+          ':',
+        ),
       ),
     )
     .join(' ');

@@ -42,6 +42,7 @@ export function batchPolicies(
     hungAtMostMs: expected[index]?.hungAtMostMs ?? [],
     remainingMs: remainingMs[index] ?? 0,
     ...(isOmitted(index) && { isOmitted: true }),
+    ...(plan.stages[id]?.[0]?.threshold !== undefined && { threshold: plan.stages[id][0].threshold }),
   }));
 }
 

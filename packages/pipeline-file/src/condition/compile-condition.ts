@@ -1,6 +1,6 @@
 /**
  * Compiles conditions of `when`: CEL expressions of type bool or dyn. `output` holds the tensors of the edge's `from`
- * stage by name, `shape` their shapes.
+ * stage by name, `shape` their shapes, `threshold` the threshold of the edge if it has one.
  */
 import { createRequire } from 'node:module';
 import { AppError, type TensorMap } from '@equipoise/core/model';
@@ -10,7 +10,7 @@ import { tensorShapes, tensorValues } from './tensor-values.js';
 
 export interface Condition {
   /** Throws CONDITION_FAILED if evaluation fails, such as for a missing tensor. */
-  holds(output: TensorMap): boolean;
+  holds(output: TensorMap, threshold?: number): boolean;
 }
 
 const NO_REGULAR_EXPRESSIONS =
@@ -21,21 +21,24 @@ export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };
 
-let known: Environment | undefined;
+const known = new Map<boolean, Environment>();
 
 /** Loads CEL at the first condition: most pipelines have none. */
-function environment(): Environment {
-  if (known !== undefined) return known;
+function environment(hasThreshold: boolean): Environment {
+  const before = known.get(hasThreshold);
+  if (before !== undefined) return before;
   const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof import('@marcbachmann/cel-js');
-  known = new cel.Environment({ unlistedVariablesAreDyn: false })
+  const plain = new cel.Environment({ unlistedVariablesAreDyn: false })
     .registerVariable('output', 'map<string, dyn>')
     .registerVariable('shape', 'map<string, list<int>>');
-  return known;
+  const complete = hasThreshold ? plain.registerVariable('threshold', 'double') : plain;
+  known.set(hasThreshold, complete);
+  return complete;
 }
 
-/** Never throws. */
-export function compileCondition(text: string): CompiledCondition {
-  const cel = environment();
+/** Never throws. `hasThreshold`: the condition may use `threshold`. */
+export function compileCondition(text: string, hasThreshold = false): CompiledCondition {
+  const cel = environment(hasThreshold);
   try {
     const expression = cel.parse(text);
     const { error, type } = expression.check();
@@ -49,9 +52,9 @@ export function compileCondition(text: string): CompiledCondition {
     const offset = offsetOfRegularExpression(expression.ast);
     if (offset !== undefined) return { kind: 'invalid', message: NO_REGULAR_EXPRESSIONS, offset };
     const begin = boundSteps(expression.ast);
-    const holds = (output: TensorMap) => {
+    const holds = (output: TensorMap, threshold?: number) => {
       begin();
-      return decide(text, expression, output);
+      return decide(text, expression, threshold === undefined ? { output } : { output, threshold });
     };
     return { kind: 'valid', condition: { holds } };
   } catch (error) {
@@ -67,10 +70,14 @@ function invalid(error: unknown): CompiledCondition {
   };
 }
 
-function decide(text: string, expression: (variables: Record<string, unknown>) => unknown, output: TensorMap): boolean {
+function decide(
+  text: string,
+  expression: (variables: Record<string, unknown>) => unknown,
+  { output, ...rest }: { readonly output: TensorMap; readonly threshold?: number },
+): boolean {
   let result: unknown;
   try {
-    result = expression({ output: tensorValues(output), shape: tensorShapes(output) });
+    result = expression({ output: tensorValues(output), shape: tensorShapes(output), ...rest });
   } catch (error) {
     throw undecided(text, reasonOf(error), error);
   }

@@ -9,7 +9,9 @@ export const accuracyTableSchema = z
         z.strictObject({
           variants: z
             .record(z.string(), z.string())
-            .describe('Variant name by stage name; stages with a single variant may be omitted.'),
+            .describe(
+              'Variant name by stage name; stages with a single variant may be omitted. For a stage with several thresholds, `VARIANT at THRESHOLD`.',
+            ),
           accuracy: fraction().describe('End-to-end accuracy, a fraction 0…1.'),
           confidence95: z
             .array(fraction())
@@ -43,7 +45,11 @@ export const accuracyTableSchema = z
         z.strictObject({
           from: z.string().describe('Name of the stage that the edge leaves.'),
           to: z.string().describe('Name of the stage that the edge enters.'),
-          variant: z.string().describe('Name of the variant of `from` that made the outputs.'),
+          variant: z
+            .string()
+            .describe(
+              'Name of the variant of `from` that made the outputs; with several thresholds, `VARIANT at THRESHOLD`.',
+            ),
           outputs: count().describe('Number of outputs. Shares of fewer than 20 outputs do not count.'),
           probability: fraction().optional().describe('Measured fraction of the outputs that take the `when` edge.'),
           expected: nonNegative().optional().describe('Measured mean number of items of the fan-out.'),
@@ -51,7 +57,7 @@ export const accuracyTableSchema = z
       )
       .optional()
       .describe(
-        'Measured shares of edges by variant. They replace `when.probability` and `fanOut.expected`. A fan-out with a `distribution` keeps it.',
+        'Measured shares of edges by variant and threshold. They replace `when.probability` and `fanOut.expected`. A fan-out with a `distribution` keeps it.',
       ),
     stageRuns: count().optional().describe('Number of items that stages ran for the measurement, for people.'),
     leftOut: z

@@ -76,6 +76,12 @@ const edgeInputSchema = z.strictObject({
 /** A value, or values by the variant of the stage that the edge leaves. */
 const byVariant = <T extends z.ZodNumber>(value: T) => z.union([value, z.record(variantName(), value)]);
 
+const MOST_THRESHOLDS = 16;
+
+/** A value or a list with one value per threshold, or these by variant of the stage that the edge leaves. */
+const byChoice = <T extends z.ZodNumber>(value: T) =>
+  z.union([value, z.array(value), z.record(variantName(), z.union([value, z.array(value)]))]);
+
 export const edgeSchema = z.strictObject({
   from: text().describe('Name of the stage that the edge leaves.'),
   to: text().describe('Name of the stage that the edge enters.'),
@@ -138,8 +144,24 @@ export const edgeSchema = z.strictObject({
       condition: text().describe(
         'CEL expression that is true or false. `output.NAME` is an output tensor of the stage that the edge leaves: a single value if the tensor has no dimensions, otherwise nested lists. `shape.NAME` is the list of the dimensions of this tensor.',
       ),
-      probability: byVariant(fraction()).describe(
-        'Escalation probability: the fraction of outputs that take the edge, or this fraction by variant of the stage that the edge leaves. It applies until the fraction is learned from traffic.',
+      threshold: z
+        .union([
+          z.number(),
+          z
+            .array(z.number())
+            .min(1)
+            .check(({ value, issues }) => {
+              if (value.length <= MOST_THRESHOLDS) return;
+              const message = `expected at most ${MOST_THRESHOLDS} thresholds`;
+              issues.push({ code: 'custom', input: value, message });
+            }),
+        ])
+        .optional()
+        .describe(
+          'Value of `threshold` in the condition. From a list of ascending values, at most 16, each plan chooses one. All edges with thresholds that leave a stage list the same ones. The accuracy at each must be measured.',
+        ),
+      probability: byChoice(fraction()).describe(
+        'Escalation probability: the fraction of outputs that take the edge, a list with one fraction per threshold, or these by variant of the stage that the edge leaves. It applies until the fraction is learned from traffic.',
       ),
     })
     .optional()

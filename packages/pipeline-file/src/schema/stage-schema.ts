@@ -39,6 +39,7 @@ const pinsSchema = z
     cpuCores: replicaCores().optional().describe('Cores of each replica.'),
     maxBatchSize: count().optional().describe('Maximum batch size.'),
     replicas: count().optional().describe('Number of replicas.'),
+    threshold: z.number().optional().describe('Threshold of the conditions on the edges that leave the stage.'),
   })
   .prefault({})
   .describe('Choices that the planner must keep.');

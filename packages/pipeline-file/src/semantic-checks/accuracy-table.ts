@@ -1,23 +1,26 @@
 /** Combinations of an accuracy table must be distinct. Each names a variant of every stage that has several. */
-import { type Draft, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
+import { type Draft, type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
 import { type CombinationDraft, combinationNames } from './references.js';
+import { choicesOfStage } from './thresholds.js';
 
 export type TableDraft = Draft<Exclude<NonNullable<PipelineFileInput['spec']['accuracyTable']>, string>>;
 type Interval = readonly (number | undefined)[];
-type Stages = readonly (StageDraft | undefined)[];
+type Graph = Pick<SpecDraft, 'stages' | 'edges'>;
 
-export function checkInlineAccuracyTable({ accuracyTable, stages }: SpecDraft): Finding[] {
+export function checkInlineAccuracyTable(spec: SpecDraft): Finding[] {
+  const { accuracyTable, stages } = spec;
   if (accuracyTable === undefined || typeof accuracyTable === 'string' || stages === undefined) return [];
-  return checkAccuracyTable(accuracyTable, { stages, path: ['spec', 'accuracyTable'] });
+  return checkAccuracyTable(accuracyTable, { graph: spec, path: ['spec', 'accuracyTable'] });
 }
 
 export function checkAccuracyTable(
   table: TableDraft,
-  { stages, path }: { readonly stages: Stages; readonly path: ValuePath },
+  { graph, path }: { readonly graph: Graph; readonly path: ValuePath },
 ): Finding[] {
-  const unknownNames = combinationNames(stages);
+  const { stages = [], edges } = graph;
+  const unknownNames = combinationNames(graph);
   const shares = [...wellFormedEntries(table.shares)].flatMap(([index, { from, variant }]) =>
     from === undefined
       ? []
@@ -27,7 +30,10 @@ export function checkAccuracyTable(
         })),
   );
   const several = stages
-    .filter((stage) => (stage?.variants?.length ?? 0) > 1 || stage?.optional === true)
+    .filter(
+      (stage) =>
+        (stage?.variants?.length ?? 0) > 1 || stage?.optional === true || choicesOfStage(edges, stage?.name).length > 0,
+    )
     .map((stage) => stage?.name);
   const seen = new Map<string, number>();
   const combinations = [...wellFormedEntries(table.combinations)].flatMap(([index, { variants, confidence95 }]) => {

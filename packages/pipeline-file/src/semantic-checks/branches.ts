@@ -2,6 +2,7 @@ import { compileCondition } from '../condition/compile-condition.js';
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
+import { choicesOfStage } from './thresholds.js';
 import type { Topology } from './topology.js';
 
 const ROUNDING = 1e-9;
@@ -14,34 +15,49 @@ export function checkBranches(spec: SpecDraft): Finding[] {
   for (const [index, { from, when }] of wellFormedEntries(spec.edges)) {
     if (when === undefined) continue;
     const path = ['spec', 'edges', index, 'when'];
-    const compiled = when.condition === undefined ? undefined : compileCondition(when.condition);
+    const compiled =
+      when.condition === undefined ? undefined : compileCondition(when.condition, Object.hasOwn(when, 'threshold'));
     if (compiled?.kind === 'invalid')
       findings.push({ path: [...path, 'condition'], message: compiled.message, inside: compiled.offset });
     const { probability } = when;
     if (from === undefined || probability === undefined) continue;
-    const of = { from, variants: variantsOf.get(from) ?? [''], path: [...path, 'probability'] };
+    const thresholds = Math.max(1, choicesOfStage(spec.edges, from).length);
+    const of = { from, variants: variantsOf.get(from) ?? [''], thresholds, path: [...path, 'probability'] };
     findings.push(...aboveOne(probability, of, sums));
   }
   return findings;
 }
 
-type Probability = number | Readonly<Record<string, number | undefined>>;
+interface DecidingStage {
+  readonly from: string;
+  readonly variants: readonly string[];
+  /** Number of thresholds; 1 without a choice. */
+  readonly thresholds: number;
+  readonly path: ValuePath;
+}
 
-/** Adds the probabilities of an edge to the sums by variant. A plain number is reported once. */
+type GivenShare = number | readonly (number | undefined)[];
+type Probability = GivenShare | Readonly<Record<string, GivenShare | undefined>>;
+
+/** Adds the probabilities of an edge to the sums by variant and threshold. A plain number is reported once. */
 function aboveOne(
   probability: Probability,
-  { from, variants, path }: { readonly from: string; readonly variants: readonly string[]; readonly path: ValuePath },
+  { from, variants, thresholds, path }: DecidingStage,
   sums: Map<string, number>,
 ): readonly Finding[] {
-  const isPlain = typeof probability === 'number';
+  const isPlain = typeof probability === 'number' || Array.isArray(probability);
   const found = variants.flatMap((variant): readonly Finding[] => {
-    const share = (isPlain ? probability : probability[variant]) ?? 0;
-    const key = JSON.stringify([from, variant]);
-    const sum = (sums.get(key) ?? 0) + share;
-    sums.set(key, sum);
-    if (sum <= 1 + ROUNDING || sum - share > 1 + ROUNDING) return [];
+    const own = isPlain ? probability : (probability as Readonly<Record<string, GivenShare | undefined>>)[variant];
     const where = isPlain ? `"${from}"` : `variant "${variant}" of "${from}"`;
-    const message = `expected probabilities of at most 1 together on the \`when\` edges that leave ${where} (the first that holds is taken), found ${Number(sum.toPrecision(6))} up to here`;
+    const above = Array.from({ length: thresholds }, (_, position) => {
+      const share = (typeof own === 'number' ? own : (own as readonly number[] | undefined)?.[position]) ?? 0;
+      const key = JSON.stringify([from, variant, position]);
+      const sum = (sums.get(key) ?? 0) + share;
+      sums.set(key, sum);
+      return sum <= 1 + ROUNDING || sum - share > 1 + ROUNDING ? undefined : sum;
+    }).find((sum) => sum !== undefined);
+    if (above === undefined) return [];
+    const message = `expected probabilities of at most 1 together on the \`when\` edges that leave ${where} (the first that holds is taken), found ${Number(above.toPrecision(6))} up to here`;
     return [{ path: isPlain ? path : [...path, variant], message }];
   });
   return isPlain ? found.slice(0, 1) : found;

@@ -1,9 +1,10 @@
 /** `any` and `quorum` choose among all edges into a stage, so these edges must agree. */
-import { awaitedParts, type Join, measurementCause } from '@equipoise/core/model';
+import { awaitedParts, type Join, measurementCause, variantId, variantOfChoice } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
 import type { CombinationDraft } from './references.js';
+import { thresholdList } from './thresholds.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
@@ -57,15 +58,22 @@ const MEASURED = {
   stages: { place: 'with optional stages', field: ['optional'] },
 } as const;
 
+const OF_THRESHOLDS = { place: 'at several thresholds', field: ['when', 'threshold'] } as const;
+
 /**
  * Accuracy that is not a product (`measurementCause`) must be measured. Without a table: a warning if `evaluation` can
  * measure it, else an error. Pins must leave a measured combination.
  */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
-  const cause = measurementCause({ ...spec, combines: spec.stages?.map((stage) => stage?.combine) });
+  const cause = measurementCause({
+    ...spec,
+    combines: spec.stages?.map((stage) => stage?.combine),
+    edges: spec.edges?.map((edge) => edge && { ...edge, when: { thresholds: thresholdList(edge.when?.threshold) } }),
+  });
   if (cause === undefined) return [];
   if (Object.hasOwn(spec, 'accuracyTable')) return [...pinsBesideTable(spec)];
-  const { place, field } = MEASURED[cause.of];
+  const hasChoice = cause.of === 'edges' && spec.edges?.[cause.index]?.join === undefined;
+  const { place, field } = hasChoice ? OF_THRESHOLDS : MEASURED[cause.of];
   const path = ['spec', cause.of === 'combines' ? 'stages' : cause.of, cause.index, ...field];
   const where = `the accuracy ${place} is not the product of those of the stages`;
   if (Object.hasOwn(spec, 'evaluation')) {
@@ -82,7 +90,10 @@ function* pinsBesideTable({ accuracyTable, stages }: SpecDraft): Generator<Findi
     name === undefined || pins?.variant === undefined ? [] : [[name, pins.variant] as const],
   );
   const allows = (variants: CombinationDraft = {}) =>
-    pinned.every(([name, variant]) => variants[name] === undefined || variants[name] === variant);
+    pinned.every(([name, variant]) => {
+      const chosen = variants[name];
+      return chosen === undefined || variantOfChoice(variantId(chosen)) === variant;
+    });
   const combinations = [...wellFormedEntries(accuracyTable.combinations)];
   if (combinations.length === 0 || combinations.some(([, { variants }]) => allows(variants))) return;
   const pins = pinned.map(([name, variant]) => `${name}: ${variant}`).join(', ');

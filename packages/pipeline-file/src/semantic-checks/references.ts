@@ -2,10 +2,11 @@
  * References must name something that exists. A reference may mean a name that is malformed. So while a name is
  * malformed, an unknown reference is reported only if it resembles a known name.
  */
-import { OMITTED } from '@equipoise/core/model';
+import { atThreshold, OMITTED, variantId } from '@equipoise/core/model';
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
+import { choicesOfStage } from './thresholds.js';
 
 export function checkReferences(spec: SpecDraft): Finding[] {
   const stages = knownNames(spec.stages);
@@ -37,12 +38,8 @@ export function checkReferences(spec: SpecDraft): Finding[] {
 }
 
 /** Shares by variant name every variant of the stage that the edge leaves. */
-function* shareNames(
-  shares: number | Readonly<Record<string, number | undefined>> | undefined,
-  of: StageDraft | undefined,
-  path: ValuePath,
-): Generator<Finding> {
-  if (typeof shares !== 'object') return;
+function* shareNames(shares: unknown, of: StageDraft | undefined, path: ValuePath): Generator<Finding> {
+  if (typeof shares !== 'object' || shares === null || Array.isArray(shares)) return;
   if (of !== undefined && Object.hasOwn(of, 'combine')) {
     yield { path, message: `expected one number, as the combine stage "${of.name}" has no variants` };
     return;
@@ -61,11 +58,22 @@ function* shareNames(
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
 /** Checks the stage and variant names in one combination. */
-export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
+export function combinationNames({ stages = [], edges }: Pick<SpecDraft, 'stages' | 'edges'>) {
   const known = knownNames(stages.filter((stage) => stage === undefined || !Object.hasOwn(stage, 'combine')));
-  const omitted = stages.some((stage) => stage?.optional === true) ? [{ name: OMITTED }] : [];
+  const hasOptional = stages.some((stage) => stage?.optional === true);
+  const omitted = hasOptional ? [{ name: OMITTED }] : [];
   const variantsOf = new Map(
-    stages.map((stage) => [stage?.name, knownNames(stage?.variants && [...stage.variants, ...omitted])]),
+    stages.map((stage) => [
+      stage?.name,
+      knownNames(
+        stage?.variants && [
+          ...atThresholds(stage, edges).map((name) => ({ name })),
+          // If a plan omits the stages behind the thresholds, the variant alone decides.
+          ...(hasOptional ? stage.variants : []),
+          ...omitted,
+        ],
+      ),
+    ]),
   );
   return function* (combination: CombinationDraft, parent: ValuePath): Generator<Finding> {
     for (const [stage, variant] of Object.entries(combination)) {
@@ -76,6 +84,19 @@ export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
       if (unknownVariant !== undefined) yield unknownVariant;
     }
   };
+}
+
+/** Names of the variants, at each threshold if there are several. */
+function atThresholds(
+  { name: stage, variants }: StageDraft,
+  edges: SpecDraft['edges'],
+): readonly (string | undefined)[] {
+  const thresholds = choicesOfStage(edges, stage);
+  const names = (variants ?? []).map((variant) => variant?.name);
+  if (thresholds.length === 0) return names;
+  return names.flatMap((name) =>
+    thresholds.map((threshold) => (name === undefined ? name : atThreshold(variantId(name), threshold))),
+  );
 }
 
 interface KnownNames {

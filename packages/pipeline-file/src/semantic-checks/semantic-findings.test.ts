@@ -63,6 +63,133 @@ const names: Case[] = [
   ],
 ];
 
+/** `detect` escalates to `classify` below a threshold. */
+const cascade = (spec: Loose, when: object) => {
+  spec.edges = [
+    { from: 'detect', to: 'classify', when: { condition: 'output.sure < threshold', probability: 0.3, ...when } },
+  ];
+  spec.stages.pop();
+  spec.outputs = [{ from: 'detect', unless: 'classify' }, { from: 'classify' }];
+  spec.evaluation = { metric: 'accuracy', data: './data' };
+  return spec.edges[0].when;
+};
+const twoThresholds = { threshold: [0.6, 0.8] };
+const atThreshold = 'spec.edges[0].when.threshold';
+
+const thresholds: Case[] = [
+  [
+    'thresholds are ascending',
+    (spec) => cascade(spec, { threshold: [0.6, 0.95, 0.8] }),
+    { path: `${atThreshold}[2]`, message: /ascending thresholds without duplicates, found 0.8 after 0.95/ },
+  ],
+  [
+    'thresholds are distinct',
+    (spec) => cascade(spec, { threshold: [0.6, 0.6] }),
+    { path: `${atThreshold}[1]`, message: /without duplicates, found 0.6 after 0.6/ },
+  ],
+  [
+    'a threshold is a number',
+    (spec) => cascade(spec, { threshold: [0.6, null] }),
+    { path: `${atThreshold}[1]`, message: /expected a number, found nothing/ },
+  ],
+  [
+    'a list of thresholds is short',
+    (spec) => cascade(spec, { threshold: Array.from({ length: 17 }, (_, i) => i / 20) }),
+    { path: atThreshold, message: /expected at most 16 thresholds, found a list of 17/ },
+  ],
+  [
+    'a threshold is used',
+    (spec) => cascade(spec, { ...twoThresholds, condition: 'output.sure < 0.8' }),
+    { path: atThreshold, message: /a condition that uses `threshold`/ },
+  ],
+  [
+    'a condition uses a threshold that exists',
+    (spec) => cascade(spec, {}),
+    { path: 'spec.edges[0].when.condition', message: /Unknown variable: threshold/ },
+  ],
+  [
+    'all edges of a stage have the same thresholds',
+    (spec) => {
+      cascade(spec, twoThresholds);
+      spec.stages.push({ ...spec.stages[1], name: 'second' });
+      spec.edges.push({ from: 'detect', to: 'second', when: { ...spec.edges[0].when, threshold: [0.6, 0.9] } });
+      spec.outputs.push({ from: 'second' });
+    },
+    {
+      path: 'spec.edges[1].when.threshold',
+      message:
+        /the thresholds 0.6, 0.8 as on edge 0, because a plan chooses one for all edges of "detect", found 0.6, 0.9/,
+    },
+  ],
+  [
+    'a list of probabilities has one per threshold',
+    (spec) => cascade(spec, { ...twoThresholds, probability: { small: [0.1, 0.2, 0.3], large: 0.1 } }),
+    { path: 'spec.edges[0].when.probability.small', message: /one for each of the 2 thresholds, found 3/ },
+  ],
+  [
+    'a list of probabilities belongs to thresholds',
+    (spec) => cascade(spec, { condition: 'output.sure < 0.8', probability: [0.1, 0.2] }),
+    { path: 'spec.edges[0].when.probability', message: /one number, because the edge has no thresholds, found 2/ },
+  ],
+  [
+    'at each threshold, the branches of a stage have at most all outputs',
+    (spec) => {
+      cascade(spec, { ...twoThresholds, probability: [0.3, 0.9] });
+      spec.stages.push({ ...spec.stages[1], name: 'second' });
+      spec.edges.push({ from: 'detect', to: 'second', when: { condition: 'output.rare', probability: 0.3 } });
+      spec.outputs.push({ from: 'second' });
+    },
+    { path: 'spec.edges[1].when.probability', message: /at most 1 together.*found 1.2 up to here/ },
+  ],
+  [
+    'a pinned threshold is listed',
+    (spec) => {
+      cascade(spec, twoThresholds);
+      spec.stages[0].pins = { threshold: 0.7 };
+    },
+    { path: 'spec.stages[0].pins.threshold', message: /one of the thresholds 0.6, 0.8, found 0.7/ },
+  ],
+  [
+    'a pinned threshold is a choice',
+    (spec) => {
+      cascade(spec, { threshold: 0.6 });
+      spec.stages[0].pins = { threshold: 0.6 };
+    },
+    { path: 'spec.stages[0].pins.threshold', message: /no pin, because the stage has no choice of thresholds/ },
+  ],
+  [
+    'a measured combination names a threshold',
+    (spec) => {
+      cascade(spec, twoThresholds);
+      const combinations = [
+        { variants: { detect: 'small at 0.6' }, accuracy: 0.8 },
+        { variants: { detect: 'small' }, accuracy: 0.8 },
+        { variants: { detect: 'small at 0.7' }, accuracy: 0.8 },
+      ];
+      spec.accuracyTable = { combinations };
+    },
+    {
+      path: 'spec.accuracyTable.combinations[1].variants.detect',
+      message: /unknown variant "small", expected one of small at 0.6, small at 0.8, large at 0.6, large at 0.8/,
+      suggestion: 'small at 0.6',
+    },
+    {
+      path: 'spec.accuracyTable.combinations[2].variants.detect',
+      message: /unknown variant "small at 0.7"/,
+      suggestion: 'small at 0.6',
+    },
+  ],
+  [
+    'accuracies at several thresholds are measured',
+    (spec) => {
+      cascade(spec, twoThresholds);
+      spec.outputs = [{ from: 'detect' }, { from: 'classify' }];
+      delete spec.evaluation;
+    },
+    { path: atThreshold, message: /the accuracy at several thresholds is not the product.*expected an accuracyTable/ },
+  ],
+];
+
 const references: Case[] = [
   [
     'an edge leaves a known stage',
@@ -1134,6 +1261,7 @@ const evaluation: Case[] = [
 
 const rules = [
   ...names,
+  ...thresholds,
   ...references,
   ...graph,
   ...combines,

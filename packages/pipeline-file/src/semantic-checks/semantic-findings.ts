@@ -15,6 +15,7 @@ import { checkServers } from './servers.js';
 import { checkSourceJoin } from './source-join.js';
 import { checkOutputs, checkSources } from './sources-and-outputs.js';
 import { checkTargets } from './targets.js';
+import { checkThresholds } from './thresholds.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
 import { checkReplicas, checkVariants } from './variants.js';
 
@@ -34,6 +35,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkEdgeKinds(spec),
     ...checkJoins(spec, graph),
     ...checkBranches(spec),
+    ...checkThresholds(spec),
     ...checkOutputs(spec),
     ...checkCertainAnswer(graph, topology),
     ...checkJointAccuracy(spec),

@@ -1,5 +1,5 @@
-/** Variants that answered a request, by stage. */
-import type { PipelineSpec, StageId, VariantId } from '@equipoise/core/model';
+/** Choices that answered a request, by stage: variants, at the thresholds under which it began. */
+import { atThreshold, type PipelineSpec, type StageId, type VariantId } from '@equipoise/core/model';
 
 /** An omitted stage has the variant OMITTED. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
@@ -11,22 +11,30 @@ export interface RequestVariants {
   readonly visited: (VariantId | undefined)[];
   /** In service when the request began. */
   readonly inService: ByStage;
+  readonly thresholds: readonly (number | undefined)[];
   isMixed: boolean;
 }
 
 export class ServedVariants {
   readonly #stages: readonly StageId[];
   readonly #inService: (stage: number) => VariantId | undefined;
+  readonly #thresholdOf: (stage: number) => number | undefined;
   #known: VariantChoice = {};
 
-  /** `inService`: the variant in service, or OMITTED; undefined if there are several. */
-  constructor({ stages }: Pick<PipelineSpec, 'stages'>, inService: (stage: number) => VariantId | undefined) {
+  /** `inService`: the variant in service, or OMITTED; undefined if there are several. `thresholdOf`: that of new requests. */
+  constructor(
+    { stages }: Pick<PipelineSpec, 'stages'>,
+    inService: (stage: number) => VariantId | undefined,
+    thresholdOf: (stage: number) => number | undefined = () => undefined,
+  ) {
     this.#stages = stages.map(({ id }) => id);
     this.#inService = inService;
+    this.#thresholdOf = thresholdOf;
   }
 
   begin(): RequestVariants {
-    return { visited: [], inService: this.#allInService(), isMixed: false };
+    const thresholds = this.#stages.map((_, stage) => this.#thresholdOf(stage));
+    return { visited: [], inService: this.#allInService(), thresholds, isMixed: false };
   }
 
   note(request: RequestVariants, stage: number, variant: VariantId): void {
@@ -39,11 +47,12 @@ export class ServedVariants {
    * Stages that the request did not visit have the variant in service. Undefined if the answer mixes choices, or if
    * such a stage changed meanwhile.
    */
-  choiceOf({ visited, inService, isMixed }: RequestVariants): VariantChoice | undefined {
+  choiceOf({ visited, inService, thresholds, isMixed }: RequestVariants): VariantChoice | undefined {
     if (isMixed) return undefined;
-    const variants = this.#allInService().map(
-      (variant, stage) => visited[stage] ?? (variant === inService[stage] ? variant : undefined),
-    );
+    const variants = this.#allInService().map((variant, stage) => {
+      const chosen = visited[stage] ?? (variant === inService[stage] ? variant : undefined);
+      return chosen && atThreshold(chosen, thresholds[stage]);
+    });
     if (variants.includes(undefined)) return undefined;
     // Requests share the object, because most have the same choice.
     if (this.#stages.some((id, stage) => this.#known[id] !== variants[stage]))

@@ -14,6 +14,7 @@ const stagePlan = z
     maxBatchWaitMs: z.number(),
     replicas: z.int(),
     trafficFraction: z.number(),
+    threshold: z.number().optional(),
   })
   .meta({ id: 'StagePlan' });
 
@@ -69,6 +70,8 @@ const runningStage = z
     maxBatchSize: z.int(),
     maxBatchWaitMs: z.number(),
     queueLength: z.int(),
+    omitted: z.literal(true).optional(),
+    threshold: z.number().optional(),
     canary: z.looseObject({ variantId: z.string(), fraction: z.number(), missingOutcomes: z.int() }).optional(),
     rolledBack: z.array(z.looseObject({ variantId: z.string(), untilMs: z.number() })).optional(),
   })

@@ -28,6 +28,7 @@ const pinned = {
   cpuCores: positive().optional().describe('Cores of each replica.'),
   maxBatchSize: count().optional().describe('Maximum batch size.'),
   replicas: count().optional().describe('Number of replicas.'),
+  threshold: z.number().optional().describe('Threshold of the conditions on the answers of the stage.'),
 };
 
 const objective = z
@@ -55,8 +56,9 @@ const stagePlan = z
     maxBatchWaitMs: z.number().min(0).default(0),
     replicas: z.int().min(0),
     trafficFraction: z.literal(1).default(1),
+    threshold: z.number().optional(),
   })
-  .transform((value): StagePlan => value);
+  .transform((value): StagePlan => defined(value));
 
 const stageRecord = <Value extends z.ZodType>(value: Value) =>
   z
@@ -74,7 +76,7 @@ export const pinBody = z
   .strictObject({ stageId: name().transform(stageId).describe('The stage.'), ...pinned, ...reason })
   .refine(
     ({ stageId: _, reason: __, ...pins }) => Object.values(pins).some((value) => value !== undefined),
-    'something to pin: variantId, cpuCores, maxBatchSize or replicas',
+    'something to pin: variantId, cpuCores, maxBatchSize, replicas or threshold',
   );
 
 export const unpinBody = z.strictObject({

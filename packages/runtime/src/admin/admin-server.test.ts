@@ -294,6 +294,8 @@ describe('the admin port', () => {
     ['a list', 'pause', [], 422, /expected object/],
     ['nothing to pin', 'pin', { stageId: 'a' }, 422, /something to pin/],
     ['what cannot be pinned', 'pin', { stageId: 'a', replicas: 9 }, 422, /does not allow 9 replicas/],
+    ['a threshold without a choice', 'pin', { stageId: 'a', threshold: 0.7 }, 422, /a has no choice of thresholds/],
+    ['a threshold that is no number', 'pin', { stageId: 'a', threshold: 'high' }, 422, /threshold: /],
     ['a wrong type and a negative number', 'pin', { stageId: 1, replicas: -1 }, 422, /stageId: .*; replicas: /],
     ['an unknown stage', 'pin', { stageId: 'b', replicas: 1 }, 404, /There is no stage b/],
     ['neither decision nor plan', 'apply', {}, 422, /decisionId or stages/],

@@ -47,6 +47,33 @@ describe('a cascade', () => {
     expect(pipeline.edgeCounts()).toEqual([{ offered: 3, taken: 1, fanOuts: 0, items: 0 }]);
   });
 
+  it('changes the threshold for new requests only, without a gap', async () => {
+    const thresholds = [0.5, 0.8];
+    const byVariant = { 'v at 0.5': 0.2, 'v at 0.8': 0.5 } as never;
+    const condition = 'output.confidence < threshold';
+    const when = { condition, thresholds, probability: 0.35, byVariant };
+    const clock = new ManualClock();
+    const { pipeline } = bench({ ...spec, edges: [edge('cheap', 'big', { when })] }, clock, scripts);
+    const cheap = stageId('cheap');
+    const labels: Promise<unknown>[] = [];
+    // Each request enters before the next change, and leaves the cheap stage behind it.
+    for (const threshold of [0.8, 0.5, 0.8]) {
+      pipeline.setBatching(cheap, { maxBatchSize: 1, maxBatchWaitMs: 0, threshold });
+      labels.push(pipeline.submit(x(0.7)));
+    }
+    await clock.advanceTo(400);
+    const label = (value: number) => ({ kind: 'completed', output: { label: fp32([], value) } });
+    expect(await Promise.all(labels)).toEqual([label(2), label(1), label(2)]);
+    expect(pipeline.edgeCounts()).toMatchObject([{ offered: 3, taken: 2 }]);
+  });
+
+  it('has a fixed threshold in its condition', async () => {
+    const when = { condition: 'output.confidence < threshold', thresholds: [0.8], probability: 0.3 };
+    const fixed = { ...spec, edges: [edge('cheap', 'big', { when })] };
+    const { answers } = await answersTo(fixed, scripts, [x(0.9), x(0.3)]);
+    expect(answers).toMatchObject([{ output: { label: fp32([], 1) } }, { output: { label: fp32([], 2) } }]);
+  });
+
   it('fails alone where the condition cannot be decided, and says why', async () => {
     const vague: ItemScript = (item) =>
       firstValue(item) < 0 ? { label: fp32([], 1) } : (scripts['cheap'] as ItemScript)(item);

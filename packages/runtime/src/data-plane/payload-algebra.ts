@@ -51,7 +51,7 @@ const REQUEST = 'request';
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, RequestSource> {
   const nameOf = (stage: number): string => graph.nodes[stage]?.id ?? String(stage);
   const doors = graph.nodes.map(({ index, inputs }) => doorsOf(graph, index, inputs));
-  const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
+  const conditions = graph.edges.map((edge) => compiled(edge, nameOf));
   const inputs = graph.edges.map((edge) => edgeInputs(edge, nameOf));
   const sourceNames = graph.sources.map(({ tensors }) => tensors.map(({ name }) => name));
   return {
@@ -61,7 +61,8 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap, Re
         ? undefined
         : Object.fromEntries(present.map((name) => [name, tensors[name] as Tensor]));
     },
-    takes: (edge, output) => conditions[edge.index]?.holds(output) ?? true,
+    takes: (edge, output, _context, _variant, threshold = edge.threshold) =>
+      conditions[edge.index]?.holds(output, threshold) ?? true,
     items: (edge, output) => itemsOf(output, inputs[edge.index]?.counted),
     select: (edge, output, { source }) => {
       const { pick, whole } = inputs[edge.index] ?? ALL;
@@ -335,11 +336,14 @@ export function stageFailed(stage: string, problem: string): AppError {
   return new AppError('STAGE_FAILED', boundedMessage(`Stage ${name}: ${problem}.`), { details: { stage: name } });
 }
 
-function compiled(text: string | undefined, from: string, to: string): Condition | undefined {
-  if (text === undefined) return undefined;
-  const result = compileCondition(text);
+function compiled(
+  { from, to, condition, threshold }: ServingEdge,
+  nameOf: (stage: number) => string,
+): Condition | undefined {
+  if (condition === undefined) return undefined;
+  const result = compileCondition(condition, threshold !== undefined);
   if (result.kind === 'valid') return result.condition;
-  throw new AppError('INVALID_PIPELINE', `Edge ${from} -> ${to}: \`when\` ${result.message}.`);
+  throw new AppError('INVALID_PIPELINE', `Edge ${nameOf(from)} -> ${nameOf(to)}: \`when\` ${result.message}.`);
 }
 
 /** Inputs of a stage, by slot. */

@@ -2,7 +2,7 @@
  * Payload algebra of real requests. It must not throw into the policies: a failed split or join marks its request and
  * yields an empty payload. The runner then fails the request.
  */
-import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
+import { AppError, type PipelineSpec, type TensorMap, type VariantId } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
 import { responseTensors, sourceTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
 import type { PendingRequest, PipelineOutcome, ServedRequest } from './pending-request.js';
@@ -28,8 +28,14 @@ export class PayloadFlow implements PayloadAlgebra<TensorMap, PendingRequest> {
     return this.#algebra.part(source, inputs);
   }
 
-  takes(edge: ServingEdge, output: TensorMap, request: PendingRequest): boolean {
-    return attempt(request, false, () => this.#algebra.takes(edge, output, request));
+  takes(
+    edge: ServingEdge,
+    output: TensorMap,
+    request: PendingRequest,
+    variant?: VariantId,
+    threshold?: number,
+  ): boolean {
+    return attempt(request, false, () => this.#algebra.takes(edge, output, request, variant, threshold));
   }
 
   items(edge: ServingEdge, output: TensorMap): number {

@@ -155,8 +155,10 @@ export class PipelineRunner implements ReplicaPool {
     this.#batches = this.#replicaBatches();
     if (spec.feedback !== undefined) {
       this.accuracy = new AccuracyWatch(spec);
-      this.#variants = new ServedVariants(spec, (stage) =>
-        this.#policies[stage]?.isOmitted ? OMITTED : this.#replicas.variants[stage],
+      this.#variants = new ServedVariants(
+        spec,
+        (stage) => (this.#policies[stage]?.isOmitted ? OMITTED : this.#replicas.variants[stage]),
+        (stage) => (this.#policies[stage]?.isOmitted ? undefined : this.#policies[stage]?.threshold),
       );
     }
     this.#parts = new SourceParts(spec, {

@@ -171,6 +171,53 @@ describe('evaluatePipeline', () => {
     expect(evaluation.stageRuns).toBe(5 * 6);
   });
 
+  it('measures all thresholds from one run of each stage, with their shares', async () => {
+    const stages = [
+      stage('first', [accurate('rough', 0.6), accurate('fine', 0.8)]),
+      stage('second', [accurate('best', 0.9)]),
+    ];
+    const [first, second] = stages.map(({ id }) => id) as [never, never];
+    const thresholds = [2, 4];
+    const spec = pipeline(stages, {
+      edges: [{ from: first, to: second, when: { condition: 'output.x < threshold', thresholds, probability: 0.5 } }],
+      outputs: [{ from: first, unless: second }, { from: second }],
+    });
+    // `rough` reads 0, 1 and 2 as one more, `fine` 0; the second stage reads all right.
+    const read = inMs(({ variant: { id } }, input) => {
+      const wrong = id === 'rough' ? one(input) < 3 : one(input) < 1;
+      return { x: int32([], one(input)), total: int32([], one(input) + (wrong ? 1 : 0)) };
+    });
+    const again = inMs((_, input) => ({ total: int32([], one(input)) }));
+    const module: EvaluationModule = {
+      loadSamples: async () => [5, 0, 4, 1, 3, 2].map((k) => ({ inputs: { x: int32([], k) }, label: k })),
+      score: scenes.score,
+    };
+    const { launcher, evaluate } = bench({ spec, module }, { first: read, second: again });
+    const evaluation = await evaluate();
+    expect(chosen(evaluation)).toEqual([
+      ['rough at 2 best', 5 / 6],
+      ['rough at 4 best', 1],
+      ['fine at 2 best', 1],
+      ['fine at 4 best', 1],
+    ]);
+    const share = (variant: string, taken: number) =>
+      expect.objectContaining({ variant, outputs: 6, probability: expect.closeTo(taken / 6, 9) });
+    expect(evaluation.table.shares).toEqual([
+      share('rough at 2', 2),
+      share('rough at 4', 4),
+      share('fine at 2', 2),
+      share('fine at 4', 4),
+    ]);
+    // Of the four inputs at the highest threshold, two differ between the first variants. None runs again per threshold.
+    const runs = (name: string) => launcher.batches.filter(({ replica }) => replica.startsWith(name)).length;
+    expect({ rough: runs('first/rough'), fine: runs('first/fine'), best: runs('second') }).toEqual({
+      rough: 6,
+      fine: 6,
+      best: 6,
+    });
+    expect(evaluation.stageRuns).toBe(18);
+  });
+
   it('does the work of each stage once for all combinations that agree on what is before it', async () => {
     const { launcher, evaluate } = bench();
     await evaluate();

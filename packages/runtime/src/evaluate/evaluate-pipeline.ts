@@ -13,7 +13,10 @@ import {
   type PipelineSpec,
   type ProfileSet,
   type StageId,
+  thresholdChoices,
+  thresholdOfChoice,
   type VariantId,
+  variantOfChoice,
 } from '@equipoise/core/model';
 import { CombinationRace, combinationCosts, interactionModel, pipelineAccuracy } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
@@ -155,18 +158,29 @@ function computedAccuracies(
 ): ComputedAccuracies {
   const { stages, combines = [], edges } = spec;
   const positionsOf = (choice: VariantChoice) =>
-    stages.map(({ id, variants }) => variants.findIndex((variant) => variant.id === choice[id]));
+    stages.map(({ id, variants }) => {
+      const chosen = choice[id];
+      return variants.findIndex((variant) => variant.id === (chosen && variantOfChoice(chosen)));
+    });
   const stageAt = (id: StageId) => stages.findIndex((stage) => stage.id === id);
-  const model = interactionModel({
-    measured: measured.map(({ variants, ...rest }) => ({ ...rest, variants: positionsOf(variants) })),
-    adjacent: [...edges, ...combines.flatMap(({ id }) => memberPairs(edges, id))]
-      .map(({ from, to }) => [stageAt(from), stageAt(to)] as const)
-      .filter((pair) => !pair.includes(-1)),
-  });
-  const modelError = model?.crossValidatedError;
+  const adjacent = [...edges, ...combines.flatMap(({ id }) => memberPairs(edges, id))]
+    .map(({ from, to }) => [stageAt(from), stageAt(to)] as const)
+    .filter((pair) => !pair.includes(-1));
+  // Accuracies at other thresholds are measured on the same answers, so they say little about other variants.
+  const models = new Map(
+    [...new Set(measured.map(({ variants }) => thresholdsKey(variants)))].map((key) => {
+      const own = measured.filter(({ variants }) => thresholdsKey(variants) === key);
+      const positions = own.map(({ variants, ...rest }) => ({ ...rest, variants: positionsOf(variants) }));
+      return [key, interactionModel({ measured: positions, adjacent })];
+    }),
+  );
+  const modelError = rootMeanSquare(
+    [...models.values()].flatMap((model) => (model === undefined ? [] : [model.crossValidatedError])),
+  );
   const productError = measurementCause(spec) === undefined ? errorOfProduct(spec, measured) : undefined;
   const isComputed = omitted.length <= MOST_COMPUTED && (modelError ?? 1) <= (productError ?? 1);
   const combinations = omitted.flatMap((variants): ComputedCombination[] => {
+    const model = models.get(thresholdsKey(variants));
     const predicted = isComputed ? model?.predict(positionsOf(variants)) : undefined;
     return predicted === undefined ? [] : [{ variants, ...predicted, measured: false }];
   });
@@ -177,10 +191,18 @@ function computedAccuracies(
   };
 }
 
-/** Root mean square. */
-function errorOfProduct({ accuracyTable: _, ...spec }: PipelineSpec, measured: readonly Combination[]): number {
-  const squares = measured.map(({ variants, accuracy }) => (pipelineAccuracy(spec, variants).pas - accuracy) ** 2);
-  return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+/** Equal for combinations with equal thresholds. */
+const thresholdsKey = (choice: VariantChoice): string =>
+  JSON.stringify(Object.values(choice).map((chosen) => thresholdOfChoice(chosen) ?? null));
+
+function errorOfProduct({ accuracyTable: _, ...spec }: PipelineSpec, measured: readonly Combination[]) {
+  return rootMeanSquare(measured.map(({ variants, accuracy }) => pipelineAccuracy(spec, variants).pas - accuracy));
+}
+
+/** Undefined without values. */
+function rootMeanSquare(values: readonly number[]): number | undefined {
+  if (values.length === 0) return undefined;
+  return Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
 }
 
 /** Pairs of members of a combine stage, and of members and the stages behind it. */
@@ -229,8 +251,8 @@ interface RaceRun {
 }
 
 /**
- * Counts of edges by the variant of the stage that the edge leaves. Each sample counts once for a variant: as the mean
- * over the combinations with it.
+ * Counts of edges by the variant of the stage that the edge leaves, at its threshold. Each sample counts once for a
+ * variant: as the mean over the combinations with it.
  */
 class ShareCounts {
   readonly #spec: PipelineSpec;
@@ -249,7 +271,7 @@ class ShareCounts {
         combinationsWith.set(variant, (combinationsWith.get(variant) ?? 0) + 1);
       choices.forEach((choice, c) => {
         const [count, variant] = [counts[c]?.[edge], choice[from]];
-        if (count === undefined || variant === undefined) return;
+        if (count === undefined || variant === undefined || !this.#counts(from, variant)) return;
         const weight = 1 / (combinationsWith.get(variant) ?? 1);
         const tally = this.#tallies[edge]?.get(variant) ?? { offered: 0, taken: 0, fanOuts: 0, items: 0 };
         tally.offered += weight * count.offered;
@@ -259,6 +281,11 @@ class ShareCounts {
         this.#tallies[edge]?.set(variant, tally);
       });
     });
+  }
+
+  /** False at no threshold of a stage that has several: the stages behind its edges are omitted. */
+  #counts(from: StageId, choice: VariantId): boolean {
+    return thresholdOfChoice(choice) !== undefined || thresholdChoices(this.#spec, from).length === 0;
   }
 
   all(): readonly MeasuredShare[] {

@@ -4,7 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
-import { OMITTED, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
+import { OMITTED, type PipelineSpec, type TensorMap, type VariantId, variantOfChoice } from '@equipoise/core/model';
 import type Database from 'libsql';
 import { canonicalJson, sha256 } from '../digest.js';
 import { CodeDigests, type LocateFile, tensorsDigest } from '../profiling/profile-identity.js';
@@ -114,8 +114,9 @@ export class KeptAnswers {
 
   #keyOf(choice: VariantChoice): string {
     const code = this.#spec.stages.map((stage) => {
-      const variant = stage.variants.find(({ id }) => id === choice[stage.id]);
-      return canonicalJson(variant === undefined ? OMITTED : { id: variant.id, ...this.#code.of(stage, variant) });
+      const chosen = choice[stage.id] as VariantId;
+      const variant = stage.variants.find(({ id }) => id === variantOfChoice(chosen));
+      return canonicalJson(variant === undefined ? OMITTED : { id: chosen, ...this.#code.of(stage, variant) });
     });
     return sha256(this.#graph, ...code);
   }

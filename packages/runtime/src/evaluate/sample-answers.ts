@@ -7,14 +7,18 @@ import {
   type StageId,
   type StageSpec,
   type TensorMap,
+  thresholdChoices,
+  thresholdOfChoice,
   type VariantId,
   type VariantSpec,
+  variantOfChoice,
 } from '@equipoise/core/model';
 import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
 import { tensorBytes } from '../data-plane/bytes-in-flight.js';
 import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
 import { flowCores, stagesBefore } from '../profiling/flow.js';
+import { tensorsDigest } from '../profiling/profile-identity.js';
 import { SampleWalk } from '../profiling/sample-walk.js';
 import type { VariantChoice } from './variant-combinations.js';
 
@@ -26,6 +30,8 @@ export interface CombinationAnswer {
   readonly edges: readonly EdgeCount[];
   /** Inputs of each stage. */
   readonly items: readonly number[];
+  /** With choices of thresholds: by stage, the digests of its inputs. */
+  readonly inputs?: readonly (readonly string[])[];
 }
 
 /** Answers of many combinations to one sample, and the number of items that stages ran for them. */
@@ -36,7 +42,9 @@ export interface SampleResult {
 
 /**
  * Answers of many combinations to one sample. Combinations with equal variants of a stage and of all stages before it
- * share that stage's outputs, as far as these fit in `cacheBytes`. Choices in file order share most.
+ * share that stage's outputs, as far as these fit in `cacheBytes`. Choices in file order share most. With choices of
+ * thresholds, equal inputs of a variant share their output: a threshold decides which items reach a stage, so no model
+ * runs again for another threshold.
  */
 export class SampleAnswers {
   readonly #spec: PipelineSpec;
@@ -45,12 +53,14 @@ export class SampleAnswers {
   readonly #cacheBytes: number;
   /** By stage: the stage and all stages before it. */
   readonly #dependsOn: readonly (readonly StageId[])[];
+  readonly #hasThresholds: boolean;
 
   constructor(spec: PipelineSpec, launcher: ReplicaLauncher, cacheBytes = CACHE_BYTES) {
     this.#spec = spec;
     this.#graph = servingGraph(spec);
     this.#runners = new VariantRunners(spec, launcher);
     this.#cacheBytes = cacheBytes;
+    this.#hasThresholds = spec.stages.some(({ id }) => thresholdChoices(spec, id).length > 0);
     this.#dependsOn = spec.stages.map(({ id }, index) => [
       ...stagesBefore(this.#graph, index).flatMap((before) => spec.stages[before]?.id ?? []),
       id,
@@ -60,7 +70,7 @@ export class SampleAnswers {
   /** Starts the variants of the choices. Call `close` at the end, also after a failure. */
   async start(choices: readonly VariantChoice[]): Promise<void> {
     for (const stage of this.#spec.stages) {
-      const chosen = new Set(choices.map((choice) => choice[stage.id]));
+      const chosen = new Set(choices.map((choice) => variantOfChoice(choice[stage.id] as VariantId)));
       for (const variant of stage.variants) if (chosen.has(variant.id)) await this.#runners.start(stage, variant);
     }
   }
@@ -75,31 +85,52 @@ export class SampleAnswers {
     let stageRuns = 0;
     for (const choice of choices) {
       const omitted = this.#graph.stages.filter(({ id }) => choice[id] === OMITTED).map(({ index }) => index);
-      const walk = new SampleWalk(this.#graph, [inputs], omitted);
+      const walk = new SampleWalk(this.#graph, [inputs], { omitted, thresholds: this.#thresholdsOf(choice) });
       const items = this.#spec.stages.map(() => 0);
+      const digests = this.#spec.stages.map((): readonly string[] => []);
       for (const index of this.#graph.topologicalOrder) {
         const stage = this.#spec.stages[index];
         if (stage === undefined || omitted.includes(index)) continue;
         const stageInputs = walk.inputsOf(index);
         items[index] = stageInputs.length;
-        const outputs = await shared.remember(this.#keyOf(index, choice), () => {
-          stageRuns += stageInputs.length;
-          return this.#runners.run(stage, variantOf(stage, choice[stage.id]), stageInputs);
-        });
+        const run = (some: readonly TensorMap[]): Promise<readonly TensorMap[]> => {
+          stageRuns += some.length;
+          return this.#runners.run(stage, variantOf(stage, choice[stage.id]), some);
+        };
+        if (this.#hasThresholds) digests[index] = stageInputs.map(tensorsDigest);
+        const outputs = this.#hasThresholds
+          ? await runEach(stageInputs, (input, item) =>
+              shared.remember(inputKey(index, choice[stage.id], digests[index]?.[item]), () => run([input])),
+            )
+          : await shared.remember(this.#keyOf(index, choice), () => run(stageInputs));
         walk.leave(index, outputs);
       }
       const outputs = responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
-      answers.push({ outputs, edges: walk.edgeCounts(), items });
+      answers.push({ outputs, edges: walk.edgeCounts(), items, ...(this.#hasThresholds && { inputs: digests }) });
     }
     return { answers, stageRuns };
+  }
+
+  #thresholdsOf(choice: VariantChoice): ReadonlyMap<number, number> {
+    return new Map(
+      this.#graph.stages.flatMap(({ id, index }): readonly (readonly [number, number])[] => {
+        const value = thresholdOfChoice(choice[id] as VariantId);
+        return value === undefined ? [] : [[index, value]];
+      }),
+    );
   }
 
   /** Items that stages run for the answers to one sample, if all shared outputs fit in memory. */
   stageRunsOf(choices: readonly VariantChoice[], answers: readonly CombinationAnswer[]): number {
     const runs = new Map<string, number>();
-    for (const [c, choice] of choices.entries())
-      for (const [index, items] of (answers[c] as CombinationAnswer).items.entries())
-        runs.set(this.#keyOf(index, choice), items);
+    for (const [c, choice] of choices.entries()) {
+      const { items, inputs } = answers[c] as CombinationAnswer;
+      for (const [index, count] of items.entries()) {
+        if (inputs === undefined) runs.set(this.#keyOf(index, choice), count);
+        const chosen = choice[this.#spec.stages[index]?.id as StageId];
+        for (const digest of inputs?.[index] ?? []) runs.set(inputKey(index, chosen, digest), 1);
+      }
+    }
     return [...runs.values()].reduce((sum, items) => sum + items, 0);
   }
 
@@ -107,6 +138,19 @@ export class SampleAnswers {
   #keyOf(index: number, choice: VariantChoice): string {
     return JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
   }
+}
+
+const inputKey = (index: number, choice: VariantId | undefined, digest: string | undefined): string =>
+  JSON.stringify([index, choice && variantOfChoice(choice), digest]);
+
+/** Results of items one by one, in their order. */
+async function runEach(
+  inputs: readonly TensorMap[],
+  run: (input: TensorMap, item: number) => Promise<readonly TensorMap[]>,
+): Promise<readonly TensorMap[]> {
+  const outputs: TensorMap[] = [];
+  for (const [item, input] of inputs.entries()) outputs.push(...(await run(input, item)));
+  return outputs;
 }
 
 /** Outputs of stages by key. Beyond its limit it removes the least recently used outputs. */
@@ -137,8 +181,8 @@ class SharedOutputs {
 const bytesOf = (outputs: readonly TensorMap[]): number =>
   outputs.reduce((sum, output) => sum + tensorBytes(output), 0);
 
-const variantOf = ({ variants }: StageSpec, id: VariantId | undefined): VariantSpec =>
-  variants.find((variant) => variant.id === id) as VariantSpec;
+const variantOf = ({ variants }: StageSpec, choice: VariantId | undefined): VariantSpec =>
+  variants.find((variant) => variant.id === (choice && variantOfChoice(choice))) as VariantSpec;
 
 interface Runner {
   readonly runner: ModelRunner;

@@ -1,18 +1,21 @@
 /**
  * Selects all combinations for evaluation, because stages interact; above a limit, only the most even ones. A variant's
  * rank is by declared accuracy (0 worst, 1 best). Unevenness is the largest minus the smallest rank. Ties go to the
- * larger sum of ranks.
+ * larger sum of ranks. Each selected combination is evaluated at all thresholds, because they need no more stage runs.
  */
 import {
   AppError,
+  atThreshold,
   OMITTED,
   omittedNodes,
   type PipelineSpec,
   type StageId,
   type StageSpec,
+  thresholdChoices,
   type VariantId,
 } from '@equipoise/core/model';
 
+/** Choices of stages: a variant, a variant at a threshold, or `OMITTED`. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
 /** Combinations in file order, and the number of omitted ones with the reason. */
@@ -23,6 +26,8 @@ export interface VariantCombinations {
 }
 
 const MOST_ENUMERATED = 100_000;
+/** With thresholds. */
+const MOST_EVALUATED = 4096;
 
 interface RankedChoice {
   readonly choice: VariantChoice;
@@ -80,7 +85,7 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
   }
   const all = product(spec);
   const count = all.length;
-  if (count <= most) return { kept: all, omitted: [] };
+  if (count <= most) return { kept: atThresholds(spec, all), omitted: [] };
   const mostEvenFirst = ranked(spec, all).sort(
     (a, b) => a.unevenness - b.unevenness || b.rankSum - a.rankSum || a.order - b.order,
   );
@@ -88,8 +93,37 @@ export function variantCombinations(spec: PipelineSpec, most: number): VariantCo
     choices.toSorted((a, b) => a.order - b.order).map(({ choice }) => choice);
   const reason = `of ${count} combinations the ${most} whose variants have the most similar ranks by declared accuracy are evaluated`;
   return {
-    kept: inOrder(mostEvenFirst.slice(0, most)),
+    kept: atThresholds(spec, inOrder(mostEvenFirst.slice(0, most))),
     leftOut: { combinations: count - most, reason },
-    omitted: inOrder(mostEvenFirst.slice(most)),
+    omitted: atThresholds(spec, inOrder(mostEvenFirst.slice(most)), Number.POSITIVE_INFINITY),
   };
+}
+
+/**
+ * Each combination at each choice of thresholds. Stages whose edges with thresholds lead to omitted stages have none.
+ * Throws WRONG_USAGE if there are too many.
+ */
+function atThresholds(
+  spec: PipelineSpec,
+  choices: readonly VariantChoice[],
+  most = MOST_EVALUATED,
+): readonly VariantChoice[] {
+  const deciding = spec.stages.filter(({ id }) => thresholdChoices(spec, id).length > 0).map(({ id }) => id);
+  if (deciding.length === 0) return choices;
+  const expanded = choices.flatMap((choice) => {
+    const edges = spec.edges.filter(({ from, to }) => choice[from] !== OMITTED && choice[to] !== OMITTED);
+    return deciding.reduce<readonly VariantChoice[]>(
+      (before, id) => {
+        const thresholds = thresholdChoices({ edges }, id);
+        if (thresholds.length === 0) return before;
+        return before.flatMap((each) =>
+          thresholds.map((threshold) => ({ ...each, [id]: atThreshold(each[id] as VariantId, threshold) })),
+        );
+      },
+      [choice],
+    );
+  });
+  if (expanded.length <= most) return expanded;
+  const message = `The pipeline has ${expanded.length} combinations of variants and thresholds, more than ${most}; list fewer thresholds.`;
+  throw new AppError('WRONG_USAGE', message, { details: { combinations: expanded.length } });
 }

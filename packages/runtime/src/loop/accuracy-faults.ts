@@ -1,5 +1,5 @@
 /** Raises the fault `accuracy` while variants in service are less accurate than expected. */
-import { OMITTED, type RunningPlan, type StageId } from '@equipoise/core/model';
+import { atThreshold, OMITTED, type RunningPlan, type StageId } from '@equipoise/core/model';
 import type { AccuracyWatch, WatchedAccuracy } from '../accuracy/accuracy-watch.js';
 import type { ActiveFaults } from './loop-event.js';
 
@@ -47,8 +47,10 @@ export class AccuracyFaults {
 
 function isServed(choice: WatchedAccuracy['choice'], { stages }: RunningPlan): boolean {
   return Object.entries(choice).every(([stage, variant]) => {
-    const { omitted, replicas = [] } = stages[stage as StageId] ?? {};
+    const { omitted, replicas = [], threshold } = stages[stage as StageId] ?? {};
     if (variant === OMITTED) return omitted;
-    return replicas.some(({ variantId, status }) => variantId === variant && status === 'ready');
+    return replicas.some(
+      ({ variantId, status }) => atThreshold(variantId, threshold) === variant && status === 'ready',
+    );
   });
 }

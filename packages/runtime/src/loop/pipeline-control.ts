@@ -329,7 +329,7 @@ export class PipelineControl {
 
   #checkStagePins(stageId: string, pins: StagePins, path = ''): StageSpec {
     const stage = this.#stage(stageId);
-    const problems = pinProblems(stage, pins, path);
+    const problems = pinProblems({ spec: this.#deps.spec, stage }, pins, path);
     if (problems.length > 0) throw invalidFields('This cannot be pinned', problems);
     return stage;
   }

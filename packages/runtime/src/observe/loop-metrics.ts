@@ -42,7 +42,7 @@ export class LoopMetrics {
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
-      help: 'Changes in the decisions of the control loop, by kind: scale, switch-variant, set-batch or set-resources.',
+      help: 'Changes in the decisions of the control loop, by kind: scale, switch-variant, set-batch, set-resources or set-threshold.',
       labelNames: ['kind'],
       registers,
     });
@@ -149,6 +149,16 @@ export class LoopMetrics {
         for (const [stage, plans] of planned()) {
           for (const { variantId, maxBatchSize } of plans) this.set({ stage, variant: variantId }, maxBatchSize);
         }
+      },
+    });
+    new Gauge({
+      name: 'equipoise_threshold',
+      help: 'Threshold of the conditions on the answers of a stage, in the plan in force. Absent if the plan chooses none.',
+      labelNames: ['stage'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [stage, [plan]] of planned()) if (plan?.threshold !== undefined) this.set({ stage }, plan.threshold);
       },
     });
   }

@@ -18,14 +18,25 @@ interface WaitingItem {
   readonly scope: Scope<TensorMap> | undefined;
 }
 
+/** Choices for all samples. */
+interface WalkChoices {
+  /** Stages that samples skip. */
+  readonly omitted?: readonly number[];
+  /** By stage; by default the first one. */
+  readonly thresholds?: ReadonlyMap<number, number>;
+}
+
 /** Call `inputsOf` and then `leave` for each stage in topological order. */
 export class SampleWalk {
   readonly #walk: GraphWalk<TensorMap, RequestSource>;
   readonly #waiting: WaitingItem[][];
   readonly #requests: Request[] = [];
 
-  /** Samples skip the stages `omitted`. */
-  constructor(graph: ServingGraph, samples: readonly TensorMap[], omitted: readonly number[] = []) {
+  constructor(
+    graph: ServingGraph,
+    samples: readonly TensorMap[],
+    { omitted = [], thresholds = new Map() }: WalkChoices = {},
+  ) {
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
     this.#walk = new GraphWalk(graph, algebra, {
@@ -37,6 +48,7 @@ export class SampleWalk {
       cannotAnswer: () => {},
     });
     for (const stage of omitted) this.#walk.omit(stage, true);
+    for (const [stage, value] of thresholds) this.#walk.setThreshold(stage, value);
     const sourceOf = sourceTensors(graph);
     samples.forEach((inputs, sequence) => {
       const arrival = { context: { source: sourceOf(inputs) }, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };

@@ -220,6 +220,21 @@ describe('a share by variant', () => {
     expect(edge?.when?.probability).toBeCloseTo(0.45, 12);
   });
 
+  it('is learned for each threshold, and kept when a plan chooses another one', () => {
+    const byVariant = { 'small at 0.6': 0.2, 'small at 0.8': 0.5 } as never;
+    const edges = [{ from: a, to: b, when: { condition: 'x', thresholds: [0.6, 0.8], probability: 0.35, byVariant } }];
+    const at = { ...plain, edges };
+    const tally = (taken: number) => ({ offered: 100, taken, fanOuts: 0, items: 0 });
+    const madeAt = (threshold: number, taken: number): readonly EdgeCount[] => [
+      { ...tally(taken), byVariant: { [`small at ${threshold}`]: tally(taken) } as never },
+    ];
+    const state = after(at, 60, () => madeAt(0.6, 40));
+    const later = after(at, 300, () => madeAt(0.8, 70), state, 60_000);
+    const [edge] = learnedSpec(at, later.inForce).edges;
+    expect(edge?.when?.byVariant).toEqual({ 'small at 0.6': 0.4, 'small at 0.8': 0.7 });
+    expect(edge?.when?.thresholds).toEqual([0.6, 0.8]);
+  });
+
   it('never sums to more than 1 with the other branches of the stage', () => {
     const { inForce } = after(spec, 60, () => madeBy('small', 98));
     const [first, second] = learnedSpec(spec, inForce).edges;

@@ -68,7 +68,7 @@ function prepareWith(
     problem,
     spec,
     graph,
-    accuracy: accuracyModel(spec, problem.omitted !== undefined),
+    accuracy: accuracyModel(spec, (problem.omitted ?? problem.thresholds) !== undefined),
     objective: spec.objective,
     limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,

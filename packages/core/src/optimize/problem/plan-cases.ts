@@ -1,21 +1,23 @@
 /**
- * Cases of a problem with optional stages, or with shares of edges that depend on variants. A case omits a fixed set of
- * stages, and all variants of a deciding stage have equal shares. So neither graph nor loads depend on the choice, and
- * each case is solved like any other problem. The cases together hold every choice with a known accuracy once.
+ * Cases of a problem with optional stages, with several thresholds, or with shares of edges that depend on variants. A
+ * case omits a fixed set of stages and has fixed thresholds, and all variants of a deciding stage have equal shares. So
+ * neither graph nor loads depend on the choice, and each case is solved like any other problem. The cases together hold
+ * every choice with a known accuracy once.
  */
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import { OMITTED, omittedNodes, withoutNodes } from '../../model/omission.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import { hasSharesByVariant, resolvedSpec, sharesByVariant } from '../../model/resolved-spec.js';
+import { hasThresholdChoices, thresholdChoices, withThresholds } from '../../model/threshold.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 
 const MOST_CASES = 256;
 
 /** The problem itself if nothing divides it. Throws AppError INVALID_PIPELINE if there are too many cases. */
 export function planCases(problem: PlanningProblem): readonly [PlanningProblem, ...PlanningProblem[]] {
-  const [first = problem, ...others] = omissions(problem).flatMap(shareCases);
-  if (others.length >= MOST_CASES) throw tooMany('Optional stages and shares by variant');
+  const [first = problem, ...others] = atThresholds(omissions(problem)).flatMap(shareCases);
+  if (others.length >= MOST_CASES) throw tooMany('Optional stages, thresholds and shares by variant');
   return [first, ...others];
 }
 
@@ -50,10 +52,38 @@ function omissions(problem: PlanningProblem): readonly PlanningProblem[] {
   return [(optional.some(({ pins }) => pins.omitted) && every[0]?.of) || problem];
 }
 
+/**
+ * One problem per choice of thresholds whose combinations have known accuracies. Without any measurement, one problem
+ * without known accuracies.
+ */
+function atThresholds(problems: readonly PlanningProblem[]): readonly PlanningProblem[] {
+  if (!problems.some(({ spec }) => hasThresholdChoices(spec))) return problems;
+  const cases = problems.flatMap(thresholdCases);
+  if (cases.length > MOST_CASES) throw tooMany('Optional stages and thresholds');
+  const measured = cases.filter(({ spec }) => (spec.accuracyTable?.combinations.length ?? 0) > 0);
+  return measured.length > 0 ? measured : cases.slice(0, 1);
+}
+
+function thresholdCases(problem: PlanningProblem): readonly PlanningProblem[] {
+  const { spec } = problem;
+  let choices: readonly ReadonlyMap<StageId, number>[] = [new Map()];
+  for (const { id, pins } of specOf(problem).stages) {
+    const all = thresholdChoices(spec, id);
+    const pinned = all.filter((value) => value === pins.threshold);
+    const values = pinned.length > 0 ? pinned : all;
+    if (values.length === 0) continue;
+    choices = choices.flatMap((before) => values.map((value) => new Map(before).set(id, value)));
+    if (choices.length > MOST_CASES) throw tooMany('Thresholds');
+  }
+  return choices.map((thresholds) =>
+    thresholds.size === 0 ? problem : { ...problem, thresholds, spec: withThresholds(spec, thresholds) },
+  );
+}
+
 const tooMany = (what: string): AppError =>
   new AppError(
     'INVALID_PIPELINE',
-    `${what} give more than ${MOST_CASES} cases; make fewer stages optional, or give variants equal shares.`,
+    `${what} give more than ${MOST_CASES} cases; make fewer stages optional, list fewer thresholds, or give variants equal shares.`,
   );
 
 function shareCases(problem: PlanningProblem): readonly PlanningProblem[] {

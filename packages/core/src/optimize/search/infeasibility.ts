@@ -21,7 +21,11 @@ interface StablePlan {
   readonly choice: NonNullable<Solution['choice']>;
 }
 
-const pickCase = ({ spec, omitted }: PlanningProblem) => ({ spec, ...(omitted && { omitted }) });
+const pickCase = ({ spec, omitted, thresholds }: PlanningProblem) => ({
+  spec,
+  ...(omitted && { omitted }),
+  ...(thresholds && { thresholds }),
+});
 
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
   const asked: PlanningProblem = {

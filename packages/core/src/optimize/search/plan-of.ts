@@ -37,7 +37,9 @@ function stagesOf({ spec, problem }: PreparedProblem, choice: StageChoice): Plan
   const stages = spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
     const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
     const { maxBatchWaitMs } = stage.bounds;
-    return [stage.id, [{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 }]];
+    const threshold = problem.thresholds?.get(stage.id);
+    const chosen = { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 };
+    return [stage.id, [threshold === undefined ? chosen : { ...chosen, threshold }]];
   });
   const omitted = problem.omitted?.map((stage): [string, readonly StagePlan[]] => [stage.id, [omittedPlan(stage)]]);
   return Object.fromEntries([...stages, ...(omitted ?? [])]);

@@ -2,6 +2,7 @@
  * Choices of related problems. A choice that is feasible under harder terms (more load, less time, smaller budget) is
  * feasible here, too. No simulation is needed to find it: it is the optimum of a surrogate.
  */
+import type { Plan } from '../../model/plan.js';
 import { runningStages } from '../../model/running-plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import { matchesOption, type OptionKind } from '../options/stage-option.js';
@@ -43,7 +44,9 @@ export function knownChoices(prepared: PreparedProblem): readonly SurrogateChoic
   const { candidates = [], runningPlan } = prepared.problem;
   const running = runningPlan && runningStages(prepared.spec, runningPlan);
   const stages = optionsAt(prepared);
-  return [...(running ? [running] : []), ...candidates].flatMap((plan) =>
+  const isOfCase = (plan: Plan['stages']): boolean =>
+    [...(prepared.problem.thresholds ?? [])].every(([id, value]) => plan[id]?.[0]?.threshold === value);
+  return [...(running ? [running] : []), ...candidates].filter(isOfCase).flatMap((plan) =>
     choicesOf(
       stages,
       prepared.spec.stages.map(({ id }) => plan[id]?.[0]),

@@ -99,6 +99,15 @@ describe('FleetScheduler, a change', () => {
     expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ maxBatchSize: 8 });
   });
 
+  it('sets the threshold alone, without a start', () => {
+    const bench = benchWith({ ...planFor('s', 2), threshold: 0.6 });
+    expect(bench.fleet.runningPlan().stages[stageA]?.threshold).toBe(0.6);
+    const to = { ...planFor('s', 2), threshold: 0.8 };
+    expect(bench.applied({ kind: 'set-threshold', stageId: stageA, fromThreshold: 0.6, to })).toEqual({ kind: 'done' });
+    expect(bench.events.map(([, , what]) => what)).toEqual(['adopt']);
+    expect(bench.fleet.runningPlan().stages[stageA]?.threshold).toBe(0.8);
+  });
+
   it('to no replicas lets requests skip the stage first; from none, all replicas are ready first', () => {
     const bench = benchWith(planFor('s', 2));
     expect(bench.applied(changeTo(planFor('t', 0)))).toEqual({ kind: 'done' });

@@ -292,7 +292,8 @@ export class FleetScheduler {
     const [next] = this.#waiting;
     if (next === undefined) return;
     const stage = this.#stage(next.change.stageId);
-    if (next.change.kind === 'set-batch') this.#setBatching(stage, next);
+    const { kind } = next.change;
+    if (kind === 'set-batch' || kind === 'set-threshold') this.#tune(stage, next);
     else if (this.#hasRoom(stage, next.change.to)) this.#begin(stage, next);
     else if (!this.#isOneOnItsOwn(stage)) {
       this.#take();
@@ -305,10 +306,10 @@ export class FleetScheduler {
     this.#unseen = true;
   }
 
-  #setBatching(stage: FleetStage, { change: { to }, onEnd }: QueuedChange): void {
+  #tune(stage: FleetStage, { change: { to }, onEnd }: QueuedChange): void {
     this.#take();
-    if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.rebatch(to);
-    else stage.rebatchBefore(to);
+    if (stage.canary === undefined || (stage.target !== undefined && isOfKind(to, stage.target))) stage.tune(to);
+    else stage.tuneBefore(to);
     // The batching of a canary is adopted when the lanes merge.
     if (stage.canary === undefined || stage.serving?.variantId === to.variantId) this.#adopt(stage, to);
     onEnd({ kind: 'done' });

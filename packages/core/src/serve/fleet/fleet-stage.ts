@@ -104,13 +104,14 @@ export class FleetStage {
     this.settleAlone();
   }
 
-  rebatch({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
-    if (this.target !== undefined) this.target = { ...this.target, maxBatchSize, maxBatchWaitMs };
+  /** Adopts batching and threshold of a plan, which need no other replicas. */
+  tune(to: StagePlan): void {
+    if (this.target !== undefined) this.target = tuned(this.target, to);
   }
 
-  rebatchBefore({ maxBatchSize, maxBatchWaitMs }: StagePlan): void {
+  tuneBefore(to: StagePlan): void {
     const from = this.#alone?.from;
-    if (from !== undefined) this.#alone = { from: { ...from, maxBatchSize, maxBatchWaitMs } };
+    if (from !== undefined) this.#alone = { from: tuned(from, to) };
   }
 
   turnBackAlone(nowMs: number): void {
@@ -178,7 +179,8 @@ export class FleetStage {
       isOfKind(serving, target) &&
       serving.replicas > 0 === target.replicas > 0 &&
       serving.maxBatchSize === target.maxBatchSize &&
-      serving.maxBatchWaitMs === target.maxBatchWaitMs
+      serving.maxBatchWaitMs === target.maxBatchWaitMs &&
+      serving.threshold === target.threshold
     );
   }
 
@@ -248,7 +250,7 @@ export class FleetStage {
 
   /** A stage that never ran shows batches of one item. */
   running(nowMs: number): RunningStage {
-    const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
+    const { maxBatchSize, maxBatchWaitMs, threshold }: Partial<StagePlan> = this.serving ?? {};
     const replicas = this.all().map(
       ({ replicaId: id, variantId, resources, status }): RunningReplica => ({
         ...{ replicaId: id, variantId, resources, status },
@@ -258,8 +260,9 @@ export class FleetStage {
       nowMs < backOff.untilMs ? [{ variantId, untilMs: backOff.untilMs }] : [],
     );
     const stage = {
-      ...{ replicas, maxBatchSize, maxBatchWaitMs },
+      ...{ replicas, maxBatchSize: maxBatchSize ?? 1, maxBatchWaitMs: maxBatchWaitMs ?? 0 },
       ...(this.isOmitted && { omitted: true as const }),
+      ...(threshold !== undefined && !this.isOmitted && { threshold }),
       ...(rolledBack.length > 0 && { rolledBack }),
     };
     const { canary, target } = this;
@@ -267,4 +270,11 @@ export class FleetStage {
     const { fraction, missingOutcomes } = canary;
     return { ...stage, canary: { variantId: target.variantId, fraction, missingOutcomes } };
   }
+}
+
+function tuned(
+  { threshold: _, ...plan }: StagePlan,
+  { maxBatchSize, maxBatchWaitMs, threshold }: StagePlan,
+): StagePlan {
+  return { ...plan, maxBatchSize, maxBatchWaitMs, ...(threshold !== undefined && { threshold }) };
 }

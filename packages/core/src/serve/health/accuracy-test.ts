@@ -14,6 +14,7 @@
 import { measuredCombination } from '../../model/accuracy-table.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import { variantOfChoice } from '../../model/threshold.js';
 
 /** `confidence95` is the interval of the measurement; absent if it is not known. */
 export interface ExpectedAccuracy {
@@ -71,7 +72,8 @@ export class AccuracyTest {
     const combination = measuredCombination(accuracyTable, choice);
     if (combination !== undefined && combination.measured !== false) return new AccuracyTest(combination);
     const [model, ...others] = stages.filter(({ kind }) => kind === 'model');
-    const declared = model?.variants.find(({ id }) => id === choice[model.id])?.accuracy;
+    const chosen = model && choice[model.id];
+    const declared = chosen && model.variants.find(({ id }) => id === variantOfChoice(chosen))?.accuracy;
     return new AccuracyTest(others.length > 0 || declared === undefined ? undefined : { accuracy: declared.value });
   }
 
