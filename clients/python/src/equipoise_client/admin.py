@@ -78,6 +78,7 @@ def _pin_fields(
     cpu_cores: float | None,
     max_batch_size: int | None,
     replicas: int | None,
+    threshold: float | None,
     reason: str | None,
 ) -> Fields:
     return {
@@ -86,6 +87,7 @@ def _pin_fields(
         "cpuCores": cpu_cores,
         "maxBatchSize": max_batch_size,
         "replicas": replicas,
+        "threshold": threshold,
         "reason": reason,
     }
 
@@ -236,9 +238,12 @@ class AdminClient:
         cpu_cores: float | None = None,
         max_batch_size: int | None = None,
         replicas: int | None = None,
+        threshold: float | None = None,
         reason: str | None = None,
     ) -> ActionResult:
-        return self._act(pipeline, "pin", _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, reason))
+        return self._act(
+            pipeline, "pin", _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, reason)
+        )
 
     def unpin(self, pipeline: str, stage: str | None = None, *, reason: str | None = None) -> ActionResult:
         return self._act(pipeline, "unpin", {"stageId": stage, "reason": reason})
@@ -409,9 +414,10 @@ class AsyncAdminClient:
         cpu_cores: float | None = None,
         max_batch_size: int | None = None,
         replicas: int | None = None,
+        threshold: float | None = None,
         reason: str | None = None,
     ) -> ActionResult:
-        fields = _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, reason)
+        fields = _pin_fields(stage, variant, cpu_cores, max_batch_size, replicas, threshold, reason)
         return await self._act(pipeline, "pin", fields)
 
     async def unpin(self, pipeline: str, stage: str | None = None, *, reason: str | None = None) -> ActionResult:

@@ -304,6 +304,8 @@ class RunningStage(TypedDict):
     maxBatchSize: int
     maxBatchWaitMs: float
     queueLength: int
+    omitted: NotRequired[Literal[True]]
+    threshold: NotRequired[float]
     canary: NotRequired[Canary]
     rolledBack: NotRequired[list[RolledBackItem]]
 
@@ -323,6 +325,7 @@ class StagePlan(TypedDict):
     maxBatchWaitMs: float
     replicas: int
     trafficFraction: float
+    threshold: NotRequired[float]
 
 
 class Span(TypedDict):
