@@ -1,5 +1,5 @@
 /** Command line. Commands are imported only when they run, so that help is fast. */
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Help, Option } from 'commander';
 import { addKubernetes } from './commands/k8s/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
 import { CheckedCommand } from './terminal/checked-command.js';
@@ -25,6 +25,7 @@ import {
   weights,
 } from './terminal/flag-values.js';
 import { runCommand } from './terminal/run-command.js';
+import { UsageError } from './terminal/usage-error.js';
 import { VERSION } from './version.js';
 
 /** Names of policies, the default first. */
@@ -82,7 +83,7 @@ export function buildProgram(): Command {
     .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')
     .version(VERSION)
     .showSuggestionAfterError(true)
-    .exitOverride();
+    .configureHelp({ optionDescription });
   addFirstSteps(program);
   addMeasurements(program);
   addPlan(program);
@@ -94,8 +95,36 @@ export function buildProgram(): Command {
   addOperator(program);
   addDecisions(program);
   addLoad(program);
-  for (const { name, command } of commandsOf(program)) command.showHelpAfterError(`(see equipoise ${name} --help)`);
+  addCompletion(program);
+  for (const { name, command } of allCommands(program))
+    command.exitOverride((error) => {
+      throw new UsageError(error, name);
+    });
   return program;
+}
+
+/** The program itself, with an empty name, and all commands. */
+export const allCommands = (program: Command) => [{ name: '', command: program }, ...commandsOf(program)];
+
+/** Text of a flag in the help: its meaning, choices and default, or that it is required. */
+function optionDescription(option: Option): string {
+  const usual = new Help().optionDescription(option);
+  return option.mandatory ? `${usual} (required)` : usual;
+}
+
+function addCompletion(program: Command): void {
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>', 'shell that will read the script').choices(['bash', 'zsh', 'fish']))
+    .description(
+      'print a script that completes commands and flags in a shell, such as `source <(equipoise completion bash)`',
+    )
+    .action((shell) =>
+      runCommand({}, async () => {
+        const { completionScript } = await import('./terminal/completion.js');
+        return { json: undefined, text: completionScript(shell, allCommands(program)) };
+      }),
+    );
 }
 
 /** Executable commands with full names (`k8s render`), and command groups. */

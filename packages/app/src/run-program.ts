@@ -1,19 +1,20 @@
-import { CommanderError } from 'commander';
-import { buildProgram, commandsOf } from './build-program.js';
+import { allCommands, buildProgram } from './build-program.js';
 import { ExitCode } from './terminal/run-command.js';
+import { UsageError } from './terminal/usage-error.js';
 
-/** Runs the command and sets `process.exitCode`. Reports wrong usage as JSON if requested. */
+/** Runs the command and sets `process.exitCode`. Wrong usage is reported like any other error. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const json = asksForJson(args);
   const program = buildProgram();
-  const all = [program, ...commandsOf(program).map(({ command }) => command)];
-  if (json) for (const command of all) command.configureOutput({ writeErr: () => {} });
+  for (const { command } of allCommands(program))
+    command.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) });
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (json && error.exitCode !== 0) await reportWrongUsage(error);
-    else process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage;
+    if (!(error instanceof UsageError)) throw error;
+    process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage;
+    // Without a command, the parser has shown the help.
+    if (error.exitCode !== 0 && (json || error.code !== 'commander.help')) await reportWrongUsage(error, json);
   }
 }
 
@@ -23,11 +24,12 @@ function asksForJson(args: readonly string[]): boolean {
   return args.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
-async function reportWrongUsage({ code, message }: CommanderError): Promise<void> {
+async function reportWrongUsage({ code, message, commandName }: UsageError, json: boolean): Promise<void> {
   const [{ AppError }, { reportError }] = await Promise.all([
     import('@equipoise/core/model'),
     import('./terminal/report-error.js'),
   ]);
   const text = code === 'commander.help' ? 'Name a command; `equipoise --help` lists them.' : message;
-  reportError(new AppError('WRONG_USAGE', text.replace(/^error: /, ''), { details: { reason: code } }), true);
+  const error = new AppError('WRONG_USAGE', text.replace(/^error: /, '').trim(), { details: { reason: code } });
+  reportError(error, json, `See \`equipoise ${`${commandName} `.trimStart()}--help\`.`);
 }

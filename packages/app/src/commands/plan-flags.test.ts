@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PlanResult } from '@equipoise/core/model';
+import type { PlanResult, Slo } from '@equipoise/core/model';
 import type { PlanExplanation } from '@equipoise/core/plan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -13,6 +13,8 @@ const verifiedPlan = (...flags: string[]) => planned(folder.path, ['pipeline.yam
 const plan = (...flags: string[]) => verifiedPlan('--no-verify', ...flags);
 const path = (name: string) => join(folder.path, name);
 const written = (name: string) => readFileSync(path(name), 'utf8');
+
+type Infeasible = Exclude<PlanResult, { kind: 'feasible' }>;
 
 /** Variant by stage of an answer. */
 function choiceOf(document: unknown): Readonly<Record<string, string | undefined>> {
@@ -70,6 +72,14 @@ describe('plan --frontier', () => {
       text: expect.stringMatching(/^(?!.*written).*frontier: no plan meets the SLO/s),
     });
   });
+
+  it('shows the frontier with the advised change where there is none', async () => {
+    const { document, text } = await plan('--frontier', '--slo-ms', '8');
+    const { fixes, relaxed } = document as Infeasible & { relaxed: { slo: Slo; points: readonly object[] } };
+    expect(relaxed.slo.latencyMs).toBe(Math.ceil(fixes.slo?.latencyMs as number));
+    expect(relaxed.points.length).toBeGreaterThan(0);
+    expect(text).toMatch(/With an SLO of \d+ ms\n[\s\S]*│ variants/);
+  });
 });
 
 describe('plan --explain', () => {
@@ -83,7 +93,7 @@ describe('plan --explain', () => {
     const { exitCode, text } = await plan('--explain', '--slo-ms', '8');
     expect({ exitCode, text }).toMatchObject({
       exitCode: 1,
-      text: expect.stringContaining('--explain: no plan to explain'),
+      text: expect.stringMatching(/--explain: no plan to explain[\s\S]*With an SLO of \d+ ms\n[\s\S]*one more core/),
     });
   });
 

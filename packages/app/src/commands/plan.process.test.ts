@@ -163,7 +163,7 @@ describe('equipoise plan', () => {
     expect(robust).toMatchObject({ kind: 'feasible', robustness: { serviceFactor: 1.5, nominal } });
     expect(choiceOf(robust)).toBe('detect=small×1 classify=only×1');
     const price =
-      'service times × 1.5. For service times as profiled the best plan has accuracy 0.400, costs 3.00 per hour and takes 3 cores.';
+      'service times × 1.5. For service times as profiled the best plan has accuracy 0.400, costs 3.00 core-hours per hour and takes 3 cores.';
     const { stdout } = await plan(...at, '1.5', '--explain');
     expect(stdout).toContain(price);
     expect(stdout).toMatch(/│ service times as profiled │ +0\.400 │ +\+0\.150 │ +3\.00 │ detect +│/);

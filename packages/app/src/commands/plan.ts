@@ -32,6 +32,7 @@ import {
 } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
+import { relaxedProblem } from './relaxed-problem.js';
 
 /** Exits with 1 if a file has no feasible plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
@@ -74,24 +75,18 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
     const asked: Asked = {
       problem,
       options,
-      verifierAt: verifiersOf?.(problem),
+      verifiersOf,
       stream: question.stream,
       price: spec.robustness && priceOf(problem, options, verifiersOf),
     };
     if (!question.wantsFrontier) return { file, question, result: asDocument(planned(asked), asked) };
-    const front = frontier(problem, asked.verifierAt?.(problem.arrivalRps));
+    const front = frontier(problem, verifierOf(asked));
     if (front.kind !== 'frontier') {
-      const answer = withNote(
-        answered(front, asked),
-        'frontier: no plan meets the SLO within the budget, so it has no points.',
-      );
+      const note = 'frontier: no plan meets the SLO within the budget, so it has no points.';
+      const answer = withRelaxed(withNote(answered(front, asked), note), { front, asked }, frontierOf);
       return { file, question, result: asDocument(answer, asked) };
     }
-    const points = front.points.map((point) => ({ ...point, accuracy: accuracySource(spec, point.plan) }));
-    const sources = points.map(({ accuracy }) => accuracy.source);
-    const text = [frontierText(front, sources), ...(asked.price ? [priceText(asked.price)] : [])].join('\n');
-    const result = { json: frontierDocument({ ...front, points }), text, answerIsNo: false };
-    return { file, question, result: asDocument(result, asked), frontier: front };
+    return { file, question, result: asDocument(frontierAnswer(front, asked), asked), frontier: front };
   } finally {
     await progress.stop();
   }
@@ -100,9 +95,40 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
 interface Asked {
   readonly problem: PlanningProblem;
   readonly options: PlanOptions;
-  readonly verifierAt: VerifierAt | undefined;
+  readonly verifiersOf: VerifiersOf | undefined;
   readonly price: RobustnessPrice | undefined;
   readonly stream: JoinedStream | undefined;
+}
+
+const verifierOf = ({ problem, verifiersOf }: Asked) => verifiersOf?.(problem)(problem.arrivalRps);
+
+/** Answer about the frontier; undefined if it has no points. */
+function frontierOf(asked: Asked): CommandResult | undefined {
+  const front = frontier(asked.problem, verifierOf(asked));
+  return front.kind === 'frontier' ? frontierAnswer(front, asked) : undefined;
+}
+
+function frontierAnswer(front: Frontier, { problem: { spec }, price }: Asked): CommandResult {
+  const points = front.points.map((point) => ({ ...point, accuracy: accuracySource(spec, point.plan) }));
+  const sources = points.map(({ accuracy }) => accuracy.source);
+  const text = [frontierText(front, sources), ...(price ? [priceText(price)] : [])].join('\n');
+  return { json: frontierDocument({ ...front, points }), text, answerIsNo: false };
+}
+
+/** Adds the answer for the problem with the advised change. Without a plan, this is what the user needs next. */
+function withRelaxed(
+  answer: CommandResult,
+  { front, asked }: { readonly front: PlanResult; readonly asked: Asked },
+  answerTo: (asked: Asked) => CommandResult | undefined,
+): CommandResult {
+  const relaxed = front.kind === 'feasible' ? undefined : relaxedProblem(asked.problem, front);
+  const next = relaxed && answerTo({ ...asked, problem: relaxed.problem, price: undefined });
+  if (relaxed === undefined || next === undefined) return answer;
+  return {
+    ...answer,
+    json: { ...(answer.json as object), relaxed: { ...relaxed.change, ...(next.json as object) } },
+    text: `${answer.text}\n\n${pc.bold(`With ${relaxed.text}`)}\n${next.text}`,
+  };
 }
 
 /** Price of robustness: compares with the best plan for service times as profiled. */
@@ -136,12 +162,16 @@ async function countedVerifiers(progress: PlanProgress): Promise<VerifiersOf> {
 
 const policyOf = ({ policy }: PlanOptions): Policy => (policy === 'equipoise' ? optimize : policies[policy]);
 
-function planned(asked: Asked): CommandResult {
-  const { problem, options, verifierAt, price } = asked;
-  const first = policyOf(options)(problem, verifierAt?.(problem.arrivalRps));
+const firstPlan = (asked: Asked): PlanResult => policyOf(asked.options)(asked.problem, verifierOf(asked));
+
+function planned(asked: Asked, first = firstPlan(asked)): CommandResult {
+  const { problem, options, verifiersOf, price } = asked;
   if (!options.explain) return answered(first, asked);
-  if (first.kind !== 'feasible') return withNote(answered(first, asked), '--explain: no plan to explain.');
-  const { result, explanation } = explainPlan(problem, first, verifierAt);
+  if (first.kind !== 'feasible') {
+    const noted = withNote(answered(first, asked), '--explain: no plan to explain.');
+    return withRelaxed(noted, { front: first, asked }, explainedIfFeasible);
+  }
+  const { result, explanation } = explainPlan(problem, first, verifiersOf?.(problem));
   const answer = answered(result, asked);
   const { plan: chosen } = result;
   const { objective } = problem.spec;
@@ -152,6 +182,12 @@ function planned(asked: Asked): CommandResult {
     json: { ...(answer.json as object), explanation },
     text: `${answer.text}\n\n${reasons}\n\n${accuraciesText(problem.spec)}`,
   };
+}
+
+/** Undefined without a plan: a further change could be advised without end. */
+function explainedIfFeasible(asked: Asked): CommandResult | undefined {
+  const first = firstPlan(asked);
+  return first.kind === 'feasible' ? planned(asked, first) : undefined;
 }
 
 /** The frontier without its factors, which are internal to the solver. */

@@ -8,7 +8,8 @@ export class CheckedCommand extends Command {
 
   override parseOptions(argv: string[]): ParseOptionsResult {
     const parsed = super.parseOptions(argv);
-    if (parsed.unknown.length > 0) for (const option of this.options) option.makeOptionMandatory(false);
+    const isHelpOnly = parsed.unknown.every((word) => word === '-h' || word === '--help');
+    if (!isHelpOnly) for (const option of this.options) option.makeOptionMandatory(false);
     return parsed;
   }
 }

@@ -21,7 +21,7 @@ export function planTable(plan: Plan): string {
 
 export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
-  const use = `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)}`;
+  const use = `accuracy ${pc.bold(fractionText(pas))} · cost ${costText(costPerHour, cpuCores)} · ${coresText(cpuCores)}`;
   // A plan read from running replicas has no estimate.
   if (capacityRps === 0) return `${use} · capacity and latency not estimated`;
   const lines = [
@@ -53,6 +53,10 @@ export const percentText = (fraction: number): string => `${(100 * fraction).toF
 
 export const coresText = (cpuCores: number): string =>
   `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
+
+/** Without prices in the pipeline file, a core costs 1 per hour, so the cost is in core-hours. */
+export const costText = (costPerHour: number, cpuCores: number): string =>
+  `${costPerHour.toFixed(2)} ${Math.abs(costPerHour - cpuCores) < 1e-9 ? 'core-hours per hour' : 'per hour'}`;
 
 type Uncertain = NonNullable<DecisionEvidence['uncertainPoints']>[number];
 

@@ -14,7 +14,7 @@ import {
 import { type Estimator, type PolicyName, pipelineAccuracy } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { counted } from './counted.js';
-import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
+import { coresText, costText, fractionText, planSummary, planTable } from './plan-table.js';
 
 export interface PlanAsked {
   readonly arrivalRps: number;
@@ -148,7 +148,7 @@ export function priceText({ serviceFactor, nominal }: RobustnessPrice): string {
   const now = `${robustText({ serviceFactor })}. For service times as profiled`;
   if (nominal.kind !== 'feasible') return `${now} there is no plan, either.`;
   const { pas, costPerHour, cpuCores } = nominal.plan.predicted;
-  return `${now} the best plan has accuracy ${fractionText(pas)}, costs ${costPerHour.toFixed(2)} per hour and takes ${coresText(cpuCores)}.`;
+  return `${now} the best plan has accuracy ${fractionText(pas)}, costs ${costText(costPerHour, cpuCores)} and takes ${coresText(cpuCores)}.`;
 }
 
 export const robustText = ({ serviceFactor }: Pick<RobustnessPrice, 'serviceFactor'>): string =>

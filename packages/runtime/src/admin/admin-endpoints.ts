@@ -174,11 +174,17 @@ async function acted(call: AdminRequest, act: (control: PipelineControl) => Deci
   return done(record);
 }
 
-/** Answer with the observation last, because it is long. */
+/** Answer without observation, input and evidence, which are long. The decision log has them. */
 function done(record: DecisionRecord): Answer {
-  const { observation, ...facts } = record;
+  const { observation: _, input: __, decision, ...facts } = record;
   const warning = record.manual?.warning;
-  return ok({ result: actionResult(record), ...(warning && { warning }), ...facts, observation });
+  const { evidence: ___, ...decided } = decision ?? { evidence: undefined };
+  return ok({
+    result: actionResult(record),
+    ...(warning && { warning }),
+    ...facts,
+    ...(decision !== undefined && { decision: decided }),
+  });
 }
 
 export const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>

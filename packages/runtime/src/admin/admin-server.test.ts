@@ -283,6 +283,8 @@ describe('the admin port', () => {
     for (const [action, body, entry] of actions) {
       const { status, json } = await bench.post(`${P}/${action}`, body);
       expect([action, status, json]).toMatchObject([action, 200, { trigger: 'manual', ...entry }]);
+      for (const long of ['observation', 'input']) expect(json).not.toHaveProperty(long);
+      expect(json).not.toHaveProperty('decision.evidence');
     }
     expect(bench.played.runs).toBe('3 large');
   });
