@@ -53,7 +53,8 @@ export interface AdminRoute extends Route {
 }
 
 const PIPELINE = '/admin/pipelines/{pipeline}';
-const RECORD = '`{result: TEXT, id, …}`: the result in one line, and the new entry of the decision log without observation, input and evidence (`GET …/decisions/{id}` has them)';
+const RECORD =
+  '`{result: TEXT, id, …}`: the result in one line, and the new entry of the decision log without observation, input and evidence (`GET …/decisions/{id}` has them)';
 
 export const adminRoutes: readonly AdminRoute[] = [
   {
