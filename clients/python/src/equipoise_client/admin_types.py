@@ -439,7 +439,6 @@ class ActionResult(TypedDict):
     manual: NotRequired[Manual]
     outcome: NotRequired[Outcome]
     observed: NotRequired[ObservedOutcome]
-    observation: Observation
     decision: NotRequired[Decision]
     result: str
     warning: NotRequired[str]

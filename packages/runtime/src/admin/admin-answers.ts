@@ -101,16 +101,18 @@ const entry = {
   observed: observed.optional(),
 };
 
+const decision = z
+  .looseObject({ kind: z.enum(['hold', 'apply']), reason: z.string(), plan: plan.optional() })
+  .optional();
+
 const record = z
-  .looseObject({
-    ...entry,
-    observation: z.looseObject({ atMs: z.number() }),
-    decision: z.looseObject({ kind: z.enum(['hold', 'apply']), reason: z.string(), plan: plan.optional() }).optional(),
-  })
+  .looseObject({ ...entry, observation: z.looseObject({ atMs: z.number() }), decision })
   .meta({ id: 'DecisionRecord' });
 
-const acted = record
-  .extend({
+const acted = z
+  .looseObject({
+    ...entry,
+    decision,
     result: z.string().describe('The result in one line.'),
     warning: z.string().optional(),
   })
