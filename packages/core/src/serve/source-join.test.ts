@@ -214,6 +214,18 @@ describe('a join by key', () => {
     expect(events).toEqual(['100 a0|- lacks 1', '200 next|late']);
   });
 
+  it('takes a late part that found no place once it comes again', () => {
+    const window = { lengthMs: 10, late: 'wait', hasTimes: true } as const;
+    const { offer, advanceTo } = bench([false, false], { maxWaiting: 2, window });
+    offer('a', 0, 'early', 5);
+    advanceTo(100);
+    offer('b', 0, 'b0', 100);
+    offer('c', 0, 'c0', 100);
+    expect(offer('a', 1, 'late', 5)).toBe('full');
+    offer('b', 1, 'b1', 100);
+    expect([offer('a', 1, 'late', 5), offer('a', 1, 'late', 5)]).toEqual([undefined, 'duplicate']);
+  });
+
   it('goes by stated times, however late the parts come, and prefers the nearest request', () => {
     const { offer, advanceTo, events } = bench([false, false], {
       maxWaitMs: 1000,

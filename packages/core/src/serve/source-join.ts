@@ -200,7 +200,14 @@ export class SourceJoin<Part> {
     if (known === 'duplicate') return known;
     if (known === undefined || !known.isEnded)
       return this.#add(known ?? this.#open(key, atMs, nowMs), { source, part, atMs }, nowMs);
-    known.times[source] = atMs;
+    const end = this.#takeLate(offered, atMs, nowMs);
+    // A part that found no place may come again.
+    if (end !== 'full') known.times[source] = atMs;
+    return end;
+  }
+
+  #takeLate(offered: OfferedPart<Part>, atMs: number, nowMs: number): Offered {
+    const { key, source, part } = offered;
     switch (this.#rules.window?.late ?? 'drop') {
       case 'drop':
         return 'late';
