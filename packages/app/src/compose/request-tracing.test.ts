@@ -48,6 +48,18 @@ describe('the place to which traces go', () => {
   });
 
   it.each([
+    ['http://user:s3cret@c:4318', {}],
+    ['grpc://s3cret@c', {}],
+    ['http://c', { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20s3cret%0Ax' }],
+    ['http://c', { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=s3cret%E2%82%AC' }],
+    ['http://c', { OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'a(b=s3cret' }],
+  ])('is refused for %s with %o, without the secret in the message', (flag, environment) => {
+    const refused = () => at(environment as unknown as Record<string, string>, flag);
+    expect(refused).toThrow(expect.objectContaining({ code: 'WRONG_USAGE' }));
+    expect(refused).not.toThrow(/s3cret/);
+  });
+
+  it.each([
     ['localhost:4318', {}],
     ['grpc://c:4317', {}],
     ['not a URL', {}],

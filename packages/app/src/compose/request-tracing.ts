@@ -1,5 +1,6 @@
 /** Tracing of a served pipeline, by flags and by the environment variables of OpenTelemetry. */
 import { randomInt } from 'node:crypto';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { AppError, type PipelineSpec, SeededRng } from '@equipoise/core/model';
 import { RequestTracer } from '@equipoise/runtime';
 import { log } from '../terminal/log.js';
@@ -57,6 +58,12 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
   const whole = otlpEndpoint === undefined ? environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || undefined : undefined;
   const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/+$/, '')}/v1/traces`);
   if (url === undefined) return undefined;
+  // No request accepts them in a URL, and the log names the URL.
+  if (/^[^/?#]*\/\/[^/?#]*@/.test(url))
+    throw new AppError(
+      'WRONG_USAGE',
+      'The URL of the collector has a user or a password; pass them as a header in OTEL_EXPORTER_OTLP_HEADERS.',
+    );
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new AppError(
       'WRONG_USAGE',
@@ -66,8 +73,8 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
   return {
     url,
     headers: {
-      ...pairs(environment, 'OTEL_EXPORTER_OTLP_HEADERS'),
-      ...pairs(environment, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
+      ...headers(environment, 'OTEL_EXPORTER_OTLP_HEADERS'),
+      ...headers(environment, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
     },
     resource: {
       'service.name': 'equipoise',
@@ -76,6 +83,19 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
       ...(serviceName && { 'service.name': serviceName }),
     },
   };
+}
+
+/** Errors name no value, because headers have secrets. */
+function headers(environment: Environment, name: string): Readonly<Record<string, string>> {
+  const found = pairs(environment, name);
+  for (const [key, value] of Object.entries(found))
+    try {
+      validateHeaderName(key);
+      validateHeaderValue(key, value);
+    } catch {
+      throw new AppError('WRONG_USAGE', `${name} has a pair that is no valid header.`);
+    }
+  return found;
 }
 
 /** Pairs such as `a=1,b=2`, whose values are percent-encoded. */
