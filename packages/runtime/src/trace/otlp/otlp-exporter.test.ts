@@ -186,6 +186,21 @@ describe('an exporter', () => {
     expect(tracer.spanCounts).toEqual({ exported: 1, queueFull: 0, refused: 5, unreachable: 0 });
   });
 
+  it('counts no more refused spans than it sent, whatever the collector says', async () => {
+    const rejects = (rejectedSpans: number) =>
+      responseType.encode(responseType.create({ partialSuccess: { rejectedSpans } })).finish();
+    const { url } = await collector([
+      (response) => response.end(rejects(1000)),
+      (response) => response.end(rejects(-1000)),
+    ]);
+    const { exporter, serve, tracer } = traced(url, { intervalMs: 5 });
+    await serve(1);
+    await expect.poll(() => tracer.spanCounts.refused, { timeout: 20_000 }).toBe(3);
+    await serve(1);
+    await exporter.close(20_000);
+    expect(tracer.spanCounts).toEqual({ exported: 3, queueFull: 0, refused: 3, unreachable: 0 });
+  });
+
   it('survives answers that are no messages, and endless ones', async () => {
     const endless = (response: ServerResponse) => {
       const more = () => {

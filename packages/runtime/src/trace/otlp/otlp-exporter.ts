@@ -117,8 +117,9 @@ export class OtlpExporter {
     for (let attempt = 1; ; attempt++) {
       const result = await this.#attempt(body);
       if (result.kind === 'sent') {
-        this.#counts.exported += spans.length - result.rejected;
-        this.#counts.refused += result.rejected;
+        const rejected = Math.min(spans.length, Math.max(0, result.rejected));
+        this.#counts.exported += spans.length - rejected;
+        this.#counts.refused += rejected;
         this.#hasProblem = false;
         return;
       }
