@@ -208,10 +208,14 @@ describe('refusals', () => {
       body: { code: 'DEADLINE_PASSED', reason: 'deadline-passed' },
     });
     const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-    runner.setPolicy('a' as StageId, { ...policy, expectedServiceMs: [0, 500] });
+    runner.setPolicy('a' as StageId, { ...policy, expectedServiceMs: [0, 900_000] });
     expect(
-      (await send(`${RUN}?timeout_ms=100`, { body: '{"x":[[1,2]]}', headers: { 'content-type': 'application/json' } }))
-        .body,
+      (
+        await send(`${RUN}?timeout_ms=30000`, {
+          body: '{"x":[[1,2]]}',
+          headers: { 'content-type': 'application/json' },
+        })
+      ).body,
     ).toMatchObject({
       code: 'DROPPED',
       reason: 'deadline-unreachable',
