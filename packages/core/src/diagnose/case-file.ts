@@ -6,12 +6,15 @@ import type { Decision } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
+import type { RunningPlan } from '../model/running-plan.js';
 import type { Pairs } from './statistics.js';
 import { harmIn, type Misses, missedSpan, type Span, secondsOf, sumIn } from './symptoms.js';
 
+/** `runningPlan`: what ran when it was decided. */
 export interface DatedDecision {
   readonly atEpochMs: number;
   readonly decision: Decision;
+  readonly runningPlan?: RunningPlan;
 }
 
 /**

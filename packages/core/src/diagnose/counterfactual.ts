@@ -9,12 +9,13 @@ import { SeededRng } from '../kernel/rng.js';
 import type { Budget, PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
+import { runningStages } from '../model/running-plan.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { policies } from '../optimize/policies.js';
 import { curvesOf } from '../profile/service-curves.js';
 import { traceArrivals } from '../simulate/arrivals/trace.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
-import type { CaseFile } from './case-file.js';
+import type { CaseFile, DatedDecision } from './case-file.js';
 import type { Counterfactual, Suspect } from './incident-card.js';
 import { specWithEdges } from './measured-spec.js';
 import { type Span, secondsOf, sumIn } from './symptoms.js';
@@ -158,15 +159,19 @@ function simulated({ spec, profiles, counts, hostCores, allowedFraction }: World
   return { requests: tally.arrived, missed, holds: missed <= allowedFraction * tally.arrived };
 }
 
-/** Plan in force when the harm began. */
+/** Plan in force when the harm began: what the first decision since then saw, or else what the last one before it did. */
 function runningPlan(file: CaseFile): Plan | undefined {
   const { episode, input } = file;
-  const stages = file.decided({ from: 0, to: episode.from + 1 }, (decision) =>
-    decision.kind === 'apply' ? decision.plan.stages : undefined,
-  );
-  const first = input.decisions.find(({ decision }) => decision.kind === 'apply')?.decision;
-  const found = stages ?? (first?.kind === 'apply' ? first.plan.stages : undefined);
-  return found && planOfStages(input.spec, found);
+  const sinceMs = file.epochMsOf(episode.from) - 1000;
+  const seen = (dated: DatedDecision | undefined) => dated?.runningPlan && runningStages(input.spec, dated.runningPlan);
+  const last = input.decisions.findLast(({ atEpochMs }) => atEpochMs < sinceMs);
+  const stages =
+    seen(input.decisions.find(({ atEpochMs }) => atEpochMs >= sinceMs)) ??
+    (last?.decision.kind === 'apply' ? last.decision.plan.stages : seen(last)) ??
+    file.decided({ from: 0, to: episode.from + 1 }, (decision) =>
+      decision.kind === 'apply' ? decision.plan.stages : undefined,
+    );
+  return stages && planOfStages(input.spec, stages);
 }
 
 function worldOf(file: CaseFile, suspect: Suspect): World {

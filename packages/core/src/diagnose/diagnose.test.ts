@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { type PipelineField, placeOf, placeOfStage, rowWidth, type StageField } from '../history/history-layout.js';
 import type { ReplicaBlock } from '../history/replica-blocks.js';
+import type { Decision } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
+import type { RunningStage } from '../model/running-plan.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import type { DiagnosisInput } from './case-file.js';
 import { diagnose } from './diagnose.js';
@@ -113,6 +115,24 @@ describe('the diagnosis of a window', () => {
     expect(diagnose(input(slow, one))).toMatchObject({ cause: 'slow-replica', stageId: 'b', replicaId: 'b-3' });
     const all = ['b-1', 'b-2', 'b-3'].flatMap((name) => blocksOf(name, Math.log(2)));
     expect(diagnose(input(slow, all))).toMatchObject({ cause: 'wrong-profile', stageId: 'b' });
+  });
+
+  it('simulates the plan that ran when the harm began, although no decision changed it', () => {
+    const slow = { all: lost, b: { dropped: 20, serviceMs: 1000 } };
+    const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
+    const running = (name: string, count: number): RunningStage => ({
+      replicas: Array.from({ length: count }, (_, i) => ({
+        ...{ replicaId: replicaId(`${name}-${i + 1}`), variantId: spec.stages[0]?.variants[0]?.id ?? variantId('v') },
+        ...{ resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 }, status: 'ready' },
+      })),
+      ...{ maxBatchSize: 1, maxBatchWaitMs: 0 },
+    });
+    const runningPlan = { stages: { [stageId('a')]: running('a', 2), [stageId('b')]: running('b', 3) } };
+    const decision = { kind: 'hold', reason: 'r', evidence: {} } as unknown as Decision;
+    const decisions = [{ atEpochMs: 65_000, decision, runningPlan }];
+    expect(diagnose({ ...input(slow, one), decisions })).toMatchObject({
+      counterfactual: { holds: true, text: expect.stringMatching(/^with b-3 as quick as its peers, the running plan/) },
+    });
   });
 
   it('reports a plainly slow replica, even if the SLO is met', () => {

@@ -63,12 +63,13 @@ export class PipelineDiagnosis {
 
 /** Oldest first, without the evidence that a diagnosis ignores. */
 function datedDecisions(records: readonly DecisionRecord[], toEpochMs: number): readonly DatedDecision[] {
-  return records.toReversed().flatMap(({ atEpochMs, decision }) => {
+  return records.toReversed().flatMap(({ atEpochMs, decision, observation }) => {
     if (decision === undefined || atEpochMs > toEpochMs) return [];
     const { forecast, load, result } = decision.evidence;
     return [
       {
         atEpochMs,
+        runningPlan: observation.runningPlan,
         decision: { ...decision, evidence: { forecast, ...(load && { load }), ...(result && { result }) } },
       },
     ];
