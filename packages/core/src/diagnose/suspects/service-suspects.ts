@@ -36,7 +36,13 @@ interface Compared {
  * comes from all replicas, by the median absolute deviation, which one slow replica does not change.
  */
 function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
-  const compared = blocks.flatMap((block) => comparedWithPeers(block, blocks));
+  const together = new Map<string, ReplicaBlock[]>();
+  for (const block of blocks) {
+    const others = together.get(peersKey(block));
+    if (others === undefined) together.set(peersKey(block), [block]);
+    else others.push(block);
+  }
+  const compared = blocks.flatMap((block) => comparedWithPeers(block, together.get(peersKey(block)) ?? []));
   const ids = [...new Set(compared.map(({ replicaId }) => replicaId))];
   const scaled = compared.map(({ measured, difference }) => Math.abs(difference) * Math.sqrt(measured));
   const noise = Math.max(LEAST_NOISE, 1.4826 * median(scaled));
@@ -49,12 +55,12 @@ function slowReplicas(blocks: readonly ReplicaBlock[]): readonly SlowReplica[] {
   });
 }
 
-function comparedWithPeers(block: ReplicaBlock, blocks: readonly ReplicaBlock[]): readonly Compared[] {
-  const { replicaId, variantId, atEpochMs, measured } = block;
-  const peers = blocks.filter(
-    (peer) =>
-      peer.atEpochMs === atEpochMs && peer.replicaId !== replicaId && peer.variantId === variantId && peer.measured > 0,
-  );
+const peersKey = ({ atEpochMs, variantId }: ReplicaBlock): string => `${atEpochMs} ${variantId}`;
+
+/** `together`: blocks of the same variant and time. */
+function comparedWithPeers(block: ReplicaBlock, together: readonly ReplicaBlock[]): readonly Compared[] {
+  const { replicaId, measured } = block;
+  const peers = together.filter((peer) => peer.replicaId !== replicaId && peer.measured > 0);
   if (measured === 0 || peers.length === 0) return [];
   const usual = median(peers.map((peer) => peer.logSum / peer.measured));
   return [{ replicaId, measured, difference: block.logSum / measured - usual }];
