@@ -73,6 +73,20 @@ describe('the recorder', () => {
     expect([window.missed(0), window.figure(0, 'clientMissed')]).toEqual([missed, ofClient]);
   });
 
+  it('shows no negative number of ready replicas while an unhealthy one drains', () => {
+    const { recorder, set } = bench();
+    const replica = {
+      replicaId: replicaId('a-1'),
+      variantId: variant,
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+    };
+    const stage = { replicas: [{ ...replica, status: 'draining' as const }], maxBatchSize: 1, maxBatchWaitMs: 0 };
+    set({ stages: [{ arrived: 0, dropped: 0, queueLength: 0, open: 1 }], runningPlan: { stages: { [a]: stage } } });
+    recorder.advance(1500);
+    const [point] = recorder.history.window().points(1);
+    expect(point?.stages[a]?.replicas).toEqual({ starting: 0, ready: 0, draining: 1, unhealthy: 0 });
+  });
+
   it('leaves a gap after a long stop, and no thousands of empty seconds', () => {
     const { recorder } = bench();
     recorder.advance(10_000_500);

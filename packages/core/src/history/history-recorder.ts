@@ -14,7 +14,7 @@ import { historyShapeOf, placeOf, placeOfEdge, placeOfStage, rowWidth } from './
 import { STEP_MS } from './history-window.js';
 import { BLOCK_MS, ReplicaBlocks } from './replica-blocks.js';
 
-/** Totals since the start and current state of a stage. `open`: replicas that get no batches after health issues. */
+/** Totals since the start and current state of a stage. `open`: ready replicas that get no batches after health issues. */
 export interface StageSample {
   readonly arrived: number;
   readonly dropped: number;
@@ -208,6 +208,8 @@ export class HistoryRecorder {
     const latencies = this.#stageLatencies[stage] as LatencyHistogram;
     const count = (status: RunningStage['replicas'][number]['status']) =>
       running?.replicas.filter((replica) => replica.status === status).length ?? 0;
+    const ready = count('ready');
+    const shut = Math.min(open, ready);
     const figures = {
       arrived: arrived - (before?.arrived ?? 0),
       dropped: dropped - (before?.dropped ?? 0),
@@ -216,9 +218,9 @@ export class HistoryRecorder {
       batchLimit: running?.maxBatchSize ?? 0,
       ...this.#served(stage, id, runningPlan),
       starting: count('starting'),
-      ready: count('ready') - open,
+      ready: ready - shut,
       draining: count('draining'),
-      unhealthy: count('failed') + open,
+      unhealthy: count('failed') + shut,
     } as const;
     for (const [field, value] of Object.entries(figures))
       this.#row[placeOfStage(stage, field as keyof typeof figures)] = value;

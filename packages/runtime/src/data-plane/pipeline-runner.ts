@@ -409,6 +409,7 @@ export class PipelineRunner implements ReplicaPool {
       stageId: this.#idOf(served.stage),
       variantId: served.variantId,
       state: served.breaker(nowMs),
+      isDraining: served.inPolicies?.draining ?? false,
     }));
   }
 

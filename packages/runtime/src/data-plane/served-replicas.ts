@@ -22,6 +22,7 @@ export interface ReplicaBreaker {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly state: BreakerState;
+  readonly isDraining: boolean;
 }
 
 /** `drained` resolves when the replica is out of service and free. */

@@ -65,8 +65,8 @@ export class ServedHistory {
     const counts = runner.stageCounts();
     const arrivals = runner.stageArrivals();
     const open = new Map<StageId, number>();
-    for (const { stageId, state } of runner.breakers())
-      if (state === 'open') open.set(stageId, (open.get(stageId) ?? 0) + 1);
+    for (const { stageId, state, isDraining } of runner.breakers())
+      if (state === 'open' && !isDraining) open.set(stageId, (open.get(stageId) ?? 0) + 1);
     return {
       arrived: runner.statistics.total.arrived,
       stages: runner.spec.stages.map(({ id }, index) => ({
