@@ -200,15 +200,6 @@ describe('a replica thread that ends', () => {
     });
   });
 
-  it('takes only itself along when its heap is full', async () => {
-    const request = obeying();
-    const runner = await start({ ...request, resources: { ...request.resources, memoryBytes: 1 } });
-    await expect(runner.run([commandItem('fill-heap')])).rejects.toMatchObject({
-      code: 'REPLICA_LOST',
-      message: expect.stringContaining('memory limit'),
-    });
-  });
-
   it('is reported as a failed load when it ends before it is ready', async () => {
     await expect(start(obeying({ exitWhileLoading: true }))).rejects.toMatchObject({
       code: 'MODEL_LOAD_FAILED',

@@ -114,6 +114,7 @@ describe('every node of the schema', () => {
       '.spec.stages[].variants[].resources.cpuCores',
       '.spec.edges[].fanOut.expected',
       '.spec.edges[].join',
+      '.spec.edges[].when.threshold',
       '.spec.edges[].when.probability',
       '.spec.edges[].inputs[].constant.data[]',
       '.spec.accuracyTable',
