@@ -591,7 +591,7 @@ export class PipelineRunner implements ReplicaPool {
   #traced({ traced }: PendingRequest, end: RequestEnd): RequestEnd {
     if (traced === undefined || this.tracer === undefined) return end;
     const isSlow = end.latencyMs > this.spec.slo.latencyMs;
-    return this.tracer.end(traced, end, isSlow) ? { ...end, keptTraceId: traced.traceId } : end;
+    return this.tracer.end(traced, end, isSlow) ? { keptTraceId: traced.traceId, ...end } : end;
   }
 
   #turn(step: (nowMs: number) => void): void {

@@ -93,7 +93,7 @@ export class SourceParts {
       return;
     }
     signal?.addEventListener('abort', leave, { once: true });
-    const end = tenant.join.offer({ ...place, part }, nowMs);
+    const end = tenant.join.offer({ part, ...place }, nowMs);
     if (end === 'taken') return;
     if (end === 'kept') {
       part.unwatch();
