@@ -46,6 +46,7 @@ interface Outcome {
 }
 
 export function counterfactual(file: CaseFile, suspect: Suspect): Counterfactual | undefined {
+  if (suspect.cause === 'unknown' && mostlyFailed(file)) return undefined;
   const world = worldOf(file, suspect);
   switch (suspect.cause) {
     case 'client':
@@ -57,6 +58,12 @@ export function counterfactual(file: CaseFile, suspect: Suspect): Counterfactual
     default:
       return withBetterPlan(world, world.spec.budget) ?? withMoreCores(world);
   }
+}
+
+/** A simulation knows no failures of requests, so it would promise too much. */
+function mostlyFailed({ history, episode }: CaseFile): boolean {
+  const failed = sumIn(episode, (at) => history.figure(at, 'failed'));
+  return failed >= sumIn(episode, (at) => history.missed(at)) / 2;
 }
 
 function withoutClients({ history, episode, allowedFraction }: CaseFile): Counterfactual {

@@ -109,6 +109,13 @@ describe('the diagnosis of a window', () => {
     expect(card.firstSignal.atEpochMs).toBeLessThanOrEqual(63_000);
   });
 
+  it('promises no plan where requests fail and no stage is to blame', () => {
+    const card = diagnose(input({ all: { completed: 30, failed: 20 } }));
+    expect(card).toMatchObject({ cause: 'unknown' });
+    expect(card).not.toHaveProperty('counterfactual.text');
+    expect(diagnose(input({ all: lost, b: { dropped: 20 } }))).toHaveProperty('counterfactual.text');
+  });
+
   it('tells one slow replica from a wrong profile', () => {
     const slow = { all: lost, b: { dropped: 20, serviceMs: 1000 } };
     const one = [...blocksOf('b-1', 0), ...blocksOf('b-2', 0), ...blocksOf('b-3', Math.log(4))];
