@@ -70,4 +70,9 @@ export const DATA_AND_MODELS: readonly (readonly string[])[] = [
     'read by training and evaluation of `examples/mail-triage`',
   ],
   ['Spam models trained on this corpus', 'Apache-2.0', '`examples/mail-triage`'],
+  [
+    'Published `.proto` files of opentelemetry-proto v1.11.0, unchanged, for tests',
+    'Apache-2.0, © OpenTelemetry Authors',
+    '`packages/runtime/src/trace/otlp/published`',
+  ],
 ];

@@ -17,7 +17,7 @@ export function renderLicenses(packages: readonly InstalledPackage[]): string {
     '## What these bring along',
     'The table counts all packages by license, for all platforms, including the direct dependencies above.',
     summaryTable(packages),
-    '## Data sets and models',
+    '## Data sets, models and files of other projects',
     table(['what', 'license', 'where'], DATA_AND_MODELS),
     '## What is allowed',
     `Any package may have one of these licenses: ${ALLOWED_LICENSES.join(', ')}. There are exceptions, each for the named packages only:`,
