@@ -4,7 +4,14 @@ import type { KubeObject } from '../api/kube-object.js';
 import { ownedFields } from '../api/owned-fields.js';
 import { LABEL_PREFIX, labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import { isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
-import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
+import {
+  type Deployment,
+  type NetworkPolicy,
+  type PodSpec,
+  pauseSecondsOf,
+  type Service,
+} from '../render/manifest-types.js';
+import { LEAVE_S } from '../render/pod-template.js';
 import { ROUTER_PORT } from '../render/router.js';
 import { type Routes, withRoutes } from './routes.js';
 
@@ -86,7 +93,7 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
     template: {
       metadata: { ...template.metadata, labels: labels(pipeline) },
       spec: {
-        ...template.spec,
+        ...leavingSoon(template.spec),
         topologySpreadConstraints: template.spec.topologySpreadConstraints.map((constraint) => ({
           ...constraint,
           labelSelector: { matchLabels },
@@ -96,6 +103,21 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
         ),
       },
     },
+  };
+}
+
+/**
+ * Only the serving router sends to the canary router, and no pod of the serving router does when the canary router is
+ * removed. So it waits for no replacement, unlike the serving router.
+ */
+function leavingSoon(spec: PodSpec): PodSpec {
+  const [router, ...beside] = spec.containers;
+  if (router === undefined) return spec;
+  const sparedS = Math.max(0, pauseSecondsOf(router) - LEAVE_S);
+  return {
+    ...spec,
+    terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds - sparedS,
+    containers: [{ ...router, lifecycle: { preStop: { sleep: { seconds: LEAVE_S } } } }, ...beside],
   };
 }
 
