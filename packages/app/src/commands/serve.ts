@@ -123,8 +123,11 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       } finally {
         const timeoutMs = drainMs();
         const closed = closeAll([...sidePorts, { close: () => ports.close(timeoutMs) }], pipeline);
-        await endWithin(timeoutMs + CLOSE_MS, closed, () => unfinishedText(pipeline));
-        await exporter?.close(EXPORT_MS);
+        try {
+          await endWithin(timeoutMs + CLOSE_MS, closed, () => unfinishedText(pipeline));
+        } finally {
+          await exporter?.close(EXPORT_MS);
+        }
       }
     }
   } finally {

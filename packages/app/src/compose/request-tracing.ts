@@ -40,8 +40,8 @@ export async function startExporter(
   { name, stages }: PipelineSpec,
 ): Promise<Exporter | undefined> {
   if (tracer === undefined || place === undefined) return undefined;
-  const { OtlpExporter } = await import('@equipoise/runtime/otlp');
-  log(`traces go to ${place.url}`);
+  const { OtlpExporter, withoutQuery } = await import('@equipoise/runtime/otlp');
+  log(`traces go to ${withoutQuery(place.url)}`);
   return new OtlpExporter(tracer, {
     ...place,
     pipeline: name,
@@ -67,7 +67,7 @@ export function exportPlace({ otlpEndpoint }: TracingOptions, environment: Envir
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new AppError(
       'WRONG_USAGE',
-      `Expected http://HOST:PORT of an OpenTelemetry collector (OTLP over HTTP, usually port 4318), found ${url}.`,
+      `Expected http://HOST:PORT of an OpenTelemetry collector (OTLP over HTTP, usually port 4318), found ${url.replace(/[?#].*$/, '')}.`,
     );
   const serviceName = environment['OTEL_SERVICE_NAME'];
   return {

@@ -3,7 +3,7 @@
  * needed. Ten stages need about 3 MB.
  */
 import { type HistoryShape, rowWidth } from './history-layout.js';
-import { HistoryWindow } from './history-window.js';
+import { HistoryWindow, STEP_MS } from './history-window.js';
 
 export const HISTORY_SECONDS = 3600;
 const CHUNK_SECONDS = 300;
@@ -25,11 +25,12 @@ export class History {
     this.#width = rowWidth(shape);
   }
 
-  /** Copies a row. Instants ascend: if the clock was set back, the row gets the instant of the previous row. */
+  /** Copies a row. Instants ascend: if the clock was set back, all older instants go back with it. */
   append(atEpochMs: number, row: Float32Array): void {
     const place = this.#appended % HISTORY_SECONDS;
-    const previous = this.#appended === 0 ? 0 : (this.#atEpochMs[(this.#appended - 1) % HISTORY_SECONDS] as number);
-    this.#atEpochMs[place] = Math.max(previous, atEpochMs);
+    const previous = this.#atEpochMs[(this.#appended + HISTORY_SECONDS - 1) % HISTORY_SECONDS] as number;
+    if (this.#appended > 0 && atEpochMs <= previous) this.#setBack(previous + STEP_MS - atEpochMs);
+    this.#atEpochMs[place] = atEpochMs;
     this.#row(place).set(row);
     this.#appended += 1;
   }
@@ -50,6 +51,10 @@ export class History {
     for (const [i, place] of places.entries()) rows.set(this.#row(place), i * this.#width);
     const atEpochMs = Float64Array.from(places, (place) => this.#atEpochMs[place] as number);
     return new HistoryWindow({ shape: this.shape, atEpochMs, rows });
+  }
+
+  #setBack(durationMs: number): void {
+    for (const [place, atEpochMs] of this.#atEpochMs.entries()) this.#atEpochMs[place] = atEpochMs - durationMs;
   }
 
   #row(place: number): Float32Array {

@@ -70,7 +70,9 @@ async function collector(answers: ((response: ServerResponse) => void)[] = []) {
   return { sent, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces` };
 }
 
-function traced(url: string, options: Partial<OtlpOptions> = {}) {
+type Listener = Parameters<RequestTracer['onKept']>[0];
+
+function traced(url: string, options: Partial<OtlpOptions> = {}, onKept: (add: Listener) => Listener = (add) => add) {
   const clock = new ManualClock();
   const tracer = new RequestTracer({
     sampling: { fraction: 1 },
@@ -78,7 +80,8 @@ function traced(url: string, options: Partial<OtlpOptions> = {}) {
     epochMs: () => 1_790_000_000_000 + clock.nowMs(),
   });
   const problems: string[] = [];
-  const exporter = new OtlpExporter(tracer, {
+  const source = { spanCounts: tracer.spanCounts, onKept: (add: Listener) => tracer.onKept(onKept(add)) };
+  const exporter = new OtlpExporter(source, {
     ...{ url, headers: { 'x-key': 'k' }, resource: { 'service.name': 'shelf' }, version: '1.2.3', pipeline: 'bench' },
     ...{ stageIds: ['a'], onProblem: (problem) => problems.push(problem), intervalMs: 1e6, timeoutMs: 20_000 },
     ...options,
@@ -161,6 +164,32 @@ describe('the bytes of an exported trace, decoded by the published protocol', ()
 });
 
 describe('an exporter', () => {
+  it('sends the span of a batch once, even if its requests end far apart', async () => {
+    const { sent, url } = await collector();
+    const held: (() => void)[] = [];
+    const { exporter, serve, pipeline, tracer } = traced(url, { intervalMs: 5 }, (add) => (kept) => {
+      held.push(() => add(kept));
+    });
+    pipeline.setBatching('a' as never, { maxBatchSize: 4, maxBatchWaitMs: 0 });
+    await serve(4);
+    const [first, second, third, last] = held;
+    for (const end of [first, second, third]) end?.();
+    await expect.poll(() => tracer.spanCounts.exported, { timeout: 20_000 }).toBe(12);
+    last?.();
+    await exporter.close(20_000);
+    const spans = sent.flatMap((each) => each.spans);
+    expect(spans).toHaveLength(16);
+    expect(spans.filter(({ name }) => name === 'batch a')).toHaveLength(1);
+  });
+
+  it('names a collector without the query of its URL', async () => {
+    const { url } = await collector([(response) => response.writeHead(400).end('no')]);
+    const { exporter, serve, problems } = traced(`${url}?key=secret`);
+    await serve(1);
+    await exporter.close(20_000);
+    expect(problems).toEqual([`the collector at ${url} answered 400`]);
+  });
+
   it('sends again what a busy collector did not take', async () => {
     const busy = (response: ServerResponse) => response.writeHead(503, { 'retry-after': '0' }).end();
     const { sent, url } = await collector([busy, busy]);

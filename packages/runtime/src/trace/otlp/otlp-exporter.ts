@@ -31,6 +31,8 @@ type Attempt =
 const MOST_WAITING = 8192;
 const MOST_SENT = 512;
 const MOST_BATCHES = 1024;
+/** Batches that were sent, whose later requests add nothing. */
+const MOST_SENT_BATCHES = 4096;
 const MOST_ANSWER_BYTES = 64 * 1024;
 const MOST_ATTEMPTS = 5;
 const DELAYS = { shortestMs: 1000, longestMs: 30_000 };
@@ -48,6 +50,7 @@ export class OtlpExporter {
   readonly #counts: RequestTracer['spanCounts'];
   #waiting: Span[] = [];
   readonly #batches = new Map<string, OpenBatch>();
+  readonly #sentBatches = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   readonly #giveUp = new AbortController();
   #sending: Promise<void> | undefined;
@@ -84,6 +87,7 @@ export class OtlpExporter {
     const key = batch.ids.spanId;
     const open = this.#batches.get(key);
     if (open !== undefined) open.runs.push(run);
+    else if (this.#sentBatches.has(key)) return;
     else if (this.#batches.size < MOST_BATCHES) this.#batches.set(key, { batch, runs: [run], ticks: 2 });
     else this.#counts.queueFull += 1;
   }
@@ -93,8 +97,16 @@ export class OtlpExporter {
       open.ticks -= 1;
       if (open.ticks > 0 && !all) continue;
       this.#batches.delete(key);
+      this.#rememberSent(key);
       this.#waiting.push(batchSpan(open.batch, open.runs));
     }
+  }
+
+  /** A span is sent once, even if the requests of a batch end far apart. */
+  #rememberSent(key: string): void {
+    this.#sentBatches.add(key);
+    const [oldest] = this.#sentBatches;
+    if (this.#sentBatches.size > MOST_SENT_BATCHES && oldest !== undefined) this.#sentBatches.delete(oldest);
   }
 
   #tick(): void {
@@ -135,6 +147,7 @@ export class OtlpExporter {
 
   async #attempt(body: Uint8Array<ArrayBuffer>): Promise<Attempt> {
     const { url, headers, timeoutMs = 5000 } = this.#options;
+    const place = withoutQuery(url);
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -145,14 +158,14 @@ export class OtlpExporter {
       });
       const answer = await readAnswer(response);
       if (response.ok) return { kind: 'sent', rejected: rejectedSpans(answer) };
-      const problem = `the collector at ${url} answered ${response.status}`;
+      const problem = `the collector at ${place} answered ${response.status}`;
       if (!RETRYABLE.has(response.status)) return { kind: 'refused', problem };
       const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
       return { kind: 'retry', problem, afterMs: seconds >= 0 ? Math.min(seconds * 1000, DELAYS.longestMs) : undefined };
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const words = cause instanceof Error ? cause.message : String(cause);
-      return { kind: 'retry', problem: `no answer from the collector at ${url} (${words})`, afterMs: undefined };
+      return { kind: 'retry', problem: `no answer from the collector at ${place} (${words})`, afterMs: undefined };
     }
   }
 
@@ -174,6 +187,11 @@ export class OtlpExporter {
       else signal.addEventListener('abort', done, { once: true });
     });
   }
+}
+
+/** URL as a log may show it: queries often have secrets. */
+export function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/, '');
 }
 
 /** Bytes of an answer; empty if there are too many. */
