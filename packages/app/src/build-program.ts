@@ -429,6 +429,15 @@ function addServe(program: Command): void {
       '--otlp-endpoint <url>',
       'send kept traces to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none',
     )
+    .addOption(
+      new Option('--log-format <format>', 'format of the log on stderr: text, or json with one object per line')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .option(
+      '--request-log <file>',
+      'append a line of JSON for each finished request (time, trace id, outcome, latency; no payloads); SIGHUP opens the file again; default: none',
+    )
     .addOption(profileScaleFlag())
     .addOption(policyFlag('policy of the first plan; only equipoise adapts the plan later'))
     .action((file, options) =>

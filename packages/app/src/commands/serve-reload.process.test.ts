@@ -1,3 +1,5 @@
+import { readFileSync, renameSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RunningCommand, syntheticPipeline } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
@@ -55,5 +57,37 @@ describe('a pipeline file that is read again', () => {
     await command.said(/SIGHUP: files are reloaded once the pipeline serves/);
     folder.write('go', '');
     await command.said(/ready http[\s\S]*the pipeline file has changed/);
+  });
+});
+
+describe('logs as JSON', () => {
+  it('have an object per line, and a request log that is opened anew on SIGHUP', async () => {
+    folder.write('logged.yaml', syntheticPipeline({ name: 'logged', latencyMs: 60_000 }));
+    const { command, url } = await serve('logged.yaml', '--log-format', 'json', '--request-log', 'requests.jsonl');
+    const send = async (traceId: string) => {
+      const headers = { traceparent: `00-${traceId}-${'1'.repeat(16)}-00` };
+      const answer = await fetch(`${url}/v1/pipelines/logged/run`, { method: 'POST', body: 'secret', headers });
+      expect(answer.status).toBe(200);
+    };
+    const [first, second] = ['a'.repeat(32), 'b'.repeat(32)];
+    const file = path.join(folder.path, 'requests.jsonl');
+    const lines = (name: string) =>
+      readFileSync(name, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line));
+    await send(first);
+    renameSync(file, `${file}.1`);
+    command.signal('SIGHUP');
+    await command.said(/the request log has changed/);
+    await send(second);
+    command.signal('SIGTERM');
+    await command.ended;
+    const line = { pipeline: 'logged', outcome: 'completed', latencyMs: expect.any(Number), at: expect.any(String) };
+    expect([...lines(`${file}.1`), ...lines(file)]).toEqual([first, second].map((traceId) => ({ ...line, traceId })));
+    const log = command.stderr.split('\n').filter((text) => text !== '');
+    for (const text of log)
+      expect(JSON.parse(text)).toMatchObject({ level: expect.any(String), message: expect.any(String) });
+    expect(log.join()).not.toContain('secret');
   });
 });

@@ -7,6 +7,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
+import { requestLog } from '../compose/request-log.js';
 import { exportPlace, requestTracer, startExporter, type TracingOptions } from '../compose/request-tracing.js';
 import {
   drainDeadlineMs,
@@ -16,7 +17,7 @@ import {
   startScaler,
 } from '../compose/serving-ports.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
-import { log } from '../terminal/log.js';
+import { type LogFormat, log, setLogFormat } from '../terminal/log.js';
 import { LoopLines } from '../terminal/loop-lines.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -31,6 +32,9 @@ export interface ServeOptions extends AdminOptions, ServingPortOptions, TracingO
   readonly fixed?: boolean | undefined;
   readonly policy: PolicyName;
   readonly profileScale?: number | undefined;
+  readonly logFormat?: LogFormat | undefined;
+  /** File of the request log. */
+  readonly requestLog?: string | undefined;
   /** Maximum time to drain; default `drainDeadlineMs`. */
   readonly drainDeadlineMs?: number | undefined;
 }
@@ -46,6 +50,7 @@ const END_MS = 3000;
 
 /** `equipoise serve`: serves until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
+  setLogFormat(options.logFormat ?? 'text');
   checkMode(options);
   checkAdminPlace(options);
   const reloads = new Reloads();
@@ -53,6 +58,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const tracePlace = exportPlace(options, process.env);
   const tracer = requestTracer(options);
   const spec = await loadSpec(file);
+  const requests = requestLog(options.requestLog, tracer);
+  if (requests !== undefined) reloads.add('the request log', () => requests.reopen());
   await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
@@ -102,6 +109,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     if (pipeline !== undefined) {
       const drainMs = () =>
         options.drainDeadlineMs ?? drainDeadlineMs(pipeline.runner.spec.slo, options.shareWith !== undefined);
+      if (tracer !== undefined) requests?.follow(tracer, spec.name);
       const exporter = await startExporter(tracer, tracePlace, spec);
       const sidePorts: ({ close(): Promise<void> } | undefined)[] = [];
       try {
@@ -126,7 +134,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         try {
           await endWithin(timeoutMs + CLOSE_MS, closed, () => unfinishedText(pipeline));
         } finally {
-          await exporter?.close(EXPORT_MS);
+          await Promise.all([exporter?.close(EXPORT_MS), requests?.close(EXPORT_MS)]);
         }
       }
     }

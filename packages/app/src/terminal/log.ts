@@ -1,6 +1,23 @@
+import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
-export function logLine(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>> = {}): void {
+export type LogFormat = 'text' | 'json';
+
+/** Format of the log of this process. */
+let format: LogFormat = 'text';
+
+export const logFormat = (): LogFormat => format;
+
+export function setLogFormat(chosen: LogFormat): void {
+  format = chosen;
+}
+
+/** Writes a line of JSON, in either format. */
+export function logLine(
+  level: 'info' | 'warning' | 'error',
+  message: string,
+  facts: Readonly<Record<string, unknown>> = {},
+): void {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...facts })}\n`);
 }
 
@@ -8,13 +25,23 @@ export function logLine(level: 'info' | 'error', message: string, facts: Readonl
 const CLEAR_LINE = process.stderr.isTTY ? '\r\u001b[K' : '';
 
 export function log(text: string): void {
-  process.stderr.write(`${CLEAR_LINE}${pc.dim(new Date().toISOString())} ${text}\n`);
+  if (format === 'json') logLine('info', plain(text));
+  else writeText(text);
 }
 
 export function logError(what: string, error: unknown): void {
-  log(`${pc.red(what)}: ${error instanceof Error ? error.message : String(error)}`);
+  const reason = error instanceof Error ? error.message : String(error);
+  if (format === 'json') logLine('error', plain(`${what}: ${reason}`));
+  else writeText(`${pc.red(what)}: ${reason}`);
 }
 
 export function warn(text: string): void {
-  process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
+  if (format === 'json') logLine('warning', plain(text));
+  else process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
+}
+
+const plain = stripVTControlCharacters;
+
+function writeText(text: string): void {
+  process.stderr.write(`${CLEAR_LINE}${pc.dim(new Date().toISOString())} ${text}\n`);
 }

@@ -3,6 +3,7 @@
  * thread shows the time.
  */
 import { Worker } from 'node:worker_threads';
+import { logFormat } from './log.js';
 
 const QUIET_MS = 2_000;
 const REDRAW_EVERY_MS = 250;
@@ -12,13 +13,14 @@ const LINE_EVERY_MS = 5_000;
 const TELLER = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { writeSync } = require('node:fs');
-  const { quietMs, everyMs, terminal } = workerData;
+  const { quietMs, everyMs, terminal, json } = workerData;
   const startedAtMs = performance.now();
   let text = '';
   parentPort.on('message', (now) => { text = now; });
   const tell = () => {
     const seconds = Math.round((performance.now() - startedAtMs) / 1000);
-    const line = text + ', ' + seconds + ' s';
+    const message = text + ', ' + seconds + ' s';
+    const line = json ? JSON.stringify({ at: new Date().toISOString(), level: 'info', message }) : message;
     try {
       writeSync(2, terminal ? '\\r\\u001b[K' + line : line + '\\n');
     } catch {
@@ -30,12 +32,12 @@ const TELLER = `
 
 export class PlanProgress {
   readonly #thread: Worker;
-  readonly #terminal = process.stderr.isTTY;
+  readonly #terminal = process.stderr.isTTY && logFormat() === 'text';
   readonly #startedAtMs = performance.now();
 
   constructor(text: string) {
     const everyMs = this.#terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS;
-    const workerData = { quietMs: QUIET_MS, everyMs, terminal: this.#terminal };
+    const workerData = { quietMs: QUIET_MS, everyMs, terminal: this.#terminal, json: logFormat() === 'json' };
     this.#thread = new Worker(TELLER, { eval: true, execArgv: [], workerData });
     this.#thread.unref();
     this.say(text);

@@ -7,6 +7,7 @@ import type { RequestEnd } from '../data-plane/request-end.js';
 import { bench, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type KeptTrace, RequestTracer, type TracedEnd } from './request-tracer.js';
 
+const BAD = { bad: { datatype: 'BOOL' as const, shape: [0], data: [] as never } };
 const parent = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
 
 function tracerOf(fraction: number, epochMs = () => 1_000_000): RequestTracer {
@@ -27,6 +28,20 @@ function served(fraction: number, more: Parameters<typeof servingSpec>[1] = {}) 
 }
 
 describe('a traced pipeline', () => {
+  it('tells of every request at its end, whether its trace is kept or not', async () => {
+    const { clock, tracer, pipeline, kept } = served(0);
+    const ended: string[] = [];
+    tracer.onEnded(({ request, end, endedEpochMs }) =>
+      ended.push(`${request.traceId.slice(0, 2)} ${end.kind} ${end.latencyMs} ${endedEpochMs}`),
+    );
+    const traceParent = { ...parent, isSampled: false };
+    const both = [pipeline.submit({}, { traceParent }), pipeline.submit(BAD as never, { traceParent })];
+    await clock.advanceTo(clock.nowMs() + 40);
+    await Promise.allSettled(both);
+    expect(ended).toEqual(['aa completed 20 1000020', 'aa failed 30 1000030']);
+    expect(kept).toHaveLength(1);
+  });
+
   it('shows where a request spent its time, by stage, variant and replica', async () => {
     const { clock, tracer, pipeline, ends } = served(1);
     await clock.advanceTo(clock.nowMs() + 5);
@@ -62,8 +77,7 @@ describe('a traced pipeline', () => {
 
   it('keeps failed and slow requests, whatever the fraction, and no others', async () => {
     const { clock, tracer, kept, pipeline } = served(0, { slo: { latencyMs: 25, percentile: 99 } });
-    const bad = { bad: { datatype: 'BOOL' as const, shape: [0], data: [] as never } };
-    const all = [pipeline.submit({}), pipeline.submit(bad as never), pipeline.submit({}, { timeoutMs: 1000 })];
+    const all = [pipeline.submit({}), pipeline.submit(BAD as never), pipeline.submit({}, { timeoutMs: 1000 })];
     await clock.advanceTo(clock.nowMs() + 60);
     await Promise.all(all);
     const [slow, failed, ...others] = tracer.newest(10);

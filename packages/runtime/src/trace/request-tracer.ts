@@ -61,6 +61,9 @@ export interface KeptTrace {
   readonly spans: readonly RequestSpan[];
 }
 
+/** A request that ended, whether its trace is kept or not. */
+export type EndedRequest = Pick<KeptTrace, 'request' | 'end' | 'endedEpochMs'>;
+
 export class RequestTracer {
   readonly fraction: number;
   /** Spans that an exporter has sent, or dropped by reason. */
@@ -69,6 +72,7 @@ export class RequestTracer {
   readonly #sampler: TraceSampler;
   readonly #requests = new KeptRequests();
   readonly #listeners: ((kept: KeptTrace) => void)[] = [];
+  #onEnded: ((ended: EndedRequest) => void) | undefined;
   #stageIds: readonly StageId[] = [];
 
   constructor(options: TracerOptions) {
@@ -86,6 +90,11 @@ export class RequestTracer {
     this.#listeners.push(listener);
   }
 
+  /** Sets the listener that receives every request at its end. */
+  onEnded(listener: (ended: EndedRequest) => void): void {
+    this.#onEnded = listener;
+  }
+
   begin(parent: TraceParent | undefined, nowMs: number): TracedRequest {
     return new TracedRequest(parent, this.#sampler.begin(parent?.isSampled, nowMs));
   }
@@ -93,6 +102,7 @@ export class RequestTracer {
   /** Returns true if the trace is kept. */
   end(request: TracedRequest, end: TracedEnd, isSlow: boolean): boolean {
     const { endedAtMs, latencyMs } = end;
+    this.#onEnded?.({ request, end, endedEpochMs: this.#options.epochMs() });
     const cause = request.head ?? this.#sampler.end(gradeOf(end, isSlow), endedAtMs);
     const isAmongSlowest = this.#requests.isSlow(latencyMs, endedAtMs);
     if (cause === undefined && !isAmongSlowest) return false;
