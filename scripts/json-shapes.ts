@@ -90,7 +90,23 @@ predicted.latencyMs is null in a bestEffort plan if the load exceeds the plan's 
   decisions, elapsedMs
 }
 where latencyMs counts completed requests only, and pas is the pipeline accuracy score; sloAttainmentFraction and pasGoodput are relative to all arrivals.
-The same inputs and seed give the same bytes, except for elapsedMs, the run time of the simulation`,
+The same inputs and seed give the same bytes, except for elapsedMs, the run time of the simulation.
+With --seeds above 1:
+{seeds: [SEED], verdict: "met", "missed" or "inconclusive", figures: FIGURES of sweep, runs: [the figures above, without elapsedMs]}`,
+  sweep: `{
+  kind: "sweep", pipeline, load, subjects: [NAME], axes: [{name, field, values}], seeds, excludeFirstS,
+  best: {cheapest?, mostAccurate?}, positions in points of the best ones that meet the SLO
+  points: [{
+    subject, at: {FIELD: value}, slo: {latencyMs, percentile},
+    verdict: "met", "missed", "inconclusive" or "infeasible", infeasible?: reason, figures?: FIGURES
+  }]
+}
+where FIGURES are
+{
+  sloAttainmentFraction, latencyMs: {mean, p50, p95, p99, p999}, pasMean, cpuCoresMean, costPerHourMean, goodputRps, droppedFraction
+}
+each {mean, low?, high?} with the ends of the 95 % interval over the seeds; one seed has no interval.
+points are sorted by subject and axis values; the exit code is 1 if no point has figures`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, …as simulate}],
   infeasible?: [{pipeline, load, policy, seed, message}]

@@ -11,11 +11,13 @@ import {
   gapMs,
   instant,
   nodeCores,
+  notNegative,
   port,
   positive,
   positiveRate,
   rate,
   rateRange,
+  runCount,
   seed,
   serviceFactor,
   sourceBehaviors,
@@ -88,6 +90,7 @@ export function buildProgram(): Command {
   addMeasurements(program);
   addPlan(program);
   addSimulate(program);
+  addSweep(program);
   addExperiment(program);
   addForecast(program);
   addServe(program);
@@ -295,6 +298,11 @@ function addSimulate(program: Command): void {
     .addOption(sourceFlag())
     .addOption(keysFlag())
     .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
+    .option(
+      '--seeds <n>',
+      'number of runs with consecutive seeds; 2 or more give figures with 95 % intervals',
+      runCount,
+    )
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .addOption(serviceFactorFlag())
@@ -302,6 +310,41 @@ function addSimulate(program: Command): void {
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/simulate.js')).simulate(file, options)),
+    );
+}
+
+function addSweep(program: Command): void {
+  program
+    .command('sweep')
+    .argument('<file>', 'pipeline file')
+    .description(
+      'simulate plans or policies along axes (load, start-up time, planning interval, profile error, routers), with intervals over seeds; finished simulations are not repeated',
+    )
+    .addOption(
+      new Option(
+        '--plan <files...>',
+        'fixed plans, as `equipoise plan --out` writes them; a file may have several, such as a frontier',
+      ).conflicts('policy'),
+    )
+    .addOption(new Option('--policy <names...>', 'run the control loop with these policies').choices(policyNames))
+    .option(
+      '--axis <name=values>',
+      'vary a quantity (repeat for more): arrival-rps, profile-factor, load-ms, interval-ms, routers, slo-ms, budget-cores or service-factor; values V1,V2,… or LOW..HIGH/COUNT',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
+    .option('--arrival-rps <n>', 'rate of the load, in place of --load', positiveRate)
+    .option('--duration-s <n>', 'duration of the load, in place of --load', positive)
+    .addOption(loadFlag())
+    .addOption(arrivalsFlag())
+    .option('--seed <n>', 'first seed', seed, 1)
+    .option('--seeds <n>', 'number of seeds; intervals need at least 2', runCount, 3)
+    .option('--exclude-first-s <n>', 'seconds at the start of the load that do not count', notNegative, 0)
+    .option('--out <folder>', 'folder of the results; default: .equipoise/sweeps/PIPELINE next to the pipeline file')
+    .option('--threads <n>', 'number of simulations to run in parallel; default: one per core', count)
+    .addOption(profileScaleFlag())
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/sweep.js')).sweep(file, options)),
     );
 }
 

@@ -22,6 +22,7 @@ describe('equipoise', () => {
       'evaluate',
       'plan',
       'simulate',
+      'sweep',
       'experiment',
       'forecast',
       'serve',

@@ -17,11 +17,13 @@ export {
 export { arrivalsOf, type LoadSpec, loadDurationS } from './simulate/arrivals/load-spec.js';
 export { type TraceSpread, traceArrivals, traceSpreads } from './simulate/arrivals/trace.js';
 export { piecewiseLinearArrivals, type RatePoint } from './simulate/arrivals/varying-rate.js';
+export { attainmentInterval95 } from './simulate/attainment.js';
 export { ItemChances } from './simulate/item-chances.js';
 export { verifiersOf } from './simulate/plan-verifier.js';
 export { priorityMix } from './simulate/priority-mix.js';
 export { failsBatches, hangs, randomFaults, slowness } from './simulate/replica-faults.js';
+export { mergeRuns } from './simulate/routed-runs.js';
 export { batchPolicies, ServingPolicies } from './simulate/serving-policies.js';
 export { simulatePlan } from './simulate/simulate-plan.js';
-export type { SimulationRun } from './simulate/simulation-input.js';
+export type { SimulatedServiceTimes, SimulationRun } from './simulate/simulation-input.js';
 export { type SimulationReport, simulationReport } from './simulate/simulation-report.js';

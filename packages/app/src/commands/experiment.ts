@@ -1,11 +1,17 @@
 /** `equipoise experiment`: simulates a grid of policies, pipelines, loads and seeds on all cores. */
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { cellGroups } from '../experiment/cell-groups.js';
+import { withCellProgress } from '../experiment/cell-progress.js';
 import { codeDigest } from '../experiment/code-digest.js';
-import { type CellOutcome, cellText, type ExperimentCell } from '../experiment/experiment-cell.js';
+import {
+  type CellOutcome,
+  cellName,
+  cellText,
+  type ExperimentCell,
+  simulationOrder,
+} from '../experiment/experiment-cell.js';
 import { experimentCsv } from '../experiment/experiment-csv.js';
 import { type ExperimentResults, repeatableResults, resultsOf } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
@@ -13,8 +19,6 @@ import { KeptCells } from '../experiment/kept-cells.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
 import { cellThread, runCells } from '../experiment/run-cells.js';
 import { writeWhole } from '../experiment/write-whole.js';
-import { counted } from '../terminal/counted.js';
-import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
@@ -52,39 +56,20 @@ async function finished(
   const waiting = cells.filter((cell) => !outcomes.has(cell));
   const stop = new AbortController();
   void stopSignal().then(() => stop.abort());
-  await withProgress({ waiting: waiting.length, found: outcomes.size }, (tell) =>
-    runCells(waiting, {
+  await withCellProgress({ title: 'experiment', waiting: waiting.length, found: outcomes.size }, (tell) =>
+    runCells<ExperimentCell, CellOutcome>(simulationOrder(waiting), {
       threads,
       stop: stop.signal,
       newThread: () => cellThread(pipelines),
+      nameOf: (cell) => ({ text: cellText(cell), details: cellName(cell) }),
       onCell: (cell, outcome) => {
         kept.keep(cell, outcome);
         outcomes.set(cell, outcome);
-        tell(cell);
+        tell(cellText(cell));
       },
     }),
   );
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
-}
-
-/** Shows progress. Only simulated cells count for the remaining time. */
-async function withProgress(
-  count: { readonly waiting: number; readonly found: number },
-  work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
-): Promise<void> {
-  if (count.waiting === 0) return;
-  const display = progressDisplay('experiment');
-  const meter = new ProgressMeter(
-    { nowMs: () => performance.now() },
-    { totalUnits: count.waiting, expectedUnitMs: Number.NaN, listener: (progress) => display.show(progress) },
-  );
-  const before = count.found === 0 ? '' : ` (finished before: ${count.found})`;
-  meter.begin(`${counted(count.waiting, 'simulation')}${before}`);
-  try {
-    await work((cell) => meter.finish(1, `${cellText(cell)}${before}`));
-  } finally {
-    display.stop();
-  }
 }
 
 async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {

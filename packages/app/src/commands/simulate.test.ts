@@ -60,6 +60,22 @@ describe('equipoise simulate', () => {
     expect(again).toBe(first);
   });
 
+  it('has intervals over several seeds, and the figures of each seed', async () => {
+    const flags = ['--plan', 'plan.json', ...steady];
+    const both = documentOf(await simulate('--json', ...flags, '--seed', '4', '--seeds', '2')) as Record<
+      string,
+      unknown
+    >;
+    const alone = await Promise.all(['4', '5'].map((seed) => figures(...flags, '--seed', seed)));
+    expect(both).toMatchObject({ seeds: [4, 5], verdict: expect.any(String), runs: alone });
+    expect(both['figures']).toMatchObject({ latencyMs: { p99: { mean: number, low: number, high: number } } });
+    const text = await simulate(...flags, '--seeds', '2');
+    expect(text.stdout).toMatch(
+      /2 seeds: SLO of 200 ms (met|inconclusive)\n[\s\S]*│ latency p99, ms +│ +[\d.]+ │ +[\d.–]+ │/,
+    );
+    expect((await simulate(...flags, '--seeds', '0')).stderr).toContain('a whole number from 1 to 1000');
+  });
+
   it('takes a load file, an SLO and a budget', async () => {
     const missed = await figures('--plan', 'plan.json', '--load', 'second.csv', '--slo-ms', '10');
     expect(missed).toMatchObject({ requests: 60, sloAttainmentFraction: 0, goodputRps: 0 });

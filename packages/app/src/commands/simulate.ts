@@ -10,6 +10,7 @@ import { readPlan } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
 import type { SourceFlags } from '../compose/source-load.js';
+import { type Estimate, type SeedFigures, type SloVerdict, seedFigures, sloVerdict } from '../sweep/sweep-figures.js';
 import { counted } from '../terminal/counted.js';
 import { coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
@@ -21,6 +22,8 @@ export interface SimulateOptions extends LoadRequest, SourceFlags {
   readonly plan?: string;
   readonly policy?: PolicyName;
   readonly seed: number;
+  /** Number of runs, with consecutive seeds from `seed`. */
+  readonly seeds?: number;
   readonly sloMs?: number;
   readonly budgetCores?: number;
   readonly serviceFactor?: number;
@@ -42,6 +45,8 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
     profiles: profilesFor(spec, file, options.profileScale),
     by: await subjectOf(spec, options),
   };
+  if (options.seeds !== undefined && options.seeds > 1)
+    return repeatedRuns(request, { load, count: options.seeds, spec });
   const startedAtMs = performance.now();
   const { figures, run } = withProgress(request);
   const elapsedMs = performance.now() - startedAtMs;
@@ -66,6 +71,62 @@ async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
   const { stages } = await readPlan(path, spec);
   return { stages, predicted: { ...predicted, costPerHour: 0 } };
+}
+
+interface Repeats {
+  readonly load: ResolvedLoad;
+  readonly count: number;
+  readonly spec: PipelineSpec;
+}
+
+/** Runs the simulation once per seed: figures with 95 % intervals. */
+function repeatedRuns(request: RunRequest, { load, count, spec }: Repeats): CommandResult {
+  const seeds = Array.from({ length: count }, (_, index) => request.seed + index);
+  const display = progressDisplay('simulate');
+  const listener = (progress: Parameters<typeof display.show>[0]) => display.show(progress);
+  const clock = { nowMs: () => performance.now() };
+  const meter = new ProgressMeter(clock, { totalUnits: count, expectedUnitMs: Number.NaN, listener });
+  try {
+    const runs = seeds.map((seed) => {
+      const { figures } = simulatedRun({ ...request, seed });
+      meter.finish(1, `seed ${seed}`);
+      return figures;
+    });
+    const figures = seedFigures(runs);
+    const verdict = sloVerdict(figures.sloAttainmentFraction, spec.slo.percentile);
+    return { json: { seeds, verdict, figures, runs }, text: repeatedText({ load, spec, figures, verdict, count }) };
+  } finally {
+    display.stop();
+  }
+}
+
+interface RepeatedOutcome extends Repeats {
+  readonly figures: SeedFigures;
+  readonly verdict: SloVerdict;
+}
+
+function repeatedText({ load, spec, figures, verdict, count }: RepeatedOutcome): string {
+  const { sloAttainmentFraction, latencyMs, pasMean, cpuCoresMean, costPerHourMean, goodputRps, droppedFraction } =
+    figures;
+  const row = (title: string, { mean, low, high }: Estimate, digits: number, scale = 1) => [
+    title,
+    (scale * mean).toFixed(digits),
+    low === undefined || high === undefined ? '' : `${(scale * low).toFixed(digits)}–${(scale * high).toFixed(digits)}`,
+  ];
+  const rows = [
+    row('within the SLO, %', sloAttainmentFraction, 2, 100),
+    row('latency mean, ms', latencyMs.mean, 1),
+    ...(['p50', 'p95', 'p99', 'p999'] as const).map((name) => row(`latency ${name}, ms`, latencyMs[name], 1)),
+    row('dropped or failed, %', droppedFraction, 2, 100),
+    row('goodput, rps', goodputRps, 2),
+    row('accuracy', pasMean, 4),
+    row('cores', cpuCoresMean, 2),
+    row('cost per hour', costPerHourMean, 2),
+  ];
+  return [
+    `${load.name}, ${count} seeds: SLO of ${msText(spec.slo.latencyMs)} ${verdict}`,
+    textTable(['figure', { right: 'mean' }, { right: '95 % interval' }], rows),
+  ].join('\n');
 }
 
 function withProgress(request: RunRequest): ReturnType<typeof simulatedRun> {

@@ -2,7 +2,7 @@ import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { readPlan, readRunningPlan } from './read-plan.js';
+import { readPlan, readPlans, readRunningPlan } from './read-plan.js';
 
 const folder = new TestFolder();
 let spec: PipelineSpec;
@@ -36,6 +36,21 @@ describe('a saved plan', () => {
     ['a plan alone', plan],
   ])('is read from %s', async (_, document) => {
     expect(await readPlan(written(document), spec)).toEqual({ stages: plan.stages });
+  });
+
+  it.each([
+    ['points', { points: [{ pas: 1, plan }, { plan }] }],
+    ['plans', { plans: [{ file: 'a.yaml', plan }, plan] }],
+  ])('is one of several under %s', async (_, document) => {
+    const path = written(document);
+    const plans = await readPlans(path, spec);
+    expect(plans).toEqual([1, 2].map((number) => ({ name: `${path}#${number}`, stages: plan.stages })));
+  });
+
+  it('is the only one of its file, or names the wrong one of several', async () => {
+    const path = written(plan);
+    expect(await readPlans(path, spec)).toEqual([{ name: path, stages: plan.stages }]);
+    await expect(readPlans(written({ points: [{ plan }, {}] }), spec)).rejects.toThrow('plan.json#2 is not a plan');
   });
 
   it('has the load that it was made for', async () => {

@@ -29,6 +29,24 @@ export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedP
   return { stages, ...(arrivalRps !== undefined && { arrivalRps }) };
 }
 
+export interface NamedPlan {
+  /** File, with the number of the plan if the file has several. */
+  readonly name: string;
+  readonly stages: Plan['stages'];
+}
+
+/** Reads a plan, a frontier (`points`) or a list of plans (`plans`). Throws as `readPlan` does. */
+export async function readPlans(path: string, spec: PipelineSpec): Promise<readonly NamedPlan[]> {
+  const document = await readJson(path);
+  const list = isObject(document) ? (document['points'] ?? document['plans']) : undefined;
+  if (!Array.isArray(list) || list.length === 0)
+    return [{ name: path, stages: stagesOf(stagesIn(document, path), spec, path) }];
+  return list.map((each: unknown, index) => {
+    const name = `${path}#${index + 1}`;
+    return { name, stages: stagesOf(stagesIn(each, name), spec, name) };
+  });
+}
+
 function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['stages'] {
   const ids = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(stages).filter((name) => !ids.some((id) => id === name));

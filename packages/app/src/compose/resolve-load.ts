@@ -92,7 +92,7 @@ const DAY_S = 86_400;
  * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR multiplies `--arrival-rps`; SECONDS is a
  * duration or an instant.
  */
-export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
+export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace' | 'dealt'>, ArrivalForm>> = {
   poisson: {
     form: 'poisson',
     meaning: 'Poisson arrivals at the rate',

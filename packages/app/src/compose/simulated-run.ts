@@ -10,13 +10,22 @@ import {
   variantChoice,
 } from '@equipoise/core/control';
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
-import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
-import { type PolicyName, pipelineAccuracy, requireCurves } from '@equipoise/core/plan';
+import { type PipelineSpec, type Plan, type ProfilePoint, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import {
+  drawMs,
+  type PolicyName,
+  pipelineAccuracy,
+  requireCurves,
+  type ServiceCurves,
+  scaledPoint,
+} from '@equipoise/core/plan';
 import type { SourceCounts } from '@equipoise/core/serve';
 import {
   arrivalsOf,
   type LoadSpec,
   loadDurationS,
+  mergeRuns,
+  type SimulatedServiceTimes,
   type SimulationReport,
   type SimulationRun,
   simulatePlan,
@@ -31,6 +40,8 @@ export interface RunRequest {
   readonly profiles: ProfileSet;
   readonly load: LoadSpec;
   readonly seed: number;
+  /** Seed of the arrivals; default: `seed`. */
+  readonly arrivalSeed?: number;
   /** How several sources send the parts of the load. Without flags, the load is that of requests that begin. */
   readonly sourceFlags?: SourceFlags;
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
@@ -38,6 +49,10 @@ export interface RunRequest {
   readonly forecaster?: Forecaster;
   /** Verifiers with shared verdicts; default: new ones. */
   readonly verifierAt?: ControlContext['verifierAt'];
+  /** Real service times ÷ profiled ones, which plans and drop rules believe. Default 1. */
+  readonly profileFactor?: number;
+  /** Routers behind a balancer; default 1. */
+  readonly routers?: number;
   /** Seconds at the start that do not count. */
   readonly excludeFirstS?: number;
   /** Called about once per simulated second. */
@@ -59,17 +74,90 @@ interface SimulatedRun {
 
 /** Throws PROFILE_MISSING or PROFILE_INVALID, and INFEASIBLE if a policy has no first plan. */
 export function simulatedRun(request: RunRequest): SimulatedRun {
-  const { spec, by } = request;
+  const { spec, routers = 1 } = request;
+  if (routers > 1) return routedRun(request, routers);
   const input = runInput(request);
-  const { run, decisions } =
-    'plan' in by ? { run: fixedRun(request, by.plan, input), decisions: 0 } : controlledRun(request, by.policy, input);
+  const { run, decisions } = oneRun(request, input);
   const { joined } = input;
   const sources = joined && Object.fromEntries(spec.sources.map(({ name }, index) => [name, joined.counts[index]]));
   return { figures: { ...simulationReport(spec, run), decisions, ...(sources && { sources }) } as RunFigures, run };
 }
 
+const oneRun = (request: RunRequest, input = runInput(request)): { run: SimulationRun; decisions: number } =>
+  'plan' in request.by
+    ? { run: fixedRun(request, request.by.plan, input), decisions: 0 }
+    : controlledRun(request, request.by.policy, input);
+
+/** Distance of the seeds of routers, so that their service times differ. */
+const ROUTER_SEEDS = 1_000_003;
+
+/** A balancer deals the requests to the routers in turn. Each has its share of the budget or of the plan's replicas. */
+function routedRun(request: RunRequest, routers: number): SimulatedRun {
+  const { spec, load, by, seed } = request;
+  const runs = Array.from({ length: routers }, (_, router) =>
+    oneRun({
+      ...request,
+      spec: { ...spec, budget: shareOf(spec.budget, routers) },
+      load: { kind: 'dealt', load, routers, router },
+      by: 'plan' in by ? { plan: planShare(by.plan, routers, router) } : by,
+      arrivalSeed: seed,
+      seed: seed + router * ROUTER_SEEDS,
+    }),
+  );
+  const run = mergeRuns(
+    runs.map((each) => each.run),
+    spec.slo.latencyMs,
+  );
+  const decisions = runs.reduce((sum, each) => sum + each.decisions, 0);
+  return { figures: { ...simulationReport(spec, run), decisions }, run };
+}
+
+const shareOf = (budget: PipelineSpec['budget'], routers: number): PipelineSpec['budget'] =>
+  Object.fromEntries(Object.entries(budget).map(([name, limit]) => [name, limit / routers]));
+
+/** Replicas of one router: an equal share, but at least one, because routers do not share replicas. */
+function planShare(plan: Plan, routers: number, router: number): Plan {
+  const share = (replicas: number) =>
+    replicas === 0 ? 0 : Math.max(1, Math.floor((replicas + routers - 1 - router) / routers));
+  const stages = Object.entries(plan.stages).map(([id, parts]) => [
+    id,
+    parts.map((part) => ({ ...part, replicas: share(part.replicas) })),
+  ]);
+  return { ...plan, stages: Object.fromEntries(stages) as Plan['stages'] };
+}
+
+/** Real service times; undefined if they are the profiled ones. */
+function trueCurvesOf({ spec, profiles, profileFactor = 1 }: RunRequest): ServiceCurves | undefined {
+  if (profileFactor === 1) return undefined;
+  const scaled = (points: readonly ProfilePoint[]) => points.map((point) => scaledPoint(point, profileFactor));
+  const stages = spec.stages.map((stage) => ({
+    ...stage,
+    variants: stage.variants.map((variant) => ({
+      ...variant,
+      ...(variant.profile && { profile: scaled(variant.profile) }),
+    })),
+  }));
+  const measured = profiles.map((profile) => ({ ...profile, points: scaled(profile.points) }));
+  return requireCurves({ ...spec, stages }, measured);
+}
+
+/** Draws the batches of a fixed plan from other curves than those that the drop rules expect. */
+function trueTimesOf({ spec }: RunRequest, plan: Plan, curves: ServiceCurves): SimulatedServiceTimes {
+  const curveOf = spec.stages.map(({ id }) => {
+    const part = plan.stages[id]?.[0];
+    return part && curves.curve(id, part.variantId, part.resources.cpuCores);
+  });
+  return {
+    drawMs: ({ stage, batchSize }, rng) => {
+      const curve = curveOf[stage];
+      return curve === undefined ? 0 : drawMs(curve.law(batchSize), rng);
+    },
+  };
+}
+
 function fixedRun(request: RunRequest, plan: Plan, input: RunInput): SimulationRun {
   const { spec, profiles, seed } = request;
+  const trueCurves = trueCurvesOf(request);
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
   // A plan above the budget needs a host with more cores.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
@@ -82,6 +170,7 @@ function fixedRun(request: RunRequest, plan: Plan, input: RunInput): SimulationR
     rng: new SeededRng(seed),
     drops: true,
     accuracyOf: () => pas,
+    ...(trueCurves && { serviceTimes: trueTimesOf(request, plan, trueCurves) }),
   });
 }
 
@@ -90,7 +179,7 @@ function controlledRun(
   policy: PolicyName,
   input: RunInput,
 ): { run: SimulationRun; decisions: number } {
-  const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
+  const { spec, profiles, load, seed, arrivalSeed = seed, forecaster = smoothedRate } = request;
   const hostCores = plannedHostCores(spec);
   const context: ControllerRules = {
     spec,
@@ -101,21 +190,24 @@ function controlledRun(
     verifierAt: request.verifierAt ?? verdictsFor(spec, profiles),
     ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
   };
+  const trueCurves = trueCurvesOf(request);
   const run = simulateControl({
     ...input,
     context,
     hostCores,
     seed,
-    firstPlan: firstPlan(context, load, seed),
+    firstPlan: firstPlan(context, load, arrivalSeed),
+    ...(trueCurves && { trueCurves }),
   });
   return { run, decisions: run.decisions.length };
 }
 
 type RunInput = ReturnType<typeof runInput>;
 
-function runInput({ spec, load, seed, excludeFirstS = 0, sourceFlags = {}, onProgress }: RunRequest) {
+function runInput(request: RunRequest) {
+  const { spec, load, seed, arrivalSeed = seed, excludeFirstS = 0, sourceFlags = {}, onProgress } = request;
   let nextAtMs = 0;
-  const requests = arrivalsOf(load, arrivalRng(seed));
+  const requests = arrivalsOf(load, arrivalRng(arrivalSeed));
   const durationMs = loadDurationS(load) * 1000;
   const joined = joinedArrivals(spec, sourceFlags, { requests, durationMs, seed });
   return {

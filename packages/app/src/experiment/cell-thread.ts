@@ -7,10 +7,7 @@ import { verdictsFor } from '../compose/plan-verification.js';
 import { simulatedRun } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';
-
-export type CellAnswer =
-  | CellOutcome
-  | { readonly kind: 'failed'; readonly code: AppError['code']; readonly message: string };
+import type { FailedCell } from './run-cells.js';
 
 const pipelines = workerData as ReadGrid['pipelines'];
 const verdicts = new Map<string, ControlContext['verifierAt']>();
@@ -36,7 +33,7 @@ function simulated(cell: ExperimentCell): CellOutcome {
 }
 
 /** Outcome of a cell. A policy without a plan is an outcome; any other error ends the experiment. */
-function answerTo(cell: ExperimentCell): CellAnswer {
+function answerTo(cell: ExperimentCell): CellOutcome | FailedCell {
   try {
     return simulated(cell);
   } catch (error) {

@@ -40,3 +40,10 @@ export const cellName = ({ pipeline, load, policy, seed }: CellName): CellName =
 
 export const cellText = ({ pipeline, load, policy, seed }: CellName): string =>
   `${pipeline}, ${load}, ${policy}, seed ${seed}`;
+
+/** Sorted by pipeline and seed: policies share verdicts, and remaining cells take about as long as finished ones. */
+export function simulationOrder(cells: readonly ExperimentCell[]): readonly ExperimentCell[] {
+  const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
+  const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);
+  return [...cells].sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
+}

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import type { ExperimentCell } from './experiment-cell.js';
+import { type CellOutcome, cellName, cellText, type ExperimentCell, simulationOrder } from './experiment-cell.js';
 import { runCells } from './run-cells.js';
 
 const cell = (seed: number, pipeline = 'shelf'): ExperimentCell => ({
@@ -17,9 +17,10 @@ async function ran(
   const source = `const { parentPort } = require('node:worker_threads');
     parentPort.on('message', (cell) => { ${body} });`;
   const seen: string[] = [];
-  await runCells(cells, {
+  await runCells<ExperimentCell, CellOutcome>(simulationOrder(cells), {
     ...{ threads: 2, stop: new AbortController().signal, ...over },
     newThread: () => new Worker(source, { eval: true, execArgv: [] }),
+    nameOf: (named) => ({ text: cellText(named), details: cellName(named) }),
     onCell: ({ digest }) => seen.push(digest),
   });
   return seen;

@@ -2,14 +2,21 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
-import type { CellAnswer } from './cell-thread.js';
-import { type CellOutcome, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';
 
-export interface CellRun {
+/** Answer of a thread that ends the run. */
+export interface FailedCell {
+  readonly kind: 'failed';
+  readonly code: AppError['code'];
+  readonly message: string;
+}
+
+/** `nameOf`: name of a cell for people, and fields that identify it for programs. */
+export interface CellRun<Cell, Outcome> {
   readonly threads: number;
   readonly newThread: () => Worker;
-  readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
+  readonly onCell: (cell: Cell, outcome: Outcome) => void;
+  readonly nameOf: (cell: Cell) => { readonly text: string; readonly details: object };
   /** Ends threads, even in the middle of a cell. */
   readonly stop: AbortSignal;
 }
@@ -17,10 +24,13 @@ export interface CellRun {
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
   new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
-/** Simulates cells. Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
-export async function runCells(cells: readonly ExperimentCell[], run: CellRun): Promise<void> {
-  const waiting = inOrder(cells);
-  const threads = Array.from({ length: Math.min(run.threads, waiting.length) }, run.newThread);
+/** Simulates cells in order. Rejects with the error of the first failed cell or thread, or INTERRUPTED after a stop. */
+export async function runCells<Cell, Outcome extends { readonly kind: string }>(
+  cells: readonly Cell[],
+  run: CellRun<Cell, Outcome>,
+): Promise<void> {
+  const waiting = cells[Symbol.iterator]();
+  const threads = Array.from({ length: Math.min(run.threads, cells.length) }, run.newThread);
   try {
     await Promise.all(threads.map((thread) => workOff(thread, waiting, run)));
   } finally {
@@ -28,27 +38,28 @@ export async function runCells(cells: readonly ExperimentCell[], run: CellRun): 
   }
 }
 
-/** Sorted by pipeline and seed: policies share verdicts, and remaining cells take about as long as finished ones. */
-function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
-  const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
-  const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);
-  return [...cells].sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
-}
-
-function workOff(thread: Worker, waiting: ExperimentCell[], { onCell, stop }: CellRun): Promise<void> {
+function workOff<Cell, Outcome extends { readonly kind: string }>(
+  thread: Worker,
+  waiting: Iterator<Cell>,
+  { onCell, stop, nameOf }: CellRun<Cell, Outcome>,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    let current: ExperimentCell | undefined;
+    let current: Cell | undefined;
+    const failWith = (cell: Cell, { code, message }: Omit<FailedCell, 'kind'>): void => {
+      const { text, details } = nameOf(cell);
+      reject(new AppError(code, `${text}: ${message}`, { details: { ...details } }));
+    };
     const next = (): void => {
-      current = waiting.shift();
+      const { value, done } = waiting.next();
+      current = done === true ? undefined : value;
       if (current === undefined) resolve();
       else thread.postMessage(current);
     };
     const ended = (how: string): void => {
-      if (current !== undefined)
-        reject(cellError(current, { code: 'INTERNAL_ERROR', message: `its thread ended: ${how}` }));
+      if (current !== undefined) failWith(current, { code: 'INTERNAL_ERROR', message: `its thread ended: ${how}` });
     };
-    const answered = (cell: ExperimentCell, answer: CellAnswer): void => {
-      if (answer.kind === 'failed') reject(cellError(cell, answer));
+    const answered = (cell: Cell, answer: Outcome | FailedCell): void => {
+      if (isFailed(answer)) failWith(cell, answer);
       else {
         onCell(cell, answer);
         next();
@@ -58,7 +69,7 @@ function workOff(thread: Worker, waiting: ExperimentCell[], { onCell, stop }: Ce
     stop.addEventListener('abort', () => reject(interrupted()));
     thread.on('error', (error) => ended(error.message));
     thread.on('exit', (code) => ended(`exit code ${code}`));
-    thread.on('message', (answer: CellAnswer) => {
+    thread.on('message', (answer: Outcome | FailedCell) => {
       try {
         if (current !== undefined) answered(current, answer);
       } catch (error) {
@@ -69,9 +80,7 @@ function workOff(thread: Worker, waiting: ExperimentCell[], { onCell, stop }: Ce
   });
 }
 
+const isFailed = (answer: { readonly kind: string }): answer is FailedCell => answer.kind === 'failed';
+
 const interrupted = (): AppError =>
   new AppError('INTERRUPTED', 'Stopped. Finished cells are saved; the same command continues from there.');
-
-function cellError(cell: ExperimentCell, { code, message }: { code: AppError['code']; message: string }): AppError {
-  return new AppError(code, `${cellText(cell)}: ${message}`, { details: { ...cellName(cell) } });
-}

@@ -30,11 +30,13 @@ export const cpuFloor = numberWithin('a number of cores from 0 to 64', { least: 
 
 export const positiveRate = numberWithin('a number of requests per second above 0', { least: Number.MIN_VALUE });
 export const positive = numberWithin('a number above 0', { least: Number.MIN_VALUE });
+export const notNegative = numberWithin('a number, 0 or more', { least: 0 });
 export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });
 export const fraction = numberWithin('a fraction from 0 to 1', { least: 0, most: 1 });
 /** Same bounds as `robustness.serviceFactor` in a pipeline file. */
 export const serviceFactor = numberWithin('a factor from 1 to 10', { least: 1, most: 10 });
 export const count = numberWithin('a whole number above 0', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
+export const runCount = numberWithin('a whole number from 1 to 1000', { least: 1, most: 1000, whole: true });
 /** Bounded by the limit of Node timers. */
 export const timeoutMs = numberWithin('a whole number of milliseconds above 0', {
   least: 1,
@@ -73,13 +75,12 @@ export function traceSample(text: string): number | 'off' {
   return text === 'off' ? text : fraction(text);
 }
 
-const weight = numberWithin('a number, 0 or more', { least: 0 });
-
 export function weights(text: string): ObjectiveWeights {
   const parts = text.split(',');
   const [accuracy = '', cost = '', batch = ''] = parts;
   try {
-    if (parts.length === 3) return { accuracy: weight(accuracy), cost: weight(cost), batch: weight(batch) };
+    if (parts.length === 3)
+      return { accuracy: notNegative(accuracy), cost: notNegative(cost), batch: notNegative(batch) };
   } catch {
     // Reported below for all three values.
   }

@@ -12,7 +12,7 @@ const Z_975 = 1.959964;
 const FEW = [12.7062, 4.30265, 3.18245, 2.77645];
 
 /** 97.5 % quantile of Student's t, expanded around the normal one (Abramowitz and Stegun 26.7.5). */
-function t95(degrees: number): number {
+export function t95(degrees: number): number {
   const few = FEW[degrees - 1];
   if (few !== undefined) return few;
   const z = Z_975;

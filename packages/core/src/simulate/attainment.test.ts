@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { AttainmentSample } from './attainment.js';
+import { AttainmentSample, attainmentInterval95 } from './attainment.js';
 
 const SLO_MS = 100;
 const REQUESTS = 20_000;
@@ -84,5 +84,41 @@ describe('AttainmentSample', () => {
     expect(sampleOf(() => false, 1000).verdict(0.999).conclusive).toBe(false);
     expect(sampleOf(() => false, REQUESTS).verdict(0.999).conclusive).toBe(true);
     expect(new AttainmentSample({ fromMs: 0, spanMs: 1, spans: 20 }, SLO_MS).verdict(0.99).conclusive).toBe(false);
+  });
+});
+
+describe('attainmentInterval95', () => {
+  const counts = (withinSlo: number, arrived = 1000) => ({ arrived, withinSlo });
+
+  it('contains the true attainment in about 95 of 100 samples', () => {
+    const rng = new SeededRng(11);
+    const chance = 0.98;
+    let contained = 0;
+    for (let sample = 0; sample < 400; sample++) {
+      const runs = Array.from({ length: 4 }, () => {
+        let withinSlo = 0;
+        for (let i = 0; i < 500; i++) if (rng.next() < chance) withinSlo += 1;
+        return counts(withinSlo, 500);
+      });
+      const { low, high } = attainmentInterval95(runs);
+      if (low <= chance && chance <= high) contained += 1;
+    }
+    expect(contained).toBeGreaterThanOrEqual(380);
+  });
+
+  it('is wider if the runs differ more than by chance', () => {
+    const width = ({ low, high }: { low: number; high: number }) => high - low;
+    const alike = attainmentInterval95([counts(980), counts(980), counts(980)]);
+    const apart = attainmentInterval95([counts(999), counts(941), counts(1000)]);
+    expect(apart.mean).toBeCloseTo(alike.mean, 12);
+    expect(width(apart)).toBeGreaterThan(2 * width(alike));
+  });
+
+  it('excludes nothing below all runs without a miss, and is unbounded for one run', () => {
+    const sure = attainmentInterval95([counts(1000), counts(1000)]);
+    expect(sure).toMatchObject({ mean: 1, high: 1 });
+    expect(sure.low).toBeLessThan(0.95);
+    expect(attainmentInterval95([counts(990)])).toMatchObject({ mean: 0.99, high: Number.POSITIVE_INFINITY });
+    expect(attainmentInterval95([counts(0, 0), counts(0, 0)]).low).toBe(Number.NEGATIVE_INFINITY);
   });
 });

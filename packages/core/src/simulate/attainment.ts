@@ -5,6 +5,8 @@
  * Simulation Modeling and Analysis, §9.5.3).
  */
 
+import { type MeanInterval, t95 } from '../kernel/mean-interval.js';
+
 /** Spans of `spanMs` by arrival, starting at `fromMs`. Later arrivals count in the last span. */
 export interface CountedTime {
   readonly fromMs: number;
@@ -21,6 +23,29 @@ export interface AttainmentVerdict {
   readonly sloAttainmentFraction: number;
   readonly lowFraction: number;
   readonly conclusive: boolean;
+}
+
+/** Requests of one run: all that arrived, and those within the SLO. */
+export interface AttainmentCounts {
+  readonly arrived: number;
+  readonly withinSlo: number;
+}
+
+/**
+ * Attainment of several runs with its 95 % interval: Wilson's, with Student's quantile and the dispersion between the
+ * runs, at least that of independent requests. So runs without a miss still have an interval. Unbounded for one run.
+ */
+export function attainmentInterval95(runs: readonly AttainmentCounts[]): MeanInterval {
+  const arrived = runs.reduce((sum, run) => sum + run.arrived, 0);
+  const missed = runs.reduce((sum, run) => sum + run.arrived - run.withinSlo, 0);
+  const mean = arrived === 0 ? 1 : 1 - missed / arrived;
+  if (runs.length < 2 || arrived === 0) return { mean, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  const over = Float64Array.from(runs, (run) => run.arrived - run.withinSlo);
+  const all = Float64Array.from(runs, (run) => run.arrived);
+  const dispersion = Math.max(1, dispersionOf({ over, all, fraction: 1 - mean }));
+  const { low, high } = wilsonInterval(mean, arrived / dispersion, t95(runs.length - 1));
+  // Without a miss, rounding can put the upper bound below the mean.
+  return { mean, low: Math.min(mean, Math.max(0, low)), high: Math.max(mean, Math.min(1, high)) };
 }
 
 const Z_99 = 2.5758;

@@ -17,6 +17,15 @@ export class StageTally {
     this.serviceMs.record(serviceMs, batch.length);
     for (let i = 0; i < batch.length; i++) this.waitMs.record(nowMs - (batch[i]?.enqueuedAtMs ?? nowMs));
   }
+
+  merge(other: StageTally): void {
+    this.waitMs.merge(other.waitMs);
+    this.serviceMs.merge(other.serviceMs);
+    this.batches += other.batches;
+    this.items += other.items;
+    this.busyMs += other.busyMs;
+    this.dropped += other.dropped;
+  }
 }
 
 export class SimulationTally {
@@ -52,5 +61,18 @@ export class SimulationTally {
     const atStage = stage === undefined ? undefined : this.stages[stage];
     if (atStage !== undefined) atStage.dropped += 1;
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+  }
+
+  /** Adds a run of the same pipeline. */
+  merge(other: SimulationTally): void {
+    this.arrived += other.arrived;
+    this.completed += other.completed;
+    this.failed += other.failed;
+    this.withinSlo += other.withinSlo;
+    this.pasSum += other.pasSum;
+    this.pasWithinSloSum += other.pasWithinSloSum;
+    this.latencyMs.merge(other.latencyMs);
+    for (const [reason, count] of other.dropped) this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+    for (const [index, stage] of this.stages.entries()) stage.merge(other.stages[index] as StageTally);
   }
 }

@@ -45,7 +45,15 @@ export type LoadSpec =
   | ({ readonly kind: 'ramp' } & RampLoad)
   | ({ readonly kind: 'square-wave' } & SquareWaveLoad)
   | { readonly kind: 'piecewise-linear'; readonly points: readonly RatePoint[] }
-  | ({ readonly kind: 'trace' } & TraceLoad);
+  | ({ readonly kind: 'trace' } & TraceLoad)
+  | ({ readonly kind: 'dealt' } & DealtLoad);
+
+/** Share of one router: a balancer deals the requests of `load` to `routers` in turn. `router` counts from 0. */
+export interface DealtLoad {
+  readonly load: LoadSpec;
+  readonly routers: number;
+  readonly router: number;
+}
 
 /** Equal `rng` seeds give equal arrivals. */
 export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
@@ -70,10 +78,24 @@ export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
       return piecewiseLinearArrivals(load.points, rng);
     case 'trace':
       return traceArrivals(load.arrivalsPerSecond, rng, load.spread);
+    case 'dealt':
+      return dealtArrivals(arrivalsOf(load.load, rng), load);
   }
 }
 
+function dealtArrivals(arrivals: ArrivalProcess, { routers, router }: DealtLoad): ArrivalProcess {
+  let dealt = 0;
+  return {
+    nextAtMs: () => {
+      for (let atMs = arrivals.nextAtMs(); atMs !== undefined; atMs = arrivals.nextAtMs())
+        if (dealt++ % routers === router) return atMs;
+      return undefined;
+    },
+  };
+}
+
 export function loadDurationS(load: LoadSpec): number {
+  if (load.kind === 'dealt') return loadDurationS(load.load);
   if (load.kind === 'trace') return load.arrivalsPerSecond.length;
   if (load.kind === 'piecewise-linear') return load.points.at(-1)?.atS ?? 0;
   return load.durationS;

@@ -1,0 +1,69 @@
+/**
+ * Outcomes of a sweep in one file, a line each, named by the digest of their input. A cell takes milliseconds, so a file
+ * for each would take longer than the simulation.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { AppError } from '@equipoise/core/model';
+import { writeWhole } from '../experiment/write-whole.js';
+import type { SweepOutcome } from './sweep-cell.js';
+
+interface KeptOutcome {
+  readonly digest: string;
+  readonly outcome: SweepOutcome;
+}
+
+/** A larger file is rewritten with the outcomes of this sweep only. */
+const MOST_BYTES = 256 * 1024 ** 2;
+
+export class KeptOutcomes {
+  readonly #path: string;
+  readonly #outcomes = new Map<string, SweepOutcome>();
+
+  /** Reads the outcomes of `digests`. Throws STORE_FAILED. */
+  constructor(path: string, digests: ReadonlySet<string>) {
+    this.#path = path;
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      if (!existsSync(path)) return;
+      const isLarge = statSync(path).size > MOST_BYTES;
+      const text = readFileSync(path, 'utf8');
+      for (const line of text.split('\n')) this.#read(line, digests);
+      // An interrupted write leaves the start of a line.
+      if (isLarge) writeWhole(path, [...this.#outcomes].map(([digest, outcome]) => lineOf(digest, outcome)).join(''));
+      else if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n');
+    } catch (cause) {
+      throw storeFailure(path, cause);
+    }
+  }
+
+  find(digest: string): SweepOutcome | undefined {
+    return this.#outcomes.get(digest);
+  }
+
+  keep(digest: string, outcome: SweepOutcome): void {
+    this.#outcomes.set(digest, outcome);
+    try {
+      appendFileSync(this.#path, lineOf(digest, outcome));
+    } catch (cause) {
+      throw storeFailure(this.#path, cause);
+    }
+  }
+
+  /** A damaged line is ignored, so its cell is simulated again. */
+  #read(line: string, digests: ReadonlySet<string>): void {
+    const digest = /^\{"digest":"([0-9a-f]{32})"/.exec(line)?.[1];
+    if (digest === undefined || !digests.has(digest) || !line.endsWith('}')) return;
+    try {
+      this.#outcomes.set(digest, (JSON.parse(line) as KeptOutcome).outcome);
+    } catch {}
+  }
+}
+
+const lineOf = (digest: string, outcome: SweepOutcome): string => `${JSON.stringify({ digest, outcome })}\n`;
+
+function storeFailure(path: string, cause: unknown): AppError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message = `The results cannot be saved in ${path}: ${reason}. Name another folder with --out.`;
+  return new AppError('STORE_FAILED', message, { cause });
+}
