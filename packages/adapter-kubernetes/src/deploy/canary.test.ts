@@ -3,7 +3,7 @@ import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import { childTypes, deployments, isCanaryRouter, type ObservedPod, pods } from '../cluster/observed-objects.js';
 import type { PipelineSignals } from '../plan/planning.js';
 import { shareOf } from '../reconcile/canary-router.js';
-import { type Deployment, type NetworkPolicy, pauseSecondsOf, type Service } from '../render/manifest-types.js';
+import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
 import { LEAVE_S } from '../render/pod-template.js';
 import {
   begun,
@@ -97,7 +97,8 @@ describe('the requests', () => {
     const next = (await rig.find(NEXT)) as Deployment | undefined;
     expect(next?.spec.template.spec.volumes).toContainEqual({ name: 'config', configMap: { name: NEXT } });
     // Its removal comes before that of the tried stages, and both before the next attempt.
-    expect(next?.spec.template.spec.containers.map(pauseSecondsOf)).toEqual([LEAVE_S]);
+    const preStops = next?.spec.template.spec.containers.map(({ lifecycle }) => lifecycle?.preStop);
+    expect(preStops).toEqual([{ sleep: { seconds: LEAVE_S } }]);
     await rig.stop();
   });
 

@@ -113,7 +113,8 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
 function leavingSoon(spec: PodSpec): PodSpec {
   const [router, ...beside] = spec.containers;
   if (router === undefined) return spec;
-  const sparedS = Math.max(0, pauseSecondsOf(router) - LEAVE_S);
+  const preStop = router.lifecycle?.preStop;
+  const sparedS = preStop === undefined ? 0 : Math.max(0, pauseSecondsOf(preStop) - LEAVE_S);
   return {
     ...spec,
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds - sparedS,

@@ -43,10 +43,8 @@ export type PreStop =
   | { readonly sleep: { readonly seconds: number } }
   | { readonly exec: { readonly command: readonly string[] } };
 
-/** Pause (s) before a container is stopped; 0 without. */
-export function pauseSecondsOf({ lifecycle }: Container): number {
-  const preStop = lifecycle?.preStop;
-  if (preStop === undefined) return 0;
+/** Longest pause (s) before a container gets SIGTERM. A command has it as its last argument. */
+export function pauseSecondsOf(preStop: PreStop): number {
   return 'sleep' in preStop ? preStop.sleep.seconds : Number(preStop.exec.command.at(-1));
 }
 

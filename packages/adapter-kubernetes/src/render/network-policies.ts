@@ -1,11 +1,12 @@
 /**
- * Allowed traffic: from everywhere to the router, and from the router to the stages. Prometheus may read all metrics, and
+ * Allowed traffic: from everywhere to the router, and from the router to the stages and to its replacement. Prometheus may read all metrics, and
  * the proxies of Istio may reach each other and their control plane. Pods that fetch artifacts or use external servers
  * may reach everything.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import type { NetworkPolicy } from './manifest-types.js';
+import { ROUTER_PORT } from './router.js';
 import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
@@ -71,6 +72,11 @@ export function routerPolicy(pipeline: string, workloads: readonly StageWorkload
     to: [{ podSelector: { matchLabels: selector } }],
     ports: tcp(port, HBONE),
   }));
+  // A terminating router asks whether its Service leads to another pod.
+  const toReplacement: Egress[number] = {
+    to: [{ podSelector: { matchLabels: selectorOf(pipeline, part) } }],
+    ports: tcp(ROUTER_PORT, HBONE),
+  };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -79,7 +85,7 @@ export function routerPolicy(pipeline: string, workloads: readonly StageWorkload
       podSelector: { matchLabels: selectorOf(pipeline, part) },
       policyTypes: ['Ingress', 'Egress'],
       ingress: [{ ports: tcp('http', HBONE) }, scrapes('http'), meshProbes],
-      egress: elsewhere ? everywhere : [names, meshControl, ...toStages],
+      egress: elsewhere ? everywhere : [names, meshControl, ...toStages, toReplacement],
     },
   };
 }

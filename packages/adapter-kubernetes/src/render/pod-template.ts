@@ -1,7 +1,14 @@
 /** Common parts of pods: restricted security standard, read-only root, spread over machines and zones. */
 import type { Labels } from '../cluster/object-names.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
-import type { Container, ContainerSecurity, PodTemplate, Probe } from './manifest-types.js';
+import {
+  type Container,
+  type ContainerSecurity,
+  type PodTemplate,
+  type PreStop,
+  type Probe,
+  pauseSecondsOf,
+} from './manifest-types.js';
 import { GPU_RESOURCE } from './quantities.js';
 
 /** User of the Node and MLServer images. */
@@ -30,14 +37,15 @@ export interface PodTemplateInput {
   readonly container: Container;
   readonly initContainer?: Container;
   readonly drainMs: number;
-  /** Time that a terminating pod keeps serving before it gets SIGTERM. */
-  readonly leaveS?: number | undefined;
+  /** Pause before SIGTERM, in which a terminating pod keeps serving; default: `LEAVE_S`. */
+  readonly preStop?: PreStop;
   /** Config map with the digest of pipeline.yaml; a changed digest starts a rollout. */
   readonly config?: { readonly name: string; readonly digest: string } | undefined;
 }
 
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
-  const { labels, selector, serviceAccount, container, initContainer, drainMs, leaveS = LEAVE_S, config } = parts;
+  const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
+  const { preStop = { sleep: { seconds: LEAVE_S } } } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
   return {
     metadata: { labels, ...(config && { annotations: { [CONFIG_DIGEST]: config.digest } }) },
@@ -45,7 +53,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       serviceAccountName: serviceAccount,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: leaveS + Math.ceil(drainMs / 1000) + SPARE_S,
+      terminationGracePeriodSeconds: pauseSecondsOf(preStop) + Math.ceil(drainMs / 1000) + SPARE_S,
       securityContext: {
         runAsNonRoot: true,
         runAsUser: USER_ID,
@@ -61,9 +69,7 @@ export function podTemplate(parts: PodTemplateInput): PodTemplate {
       })),
       ...(isOnGpu && { tolerations: [{ key: GPU_RESOURCE, operator: 'Exists', effect: 'NoSchedule' }] }),
       ...(initContainer && { initContainers: [withSecurity(initContainer, config !== undefined)] }),
-      containers: [
-        { ...withSecurity(container, config !== undefined), lifecycle: { preStop: { sleep: { seconds: leaveS } } } },
-      ],
+      containers: [{ ...withSecurity(container, config !== undefined), lifecycle: { preStop } }],
       volumes: [
         { name: 'state', emptyDir: {} },
         { name: 'tmp', emptyDir: {} },

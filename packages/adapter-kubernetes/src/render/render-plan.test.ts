@@ -119,6 +119,25 @@ describe('a stage that is code', () => {
     expect(policy('shelf--embed--cpu').spec.egress).not.toContainEqual({});
   });
 
+  it('has a router that reaches only names, Istio, the stages and the pod that replaces it', () => {
+    const language = exampleOf('packages/app/templates/language/pipeline.yaml');
+    const rendered = renderPlan(requestFor('deployment', language));
+    const { egress } = (objectOf(rendered, 'NetworkPolicy', 'language') as NetworkPolicy).spec;
+    const reached = egress.flatMap(({ to = [], ports = [] }) =>
+      to.map(({ podSelector: { matchLabels = {} } = {} }) => [
+        matchLabels['equipoise.dev/stage'] ?? matchLabels['equipoise.dev/part'],
+        ports[0]?.port,
+      ]),
+    );
+    expect(reached).toEqual([
+      [undefined, 53],
+      [undefined, 15_010],
+      ['words', 8080],
+      ['language', 8080],
+      ['router', 8080],
+    ]);
+  });
+
   it('rolls out anew when its plan changes', () => {
     const digest = (batch: number) => {
       const plan = planFor(every);

@@ -113,9 +113,9 @@ function referenceProblems({ serviceAccountName, volumes }: PodSpec, objects: re
 }
 
 function lifeProblems(container: Container, pod: PodSpec) {
-  const { readinessProbe, livenessProbe, startupProbe } = container;
+  const { readinessProbe, livenessProbe, startupProbe, lifecycle } = container;
   const probes = [readinessProbe, livenessProbe, startupProbe];
-  const leaveS = pauseSecondsOf(container);
+  const leaveS = lifecycle === undefined ? 0 : pauseSecondsOf(lifecycle.preStop);
   return [
     probes.includes(undefined) ? 'lacks a probe' : '',
     leaveS > 0 && pod.terminationGracePeriodSeconds > leaveS ? '' : 'stops at once',

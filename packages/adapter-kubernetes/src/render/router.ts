@@ -9,6 +9,7 @@ import type { Container, ContainerResources } from './manifest-types.js';
 import { probes, STATE_DIR } from './pod-template.js';
 import type { ChosenVariant } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
+import { untilReplaced } from './router-pause.js';
 import { routerSpec } from './router-spec.js';
 import { pipelineFileOf, type StageWorkload, serverEnvironment } from './stage-workload.js';
 import { configOf, deploymentOf, disruptionBudgetOf, type Part, serviceOf } from './workload-objects.js';
@@ -20,11 +21,6 @@ const ROUTER_MEMORY_BYTES = 536_870_912;
 const DEFAULT_IN_FLIGHT_BYTES = 268_435_456;
 const ROUTER_CPU = '500m';
 const LEAST_DRAIN_MS = 30_000;
-/**
- * There is only one router. If its pod is deleted or evicted, its Service has no other endpoint until the replacement
- * is ready. Until then Services send to terminating pods that are ready, so the pod keeps serving that long.
- */
-const REPLACEMENT_S = 30;
 
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
@@ -51,7 +47,7 @@ export function routerObjects(
     container,
     config,
     drainMs: Math.max(LEAST_DRAIN_MS, spec.slo.latencyMs),
-    leaveS: REPLACEMENT_S,
+    preStop: untilReplaced(`http://${part.name}:${ROUTER_PORT}`, ROUTER_PORT),
     ...(readyUrls.length > 0 && { initContainer: waitFor(readyUrls, images.pipeline) }),
   };
   return [

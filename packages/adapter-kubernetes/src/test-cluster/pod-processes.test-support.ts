@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
-import { type ConfigMap, type Container, type Probe, pauseSecondsOf } from '../render/manifest-types.js';
+import type { ConfigMap, Container, Probe } from '../render/manifest-types.js';
 import { PIPELINE_DIR, STATE_DIR } from '../render/pod-template.js';
 import { ChildProgram } from './child-program.test-support.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
@@ -109,11 +109,11 @@ class PodProcess {
   async stop(): Promise<void> {
     const { containers, terminationGracePeriodSeconds } = this.#placed.pod.spec;
     const [container] = containers;
-    const pauseMs = container === undefined ? 0 : 1000 * pauseSecondsOf(container);
+    const endsAtMs = performance.now() + 1000 * terminationGracePeriodSeconds;
     this.#abort.abort();
-    if (this.#program !== undefined && !this.#program.hasEnded)
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    await this.#program?.stop('SIGTERM', 1000 * terminationGracePeriodSeconds - pauseMs);
+    if (container !== undefined && this.#program !== undefined && !this.#program.hasEnded)
+      await this.#pause(container, endsAtMs);
+    await this.#program?.stop('SIGTERM', Math.max(0, endsAtMs - performance.now()));
     await this.#living;
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -122,6 +122,21 @@ class PodProcess {
     this.#abort.abort();
     await this.#program?.stop('SIGKILL');
     await this.#living;
+  }
+
+  /** Runs the pause before SIGTERM; it ends no later than `endsAtMs`. */
+  async #pause(container: Container, endsAtMs: number): Promise<void> {
+    const preStop = container.lifecycle?.preStop;
+    if (preStop === undefined) return;
+    if ('sleep' in preStop) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * preStop.sleep.seconds));
+      return;
+    }
+    const command = this.#run({ ...container, name: `${container.name}-pre-stop`, ...preStop.exec, args: [] });
+    const limit = setTimeout(() => void command.stop('SIGKILL'), Math.max(0, endsAtMs - performance.now()));
+    await command.ended;
+    clearTimeout(limit);
+    if (command.exitCode !== 0) this.#told.ended(`preStop of ${this.#placed.pod.metadata.name}: ${command.lastWords}`);
   }
 
   async #live(): Promise<void> {
@@ -180,8 +195,12 @@ class PodProcess {
     if (!this.#isOver) this.#told.ended(`${this.#placed.pod.metadata.name}: ${program.lastWords}`);
   }
 
-  #begin({ name, command, args = [], env = [], workingDir }: Container): ChildProgram {
+  #begin(container: Container): ChildProgram {
     this.#told.started();
+    return this.#run(container);
+  }
+
+  #run({ name, command, args = [], env = [], workingDir }: Container): ChildProgram {
     const variables = env.map((each) => [each.name, 'value' in each ? this.#here(each.value) : undefined] as const);
     const [program = '', ...parameters] = (command ?? [process.execPath, EQUIPOISE])
       .concat(args)

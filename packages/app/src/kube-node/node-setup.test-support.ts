@@ -124,9 +124,9 @@ function buildImage(): string {
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', npm_config_audit: 'false', npm_config_fund: 'false' };
   const run = (cwd: string, command: string, ...args: readonly string[]): string =>
     execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
-  const tarball = run(repository, 'npx', '--no-install', 'tsx', 'scripts/pack-release.ts', work).trim();
+  const [complete = ''] = run(repository, 'npx', '--no-install', 'tsx', 'scripts/pack-release.ts', work).split('\n');
   writeFileSync(join(home, 'package.json'), '{ "private": true }');
-  run(home, 'npm', 'install', '--omit=dev', '--prefer-offline', tarball);
+  run(home, 'npm', 'install', '--omit=dev', '--prefer-offline', complete);
   const equipoise = join(home, 'node_modules', '.bin', 'equipoise');
   run(home, equipoise, 'init', 'language');
   const pipeline = join(home, 'language', 'pipeline.yaml');

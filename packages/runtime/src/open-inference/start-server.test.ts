@@ -90,6 +90,14 @@ describe('the metadata of a stage', () => {
 });
 
 describe('the paths of the server', () => {
+  it('name the running server with its readiness', async () => {
+    const [first, second] = [await start(specFor([image])), await start(specFor([image]))];
+    const instance = async ({ send }: typeof first) => (await send('/readyz')).headers['x-equipoise-instance'];
+    expect(await instance(first)).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await instance(first)).toBe(await instance(first));
+    expect(await instance(second)).not.toBe(await instance(first));
+  });
+
   it('tell health and metadata', async () => {
     const { send } = await start(specFor([image]));
     const extensions = ['binary_tensor_data', 'model_configuration', 'statistics'];

@@ -1,4 +1,5 @@
 /** Routes of the serving port, with the endpoints of health, metadata and metrics. */
+import { randomUUID } from 'node:crypto';
 import { readIndexRequest } from '@equipoise/open-inference-codec';
 import { type Answer, allReadyAnswer, liveAnswer, ok, readyAnswer } from '../../net/answer.js';
 import type { Purpose } from '../../net/call.js';
@@ -25,6 +26,7 @@ const DESCRIPTION =
 /** `/metrics` only if there is a page. `/openapi.json` describes all routes. */
 export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
   const shared = page && new SharedPage(page);
+  const ready = readiness();
   const document = servedDocument(() => documentOf(version, routes));
   const routes: readonly RestRoute[] = [
     ...(shared === undefined
@@ -68,9 +70,13 @@ function routeOf(
   return { method, path, endpoint, purpose, operation: restOperations[operation] };
 }
 
-/** Readiness: every stage of every pipeline has a replica in service. */
-function ready({ pipelines, phase }: RestRequest): Answer {
-  return allReadyAnswer(phase === 'serving', pipelines.values());
+/**
+ * Readiness: every stage of every pipeline has a replica in service. The header identifies the running server, so that a
+ * terminating pod can tell whether its Service already leads to another one.
+ */
+function readiness(): (request: RestRequest) => Answer {
+  const headers = { 'x-equipoise-instance': randomUUID() };
+  return ({ pipelines, phase }) => ({ ...allReadyAnswer(phase === 'serving', pipelines.values()), headers });
 }
 
 function pipelineReady(request: RestRequest): Answer {
