@@ -28,6 +28,29 @@ export const jsonShapes: Readonly<Record<string, string>> = {
 }
 where FIGURES are
 meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p99IntervalMs?: [low, high], endedBy: "sure" or "time-cap"`,
+  calibrate: `{
+  plans: [{
+    stages, saturationRps,
+    loads: [{
+      load: fraction of the saturation throughput or "saturation", arrivalRps, requests,
+      served: FIGURES, simulated: FIGURES, simulatedFromProfile: FIGURES, noise: {p50Fraction, p99Fraction},
+      estimated: {p50Ms, p99Ms, capacityRps}, estimatedFromProfile: as estimated; null where a stage is overloaded
+    }]
+  }],
+  corrections: [{stageId, variantId, correction: {
+    handOverMs: {value, halfWidth}, inflation: {…}, loadInflation: {…}, contention: {…},
+    usual: {recentUse, otherBatches}, spread: [[factor]], bunching: {correlation, memoryMs}, batches
+  }}],
+  trust: {
+    simulated: {p50MedianFraction, p99MedianFraction, worstFraction, saturationFraction, dropsDifference},
+    simulatedFromProfile, estimated, estimatedFromProfile: as simulated; helps
+  },
+  stored
+}
+where FIGURES are
+p50Ms, p99Ms, droppedFraction, completedRps
+or, with --forget,
+{removed: [STAGE/VARIANT]}`,
   evaluate: `{
   combinations: [{
     variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], measured, samples?: if measured,

@@ -1,33 +1,36 @@
 /**
- * `npm run bench:fidelity`: shelf-scan served, against its simulation. results.json keeps every finished run, so runs
- * can be split (`-- --requests N --runs N --minutes N`; `--anew` restarts). results.md has the table.
+ * `npm run bench:fidelity`: serves, calibrates and simulates the configurations. results.json has every finished plan.
+ * `-- --resume` keeps them, `-- --report` only writes the tables again, `-- --scale 0.2` shortens the segments (a trial,
+ * which leaves the tables of the docs alone).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadPipelineFile } from '@equipoise/pipeline-file';
-import { combinations } from './combinations.js';
-import { LoadProcess, ServerProcess } from './processes.js';
+import { configurations } from './configurations.js';
+import type { PlanResult } from './plan-result.js';
 import { type FidelityResults, fidelityReport } from './report.js';
-import { RunProgress } from './run-progress.js';
-import { runSlices, WHOLE_ROUNDS } from './run-slices.js';
+import { runPlan } from './run-plan.js';
 
-const PIPELINE = fileURLToPath(new URL('../../examples/shelf-scan/pipeline.yaml', import.meta.url));
 const RESULTS = new URL('results.json', import.meta.url);
+const TRIAL_RESULTS = new URL('trial.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
 /** Page with the report between two marks. */
 const PAGE = new URL('../../docs/explain/fidelity.md', import.meta.url);
+/** First guess for the time of a plan. */
+const PLAN_MS = 110_000;
 
 const { values } = parseArgs({
   options: {
-    requests: { type: 'string', default: '3400' },
-    runs: { type: 'string', default: '5' },
-    minutes: { type: 'string', default: '60' },
-    anew: { type: 'boolean', default: false },
+    resume: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
+    scale: { type: 'string', default: '1' },
+    plans: { type: 'string', default: String(configurations.length) },
   },
 });
+const scale = Number(values.scale);
+const isTrial = scale !== 1 || Number(values.plans) < configurations.length;
+const kept = isTrial ? TRIAL_RESULTS : RESULTS;
 
 function machine(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
@@ -35,44 +38,35 @@ function machine(): string {
   return `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.arch}, Node ${process.version}; ${day}, commit ${commit}`;
 }
 
-function withTable(page: string, text: string): string {
-  return page.replace(
-    /(<!-- measured -->\n)[\s\S]*(\n<!-- \/measured -->)/,
-    (_, before, after) => `${before}\n${text}${after}`,
+function earlier(): FidelityResults {
+  if ((!values.resume && !values.report) || !existsSync(kept)) return { machine: machine(), scale, plans: [] };
+  return JSON.parse(readFileSync(kept, 'utf8')) as FidelityResults;
+}
+
+let results = earlier();
+const isDone = ({ pipeline, name }: Pick<PlanResult, 'pipeline' | 'name'>) =>
+  results.plans.some((plan) => plan.pipeline === pipeline && plan.name === name);
+const left = values.report
+  ? []
+  : configurations.slice(0, Number(values.plans)).flatMap((one, number) => (isDone(one) ? [] : [{ ...one, number }]));
+const startedAtMs = performance.now();
+for (const [index, { number, pipeline, name }] of left.entries()) {
+  const planMs = index === 0 ? PLAN_MS * scale : (performance.now() - startedAtMs) / index;
+  const minutes = Math.ceil(((left.length - index) * planMs) / 60_000);
+  process.stderr.write(`[${index} of ${left.length} plans done, about ${minutes} min left] ${pipeline}: ${name}\n`);
+  const plan = await runPlan(number, scale);
+  results = { machine: machine(), scale, plans: [...results.plans, plan] };
+  writeFileSync(kept, `${JSON.stringify(results, null, 1)}\n`);
+}
+const { text, met } = fidelityReport(results);
+if (!isTrial) {
+  writeFileSync(REPORT, `# Served and simulated\n\n${text}`);
+  const page = readFileSync(PAGE, 'utf8');
+  const parts = /(<!-- measured -->\n)[\s\S]*(\n<!-- \/measured -->)/;
+  writeFileSync(
+    PAGE,
+    page.replace(parts, (_, before, after) => `${before}\n${text}${after}`),
   );
 }
-
-function kept(): FidelityResults {
-  const empty = { machine: machine(), slices: [] };
-  return values.anew || !existsSync(RESULTS) ? empty : (JSON.parse(readFileSync(RESULTS, 'utf8')) as FidelityResults);
-}
-
-const loaded = await loadPipelineFile(PIPELINE);
-if (loaded.kind === 'invalid') throw new Error(`${PIPELINE} is not valid`);
-const { spec } = loaded;
-const endAtMs = performance.now() + Number(values.minutes) * 60_000;
-const requests = Number(values.requests);
-let results = kept();
-const isDone = (run: number, name: string) =>
-  results.slices.some((slice) => slice.run === run && slice.combination === name);
-const left = Array.from({ length: Number(values.runs) }, (_, i) => i + 1).flatMap((run) =>
-  combinations.filter(({ name }) => !isDone(run, name)).map((combination) => ({ run, combination })),
-);
-const progress = new RunProgress(left.length);
-const server = new ServerProcess();
-const load = new LoadProcess();
-for (const { run, combination } of left) {
-  if (performance.now() + progress.expectedRunMs > endAtMs) break;
-  const onStep = (step: string) => progress.step(`run ${run}, ${combination.name}: ${step}`);
-  const slices = await runSlices({ spec, combination, run, requests, rounds: WHOLE_ROUNDS, server, load, onStep });
-  results = { machine: machine(), slices: [...results.slices, ...slices] };
-  writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
-  progress.runDone();
-}
-server.end();
-load.end();
-const { text, met } = fidelityReport(results);
-writeFileSync(REPORT, `# Served and simulated\n\n${text}`);
-writeFileSync(PAGE, withTable(readFileSync(PAGE, 'utf8'), text));
 process.stdout.write(text);
 process.exitCode = met ? 0 : 1;

@@ -210,6 +210,22 @@ function addMeasurements(program: Command): void {
     );
 
   program
+    .command('calibrate')
+    .argument('<file>', 'pipeline file')
+    .description(
+      'serve the pipeline at a few loads on loopback, tell how far estimate and simulation are off, and correct the profile',
+    )
+    .option('--plan <file>', 'calibrate this plan, as `equipoise plan --json` prints it; default: every variant once')
+    .option('--duration-s <n>', 'seconds of load for each plan', positive, 60)
+    .option('--dry-run', 'store nothing')
+    .option('--forget', 'remove the stored corrections; measure nothing')
+    .option('--seed <n>', 'seed of the arrivals', seed, 1)
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/calibrate.js')).calibrate(file, options)),
+    );
+
+  program
     .command('evaluate')
     .argument('<file>', 'pipeline file')
     .description(

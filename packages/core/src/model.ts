@@ -81,6 +81,7 @@ export {
   type RunningReplica,
   type RunningStage,
 } from './model/running-plan.js';
+export type { EstimatedValue, ServiceCorrection } from './model/service-correction.js';
 export {
   type Datatype,
   elementCount,

@@ -6,6 +6,7 @@ import { AppError } from '@equipoise/core/model';
 import { arrivalsOf, loadDurationS, ownArrivals, partDelays } from '@equipoise/core/simulate';
 import { type LoadBody, type LoadResult, type LoadOptions as RunLoadOptions, runLoad } from '@equipoise/runtime';
 import { tokenIn } from '../compose/admin-port.js';
+import { contentTypeOf } from '../compose/content-types.js';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { type SourceFlags, sourceLoadOf } from '../compose/source-load.js';
 import { msText } from '../terminal/plan-table.js';
@@ -25,14 +26,6 @@ export interface LoadOptions extends LoadRequest, SourceFlags {
   /** Continues if the first requests fail or are refused. */
   readonly keepGoing?: boolean;
 }
-
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.json': 'application/json',
-  '.txt': 'text/plain',
-};
 
 /** Exits with 1 if a request failed (drops do not count) or the load was cut short. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
@@ -145,7 +138,7 @@ async function bodiesOf({
   if (names.length === 0) throw new AppError('WRONG_USAGE', `The folder ${body} has no files to send.`);
   return Promise.all(
     names.map(async (path) => ({
-      contentType: contentType ?? CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream',
+      contentType: contentType ?? contentTypeOf(extname(path)),
       bytes: await readFile(path),
     })),
   );

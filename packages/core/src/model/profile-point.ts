@@ -1,5 +1,6 @@
 /** Measured service times, which profile/service-law interprets. */
 import type { StageId, VariantId } from './ids.js';
+import type { ServiceCorrection } from './service-correction.js';
 
 /** Batch of `batchSize` items on `cpuCores` cores. Times are in ms, throughput in items per second. */
 export interface ProfilePoint {
@@ -38,6 +39,8 @@ export interface LatencyProfile {
   readonly points: readonly ProfilePoint[];
   readonly loadMs: number;
   readonly scaled?: ProfileScale;
+  /** Of service times under load. Absent if not measured. */
+  readonly correction?: ServiceCorrection | undefined;
 }
 
 /** One per stage and variant. */

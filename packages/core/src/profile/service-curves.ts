@@ -11,6 +11,8 @@ import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
+import type { ServiceCorrection } from '../model/service-correction.js';
+import { correctedPoint } from './corrected-service.js';
 import { monotoneFit } from './monotone-fit.js';
 import { robustPoint } from './scale-profile.js';
 import { lawMeanMs, lawOfPoint, lawWithMean, type ServiceLaw } from './service-law.js';
@@ -122,6 +124,29 @@ function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings
   return curves;
 }
 
+/** With a correction, the curves are those of a loaded host; simulations follow the state of the host. */
+function correctedCurves(
+  subject: Subject,
+  profile: {
+    readonly points: readonly ProfilePoint[];
+    readonly correction: ServiceCorrection | undefined;
+    readonly pointOf: (point: ProfilePoint) => ProfilePoint;
+  },
+  findings: Findings,
+): Map<number, ServiceCurve> {
+  const { points, correction, pointOf } = profile;
+  const profiled = checkCurves(subject, points.map(pointOf), findings);
+  if (correction === undefined) return profiled;
+  const corrected = points.map((point) => pointOf(correctedPoint(point, correction)));
+  const loaded = variantCurves(subject, corrected, { problems: [], warnings: [] });
+  return new Map(
+    [...loaded].map(([key, curve]) => {
+      const profiledMs = (batchSize: number) => (profiled.get(key) ?? curve).meanMs(batchSize);
+      return [key, { ...curve, calibrated: { profiledMs, correction } }];
+    }),
+  );
+}
+
 export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
   const { robustness } = spec;
   const curves = readCurves(spec, profiles, (point) => point);
@@ -142,7 +167,11 @@ function readCurves(
     for (const variant of stage.variants) {
       const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
       const points = measured?.points ?? variant.profile ?? [];
-      ofStage.set(variant.id, checkCurves({ stageId: stage.id, variant }, points.map(pointOf), findings));
+      const subject = { stageId: stage.id, variant };
+      ofStage.set(
+        variant.id,
+        correctedCurves(subject, { points, correction: measured?.correction, pointOf }, findings),
+      );
     }
     curves.set(stage.id, ofStage);
   }
@@ -198,6 +227,8 @@ export interface ServiceCurve {
   readonly maxBatchSize: number;
   meanMs(batchSize: number): number;
   law(batchSize: number): ServiceLaw;
+  /** Profiled mean (ms) and correction, of which `meanMs` and `law` are those of a loaded host. */
+  readonly calibrated?: { profiledMs(batchSize: number): number; readonly correction: ServiceCorrection };
 }
 
 export interface CurvePoint {

@@ -14,7 +14,7 @@ import { buildObservation } from '../model/observation.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { DwellTracker, type HealthIssue } from '../model/running-plan.js';
-import type { ServiceCurve } from '../profile/service-curves.js';
+import { usableCores } from '../profile/recent-use.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
 import { mayComeOfPlan, tooManyItems } from '../serve/fan-out-bound.js';
@@ -22,9 +22,11 @@ import { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { RequestState, StageItem } from '../serve/request-state.js';
 import type { ServingEffects } from '../serve/serving-effects.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
+import { CorrectedTimes } from './corrected-times.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
 import {
+  type Engine,
   quarantinedInput,
   replicaLostFailure,
   SimulatedFleet,
@@ -66,6 +68,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   readonly #history: HistoryRecorder | undefined;
+  /** Since the first batch with a corrected curve. */
+  #corrected: CorrectedTimes | undefined;
   #arrived = 0;
   #pas = 0;
   #failedHere = 0;
@@ -101,7 +105,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#scheduler = new PipelineScheduler(this.graph, limits, this, this.#chances);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
-      expectedCurves: controller?.expectedCurves?.() ?? curves,
+      expectedCurves: controller?.expectedCurves?.() ?? input.policyCurves ?? curves,
       spec,
       curves,
       graph: this.graph,
@@ -141,8 +145,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
     const engine = this.#fleet.engineOf(replica);
-    const { curve, index, faults } = engine;
-    const drawnMs = this.#drawMs(replica, curve, nowMs);
+    const { index, faults } = engine;
+    const drawnMs = this.#drawMs(replica, engine, nowMs);
     const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
     engine.serviceMs = serviceMs;
     engine.startedAtMs = nowMs;
@@ -151,11 +155,21 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#events.push(nowMs + serviceMs, index, eventRank.answer);
   }
 
-  #drawMs({ stage, batch }: SimulatedReplica, curve: ServiceCurve, nowMs: number): number {
+  #drawMs({ stage, batch }: SimulatedReplica, { curve, index }: Engine, nowMs: number): number {
     const { serviceTimes } = this.#input;
     const batchSize = batch.length;
-    if (serviceTimes === undefined) return drawMs(curve.law(batchSize), this.#serviceRng);
-    return serviceTimes.drawMs({ stage, batchSize, nowMs }, this.#serviceRng);
+    if (serviceTimes !== undefined) return serviceTimes.drawMs({ stage, batchSize, nowMs }, this.#serviceRng);
+    if (curve.calibrated !== undefined) this.#corrected ??= this.#correctedTimes();
+    if (this.#corrected === undefined) return drawMs(curve.law(batchSize), this.#serviceRng);
+    return this.#corrected.start({ curve, batchSize, engine: index }, nowMs, this.#serviceRng);
+  }
+
+  #correctedTimes(): CorrectedTimes {
+    const { hostCores, plan } = this.#input;
+    const replicas = Object.values(plan.stages)
+      .flat()
+      .reduce((sum, stage) => sum + stage.replicas, 0);
+    return new CorrectedTimes(usableCores(hostCores, replicas));
   }
 
   complete(request: Request, nowMs: number): void {
@@ -236,6 +250,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #endBatch(index: number): void {
+    this.#corrected?.ended(index, this.#nowMs);
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
     const { batch, stage } = replica;

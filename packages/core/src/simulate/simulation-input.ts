@@ -27,6 +27,8 @@ export interface SimulationInput {
   readonly drops: boolean;
   readonly controller?: SimulatedController;
   readonly faults?: FaultSchedule;
+  /** Service times that drop rules assume. Default: `curves`. */
+  readonly policyCurves?: ServiceCurves | undefined;
   /** Default: drawn from `curves`. The policies do not use them. */
   readonly serviceTimes?: SimulatedServiceTimes;
   /** Clients by request number. By default, the deadline is the SLO and patience is unlimited. */

@@ -6,6 +6,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
+import { isServiceCorrection } from '@equipoise/core/plan';
 import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;
@@ -40,6 +41,18 @@ export class ProfileCache {
         warning: `The profile file ${this.path} is not usable (${reason}); it counts as missing.`,
       };
     }
+  }
+
+  /** Stores the corrections of these variants, which last until the variant is profiled again. */
+  correct(corrected: readonly Pick<VariantProfile, 'stageId' | 'variantId' | 'correction'>[]): void {
+    const { variants, unfinished } = this.read();
+    const written = variants.map((variant) => {
+      const found = corrected.find(
+        ({ stageId, variantId }) => stageId === variant.stageId && variantId === variant.variantId,
+      );
+      return found === undefined ? variant : { ...variant, correction: found.correction };
+    });
+    this.write(written, unfinished);
   }
 
   /** Throws STORE_FAILED. */
@@ -97,6 +110,7 @@ function isVariantProfile(value: Readonly<Record<string, unknown>>): boolean {
     (value['depth'] === 'quick' || value['depth'] === 'full') &&
     isObject(value['identity']) &&
     isObject(value['identity']['machine']) &&
+    (value['correction'] === undefined || isServiceCorrection(value['correction'])) &&
     everyIs(value['points'], isPoint) &&
     everyIs(
       value['skipped'],

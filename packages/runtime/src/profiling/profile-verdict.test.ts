@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PipelineSpec, type StageSpec, stageId, variantId } from '@equipoise/core/model';
+import { type PipelineSpec, type ServiceCorrection, type StageSpec, stageId, variantId } from '@equipoise/core/model';
+import { fitCorrections } from '@equipoise/core/plan';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
 import { ProfileCache } from './profile-cache.js';
@@ -23,6 +24,13 @@ import { cachedProfile } from './profile-verdict.js';
 
 /** Reason of a verdict if the measured samples are missing. */
 const SAMPLES_ARE_GONE = /the samples or an earlier stage changed(; )?/;
+
+const batch = { stageId: stageId('b'), variantId: variantId('v'), batchSize: 1, profiledMs: 2 };
+const [fitted] = fitCorrections({
+  segments: [Array.from({ length: 100 }, (_, i) => ({ ...batch, startedAtMs: 10 * i, ms: 3 + (i % 3) }))],
+  usableCores: 1,
+});
+const correction = fitted?.correction as ServiceCorrection;
 
 describe('kept profiles', () => {
   let baseDir: string;
@@ -60,6 +68,35 @@ describe('kept profiles', () => {
     expect(await relaunched(spec(), { options: { quick: true, renew: true, stageId: stageId('b') } })).toContain(
       'b/v@1',
     );
+  });
+
+  it('keep a correction until they are measured again', async () => {
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    cacheOf().correct([{ stageId: stageId('b'), variantId: variantId('v'), correction }]);
+    const corrected = () =>
+      cachedProfile(spec(), cacheOf(), { rules, machine }).profile.variants.flatMap((profile) =>
+        profile.correction === undefined ? [] : [[profile.variantId, profile.correction]],
+      );
+    expect(corrected()).toEqual([['v', correction]]);
+    // Measuring another stage, or nothing, leaves it.
+    await relaunched(spec(), { options: { quick: true, renew: true, stageId: stageId('a') } });
+    expect(corrected()).toEqual([['v', correction]]);
+    await relaunched(spec(), { options: { quick: true, renew: true, stageId: stageId('b') } });
+    expect(corrected()).toEqual([]);
+  });
+
+  it('count as missing if a stored correction is damaged', async () => {
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    const whole = cacheOf().read().variants;
+    for (const damage of [
+      { spread: [[1], [1], [1]] },
+      { contention: { value: null, halfWidth: 0 } },
+      { usual: null },
+    ]) {
+      const damaged = { ...correction, ...damage } as unknown as ServiceCorrection;
+      cacheOf().write(whole.map((profile) => ({ ...profile, correction: damaged })));
+      expect(cacheOf().read()).toMatchObject({ variants: [], warning: expect.stringContaining('is not a profile') });
+    }
   });
 
   it('go on where an interrupted run was', async () => {

@@ -1,42 +1,46 @@
-/** End of a request, relative to the first arrival. A dropped request has no latency. */
-export interface End {
+/** Latency, throughput and drops of requests, served or simulated. */
+
+/** Times count from the first arrival of a segment. A dropped request has no latency. */
+export interface EndedRequest {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
 }
 
-/** Ends of one timeline, and the span for throughput and drops. */
+/** Requests of a segment, and the span in which throughput and drops count. */
 export interface Timeline {
-  readonly ends: readonly End[];
+  readonly ends: readonly EndedRequest[];
   readonly countFromMs: number;
   readonly countToMs: number;
 }
 
 /** Percentiles of completed requests. The dropped fraction and the completion rate are of the counted span. */
-export interface Figures {
+export interface ServiceFiguresUnderLoad {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly droppedFraction: number;
   readonly completedRps: number;
 }
 
-/** Nearest-rank quantile. */
-export function quantile(values: readonly number[], fraction: number): number {
+/** Nearest rank; NaN without values. */
+function latencyQuantile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? Number.NaN;
 }
 
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
-
-export function figuresOf(segments: readonly Timeline[]): Figures {
-  const all = segments.flatMap(({ ends }) => ends.map(({ latencyMs }) => latencyMs));
-  const completed = all.filter((ms) => ms !== undefined);
-  const counts = segments.map(counted);
+export function figuresOf(timelines: readonly Timeline[]): ServiceFiguresUnderLoad {
+  const completed = timelines.flatMap(({ ends }) => ends.flatMap(({ latencyMs }) => latencyMs ?? []));
+  const counts = timelines.map(counted);
   const sum = (of: (count: (typeof counts)[number]) => number) => counts.reduce((total, count) => total + of(count), 0);
   return {
-    p50Ms: quantile(completed, 0.5),
-    p99Ms: quantile(completed, 0.99),
-    droppedFraction: sum(({ dropped }) => dropped) / sum(({ arrived }) => arrived),
+    p50Ms: latencyQuantile(completed, 0.5),
+    p99Ms: latencyQuantile(completed, 0.99),
+    droppedFraction:
+      sum(({ dropped }) => dropped) /
+      Math.max(
+        1,
+        sum(({ arrived }) => arrived),
+      ),
     completedRps: (1000 * sum((count) => count.completed)) / sum(({ ms }) => ms),
   };
 }
@@ -52,8 +56,12 @@ function counted({ ends, countFromMs, countToMs }: Timeline) {
   };
 }
 
-export function medianFigures(all: readonly Figures[]): Figures {
-  const of = (field: keyof Figures) => median(all.map((figures) => figures[field]));
+export function medianFigures(all: readonly ServiceFiguresUnderLoad[]): ServiceFiguresUnderLoad {
+  const of = (field: keyof ServiceFiguresUnderLoad) =>
+    latencyQuantile(
+      all.map((figures) => figures[field]),
+      0.5,
+    );
   return {
     p50Ms: of('p50Ms'),
     p99Ms: of('p99Ms'),

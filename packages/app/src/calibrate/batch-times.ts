@@ -3,14 +3,18 @@
  * runner's clock is read once per turn, so the work of a turn counts towards the batch that the turn starts. In a
  * simulation, too, a batch starts at the instant when another batch ends.
  */
-import type { AlarmClock, TensorMap } from '@equipoise/core/model';
+import type { AlarmClock, StageId, TensorMap, VariantId } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { monotonicClock } from '@equipoise/runtime';
-import type { ServedBatch } from './messages.js';
 
-interface Answered {
-  readonly batch: Omit<ServedBatch, 'ms'>;
-  readonly fanOut: readonly number[] | undefined;
+/** Batch on the server's clock. */
+export interface ServedBatch {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly startedAtMs: number;
+  readonly ms: number;
 }
 
 /** Records since the last call. */
@@ -18,6 +22,15 @@ export interface TimedBatches {
   readonly batches: readonly ServedBatch[];
   /** Items of each output, by stages with a fan-out. */
   readonly fanOuts: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface TimedReplica extends Pick<ServedBatch, 'stageId' | 'variantId' | 'cpuCores'> {
+  readonly fansOut: boolean;
+}
+
+interface Answered {
+  readonly batch: Omit<ServedBatch, 'ms'>;
+  readonly fanOut: readonly number[] | undefined;
 }
 
 export class BatchTimes {
@@ -39,14 +52,13 @@ export class BatchTimes {
     ringAt: monotonicClock.ringAt,
   };
 
-  /** Timed runner of a stage. `fansOut`: the outputs of the stage become several items. */
-  timed(runner: ModelRunner, stageId: string, fansOut: boolean): ModelRunner {
+  timed(runner: ModelRunner, { fansOut, ...replica }: TimedReplica): ModelRunner {
     return {
-      run: async (inputs) => {
+      run: async (inputs, traceHeaders) => {
         const startedAtMs = this.#turnAtMs;
-        const result = await runner.run(inputs);
+        const result = await runner.run(inputs, traceHeaders);
         const items = result.items.map((item) => (item.kind === 'failed' ? 0 : itemCount(item.output)));
-        const batch = { stageId, size: inputs.length, startedAtMs };
+        const batch = { ...replica, batchSize: inputs.length, startedAtMs };
         this.#answered.push({ batch, fanOut: fansOut ? items : undefined });
         return result;
       },

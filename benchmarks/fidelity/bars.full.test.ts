@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import type { ComparedLoad } from '../../packages/app/src/calibrate/compared-loads.js';
+import { barResults, rankCorrelation } from './bars.js';
+import { configurations } from './configurations.js';
+import type { PlanResult } from './plan-result.js';
+import { fidelityReport } from './report.js';
+
+const figures = (p50Ms: number, more: Partial<ComparedLoad['served']> = {}) => ({
+  p50Ms,
+  p99Ms: 3 * p50Ms,
+  droppedFraction: 0,
+  completedRps: 100,
+  ...more,
+});
+const estimated = { p50Ms: 11, p99Ms: null, capacityRps: 90 };
+
+function compared(load: ComparedLoad['load'], served: ComparedLoad['served'], simulated: ComparedLoad['served']) {
+  const noise = { p50Fraction: 0.1, p99Fraction: 0.2 };
+  const from = { simulatedFromProfile: simulated, estimated, estimatedFromProfile: estimated };
+  return { load, arrivalRps: 50, requests: 100, served, noise, simulated, ...from };
+}
+
+function planWith(change: { readonly p50?: number; readonly rps?: number; readonly drops?: number }): PlanResult {
+  const { p50 = 1.05, rps = 102, drops = 0.11 } = change;
+  const loads = [
+    ...[1, 2, 3].map((n) => compared(0.2 * n, figures(10 * n), figures(10 * n * p50))),
+    compared('saturation', figures(100), figures(100, { completedRps: rps })),
+    compared(1.1, figures(100, { droppedFraction: 0.1 }), figures(100, { droppedFraction: drops })),
+  ];
+  return { pipeline: 'p', name: 'plan', saturationRps: 100, corrections: [], loads, seconds: 60, stolenFraction: 0 };
+}
+
+const missed = (change: Parameters<typeof planWith>[0]) =>
+  barResults([planWith(change)]).flatMap(({ name, met }) => (met ? [] : [name]));
+
+describe('bars', () => {
+  it('are met within them, and each is missed beyond it', () => {
+    expect(missed({})).toEqual([]);
+    expect(missed({ p50: 1.1 })).toEqual(['p50, median error']);
+    expect(missed({ p50: 1.2 })).toEqual(['p50, median error', 'p99, median error']);
+    expect(missed({ p50: 0.6 })).toContain('p50 or p99, worst error');
+    expect(missed({ rps: 94 })).toEqual(['saturation throughput, worst error']);
+    expect(missed({ drops: 0.07 })).toEqual(['dropped at 110 %, worst difference']);
+  });
+
+  it('shows every load, and rows that miss', () => {
+    const { text, met } = fidelityReport({ machine: 'a machine', scale: 1, plans: [planWith({ p50: 1.4 })] });
+    expect(met).toBe(false);
+    expect(text.match(/^\| p \| plan \|/gm)).toHaveLength(4);
+    expect(text.match(/^\| p \| plan \|.*\*\*missed\*\* \|$/gm)).toHaveLength(3);
+  });
+
+  it('correlates ranks', () => {
+    expect(rankCorrelation([1, 2, 3, 4], [10, 20, 30, 99])).toBeCloseTo(1, 9);
+    expect(rankCorrelation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1, 9);
+    expect(rankCorrelation([1, 1, 2, 2], [1, 2, 1, 2])).toBeCloseTo(0, 9);
+  });
+});
+
+it('has at least 60 configurations of three pipelines below saturation', () => {
+  expect(new Set(configurations.map(({ pipeline }) => pipeline)).size).toBe(3);
+  expect(configurations.length * 5).toBeGreaterThanOrEqual(60);
+});

@@ -1,0 +1,63 @@
+/**
+ * One plan in a process of its own, started on the server's core: profiles its variants with pinned replicas, then
+ * calibrates and checks. Prints the result as JSON, progress on stderr.
+ */
+import { launchRules } from '@equipoise/adapter-embedded/launch-rules';
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import { profilePipeline } from '@equipoise/runtime';
+import { calibratePlan, scaledMethod } from '../../packages/app/src/calibrate/calibrate-plan.js';
+import { uncorrectedProfiles } from '../../packages/app/src/calibrate/calibrated-plans.js';
+import { LoadGenerator, sampleBodies } from '../../packages/app/src/calibrate/load-generator.js';
+import { embeddedLauncher } from '../../packages/app/src/compose/embedded-launcher.js';
+import { servedSpec } from '../../packages/app/src/compose/served-spec.js';
+import { benchMethod, configurations, pipelineFiles, planOf, specOf } from './configurations.js';
+import { machineTicks, stolenSince } from './machine-load.js';
+import { pinned, pinServer } from './pinning.js';
+import type { PlanResult } from './plan-result.js';
+
+/** Shorter trials have one round. */
+const ONE_ROUND = 0.1;
+const [number = '0', scale = '1'] = process.argv.slice(2);
+const configuration = configurations[Number(number)];
+if (configuration === undefined) throw new Error(`there is no configuration ${number}`);
+const file = pipelineFiles[configuration.pipeline] as string;
+const loaded = await loadPipelineFile(file);
+if (loaded.kind === 'invalid') throw new Error(`${file} is not valid`);
+pinServer();
+const spec = specOf(loaded.spec, configuration);
+const computes = spec.stages.some(({ module }) => module !== undefined);
+const launcher = pinned(embeddedLauncher(spec));
+const clock = { nowMs: () => performance.now() };
+const profile = await profilePipeline({ spec, launcher, options: { quick: true }, clock, rules: launchRules });
+const profiles = uncorrectedProfiles(spec, profile.variants);
+const load = new LoadGenerator();
+const before = machineTicks();
+const startedAtMs = performance.now();
+const calibrated = await calibratePlan({
+  spec: servedSpec(spec, profiles).answering,
+  plan: planOf(spec, configuration),
+  profiles,
+  // All replicas that compute share one core.
+  hostCores: computes ? 1 : Number.POSITIVE_INFINITY,
+  launcher,
+  load,
+  bodies: sampleBodies(spec),
+  method: scaledMethod(
+    Number(scale) < ONE_ROUND ? { ...benchMethod, rounds: 1, overloadRounds: 1 } : benchMethod,
+    Number(scale),
+  ),
+  seed: Number(number) + 1,
+  onSegment: (label) => process.stderr.write(`  ${label}\n`),
+});
+load.end();
+const { pipeline, name } = configuration;
+const result: PlanResult = {
+  pipeline,
+  name,
+  saturationRps: calibrated.saturationRps,
+  loads: calibrated.loads,
+  corrections: calibrated.corrections,
+  seconds: (performance.now() - startedAtMs) / 1000,
+  stolenFraction: stolenSince(before),
+};
+process.stdout.write(JSON.stringify(result), () => process.exit());

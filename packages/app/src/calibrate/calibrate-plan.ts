@@ -1,0 +1,239 @@
+/**
+ * Calibrates one plan (docs/explain/fidelity.md): warm-up, saturation throughput, rounds of loads below it, rounds of
+ * overload. Segments that calibrate alternate with segments that check, at other rates. The correction comes from the
+ * calibrating segments alone.
+ */
+import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
+import { AppError } from '@equipoise/core/model';
+import { estimateStages, fitCorrections, requireCurves, usableCores } from '@equipoise/core/plan';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
+import { type ComparedLoad, comparedLoads, type MeasuredPoint, type VariantCorrection } from './compared-loads.js';
+import type { LoadGenerator } from './load-generator.js';
+import type { LoadTask } from './load-process.js';
+import { completedRps, type Segment, timedBatches, withMeasuredEdges } from './segment.js';
+import { ServedPlan } from './served-plan.js';
+
+/** Loads are fractions of the saturation throughput, times in seconds of one segment. */
+export interface CalibrationMethod {
+  readonly warmUpS: number;
+  readonly searchS: number;
+  readonly rounds: number;
+  readonly calibrating: readonly number[];
+  readonly calibratingS: number;
+  readonly checked: readonly number[];
+  readonly checkedS: number;
+  readonly overloadRounds: number;
+  readonly overloadS: number;
+}
+
+/** Loads that calibrate lie between those that check. */
+const usualMethod: CalibrationMethod = {
+  warmUpS: 3,
+  searchS: 2,
+  rounds: 3,
+  calibrating: [0.2, 0.4, 0.6, 0.78, 0.93],
+  calibratingS: 1.2,
+  checked: [0.3, 0.5, 0.7, 0.85],
+  checkedS: 2,
+  overloadRounds: 2,
+  overloadS: 2,
+};
+
+/** Rounds by the shortest duration (s) that allows them. */
+const ROUNDS = [
+  { fromS: 50, rounds: 3, overloadRounds: 2 },
+  { fromS: 25, rounds: 2, overloadRounds: 1 },
+  { fromS: 0, rounds: 1, overloadRounds: 1 },
+] as const;
+
+/** Method with about this many seconds of load, apart from rushes and from loads too low for it. */
+export function methodOf(durationS: number): CalibrationMethod {
+  const { rounds, overloadRounds } = ROUNDS.find(({ fromS }) => durationS >= fromS) ?? ROUNDS[2];
+  const method = { ...usualMethod, rounds, overloadRounds };
+  return scaledMethod(method, (1000 * durationS) / expectedMs(method, 0));
+}
+
+/** Method with segments this many times as long. */
+export function scaledMethod(method: CalibrationMethod, factor: number): CalibrationMethod {
+  const { warmUpS, searchS, calibratingS, checkedS, overloadS } = method;
+  return {
+    ...method,
+    warmUpS: factor * warmUpS,
+    searchS: factor * searchS,
+    calibratingS: factor * calibratingS,
+    checkedS: factor * checkedS,
+    overloadS: factor * overloadS,
+  };
+}
+
+/** Checked overload, and that of the saturation throughput. More overload costs throughput: refusals are work. */
+const OVERLOAD = 1.1;
+const SATURATING = 1.25;
+const CALIBRATING_OVERLOAD = [1.35, 1.15] as const;
+const SEARCH_TAKES = 2;
+/** First load of the search, as a fraction of the estimated capacity. */
+const FIRST_LOAD = 0.8;
+const LEAST_LOAD = 0.1;
+const MOST_RPS = 3000;
+const FEWEST_REQUESTS = 30;
+
+export interface CalibrationInput {
+  /** The pipeline as served. */
+  readonly spec: PipelineSpec;
+  readonly plan: Pick<Plan, 'stages'>;
+  /** Without corrections. */
+  readonly profiles: ProfileSet;
+  readonly hostCores: number;
+  readonly launcher: ReplicaLauncher;
+  readonly load: LoadGenerator;
+  readonly bodies: LoadTask['bodies'];
+  readonly method: CalibrationMethod;
+  readonly seed: number;
+  /** Called when a segment begins. `expectedMs`: its duration; 0 for steps of unknown duration. */
+  readonly onSegment: (label: string, expectedMs: number) => void;
+}
+
+export interface PlanCalibration {
+  readonly saturationRps: number;
+  readonly corrections: readonly VariantCorrection[];
+  readonly loads: readonly ComparedLoad[];
+  /** The pipeline with the measured fan-outs and branches, which the comparison uses. */
+  readonly measuredSpec: PipelineSpec;
+}
+
+/** Expected duration (ms) without starts. */
+export function expectedMs(method: CalibrationMethod, sloMs: number): number {
+  const { warmUpS, searchS, rounds, calibrating, calibratingS, checked, checkedS, overloadRounds, overloadS } = method;
+  const belowS = rounds * (calibrating.length * calibratingS + checked.length * checkedS);
+  const aboveS = 4 * overloadRounds * (overloadS + (2 * sloMs) / 1000);
+  return 1000 * (warmUpS + (1 + SEARCH_TAKES) * searchS + belowS + aboveS);
+}
+
+/** Rejects with STAGE_FAILED if requests fail or none completes. */
+export async function calibratePlan(input: CalibrationInput): Promise<PlanCalibration> {
+  input.onSegment('starting replicas', 0);
+  const served = await ServedPlan.start(input);
+  try {
+    return await new Calibration(input, served).run();
+  } finally {
+    await served.close();
+  }
+}
+
+class Calibration {
+  readonly #input: CalibrationInput;
+  readonly #served: ServedPlan;
+  readonly #calibrating: Segment[] = [];
+  readonly #checked = new Map<MeasuredPoint['load'], Segment[]>();
+  #seed: number;
+
+  constructor(input: CalibrationInput, served: ServedPlan) {
+    this.#input = input;
+    this.#served = served;
+    this.#seed = 1000 * input.seed;
+  }
+
+  async run(): Promise<PlanCalibration> {
+    const saturationRps = await this.#overload(await this.#below(await this.#search()));
+    const { spec, profiles, plan, hostCores } = this.#input;
+    this.#input.onSegment('simulating', 0);
+    const curves = requireCurves(spec, profiles);
+    const replicas = Object.values(plan.stages)
+      .flat()
+      .reduce((sum, part) => sum + part.replicas, 0);
+    const segments = this.#calibrating.map((segment) => timedBatches(segment, curves));
+    const corrections = fitCorrections({ segments, usableCores: usableCores(hostCores, replicas) });
+    const measuredSpec = withMeasuredEdges(spec, this.#calibrating);
+    const points = [...this.#checked].map(([load, of]) => ({ load, segments: of }));
+    const loads = comparedLoads({ ...this.#input, spec: measuredSpec, corrections, points });
+    return { saturationRps, corrections, loads, measuredSpec };
+  }
+
+  async #search(): Promise<number> {
+    const { spec, profiles, plan, method } = this.#input;
+    const { capacityRps } = estimateStages({ spec, curves: requireCurves(spec, profiles) }, plan.stages, 0);
+    await this.#run('warm-up', { arrivalRps: Math.min(MOST_RPS, 0.3 * capacityRps), seconds: method.warmUpS });
+    const firstRps = Math.min(MOST_RPS, FIRST_LOAD * capacityRps);
+    let foundRps = 0;
+    // Disturbances only lower the throughput.
+    for (let take = 0; take <= SEARCH_TAKES; take++) {
+      const arrivalRps = foundRps === 0 ? firstRps : Math.min(MOST_RPS, SATURATING * foundRps);
+      const found = await this.#run('finding the saturation throughput', { arrivalRps, seconds: method.searchS });
+      foundRps = Math.max(foundRps, completedRps(found));
+    }
+    if (foundRps === 0) throw nothingCompleted(spec);
+    return foundRps;
+  }
+
+  async #below(capacityRps: number): Promise<number> {
+    const { rounds, calibrating, calibratingS, checked, checkedS } = this.#input.method;
+    for (let round = 0; round < rounds; round++) {
+      const steps = [
+        ...calibrating.map((load) => ({ load, seconds: calibratingS, checks: false })),
+        ...checked.map((load) => ({ load, seconds: checkedS, checks: true })),
+      ].sort((a, b) => a.load - b.load);
+      // A step after a higher load finds a warmer machine, so the order alternates.
+      for (const { load, seconds, checks } of round % 2 === 0 ? steps : steps.toReversed()) {
+        const label = `round ${round + 1} of ${rounds}, ${percent(load)} of saturation`;
+        const segment = await this.#run(label, { arrivalRps: load * capacityRps, seconds });
+        if (checks) this.#check(load, segment);
+        else this.#calibrating.push(segment);
+      }
+    }
+    return capacityRps;
+  }
+
+  /** Segments begin with a rush: otherwise the queue takes seconds to reach the SLO's length. */
+  async #overload(firstRps: number): Promise<number> {
+    const { method, spec } = this.#input;
+    const { overloadRounds, overloadS: seconds } = method;
+    let capacityRps = firstRps;
+    for (let round = 0; round < overloadRounds; round++) {
+      const label = `overload ${round + 1} of ${overloadRounds}`;
+      const rushing = Math.ceil((2 * spec.slo.latencyMs * capacityRps) / 1000);
+      const run = (load: number, of: number) => this.#run(label, { arrivalRps: load * of, seconds, rushing });
+      const [more, less] = CALIBRATING_OVERLOAD;
+      const first = await run(more, capacityRps);
+      this.#calibrating.push(first);
+      capacityRps = Math.max(capacityRps, completedRps(first));
+      const saturated = await run(SATURATING, capacityRps);
+      this.#check('saturation', saturated);
+      const saturatedRps = Math.max(completedRps(saturated), LEAST_LOAD * capacityRps);
+      this.#calibrating.push(await run(less, saturatedRps));
+      this.#check(OVERLOAD, await run(OVERLOAD, saturatedRps));
+    }
+    return capacityRps;
+  }
+
+  #check(load: MeasuredPoint['load'], segment: Segment): void {
+    this.#checked.set(load, [...(this.#checked.get(load) ?? []), segment]);
+  }
+
+  async #run(
+    label: string,
+    of: { readonly arrivalRps: number; readonly seconds: number; readonly rushing?: number },
+  ): Promise<Segment> {
+    const { load, bodies, spec, onSegment } = this.#input;
+    const { arrivalRps, seconds, rushing = 0 } = of;
+    const usual = Math.max(FEWEST_REQUESTS, Math.ceil(arrivalRps * seconds));
+    const requests = usual + rushing;
+    onSegment(label, (1000 * (usual + rushing / 2)) / arrivalRps + (rushing === 0 ? 0 : spec.slo.latencyMs));
+    this.#served.take();
+    this.#seed += 1;
+    const answer = await load.run({ url: this.#served.url, bodies, requests, arrivalRps, rushing, seed: this.#seed });
+    if (answer.failed > 0) throw failure(spec, answer.failed, answer.firstRefusal?.message);
+    return { record: this.#served.take(), arrivalRps, requests, rushing, sloMs: spec.slo.latencyMs };
+  }
+}
+
+const percent = (fraction: number): string => `${Math.round(100 * fraction)} %`;
+
+function failure({ name }: PipelineSpec, failed: number, first = 'no answer within 30 s'): AppError {
+  const message = `${failed} requests of pipeline ${name} failed during calibration, the first: ${first} Calibration needs a pipeline that answers its samples. Serve it with \`equipoise serve\` and send them with \`equipoise load\` to find the cause.`;
+  return new AppError('STAGE_FAILED', message, { details: { failed } });
+}
+
+function nothingCompleted({ name, slo }: PipelineSpec): AppError {
+  const message = `Pipeline ${name} completed no request within its SLO of ${slo.latencyMs} ms while its saturation throughput was sought. \`equipoise plan\` tells which SLO it can meet; raise slo.latencyMs, or calibrate a faster plan with --plan.`;
+  return new AppError('STAGE_FAILED', message);
+}

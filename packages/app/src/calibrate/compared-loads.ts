@@ -1,0 +1,140 @@
+/** Served figures of checked loads next to estimate and simulation, from the profile alone and with the correction. */
+import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import { estimateStages, type fitCorrections, requireCurves, type ServiceCurves } from '@equipoise/core/plan';
+import { simulatePlan } from '@equipoise/core/simulate';
+import { arrivalsIn, countedSpan, type Segment, servedTimeline } from './segment.js';
+import { type EndedRequest, figuresOf, medianFigures, type ServiceFiguresUnderLoad } from './served-figures.js';
+
+export type VariantCorrection = ReturnType<typeof fitCorrections>[number];
+
+/** `load`: fraction of the saturation throughput, or the search for it. */
+export interface MeasuredPoint {
+  readonly load: number | 'saturation';
+  readonly segments: readonly Segment[];
+}
+
+/** Null where the estimate has none: above the estimated capacity. */
+export interface EstimatedFigures {
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly capacityRps: number;
+}
+
+export interface ComparedLoad {
+  readonly load: MeasuredPoint['load'];
+  readonly arrivalRps: number;
+  readonly requests: number;
+  readonly served: ServiceFiguresUnderLoad;
+  /** Largest distance of a segment's served figure from the median segment, as a fraction. */
+  readonly noise: { readonly p50Fraction: number; readonly p99Fraction: number };
+  readonly simulated: ServiceFiguresUnderLoad;
+  readonly simulatedFromProfile: ServiceFiguresUnderLoad;
+  readonly estimated: EstimatedFigures;
+  readonly estimatedFromProfile: EstimatedFigures;
+}
+
+export interface ComparisonInput {
+  /** With the measured fan-outs and branches. */
+  readonly spec: PipelineSpec;
+  readonly plan: Pick<Plan, 'stages'>;
+  readonly profiles: ProfileSet;
+  readonly hostCores: number;
+  readonly corrections: readonly VariantCorrection[];
+  readonly points: readonly MeasuredPoint[];
+}
+
+const SEEDS = 5;
+
+export function comparedLoads(input: ComparisonInput): readonly ComparedLoad[] {
+  const { spec, profiles, corrections } = input;
+  const fromProfile = requireCurves(spec, profiles);
+  const corrected = requireCurves(spec, withCorrections(profiles, corrections));
+  const simulated = (curves: ServiceCurves, segments: readonly Segment[]) =>
+    simulatedFigures({ ...input, curves, policyCurves: fromProfile }, segments);
+  return input.points.map(({ load, segments }) => {
+    const arrivalRps = median(segments.map((segment) => segment.arrivalRps));
+    const bySegment = segments.map((segment) => figuresOf([servedTimeline(segment)]));
+    return {
+      load,
+      arrivalRps,
+      requests: segments.reduce((sum, { requests }) => sum + requests, 0),
+      served: figuresOf(segments.map(servedTimeline)),
+      noise: {
+        p50Fraction: rangeFraction(bySegment.map(({ p50Ms }) => p50Ms)),
+        p99Fraction: rangeFraction(bySegment.map(({ p99Ms }) => p99Ms)),
+      },
+      simulated: simulated(corrected, segments),
+      simulatedFromProfile: simulated(fromProfile, segments),
+      estimated: estimatedFigures(input, corrected, arrivalRps),
+      estimatedFromProfile: estimatedFigures(input, fromProfile, arrivalRps),
+    };
+  });
+}
+
+/** Profiles with these corrections and no others. Variants with inline profiles get one, too. */
+function withCorrections(profiles: ProfileSet, corrections: readonly VariantCorrection[]): ProfileSet {
+  return profiles.map(({ correction: _, ...profile }) => {
+    const found = corrections.find((of) => of.stageId === profile.stageId && of.variantId === profile.variantId);
+    return found === undefined ? profile : { ...profile, correction: found.correction };
+  });
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+};
+
+function rangeFraction(values: readonly number[]): number {
+  const middle = median(values);
+  return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
+}
+
+interface SimulationBy extends ComparisonInput {
+  readonly curves: ServiceCurves;
+  readonly policyCurves: ServiceCurves;
+}
+
+/** The recorded arrivals, simulated with several seeds. */
+function simulatedFigures(by: SimulationBy, segments: readonly Segment[]): ServiceFiguresUnderLoad {
+  return medianFigures(
+    Array.from({ length: SEEDS }, (_, seed) =>
+      figuresOf(
+        segments.map((segment, index) => ({
+          ends: simulatedEnds(by, arrivalsIn(segment), 1000 * seed + index + 1),
+          ...countedSpan(segment),
+        })),
+      ),
+    ),
+  );
+}
+
+function simulatedEnds(by: SimulationBy, arrivedAtMs: readonly number[], seed: number): readonly EndedRequest[] {
+  const { spec, plan, curves, policyCurves, hostCores } = by;
+  const ends: EndedRequest[] = [];
+  const predicted = { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
+  let next = 0;
+  simulatePlan({
+    spec,
+    curves,
+    policyCurves,
+    plan: { stages: plan.stages, predicted },
+    arrivals: { nextAtMs: () => arrivedAtMs[next++] },
+    rng: new SeededRng(seed),
+    hostCores,
+    drops: true,
+    onEnd: (end) => ends.push(end),
+  });
+  return ends;
+}
+
+function estimatedFigures(
+  { spec, plan }: ComparisonInput,
+  curves: ServiceCurves,
+  arrivalRps: number,
+): EstimatedFigures {
+  const at = (percentile: number) =>
+    estimateStages({ spec: { ...spec, slo: { ...spec.slo, percentile } }, curves }, plan.stages, arrivalRps);
+  const finite = (ms: number) => (Number.isFinite(ms) ? ms : null);
+  const [half, tail] = [at(50), at(99)];
+  return { p50Ms: finite(half.latencyMs), p99Ms: finite(tail.latencyMs), capacityRps: half.capacityRps };
+}

@@ -1,0 +1,60 @@
+/** Load generator of `calibrate` in its own process: Poisson arrivals, the first `rushing` at twice the rate. */
+import { readFile } from 'node:fs/promises';
+import { SeededRng } from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
+import { type LoadResult, runLoad } from '@equipoise/runtime';
+
+export interface LoadTask {
+  readonly url: string;
+  /** Sent in turn; without any, an empty JSON object. */
+  readonly bodies: readonly { readonly path: string; readonly contentType: string }[];
+  readonly requests: number;
+  readonly arrivalRps: number;
+  readonly rushing: number;
+  readonly seed: number;
+}
+
+export type LoadAnswer = Pick<LoadResult, 'ok' | 'dropped' | 'failed' | 'firstRefusal'>;
+
+const TIMEOUT_MS = 30_000;
+const MOST_CONNECTIONS = 2000;
+const EMPTY = { contentType: 'application/json', bytes: new TextEncoder().encode('{}') };
+
+function arrivals({ requests, arrivalRps, rushing, seed }: LoadTask) {
+  const usual = poissonArrivals(arrivalRps, Number.POSITIVE_INFINITY, new SeededRng(seed));
+  let sent = 0;
+  let savedMs = 0;
+  return {
+    nextAtMs: () => {
+      if (sent === requests) return undefined;
+      const atMs = usual.nextAtMs() as number;
+      if (sent < rushing) savedMs = atMs / 2;
+      sent += 1;
+      return atMs - savedMs;
+    },
+  };
+}
+
+async function run(task: LoadTask): Promise<LoadAnswer> {
+  const bodies = await Promise.all(
+    task.bodies.map(async ({ path, contentType }) => ({ contentType, bytes: await readFile(path) })),
+  );
+  const { ok, dropped, failed, firstRefusal } = await runLoad({
+    url: task.url,
+    arrivals: arrivals(task),
+    bodies: bodies.length === 0 ? [EMPTY] : bodies,
+    timeoutMs: TIMEOUT_MS,
+    maxConnections: MOST_CONNECTIONS,
+  });
+  return { ok, dropped, failed, ...(firstRefusal && { firstRefusal }) };
+}
+
+process.on('message', (task: LoadTask) => {
+  run(task).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => {
+      throw error;
+    },
+  );
+});
+process.on('disconnect', () => process.exit());

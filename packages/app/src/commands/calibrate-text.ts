@@ -1,0 +1,140 @@
+/** Text of a calibration: how far predictions are off, what to believe, the correction. */
+import type { EstimatedValue, PipelineSpec, ServiceCorrection } from '@equipoise/core/model';
+import pc from 'picocolors';
+import type { CalibrationDocument } from '../calibrate/calibration-document.js';
+import type { ComparedLoad } from '../calibrate/compared-loads.js';
+import { errorFraction, isBelowSaturation, type PredictionError } from '../calibrate/trust.js';
+import { msText, rateText } from '../terminal/plan-table.js';
+import { textTable } from '../terminal/text-table.js';
+
+interface TextContext {
+  readonly spec: PipelineSpec;
+  readonly file: string;
+  readonly dryRun: boolean;
+  readonly measured: PipelineSpec;
+}
+
+export function calibrationText(document: CalibrationDocument, context: TextContext): string {
+  const { plans, corrections } = document;
+  const rows = plans.flatMap(({ stages, loads }) => {
+    const choice = Object.values(stages)
+      .flatMap((parts) => parts.slice(0, 1).map(({ variantId }) => variantId))
+      .join(' · ');
+    return loads.map((load, index) => [index === 0 ? choice : '', ...loadCells(load)]);
+  });
+  const right = (title: string) => ({ right: title });
+  const columns = ['load', 'rps', 'served', 'simulated', 'from the profile', 'estimated'].map(right);
+  return [
+    pc.dim('Latencies are p50 / p99. Simulation and estimate with the correction; percentages are errors.'),
+    textTable(['variants', ...columns], rows),
+    correctionTable(corrections),
+    ...trustLines(document),
+    ...edgeLines(context),
+    ...storedLines(document, context),
+  ].join('\n');
+}
+
+function loadCells(load: ComparedLoad): readonly string[] {
+  const { served, simulated, simulatedFromProfile, estimated, arrivalRps } = load;
+  if (isBelowSaturation(load)) {
+    const off = (of: { readonly p50Ms: number | null; readonly p99Ms: number | null }) =>
+      `${errorText(of.p50Ms, served.p50Ms)} / ${errorText(of.p99Ms, served.p99Ms)}`;
+    const latencies = `${msText(served.p50Ms)} / ${msText(served.p99Ms)}`;
+    const name = `${Math.round(100 * Number(load.load))} %`;
+    return [name, rateText(arrivalRps), latencies, off(simulated), off(simulatedFromProfile), off(estimated)];
+  }
+  if (load.load === 'saturation') {
+    const off = (rps: number) => errorText(rps, served.completedRps);
+    const rates = [simulated.completedRps, simulatedFromProfile.completedRps, estimated.capacityRps].map(off);
+    return ['saturation', rateText(arrivalRps), `${rateText(served.completedRps)} rps`, ...rates];
+  }
+  const points = (fraction: number) => `${signed(100 * (fraction - served.droppedFraction))} points`;
+  const dropped = `${(100 * served.droppedFraction).toFixed(1)} % dropped`;
+  const off = [simulated.droppedFraction, simulatedFromProfile.droppedFraction].map(points);
+  return [`${Math.round(100 * load.load)} %`, rateText(arrivalRps), dropped, ...off, ''];
+}
+
+const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
+const errorText = (predicted: number | null, served: number): string =>
+  predicted === null ? 'overloaded' : `${signed(100 * errorFraction(predicted, served))} %`;
+
+function correctionTable(corrections: CalibrationDocument['corrections']): string {
+  const percent = ({ value, halfWidth }: EstimatedValue) =>
+    `${signed(100 * value)} ± ${(100 * halfWidth).toFixed(0)} %`;
+  const cells = ({ handOverMs, inflation, loadInflation, contention, batches }: ServiceCorrection) => [
+    `${handOverMs.value.toFixed(2)} ± ${handOverMs.halfWidth.toFixed(2)} ms`,
+    percent(inflation),
+    percent(loadInflation),
+    percent(contention),
+    batches,
+  ];
+  const columns = ['hand-over', 'at rest', 'at full use', 'per other batch', 'batches'].map((right) => ({ right }));
+  const rows = corrections.map(({ stageId, variantId, correction }) => [stageId, variantId, ...cells(correction)]);
+  return rows.length === 0
+    ? pc.yellow('No variant ran 100 batches, so there is no correction. Give it more time with --duration-s.')
+    : textTable(['stage', 'variant', ...columns], rows);
+}
+
+const percentOrNone = (fraction: number | null): string =>
+  fraction === null ? 'unknown' : `${(100 * fraction).toFixed(0)} %`;
+
+function trustLines({ trust }: CalibrationDocument): readonly string[] {
+  const line = (name: string, errors: PredictionError) =>
+    `${name}: p50 off by ${percentOrNone(errors.p50MedianFraction)}, p99 by ${percentOrNone(errors.p99MedianFraction)} (medians), at worst ${percentOrNone(errors.worstFraction)}; saturation throughput by ${percentOrNone(errors.saturationFraction)}`;
+  return [
+    line('simulation with the correction', trust.simulated),
+    line('simulation from the profile', trust.simulatedFromProfile),
+    line('estimate with the correction', trust.estimated),
+    line('estimate from the profile', trust.estimatedFromProfile),
+    beliefLine(trust),
+  ];
+}
+
+function beliefLine({ simulated, estimated, helps }: CalibrationDocument['trust']): string {
+  if (!helps)
+    return pc.yellow(
+      'The correction brings the simulation no closer, so the profile stays as it is. Was the machine busy with something else?',
+    );
+  const worst = Math.max(simulated.worstFraction ?? 0, simulated.saturationFraction ?? 0);
+  const closer = (simulated.p99MedianFraction ?? 0) <= (estimated.p99MedianFraction ?? Number.POSITIVE_INFINITY);
+  const which = closer ? 'Prefer the simulation to the estimate' : 'The estimate is as good as the simulation here';
+  return pc.bold(
+    `${which}; allow ${percentOrNone(worst)} for what it says about latencies of this pipeline on this machine.`,
+  );
+}
+
+const MISSTATED = 0.05;
+
+/** Fan-outs and branches that differ from the file, which no correction of service times can make good. */
+function edgeLines({ spec, measured }: TextContext): readonly string[] {
+  return spec.edges.flatMap((edge, index) => {
+    const found = measured.edges[index];
+    const name = `edge ${edge.from} to ${edge.to}`;
+    const pairs = [
+      ['fanOut.expected', edge.fanOut?.expected, found?.fanOut?.expected],
+      ['when.probability', edge.when?.probability, found?.when?.probability],
+    ] as const;
+    return pairs.flatMap(([field, stated, served]) =>
+      stated === undefined || served === undefined || Math.abs(served / stated - 1) < MISSTATED
+        ? []
+        : [
+            pc.yellow(
+              `${name}: ${field} is ${served.toFixed(2)} with the samples, the file says ${stated}; the comparison uses the former`,
+            ),
+          ],
+    );
+  });
+}
+
+function storedLines({ stored, trust }: CalibrationDocument, { file, dryRun }: TextContext): readonly string[] {
+  if (stored)
+    return [
+      pc.dim(
+        `The correction is stored with the profile: simulate, plan and serve use it until the variant is profiled again. \`equipoise calibrate ${file} --forget\` removes it.`,
+      ),
+    ];
+  if (dryRun) return [pc.dim('Nothing is stored, because of --dry-run.')];
+  return trust.helps
+    ? [pc.dim('Nothing is stored, because the profiles of this pipeline are written in its file.')]
+    : [];
+}

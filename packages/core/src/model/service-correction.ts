@@ -1,0 +1,39 @@
+/**
+ * Difference between service times under load and profiled ones, which `equipoise calibrate` measures.
+ * profile/corrected-service interprets it.
+ */
+
+/** `halfWidth`: half the width of the 95 % interval. */
+export interface EstimatedValue {
+  readonly value: number;
+  readonly halfWidth: number;
+}
+
+/**
+ * Service time of a batch = hand-over + profiled mean · (1 + inflation + load inflation · recent use + contention ·
+ * other running batches), times a factor that is drawn from `spread`.
+ */
+export interface ServiceCorrection {
+  /** Time (ms) added to each batch for the way to the replica and back. */
+  readonly handOverMs: EstimatedValue;
+  /** Fraction of the profiled time, added on a host at rest. */
+  readonly inflation: EstimatedValue;
+  /** Fraction of the profiled time, added at full recent use; negative if a rested host is slower. */
+  readonly loadInflation: EstimatedValue;
+  /** Fraction of the profiled time, added for each other running batch. */
+  readonly contention: EstimatedValue;
+  /** Mean state of a loaded host, which plans and estimates assume. */
+  readonly usual: HostState;
+  /** Quantiles of (time ÷ the mean above) at `spreadFractions`, one list for each third of recent use. */
+  readonly spread: readonly (readonly number[])[];
+  /** Slow times come together: correlation of these factors, and the time (ms) in which it falls to 1/e. */
+  readonly bunching: { readonly correlation: number; readonly memoryMs: number };
+  /** Number of batches behind the correction. */
+  readonly batches: number;
+}
+
+/** `recentUse`: mean fraction of the usable cores in use, recent times weigh more. */
+export interface HostState {
+  readonly recentUse: number;
+  readonly otherBatches: number;
+}

@@ -1,0 +1,170 @@
+/**
+ * Fits corrections to batches served under several loads. For each variant: ridge regression of (time ÷ profiled mean)
+ * on hand-over, recent use and other running batches. The prior holds what the batches cannot tell apart: hand-over and
+ * inflation with one batch size, contention where one batch runs at a time. Hand-over and contention are costs, so they
+ * are at least 0. Intervals are the larger of the posterior and the delete-one-segment jackknife, because slow batches
+ * come together.
+ */
+import type { StageId, VariantId } from '../model/ids.js';
+import type { EstimatedValue, HostState, ServiceCorrection } from '../model/service-correction.js';
+import { bunchingOf } from './bunching.js';
+import { correctedMeanMs, spreadFractions, USE_CLASSES, useClass } from './corrected-service.js';
+import { RecentUse, workOf } from './recent-use.js';
+import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
+
+/** Batch from start to end, on one clock. */
+export interface TimedBatch {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly batchSize: number;
+  readonly startedAtMs: number;
+  readonly ms: number;
+  readonly profiledMs: number;
+}
+
+/** Each segment begins with a rested host. */
+export interface CalibrationInput {
+  readonly segments: readonly (readonly TimedBatch[])[];
+  readonly usableCores: number;
+}
+
+export interface VariantCorrection {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly correction: ServiceCorrection;
+}
+
+/** Batch with the state of the host at its start. */
+interface ObservedBatch extends TimedBatch {
+  readonly segment: number;
+  readonly state: HostState;
+}
+
+/** Fewer batches of a variant give no correction. */
+const FEWEST_BATCHES = 100;
+const FEWEST_IN_CLASS = 60;
+/** Use from which a host counts as loaded. */
+const LOADED_USE = 0.5;
+const Z95 = 1.96;
+
+/** Variants with at least 100 batches. */
+export function fitCorrections({ segments, usableCores }: CalibrationInput): readonly VariantCorrection[] {
+  const observed = segments.map((segment, index) => observedBatches(segment, index, usableCores));
+  const variants = new Map<string, ObservedBatch[]>();
+  for (const batch of observed.flat()) {
+    const key = JSON.stringify([batch.stageId, batch.variantId]);
+    const known = variants.get(key);
+    if (known === undefined) variants.set(key, [batch]);
+    else known.push(batch);
+  }
+  const fitted = [...variants.values()].filter(({ length }) => length >= FEWEST_BATCHES).map(fitVariant);
+  const factors = new Map(fitted.flatMap((variant) => variant.factors));
+  const bunching = bunchingOf(
+    observed.map((segment) => segment.filter((batch) => factors.has(batch))),
+    (batch) => factors.get(batch) as number,
+  );
+  return fitted.map(({ stageId, variantId, correction }) => ({
+    stageId,
+    variantId,
+    correction: { ...correction, bunching },
+  }));
+}
+
+function observedBatches(
+  batches: readonly TimedBatch[],
+  segment: number,
+  usableCores: number,
+): readonly ObservedBatch[] {
+  const use = new RecentUse(usableCores);
+  const running: { readonly endsAtMs: number; readonly work: number }[] = [];
+  const firstMs = Math.min(...batches.slice(0, 1).map(({ startedAtMs }) => startedAtMs));
+  return batches
+    .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+    .map((batch) => {
+      const nowMs = batch.startedAtMs - firstMs;
+      while (running[0] !== undefined && running[0].endsAtMs <= nowMs) {
+        use.ended(running[0].endsAtMs, running[0].work);
+        running.shift();
+      }
+      const state = use.stateAt(nowMs);
+      const ends = { endsAtMs: nowMs + batch.ms, work: workOf(batch.profiledMs, batch.ms) };
+      use.started(nowMs, ends.work);
+      const place = running.findIndex((other) => other.endsAtMs > ends.endsAtMs);
+      running.splice(place < 0 ? running.length : place, 0, ends);
+      return { ...batch, segment, state };
+    });
+}
+
+/** Prior standard deviations: hand-over in ms depends on the times, the others are fractions of the profiled time. */
+const PRIOR_FRACTION = 0.5;
+
+function fitVariant(batches: readonly ObservedBatch[]) {
+  const [{ stageId, variantId }] = batches as readonly [ObservedBatch];
+  const usualMs = batches.reduce((sum, { profiledMs }) => sum + profiledMs, 0) / batches.length;
+  const sums = new Map<number, RidgeSums>();
+  for (const { profiledMs, ms, state, segment } of batches) {
+    const known = sums.get(segment) ?? emptySums(4);
+    sums.set(segment, known);
+    addRow(known, [usualMs / profiledMs, 1, state.recentUse, state.otherBatches], ms / profiledMs - 1);
+  }
+  const all = sumsWithout([...sums.values()]);
+  const prior = [PRIOR_FRACTION, PRIOR_FRACTION, PRIOR_FRACTION, PRIOR_FRACTION];
+  const atLeastZero = [0, 3];
+  const { values, halfWidths } = ridgeFit(all, { prior, atLeastZero });
+  const leftOut =
+    sums.size < 3
+      ? []
+      : [...sums.keys()].map(
+          (segment) => ridgeFit(sumsWithout([...sums.values()], sums.get(segment)), { prior, atLeastZero }).values,
+        );
+  const estimated = (index: number, unit = 1): EstimatedValue => ({
+    value: unit * (values[index] as number),
+    halfWidth:
+      unit * Math.max(halfWidths[index] as number, Z95 * jackknifeError(leftOut.map((one) => one[index] as number))),
+  });
+  const parts = {
+    handOverMs: estimated(0, usualMs),
+    inflation: estimated(1),
+    loadInflation: estimated(2),
+    contention: estimated(3),
+    usual: usualState(batches),
+    batches: batches.length,
+  };
+  const mean = { ...parts, spread: [], bunching: { correlation: 0, memoryMs: 1 } };
+  const factors = batches.map(
+    (batch) => [batch, batch.ms / correctedMeanMs(batch.profiledMs, mean, batch.state)] as const,
+  );
+  return { stageId, variantId, factors, correction: { ...parts, spread: spreadOf(factors) } };
+}
+
+function jackknifeError(values: readonly number[]): number {
+  const count = values.length;
+  if (count === 0) return 0;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  return Math.sqrt(((count - 1) / count) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
+}
+
+/** Mean over the batches of a loaded host, or over all if few of them found one. */
+function usualState(batches: readonly ObservedBatch[]): HostState {
+  const loaded = batches.filter(({ state }) => state.recentUse >= LOADED_USE);
+  const counted = loaded.length >= FEWEST_IN_CLASS ? loaded : batches;
+  const mean = (of: (state: HostState) => number) =>
+    counted.reduce((sum, { state }) => sum + of(state), 0) / counted.length;
+  return { recentUse: mean(({ recentUse }) => recentUse), otherBatches: mean(({ otherBatches }) => otherBatches) };
+}
+
+/** A class with few batches takes the factors of all. */
+function spreadOf(factors: readonly (readonly [ObservedBatch, number])[]): readonly (readonly number[])[] {
+  const quantiles = (of: readonly (readonly [ObservedBatch, number])[]): readonly number[] => {
+    const sorted = of.map(([, factor]) => factor).sort((a, b) => a - b);
+    return spreadFractions.map((fraction) => {
+      const place = fraction * (sorted.length - 1);
+      const [low, high] = [sorted[Math.floor(place)] as number, sorted[Math.ceil(place)] as number];
+      return low + (place - Math.floor(place)) * (high - low);
+    });
+  };
+  return Array.from({ length: USE_CLASSES }, (_, index) => {
+    const ofClass = factors.filter(([{ state }]) => useClass(state.recentUse) === index);
+    return quantiles(ofClass.length >= FEWEST_IN_CLASS ? ofClass : factors);
+  });
+}
