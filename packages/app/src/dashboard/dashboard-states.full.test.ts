@@ -95,6 +95,19 @@ describeWithTool(chromium, 'states of the dashboard', () => {
     await page.getByRole('heading', { name: 'There is no decision 123456' }).waitFor();
   }, 300_000);
 
+  it('shows the cause of an incident, its evidence and what would have helped', async () => {
+    const page = await opened('#/p/why');
+    await page.getByText(/Slow replica at stage stage-1/).waitFor();
+    await page.getByText('1,234 of 12,000 requests missed the SLO (10.28 %; allowed 1.00 %)').waitFor();
+    await page.locator('.why table.plan').waitFor();
+    await page.locator('td', { hasText: '118 to 131' }).waitFor();
+    for (const width of [390, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await seriousFindings(page)).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    }
+  }, 300_000);
+
   it('shows the clock of a server that is an hour ahead', async () => {
     const page = await opened('', { skewMs: 3_600_000 });
     await page.getByText(/The clock of the server is 36\d\d s ahead of this machine/).waitFor();

@@ -149,6 +149,10 @@ describeWithTool(chromium, 'the dashboard', () => {
     await page.getByRole('region', { name: 'Plan of the frontier' }).waitFor();
     await expectAccessible(page);
 
+    await page.getByRole('link', { name: 'Why', exact: true }).click();
+    await page.getByRole('heading', { name: /^Healthy from|^First signal$|^No figures/ }).waitFor();
+    await expectAccessible(page);
+
     await page.getByRole('link', { name: 'Profiles', exact: true }).click();
     await page.getByRole('heading', { name: /^Throughput of a replica/ }).waitFor();
     await page.getByLabel('Stage and variant').selectOption('detect/small');

@@ -1,4 +1,6 @@
 /** Answers of the admin API for a browser, without a pipeline: sizes and states that a real one reaches rarely. */
+import type { IncidentCard } from '@equipoise/core/diagnose';
+import type { Plan, StageId } from '@equipoise/core/model';
 import { EventFeed, type RunningAdminServer, startAdminServer } from '@equipoise/runtime';
 import type { Page } from 'playwright-core';
 import { pageFolder } from '../compose/admin-port.js';
@@ -71,22 +73,60 @@ export class FakeApi {
     if (!names.includes(name)) return undefined;
     const [, id] = /^\/decisions\/(\d+)$/.exec(rest) ?? [];
     if (id !== undefined) return this.#decision(Number(id));
-    switch (rest) {
-      case '':
-        return this.#facts(name);
-      case '/running-plan':
-        return { stages: Object.fromEntries(this.#stageIds.map((stage) => [stage, this.#runningStage(stage)])) };
-      case '/decisions':
-        return this.#decisions(Number(query.get('limit') ?? 50), Number(query.get('before') ?? Number.NaN));
-      case '/graph':
-        return isOlder ? undefined : this.#graph();
-      case '/counts':
-        return isOlder ? undefined : this.#counts();
-      case '/history':
-        return isOlder ? undefined : this.#history(Number(query.get('fromEpochMs') ?? 0));
-      default:
-        return undefined;
-    }
+    const answers: Readonly<Record<string, () => object>> = {
+      '': () => this.#facts(name),
+      '/running-plan': () => ({
+        stages: Object.fromEntries(this.#stageIds.map((stage) => [stage, this.#runningStage(stage)])),
+      }),
+      '/decisions': () => this.#decisions(Number(query.get('limit') ?? 50), Number(query.get('before') ?? Number.NaN)),
+    };
+    const newer: typeof answers = {
+      '/graph': () => this.#graph(),
+      '/counts': () => this.#counts(),
+      '/history': () => this.#history(Number(query.get('fromEpochMs') ?? 0)),
+      '/why': () => this.#incident(),
+    };
+    return (answers[rest] ?? (isOlder ? undefined : newer[rest]))?.();
+  }
+
+  #incident(): IncidentCard {
+    const toEpochMs = this.#now;
+    const fromEpochMs = toEpochMs - 600_000;
+    const [stage] = this.#stageIds;
+    return {
+      ...{
+        verdict: 'incident',
+        harmful: true,
+        cause: 'slow-replica',
+        stageId: stage as StageId,
+        fromEpochMs,
+        toEpochMs,
+      },
+      harm: {
+        ...{ requests: 12_000, missed: 1_234, dropped: 1_000, failed: 34, late: 200 },
+        ...{ missedFraction: 0.1028, allowedFraction: 0.01 },
+      },
+      episode: { fromEpochMs: fromEpochMs + 60_000, toEpochMs: fromEpochMs + 240_000 },
+      summary: `The replica ${stage}-1 takes 3.1 times as long as its peers.`,
+      firstSignal: { atEpochMs: fromEpochMs + 62_000, text: `batches of ${stage}-1 take longer` },
+      evidence: [
+        { text: 'batch time of the replica (ms)', measured: 124.3, low: 118.2, high: 130.9, expected: 40 },
+        { text: 'requests whose client disconnected', measured: 0, expected: 0 },
+      ],
+      runnerUp: { cause: 'overload', against: 'The load was 20 req/s, as planned.' },
+      counterfactual: {
+        ...{ text: `Without ${stage}-1, 12 of 3,600 requests would have missed the SLO.`, holds: true },
+        plan: this.#plan() as unknown as Plan,
+      },
+    };
+  }
+
+  #plan() {
+    const stage = { variantId: 'large', resources: { cpuCores: 1 }, maxBatchSize: 4, replicas: 2 };
+    return {
+      stages: Object.fromEntries(this.#stageIds.map((each) => [each, [stage]])),
+      predicted: { latencyMs: 150, percentile: 99, pas: 0.87, capacityRps: 40, cpuCores: 6, costPerHour: 6 },
+    };
   }
 
   #facts(name: string) {
@@ -195,11 +235,7 @@ export class FakeApi {
   #decision(id: number): object | undefined {
     if (id < 1 || id > this.#fake.decisions) return undefined;
     const { kind, reason, ...facts } = this.#summary(id);
-    const stage = { variantId: 'large', resources: { cpuCores: 1 }, maxBatchSize: 4, replicas: 2 };
-    const plan = {
-      stages: Object.fromEntries(this.#stageIds.map((each) => [each, [stage]])),
-      predicted: { latencyMs: 150, percentile: 99, pas: 0.87, capacityRps: 40, cpuCores: 6, costPerHour: 6 },
-    };
+    const plan = this.#plan();
     const evidence = { forecast: { method: 'smoothed', meanRps: 20, upperRps: 27 } };
     const observation = { load: { arrivalsPerSecond: [20, 20] }, stages: {}, staleSources: [] };
     return {

@@ -1,4 +1,5 @@
 /** Answers of the admin API that the page reads (docs/reference/admin-api.md). */
+import type { IncidentCard } from '@equipoise/core/diagnose';
 import type {
   Change,
   ControlMode,
@@ -16,7 +17,7 @@ import type {
   StagePins,
 } from '@equipoise/core/model';
 
-export type { ControlMode, DecisionRecord, Plan, PlanResult, Resources, StagePins };
+export type { ControlMode, DecisionRecord, IncidentCard, Plan, PlanResult, Resources, StagePins };
 
 type Budget = PipelineSpec['budget'];
 

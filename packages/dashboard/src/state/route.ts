@@ -1,7 +1,7 @@
 /** The place in the page: `#/PIPELINE/VIEW/DETAIL`. */
 import { signal } from '@preact/signals';
 
-export const VIEWS = ['overview', 'decisions', 'what-if', 'frontier', 'requests', 'profiles'] as const;
+export const VIEWS = ['overview', 'decisions', 'what-if', 'frontier', 'requests', 'why', 'profiles'] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Place {

@@ -14,6 +14,7 @@ const VIEW_NAMES: Readonly<Record<View, string>> = {
   'what-if': 'What if',
   frontier: 'Frontier',
   requests: 'Requests',
+  why: 'Why',
   profiles: 'Profiles',
 };
 

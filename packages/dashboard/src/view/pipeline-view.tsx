@@ -11,6 +11,7 @@ import { Overview } from './overview.js';
 import { ProfilesView } from './profiles-view.js';
 import { RequestsView } from './requests-view.js';
 import { WhatIfView } from './what-if-view.js';
+import { WhyView } from './why-view.js';
 
 export function PipelineView({ state }: { readonly state: PipelineState }) {
   const facts = state.facts.value;
@@ -44,6 +45,8 @@ function ShownView({ state }: { readonly state: PipelineState }) {
       return <FrontierView state={state} />;
     case 'requests':
       return <RequestsView state={state} />;
+    case 'why':
+      return <WhyView state={state} />;
     case 'profiles':
       return <ProfilesView state={state} />;
   }
