@@ -39,7 +39,8 @@ meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p9
   }],
   corrections: [{stageId, variantId, correction: {
     handOverMs: {value, halfWidth}, inflation: {…}, loadInflation: {…}, contention: {…},
-    usual: {recentUse, otherBatches}, spread: [[factor]], bunching: {correlation, memoryMs}, batches
+    usual: {recentUse, otherBatches}, spread: [[factor]], bunching: {correlation, memoryMs},
+    usualFactor, cpuFraction, batches
   }}],
   trust: {
     simulated: {p50MedianFraction, p99MedianFraction, worstFraction, saturationFraction, dropsDifference},

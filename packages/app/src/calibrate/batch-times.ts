@@ -15,6 +15,8 @@ export interface ServedBatch {
   readonly batchSize: number;
   readonly startedAtMs: number;
   readonly ms: number;
+  /** CPU time, if the replica has a share of a core. */
+  readonly cpuMs?: number | undefined;
 }
 
 /** Records since the last call. */
@@ -58,7 +60,7 @@ export class BatchTimes {
         const startedAtMs = this.#turnAtMs;
         const result = await runner.run(inputs, traceHeaders);
         const items = result.items.map((item) => (item.kind === 'failed' ? 0 : itemCount(item.output)));
-        const batch = { ...replica, batchSize: inputs.length, startedAtMs };
+        const batch = { ...replica, batchSize: inputs.length, startedAtMs, cpuMs: result.cpuMs };
         this.#answered.push({ batch, fanOut: fansOut ? items : undefined });
         return result;
       },

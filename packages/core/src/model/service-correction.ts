@@ -24,10 +24,14 @@ export interface ServiceCorrection {
   readonly contention: EstimatedValue;
   /** Mean state of a loaded host, which plans and estimates assume. */
   readonly usual: HostState;
-  /** Quantiles of (time ÷ the mean above) at `spreadFractions`, one list for each third of recent use. */
+  /** Quantiles of (time ÷ the mean above) at `spreadFractions`, one list for each class of recent use. */
   readonly spread: readonly (readonly number[])[];
   /** Slow times come together: correlation of these factors, and the time (ms) in which it falls to 1/e. */
   readonly bunching: { readonly correlation: number; readonly memoryMs: number };
+  /** Median of time ÷ profiled mean. A batch that takes longer stalls: the rest of its time is no use of the host. */
+  readonly usualFactor: number;
+  /** CPU time ÷ time of a batch, which CPU shares are charged. */
+  readonly cpuFraction: number;
   /** Number of batches behind the correction. */
   readonly batches: number;
 }

@@ -11,7 +11,9 @@ export const spreadFractions: readonly number[] = [
   0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9,
   0.925, 0.95, 0.965, 0.98, 0.99, 0.995, 0.999, 1,
 ];
-export const USE_CLASSES = 3;
+/** Recent use at which a class begins. The last is that of a host without pauses. */
+const USE_CLASSES: readonly number[] = [0, 0.3, 0.6, 0.85, 0.97];
+export const useClassCount = USE_CLASSES.length;
 
 /** A mean stays above this fraction of the profiled one. */
 const LEAST_FRACTION = 0.1;
@@ -24,9 +26,12 @@ export function correctedMeanMs(profiledMs: number, correction: ServiceCorrectio
   return Math.max(LEAST_FRACTION * profiledMs, handOverMs.value + profiledMs * factor);
 }
 
-/** Class of recent use (0…1), by thirds. */
-export const useClass = (recentUse: number): number =>
-  Math.max(0, Math.min(USE_CLASSES - 1, Math.floor(USE_CLASSES * recentUse)));
+/** Class of recent use (0…1). */
+export function useClass(recentUse: number): number {
+  let found = useClassCount - 1;
+  while (found > 0 && recentUse < (USE_CLASSES[found] as number)) found -= 1;
+  return found;
+}
 
 /** Factor on the mean at a fraction of the spread. */
 export function spreadAt(spread: readonly number[], fraction: number): number {
@@ -81,7 +86,7 @@ const isSpread = (value: unknown): boolean =>
 /** Checks a stored correction. */
 export function isServiceCorrection(value: unknown): value is ServiceCorrection {
   if (!isObject(value)) return false;
-  const { usual, spread, bunching, batches } = value;
+  const { usual, spread, bunching, usualFactor, cpuFraction, batches } = value;
   const estimates = ['handOverMs', 'inflation', 'loadInflation', 'contention'].map((name) => value[name]);
   return (
     estimates.every((one) => isObject(one) && isNumber(one['value']) && isNumber(one['halfWidth'])) &&
@@ -89,11 +94,13 @@ export function isServiceCorrection(value: unknown): value is ServiceCorrection 
     isNumber(usual['recentUse']) &&
     isNumber(usual['otherBatches']) &&
     Array.isArray(spread) &&
-    spread.length === USE_CLASSES &&
+    spread.length === useClassCount &&
     spread.every(isSpread) &&
     isObject(bunching) &&
     isNumber(bunching['correlation']) &&
     isNumber(bunching['memoryMs']) &&
+    isNumber(usualFactor) &&
+    isNumber(cpuFraction) &&
     isNumber(batches)
   );
 }

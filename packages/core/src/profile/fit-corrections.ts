@@ -5,10 +5,11 @@
  * are at least 0. Intervals are the larger of the posterior and the delete-one-segment jackknife, because slow batches
  * come together.
  */
+import { medianOf } from '../kernel/count-statistics.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { EstimatedValue, HostState, ServiceCorrection } from '../model/service-correction.js';
 import { bunchingOf } from './bunching.js';
-import { correctedMeanMs, spreadFractions, USE_CLASSES, useClass } from './corrected-service.js';
+import { correctedMeanMs, spreadFractions, useClass, useClassCount } from './corrected-service.js';
 import { RecentUse, workOf } from './recent-use.js';
 import { addRow, emptySums, type RidgeSums, ridgeFit, sumsWithout } from './ridge-fit.js';
 
@@ -20,6 +21,8 @@ export interface TimedBatch {
   readonly startedAtMs: number;
   readonly ms: number;
   readonly profiledMs: number;
+  /** CPU time, if the replica has a share of a core. */
+  readonly cpuMs?: number | undefined;
 }
 
 /** Each segment begins with a rested host. */
@@ -49,15 +52,12 @@ const Z95 = 1.96;
 
 /** Variants with at least 100 batches. */
 export function fitCorrections({ segments, usableCores }: CalibrationInput): readonly VariantCorrection[] {
-  const observed = segments.map((segment, index) => observedBatches(segment, index, usableCores));
-  const variants = new Map<string, ObservedBatch[]>();
-  for (const batch of observed.flat()) {
-    const key = JSON.stringify([batch.stageId, batch.variantId]);
-    const known = variants.get(key);
-    if (known === undefined) variants.set(key, [batch]);
-    else known.push(batch);
-  }
-  const fitted = [...variants.values()].filter(({ length }) => length >= FEWEST_BATCHES).map(fitVariant);
+  const usual = new Map(byVariant(segments.flat()).map(([key, batches]) => [key, usualFactorOf(batches)]));
+  const usualMs = (batch: TimedBatch) => (usual.get(variantKey(batch)) ?? 1) * batch.profiledMs;
+  const observed = segments.map((segment, index) => observedBatches(segment, { index, usableCores, usualMs }));
+  const fitted = byVariant(observed.flat())
+    .filter(([, { length }]) => length >= FEWEST_BATCHES)
+    .map(([, batches]) => fitVariant(batches));
   const factors = new Map(fitted.flatMap((variant) => variant.factors));
   const bunching = bunchingOf(
     observed.map((segment) => segment.filter((batch) => factors.has(batch))),
@@ -70,11 +70,40 @@ export function fitCorrections({ segments, usableCores }: CalibrationInput): rea
   }));
 }
 
+const variantKey = ({ stageId, variantId }: TimedBatch): string => JSON.stringify([stageId, variantId]);
+
+function byVariant<Batch extends TimedBatch>(
+  batches: readonly Batch[],
+): readonly (readonly [string, readonly Batch[]])[] {
+  const variants = new Map<string, Batch[]>();
+  for (const batch of batches) {
+    const known = variants.get(variantKey(batch));
+    if (known === undefined) variants.set(variantKey(batch), [batch]);
+    else known.push(batch);
+  }
+  return [...variants];
+}
+
+const usualFactorOf = (batches: readonly TimedBatch[]): number =>
+  medianOf(batches.map(({ ms, profiledMs }) => ms / profiledMs));
+
+/** Without measured CPU time, a batch takes that of the profile. */
+function cpuFractionOf(batches: readonly TimedBatch[]): number {
+  const metered = batches.filter(({ cpuMs }) => cpuMs !== undefined);
+  const counted = metered.length >= FEWEST_BATCHES ? metered : batches;
+  const sum = (of: (batch: TimedBatch) => number) => counted.reduce((total, batch) => total + of(batch), 0);
+  return Math.min(1, sum(({ cpuMs, profiledMs }) => cpuMs ?? profiledMs) / sum(({ ms }) => ms));
+}
+
 function observedBatches(
   batches: readonly TimedBatch[],
-  segment: number,
-  usableCores: number,
+  host: {
+    readonly index: number;
+    readonly usableCores: number;
+    readonly usualMs: (batch: TimedBatch) => number;
+  },
 ): readonly ObservedBatch[] {
+  const { index: segment, usableCores, usualMs } = host;
   const use = new RecentUse(usableCores);
   const running: { readonly endsAtMs: number; readonly work: number }[] = [];
   const firstMs = Math.min(...batches.slice(0, 1).map(({ startedAtMs }) => startedAtMs));
@@ -87,7 +116,7 @@ function observedBatches(
         running.shift();
       }
       const state = use.stateAt(nowMs);
-      const ends = { endsAtMs: nowMs + batch.ms, work: workOf(batch.profiledMs, batch.ms) };
+      const ends = { endsAtMs: nowMs + batch.ms, work: workOf(usualMs(batch), batch.ms) };
       use.started(nowMs, ends.work);
       const place = running.findIndex((other) => other.endsAtMs > ends.endsAtMs);
       running.splice(place < 0 ? running.length : place, 0, ends);
@@ -128,6 +157,8 @@ function fitVariant(batches: readonly ObservedBatch[]) {
     loadInflation: estimated(2),
     contention: estimated(3),
     usual: usualState(batches),
+    usualFactor: usualFactorOf(batches),
+    cpuFraction: cpuFractionOf(batches),
     batches: batches.length,
   };
   const mean = { ...parts, spread: [], bunching: { correlation: 0, memoryMs: 1 } };
@@ -163,7 +194,7 @@ function spreadOf(factors: readonly (readonly [ObservedBatch, number])[]): reado
       return low + (place - Math.floor(place)) * (high - low);
     });
   };
-  return Array.from({ length: USE_CLASSES }, (_, index) => {
+  return Array.from({ length: useClassCount }, (_, index) => {
     const ofClass = factors.filter(([{ state }]) => useClass(state.recentUse) === index);
     return quantiles(ofClass.length >= FEWEST_IN_CLASS ? ofClass : factors);
   });

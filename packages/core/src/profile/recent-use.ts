@@ -1,7 +1,7 @@
 /**
  * State of a host that runs batches: other running batches, and recent use of its cores. Recent use is the mean number
  * of working cores ÷ usable cores, weighted by exp(−age ÷ 30 ms). A stall occupies a core without work, so a batch that
- * takes longer than usual counts as usual time ÷ its time.
+ * takes more than twice its usual time counts as (twice the usual time ÷ its time).
  */
 import type { HostState } from '../model/service-correction.js';
 
@@ -44,8 +44,10 @@ export class RecentUse {
   }
 }
 
+const STALL_FACTOR = 2;
+
 /** Work of a batch: at most 1. */
-export const workOf = (usualMs: number, ms: number): number => (ms > usualMs ? usualMs / ms : 1);
+export const workOf = (usualMs: number, ms: number): number => Math.min(1, (STALL_FACTOR * usualMs) / ms);
 
 /** Cores that batches can use at once. */
 export const usableCores = (hostCores: number, replicas: number): number => Math.max(1, Math.min(hostCores, replicas));

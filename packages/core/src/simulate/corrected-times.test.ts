@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { ServiceCorrection } from '../model/service-correction.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
-import { spreadFractions } from '../profile/corrected-service.js';
+import { spreadFractions, useClassCount } from '../profile/corrected-service.js';
 import { fitCorrections, type TimedBatch } from '../profile/fit-corrections.js';
 import { usableCores } from '../profile/recent-use.js';
 import { requireCurves } from '../profile/service-curves.js';
@@ -13,8 +14,15 @@ import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 
 const points = [1, 2, 4].map((batchSize) => ({ cpuCores: 1, batchSize, meanMs: 2 + 3 * batchSize }));
-const spec = chainSpec({ a: points });
-const plan = planOf(spec, { maxBatchSize: 4, replicas: 2 });
+const chain = chainSpec({ a: points });
+/** With a share, too, which has the points of one core. */
+const spec: PipelineSpec = {
+  ...chain,
+  stages: chain.stages.map((stage) => ({
+    ...stage,
+    variants: stage.variants.map((variant) => ({ ...variant, cpuCores: [0.5, 1] })),
+  })),
+};
 const HOST_CORES = 2;
 
 const known = (value: number) => ({ value, halfWidth: 0 });
@@ -28,8 +36,10 @@ function correction(changed: Partial<ServiceCorrection>): ServiceCorrection {
     loadInflation: known(0),
     contention: known(0),
     usual: { recentUse: 0.8, otherBatches: 0.8 },
-    spread: [spread, spread, spread],
+    spread: Array.from({ length: useClassCount }, () => spread),
     bunching: { correlation: 0, memoryMs: 1 },
+    usualFactor: 1,
+    cpuFraction: 1,
     batches: 1000,
     ...changed,
   };
@@ -44,14 +54,20 @@ interface Run {
   readonly latenciesMs: readonly number[];
 }
 
-function run(of: ServiceCorrection | undefined, at: { readonly arrivalRps: number; readonly seed: number }): Run {
+interface RunAt {
+  readonly arrivalRps: number;
+  readonly seed: number;
+  readonly cpuCores?: number;
+}
+
+function run(of: ServiceCorrection | undefined, { cpuCores = 1, ...at }: RunAt): Run {
   const batches: TimedBatch[] = [];
   const latenciesMs: number[] = [];
   const profiled = requireCurves(spec, profilesWith(undefined));
   const rng = new SeededRng(at.seed);
   simulatePlan({
     spec,
-    plan,
+    plan: planOf(spec, { maxBatchSize: 4, replicas: 2, cpuCores }),
     curves: requireCurves(spec, profilesWith(of)),
     arrivals: poissonArrivals(at.arrivalRps, 20_000, rng.fork('arrivals')),
     rng,
@@ -128,6 +144,21 @@ describe('a correction', () => {
     expect(bunching.memoryMs).toBeGreaterThan(70);
     expect(bunching.memoryMs).toBeLessThan(600);
     expect(fitted(correction({}), 5).bunching.correlation).toBeLessThan(0.1);
+  });
+
+  it('charges CPU shares the CPU time, measured or else that of the profile', () => {
+    const of = (cpuFraction: number) => correction({ handOverMs: known(5), cpuFraction });
+    const completed = (cpuFraction: number) => {
+      const latenciesMs = run(of(cpuFraction), { arrivalRps: 240, seed: 1, cpuCores: 0.5 }).latenciesMs;
+      return quantile(latenciesMs, 0.5);
+    };
+    expect(completed(0.5)).toBeLessThan(completed(1) / 3);
+    const { batches } = run(of(1), { arrivalRps: 20, seed: 2 });
+    const fit = (timed: readonly TimedBatch[]) =>
+      fitCorrections({ segments: [timed], usableCores: 2 })[0]?.correction.cpuFraction;
+    expect(fit(batches)).toBeGreaterThan(0.4);
+    expect(fit(batches)).toBeLessThan(0.6);
+    expect(fit(batches.map((batch) => ({ ...batch, cpuMs: 0.8 * batch.ms })))).toBeCloseTo(0.8, 9);
   });
 
   it('needs 100 batches of a variant', () => {

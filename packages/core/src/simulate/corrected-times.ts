@@ -30,10 +30,10 @@ export class CorrectedTimes {
   /** Service time (ms) of a batch that starts now. */
   start({ curve, batchSize, engine }: StartedBatch, nowMs: number, rng: Rng): number {
     const { calibrated } = curve;
-    const usualMs = calibrated?.profiledMs(batchSize) ?? curve.meanMs(batchSize);
+    const profiledMs = calibrated?.profiledMs(batchSize) ?? curve.meanMs(batchSize);
     const ms =
-      calibrated === undefined ? drawMs(curve.law(batchSize), rng) : this.#draw(calibrated, usualMs, { nowMs, rng });
-    const work = workOf(usualMs, ms);
+      calibrated === undefined ? drawMs(curve.law(batchSize), rng) : this.#draw(calibrated, profiledMs, { nowMs, rng });
+    const work = workOf((calibrated?.correction.usualFactor ?? 1) * profiledMs, ms);
     this.#work[engine] = work;
     this.#use.started(nowMs, work);
     return ms;

@@ -260,8 +260,15 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const outputs = this.#outputs;
     for (let i = 0; i < batch.length; i++)
       outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
-    this.#scheduler.batchDone(replica, outputs, this.#nowMs);
+    this.#scheduler.batchDone(replica, outputs, this.#nowMs, this.#cpuMs(replica));
     if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
+  /** CPU time of the ended batch, which shares are charged; undefined where only its time is known. */
+  #cpuMs(replica: SimulatedReplica): number | undefined {
+    if (this.#corrected === undefined) return undefined;
+    const { curve, serviceMs } = this.#fleet.engineOf(replica);
+    return curve.calibrated && serviceMs * curve.calibrated.correction.cpuFraction;
   }
 
   #recordBatch(replica: SimulatedReplica, history: HistoryRecorder, failed: boolean): void {
